@@ -1,0 +1,142 @@
+# Every job of the project is a target here; the gate (.ci/run) and the
+# workflows call these targets and nothing else. Run `make help` for the list.
+
+SHELL       := bash
+.SHELLFLAGS := -o pipefail -ec
+.DEFAULT_GOAL := help
+
+GO ?= go
+
+# Settings that may be overridden on the command line.
+TESTFLAGS    ?=
+TEST_TIMEOUT ?= 10m
+RACE_TIMEOUT ?= 20m
+SIM          ?=
+CAMPAIGN     ?= --seed 1..50 --scenario everything
+BENCH        ?= .
+BENCHFLAGS   ?= -benchmem
+
+# Developer tools are pinned in modules of their own, so that none of them is
+# in the module graph of a program that uses this one. The first use builds a
+# tool; later uses come from Go's build cache.
+# actionlint has its own module because it does not compile with the release of
+# yaml/v4 that golangci-lint needs.
+TOOL       = $(GO) tool -modfile=tools/go.mod
+ACTIONLINT = $(GO) tool -modfile=tools/actionlint/go.mod actionlint
+
+# Nested modules under examples/, each with its own go.mod.
+EXAMPLES := $(patsubst %/go.mod,%,$(shell find examples -name go.mod 2>/dev/null | sort))
+MODULES  := . $(EXAMPLES)
+
+# What the gate runs, in this order.
+GATE := test lint test-wasm sim campaign test-race
+
+##@ Main jobs
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z][a-z0-9-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: sim
+sim: ## Simulate the store under faults and judge it (SIM="--seed 7 --scenario lag")
+	$(GO) run ./cmd/kvsim run $(SIM)
+
+.PHONY: test
+test: ## Run all tests, those of the modules under examples/ too
+	@for m in $(MODULES); do \
+	  echo "go test: module $$m"; \
+	  (cd $$m && $(GO) test -timeout=$(TEST_TIMEOUT) $(TESTFLAGS) ./...); \
+	done
+
+.PHONY: check
+check: $(GATE) ## Run everything that the gate runs
+
+##@ More tests
+
+.PHONY: test-race
+test-race: ## Run all tests under the race detector, in random order (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=$(RACE_TIMEOUT) $(TESTFLAGS) ./...
+
+.PHONY: test-wasm
+test-wasm: ## Compile what must run in the exact engine, and its tests, for wasip1
+	GOOS=wasip1 GOARCH=wasm $(GO) build ./kvstore/... ./linearizability/...
+	GOOS=wasip1 GOARCH=wasm $(GO) vet ./kvstore/... ./linearizability/...
+
+.PHONY: campaign
+campaign: ## Run many seeds (CAMPAIGN="--for 10m --scenario everything")
+	$(GO) run ./cmd/kvsim run $(CAMPAIGN)
+
+.PHONY: bench
+bench: ## Run the benchmarks (BENCH=regexp); compare two outputs with make benchstat
+	$(GO) test -run='^$$' -bench='$(BENCH)' $(BENCHFLAGS) -timeout=60m ./...
+
+.PHONY: benchstat
+benchstat: ## Compare benchmark outputs (OLD=old.txt NEW=new.txt)
+	@test -n "$(OLD)" && test -n "$(NEW)" || { echo 'usage: make benchstat OLD=old.txt NEW=new.txt' >&2; exit 64; }
+	$(TOOL) benchstat $(OLD) $(NEW)
+
+.PHONY: cover
+cover: ## Measure test coverage across packages, into coverage.out
+	$(GO) test -timeout=$(TEST_TIMEOUT) -coverpkg=./... -coverprofile=coverage.out ./...
+	$(GO) tool cover -func=coverage.out | tail -n 1
+
+##@ Source
+
+.PHONY: fmt
+fmt: ## Format all Go files
+	$(TOOL) gofumpt -w .
+	$(TOOL) goimports -local github.com/kvsim/kvsim -w .
+
+.PHONY: lint
+lint: lint-fmt lint-go lint-mod lint-workflows ## Run every static check
+
+.PHONY: lint-fmt
+lint-fmt: ## Check the formatting
+	@out=$$($(TOOL) gofumpt -l . && $(TOOL) goimports -local github.com/kvsim/kvsim -l .); \
+	if [ -n "$$out" ]; then echo "not formatted, run make fmt:" >&2; echo "$$out" >&2; exit 1; fi
+
+# golangci-lint runs govet and the whole of staticcheck at the releases that
+# tools/go.mod pins, so neither is run a second time on the main module.
+.PHONY: lint-go
+lint-go: ## Run golangci-lint (with vet and staticcheck) and go fix on the Go code
+	$(TOOL) golangci-lint config verify
+	$(TOOL) golangci-lint run
+	@for m in $(EXAMPLES); do echo "go vet: module $$m"; (cd $$m && $(GO) vet ./...); done
+	@for m in $(MODULES); do \
+	  (cd $$m && $(GO) fix -diff ./...) || { echo "go fix would change module $$m: run go fix ./... there" >&2; exit 1; }; \
+	done
+
+.PHONY: lint-mod
+lint-mod: ## Check that every go.mod and go.sum is tidy and unchanged on disk
+	@for m in $(MODULES) tools tools/actionlint; do \
+	  (cd $$m && $(GO) mod tidy -diff) || { echo "module $$m is not tidy: run go mod tidy there" >&2; exit 1; }; \
+	done
+	$(GO) mod verify
+
+.PHONY: lint-workflows
+lint-workflows: ## Check .github/workflows with actionlint
+	$(ACTIONLINT)
+
+.PHONY: deadcode
+deadcode: ## Report functions that no command and no test reaches (never fails)
+	-$(TOOL) deadcode -test ./...
+
+.PHONY: apidiff
+apidiff: ## Report API changes of PKG since the commit BASE (PKG=./kvstore BASE=HEAD~1)
+	@test -n "$(PKG)" && test -n "$(BASE)" || { echo 'usage: make apidiff PKG=./kvstore BASE=commit' >&2; exit 64; }
+	@dir=$$(mktemp -d); trap 'git worktree remove --force "$$dir/base" >/dev/null 2>&1; rm -rf "$$dir"' EXIT; \
+	git worktree add --quiet --detach "$$dir/base" $(BASE); \
+	tool=$$($(TOOL) -n apidiff); \
+	(cd "$$dir/base" && "$$tool" -w "$$dir/base.export" $(PKG)); \
+	"$$tool" "$$dir/base.export" $(PKG)
+
+.PHONY: clean
+clean: ## Remove what builds and runs left in the tree
+	rm -rf bin kvsim-out coverage.out kvsim
+
+# The list of gate targets, one a line, for .ci/run.
+.PHONY: gate-targets
+gate-targets:
+	@printf '%s\n' $(GATE)
