@@ -1,0 +1,189 @@
+package archtest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestPackagesLinkOnlyWhatTheirRuleAllows(t *testing.T) {
+	if runtime.GOOS == "wasip1" || runtime.GOOS == "js" {
+		t.Skipf("%s cannot run the go command", runtime.GOOS)
+	}
+	root := moduleRoot(t)
+	readTree(t, root)
+	pkgs := listModule(t, root)
+	if _, ok := pkgs["internal/archtest"]; !ok {
+		t.Fatalf("go list in %s does not list this package, got %d others", root, len(pkgs))
+	}
+	for _, v := range violations(rules, pkgs) {
+		t.Error(v)
+	}
+}
+
+// TestEachBrokenImportIsReported shows that the check can fail: a map of
+// packages that keep the rules passes, and each import in the table, added to
+// it, is reported.
+func TestEachBrokenImportIsReported(t *testing.T) {
+	legal := func() linked {
+		return linked{
+			"linearizability":         {"sort", porcupine},
+			"internal/simnet":         {"net"},
+			"kvstore":                 {"github.com/twmb/franz-go/pkg/kgo"},
+			"kvstore/memory":          {module + "/kvstore", "github.com/tidwall/btree"},
+			"internal/fakecluster":    {kfake, module + "/internal/simnet"},
+			"kvstoretest":             {"testing", kfake, module + "/internal/fakecluster", module + "/kvstore"},
+			"kvstoretest/kvrapid":     {"testing", rapid, module + "/kvstoretest"},
+			"kvstoretest/realkafka":   {"testing", testcontainers, module + "/kvstoretest"},
+			"sim":                     {kfake, module + "/internal/fakecluster", module + "/kvstore/memory"},
+			"internal/engine/virtual": {"testing", "testing/synctest", module + "/sim"},
+			"internal/engine/exact":   {wazero, module + "/sim"},
+			"scenarios":               {module + "/sim"},
+			"cmd/kvsim":               {module + "/scenarios", module + "/internal/engine/virtual", wazero, "testing"},
+		}
+	}
+	if got := violations(rules, legal()); len(got) > 0 {
+		t.Fatalf("violations(legal map) = %q, want none", got)
+	}
+	for _, c := range []struct{ pkg, dep string }{
+		{"linearizability", module + "/kvstore"},
+		{"linearizability", "github.com/twmb/franz-go/pkg/kgo"},
+		{"internal/simnet", module + "/kvstore"},
+		{"kvstore", "testing"},
+		{"kvstore", "testing/synctest"},
+		{"kvstore", kfake},
+		{"kvstore", rapid},
+		{"kvstore", wazero + "/sys"},
+		{"kvstore", testcontainers + "/wait"},
+		{"kvstore", module + "/internal/simnet"},
+		{"kvstore", module + "/kvstoretest"},
+		{"kvstore/memory", module + "/sim"},
+		{"internal/fakecluster", module + "/kvstore"},
+		{"internal/fakecluster", "testing"},
+		{"kvstoretest", module + "/sim"},
+		{"kvstoretest", rapid},
+		{"kvstoretest", testcontainers},
+		{"kvstoretest", module + "/internal/engine/virtual"},
+		{"kvstoretest/kvrapid", testcontainers},
+		{"kvstoretest/realkafka", rapid},
+		{"sim", module + "/scenarios"},
+		{"sim", module + "/internal/engine"},
+		{"sim", module + "/kvstoretest"},
+		{"sim", "testing"},
+		{"internal/engine/virtual", module + "/scenarios"},
+		{"internal/engine/virtual", module + "/cmd/kvsim"},
+		{"internal/shared", module + "/sim"},
+		{"scenarios", module + "/cmd/kvsim"},
+		{"scenarios", module + "/internal/engine/exact"},
+		{"cmd/kvsim", rapid},
+	} {
+		pkgs := legal()
+		pkgs[c.pkg] = append(pkgs[c.pkg], c.dep)
+		got := violations(rules, pkgs)
+		if len(got) != 1 || !strings.HasPrefix(got[0], c.pkg+" must not link "+c.dep+" ") {
+			t.Errorf("violations(%s links %s) = %q, want that one", c.pkg, c.dep, got)
+		}
+	}
+}
+
+func TestPackageWithoutARuleIsReported(t *testing.T) {
+	for _, pkg := range []string{"", "util", "kvstorex", "simulator"} {
+		got := violations(rules, linked{pkg: nil})
+		if len(got) != 1 || !strings.Contains(got[0], "covered by no rule") {
+			t.Errorf("violations(package %q) = %q, want that no rule covers it", pkg, got)
+		}
+	}
+}
+
+func TestRulesNameEachPackageOnce(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range rules {
+		if seen[r.pkg] {
+			t.Errorf("rules name %q twice", r.pkg)
+		}
+		seen[r.pkg] = true
+		if r.pkg == "" || r.why == "" {
+			t.Errorf("rule %+v lacks its package or its reason", r)
+		}
+	}
+}
+
+// moduleRoot returns the directory that holds the module's go.mod.
+func moduleRoot(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			t.Fatal("no go.mod above the working directory")
+		}
+		dir = up
+	}
+}
+
+// listModule asks the go command for all packages of the module at root and
+// what each links.
+func listModule(t *testing.T, root string) linked {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Deps", "./...")
+	cmd.Dir = root
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v in %s: %v\n%s", cmd.Args, root, err, stderr.String())
+	}
+	pkgs := linked{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Deps       []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatalf("decode what go list printed: %v", err)
+		}
+		if !under(module, p.ImportPath) {
+			t.Fatalf("go list printed %q, want a package of %s", p.ImportPath, module)
+		}
+		pkgs[strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")] = p.Deps
+	}
+}
+
+// readTree reads every directory that can hold a package. The go command caches
+// a passing test until a file or directory that the test itself read changes,
+// and does not see what its child process reads; without this, a new import
+// would be missed by a cached pass.
+func readTree(t *testing.T, root string) {
+	t.Helper()
+	skipped := []string{"testdata", "bin", "kvsim-out"}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // Removed meanwhile.
+			return nil
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || slices.Contains(skipped, d.Name())):
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("read the module's directories: %v", err)
+	}
+}
