@@ -1,0 +1,138 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/sr"
+)
+
+// Defaults of the Schema Registry options.
+const (
+	// DefaultRegistryTimeout is the default of [WithRegistryTimeout].
+	DefaultRegistryTimeout = 10 * time.Second
+
+	// DefaultNegativeCacheTTL is the default of [WithNegativeCacheTTL].
+	DefaultNegativeCacheTTL = 30 * time.Second
+)
+
+// SchemaRegistryOption configures how a [ProtoSerde] uses the Schema Registry.
+type SchemaRegistryOption func(*srConfig)
+
+type srConfig struct {
+	client  *sr.Client
+	subject string
+	schema  string
+
+	message     string // "" = the first of the file
+	references  []sr.SchemaReference
+	ctx         context.Context
+	timeout     time.Duration
+	negativeTTL time.Duration
+}
+
+// WithSchemaRegistry makes [Proto] use the wire format of the Schema Registry
+// behind srClient. The schema is registered under subject, usually
+// "{topic}-value", before Proto returns.
+//
+// schemaContent is the text of the .proto file that declares the message, with
+// the same package and message name as the Go type. The message has to be the
+// first of the file unless [WithMessageName] names it; Proto checks that.
+//
+//	serde, err := kvstore.Proto(
+//		func() *pb.User { return new(pb.User) },
+//		kvstore.WithSchemaRegistry(srClient, "users-value", userProto),
+//	)
+func WithSchemaRegistry(
+	srClient *sr.Client,
+	subject string,
+	schemaContent string,
+	opts ...SchemaRegistryOption,
+) ProtoOption {
+	return func(c *protoConfig) {
+		c.registry = &srConfig{
+			client:      srClient,
+			subject:     subject,
+			schema:      schemaContent,
+			ctx:         context.Background(),
+			timeout:     DefaultRegistryTimeout,
+			negativeTTL: DefaultNegativeCacheTTL,
+		}
+		for _, opt := range opts {
+			if opt != nil {
+				opt(c.registry)
+			}
+		}
+	}
+}
+
+// WithMessageName says which message of the file is stored: "User", or
+// "Outer.Inner" for a nested one. The package may be put in front. Its index,
+// which values carry, is taken from the file, so messages may be reordered:
+// values written before stay readable.
+//
+// Default: the first message of the file.
+func WithMessageName(name string) SchemaRegistryOption {
+	return func(c *srConfig) { c.message = name }
+}
+
+// WithSchemaReferences names the subjects and versions that hold the files
+// which the schema imports. They are registered with it.
+//
+//	kvstore.WithSchemaReferences([]sr.SchemaReference{
+//		{Name: "common.proto", Subject: "common", Version: 1},
+//	})
+func WithSchemaReferences(refs []sr.SchemaReference) SchemaRegistryOption {
+	refs = slices.Clone(refs)
+	return func(c *srConfig) { c.references = refs }
+}
+
+// WithRegistryTimeout bounds each answer of the registry: registering the
+// schema in [Proto], and looking up an id when a value is deserialized. It has
+// to be more than zero. Default: [DefaultRegistryTimeout].
+//
+// The HTTP client of srClient has a timeout of its own, 5 s by default; the
+// shorter one counts.
+func WithRegistryTimeout(d time.Duration) SchemaRegistryOption {
+	return func(c *srConfig) { c.timeout = d }
+}
+
+// WithRegistryContext makes all calls to the registry end when ctx does, for
+// as long as the serde lives. Afterwards only ids that are known already can
+// be deserialized. The values of ctx reach the registry client, so sr.InContext
+// and sr.WithParams work. Default: [context.Background].
+func WithRegistryContext(ctx context.Context) SchemaRegistryOption {
+	return func(c *srConfig) { c.ctx = ctx }
+}
+
+// WithNegativeCacheTTL sets how long an id is remembered that the registry
+// does not know or whose schema is of no use here. Until then values with that
+// id fail without asking again. Zero asks every time. Only the registry's own
+// word is remembered: a failure to reach it never is.
+// Default: [DefaultNegativeCacheTTL].
+func WithNegativeCacheTTL(d time.Duration) SchemaRegistryOption {
+	return func(c *srConfig) { c.negativeTTL = d }
+}
+
+// validate names the option that can't be used and its value.
+func (c *srConfig) validate() error {
+	switch {
+	case c.client == nil:
+		return errors.New("WithSchemaRegistry: registry client is nil")
+	case c.subject == "":
+		return errors.New(`WithSchemaRegistry: subject is empty: use "{topic}-value"`)
+	case strings.TrimSpace(c.schema) == "":
+		return errors.New("WithSchemaRegistry: schema is empty: pass the text of the .proto file")
+	case c.ctx == nil:
+		return errors.New("WithRegistryContext: context is nil")
+	case c.timeout <= 0:
+		return fmt.Errorf("WithRegistryTimeout: %v: want more than zero", c.timeout)
+	case c.negativeTTL < 0:
+		return fmt.Errorf("WithNegativeCacheTTL: %v: want zero or more", c.negativeTTL)
+	}
+	return nil
+}
