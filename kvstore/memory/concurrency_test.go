@@ -1,0 +1,152 @@
+package memory
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// TestReadersSeeWholeBatches writes batches that set all keys to the same number
+// and has every kind of reader look for a mixture, or for a number that goes
+// back.
+func TestReadersSeeWholeBatches(t *testing.T) {
+	const keys, batches = 300, 400
+	s := New()
+	mustNot(t, s.ApplyRecords(context.Background(), uniform(keys, 0)))
+
+	var done atomic.Bool
+	var readers sync.WaitGroup
+	for name, read := range map[string]func(*Storage, int) (uint64, error){
+		"range": readRange, "snapshot": readSnapshot, "gets": readGets,
+	} {
+		readers.Go(func() {
+			var last uint64
+			for rounds := 0; !done.Load() || rounds == 0; rounds++ {
+				seen, err := read(s, keys)
+				if err != nil || seen < last {
+					t.Errorf("%s: saw batch %d after %d: %v", name, seen, last, err)
+					return
+				}
+				last = seen
+			}
+		})
+	}
+	for i := 1; i <= batches; i++ {
+		if err := s.ApplyRecords(context.Background(), uniform(keys, uint64(i))); err != nil {
+			t.Error(err)
+		}
+	}
+	done.Store(true)
+	readers.Wait()
+}
+
+// uniform returns records that set every key to n.
+func uniform(keys int, n uint64) []kvstore.Record {
+	records := make([]kvstore.Record, keys)
+	for i := range records {
+		records[i] = kvstore.Record{
+			Key: key(i), Value: binary.BigEndian.AppendUint64(nil, n), Revision: int64(n),
+		}
+	}
+	return records
+}
+
+func key(i int) []byte {
+	return fmt.Appendf(nil, "key/%08d", i)
+}
+
+func readRange(s *Storage, keys int) (seen uint64, err error) {
+	count := 0
+	for kv, err := range s.Range(context.Background(), kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
+		if err != nil {
+			return 0, err
+		}
+		n := binary.BigEndian.Uint64(kv.Value)
+		if count++; count > 1 && n != seen {
+			return 0, fmt.Errorf("torn: %q = %d, keys before it %d", kv.Key, n, seen)
+		}
+		seen = n
+	}
+	if count != keys {
+		return 0, fmt.Errorf("%d keys, want %d", count, keys)
+	}
+	return seen, nil
+}
+
+func readSnapshot(s *Storage, keys int) (seen uint64, err error) {
+	snapshot, err := s.Snapshot(context.Background())
+	if err != nil {
+		return 0, err
+	}
+	for i := range keys {
+		e, err := snapshot.GetEntry(context.Background(), key(i))
+		if err != nil {
+			return 0, err
+		}
+		n := binary.BigEndian.Uint64(e.Value)
+		if n != uint64(e.Revision) || i > 0 && n != seen {
+			return 0, fmt.Errorf("torn: %q = %d at %d, keys before it %d", e.Key, n, e.Revision, seen)
+		}
+		seen = n
+	}
+	return seen, nil
+}
+
+// readGets reads key after key from the live storage: a later read may see a
+// later batch and never an earlier one.
+func readGets(s *Storage, keys int) (seen uint64, err error) {
+	for i := range keys {
+		v, err := s.Get(context.Background(), key(keys-1-i))
+		if err != nil {
+			return 0, err
+		}
+		n := binary.BigEndian.Uint64(v)
+		if n < seen {
+			return 0, fmt.Errorf("%q = %d after another key was %d", key(i), n, seen)
+		}
+		seen = n
+	}
+	return seen, nil
+}
+
+// TestSnapshotIsIsolated has snapshots read again and again while their keys
+// are overwritten, deleted and reset.
+func TestSnapshotIsIsolated(t *testing.T) {
+	const keys, rounds = 200, 60
+	ctx := context.Background()
+	s := New()
+	var readers sync.WaitGroup
+	for i := range rounds {
+		n := uint64(i)
+		mustNot(t, s.ApplyRecords(ctx, uniform(keys, n)))
+		snapshot, err := s.Snapshot(ctx)
+		mustNot(t, err)
+		readers.Go(func() {
+			for range 5 {
+				count := 0
+				for e, err := range snapshot.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
+					if err != nil || binary.BigEndian.Uint64(e.Value) != n {
+						t.Errorf("snapshot %d holds %q = %x, %v", n, e.Key, e.Value, err)
+						return
+					}
+					count++
+				}
+				if count != keys {
+					t.Errorf("snapshot %d has %d keys, want %d", n, count, keys)
+				}
+			}
+		})
+		for k := range keys / 3 {
+			mustNot(t, s.Delete(ctx, key(k*3)))
+		}
+		if i%5 == 4 {
+			mustNot(t, s.Reset(ctx))
+		}
+	}
+	readers.Wait()
+}

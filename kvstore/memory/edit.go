@@ -1,0 +1,279 @@
+package memory
+
+import (
+	"bytes"
+	"slices"
+)
+
+// editor builds the next version of a tree. It copies a node before it first
+// changes it and marks the copy with its id; later changes of the same editor
+// are done in the copy. The old root stays as it is, so an editor that is thrown
+// away has changed nothing.
+type editor struct {
+	root *node
+	id   uint64 // not used by any editor of this storage before
+}
+
+// put adds it, or replaces the item with the same key.
+func (e *editor) put(it *item) {
+	left, split := e.insert(e.root, it.key(), it, true, true)
+	e.root = left
+	if split.right != nil {
+		e.root = &node{edit: e.id, height: left.height + 1, children: []*node{left, split.right}}
+		e.root.setSlots([]slot{{item: split.separator}})
+	}
+}
+
+// delete removes the item of key, if there is one.
+func (e *editor) delete(key []byte) {
+	if e.root.get(key) == nil {
+		return
+	}
+	e.root = e.remove(e.root, key)
+	for e.root.height > 0 && len(e.root.children) == 1 {
+		e.root = e.root.children[0]
+	}
+	if e.root.size() == 0 {
+		e.root = &node{edit: e.id}
+	}
+}
+
+// division is what an insert hands to the parent when the node had to be
+// divided. A nil right means that it had not.
+type division struct {
+	separator *item
+	right     *node
+}
+
+// insert puts it below n and returns the node to take n's place. first and last
+// say whether n lies on the left or right edge of the tree.
+func (e *editor) insert(n *node, key []byte, it *item, first, last bool) (*node, division) {
+	if n.height == 0 {
+		return e.insertLeaf(n, key, it, first, last)
+	}
+	i := n.childFor(key)
+	left, split := e.insert(n.children[i], key, it, first && i == 0, last && i == len(n.children)-1)
+	if left != n.children[i] {
+		n = e.own(n, 0)
+		n.children[i] = left
+	}
+	if split.right == nil {
+		return n, division{}
+	}
+	n.insertSlot(i, split.separator)
+	n.children = slices.Insert(n.children, i+1, split.right)
+	if len(n.children) <= maxInner {
+		return n, division{}
+	}
+	return e.divide(n, cut(len(n.children), 2, first && i == 0, last && i+2 == len(n.children)))
+}
+
+func (e *editor) insertLeaf(n *node, key []byte, it *item, first, last bool) (*node, division) {
+	i, equal := n.find(key)
+	if equal {
+		n = e.own(n, 0)
+		n.slots[i].item = it
+		return n, division{}
+	}
+	n = e.own(n, 1)
+	n.insertSlot(i, it)
+	if len(n.slots) <= maxLeaf {
+		return n, division{}
+	}
+	return e.divide(n, cut(len(n.slots), 1, first && i == 0, last && i+1 == len(n.slots)))
+}
+
+// cut says where to divide a node of size entries: in the middle, but at the edge
+// of the tree when that is where the new entry came in. Keys that arrive in
+// order thus leave full nodes behind instead of half-full ones.
+func cut(size, least int, first, last bool) int {
+	switch {
+	case last:
+		return size - least
+	case first:
+		return least
+	default:
+		return size / 2
+	}
+}
+
+// divide makes two nodes of n, the left one with at entries.
+func (e *editor) divide(n *node, at int) (*node, division) {
+	left := &node{edit: e.id, height: n.height}
+	right := &node{edit: e.id, height: n.height}
+	if n.height == 0 {
+		left.setSlots(n.slots[:at])
+		right.setSlots(n.slots[at:])
+		return left, division{separate(n.slots[at-1].item.key(), n.slots[at].item.key()), right}
+	}
+	left.setSlots(n.slots[:at-1])
+	right.setSlots(n.slots[at:])
+	left.children = slices.Clone(n.children[:at])
+	right.children = slices.Clone(n.children[at:])
+	return left, division{n.slots[at-1].item, right}
+}
+
+// separate returns the shortest separator s with left < s <= right.
+func separate(left, right []byte) *item {
+	return pack(right[:sharedPrefix(left, right)+1], nil, stamp{})
+}
+
+// remove takes key, which is there, out of n and returns the node to take n's
+// place. That node may be empty.
+func (e *editor) remove(n *node, key []byte) *node {
+	if n.height == 0 {
+		i, _ := n.find(key)
+		n = e.own(n, 0)
+		n.deleteSlot(i)
+		return n
+	}
+	i := n.childFor(key)
+	child := e.remove(n.children[i], key)
+	n = e.own(n, 0)
+	n.children[i] = child
+	switch {
+	case child.size() == 0:
+		n.deleteChild(i)
+	case child.size() > child.capacity()/2:
+	case i > 0 && fits(n.children[i-1], child):
+		e.merge(n, i-1)
+	case i+1 < len(n.children) && fits(child, n.children[i+1]):
+		e.merge(n, i)
+	}
+	return n
+}
+
+// fits reports whether two neighbours should become one node. Some room is
+// left, or the next insert would divide it again.
+func fits(a, b *node) bool {
+	return a.size()+b.size() <= a.capacity()*3/4
+}
+
+// merge replaces the children i and i+1 of n by one node.
+func (e *editor) merge(n *node, i int) {
+	a, b := n.children[i], n.children[i+1]
+	slots := make([]slot, 0, len(a.slots)+len(b.slots)+1)
+	slots = append(slots, a.slots...)
+	m := &node{edit: e.id, height: a.height}
+	if a.height > 0 {
+		slots = append(slots, n.slots[i])
+		m.children = slices.Concat(a.children, b.children)
+	}
+	m.setSlots(append(slots, b.slots...))
+	n.deleteChild(i + 1)
+	n.children[i] = m
+}
+
+// own returns n, or a copy with room for more slots when n is not this editor's
+// to change.
+func (e *editor) own(n *node, more int) *node {
+	if n.edit == e.id {
+		return n
+	}
+	c := &node{
+		slots:  make([]slot, len(n.slots), roomFor(len(n.slots)+more)),
+		edit:   e.id,
+		skip:   n.skip,
+		height: n.height,
+	}
+	copy(c.slots, n.slots)
+	c.children = slices.Clone(n.children)
+	return c
+}
+
+// size is the number of items of a leaf and of children of an inner node.
+func (n *node) size() int {
+	if n.height == 0 {
+		return len(n.slots)
+	}
+	return len(n.children)
+}
+
+// capacity is the largest size.
+func (n *node) capacity() int {
+	if n.height == 0 {
+		return maxLeaf
+	}
+	return maxInner
+}
+
+// setSlots fills a new node with a copy of slots, with hints of its own.
+func (n *node) setSlots(slots []slot) {
+	n.slots = make([]slot, len(slots), roomFor(len(slots)))
+	copy(n.slots, slots)
+	if len(slots) > 0 {
+		n.rehint(sharedPrefix(n.slots[0].item.key(), n.slots[len(slots)-1].item.key()))
+	}
+}
+
+// rehint sets skip and the hints, which depend on it.
+func (n *node) rehint(skip int) {
+	n.skip = uint32(skip)
+	for i := range n.slots {
+		n.slots[i].hint = hintOf(n.slots[i].item.key(), n.skip)
+	}
+}
+
+// insertSlot puts it at index i of a node that may be changed.
+func (n *node) insertSlot(i int, it *item) {
+	if size := len(n.slots); size < cap(n.slots) {
+		n.slots = n.slots[:size+1]
+		copy(n.slots[i+1:], n.slots[i:size])
+	} else {
+		grown := make([]slot, size+1, roomFor(size+1))
+		copy(grown, n.slots[:i])
+		copy(grown[i+1:], n.slots[i:])
+		n.slots = grown
+	}
+	n.slots[i].item = it
+	last := len(n.slots) - 1
+	if i == 0 || i == last {
+		// Keys in between share what the outer two share.
+		skip := sharedPrefix(n.slots[0].item.key(), n.slots[last].item.key())
+		if skip < int(n.skip) || last == 0 {
+			n.rehint(skip)
+			return
+		}
+	}
+	n.slots[i].hint = hintOf(it.key(), n.skip)
+}
+
+// deleteSlot removes the slot at index i of a node that may be changed. The
+// shared prefix may be longer afterwards; a skip that is too short is no error.
+func (n *node) deleteSlot(i int) {
+	n.slots = slices.Delete(n.slots, i, i+1)
+	if len(n.slots) == 0 {
+		n.skip = 0
+	}
+}
+
+// deleteChild removes the child at index i and a separator beside it.
+func (n *node) deleteChild(i int) {
+	n.children = slices.Delete(n.children, i, i+1)
+	if len(n.slots) > 0 {
+		n.deleteSlot(max(i-1, 0))
+	}
+}
+
+// roomFor returns the number of slots to allocate for size of them: the next
+// multiple of eight, less the one slot's worth that the runtime puts before
+// objects of more than 512 bytes.
+func roomFor(size int) int {
+	if size <= 32 {
+		return (size + 7) &^ 7
+	}
+	return size | 7
+}
+
+// sharedPrefix returns the number of leading bytes that a and b share.
+func sharedPrefix(a, b []byte) int {
+	size := min(len(a), len(b))
+	i := 0
+	for i+8 <= size && bytes.Equal(a[i:i+8], b[i:i+8]) {
+		i += 8
+	}
+	for i < size && a[i] == b[i] {
+		i++
+	}
+	return i
+}

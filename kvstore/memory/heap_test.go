@@ -1,0 +1,129 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+const (
+	valueSize = 100
+	keySize   = 20
+)
+
+// pairKey is the i-th key, of keySize bytes.
+func pairKey(i int) []byte {
+	return fmt.Appendf(make([]byte, 0, keySize), "customer/%011d", i)
+}
+
+// heapHeld is the number of bytes of all live objects.
+func heapHeld() int64 {
+	runtime.GC()
+	runtime.GC() // the first one may only finish a collection under way
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// load applies pairs in the given order, in batches whose keys and values
+// alias one buffer that is used again, as those of a fetch do.
+func load(tb testing.TB, s *Storage, order []int, batch int) {
+	tb.Helper()
+	buffer := make([]byte, 0, batch*(keySize+valueSize))
+	records := make([]kvstore.Record, 0, batch)
+	for from := 0; from < len(order); from += batch {
+		buffer, records = buffer[:0], records[:0]
+		for i, n := range order[from:min(from+batch, len(order))] {
+			start := len(buffer)
+			buffer = fmt.Appendf(buffer, "customer/%011d", n)
+			key := buffer[start:]
+			for len(buffer) < start+keySize+valueSize {
+				buffer = append(buffer, byte(n+len(buffer)))
+			}
+			records = append(records, kvstore.Record{
+				Key: key, Value: buffer[start+keySize:],
+				Revision: int64(from + i), TimeMillis: 1_750_000_000_000 + int64(i),
+			})
+		}
+		mustNot(tb, s.ApplyRecords(context.Background(), records))
+	}
+}
+
+// TestHeapStaysWithinTwiceTheLiveData holds the promise of the package
+// documentation: at 20 byte keys and 100 byte values the heap held is at most
+// twice the live bytes. It is about 1.4 times, whatever the order.
+func TestHeapStaysWithinTwiceTheLiveData(t *testing.T) {
+	const size = 1_000_000
+	rng := rand.New(rand.NewPCG(5, 6))
+	random := rng.Perm(size)
+	for _, c := range []struct {
+		name string
+		live int
+		load func(s *Storage)
+	}{
+		{"random order, batches of 1000", size, func(s *Storage) { load(t, s, random, 1000) }},
+		{"random order, one by one", size / 5, func(s *Storage) { load(t, s, random[:size/5], 1) }},
+		{"ascending", size / 5, func(s *Storage) { load(t, s, sequence(size/5), 500) }},
+		{"descending", size / 5, func(s *Storage) { load(t, s, reversed(sequence(size/5)), 500) }},
+		{"overwritten twice", size / 5, func(s *Storage) {
+			for range 3 {
+				load(t, s, random[:size/5], 300)
+			}
+		}},
+		{"two thirds deleted at random", size / 15, func(s *Storage) {
+			load(t, s, random[:size/5], 1000)
+			for _, n := range random[size/15 : size/5] {
+				mustNot(t, s.Delete(context.Background(), pairKey(n)))
+			}
+		}},
+		{"written under snapshots that are gone", size / 5, func(s *Storage) {
+			for from := 0; from < size/5; from += size / 50 {
+				if _, err := s.Snapshot(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				load(t, s, random[from:from+size/50], 1000)
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := heapHeld()
+			s := New()
+			c.load(s)
+			held, live := heapHeld()-before, int64(c.live*(keySize+valueSize))
+			if n := len(keysOf(s.root.Load())); n != c.live {
+				t.Fatalf("%d keys, want %d", n, c.live)
+			}
+			t.Logf("%d bytes held for %d live: %.2f times", held, live, float64(held)/float64(live))
+			if held > 2*live {
+				t.Errorf("heap held = %d bytes, want at most twice the %d live ones", held, live)
+			}
+			runtime.KeepAlive(s)
+		})
+	}
+	runtime.KeepAlive(random)
+}
+
+// TestHeldValueKeepsOnlyItsItem holds a few values of a large storage that is
+// dropped.
+func TestHeldValueKeepsOnlyItsItem(t *testing.T) {
+	const size, hold = 50_000, 10
+	before := heapHeld()
+	s := New()
+	load(t, s, sequence(size), 1000)
+	var held [][]byte
+	for i := range hold {
+		v, err := s.Get(context.Background(), pairKey(i*size/hold))
+		mustNot(t, err)
+		held = append(held, v)
+	}
+	s = nil
+	if got, most := heapHeld()-before, int64(size*valueSize/20); got > most {
+		t.Errorf("%d held values keep %d bytes alive, want less than %d", hold, got, most)
+	}
+	runtime.KeepAlive(held)
+	runtime.KeepAlive(s)
+}

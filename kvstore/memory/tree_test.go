@@ -1,0 +1,239 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// checkTree returns the first broken invariant of the tree below n, or nil.
+func checkTree(n *node) error {
+	return checkNode(n, nil, nil, true)
+}
+
+// checkNode checks the node and what is below it: low <= keys < high, where nil
+// means no bound.
+func checkNode(n *node, low, high []byte, root bool) error {
+	switch {
+	case n.size() > n.capacity():
+		return fmt.Errorf("node of height %d has %d entries, want at most %d", n.height, n.size(), n.capacity())
+	case n.size() == 0 && !root:
+		return fmt.Errorf("empty node of height %d", n.height)
+	case n.height > 0 && len(n.slots) != len(n.children)-1:
+		return fmt.Errorf("%d separators for %d children", len(n.slots), len(n.children))
+	case n.height == 0 && n.children != nil:
+		return fmt.Errorf("leaf with %d children", len(n.children))
+	}
+	if err := checkSlots(n, low, high); err != nil {
+		return err
+	}
+	for i, child := range n.children {
+		if child.height != n.height-1 {
+			return fmt.Errorf("child of height %d below height %d", child.height, n.height)
+		}
+		from, to := low, high
+		if i > 0 {
+			from = n.slots[i-1].item.key()
+		}
+		if i < len(n.slots) {
+			to = n.slots[i].item.key()
+		}
+		if err := checkNode(child, from, to, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkSlots(n *node, low, high []byte) error {
+	for i, s := range n.slots {
+		key := s.item.key()
+		if low != nil && bytes.Compare(key, low) < 0 || high != nil && bytes.Compare(key, high) >= 0 {
+			return fmt.Errorf("key %q outside [%q, %q)", key, low, high)
+		}
+		if i > 0 && bytes.Compare(n.slots[i-1].item.key(), key) >= 0 {
+			return fmt.Errorf("key %q after %q", key, n.slots[i-1].item.key())
+		}
+		if !bytes.HasPrefix(key, n.slots[0].item.key()[:n.skip]) {
+			return fmt.Errorf("key %q does not share %d bytes with %q", key, n.skip, n.slots[0].item.key())
+		}
+		if want := hintOf(key, n.skip); s.hint != want {
+			return fmt.Errorf("hint of %q = %x, want %x", key, s.hint, want)
+		}
+	}
+	return nil
+}
+
+func keysOf(n *node) []string {
+	var keys []string
+	n.ascend(nil, func(slots []slot) bool {
+		for _, s := range slots {
+			keys = append(keys, string(s.item.key()))
+		}
+		return true
+	})
+	return keys
+}
+
+func TestItemHoldsWhatWasPacked(t *testing.T) {
+	sizes := []int{0, 1, 63, 64, 127, 128, 8191, 8192, 16384, 70000}
+	stamps := []stamp{
+		{revision: -1},
+		{0, 0, true},
+		{-1, -1, true},
+		{math.MaxInt64, math.MinInt64, true},
+		{1 << 40, 1_750_000_000_000, true},
+	}
+	for _, k := range sizes {
+		for _, v := range sizes {
+			for _, s := range stamps {
+				key, value := bytes.Repeat([]byte{'k'}, k), bytes.Repeat([]byte{'v'}, v)
+				it := pack(key, value, s)
+				if !bytes.Equal(it.key(), key) || !bytes.Equal(it.value(), value) || it.stamp() != s {
+					t.Fatalf("pack(%d bytes, %d bytes, %v) = %d bytes, %d bytes, %v",
+						k, v, s, len(it.key()), len(it.value()), it.stamp())
+				}
+				if it.value() == nil || it.key() == nil {
+					t.Fatalf("pack(%d bytes, %d bytes): nil slice", k, v)
+				}
+				if cap(it.value()) != v || cap(it.key()) != k {
+					t.Fatalf("pack(%d bytes, %d bytes): an append would write into the item", k, v)
+				}
+			}
+		}
+	}
+}
+
+func TestHintFollowsByteOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		a, b := randomKey(rng, 12), randomKey(rng, 12)
+		if bytes.Compare(a, b) > 0 {
+			a, b = b, a
+		}
+		for skip := range sharedPrefix(a, b) + 1 {
+			if hintOf(a, uint32(skip)) > hintOf(b, uint32(skip)) {
+				t.Fatalf("skip %d: hint of %q is above the hint of %q", skip, a, b)
+			}
+		}
+	}
+}
+
+// randomKey draws a short key from few different bytes, so that keys are often
+// equal, prefixes of each other, or different in a trailing zero only.
+func randomKey(rng *rand.Rand, most int) []byte {
+	key := make([]byte, rng.IntN(most+1))
+	for i := range key {
+		key[i] = []byte{0x00, 0x01, 'a', 0xff}[rng.IntN(4)]
+	}
+	return key
+}
+
+// TestTreeGrowsAndShrinks fills and empties trees of three levels and more in
+// several orders and checks every invariant on the way.
+func TestTreeGrowsAndShrinks(t *testing.T) {
+	const size = 6_000
+	orders := map[string]func(rng *rand.Rand) []int{
+		"ascending":  func(*rand.Rand) []int { return sequence(size) },
+		"descending": func(*rand.Rand) []int { return reversed(sequence(size)) },
+		"random":     func(rng *rand.Rand) []int { return rng.Perm(size) },
+	}
+	ctx := context.Background()
+	for in, fill := range orders {
+		for out, drain := range orders {
+			t.Run(in+" in, "+out+" out", func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(3, 4))
+				s := New()
+				for i, k := range fill(rng) {
+					mustNot(t, s.Set(ctx, fmt.Appendf(nil, "key/%06d", k), []byte("v")))
+					checkNow(t, s, i%500 == 0)
+				}
+				if n := len(keysOf(s.root.Load())); n != size {
+					t.Fatalf("%d keys, want %d", n, size)
+				}
+				for i, k := range drain(rng) {
+					mustNot(t, s.Delete(ctx, fmt.Appendf(nil, "key/%06d", k)))
+					checkNow(t, s, i%500 == 0 || i > size-100)
+				}
+				if root := s.root.Load(); root.size() != 0 || root.height != 0 {
+					t.Fatalf("emptied tree has height %d and %d entries, want an empty leaf", root.height, root.size())
+				}
+			})
+		}
+	}
+}
+
+// TestAbandonedChangeLeavesNoTrace ends the context in the midst of a batch.
+func TestAbandonedChangeLeavesNoTrace(t *testing.T) {
+	s := New()
+	mustNot(t, s.Set(context.Background(), []byte("old"), []byte("value")))
+	items := make([]kvstore.KeyValue, 3*checkEvery)
+	records := make([]kvstore.Record, len(items))
+	for i := range items {
+		key := fmt.Appendf(nil, "%08d", i)
+		items[i] = kvstore.KeyValue{Key: key, Value: key}
+		records[i] = kvstore.Record{Key: key, Value: key}
+	}
+	ends := func() context.Context { return &endsAfter{Context: context.Background(), calls: 2} }
+	if err := s.ApplyBatch(ends(), items); err != context.Canceled {
+		t.Errorf("ApplyBatch with a context that ends = %v, want %v", err, context.Canceled)
+	}
+	if err := s.ApplyRecords(ends(), records); err != context.Canceled {
+		t.Errorf("ApplyRecords with a context that ends = %v, want %v", err, context.Canceled)
+	}
+	if got := keysOf(s.root.Load()); len(got) != 1 || got[0] != "old" {
+		t.Errorf("%d keys after abandoned batches, want the one that was there", len(got))
+	}
+	mustNot(t, s.ApplyBatch(context.Background(), items))
+	checkNow(t, s, true)
+}
+
+// endsAfter is a context that ends once Err has been called a number of times.
+type endsAfter struct {
+	context.Context
+	calls int
+}
+
+func (c *endsAfter) Err() error {
+	if c.calls--; c.calls < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func checkNow(t *testing.T, s *Storage, now bool) {
+	t.Helper()
+	if !now {
+		return
+	}
+	if err := checkTree(s.root.Load()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustNot(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func sequence(n int) []int {
+	s := make([]int, n)
+	for i := range s {
+		s[i] = i
+	}
+	return s
+}
+
+func reversed(s []int) []int {
+	for i, j := 0, len(s)-1; i < j; i, j = i+1, j-1 {
+		s[i], s[j] = s[j], s[i]
+	}
+	return s
+}
