@@ -1,0 +1,49 @@
+// Package simnet is an in-memory network for Kafka clients and brokers, with
+// latency and faults on every link.
+//
+// A [Network] joins named clients to numbered brokers. A broker listens with
+// [Network.Listen] (the signature of net.Listen, so it fits kfake.ListenFn); a
+// client dials with the function that [Network.Dialer] returns (the signature
+// of kgo.Dialer). The connections are net.Conn values with the errors of real
+// TCP: ECONNREFUSED on dial, ECONNRESET after a reset, io.EOF after an orderly
+// close, os.ErrDeadlineExceeded after a deadline.
+//
+// # Frames
+//
+// Kafka sends frames: a big-endian length of 4 bytes, then that many bytes. A
+// link collects what is written until a frame is whole and then carries it as
+// one unit: a frame is delayed, held, lost or cut, never half a frame by
+// accident. Requests and answers are matched by their correlation id, so a
+// fault can name the request (the api key) whose answer it wants to lose. TLS
+// hides the frames; a network with [Config].Raw set carries every Write as a
+// unit of its own instead, and faults that name an api key never bite there.
+//
+//	client                    link to broker                     broker
+//	Write ----> [collect frame][faults][latency][FIFO] ----> Read
+//	Read  <---- [FIFO][latency][faults][collect frame] <---- Write
+//	                          link to client
+//
+// # Time
+//
+// Each direction of each connection draws its delays from a random stream of
+// its own, seeded by (seed, client, broker, dial number, direction). What
+// happens on one link never changes the draws of another. Delays have
+// nanosecond resolution and no two deliveries of one network share an instant
+// (when two would, the later one moves by a nanosecond), so that inside a
+// testing/synctest bubble the order of events is the order of their instants
+// and the same seed gives the same run.
+//
+// With the zero [Latency] nothing is delayed and no timer and no goroutine is
+// used: a Write makes the bytes readable at once at the other end.
+//
+// Everything works in real time, in a synctest bubble (the network must then
+// be made inside it) and on GOOS=wasip1. The network starts no goroutines; it
+// uses time.AfterFunc for delays.
+//
+// # Differences from TCP
+//
+// Write never blocks: buffers are unbounded, and a write deadline matters only
+// when it has already passed. A connection that lost a frame in a black hole
+// stays silent in that direction for good, even after the fault is undone:
+// TCP has no holes in its stream. New connections work.
+package simnet

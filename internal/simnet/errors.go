@@ -1,0 +1,34 @@
+package simnet
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+)
+
+// ErrClosed is returned by what waits on a network after [Network.Close].
+var ErrClosed = errors.New("simnet: network closed")
+
+// ErrUndone is returned by [Fault.Wait] when the fault was undone or used up
+// before it reached the awaited number of hits.
+var ErrUndone = errors.New("simnet: fault undone before it bit often enough")
+
+// errReset is what an end of a reset connection keeps until it is asked.
+var errReset = errors.New("reset")
+
+func dialError(addr net.Addr, err error) error {
+	return &net.OpError{Op: "dial", Net: "tcp", Addr: addr, Err: err}
+}
+
+func refused(addr net.Addr) error {
+	return dialError(addr, os.NewSyscallError("connect", syscall.ECONNREFUSED))
+}
+
+func (c *conn) opError(op string, err error) error {
+	return &net.OpError{Op: op, Net: "tcp", Source: c.local, Addr: c.remote, Err: err}
+}
+
+func (c *conn) syscallError(op string, errno syscall.Errno) error {
+	return c.opError(op, os.NewSyscallError(op, errno))
+}

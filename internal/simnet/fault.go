@@ -1,0 +1,375 @@
+package simnet
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Target selects links. The zero value selects every link in both directions.
+type Target struct {
+	Clients []string  // Clients are exact names; empty means all.
+	Brokers []int32   // Brokers are broker numbers; empty means all.
+	Dir     Direction // Dir is the direction; Both means either.
+}
+
+func (t Target) matches(l Link) bool {
+	return t.matchesEnds(l) && (t.Dir == Both || t.Dir == l.Dir)
+}
+
+func (t Target) matchesEnds(l Link) bool {
+	return (len(t.Clients) == 0 || slices.Contains(t.Clients, l.Client)) &&
+		(len(t.Brokers) == 0 || slices.Contains(t.Brokers, l.Broker))
+}
+
+func (t Target) clone() Target {
+	t.Clients = slices.Clone(t.Clients)
+	t.Brokers = slices.Clone(t.Brokers)
+	return t
+}
+
+type faultKind uint8
+
+const (
+	kindDelay faultKind = iota
+	kindStall
+	kindBlackHole
+	kindRefuse
+	kindLose
+	kindCut
+)
+
+// Fault is a fault that is active on a network until it is undone or used up.
+// Faults compose: delays add up, and of the faults that end a frame's journey
+// the one installed first bites. It is safe for concurrent use.
+type Fault struct {
+	n       *Network
+	kind    faultKind
+	target  Target
+	key     int16
+	latency Latency
+	cutAt   int
+
+	mu      sync.Mutex
+	left    int // -1 means no limit
+	hits    int
+	ended   bool
+	changed chan struct{} // made by a waiter, closed on a change
+	timer   *time.Timer
+}
+
+// Hits is the number of frames and dials that the fault has bitten.
+func (f *Fault) Hits() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.hits
+}
+
+// Wait blocks until the fault has bitten at least n times. It returns ctx's
+// error, [ErrUndone] if the fault ended before, or [ErrClosed].
+func (f *Fault) Wait(ctx context.Context, n int) error {
+	for {
+		f.mu.Lock()
+		if f.hits >= n {
+			f.mu.Unlock()
+			return nil
+		}
+		if f.ended {
+			f.mu.Unlock()
+			return ErrUndone
+		}
+		if f.changed == nil {
+			f.changed = make(chan struct{})
+		}
+		changed := f.changed
+		f.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-f.n.done:
+			return ErrClosed
+		}
+	}
+}
+
+// Undo ends the fault. Frames that a stall held are delivered in order. It
+// can be called again and after [Network.Close].
+func (f *Fault) Undo() {
+	if !f.stop() {
+		return
+	}
+	f.n.remove(f)
+	if f.kind != kindStall && f.kind != kindBlackHole {
+		return
+	}
+	f.n.mu.Lock()
+	close(f.n.changed)
+	f.n.changed = make(chan struct{})
+	f.n.mu.Unlock()
+	for _, p := range f.n.live(f.target) {
+		p.toBroker.kick()
+		p.toClient.kick()
+	}
+}
+
+// stop marks f as ended and reports whether it was not before.
+func (f *Fault) stop() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return false
+	}
+	f.ended = true
+	if f.timer != nil {
+		f.timer.Stop()
+	}
+	f.wakeLocked()
+	return true
+}
+
+func (f *Fault) wakeLocked() {
+	if f.changed != nil {
+		close(f.changed)
+		f.changed = nil
+	}
+}
+
+// hit counts one bite. It reports false if the fault has ended.
+func (f *Fault) hit() bool {
+	f.mu.Lock()
+	if f.ended {
+		f.mu.Unlock()
+		return false
+	}
+	f.hits++
+	if f.left > 0 {
+		f.left--
+	}
+	usedUp := f.left == 0
+	f.ended = usedUp
+	f.wakeLocked()
+	f.mu.Unlock()
+	if usedUp {
+		f.n.remove(f)
+	}
+	return true
+}
+
+func (n *Network) add(f *Fault, count int) *Fault {
+	f.n, f.left = n, count
+	if count <= 0 {
+		f.left = -1
+	}
+	f.target = f.target.clone()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		f.ended = true
+		return f
+	}
+	old := n.faults.Load()
+	var next []*Fault
+	if old != nil {
+		next = append(next, *old...)
+	}
+	next = append(next, f)
+	n.faults.Store(&next)
+	return f
+}
+
+func (n *Network) remove(f *Fault) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	old := n.faults.Load()
+	if old == nil {
+		return
+	}
+	next := slices.DeleteFunc(slices.Clone(*old), func(o *Fault) bool { return o == f })
+	if len(next) == 0 {
+		n.faults.Store(nil)
+		return
+	}
+	n.faults.Store(&next)
+}
+
+// Delay adds latency to every frame and dial that t selects. The addition is
+// drawn from the stream of the frame's own link.
+func (n *Network) Delay(t Target, l Latency) (*Fault, error) {
+	if err := l.Validate(); err != nil {
+		return nil, err
+	}
+	return n.add(&Fault{kind: kindDelay, target: t, latency: l}, 0), nil
+}
+
+// Stall holds the frames and dials that t selects until it is undone; they
+// are then delivered in a burst, in order.
+func (n *Network) Stall(t Target) *Fault {
+	return n.add(&Fault{kind: kindStall, target: t}, 0)
+}
+
+// StallFor is [Network.Stall] that undoes itself after d.
+func (n *Network) StallFor(t Target, d time.Duration) *Fault {
+	f := n.Stall(t)
+	f.mu.Lock()
+	if !f.ended {
+		f.timer = time.AfterFunc(d, f.Undo)
+	}
+	f.mu.Unlock()
+	return f
+}
+
+// BlackHole swallows the frames that t selects while their connections stay
+// open, and holds new dials until it is undone or they time out. A connection
+// that lost a frame stays dead in that direction after the undo.
+func (n *Network) BlackHole(t Target) *Fault {
+	return n.add(&Fault{kind: kindBlackHole, target: t}, 0)
+}
+
+// RefuseDials refuses every dial between the ends that t selects, as when
+// nothing listens. Open connections are left alone.
+func (n *Network) RefuseDials(t Target) *Fault {
+	return n.add(&Fault{kind: kindRefuse, target: t}, 0)
+}
+
+// LoseRequest swallows the next count requests of an api key (AnyKey for all)
+// before the broker sees them, and resets their connections. A count of 0
+// means until undone.
+func (n *Network) LoseRequest(t Target, key int16, count int) *Fault {
+	t.Dir = ToBroker
+	return n.add(&Fault{kind: kindLose, target: t, key: key}, count)
+}
+
+// LoseAnswer swallows the broker's answers to the next count requests of an
+// api key (AnyKey for all), and resets their connections: the broker has
+// acted and the client cannot know. A count of 0 means until undone. Once the
+// fault counts a hit the broker has acted.
+func (n *Network) LoseAnswer(t Target, key int16, count int) *Fault {
+	t.Dir = ToClient
+	return n.add(&Fault{kind: kindLose, target: t, key: key}, count)
+}
+
+// CutFrame delivers the first prefix bytes of the next count frames of an api
+// key (AnyKey for all; an answer has its request's) and then resets their
+// connections. A prefix of 0, or one that is no shorter than the frame, means
+// half of the frame. A count of 0 means until undone.
+func (n *Network) CutFrame(t Target, key int16, prefix, count int) *Fault {
+	return n.add(&Fault{kind: kindCut, target: t, key: key, cutAt: prefix}, count)
+}
+
+// DropConns resets every connection that t selects, now, and returns how many
+// there were. On links with latency each end learns of it a latency later.
+func (n *Network) DropConns(t Target) int {
+	pairs := n.live(t)
+	for _, p := range pairs {
+		p.reset(nil)
+	}
+	return len(pairs)
+}
+
+type verdict struct {
+	kind  parcelKind
+	gone  bool // swallowed by a black hole
+	cutAt int
+	extra time.Duration
+}
+
+// judgeFrame asks the faults what becomes of a frame that enters a link.
+func (n *Network) judgeFrame(l Link, key int16, r *rand.Rand) verdict {
+	var v verdict
+	fs := n.faults.Load()
+	if fs == nil {
+		return v
+	}
+	for _, f := range *fs {
+		if !f.target.matches(l) {
+			continue
+		}
+		switch f.kind {
+		case kindDelay:
+			if f.hit() {
+				v.extra += f.latency.draw(r)
+			}
+		case kindBlackHole:
+			if f.hit() {
+				return verdict{gone: true}
+			}
+		case kindLose, kindCut:
+			if (f.key != AnyKey && f.key != key) || v.kind != parcelData || !f.hit() {
+				continue
+			}
+			v.kind, v.cutAt = parcelLose, f.cutAt
+			if f.kind == kindCut {
+				v.kind = parcelCut
+			}
+		}
+	}
+	return v
+}
+
+// stalled reports whether a stall holds a link; count says whether the frame
+// at hand has not been counted yet.
+func (n *Network) stalled(l Link, count bool) bool {
+	fs := n.faults.Load()
+	if fs == nil {
+		return false
+	}
+	held := false
+	for _, f := range *fs {
+		if f.kind != kindStall || !f.target.matches(l) {
+			continue
+		}
+		if count {
+			held = f.hit() || held
+		} else {
+			held = true
+		}
+	}
+	return held
+}
+
+type dialVerdict uint8
+
+const (
+	dialGoes dialVerdict = iota
+	dialRefused
+	dialHeld
+)
+
+// judgeDial asks the faults what becomes of a dial. Each fault counts a dial
+// once, however often it is asked.
+func (n *Network) judgeDial(p *pair, counted map[*Fault]bool) (dialVerdict, time.Duration) {
+	fs := n.faults.Load()
+	if fs == nil {
+		return dialGoes, 0
+	}
+	var extra time.Duration
+	result := dialGoes
+	for _, f := range *fs {
+		if !f.target.matchesEnds(p.toBroker.link) {
+			continue
+		}
+		first := !counted[f]
+		bite := func() bool {
+			counted[f] = true
+			return !first || f.hit()
+		}
+		switch f.kind {
+		case kindDelay:
+			if first && bite() {
+				extra += f.latency.draw(p.toBroker.rng)
+			}
+		case kindRefuse:
+			if bite() {
+				return dialRefused, extra
+			}
+		case kindStall, kindBlackHole:
+			if bite() {
+				result = dialHeld
+			}
+		}
+	}
+	return result, extra
+}

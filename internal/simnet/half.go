@@ -1,0 +1,343 @@
+package simnet
+
+import (
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+type parcelKind uint8
+
+const (
+	parcelData parcelKind = iota
+	parcelLose            // never arrives; resets the connection when it would
+	parcelCut             // data is a prefix; resets the connection after it
+	parcelFin             // orderly end
+	parcelReset
+)
+
+// parcel is a frame on its way.
+type parcel struct {
+	kind parcelKind
+	held bool // counted by a stall
+	key  int16
+	corr int32
+	size int
+	data []byte
+	at   time.Time // at is the instant of delivery; zero means as soon as it is first.
+}
+
+// half is one direction of one connection: the link that carries frames and
+// the buffer that its reader drains.
+//
+// Invariant: flight is FIFO, and instants in it never decrease.
+type half struct {
+	p       *pair
+	link    Link
+	latency Latency
+	rng     *rand.Rand // not set on a direct connection
+	direct  bool
+
+	mu      sync.Mutex
+	raw     bool
+	partial []byte // written, but not yet a whole frame
+	flight  []parcel
+	last    time.Time // instant of the newest timed parcel
+	dead    bool      // nothing enters any more
+	timer   *time.Timer
+	armed   time.Time // instant that timer is set for
+
+	cond     sync.Cond
+	buf      []byte
+	off      int
+	end      error // io.EOF or errReset, once buf is drained
+	closed   bool  // the reader has closed
+	waiting  int
+	deadline time.Time
+	wake     *time.Timer
+	wakeAt   time.Time
+}
+
+func (h *half) init(p *pair, link Link) {
+	cfg := &p.n.cfg
+	h.p, h.link, h.raw = p, link, cfg.Raw
+	h.latency = cfg.Latency
+	if cfg.LatencyFor != nil {
+		h.latency = cfg.LatencyFor(link)
+	}
+	h.rng = link.stream(cfg.Seed)
+	h.cond.L = &h.mu
+}
+
+// write takes bytes from the sender and sends on every frame they complete.
+func (h *half) write(b []byte) {
+	h.mu.Lock()
+	if len(h.partial) > 0 {
+		h.partial = append(h.partial, b...)
+		b = h.partial
+	}
+	for len(b) > 0 {
+		n := len(b)
+		if !h.raw {
+			if n = frameLen(b); n < 0 {
+				h.raw = true
+				n = len(b)
+			}
+			if n == 0 || n > len(b) {
+				break
+			}
+		}
+		h.enter(b[:n])
+		b = b[n:]
+	}
+	h.partial = append(h.partial[:0], b...)
+	reset := h.pump()
+	h.mu.Unlock()
+	if reset {
+		h.p.reset(h)
+	}
+}
+
+// enter decides the fate of a frame and puts it on its way.
+func (h *half) enter(frame []byte) {
+	pc := parcel{key: AnyKey, size: len(frame)}
+	if !h.raw {
+		pc.key, pc.corr = h.p.describe(h.link.Dir, frame)
+	}
+	if h.dead || h.closed {
+		h.observe(&pc, Vanished)
+		return
+	}
+	if h.direct {
+		h.deliver(&pc, frame)
+		return
+	}
+	d := h.latency.draw(h.rng)
+	v := h.p.n.judgeFrame(h.link, pc.key, h.rng)
+	if v.gone {
+		h.dead = true
+		h.observe(&pc, Vanished)
+		return
+	}
+	pc.kind = v.kind
+	if pc.kind == parcelCut {
+		if v.cutAt <= 0 || v.cutAt >= len(frame) {
+			v.cutAt = len(frame) / 2
+		}
+		frame = frame[:v.cutAt]
+	}
+	d += v.extra
+	if d == 0 && pc.kind == parcelData && len(h.flight) == 0 && !h.p.n.stalled(h.link, false) {
+		h.deliver(&pc, frame)
+		return
+	}
+	if pc.kind != parcelLose {
+		pc.data = append([]byte(nil), frame...)
+	}
+	h.queue(pc, d)
+}
+
+// queue puts a parcel behind those already on their way.
+func (h *half) queue(pc parcel, d time.Duration) {
+	now := time.Now()
+	if d > 0 || h.last.After(now) {
+		at := now.Add(d)
+		if !at.After(h.last) {
+			at = h.last.Add(1)
+		}
+		pc.at = h.p.n.claim(at)
+		h.last = pc.at
+	}
+	h.flight = append(h.flight, pc)
+}
+
+// pump delivers what is due. It reports whether the connection is to be reset.
+func (h *half) pump() (reset bool) {
+	for len(h.flight) > 0 {
+		pc := &h.flight[0]
+		if !pc.at.IsZero() {
+			if wait := time.Until(pc.at); wait > 0 {
+				h.arm(pc.at, wait)
+				return false
+			}
+		}
+		if pc.kind != parcelReset && !h.direct && h.p.n.stalled(h.link, !pc.held) {
+			pc.held = true
+			return false
+		}
+		p := h.flight[0]
+		h.flight[0] = parcel{}
+		h.flight = h.flight[1:]
+		h.free(&p)
+		switch p.kind {
+		case parcelData:
+			h.deliver(&p, p.data)
+		case parcelFin:
+			h.finish(io.EOF)
+		case parcelReset:
+			h.finish(errReset)
+		case parcelLose:
+			h.observe(&p, LostReset)
+			h.drop()
+			h.finish(errReset)
+			return true
+		case parcelCut:
+			h.receive(p.data)
+			h.observe(&p, CutReset)
+			h.drop()
+			h.finish(errReset)
+			return true
+		}
+	}
+	return false
+}
+
+func (h *half) arm(at time.Time, wait time.Duration) {
+	if h.armed.Equal(at) {
+		return
+	}
+	h.armed = at
+	if h.timer == nil {
+		h.timer = time.AfterFunc(wait, h.onTimer)
+		return
+	}
+	h.timer.Reset(wait)
+}
+
+func (h *half) onTimer() {
+	h.mu.Lock()
+	h.armed = time.Time{}
+	reset := h.pump()
+	h.mu.Unlock()
+	if reset {
+		h.p.reset(h)
+	}
+}
+
+// kick delivers what a stall held: at once, or on a link with latency one
+// after the other at instants of their own.
+func (h *half) kick() {
+	h.mu.Lock()
+	if len(h.flight) > 0 && h.flight[0].held && !h.p.n.stalled(h.link, false) {
+		h.respread()
+	}
+	reset := h.pump()
+	h.mu.Unlock()
+	if reset {
+		h.p.reset(h)
+	}
+}
+
+func (h *half) respread() {
+	if h.latency.IsZero() {
+		return
+	}
+	last := time.Now()
+	for i := range h.flight {
+		pc := &h.flight[i]
+		if pc.at.After(last) {
+			break
+		}
+		h.free(pc)
+		pc.at = h.p.n.claim(last.Add(h.latency.drawJitter(h.rng)))
+		last = pc.at
+	}
+	if last.After(h.last) {
+		h.last = last
+	}
+}
+
+func (h *half) deliver(pc *parcel, data []byte) {
+	if h.closed {
+		h.observe(pc, DroppedEnd)
+		return
+	}
+	h.receive(data)
+	h.observe(pc, Delivered)
+}
+
+// receive makes data readable.
+func (h *half) receive(data []byte) {
+	if h.closed {
+		return
+	}
+	if h.off == len(h.buf) {
+		h.buf, h.off = h.buf[:0], 0
+	}
+	h.buf = append(h.buf, data...)
+	h.broadcast()
+}
+
+func (h *half) finish(err error) {
+	h.dead = true
+	if h.end == nil {
+		h.end = err
+	}
+	h.broadcast()
+}
+
+func (h *half) broadcast() {
+	if h.waiting > 0 {
+		h.cond.Broadcast()
+	}
+}
+
+// drop forgets everything on its way.
+func (h *half) drop() {
+	for i := range h.flight {
+		h.free(&h.flight[i])
+		if h.flight[i].size > 0 {
+			h.observe(&h.flight[i], DroppedEnd)
+		}
+	}
+	h.flight, h.partial = nil, nil
+	if h.timer != nil {
+		h.timer.Stop()
+		h.armed = time.Time{}
+	}
+}
+
+// free gives the instant of a parcel back.
+func (h *half) free(pc *parcel) {
+	if !pc.at.IsZero() {
+		h.p.n.release(pc.at)
+		pc.at = time.Time{}
+	}
+}
+
+func (h *half) observe(pc *parcel, fate Fate) {
+	if fn := h.p.n.cfg.Observe; fn != nil && !h.direct {
+		fn(Frame{Link: h.link, Key: pc.key, Correlation: pc.corr, Size: pc.size, Fate: fate})
+	}
+}
+
+// abort resets the reader's end, a latency later on a link that has one.
+func (h *half) abort() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.drop()
+	h.dead = true
+	if h.closed || h.end != nil {
+		return
+	}
+	d := h.latency.draw(h.rng)
+	if d == 0 {
+		h.finish(errReset)
+		return
+	}
+	h.last = time.Time{}
+	h.queue(parcel{kind: parcelReset}, d)
+	h.pump()
+}
+
+// kill resets the reader's end at once.
+func (h *half) kill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.drop()
+	h.finish(errReset)
+	if h.wake != nil {
+		h.wake.Stop()
+	}
+}

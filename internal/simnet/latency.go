@@ -1,0 +1,118 @@
+package simnet
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+)
+
+// Latency is the one-way delay of a link: Min plus an exponentially
+// distributed part, so that Mean is the mean before clipping, at most Max.
+// The zero value is no delay at all, without timers.
+type Latency struct {
+	// Min is the least delay.
+	Min time.Duration
+	// Mean is the mean delay. A Mean at or below Min makes the delay the
+	// constant Min.
+	Mean time.Duration
+	// Max clips the delay. Zero means no upper bound.
+	Max time.Duration
+	// Jitter is the width of a uniform nanosecond part added to each delay
+	// after clipping, which keeps events of constant delays apart. Zero means
+	// 1 µs, unless the whole Latency is zero.
+	Jitter time.Duration
+}
+
+// Validate reports a distribution that cannot be drawn from.
+func (l Latency) Validate() error {
+	if l.Min < 0 || l.Mean < 0 || l.Max < 0 || l.Jitter < 0 {
+		return fmt.Errorf("latency %+v: a duration is negative", l)
+	}
+	if l.Max > 0 && l.Max < l.Min {
+		return fmt.Errorf("latency %+v: max is below min", l)
+	}
+	return nil
+}
+
+// IsZero reports whether l is no delay at all.
+func (l Latency) IsZero() bool { return l == Latency{} }
+
+func (l Latency) draw(r *rand.Rand) time.Duration {
+	if l.IsZero() {
+		return 0
+	}
+	d := l.Min
+	if l.Mean > l.Min {
+		d += time.Duration(r.ExpFloat64() * float64(l.Mean-l.Min))
+	}
+	if l.Max > 0 && d > l.Max {
+		d = l.Max
+	}
+	return d + l.drawJitter(r)
+}
+
+func (l Latency) drawJitter(r *rand.Rand) time.Duration {
+	j := l.Jitter
+	if j == 0 {
+		j = time.Microsecond
+	}
+	return 1 + time.Duration(r.Int64N(int64(j)))
+}
+
+// Direction says which way frames travel on a link.
+type Direction uint8
+
+// The directions. In a [Target], Both (the zero value) matches either.
+const (
+	Both Direction = iota
+	ToBroker
+	ToClient
+)
+
+// String returns "both", "to-broker" or "to-client".
+func (d Direction) String() string {
+	switch d {
+	case Both:
+		return "both"
+	case ToBroker:
+		return "to-broker"
+	case ToClient:
+		return "to-client"
+	}
+	return fmt.Sprintf("direction(%d)", uint8(d))
+}
+
+// Link names one direction of one connection.
+type Link struct {
+	Client string
+	Broker int32
+	Dial   int // Dial counts the client's dials to this broker, from 0; refused ones count.
+	Dir    Direction
+}
+
+// String returns "client>broker 1#2" or "client<broker 1#2".
+func (l Link) String() string {
+	arrow := ">"
+	if l.Dir == ToClient {
+		arrow = "<"
+	}
+	return fmt.Sprintf("%s%sbroker %d#%d", l.Client, arrow, l.Broker, l.Dial)
+}
+
+// stream returns the random stream that belongs to a link alone.
+func (l Link) stream(seed uint64) *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d/%q/%d/%d/%d", seed, l.Client, l.Broker, l.Dial, l.Dir)
+	sum := h.Sum64()
+	return rand.New(rand.NewPCG(mix(sum), mix(sum^seed)))
+}
+
+// mix is the finaliser of splitmix64 (Steele, Lea, Flood 2014): FNV alone
+// leaves neighbouring inputs correlated in their high bits.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9
+	x = (x ^ (x >> 27)) * 0x94d049bb133111eb
+	return x ^ (x >> 31)
+}
