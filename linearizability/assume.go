@@ -1,0 +1,255 @@
+package linearizability
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// shared reports whether several writes may have the value id.
+func shared(id string) bool { return id == "" || strings.HasPrefix(id, "~") }
+
+// assumptions collects what a history breaks of that which the checks take for
+// granted, at most a few of each kind.
+type assumptions struct {
+	found []*AssumptionError
+	count map[string]int
+}
+
+func (a *assumptions) broken(rule string, seq int64, format string, args ...any) {
+	if a.count == nil {
+		a.count = map[string]int{}
+	}
+	if a.count[rule]++; a.count[rule] <= 3 {
+		a.found = append(a.found, &AssumptionError{Assumption: rule, Detail: fmt.Sprintf(format, args...), Seq: seq})
+	}
+}
+
+// checkAssumptions returns the assumptions that h breaks.
+func checkAssumptions(h *History) []*AssumptionError {
+	var a assumptions
+	a.stamps(h)
+	a.operations(h)
+	a.processes(h)
+	a.values(h)
+	a.log(h)
+	slices.SortStableFunc(a.found, func(x, y *AssumptionError) int { return cmp.Compare(x.Seq, y.Seq) })
+	return a.found
+}
+
+const (
+	ruleSeq     = "each event has its own sequence number, and each list of events is in its order"
+	ruleTime    = "time does not go back as sequence numbers grow"
+	ruleEnds    = "an operation returns after it was called, and a call has an id, a client and a kind"
+	ruleProcess = "each operation belongs to a process of its client that is open, and the newest one"
+	ruleValues  = "each write has a value id of its own, unless the id starts with ~"
+	ruleLog     = "the log tap tells each record once, in the order of offsets"
+)
+
+// stamps checks the sequence numbers and times of all events.
+func (a *assumptions) stamps(h *History) {
+	all := make([]Stamp, 0, h.Events())
+	ordered := func(s Stamp, last *int64) {
+		if s.Seq <= *last {
+			a.broken(ruleSeq, s.Seq, "event %d is listed after event %d", s.Seq, *last)
+		}
+		*last = s.Seq
+		all = append(all, s)
+	}
+	var ops, log, hooks, snaps, faults int64
+	for i := range h.Ops {
+		ordered(h.Ops[i].Call, &ops)
+		if h.Ops[i].Outcome != Pending {
+			all = append(all, h.Ops[i].Return)
+		}
+	}
+	for i := range h.Log {
+		ordered(h.Log[i].Stamp, &log)
+	}
+	for i := range h.Hooks {
+		ordered(h.Hooks[i].Stamp, &hooks)
+	}
+	for i := range h.Snapshots {
+		ordered(h.Snapshots[i].Stamp, &snaps)
+	}
+	for i := range h.Faults {
+		ordered(h.Faults[i].Start, &faults)
+		if h.Faults[i].End.Seq != 0 {
+			all = append(all, h.Faults[i].End)
+		}
+	}
+	a.times(all)
+}
+
+// times checks that stamps are unique and that time follows the sequence.
+func (a *assumptions) times(all []Stamp) {
+	bySeq := all
+	if highest := maxSeq(all); highest > 0 && highest <= int64(4*len(all)) {
+		// Sequence numbers are dense: sort them by counting.
+		bySeq = make([]Stamp, highest+1)
+		for _, s := range all {
+			if s.Seq < 1 {
+				continue
+			}
+			if bySeq[s.Seq].Seq != 0 {
+				a.broken(ruleSeq, s.Seq, "event %d comes twice", s.Seq)
+			}
+			bySeq[s.Seq] = s
+		}
+	} else {
+		slices.SortFunc(bySeq, func(x, y Stamp) int { return cmp.Compare(x.Seq, y.Seq) })
+	}
+	var last Stamp
+	for _, s := range bySeq {
+		if s.Seq == 0 {
+			continue
+		}
+		if s.Seq == last.Seq {
+			a.broken(ruleSeq, s.Seq, "event %d comes twice", s.Seq)
+		}
+		if s.Time < last.Time {
+			a.broken(ruleTime, s.Seq, "event %d at %s comes after event %d at %s", s.Seq, s.Time, last.Seq, last.Time)
+		}
+		last = s
+	}
+}
+
+func maxSeq(all []Stamp) int64 {
+	var highest int64
+	for _, s := range all {
+		highest = max(highest, s.Seq)
+	}
+	return highest
+}
+
+// operations checks each operation by itself.
+func (a *assumptions) operations(h *History) {
+	ids := make(map[int64]struct{}, len(h.Ops))
+	for i := range h.Ops {
+		o := &h.Ops[i]
+		if _, ok := ids[o.ID]; ok {
+			a.broken(ruleEnds, o.Call.Seq, "operation %d comes twice", o.ID)
+		}
+		ids[o.ID] = struct{}{}
+		switch {
+		case o.Client == "" || o.ID < 1 || o.Kind < OpPut || o.Kind > OpClose:
+			a.broken(ruleEnds, o.Call.Seq, "operation %d of kind %s by client %q", o.ID, o.Kind, o.Client)
+		case o.Outcome != Pending && o.Return.Seq <= o.Call.Seq:
+			a.broken(ruleEnds, o.Call.Seq, "%s returned at event %d", o, o.Return.Seq)
+		case o.Outcome > Unknown:
+			a.broken(ruleEnds, o.Call.Seq, "operation %d has outcome %s", o.ID, o.Outcome)
+		}
+	}
+}
+
+// processes checks that operations belong to the process that is alive.
+func (a *assumptions) processes(h *History) {
+	type process struct {
+		number  int
+		open    int64 // when opening returned ok, 0 if it has not
+		closed  int64 // when closing began
+		started bool
+	}
+	opens := slices.ContainsFunc(h.Ops, func(o Operation) bool { return o.Kind == OpOpen })
+	clients := map[string]*process{}
+	for i := range h.Ops {
+		o := &h.Ops[i]
+		p := clients[o.Client]
+		if p == nil {
+			p = &process{}
+			clients[o.Client] = p
+		}
+		if p.started && o.Process < p.number {
+			a.broken(ruleProcess, o.Call.Seq, "%s was called when process %d had begun", o, p.number)
+			continue
+		}
+		if !p.started || o.Process > p.number {
+			*p = process{number: o.Process, started: true}
+		}
+		switch {
+		case o.Kind == OpOpen && o.Outcome == OK:
+			p.open = o.Return.Seq
+		case o.Kind == OpOpen, o.Outcome != OK:
+		case o.Kind == OpClose:
+			p.closed = o.Call.Seq
+		case opens && (p.open == 0 || p.open > o.Call.Seq):
+			a.broken(ruleProcess, o.Call.Seq, "%s succeeded, but the process had not opened", o)
+		case p.closed != 0 && o.Call.Seq > p.closed:
+			a.broken(ruleProcess, o.Call.Seq, "%s succeeded, but the process had been closed", o)
+		}
+	}
+}
+
+// values checks that value ids identify writes.
+func (a *assumptions) values(h *History) {
+	writer := make(map[string]int64, len(h.Ops))
+	write := func(o *Operation, id string) {
+		if shared(id) {
+			return
+		}
+		if first, ok := writer[id]; ok {
+			a.broken(ruleValues, o.Call.Seq, "value %s is written by operation %d and by operation %d", id, first, o.ID)
+		}
+		writer[id] = o.ID
+	}
+	for i := range h.Ops {
+		o := &h.Ops[i]
+		switch o.Kind {
+		case OpPut:
+			if o.Value == "" {
+				a.broken(ruleValues, o.Call.Seq, "%s has no value id", o)
+			}
+			write(o, o.Value)
+		case OpBatch:
+			for _, it := range o.Items {
+				write(o, it.Value)
+			}
+		case OpDelete, OpGet, OpRange, OpSync, OpWait, OpOpen, OpClose:
+		}
+	}
+}
+
+// log checks that the tap tells a log.
+func (a *assumptions) log(h *History) {
+	end := int64(0)
+	live := make([]int64, 0, len(h.Log)) // offsets, ascending
+	ended := map[string]bool{}
+	for i := range h.Log {
+		l := &h.Log[i]
+		switch l.Kind {
+		case LogAppend:
+			if l.Offset < end {
+				a.broken(ruleLog, l.Seq, "%s was appended when the log's end was %d", l.Record, end)
+				continue
+			}
+			end = l.Offset + 1
+			live = append(live, l.Offset)
+		case LogTruncate, LogRecreate:
+			to := l.Offset
+			if l.Kind == LogRecreate {
+				to = 0
+			}
+			n, _ := slices.BinarySearch(live, to)
+			live = live[:n]
+			end = min(end, to)
+		case LogCompact:
+			for j, o := range l.Removed {
+				if j > 0 && o <= l.Removed[j-1] {
+					a.broken(ruleLog, l.Seq, "compaction lists offset %d after offset %d", o, l.Removed[j-1])
+				}
+				if _, ok := slices.BinarySearch(live, o); !ok {
+					a.broken(ruleLog, l.Seq, "compaction removed offset %d, which the log does not have", o)
+				}
+			}
+		case LogCommit, LogAbort:
+			if ended[l.Txn] {
+				a.broken(ruleLog, l.Seq, "transaction %s ended twice", l.Txn)
+			}
+			ended[l.Txn] = true
+		case LogTrim, LogEnd:
+		default:
+			a.broken(ruleLog, l.Seq, "log event of kind %s", l.Kind)
+		}
+	}
+}

@@ -1,0 +1,423 @@
+package linearizability
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// A FormatError is a line of a stored history that cannot be read.
+type FormatError struct {
+	// Line is the number of the line, from 1.
+	Line int
+	Err  error
+}
+
+// Error names the line and says what is wrong with it.
+func (e *FormatError) Error() string { return fmt.Sprintf("history line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns what is wrong with the line.
+func (e *FormatError) Unwrap() error { return e.Err }
+
+// ReadHistory reads a stored history. What it cannot read is a *FormatError; a
+// history that it can read, but that makes no sense, is for Check to judge. A
+// last line that was cut off is left out and noted in Torn.
+func ReadHistory(r io.Reader) (*History, error) {
+	d := decoder{open: map[int64]int{}, faults: map[int64]int{}, names: map[string]string{}}
+	br := bufio.NewReaderSize(r, 1<<16)
+	for n := 1; ; n++ {
+		text, err := readLine(br)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, &FormatError{Line: n, Err: err}
+		}
+		last := errors.Is(err, io.EOF)
+		if len(bytes.TrimSpace(text)) > 0 {
+			if err := d.line(text); err != nil {
+				if last && n > 1 && !json.Valid(text) {
+					d.h.Torn = true
+					break
+				}
+				return nil, &FormatError{Line: n, Err: err}
+			}
+		}
+		if last {
+			break
+		}
+	}
+	if d.h.Header.Version == 0 {
+		return nil, &FormatError{Line: 1, Err: errors.New(`no header: the first line must be {"kvsim_history":1,...}`)}
+	}
+	return &d.h, nil
+}
+
+// readLine returns a line without its newline, and io.EOF with the last one.
+func readLine(br *bufio.Reader) ([]byte, error) {
+	line, err := br.ReadSlice('\n')
+	if err == nil {
+		return line[:len(line)-1], nil
+	}
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return line, err
+	}
+	long := slices.Clone(line)
+	rest, err := br.ReadBytes('\n')
+	return bytes.TrimSuffix(append(long, rest...), []byte("\n")), err
+}
+
+// A line is any line of a stored history.
+type line struct {
+	Version *int              `json:"kvsim_history"`
+	Tap     string            `json:"tap"`
+	Hooks   bool              `json:"hooks"`
+	Meta    map[string]string `json:"meta"`
+
+	Seq    int64  `json:"seq"`
+	Time   int64  `json:"t"`
+	Event  string `json:"ev"`
+	Client string `json:"client"`
+	Proc   int    `json:"proc"`
+	Op     int64  `json:"op"`
+	Call   string `json:"call"`
+
+	Key     *string `json:"key"`
+	Value   string  `json:"value"`
+	Items   []item  `json:"items"`
+	Start   string  `json:"start"`
+	End     string  `json:"end"`
+	Limit   int     `json:"limit"`
+	Barrier bool    `json:"barrier"`
+
+	Rev   *int64 `json:"rev"`
+	Pos   *int64 `json:"pos"`
+	Error string `json:"error"`
+
+	Offset  *int64  `json:"offset"`
+	Txn     string  `json:"txn"`
+	Foreign bool    `json:"foreign"`
+	Removed []int64 `json:"removed"`
+
+	Of    string `json:"of"`
+	Fault int64  `json:"fault"`
+	Text  string `json:"text"`
+}
+
+type item struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+	Rev   *int64 `json:"rev"`
+}
+
+type decoder struct {
+	h      History
+	open   map[int64]int // operation id -> index in h.Ops
+	faults map[int64]int // fault id -> index in h.Faults
+	names  map[string]string
+	in     line
+	err    error
+}
+
+func (d *decoder) line(text []byte) error {
+	d.in, d.err = line{}, nil
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d.in); err != nil {
+		return fmt.Errorf("not a line of a history: %w", err)
+	}
+	if dec.More() {
+		return errors.New("more than one JSON value on the line")
+	}
+	if d.h.Header.Version == 0 {
+		return d.header()
+	}
+	if d.in.Version != nil {
+		return errors.New("a second header")
+	}
+	if d.in.Event == "" {
+		return errors.New(`"ev" is missing`)
+	}
+	if d.in.Seq < 1 {
+		return errors.New(`"seq" is missing or less than 1`)
+	}
+	if err := d.event(); err != nil {
+		return fmt.Errorf("%s: %w", d.in.Event, err)
+	}
+	return d.err
+}
+
+func (d *decoder) header() error {
+	if d.in.Version == nil {
+		return errors.New(`no header: the first line must be {"kvsim_history":1,...}`)
+	}
+	if *d.in.Version != FormatVersion {
+		return fmt.Errorf("version %d of the format, this program reads version %d", *d.in.Version, FormatVersion)
+	}
+	d.h.Header = Header{Version: FormatVersion, Hooks: d.in.Hooks, Meta: d.in.Meta}
+	if d.in.Tap == "" {
+		return nil
+	}
+	i := slices.Index(taps[:], d.in.Tap)
+	if i < 0 {
+		return fmt.Errorf(`"tap" is %q, want "exact" or "late"`, d.in.Tap)
+	}
+	d.h.Header.Tap = Tap(i)
+	return nil
+}
+
+func (d *decoder) event() error {
+	at := Stamp{Seq: d.in.Seq, Time: time.Duration(d.in.Time)}
+	switch ev := d.in.Event; ev {
+	case "invoke":
+		return d.invoke(at)
+	case "ok", "failed", "unknown":
+		return d.complete(at, Outcome(slices.Index(outcomes[:], ev)))
+	case "hook":
+		return d.hook(at)
+	case "snapshot":
+		return d.snapshot(at)
+	case "fault":
+		if _, ok := d.faults[d.in.Fault]; ok || d.in.Fault < 1 {
+			return fmt.Errorf(`"fault" is %d, want an id above 0 that no other fault has`, d.in.Fault)
+		}
+		d.faults[d.in.Fault] = len(d.h.Faults)
+		d.h.Faults = append(d.h.Faults, Fault{ID: d.in.Fault, Text: d.in.Text, Start: at})
+	case "heal":
+		i, ok := d.faults[d.in.Fault]
+		if !ok || d.h.Faults[i].End.Seq != 0 {
+			return fmt.Errorf("fault %d is not active", d.in.Fault)
+		}
+		d.h.Faults[i].End = at
+	default:
+		i := slices.Index(logKinds[:], ev)
+		if i < 1 {
+			return errors.New("there is no such event")
+		}
+		return d.log(at, LogKind(i))
+	}
+	return nil
+}
+
+func (d *decoder) invoke(at Stamp) error {
+	in := &d.in
+	kind := slices.Index(opKinds[:], in.Call)
+	if kind < 1 {
+		return fmt.Errorf(`"call" is %q, which is no operation`, in.Call)
+	}
+	if err := d.needProcess(); err != nil {
+		return err
+	}
+	if _, ok := d.open[in.Op]; ok || in.Op < 1 {
+		return fmt.Errorf(`"op" is %d, want an id above 0 that no other operation has`, in.Op)
+	}
+	o := Operation{
+		ID: in.Op, Client: d.name(in.Client), Process: in.Proc, Kind: OpKind(kind),
+		Key: d.key(), Value: d.text(in.Value), Start: d.name(in.Start), End: d.name(in.End),
+		Limit: in.Limit, Items: d.items(), Barrier: in.Barrier,
+		Revision: d.known(in.Rev), Position: None, Call: at,
+	}
+	if err := validInvoke(&o, in.Key != nil); err != nil {
+		return err
+	}
+	d.open[in.Op] = len(d.h.Ops)
+	d.h.Ops = append(d.h.Ops, o)
+	return nil
+}
+
+func (d *decoder) complete(at Stamp, outcome Outcome) error {
+	in := &d.in
+	i, ok := d.open[in.Op]
+	if !ok {
+		return fmt.Errorf("operation %d was never invoked", in.Op)
+	}
+	o := &d.h.Ops[i]
+	if o.Outcome != Pending {
+		return fmt.Errorf("operation %d has ended before, at event %d", in.Op, o.Return.Seq)
+	}
+	if in.Client != "" && (d.name(in.Client) != o.Client || in.Proc != o.Process) {
+		return fmt.Errorf("operation %d is of %s, not of %s", in.Op,
+			who(o.Client, o.Process), who(d.name(in.Client), in.Proc))
+	}
+	o.Outcome, o.Return, o.Err = outcome, at, in.Error
+	o.Position = d.known(in.Pos)
+	if o.Kind != OpWait {
+		o.Revision = d.known(in.Rev)
+	}
+	if outcome != OK {
+		return nil
+	}
+	if o.Kind == OpGet {
+		o.Value = d.text(in.Value)
+	}
+	if o.Kind == OpRange || len(in.Items) > 0 {
+		o.Items = d.items()
+	}
+	return nil
+}
+
+func (d *decoder) hook(at Stamp) error {
+	if err := d.needProcess(); err != nil {
+		return err
+	}
+	if d.in.Call != "set" && d.in.Call != "delete" {
+		return fmt.Errorf(`"call" is %q, want "set" or "delete"`, d.in.Call)
+	}
+	d.h.Hooks = append(d.h.Hooks, Hook{
+		Stamp: at, Client: d.name(d.in.Client), Process: d.in.Proc, Delete: d.in.Call == "delete",
+		Key: d.key(), Value: d.text(d.in.Value), Offset: d.known(d.in.Offset),
+	})
+	return nil
+}
+
+func (d *decoder) snapshot(at Stamp) error {
+	kind := slices.Index(snapshotKinds[:], d.in.Of)
+	if kind < 1 {
+		return fmt.Errorf(`"of" is %q, want "client", "final" or "cold"`, d.in.Of)
+	}
+	if err := d.needProcess(); err != nil {
+		return err
+	}
+	d.h.Snapshots = append(d.h.Snapshots, Snapshot{
+		Stamp: at, Kind: SnapshotKind(kind), Client: d.name(d.in.Client), Process: d.in.Proc,
+		Position: d.known(d.in.Pos), Items: d.items(),
+	})
+	return nil
+}
+
+func (d *decoder) log(at Stamp, kind LogKind) error {
+	in := &d.in
+	l := LogEvent{Stamp: at, Kind: kind, Removed: in.Removed}
+	switch kind {
+	case LogAppend, LogTruncate, LogTrim, LogEnd:
+		if in.Offset == nil || *in.Offset < 0 {
+			return errors.New(`"offset" is missing or negative`)
+		}
+		l.Offset = *in.Offset
+	case LogCommit, LogAbort:
+		if in.Txn == "" {
+			return errors.New(`"txn" is missing`)
+		}
+	case LogCompact, LogRecreate:
+	}
+	l.Key, l.Value, l.Txn, l.Foreign = d.key(), d.text(in.Value), d.name(in.Txn), in.Foreign
+	d.h.Log = append(d.h.Log, l)
+	return nil
+}
+
+func (d *decoder) needProcess() error {
+	if d.in.Client == "" {
+		return errors.New(`"client" is missing`)
+	}
+	return nil
+}
+
+func (d *decoder) items() []Item {
+	if len(d.in.Items) == 0 {
+		return nil
+	}
+	items := make([]Item, len(d.in.Items))
+	for i, it := range d.in.Items {
+		items[i] = Item{Key: d.name(it.Key), Value: d.text(it.Value), Revision: d.known(it.Rev)}
+	}
+	return items
+}
+
+func (d *decoder) known(v *int64) int64 {
+	if v == nil {
+		return None
+	}
+	if *v < None && d.err == nil {
+		d.err = fmt.Errorf("%d is neither an offset nor -1", *v)
+	}
+	return *v
+}
+
+func (d *decoder) key() string {
+	if d.in.Key == nil {
+		return ""
+	}
+	return d.name(*d.in.Key)
+}
+
+// text decodes a value id.
+func (d *decoder) text(s string) string {
+	t, err := unescape(s)
+	if err != nil && d.err == nil {
+		d.err = err
+	}
+	return t
+}
+
+// name decodes a name that is likely to come again, and keeps one copy of it.
+func (d *decoder) name(s string) string {
+	if s == "" {
+		return ""
+	}
+	if t, ok := d.names[s]; ok {
+		return t
+	}
+	t := d.text(s)
+	d.names[s] = t
+	return t
+}
+
+// unescape undoes appendText.
+func unescape(s string) (string, error) {
+	i := bytes.IndexByte([]byte(s), '%')
+	if i < 0 {
+		return s, nil
+	}
+	out := append(make([]byte, 0, len(s)), s[:i]...)
+	for ; i < len(s); i++ {
+		if s[i] != '%' {
+			out = append(out, s[i])
+			continue
+		}
+		if i+2 >= len(s) || hexValue(s[i+1]) < 0 || hexValue(s[i+2]) < 0 {
+			return "", fmt.Errorf("%q: %% must be followed by two hexadecimal digits (write %%25 for a %%)", s)
+		}
+		out = append(out, byte(hexValue(s[i+1])<<4|hexValue(s[i+2])))
+		i += 2
+	}
+	return string(out), nil
+}
+
+func hexValue(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	}
+	return -1
+}
+
+// validInvoke says what an operation lacks.
+func validInvoke(o *Operation, hasKey bool) error {
+	switch o.Kind {
+	case OpPut:
+		if o.Value == "" {
+			return errors.New(`put without a "value": each put needs a value id`)
+		}
+		fallthrough
+	case OpGet, OpDelete:
+		if !hasKey {
+			return fmt.Errorf(`%s without a "key"`, o.Kind)
+		}
+	case OpBatch:
+		if len(o.Items) == 0 {
+			return errors.New(`batch without "items"`)
+		}
+	case OpWait:
+		if o.Revision == None {
+			return errors.New(`wait without a "rev"`)
+		}
+	case OpRange, OpSync, OpOpen, OpClose:
+	}
+	return nil
+}

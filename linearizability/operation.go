@@ -1,0 +1,143 @@
+package linearizability
+
+import (
+	"fmt"
+	"time"
+)
+
+// FormatVersion is the version of the history format that this package writes
+// and reads. docs/history-format.md describes it.
+const FormatVersion = 1
+
+// None is the value of a revision, a position or an offset that is not known.
+const None int64 = -1
+
+// A Stamp says when an event happened.
+type Stamp struct {
+	// Seq orders all events of a history: of two events the one with the
+	// lower Seq was recorded first. It starts at 1; 0 means "did not happen".
+	Seq int64
+	// Time is the time since the start of the history. It never goes back
+	// as Seq grows, and it may tie.
+	Time time.Duration
+}
+
+// OpKind is what an operation does.
+type OpKind uint8
+
+// The operations. Put, Delete and Batch write; Get and Range read; Sync, Wait,
+// Open and Close concern the client's position.
+const (
+	OpPut    OpKind = iota + 1 // write one key
+	OpDelete                   // delete one key
+	OpBatch                    // write several keys at once, at contiguous offsets
+	OpGet                      // read one key
+	OpRange                    // read all keys of an interval, at one position
+	OpSync                     // wait until all that was acknowledged before is visible
+	OpWait                     // wait until a revision is visible
+	OpOpen                     // start a process of a client, caught up with the log
+	OpClose                    // end a process of a client
+)
+
+var opKinds = [...]string{
+	OpPut: "put", OpDelete: "delete", OpBatch: "batch", OpGet: "get", OpRange: "range",
+	OpSync: "sync", OpWait: "wait", OpOpen: "open", OpClose: "close",
+}
+
+// String returns the name of the operation in the history format.
+func (k OpKind) String() string { return enumName(opKinds[:], int(k)) }
+
+// Writes reports whether the operation changes the log.
+func (k OpKind) Writes() bool { return k == OpPut || k == OpDelete || k == OpBatch }
+
+// Reads reports whether the operation returns values.
+func (k OpKind) Reads() bool { return k == OpGet || k == OpRange }
+
+// Outcome is how an operation ended, as its caller saw it.
+type Outcome uint8
+
+// The outcomes. A write that failed is certain not to be in the log, now and
+// later; where that is not certain the outcome is unknown. An operation that
+// had not returned when the history ended is Pending, which judges as Unknown.
+const (
+	Pending Outcome = iota
+	OK
+	Failed
+	Unknown
+)
+
+var outcomes = [...]string{Pending: "pending", OK: "ok", Failed: "failed", Unknown: "unknown"}
+
+// String returns the name of the outcome in the history format.
+func (o Outcome) String() string { return enumName(outcomes[:], int(o)) }
+
+// An Item is one key of a batch, of a range's result or of a snapshot.
+type Item struct {
+	Key string
+	// Value is the id of the value. Empty in a batch means delete.
+	Value string
+	// Revision is the offset of the record, or None. Mind that the zero
+	// value is a revision: the first record of a log.
+	Revision int64
+}
+
+// An Operation is one call that a client made, from its invocation to its
+// return.
+//
+// Keys are strings of any bytes. A value is known by its value id, a string
+// that is unique for each write of the history. A value that several writes
+// share (an empty one, for example) has an id that starts with "~"; all values
+// with the same id are the same value.
+type Operation struct {
+	// ID is unique in the history and greater than 0.
+	ID int64
+	// Client names the client, and Process its incarnation: a client that
+	// crashed and was started again has a greater process number. What a
+	// process has seen binds what it sees later, and not what the next one sees.
+	Client  string
+	Process int
+	Kind    OpKind
+
+	// Key is the key of put, delete and get.
+	Key string
+	// Value is the value id that a put wrote or a get returned. It is empty
+	// for a delete, and for a get that found no value.
+	Value string
+	// Start and End bound a range: Start <= key < End. An empty End is no
+	// bound. Limit, if above 0, is the most keys that the range returns.
+	Start, End string
+	Limit      int
+	// Items are the writes of a batch in their order, or the result of a
+	// range in the order in which it was returned.
+	Items []Item
+	// Barrier marks a get or a range that claims to see everything that was
+	// acknowledged to anyone before it began.
+	Barrier bool
+
+	Outcome Outcome
+	// Revision is the offset of the record that a put or a delete wrote, of
+	// the last record of a batch, of the value that a get returned, or the
+	// offset that wait waits for. None if not known.
+	Revision int64
+	// Position is the client's position when the operation returned: the
+	// next offset to apply, everything below it is applied. None if not known.
+	Position int64
+	// Err is the text of the error, for people.
+	Err string
+
+	// Call is when the operation began, Return when it returned. Return is
+	// zero for an operation that is pending.
+	Call, Return Stamp
+}
+
+// String describes the operation as a call with its result.
+func (o *Operation) String() string {
+	return fmt.Sprintf("operation %d, %s", o.ID, o.describe())
+}
+
+func enumName(names []string, i int) string {
+	if i >= 0 && i < len(names) && names[i] != "" {
+		return names[i]
+	}
+	return fmt.Sprintf("unknown(%d)", i)
+}

@@ -1,0 +1,283 @@
+package linearizability
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// RecorderOptions configure a Recorder. The zero value records in memory only.
+type RecorderOptions struct {
+	// Header is the header of the history. Its Version is filled in.
+	Header Header
+	// Output gets the history as it happens: each event is one Write of one
+	// line, made before the method that records the event returns, so that
+	// whatever kills the program loses nothing that happened before. Nil: none.
+	Output io.Writer
+	// Discard keeps nothing in memory. History then returns nothing.
+	Discard bool
+}
+
+// A Recorder records a history. It is safe for concurrent use: events get
+// their sequence number and their time under one lock, in one order.
+//
+// Keys, values and slices given to it must not be changed afterwards.
+type Recorder struct {
+	clock func() time.Duration
+	opts  RecorderOptions
+
+	mu  sync.Mutex
+	seq int64
+	enc encoder
+	err error
+
+	pending   []*Call
+	ops       int64
+	log       []LogEvent
+	hooks     []Hook
+	snapshots []Snapshot
+	faults    []Fault
+}
+
+// NewRecorder returns a recorder that takes the time from clock: the time
+// since the start of the history. The recorder reads no other clock. A clock
+// that goes back is recorded as it is, and reported by Check.
+func NewRecorder(clock func() time.Duration, opts RecorderOptions) *Recorder {
+	opts.Header.Version = FormatVersion
+	r := &Recorder{clock: clock, opts: opts}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.write(func(e *encoder) []byte { return e.header(opts.Header) })
+	return r
+}
+
+// A Call is an operation that was begun and waits for its end: exactly one of
+// OK, Failed and Unknown. What the operation returned is told before by the
+// methods that return the Call. A Call is not safe for concurrent use.
+type Call struct {
+	r    *Recorder
+	op   Operation
+	done bool
+
+	value    string
+	items    []Item
+	hasItems bool
+	revision int64
+	position int64
+}
+
+// Begin records that an operation is called. Of op the fields that are known
+// at that time are used: Client, Process, Kind, Key, Value of a put, Items of a
+// batch, Start, End and Limit of a range, Barrier, and Revision of a wait. The
+// id and the time are the recorder's.
+func (r *Recorder) Begin(op Operation) *Call {
+	c := &Call{r: r, op: op, revision: None, position: None}
+	c.op.Outcome = Pending
+	c.op.Position = None
+	c.op.Return = Stamp{}
+	c.op.Err = ""
+	if op.Kind != OpWait {
+		c.op.Revision = None
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ops++
+	c.op.ID = r.ops
+	c.op.Call = r.stamp()
+	if !r.opts.Discard {
+		r.pending = append(r.pending, c)
+	}
+	r.write(func(e *encoder) []byte { return e.invoke(&c.op) })
+	return c
+}
+
+// ID returns the operation's id.
+func (c *Call) ID() int64 { return c.op.ID }
+
+// Value tells the value id that a get returned. Without it the get found none.
+func (c *Call) Value(id string) *Call { c.value = id; return c }
+
+// Items tells the result of a range, or the items of a batch with their
+// revisions.
+func (c *Call) Items(items []Item) *Call { c.items, c.hasItems = items, true; return c }
+
+// Revision tells the offset that was written (of a batch: the last one), or
+// the offset of the value that was read.
+func (c *Call) Revision(offset int64) *Call { c.revision = offset; return c }
+
+// Position tells the client's position as seen after the operation.
+func (c *Call) Position(next int64) *Call { c.position = next; return c }
+
+// OK records that the operation returned without error.
+func (c *Call) OK() { c.finish(OK, nil) }
+
+// Failed records that the operation failed: a write is certain not to be in
+// the log, now or later, and a read told nothing.
+func (c *Call) Failed(err error) { c.finish(Failed, err) }
+
+// Unknown records that the operation returned without telling whether it was
+// done: a write may be in the log, or get there later.
+func (c *Call) Unknown(err error) { c.finish(Unknown, err) }
+
+func (c *Call) finish(outcome Outcome, err error) {
+	r := c.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.done {
+		panic(fmt.Sprintf("linearizability: operation %d ended twice", c.op.ID))
+	}
+	c.done = true
+	op := &c.op
+	op.Outcome = outcome
+	if c.revision != None && op.Kind != OpWait {
+		op.Revision = c.revision
+	}
+	op.Position = c.position
+	if err != nil {
+		op.Err = err.Error()
+	}
+	if outcome == OK {
+		if op.Kind == OpGet {
+			op.Value = c.value
+		}
+		if c.hasItems {
+			op.Items = c.items
+		}
+	}
+	op.Return = r.stamp()
+	r.write(func(e *encoder) []byte { return e.complete(op) })
+}
+
+// Append records that the log got a record.
+func (r *Recorder) Append(rec Record) { r.logEvent(LogEvent{Kind: LogAppend, Record: rec}) }
+
+// Truncate records that the log lost its records at offset and above.
+func (r *Recorder) Truncate(offset int64) { r.logAt(LogTruncate, offset) }
+
+// Recreate records that the log was deleted and created anew, empty.
+func (r *Recorder) Recreate() { r.logAt(LogRecreate, 0) }
+
+// Trim records that the records below offset were deleted.
+func (r *Recorder) Trim(offset int64) { r.logAt(LogTrim, offset) }
+
+// Compact records that compaction removed the records at the given offsets,
+// ascending. The records must have been recorded by Append before.
+func (r *Recorder) Compact(removed []int64) {
+	r.logEvent(LogEvent{Kind: LogCompact, Removed: removed})
+}
+
+// End records that readers may reach offset by now, so that a client that
+// starts to open from here on gets at least there.
+func (r *Recorder) End(offset int64) { r.logAt(LogEnd, offset) }
+
+// Transaction records the outcome of a transaction.
+func (r *Recorder) Transaction(txn string, committed bool) {
+	kind := LogAbort
+	if committed {
+		kind = LogCommit
+	}
+	r.logEvent(LogEvent{Kind: kind, Record: Record{Txn: txn}})
+}
+
+func (r *Recorder) logAt(kind LogKind, offset int64) {
+	r.logEvent(LogEvent{Kind: kind, Record: Record{Offset: offset}})
+}
+
+func (r *Recorder) logEvent(l LogEvent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.Stamp = r.stamp()
+	if !r.opts.Discard {
+		r.log = append(r.log, l)
+	}
+	r.write(func(e *encoder) []byte { return e.log(&l) })
+}
+
+// Hook records a call of a client's hook. Value is the value id, empty for a
+// delete hook, and offset that of the record, or None.
+func (r *Recorder) Hook(h Hook) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h.Stamp = r.stamp()
+	if !r.opts.Discard {
+		r.hooks = append(r.hooks, h)
+	}
+	r.write(func(e *encoder) []byte { return e.hook(&h) })
+}
+
+// Snapshot records the full state of a client or of a reader of the log.
+func (r *Recorder) Snapshot(s Snapshot) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.Stamp = r.stamp()
+	if !r.opts.Discard {
+		r.snapshots = append(r.snapshots, s)
+	}
+	r.write(func(e *encoder) []byte { return e.snapshot(&s) })
+}
+
+// Fault records that a fault begins, and returns the function that records its
+// end. Text says what it is, for people; it may be parseable too.
+func (r *Recorder) Fault(text string) (heal func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := len(r.faults)
+	f := Fault{ID: int64(i + 1), Text: text, Start: r.stamp()}
+	r.faults = append(r.faults, f)
+	r.write(func(e *encoder) []byte { return e.fault(f.Start, &f, "fault") })
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.faults[i].End.Seq != 0 {
+			return
+		}
+		r.faults[i].End = r.stamp()
+		r.write(func(e *encoder) []byte { return e.fault(r.faults[i].End, &r.faults[i], "heal") })
+	}
+}
+
+// History returns what was recorded until now. It may be called while others
+// go on recording; operations that have not ended are then pending.
+func (r *Recorder) History() *History {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := &History{
+		Header:    r.opts.Header,
+		Ops:       make([]Operation, len(r.pending)),
+		Log:       append([]LogEvent(nil), r.log...),
+		Hooks:     append([]Hook(nil), r.hooks...),
+		Snapshots: append([]Snapshot(nil), r.snapshots...),
+	}
+	if !r.opts.Discard {
+		h.Faults = append([]Fault(nil), r.faults...)
+	}
+	for i, c := range r.pending {
+		h.Ops[i] = c.op
+	}
+	return h
+}
+
+// Err returns the first error of writing to the output. What happened since is
+// in memory only.
+func (r *Recorder) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// stamp returns the next sequence number with the time. The lock is held.
+func (r *Recorder) stamp() Stamp {
+	r.seq++
+	return Stamp{Seq: r.seq, Time: r.clock()}
+}
+
+// write writes one line. The lock is held.
+func (r *Recorder) write(line func(*encoder) []byte) {
+	if r.opts.Output == nil || r.err != nil {
+		return
+	}
+	if _, err := r.opts.Output.Write(line(&r.enc)); err != nil {
+		r.err = fmt.Errorf("write history, event %d: %w", r.seq, err)
+	}
+}

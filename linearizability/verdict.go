@@ -1,0 +1,256 @@
+package linearizability
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Status is the answer of a judge.
+type Status uint8
+
+// The answers. Held is never given for want of evidence.
+const (
+	// Held: everything that could be judged was as guaranteed.
+	Held Status = iota
+	// Violated: a guarantee was broken.
+	Violated
+	// Inconclusive: the history is too small to judge, or a judge gave up
+	// within its bounds, and no violation was found.
+	Inconclusive
+	// HarnessFailure: an assumption of the checks does not hold, or the two
+	// judges contradict each other. The history says nothing about the system.
+	HarnessFailure
+)
+
+var statuses = [...]string{
+	Held: "held", Violated: "violated", Inconclusive: "inconclusive", HarnessFailure: "harness failure",
+}
+
+// String returns the status in words.
+func (s Status) String() string { return statuses[s] }
+
+// ErrAssumption is what every broken assumption of the checks is, by errors.Is.
+var ErrAssumption = errors.New("assumption of the checks does not hold")
+
+// ErrViolation is what every violation is, by errors.Is.
+var ErrViolation = errors.New("guarantee violated")
+
+// ErrInconclusive is what the error of an inconclusive verdict is, by errors.Is.
+var ErrInconclusive = errors.New("history could not be judged")
+
+// ErrDisagreement is what a contradiction between the judges is, by errors.Is.
+var ErrDisagreement = errors.New("the two judges disagree")
+
+// A CheckResult is what one check found.
+type CheckResult struct {
+	Check CheckID
+	// Ran is false if the history has no evidence for the check, or if the
+	// check was switched off. Reason says which.
+	Ran    bool
+	Reason string
+	// Judged counts what the check looked at: operations, records, hooks,
+	// snapshots, or pieces of keys for porcupine.
+	Judged int
+	// Undecided counts what of it could not be decided within the bounds.
+	Undecided int
+	// Violations counts what broke the guarantee. A violation that breaks
+	// several counts in each.
+	Violations int
+}
+
+// String returns the result in one line.
+func (r CheckResult) String() string {
+	switch {
+	case !r.Ran:
+		return fmt.Sprintf("%s: not judged, %s", r.Check, r.Reason)
+	case r.Violations > 0:
+		return fmt.Sprintf("%s: violated, %d of %d", r.Check, r.Violations, r.Judged)
+	case r.Undecided > 0:
+		return fmt.Sprintf("%s: undecided, %d of %d", r.Check, r.Undecided, r.Judged)
+	}
+	return fmt.Sprintf("%s: held, %d judged", r.Check, r.Judged)
+}
+
+// A Verdict is what the judges found in a history.
+type Verdict struct {
+	Status Status
+	// Checks has one entry for each check, in the order of AllChecks.
+	Checks []CheckResult
+	// Violations are in the order of their time, at most Options.MaxViolations.
+	Violations []*Violation
+	// Assumptions that do not hold. With any of them nothing else is judged.
+	Assumptions []*AssumptionError
+	// Disagreements between the log witness and porcupine.
+	Disagreements []*Disagreement
+	// Undecided says what made the verdict inconclusive.
+	Undecided []string
+	// Operations and Records count what the history has.
+	Operations, Records int
+	// Duration is the time of the last event of the history.
+	Duration time.Duration
+}
+
+// Err returns nil if the history held, and else an error that explains why it
+// did not: all violations, broken assumptions or whatever else. errors.Is tells
+// ErrViolation, ErrAssumption, ErrDisagreement and ErrInconclusive apart.
+func (v *Verdict) Err() error {
+	switch v.Status {
+	case Held:
+		return nil
+	case Violated:
+		errs := make([]error, len(v.Violations))
+		for i, w := range v.Violations {
+			errs[i] = w
+		}
+		return errors.Join(errs...)
+	case HarnessFailure:
+		var errs []error
+		for _, a := range v.Assumptions {
+			errs = append(errs, a)
+		}
+		for _, d := range v.Disagreements {
+			errs = append(errs, d)
+		}
+		return errors.Join(errs...)
+	case Inconclusive:
+	}
+	errs := []error{fmt.Errorf("%w: %s", ErrInconclusive, strings.Join(v.Undecided, "; "))}
+	for _, a := range v.Assumptions {
+		errs = append(errs, a)
+	}
+	return errors.Join(errs...)
+}
+
+// Result returns what one check found.
+func (v *Verdict) Result(id CheckID) CheckResult {
+	for _, r := range v.Checks {
+		if r.Check == id {
+			return r
+		}
+	}
+	return CheckResult{Check: id, Reason: "there is no such check"}
+}
+
+// String returns the verdict for people: the status, each check in one line,
+// and the explanations.
+func (v *Verdict) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %d operations, %d log records, %s\n", v.Status, v.Operations, v.Records, v.Duration)
+	for _, r := range v.Checks {
+		fmt.Fprintf(&b, "  %s\n", r)
+	}
+	if err := v.Err(); err != nil {
+		fmt.Fprintf(&b, "\n%s\n", err)
+	}
+	return b.String()
+}
+
+// An AssumptionError is an assumption of the checks that a history breaks.
+type AssumptionError struct {
+	// Assumption is the rule, Detail what breaks it.
+	Assumption string
+	Detail     string
+	// Seq is the event at which it is broken, 0 if none in particular.
+	Seq int64
+}
+
+// Error says which assumption is broken and how.
+func (e *AssumptionError) Error() string {
+	s := fmt.Sprintf("%v: %s: %s", ErrAssumption, e.Assumption, e.Detail)
+	if e.Seq != 0 {
+		s += fmt.Sprintf(" (event %d)", e.Seq)
+	}
+	return s
+}
+
+// Is makes every AssumptionError an ErrAssumption.
+func (e *AssumptionError) Is(target error) bool { return target == ErrAssumption }
+
+// A Disagreement is a contradiction between the two judges about a key: one of
+// them is wrong, and so is not to be trusted.
+type Disagreement struct {
+	Key string
+	// LogWitness and Porcupine say what each judge found.
+	LogWitness, Porcupine string
+}
+
+// Error gives both explanations.
+func (d *Disagreement) Error() string {
+	return fmt.Sprintf("%v about key %s:\nlog witness: %s\nporcupine: %s",
+		ErrDisagreement, quote(d.Key), d.LogWitness, d.Porcupine)
+}
+
+// Is makes every Disagreement an ErrDisagreement.
+func (d *Disagreement) Is(target error) bool { return target == ErrDisagreement }
+
+// A Violation is a guarantee that was broken, with the evidence.
+type Violation struct {
+	// Check is the guarantee that was broken. Also are others that the same
+	// evidence breaks.
+	Check CheckID
+	Also  []CheckID
+	// Reason says in one sentence what is wrong.
+	Reason string
+	// Client and Process are the one that was wronged, if there is one.
+	Client  string
+	Process int
+	// Key is the key that it is about, if it is about one.
+	Key string
+	// Ops are the ids of the operations that prove it, the offending one first.
+	Ops []int64
+	// Offsets are the offsets of the records that prove it.
+	Offsets []int64
+	// From and To bound the evidence.
+	From, To Stamp
+	// Evidence describes the operations, hooks or snapshots involved.
+	Evidence []string
+	// Log is the log around the offsets.
+	Log []LogEvent
+	// Faults are those that were active between From and To.
+	Faults []Fault
+
+	// certain says that porcupine must find it too.
+	certain bool
+}
+
+// Is makes every Violation an ErrViolation.
+func (v *Violation) Is(target error) bool { return target == ErrViolation }
+
+// Error explains the violation.
+func (v *Violation) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", v.Check, v.Reason)
+	fmt.Fprintf(&b, "  guarantee: %s\n", v.Check.Guarantee())
+	for _, id := range v.Also {
+		fmt.Fprintf(&b, "  also breaks %s: %s\n", id, id.Guarantee())
+	}
+	for _, e := range v.Evidence {
+		fmt.Fprintf(&b, "  %s\n", e)
+	}
+	if len(v.Log) > 0 {
+		b.WriteString("  log around it:\n")
+		for i := range v.Log {
+			fmt.Fprintf(&b, "    %s\n", v.Log[i].String())
+		}
+	}
+	if len(v.Faults) > 0 {
+		b.WriteString("  faults active then:\n")
+		for _, f := range v.Faults {
+			fmt.Fprintf(&b, "    %s\n", f)
+		}
+	} else {
+		b.WriteString("  no fault was active then\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// String describes the fault with its time.
+func (f Fault) String() string {
+	end := "the end"
+	if f.End.Seq != 0 {
+		end = f.End.Time.String()
+	}
+	return fmt.Sprintf("%s (%s to %s)", f.Text, f.Start.Time, end)
+}
