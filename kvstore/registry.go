@@ -189,7 +189,8 @@ func (r *schemaRegistry) lookup(ctx context.Context, id int) (*protoSchema, erro
 	})
 	select {
 	case res := <-ch:
-		return res.Val.(*protoSchema), res.Err
+		schema, _ := res.Val.(*protoSchema)
+		return schema, res.Err
 	case <-r.cfg.ctx.Done():
 		return nil, noAnswer(r.cfg.ctx)
 	case <-ctx.Done():

@@ -143,7 +143,7 @@ func (scope messageScope) at(index []int, compiled bool) *protoMessage {
 
 // indexOf returns the index of the declared message with the given full name.
 func (s *protoSchema) indexOf(name protoreflect.FullName) ([]int, bool) {
-	for index, m := range s.roots.all(nil) {
+	for index, m := range s.roots.all {
 		if m.name == name {
 			return index, true
 		}
@@ -183,7 +183,7 @@ func (s *protoSchema) qualify(name string) string {
 func (s *protoSchema) listing() string {
 	const most = 20
 	var names []string
-	for _, m := range s.roots.all(nil) {
+	for _, m := range s.roots.all {
 		if len(names) == most {
 			names = append(names, "...")
 			break
@@ -198,8 +198,8 @@ func (s *protoSchema) listing() string {
 
 // all yields the declared messages with their index, outer before inner and
 // otherwise in the order of the file.
-func (scope messageScope) all(prefix []int) func(yield func([]int, *protoMessage) bool) {
-	return func(yield func([]int, *protoMessage) bool) { scope.walk(prefix, yield) }
+func (scope messageScope) all(yield func([]int, *protoMessage) bool) {
+	scope.walk(nil, yield)
 }
 
 func (scope messageScope) walk(prefix []int, yield func([]int, *protoMessage) bool) bool {
