@@ -198,7 +198,7 @@ func (h *half) closeWriter() {
 			h.partial = nil
 		}
 		if !h.dead {
-			h.queue(parcel{kind: parcelFin}, h.latency.draw(h.rng))
+			h.queue(parcel{kind: parcelFin, key: NoKey}, h.latency.draw(h.rng))
 		}
 	}
 	reset := h.pump()

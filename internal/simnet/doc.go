@@ -16,7 +16,7 @@
 // accident. Requests and answers are matched by their correlation id, so a
 // fault can name the request (the api key) whose answer it wants to lose. TLS
 // hides the frames; a network with [Config].Raw set carries every Write as a
-// unit of its own instead, and faults that name an api key never bite there.
+// unit of its own instead, and targets that name api keys select nothing there.
 //
 //	client                    link to broker                     broker
 //	Write ----> [collect frame][faults][latency][FIFO] ----> Read

@@ -13,10 +13,25 @@ type Target struct {
 	Clients []string  // Clients are exact names; empty means all.
 	Brokers []int32   // Brokers are broker numbers; empty means all.
 	Dir     Direction // Dir is the direction; Both means either.
+	// Keys are api keys of requests, and of the answers to them; empty means
+	// every frame. A target with keys selects no dials, and of the connections
+	// those with such a request unanswered.
+	Keys []int16
 }
 
 func (t Target) matches(l Link) bool {
 	return t.matchesEnds(l) && (t.Dir == Both || t.Dir == l.Dir)
+}
+
+func (t Target) matchesFrame(l Link, key int16) bool {
+	return t.matches(l) && (len(t.Keys) == 0 || slices.Contains(t.Keys, key))
+}
+
+func (t Target) matchesConn(p *pair) bool {
+	if !t.matches(p.toBroker.link) && !t.matches(p.toClient.link) {
+		return false
+	}
+	return len(t.Keys) == 0 || p.asks(t.Keys)
 }
 
 func (t Target) matchesEnds(l Link) bool {
@@ -27,6 +42,7 @@ func (t Target) matchesEnds(l Link) bool {
 func (t Target) clone() Target {
 	t.Clients = slices.Clone(t.Clients)
 	t.Brokers = slices.Clone(t.Brokers)
+	t.Keys = slices.Clone(t.Keys)
 	return t
 }
 
@@ -39,6 +55,7 @@ const (
 	kindRefuse
 	kindLose
 	kindCut
+	kindCorrupt
 )
 
 // Fault is a fault that is active on a network until it is undone or used up.
@@ -48,7 +65,6 @@ type Fault struct {
 	n       *Network
 	kind    faultKind
 	target  Target
-	key     int16
 	latency Latency
 	cutAt   int
 
@@ -109,7 +125,7 @@ func (f *Fault) Undo() {
 	close(f.n.changed)
 	f.n.changed = make(chan struct{})
 	f.n.mu.Unlock()
-	for _, p := range f.n.live(f.target) {
+	for _, p := range f.n.live(Target{Clients: f.target.Clients, Brokers: f.target.Brokers}) {
 		p.toBroker.kick()
 		p.toClient.kick()
 	}
@@ -204,8 +220,9 @@ func (n *Network) Delay(t Target, l Latency) (*Fault, error) {
 	return n.add(&Fault{kind: kindDelay, target: t, latency: l}, 0), nil
 }
 
-// Stall holds the frames and dials that t selects until it is undone; they
-// are then delivered in a burst, in order.
+// Stall holds the frames and dials that t selects, and what comes behind them
+// on the same connection, until it is undone; they are then delivered in a
+// burst, in order.
 func (n *Network) Stall(t Target) *Fault {
 	return n.add(&Fault{kind: kindStall, target: t}, 0)
 }
@@ -234,29 +251,35 @@ func (n *Network) RefuseDials(t Target) *Fault {
 	return n.add(&Fault{kind: kindRefuse, target: t}, 0)
 }
 
-// LoseRequest swallows the next count requests of an api key (AnyKey for all)
-// before the broker sees them, and resets their connections. A count of 0
-// means until undone.
-func (n *Network) LoseRequest(t Target, key int16, count int) *Fault {
+// LoseRequest swallows the next count requests that t selects before the
+// broker sees them, and resets their connections. A count of 0 means until
+// undone. The direction of t is ignored.
+func (n *Network) LoseRequest(t Target, count int) *Fault {
 	t.Dir = ToBroker
-	return n.add(&Fault{kind: kindLose, target: t, key: key}, count)
+	return n.add(&Fault{kind: kindLose, target: t}, count)
 }
 
-// LoseAnswer swallows the broker's answers to the next count requests of an
-// api key (AnyKey for all), and resets their connections: the broker has
-// acted and the client cannot know. A count of 0 means until undone. Once the
-// fault counts a hit the broker has acted.
-func (n *Network) LoseAnswer(t Target, key int16, count int) *Fault {
+// LoseAnswer swallows the broker's answers to the next count requests that t
+// selects, and resets their connections: the broker has acted and the client
+// cannot know. A count of 0 means until undone. Once the fault counts a hit
+// the broker has acted. The direction of t is ignored.
+func (n *Network) LoseAnswer(t Target, count int) *Fault {
 	t.Dir = ToClient
-	return n.add(&Fault{kind: kindLose, target: t, key: key}, count)
+	return n.add(&Fault{kind: kindLose, target: t}, count)
 }
 
-// CutFrame delivers the first prefix bytes of the next count frames of an api
-// key (AnyKey for all; an answer has its request's) and then resets their
-// connections. A prefix of 0, or one that is no shorter than the frame, means
-// half of the frame. A count of 0 means until undone.
-func (n *Network) CutFrame(t Target, key int16, prefix, count int) *Fault {
-	return n.add(&Fault{kind: kindCut, target: t, key: key, cutAt: prefix}, count)
+// CutFrame delivers the first prefix bytes of the next count frames that t
+// selects and then resets their connections. A prefix of 0, or one that is no
+// shorter than the frame, means half of the frame. A count of 0 means until
+// undone.
+func (n *Network) CutFrame(t Target, prefix, count int) *Fault {
+	return n.add(&Fault{kind: kindCut, target: t, cutAt: prefix}, count)
+}
+
+// Corrupt flips a bit in the last byte of the next count frames that t
+// selects. A count of 0 means until undone.
+func (n *Network) Corrupt(t Target, count int) *Fault {
+	return n.add(&Fault{kind: kindCorrupt, target: t}, count)
 }
 
 // DropConns resets every connection that t selects, now, and returns how many
@@ -270,10 +293,11 @@ func (n *Network) DropConns(t Target) int {
 }
 
 type verdict struct {
-	kind  parcelKind
-	gone  bool // swallowed by a black hole
-	cutAt int
-	extra time.Duration
+	kind    parcelKind
+	gone    bool // swallowed by a black hole
+	corrupt bool
+	cutAt   int
+	extra   time.Duration
 }
 
 // judgeFrame asks the faults what becomes of a frame that enters a link.
@@ -284,7 +308,7 @@ func (n *Network) judgeFrame(l Link, key int16, r *rand.Rand) verdict {
 		return v
 	}
 	for _, f := range *fs {
-		if !f.target.matches(l) {
+		if !f.target.matchesFrame(l, key) {
 			continue
 		}
 		switch f.kind {
@@ -297,28 +321,30 @@ func (n *Network) judgeFrame(l Link, key int16, r *rand.Rand) verdict {
 				return verdict{gone: true}
 			}
 		case kindLose, kindCut:
-			if (f.key != AnyKey && f.key != key) || v.kind != parcelData || !f.hit() {
+			if v.kind != parcelData || !f.hit() {
 				continue
 			}
 			v.kind, v.cutAt = parcelLose, f.cutAt
 			if f.kind == kindCut {
 				v.kind = parcelCut
 			}
+		case kindCorrupt:
+			v.corrupt = f.hit() || v.corrupt
 		}
 	}
 	return v
 }
 
-// stalled reports whether a stall holds a link; count says whether the frame
-// at hand has not been counted yet.
-func (n *Network) stalled(l Link, count bool) bool {
+// stalled reports whether a stall holds a frame; count says whether it has not
+// been counted yet.
+func (n *Network) stalled(l Link, key int16, count bool) bool {
 	fs := n.faults.Load()
 	if fs == nil {
 		return false
 	}
 	held := false
 	for _, f := range *fs {
-		if f.kind != kindStall || !f.target.matches(l) {
+		if f.kind != kindStall || !f.target.matchesFrame(l, key) {
 			continue
 		}
 		if count {
@@ -348,7 +374,7 @@ func (n *Network) judgeDial(p *pair, counted map[*Fault]bool) (dialVerdict, time
 	var extra time.Duration
 	result := dialGoes
 	for _, f := range *fs {
-		if !f.target.matchesEnds(p.toBroker.link) {
+		if len(f.target.Keys) > 0 || !f.target.matchesEnds(p.toBroker.link) {
 			continue
 		}
 		first := !counted[f]

@@ -35,7 +35,7 @@ func nothingToRead(t *testing.T, c interface {
 func TestLostRequestNeverReachesTheBroker(t *testing.T) {
 	w := newWorld(t, Config{}, 1)
 	c, b := w.connect(t, "a", 0)
-	f := w.LoseRequest(Target{}, produceKey, 1)
+	f := w.LoseRequest(Target{Keys: []int16{produceKey}}, 1)
 	mustWrite(t, c, request(fetchKey, 1, "other key"))
 	mustRead(t, b, request(fetchKey, 1, "other key"))
 	wantHits(t, f, 0)
@@ -58,7 +58,7 @@ func TestLostRequestNeverReachesTheBroker(t *testing.T) {
 func TestLostAnswerIsMatchedByItsRequest(t *testing.T) {
 	w := newWorld(t, Config{}, 1)
 	c, b := w.connect(t, "a", 0)
-	f := w.LoseAnswer(Target{}, produceKey, 1)
+	f := w.LoseAnswer(Target{Keys: []int16{produceKey}}, 1)
 	mustWrite(t, c, request(fetchKey, 7, ""))
 	mustWrite(t, c, request(produceKey, 8, "acts"))
 	mustRead(t, b, request(fetchKey, 7, ""))
@@ -85,7 +85,7 @@ func TestCutFrameDeliversAPrefix(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, Config{Latency: lat}, 1)
 				c, b := w.connect(t, "a", 0)
-				f := w.CutFrame(Target{Dir: ToBroker}, produceKey, 5, 1)
+				f := w.CutFrame(Target{Dir: ToBroker, Keys: []int16{produceKey}}, 5, 1)
 				mustWrite(t, c, request(produceKey, 1, "cut"))
 				mustRead(t, b, request(produceKey, 1, "cut")[:5])
 				if err := readErr(b); !errors.Is(err, syscall.ECONNRESET) {
@@ -247,7 +247,7 @@ func TestDelaysAddUp(t *testing.T) {
 func TestWaitEndsWithItsContext(t *testing.T) {
 	w := newWorld(t, Config{}, 1)
 	ctx, cancel := context.WithCancel(t.Context())
-	f := w.LoseAnswer(Target{}, AnyKey, 0)
+	f := w.LoseAnswer(Target{}, 0)
 	cancel()
 	if err := f.Wait(ctx, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("Wait = %v, want context.Canceled", err)
@@ -277,4 +277,41 @@ func TestDirectIsOutsideTheSimulation(t *testing.T) {
 	if n := w.DropConns(Target{}); n != 0 {
 		t.Errorf("DropConns = %d, want 0", n)
 	}
+}
+
+func TestCorruptFlipsOneBit(t *testing.T) {
+	w := newWorld(t, Config{}, 1)
+	c, b := w.connect(t, "a", 0)
+	f := w.Corrupt(Target{Keys: []int16{produceKey}}, 1)
+	mustWrite(t, c, request(fetchKey, 1, "a"))
+	mustRead(t, b, request(fetchKey, 1, "a"))
+	wantHits(t, f, 0)
+	mustWrite(t, c, request(produceKey, 2, "b"))
+	mustRead(t, b, request(produceKey, 2, "c"))
+	mustWrite(t, c, request(produceKey, 3, "b"))
+	mustRead(t, b, request(produceKey, 3, "b"))
+}
+
+func TestTargetsWithKeysSelectByRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Config{}, 1)
+		fetcher, fetcherB := w.connect(t, "a", 0)
+		producer, producerB := w.connect(t, "a", 0)
+		fetches := Target{Keys: []int16{fetchKey}}
+		f := w.Stall(fetches)
+		mustWrite(t, producer, request(produceKey, 1, ""))
+		mustRead(t, producerB, request(produceKey, 1, ""))
+		mustWrite(t, fetcher, request(fetchKey, 1, ""))
+		mustWrite(t, fetcher, request(produceKey, 2, "behind"))
+		nothingToRead(t, fetcherB)
+		wantHits(t, f, 1)
+		f.Undo()
+		mustRead(t, fetcherB, request(fetchKey, 1, ""))
+		mustRead(t, fetcherB, request(produceKey, 2, "behind"))
+		if n := w.DropConns(fetches); n != 1 {
+			t.Errorf("DropConns of those that await a fetch = %d, want 1", n)
+		}
+		mustWrite(t, producerB, answer(1, "alive"))
+		mustRead(t, producer, answer(1, "alive"))
+	})
 }

@@ -1,10 +1,12 @@
 package simnet
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
-// AnyKey in a fault matches every request, and is the key of a unit that is
-// not a Kafka frame.
-const AnyKey int16 = -1
+// NoKey is the key of what is not a Kafka frame, or is the answer to none.
+const NoKey int16 = -1
 
 // maxFrame is the largest length that is believed to be a frame's.
 const maxFrame = 1 << 30
@@ -41,7 +43,7 @@ func (f Fate) String() string {
 // Frame is one frame as an observer sees it.
 type Frame struct {
 	Link
-	Key         int16 // Key is the api key of the request, also on its answer; AnyKey if not known.
+	Key         int16 // Key is the api key of the request, also on its answer; NoKey if not known.
 	Correlation int32
 	Size        int // Size is in bytes, with the length prefix.
 	Fate        Fate
@@ -50,7 +52,7 @@ type Frame struct {
 // requestHeader reads the api key and correlation id of a request frame.
 func requestHeader(frame []byte) (key int16, corr int32) {
 	if len(frame) < 12 {
-		return AnyKey, 0
+		return NoKey, 0
 	}
 	return int16(binary.BigEndian.Uint16(frame[4:])), int32(binary.BigEndian.Uint32(frame[8:]))
 }
@@ -88,14 +90,14 @@ func (p *pair) describe(dir Direction, frame []byte) (key int16, corr int32) {
 	defer p.askedMu.Unlock()
 	if dir == ToBroker {
 		key, corr = requestHeader(frame)
-		if key != AnyKey {
+		if key != NoKey {
 			p.asked = append(p.asked, asked{corr, key})
 		}
 		return key, corr
 	}
 	corr, ok := answerCorrelation(frame)
 	if !ok {
-		return AnyKey, 0
+		return NoKey, 0
 	}
 	for i, a := range p.asked {
 		if a.corr == corr {
@@ -105,5 +107,12 @@ func (p *pair) describe(dir Direction, frame []byte) (key int16, corr int32) {
 			return a.key, corr
 		}
 	}
-	return AnyKey, corr
+	return NoKey, corr
+}
+
+// asks reports whether a request of one of the keys is unanswered.
+func (p *pair) asks(keys []int16) bool {
+	p.askedMu.Lock()
+	defer p.askedMu.Unlock()
+	return slices.ContainsFunc(p.asked, func(a asked) bool { return slices.Contains(keys, a.key) })
 }

@@ -101,7 +101,7 @@ func (h *half) write(b []byte) {
 
 // enter decides the fate of a frame and puts it on its way.
 func (h *half) enter(frame []byte) {
-	pc := parcel{key: AnyKey, size: len(frame)}
+	pc := parcel{key: NoKey, size: len(frame)}
 	if !h.raw {
 		pc.key, pc.corr = h.p.describe(h.link.Dir, frame)
 	}
@@ -128,12 +128,15 @@ func (h *half) enter(frame []byte) {
 		frame = frame[:v.cutAt]
 	}
 	d += v.extra
-	if d == 0 && pc.kind == parcelData && len(h.flight) == 0 && !h.p.n.stalled(h.link, false) {
+	if d == 0 && pc.kind == parcelData && len(h.flight) == 0 && !v.corrupt && !h.p.n.stalled(h.link, pc.key, false) {
 		h.deliver(&pc, frame)
 		return
 	}
 	if pc.kind != parcelLose {
 		pc.data = append([]byte(nil), frame...)
+	}
+	if n := len(pc.data); v.corrupt && n > 0 {
+		pc.data[n-1] ^= 1
 	}
 	h.queue(pc, d)
 }
@@ -162,7 +165,7 @@ func (h *half) pump() (reset bool) {
 				return false
 			}
 		}
-		if pc.kind != parcelReset && !h.direct && h.p.n.stalled(h.link, !pc.held) {
+		if pc.kind != parcelReset && !h.direct && h.p.n.stalled(h.link, pc.key, !pc.held) {
 			pc.held = true
 			return false
 		}
@@ -219,7 +222,7 @@ func (h *half) onTimer() {
 // after the other at instants of their own.
 func (h *half) kick() {
 	h.mu.Lock()
-	if len(h.flight) > 0 && h.flight[0].held && !h.p.n.stalled(h.link, false) {
+	if len(h.flight) > 0 && h.flight[0].held && !h.p.n.stalled(h.link, h.flight[0].key, false) {
 		h.respread()
 	}
 	reset := h.pump()

@@ -33,7 +33,7 @@ type Config struct {
 	// call the network. Calls of different connections can be concurrent.
 	Observe func(Frame)
 	// Raw carries each Write as a unit of its own instead of collecting
-	// Kafka frames. Needed under TLS. Faults with an api key never bite.
+	// Kafka frames. Needed under TLS. Targets with api keys select nothing.
 	Raw bool
 }
 
@@ -307,7 +307,7 @@ func (n *Network) live(t Target) []*pair {
 		if p.direct || p.down.Load() {
 			continue
 		}
-		if t.matches(p.toBroker.link) || t.matches(p.toClient.link) {
+		if t.matchesConn(p) {
 			out = append(out, p)
 		}
 	}
