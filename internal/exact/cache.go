@@ -1,0 +1,102 @@
+package exact
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// codeBytesMax is how much machine code is kept, of the guests that were used
+// last. A guest's is about four times its module, so this is about twenty.
+const codeBytesMax = 2 << 30
+
+// codeVersion changes when the same module is compiled to something else, as
+// when the meter changes.
+const codeVersion = "1"
+
+// codeDir returns the directory for the machine code of the guest with this
+// hash, says whether it is empty, and removes those that were not used lately.
+func codeDir(cache, hash string) (dir string, fresh bool, err error) {
+	all := filepath.Join(cache, "code")
+	dir = filepath.Join(all, codeVersion+"-"+hash)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", false, fmt.Errorf("make the guest cache: %w", err)
+	}
+	now := time.Now()
+	if err := os.Chtimes(dir, now, now); err != nil {
+		return "", false, fmt.Errorf("touch the guest cache: %w", err)
+	}
+	return dir, treeBytes(dir) == 0, pruneOldest(all, codeBytesMax)
+}
+
+// treeBytes adds up the files below dir. Somebody else may be changing them.
+func treeBytes(dir string) (total int64) {
+	filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // gone by now
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+			total += info.Size()
+		}
+		return nil
+	})
+	return total
+}
+
+// pruneOldest removes the directories in dir that were used longest ago, so
+// that the others are no larger than maxBytes, or only one is left. Somebody
+// else may be removing the same ones.
+func pruneOldest(dir string, maxBytes int64) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("prune the guest cache: %w", err)
+	}
+	type aged struct {
+		name string
+		used time.Time
+	}
+	var found []aged
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil && info.IsDir() {
+			found = append(found, aged{name: entry.Name(), used: info.ModTime()})
+		}
+	}
+	slices.SortFunc(found, func(a, b aged) int {
+		if c := b.used.Compare(a.used); c != 0 {
+			return c
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	var total int64
+	for i, old := range found {
+		if total += treeBytes(filepath.Join(dir, old.name)); i == 0 || total <= maxBytes {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, old.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("prune the guest cache: %w", err)
+		}
+	}
+	return nil
+}
+
+// replaceFile writes data to path so that a reader sees the old content or the
+// new one, never a part.
+func replaceFile(path string, data []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		os.Remove(file.Name())
+	}
+	return err
+}

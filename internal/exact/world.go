@@ -1,0 +1,169 @@
+package exact
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// world is everything that one running guest can learn from outside: clock,
+// random bytes, schedule, and how many steps are left. The host functions find
+// it in the context of the call. Only the goroutine that runs the guest uses
+// it.
+type world struct {
+	ctx   context.Context
+	clock clock
+	files *memFS
+	bytes *rand.ChaCha8 // random_get
+	picks *rand.PCG     // schedule, and nothing else
+
+	maxSteps uint64
+	granted  uint64            // steps given to the guest so far
+	fuel     api.MutableGlobal // what the guest has left of them
+	memory   api.Memory
+
+	picked   uint64 // scheduling decisions
+	choices  uint64 // those with more than one goroutine to choose from
+	schedule uint64 // FNV-1a over every choice
+	stopped  error  // why the host stopped the guest, if it did
+}
+
+// fuelChunk is how many steps a guest makes between two looks at its context:
+// some tens of milliseconds. It does not change what a guest does.
+const fuelChunk = 1 << 24
+
+// Domains keep the streams of one seed apart.
+const (
+	domainBytes    = 0x6b7673696d2f7261 // "kvsim/ra"
+	domainSchedule = 0x6b7673696d2f7363 // "kvsim/sc"
+)
+
+const (
+	fnvOffset = 14695981039346656037
+	fnvPrime  = 1099511628211
+)
+
+func newWorld(ctx context.Context, opts RunOptions) (*world, error) {
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], opts.Seed)
+	binary.LittleEndian.PutUint64(key[8:], domainBytes)
+	w := &world{
+		ctx:      ctx,
+		clock:    clock{start: opts.Start, limit: opts.MaxElapsed},
+		bytes:    rand.NewChaCha8(key),
+		picks:    rand.NewPCG(opts.Seed, domainSchedule),
+		maxSteps: opts.MaxSteps,
+		granted:  1, // the meter starts at one, so that the first step asks for more
+		schedule: fnvOffset,
+	}
+	w.clock.over = func() { w.stop(w.overTime()) }
+	var err error
+	w.files, err = newMemFS(&w.clock, opts.Mounts)
+	return w, err
+}
+
+type worldKey struct{}
+
+func worldOf(ctx context.Context) *world { return ctx.Value(worldKey{}).(*world) }
+
+// stop ends the guest. It unwinds through the guest's frames and does not
+// return.
+func (w *world) stop(err error) {
+	w.stopped = err
+	panic(err)
+}
+
+// steps is how many steps the guest has made.
+func (w *world) steps() uint64 {
+	if w.fuel == nil {
+		return 0
+	}
+	return w.granted - min(w.granted, w.fuel.Get())
+}
+
+func (w *world) elapsed() time.Duration { return w.clock.now }
+
+func (w *world) overSteps() error {
+	return &BoundError{Err: ErrTooManySteps, Steps: w.steps(), Elapsed: w.elapsed()}
+}
+
+func (w *world) overTime() error {
+	return &BoundError{Err: ErrTooLong, Steps: w.steps(), Elapsed: w.elapsed()}
+}
+
+// refill gives the guest its next steps.
+func (w *world) refill(mod api.Module) {
+	if w.fuel == nil {
+		w.fuel = mod.ExportedGlobal(fuelExport).(api.MutableGlobal)
+		w.memory = mod.Memory()
+	}
+	if err := w.ctx.Err(); err != nil {
+		w.stop(fmt.Errorf("run guest: %w", context.Cause(w.ctx)))
+	}
+	if w.granted >= w.maxSteps {
+		w.stop(w.overSteps())
+	}
+	chunk := min(fuelChunk, w.maxSteps-w.granted)
+	w.granted += chunk
+	w.fuel.Set(chunk)
+}
+
+// pick chooses one of n runnable goroutines.
+func (w *world) pick(n uint32) uint32 {
+	w.picked++
+	if n < 2 {
+		return 0
+	}
+	w.choices++
+	// Lemire's multiplication; the bias is below n / 2^32.
+	i := uint32(w.picks.Uint64() >> 32 * uint64(n) >> 32)
+	w.schedule = (w.schedule ^ uint64(n)) * fnvPrime
+	w.schedule = (w.schedule ^ uint64(i)) * fnvPrime
+	return i
+}
+
+// WASI error numbers.
+const (
+	errnoSuccess = 0
+	errnoFault   = 21
+)
+
+// exportWASI replaces the functions of WASI that a world answers differently.
+func exportWASI(b wazero.HostModuleBuilder) {
+	i32 := api.ValueTypeI32
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(randomGet), []api.ValueType{i32, i32}, []api.ValueType{i32}).
+		Export("random_get")
+}
+
+// randomGet fills memory from the world's own stream, and refills the meter
+// when it is the meter that calls.
+func randomGet(ctx context.Context, mod api.Module, stack []uint64) {
+	w := worldOf(ctx)
+	addr, size := uint32(stack[0]), uint32(stack[1])
+	if addr == refillAddr {
+		w.refill(mod)
+		stack[0] = errnoSuccess
+		return
+	}
+	buf, ok := mod.Memory().Read(addr, size)
+	if !ok {
+		stack[0] = errnoFault
+		return
+	}
+	w.bytes.Read(buf) // never fails
+	stack[0] = errnoSuccess
+}
+
+// exportScheduler defines what the overlay of package runtime imports.
+func exportScheduler(b wazero.HostModuleBuilder) {
+	i32 := []api.ValueType{api.ValueTypeI32}
+	pick := func(ctx context.Context, stack []uint64) {
+		stack[0] = uint64(worldOf(ctx).pick(uint32(stack[0])))
+	}
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(pick), i32, i32).Export("schedule")
+}
