@@ -69,12 +69,13 @@ func (e *editor) insert(n *node, key []byte, it *item, first, last bool) (*node,
 }
 
 func (e *editor) insertLeaf(n *node, key []byte, it *item, first, last bool) (*node, division) {
-	i, equal := n.find(key)
-	if equal {
+	// An overwrite needs no look at the shared prefix: equal compares whole keys.
+	if i, equal := n.search(key); equal {
 		n = e.own(n, 0)
 		n.slots[i].item = it
 		return n, division{}
 	}
+	i, _ := n.find(key)
 	n = e.own(n, 1)
 	n.insertSlot(i, it)
 	if len(n.slots) <= maxLeaf {
