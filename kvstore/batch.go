@@ -1,0 +1,69 @@
+package kvstore
+
+import (
+	"context"
+	"sync"
+)
+
+// Batch collects puts and deletes that take effect together: all or none of
+// them are in the log, next to each other, in the order added, and every reader
+// of every client sees all of them at once or none. Kafka appends a record batch
+// whole or not at all; a Batch is exactly one.
+//
+// A Batch may be filled from several goroutines. It is executed once.
+type Batch struct {
+	c *Client
+
+	mu       sync.Mutex
+	changes  []change
+	executed bool
+}
+
+// Batch returns an empty batch.
+func (c *Client) Batch() *Batch { return &Batch{c: c} }
+
+// Put adds a put of a pair to the batch and returns the batch. Key and value are
+// copied; a nil value is stored as an empty one. A bad key is reported by
+// Execute.
+func (b *Batch) Put(key, value []byte) *Batch { return b.add(putChange(key, value)) }
+
+// Delete adds the delete of a key to the batch and returns the batch. The key is
+// copied.
+func (b *Batch) Delete(key []byte) *Batch { return b.add(deleteChange(key)) }
+
+func (b *Batch) add(ch change) *Batch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.changes = append(b.changes, ch)
+	return b
+}
+
+// Execute writes the batch and returns when this client's reads show it and the
+// hooks have run for it. An empty batch succeeds without writing.
+//
+// Errors are those of [Client.Put]. A batch that does not fit one record batch
+// is refused with a [*SizeError] that matches [ErrBatchTooLarge], and nothing is
+// written. A second Execute is refused with [ErrBatchExecuted], also when the
+// first failed: after an unknown outcome the same changes might be written
+// twice.
+func (b *Batch) Execute(ctx context.Context) error {
+	_, err := b.ExecuteRevision(ctx)
+	return err
+}
+
+// ExecuteRevision is [Batch.Execute] that also returns the revision of the last
+// change in the batch; the changes before have the revisions before. It is -1
+// for an empty batch.
+func (b *Batch) ExecuteRevision(ctx context.Context) (revision int64, err error) {
+	b.mu.Lock()
+	changes, again := b.changes, b.executed
+	b.executed = true
+	b.mu.Unlock()
+	switch {
+	case again:
+		return -1, &WriteError{Op: "execute", Outcome: ErrRefused, Revision: -1, Cause: ErrBatchExecuted}
+	case len(changes) == 0:
+		return -1, nil
+	}
+	return b.c.write(ctx, "execute", changes)
+}

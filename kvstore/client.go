@@ -1,0 +1,252 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Client is a key-value store on a single-partition compacted topic. Writes go
+// to Kafka and return when this client's reads show them; reads are answered
+// from the storage. All methods are safe for concurrent use.
+type Client struct {
+	topic    string
+	logger   *slog.Logger
+	kafka    *kgo.Client
+	part     *partition
+	view     view
+	hooks    *hooks
+	tracker  *tracker
+	gate     *gate
+	health   *health
+	ends     *ends
+	backoff  func(int) time.Duration
+	limit    int
+	producer *kgo.Client // nil for a read-only client
+	writer   *writer     // nil for a read-only client
+
+	cancel  context.CancelFunc
+	running sync.WaitGroup // tail and writer
+	closing atomic.Bool
+	closed  chan struct{} // closed when Close is done
+}
+
+// NewClient opens the store on topic, with storage as its local copy.
+//
+// The topic is created if it does not exist, with one partition and
+// cleanup.policy=compact. NewClient returns when storage shows everything that
+// was in the log when opening began: position by position, so that transaction
+// markers, aborted records, compaction gaps and an emptied log are no obstacle.
+// That may take long; [WithProgress] tells how far it is. When ctx ends first,
+// the error is a [*WaitError], which says where the client stood, what it waited
+// for and the last cause seen.
+//
+// ctx bounds the opening only and is not kept. The caller must call Close, and
+// nothing else stops the client. The storage belongs to the client until then;
+// what it held before is replaced by the content of the log.
+//
+// Errors: [ErrTopicConfig], and what Kafka answers, for example a missing
+// permission, which is reported at once. After an error nothing is left running.
+func NewClient(ctx context.Context, topic string, storage Storage, opts ...ClientOption) (*Client, error) {
+	c, err := open(ctx, topic, storage, newConfig(opts))
+	if err != nil {
+		return nil, fmt.Errorf("open store on topic %q: %w", topic, err)
+	}
+	return c, nil
+}
+
+func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig) (_ *Client, err error) {
+	switch {
+	case topic == "":
+		return nil, errors.New("topic is empty: name the topic that holds the data")
+	case storage == nil:
+		return nil, errors.New("storage is nil: use memory.New() from kvstore/memory, or one of your own")
+	}
+	cl, err := newKafka(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		topic:   topic,
+		logger:  cfg.logger,
+		kafka:   cl,
+		part:    newPartition(cl, topic),
+		view:    newView(storage),
+		hooks:   &hooks{onSet: cfg.onSet, onDelete: cfg.onDelete, onError: cfg.onHookError, logger: cfg.logger},
+		tracker: newTracker(),
+		gate:    newGate(),
+		health:  newHealth(),
+		backoff: backoffSetting(cl),
+		closed:  make(chan struct{}),
+	}
+	runCtx, cancel := context.WithCancel(context.Background())
+	c.cancel = cancel
+	c.ends = &ends{ctx: runCtx, ask: c.askEnd}
+	defer func() {
+		if err != nil {
+			c.shut()
+		}
+	}()
+
+	log := &repeatLog{logger: cfg.logger, topic: topic}
+	o := &opener{cfg: cfg, cl: cl, adm: kadm.NewClient(cl), part: c.part, backoff: c.backoff, log: log}
+	if c.limit, err = o.open(ctx); err != nil {
+		return nil, err
+	}
+	if !cfg.readOnly {
+		if err := c.startWriter(runCtx, cfg); err != nil {
+			return nil, err
+		}
+	}
+	opened := make(chan struct{})
+	c.startTail(runCtx, cfg, log, sync.OnceFunc(func() { close(opened) }))
+	if err := c.awaitOpen(ctx, opened); err != nil {
+		return nil, err
+	}
+	c.health.set(StateLive, nil)
+	return c, nil
+}
+
+// awaitOpen waits until the tail has read what was in the log.
+func (c *Client) awaitOpen(ctx context.Context, opened <-chan struct{}) error {
+	select {
+	case <-opened:
+		return nil
+	case <-c.tracker.died:
+		return c.tracker.deadBy()
+	case <-ctx.Done():
+		return c.tracker.waitError(ctx, c.health.openTarget())
+	}
+}
+
+func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
+	probe := &produceProbe{}
+	producer, err := newProducer(cfg, c.topic, c.limit, probe)
+	if err != nil {
+		return fmt.Errorf("kafka options: %w", err)
+	}
+	c.producer = producer
+	c.writer = &writer{cl: producer, topic: c.topic, limit: c.limit, track: c.tracker, probe: probe, wake: make(chan struct{}, 1)}
+	c.running.Go(func() { c.writer.run(ctx) })
+	return nil
+}
+
+func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLog, opened func()) {
+	decode, codec := decodeSettings(c.kafka)
+	t := &tail{
+		part: c.part, view: c.view, hooks: c.hooks, track: c.tracker, gate: c.gate, health: c.health,
+		log: log, limits: fetchSettings(c.kafka), decode: decode, codec: codec, backoff: c.backoff,
+		opened: opened, report: cfg.onProgress, epoch: -1, checked: noLeader, rebuild: newOpening(),
+	}
+	c.running.Go(func() {
+		ended := false
+		defer func() {
+			if !ended { // a hook ended the goroutine, which no recover can stop
+				c.fail(errors.New("a hook called runtime.Goexit"))
+			}
+		}()
+		err := t.run(ctx)
+		ended = true
+		if err != nil {
+			c.fail(err)
+		}
+	})
+}
+
+// fail ends the client for good: the topic is gone or is another one.
+func (c *Client) fail(err error) {
+	c.logger.Error("kvstore: the client can't go on", "topic", c.topic, "error", err)
+	c.health.set(StateFailed, err)
+	c.gate.fail(err)
+	c.tracker.kill(err)
+	if c.writer != nil {
+		c.writer.fail(err)
+	}
+}
+
+// Close stops the client and releases everything that it holds. Calls under way
+// return [ErrClientClosed]; a write that is on its way to Kafka then matches
+// [ErrOutcomeUnknown] as well. Use Shutdown to let writes finish first.
+//
+// Close may be called more than once and from several goroutines: it returns
+// when the client is closed. Called from a hook it starts the closing and
+// returns at once, since the hook itself has to return first. The error is
+// always nil.
+func (c *Client) Close() error {
+	if c.closing.CompareAndSwap(false, true) {
+		if c.hooks.inside() {
+			go c.shut()
+			return nil
+		}
+		c.shut()
+	}
+	if !c.hooks.inside() {
+		<-c.closed
+	}
+	return nil
+}
+
+// shut closes the client. It is called once.
+func (c *Client) shut() {
+	c.health.set(StateClosed, ErrClientClosed)
+	c.gate.fail(ErrClientClosed)
+	c.tracker.kill(ErrClientClosed)
+	if c.writer != nil {
+		c.writer.fail(ErrClientClosed)
+	}
+	c.cancel()
+	if c.producer != nil {
+		c.producer.Close()
+	}
+	c.running.Wait()
+	c.ends.close()
+	c.kafka.Close()
+	close(c.closed)
+}
+
+// Shutdown lets the writes that were begun finish, refuses new ones with
+// [ErrClientClosed], and closes the client. When ctx ends first, the client is
+// closed without waiting further and the context's error is returned.
+func (c *Client) Shutdown(ctx context.Context) error {
+	if c.hooks.inside() {
+		return ErrHookReentry
+	}
+	var err error
+	if c.writer != nil && !c.closing.Load() {
+		c.writer.refuse(ErrClientClosed)
+		select {
+		case <-c.writer.drained():
+		case <-c.closed:
+		case <-ctx.Done():
+			err = fmt.Errorf("shutdown: writes still under way: %w", contextError(ctx))
+		}
+		if err == nil {
+			err = c.awaitVisible(ctx)
+		}
+	}
+	if cerr := c.Close(); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// awaitVisible waits until everything that waits for the position got it.
+func (c *Client) awaitVisible(ctx context.Context) error {
+	far := c.tracker.farthest()
+	if far < 0 {
+		return nil
+	}
+	term, _, _ := c.tracker.now()
+	err := c.tracker.wait(ctx, far, term)
+	if errors.Is(err, ErrClientClosed) {
+		return nil
+	}
+	return err
+}

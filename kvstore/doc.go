@@ -1,0 +1,62 @@
+// Package kvstore is a key-value store on a single-partition compacted Kafka
+// topic.
+//
+// Every client holds all of the data in a local [Storage]. A write is a record
+// in the topic; it returns when this client has read it back, so a client reads
+// its own writes. A read is local and costs no network.
+//
+//	kv, err := kvstore.NewClient(ctx, "settings", memory.New(), kvstore.WithBrokers("localhost:9092"))
+//	...
+//	defer kv.Close()
+//	err = kv.Put(ctx, []byte("theme"), []byte("dark"))
+//	value, err := kv.Get(ctx, []byte("theme"))
+//
+// It is made for small, important state that many processes share: settings,
+// routing tables, leases, feature flags. All of it has to fit where the storage
+// puts it.
+//
+// # Order and revisions
+//
+// The partition is the one order of all writes. The offset of a record is its
+// revision. A client's position is the next offset that it will apply; its reads
+// show exactly the records below, always a prefix of the log, and go back only
+// if the log itself lost records.
+//
+//	log      a=1    b=1    a=2    del b   c=1
+//	offset   0      1      2      3       4
+//	                       ^ a client at position 2 reads a=1 b=1
+//
+// A client's reads show its own writes at once and other clients' writes after a
+// while. [Client.Sync] waits for everything that was acknowledged to anyone
+// before; a read after it is linearizable. [Client.WaitRevision] waits for one
+// known write.
+//
+// # Outcomes
+//
+// A failed write is a [*WriteError] and matches exactly one of [ErrNotWritten],
+// [ErrRefused] and [ErrOutcomeUnknown]. The third says that the write may be in
+// the log: it must not be taken for a failure. An acknowledged write is in the
+// log once, through retries, leader moves, lost answers and broker restarts.
+//
+// # When the log loses records
+//
+// An unclean leader election, or records deleted by hand, can take back what
+// clients have read. A client notices when the leader, or its epoch, changes and
+// when its offset is out of range; it then rebuilds: it empties the storage and
+// reads the log anew. Until the storage equals the log again, reads wait, bounded
+// by their contexts, and [Client.Status] says StateRebuilding and why.
+//
+// Hooks are then told what is different: a delete for each key that vanished, in
+// key order, a set for each key whose value is another one, in key order, and
+// after that, as always, each record that they have not seen before.
+//
+// # When the topic goes away
+//
+// A topic that is missing for five seconds, or that was created anew, ends the
+// client: every operation fails with [ErrTopicDeleted] or [ErrTopicRecreated],
+// also reads, because what the storage holds is no longer the state of anything.
+// Other errors - brokers that can't be reached, a permission taken away, a
+// record batch that can't be decoded - leave reads working on data that may be
+// stale. The client keeps trying, Status says StateStalled with the cause, and
+// writes end with their contexts.
+package kvstore

@@ -1,0 +1,98 @@
+package kvstore
+
+import (
+	"context"
+	"sync"
+)
+
+// ends asks for the end of the log on behalf of many: whoever joins gets the
+// answer to a request that was sent after he joined, and one request at a time
+// is under way.
+//
+// An answer to a request sent before would not do for Sync. The history that it
+// allows: the leader answers 10, another client's write is acknowledged at 10,
+// Sync begins, gets the answer 10, and returns without showing that write.
+type ends struct {
+	ctx     context.Context //nolint:containedctx // the client's life
+	ask     func(context.Context) (int64, error)
+	running sync.WaitGroup
+
+	mu     sync.Mutex
+	busy   bool
+	closed bool
+	next   *endCall // joined by those who came since the last request was sent
+}
+
+type endCall struct {
+	done chan struct{}
+	end  int64
+	err  error
+}
+
+// get returns the end of the log at some moment after the call began.
+func (e *ends) get(ctx context.Context) (int64, error) {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return 0, ErrClientClosed
+	}
+	if e.next == nil {
+		e.next = &endCall{done: make(chan struct{})}
+	}
+	call := e.next
+	if !e.busy {
+		e.busy = true
+		e.running.Go(e.run)
+	}
+	e.mu.Unlock()
+
+	select {
+	case <-call.done:
+		return call.end, call.err
+	case <-ctx.Done():
+		return 0, contextError(ctx)
+	}
+}
+
+func (e *ends) run() {
+	for {
+		e.mu.Lock()
+		call := e.next
+		e.next = nil
+		if call == nil {
+			e.busy = false
+			e.mu.Unlock()
+			return
+		}
+		e.mu.Unlock()
+		call.end, call.err = e.ask(e.ctx)
+		close(call.done)
+	}
+}
+
+// close ends what is under way and refuses more. The context has to be over.
+func (e *ends) close() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.running.Wait()
+}
+
+// askEnd asks the leader for the high watermark until it answers or the client
+// ends.
+func (c *Client) askEnd(ctx context.Context) (int64, error) {
+	for failures := 1; ; failures++ {
+		end, err := c.part.listOffset(ctx, atLatest)
+		if err == nil {
+			return end, nil
+		}
+		if ctx.Err() != nil {
+			return 0, ErrClientClosed
+		}
+		if dead := c.tracker.deadBy(); dead != nil {
+			return 0, dead
+		}
+		c.tracker.because(err)
+		sleep(ctx, c.backoff(failures))
+	}
+}

@@ -1,0 +1,138 @@
+package kvstore
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors that callers branch on, with errors.Is. A returned error wraps one of
+// them together with its cause.
+var (
+	// ErrClientClosed is returned when an operation is performed on a
+	// closed client. A write that was under way when the client closed and
+	// whose fate is not known matches [ErrOutcomeUnknown] as well.
+	ErrClientClosed = errors.New("client is closed")
+
+	// ErrNotFound is returned when a key does not exist.
+	ErrNotFound = errors.New("key not found")
+
+	// ErrInvalidKey is returned for a nil or empty key. Nothing was written.
+	ErrInvalidKey = errors.New("invalid key: a key needs at least one byte")
+
+	// ErrReadOnly is returned by the writes of a client that was opened
+	// with [WithReadOnly]. Nothing was written.
+	ErrReadOnly = errors.New("client is read-only")
+
+	// ErrHookReentry is returned by an operation that a hook called on its
+	// own client and that would have waited for that very hook.
+	ErrHookReentry = errors.New("operation called from a hook of the same client would wait for itself")
+
+	// ErrBatchExecuted is returned by the second Execute of a batch.
+	ErrBatchExecuted = errors.New("batch was executed already: make a new one")
+)
+
+// The outcomes of a failed write. Every error of Put, Delete, Execute and
+// their siblings matches exactly one of ErrNotWritten, ErrRefused and
+// ErrOutcomeUnknown.
+var (
+	// ErrNotWritten says that the write is not in the log and never will
+	// be. It can be tried again without harm.
+	ErrNotWritten = errors.New("not written")
+
+	// ErrRefused says that the write is not in the log because it can't be
+	// accepted as it is: the client or the broker refused it, and would again.
+	ErrRefused = errors.New("refused")
+
+	// ErrOutcomeUnknown says that the write may be in the log, may still
+	// get there, or is there but not yet visible to this client's reads.
+	// It must not be taken for a failure. Use [Client.Sync] and a read to
+	// learn what became of it.
+	ErrOutcomeUnknown = errors.New("outcome unknown")
+
+	// ErrNotVisible narrows ErrOutcomeUnknown: Kafka acknowledged the
+	// write, its revision is known (see [WriteError]), but this client had
+	// not applied it when its context ended.
+	ErrNotVisible = errors.New("written but not yet visible")
+)
+
+// Reasons for a refused write.
+var (
+	// ErrValueTooLarge: key and value do not fit the topic's
+	// max.message.bytes.
+	ErrValueTooLarge = errors.New("value too large")
+
+	// ErrBatchTooLarge: the batch does not fit one Kafka record batch, which
+	// is what makes it atomic.
+	ErrBatchTooLarge = errors.New("batch too large")
+)
+
+// States of the topic that end a client. Operations on such a client fail with
+// them; the mend is to close it and open another.
+var (
+	// ErrTopicConfig: the topic can't be used as a store; the message says
+	// why and how to mend it.
+	ErrTopicConfig = errors.New("topic configuration does not fit a key-value store")
+
+	// ErrTopicDeleted: the topic does not exist any more.
+	ErrTopicDeleted = errors.New("topic was deleted")
+
+	// ErrTopicRecreated: the topic was deleted and created again, so this
+	// client's data belongs to a log that no longer exists.
+	ErrTopicRecreated = errors.New("topic was deleted and created again")
+
+	// ErrDataLoss: the log lost records that this client had read or was
+	// about to read. The client rebuilds by itself; the error shows in
+	// [Client.Status] and in operations whose context ended meanwhile.
+	ErrDataLoss = errors.New("the log lost records")
+)
+
+// WriteError is the error of a write that did not end well.
+type WriteError struct {
+	// Op is "put", "delete" or "execute".
+	Op string
+
+	// Key is the key written; nil for a batch of several keys.
+	Key []byte
+
+	// Outcome is ErrNotWritten, ErrRefused or ErrOutcomeUnknown.
+	Outcome error
+
+	// Revision is the offset that Kafka acknowledged, or -1 when there was
+	// no acknowledgement.
+	Revision int64
+
+	// Cause says why: a context's error, a broker's error, and so on.
+	Cause error
+}
+
+// Error gives operation, key, outcome and cause.
+func (e *WriteError) Error() string {
+	what := e.Op
+	if e.Key != nil {
+		what = fmt.Sprintf("%s %s", e.Op, quoteKey(e.Key))
+	}
+	outcome := e.Outcome.Error()
+	if e.Revision >= 0 {
+		outcome = fmt.Sprintf("%v at revision %d", ErrNotVisible, e.Revision)
+	}
+	return fmt.Sprintf("%s: %s: %v", what, outcome, e.Cause)
+}
+
+// Unwrap makes errors.Is match the outcome and the cause, and ErrNotVisible
+// when the write was acknowledged.
+func (e *WriteError) Unwrap() []error {
+	errs := []error{e.Outcome, e.Cause}
+	if e.Revision >= 0 {
+		errs = append(errs, ErrNotVisible)
+	}
+	return errs
+}
+
+// quoteKey prints a key for people: quoted, and cut when it is long.
+func quoteKey(key []byte) string {
+	const most = 64
+	if len(key) > most {
+		return fmt.Sprintf("%q... (%d bytes)", key[:most], len(key))
+	}
+	return fmt.Sprintf("%q", key)
+}

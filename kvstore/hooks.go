@@ -1,0 +1,103 @@
+package kvstore
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+)
+
+// HookError is reported when a hook panics. The record that it was called for
+// is visible all the same, and the hooks after it are called.
+type HookError struct {
+	// Key is the key of the record.
+	Key []byte
+
+	// Revision is the offset of the record.
+	Revision int64
+
+	// Panic is the value that the hook panicked with.
+	Panic any
+
+	// Stack is the stack of the panic, as text.
+	Stack []byte
+}
+
+// Error names the key, the revision and the panic's value.
+func (e *HookError) Error() string {
+	return fmt.Sprintf("hook panicked on key %s at revision %d: %v", quoteKey(e.Key), e.Revision, e.Panic)
+}
+
+// hooks calls the callbacks of the user, one at a time, on the goroutine that
+// reads the log.
+type hooks struct {
+	onSet    []func(key, value []byte)
+	onDelete []func(key []byte)
+	onError  func(error)
+	logger   *slog.Logger
+	panics   atomic.Int64
+
+	// running is the id of the goroutine that is inside a hook, 0 for none.
+	running atomic.Uint64
+}
+
+func (h *hooks) any() bool { return len(h.onSet)+len(h.onDelete) > 0 }
+
+// call runs the hooks for one record. Each gets slices of its own, so what it
+// does with them harms nobody.
+func (h *hooks) call(r Record) {
+	if r.Delete {
+		for _, fn := range h.onDelete {
+			h.guard(r, func() { fn(bytes.Clone(r.Key)) })
+		}
+		return
+	}
+	for _, fn := range h.onSet {
+		h.guard(r, func() { fn(bytes.Clone(r.Key), append(make([]byte, 0, len(r.Value)), r.Value...)) })
+	}
+}
+
+func (h *hooks) guard(r Record, fn func()) {
+	h.running.Store(goroutineID())
+	defer h.running.Store(0)
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		h.panics.Add(1)
+		err := &HookError{Key: bytes.Clone(r.Key), Revision: r.Revision, Panic: p, Stack: debug.Stack()}
+		h.logger.Error("kvstore: a hook panicked", "error", err, "stack", string(err.Stack))
+		if h.onError != nil {
+			h.onError(err)
+		}
+	}()
+	fn()
+}
+
+// inside reports whether the caller runs inside a hook of this client. The
+// costly part, the id of the goroutine, is asked for only while a hook runs.
+func (h *hooks) inside() bool {
+	running := h.running.Load()
+	return running != 0 && running == goroutineID()
+}
+
+// goroutineID takes the id from the first line of the stack, "goroutine 12 [".
+// The runtime offers no other way, and without it a hook that writes through
+// its own client would wait for itself for ever.
+func goroutineID() uint64 {
+	var buf [64]byte
+	line := buf[:runtime.Stack(buf[:], false)]
+	line = bytes.TrimPrefix(line, []byte("goroutine "))
+	if i := bytes.IndexByte(line, ' '); i >= 0 {
+		line = line[:i]
+	}
+	id, err := strconv.ParseUint(string(line), 10, 64)
+	if err != nil {
+		panic("kvstore: unknown form of stack trace: " + string(buf[:]))
+	}
+	return id
+}

@@ -1,0 +1,185 @@
+package kvstore
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Defaults that differ from franz-go's. A user's options override them.
+const (
+	// A fetch that waits at a broker which lost the leadership is not
+	// always woken, so it must not wait long.
+	defaultFetchWait = time.Second
+
+	defaultFetchBytes = 8 << 20
+
+	// How soon new metadata is asked for after an error. franz-go's five
+	// seconds would dominate the time to recover from a leader move.
+	defaultMetadataMinAge = 100 * time.Millisecond
+)
+
+// onePartition sends every record to the partition that it names.
+var onePartition = kgo.ManualPartitioner()
+
+// guard is a kgo option whose value carries a promise.
+type guard struct {
+	name   string
+	opt    any // the kgo function, as Client.OptValue wants it
+	want   any
+	reason string
+}
+
+var guards = []guard{
+	{"RequiredAcks", kgo.RequiredAcks, kgo.AllISRAcks(), "an acknowledged write could be lost with its leader"},
+	{"DisableIdempotentWrite", kgo.DisableIdempotentWrite, false, "a retried write could be in the log twice"},
+	{"AllowIdempotentProduceCancellation", kgo.AllowIdempotentProduceCancellation, false, "a cancelled write could be in the log twice"},
+	{"RecordPartitioner", kgo.RecordPartitioner, onePartition, "the data would be split when the topic gets more partitions"},
+	{"FetchIsolationLevel", kgo.FetchIsolationLevel, int8(readCommitted), "records of open or aborted transactions would be visible"},
+	{"ConsumeResetOffset", kgo.ConsumeResetOffset, kgo.NoResetOffset(), "after a loss of data the client would go on from another offset instead of rebuilding"},
+	{"AllowAutoTopicCreation", kgo.AllowAutoTopicCreation, false, "the topic would be created without compaction"},
+	{"TransactionalID", kgo.TransactionalID, "", "the store does not write in transactions"},
+	{"ConsumerGroup", kgo.ConsumerGroup, "", "the store reads the whole partition by itself"},
+	{"ShareGroup", kgo.ShareGroup, "", "the store reads the whole partition by itself"},
+	{"ConsumeTopics", kgo.ConsumeTopics, nil, "the store reads the whole partition by itself"},
+	{"ConsumePartitions", kgo.ConsumePartitions, nil, "the store reads the whole partition by itself"},
+	{"ConsumeRegex", kgo.ConsumeRegex, false, "the store reads the whole partition by itself"},
+}
+
+// promised are the guarded options, set as the store needs them. They come
+// before the user's, so that what the user changed can be told.
+func promised() []kgo.Opt {
+	return []kgo.Opt{
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.RecordPartitioner(onePartition),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.RetryBackoffFn(defaultBackoff),
+		kgo.MetadataMinAge(defaultMetadataMinAge),
+		kgo.FetchMaxWait(defaultFetchWait),
+		kgo.FetchMinBytes(1),
+		kgo.FetchMaxPartitionBytes(defaultFetchBytes),
+	}
+}
+
+// defaultBackoff is how long to wait after so many failures in a row: from 50 ms
+// doubling up to 1 s, a fifth more or less by chance.
+func defaultBackoff(failures int) time.Duration {
+	d := time.Second
+	if failures < 6 {
+		d = 50 * time.Millisecond << max(0, failures-1)
+	}
+	d = min(d, time.Second)
+	return d*4/5 + rand.N(d*2/5) //nolint:gosec // jitter needs no secret
+}
+
+// newKafka makes the kgo client that everything but writing goes through, and
+// refuses options that break a promise.
+func newKafka(cfg *clientConfig) (*kgo.Client, error) {
+	opts := promised()
+	if len(cfg.brokers) > 0 {
+		opts = append(opts, kgo.SeedBrokers(cfg.brokers...))
+	} else {
+		opts = append(opts, kgo.SeedBrokers(noSeed))
+	}
+	cl, err := kgo.NewClient(append(opts, cfg.kafka...)...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka options: %w", err)
+	}
+	if err := checkPromises(cl); err != nil {
+		cl.Close()
+		return nil, err
+	}
+	return cl, nil
+}
+
+// noSeed stands for the seeds that nobody gave; it can't be dialed.
+const noSeed = "no-brokers.invalid:1"
+
+func checkPromises(cl *kgo.Client) error {
+	if seeds, ok := cl.OptValue(kgo.SeedBrokers).([]string); ok && len(seeds) == 1 && seeds[0] == noSeed {
+		return errors.New("no brokers: use WithBrokers, or kgo.SeedBrokers in WithKafkaOptions")
+	}
+	for _, g := range guards {
+		got := cl.OptValue(g.opt)
+		if reflect.DeepEqual(got, g.want) || isZero(g.want) && isZero(got) {
+			continue
+		}
+		return fmt.Errorf("kafka option kgo.%s can't be used with the store: %s", g.name, g.reason)
+	}
+	return nil
+}
+
+func isZero(v any) bool {
+	if v == nil {
+		return true
+	}
+	rv := reflect.ValueOf(v)
+	switch rv.Kind() {
+	case reflect.Map, reflect.Slice:
+		return rv.Len() == 0
+	default:
+		return rv.IsZero()
+	}
+}
+
+// newProducer makes the kgo client that writes. Its own limits are put out of
+// the way: the writer hands it one record batch at a time, of a size that fits.
+func newProducer(cfg *clientConfig, topic string, limit int, probe *produceProbe) (*kgo.Client, error) {
+	opts := promised()
+	if len(cfg.brokers) > 0 {
+		opts = append(opts, kgo.SeedBrokers(cfg.brokers...))
+	}
+	opts = append(opts, cfg.kafka...)
+	// Before the first answer kgo reckons with the oldest message format,
+	// in which a small record takes several times as much.
+	room := min(8*limit, 90<<20)
+	opts = append(opts,
+		kgo.DefaultProduceTopic(topic),
+		kgo.ManualFlushing(),
+		kgo.ProducerBatchMaxBytes(int32(max(room, limit))),
+		kgo.MaxBufferedRecords(1<<30),
+		kgo.MaxBufferedBytes(0),
+		kgo.WithHooks(probe),
+	)
+	return kgo.NewClient(opts...)
+}
+
+// fetchSettings reads the fetch options back.
+func fetchSettings(cl *kgo.Client) fetchLimits {
+	lim := fetchLimits{wait: defaultFetchWait, minBytes: 1, maxBytes: defaultFetchBytes}
+	if v, ok := cl.OptValue(kgo.FetchMaxWait).(time.Duration); ok {
+		lim.wait = v
+	}
+	if v, ok := cl.OptValue(kgo.FetchMinBytes).(int32); ok {
+		lim.minBytes = v
+	}
+	if v, ok := cl.OptValue(kgo.FetchMaxPartitionBytes).(int32); ok {
+		lim.maxBytes = v
+	}
+	return lim
+}
+
+func decodeSettings(cl *kgo.Client) (kgo.ProcessFetchPartitionOpts, kgo.Decompressor) {
+	noCRC, _ := cl.OptValue(kgo.DisableFetchCRCValidation).(bool)
+	codec, ok := cl.OptValue(kgo.WithDecompressor).(kgo.Decompressor)
+	if !ok || codec == nil {
+		codec = kgo.DefaultDecompressor()
+	}
+	return kgo.ProcessFetchPartitionOpts{
+		KeepControlRecords:   true, // they move the position and the leader epoch
+		DisableCRCValidation: noCRC,
+		IsolationLevel:       kgo.ReadCommitted(),
+	}, codec
+}
+
+func backoffSetting(cl *kgo.Client) func(int) time.Duration {
+	if fn, ok := cl.OptValue(kgo.RetryBackoffFn).(func(int) time.Duration); ok && fn != nil {
+		return fn
+	}
+	return defaultBackoff
+}

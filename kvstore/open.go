@@ -1,0 +1,190 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// opener finds the topic, creates it when it may, and checks that it fits.
+type opener struct {
+	cfg     *clientConfig
+	cl      *kgo.Client
+	adm     *kadm.Client
+	part    *partition
+	backoff func(int) time.Duration
+	log     *repeatLog
+}
+
+// open returns the largest record batch, in bytes, that the topic takes.
+func (o *opener) open(ctx context.Context) (limit int, err error) {
+	m, err := o.find(ctx)
+	if err != nil {
+		return 0, err
+	}
+	configs, err := o.configs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := o.validate(m, configs); err != nil {
+		return 0, err
+	}
+	return o.limit(configs), nil
+}
+
+// find asks for the topic until it is there and has a leader. Only when the
+// cluster says that there is no such topic does it try to create it: an
+// existing topic needs no right to create.
+func (o *opener) find(ctx context.Context) (topicMeta, error) {
+	for failures := 1; ; failures++ {
+		m, err := o.part.lookup(ctx)
+		if errors.Is(err, kerr.UnknownTopicOrPartition) && !o.cfg.readOnly {
+			if err = o.create(ctx); err == nil {
+				m, err = o.part.lookup(ctx)
+			}
+		}
+		if err == nil {
+			return m, nil
+		}
+		if err := o.giveUp(ctx, err); err != nil {
+			return m, err
+		}
+		o.log.warn("kvstore: opening the topic failed, trying again", err)
+		sleep(ctx, o.backoff(failures))
+	}
+}
+
+// giveUp returns the error to stop with, nil when another try may help.
+func (o *opener) giveUp(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		cause := err
+		if errors.Is(err, ctx.Err()) {
+			cause = nil
+		}
+		return &WaitError{Position: -1, Target: -1, Cause: cause, Err: contextError(ctx)}
+	}
+	for _, final := range finalErrors {
+		if errors.Is(err, final) {
+			return err
+		}
+	}
+	return nil
+}
+
+// finalErrors are errors that no waiting mends while a client opens.
+var finalErrors = []error{
+	kerr.TopicAuthorizationFailed,
+	kerr.ClusterAuthorizationFailed,
+	kerr.SaslAuthenticationFailed,
+	kerr.UnsupportedSaslMechanism,
+	kerr.InvalidTopicException,
+	kerr.InvalidReplicationFactor,
+	kerr.InvalidConfig,
+	kerr.InvalidRequest,
+	kerr.PolicyViolation,
+	ErrTopicRecreated,
+	kgo.ErrClientClosed,
+}
+
+// create makes the topic. Another client may be faster, which is as good.
+func (o *opener) create(ctx context.Context) error {
+	configs := map[string]*string{}
+	for k, v := range o.cfg.topicConfig {
+		configs[k] = kadm.StringPtr(v)
+	}
+	configs["cleanup.policy"] = kadm.StringPtr("compact")
+	resp, err := o.adm.CreateTopic(ctx, 1, o.cfg.replication, configs, o.part.topic)
+	if errors.Is(err, kerr.TopicAlreadyExists) {
+		return nil
+	}
+	if err != nil {
+		if resp.ErrMessage != "" {
+			return fmt.Errorf("create: %w: %s", err, resp.ErrMessage)
+		}
+		return fmt.Errorf("create: %w", err)
+	}
+	return nil
+}
+
+// configs returns the topic's configuration, nil when this client has no right
+// to see it.
+func (o *opener) configs(ctx context.Context) (map[string]string, error) {
+	for failures := 1; ; failures++ {
+		configs, err := o.describe(ctx)
+		switch {
+		case err == nil:
+			return configs, nil
+		case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
+			o.log.warn("kvstore: no right to read the topic's configuration: cleanup.policy is not checked, max.message.bytes is taken to be Kafka's default", err)
+			return nil, nil
+		}
+		if err := o.giveUp(ctx, err); err != nil {
+			return nil, err
+		}
+		o.log.warn("kvstore: reading the topic's configuration failed, trying again", err)
+		sleep(ctx, o.backoff(failures))
+	}
+}
+
+func (o *opener) describe(ctx context.Context) (map[string]string, error) {
+	rcs, err := o.adm.DescribeTopicConfigs(ctx, o.part.topic)
+	if err != nil {
+		return nil, fmt.Errorf("describe configs: %w", err)
+	}
+	rc, err := rcs.On(o.part.topic, nil)
+	if err == nil {
+		err = rc.Err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("describe configs: %w", err)
+	}
+	configs := map[string]string{}
+	for _, c := range rc.Configs {
+		configs[c.Key] = c.MaybeValue()
+	}
+	return configs, nil
+}
+
+// validate checks that the topic can hold a store.
+func (o *opener) validate(m topicMeta, configs map[string]string) error {
+	if o.cfg.validation == TopicValidationSkip {
+		return nil
+	}
+	var problems []error
+	if m.partitions != 1 {
+		problems = append(problems, fmt.Errorf("it has %d partitions and needs exactly 1, because the order of one log is what the store's promises rest on: partitions can't be removed, so copy the data to a new topic", m.partitions))
+	}
+	if policy, ok := configs["cleanup.policy"]; ok && policy != "compact" {
+		problems = append(problems, fmt.Errorf("its cleanup.policy is %q and has to be %q, or keys vanish with time: run kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config cleanup.policy=compact", policy, "compact", o.part.topic))
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("%w: %w", ErrTopicConfig, errors.Join(problems...))
+	if o.cfg.validation == TopicValidationWarn {
+		o.log.warn("kvstore: going on with a topic that does not fit", err)
+		return nil
+	}
+	return err
+}
+
+// limit returns the largest record batch, in bytes, that may be written.
+func (o *opener) limit(configs map[string]string) int {
+	limit := defaultMaxMessageBytes
+	if n, err := strconv.Atoi(configs["max.message.bytes"]); err == nil && n > batchOverhead {
+		limit = n
+	}
+	// A limit that the user set for franz-go holds too; its default is
+	// a little below Kafka's and not meant for us.
+	const kgoDefault = 1000012
+	if n, ok := o.cl.OptValue(kgo.ProducerBatchMaxBytes).(int32); ok && n != kgoDefault {
+		limit = min(limit, int(n))
+	}
+	return limit
+}

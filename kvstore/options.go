@@ -1,0 +1,155 @@
+package kvstore
+
+import (
+	"log/slog"
+	"maps"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// ClientOption configures a [Client].
+type ClientOption func(*clientConfig)
+
+type clientConfig struct {
+	brokers     []string
+	kafka       []kgo.Opt
+	logger      *slog.Logger
+	replication int16
+	topicConfig map[string]string
+	validation  TopicValidation
+	readOnly    bool
+	onSet       []func(key, value []byte)
+	onDelete    []func(key []byte)
+	onHookError func(error)
+	onProgress  func(Progress)
+}
+
+func newConfig(opts []ClientOption) *clientConfig {
+	cfg := &clientConfig{replication: -1, topicConfig: map[string]string{}}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(cfg)
+		}
+	}
+	if cfg.logger == nil {
+		cfg.logger = slog.Default()
+	}
+	return cfg
+}
+
+// WithBrokers sets the addresses, "host:port", of the Kafka brokers to ask
+// first. One that answers is enough. Without this option the seeds have to
+// come from kgo.SeedBrokers in [WithKafkaOptions].
+func WithBrokers(brokers ...string) ClientOption {
+	return func(c *clientConfig) { c.brokers = append([]string(nil), brokers...) }
+}
+
+// WithKafkaOptions passes options to the franz-go clients that the store is
+// built on: TLS, SASL, a dialer, a client id, time-outs, hooks. It may be given
+// more than once; later options win.
+//
+// Options that would break a promise of the store make [NewClient] fail with
+// the reason: fewer acknowledgements, no idempotence, another partitioner,
+// isolation level or reset policy, transactions, automatic topic creation, and
+// whatever makes franz-go consume by itself.
+//
+// kgo.RetryBackoffFn also sets how long the store itself waits after an error,
+// kgo.FetchMaxWait (1 s unless set), kgo.FetchMinBytes and
+// kgo.FetchMaxPartitionBytes (8 MiB unless set) shape its fetches.
+func WithKafkaOptions(opts ...kgo.Opt) ClientOption {
+	return func(c *clientConfig) { c.kafka = append(c.kafka, opts...) }
+}
+
+// WithLogger sets the logger. The default is slog.Default().
+func WithLogger(logger *slog.Logger) ClientOption {
+	return func(c *clientConfig) { c.logger = logger }
+}
+
+// WithOnSetHook registers a callback for every value that the client takes
+// from the log, at bootstrap and live, in log order, once for each record.
+//
+// The callback owns its slices. It runs on the goroutine that reads the log:
+// while it runs, nothing newer gets visible to writers who wait, and a write
+// returns only after the hooks that it caused. It may read through the client;
+// a write, or anything else that would wait for the hook itself, fails with
+// [ErrHookReentry]. A panic is logged and counted, see [WithHookErrorHandler].
+//
+// When the log loses records that the hooks have seen, they are called once for
+// each key that is different afterwards; see the package documentation.
+//
+// Given more than once, all callbacks are called, in the order given.
+func WithOnSetHook(fn func(key, value []byte)) ClientOption {
+	return func(c *clientConfig) {
+		if fn != nil {
+			c.onSet = append(c.onSet, fn)
+		}
+	}
+}
+
+// WithOnDeleteHook registers a callback for every tombstone that the client
+// takes from the log, also of a key that had no value. Everything said of
+// [WithOnSetHook] holds for it.
+func WithOnDeleteHook(fn func(key []byte)) ClientOption {
+	return func(c *clientConfig) {
+		if fn != nil {
+			c.onDelete = append(c.onDelete, fn)
+		}
+	}
+}
+
+// WithHookErrorHandler registers a callback for hooks that panicked; it gets a
+// [*HookError] and runs on the same goroutine as the hooks.
+func WithHookErrorHandler(fn func(error)) ClientOption {
+	return func(c *clientConfig) { c.onHookError = fn }
+}
+
+// WithReplicationFactor sets the replication factor with which the topic is
+// created. It has no effect on a topic that exists. The default, -1, leaves it
+// to the cluster.
+func WithReplicationFactor(rf int16) ClientOption {
+	return func(c *clientConfig) { c.replication = rf }
+}
+
+// WithTopicConfig sets topic configuration, by Kafka's names and values, for
+// the case that the client creates the topic. It has no effect on a topic that
+// exists. cleanup.policy is always compact.
+func WithTopicConfig(configs map[string]string) ClientOption {
+	return func(c *clientConfig) { maps.Copy(c.topicConfig, configs) }
+}
+
+// WithTopicValidation says what to do with a topic that does not fit a store:
+// one with more than one partition, or with a cleanup.policy that is not
+// exactly compact. The default is [TopicValidationFail].
+func WithTopicValidation(v TopicValidation) ClientOption {
+	return func(c *clientConfig) { c.validation = v }
+}
+
+// WithReadOnly makes a client that never writes and never creates a topic: it
+// needs the rights to describe and read the topic and no others. Put, Delete and
+// Execute fail with [ErrReadOnly]. When the topic does not exist, NewClient
+// waits for it until its context ends.
+func WithReadOnly() ClientOption {
+	return func(c *clientConfig) { c.readOnly = true }
+}
+
+// WithProgress registers a callback that [NewClient] calls while it reads the
+// log, after each fetch, and once more with Done set. It runs on the goroutine
+// that reads the log and should return soon. Afterwards the lag is in
+// [Client.Status].
+func WithProgress(fn func(Progress)) ClientOption {
+	return func(c *clientConfig) { c.onProgress = fn }
+}
+
+// TopicValidation is what to do with a topic that does not fit.
+type TopicValidation int
+
+const (
+	// TopicValidationFail makes NewClient fail with ErrTopicConfig.
+	TopicValidationFail TopicValidation = iota
+
+	// TopicValidationWarn logs a warning and goes on, on partition 0.
+	TopicValidationWarn
+
+	// TopicValidationSkip does not look.
+	TopicValidationSkip
+)

@@ -1,0 +1,187 @@
+package kvstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+)
+
+// Get returns the value of a key from the storage, or [ErrNotFound]. The slice
+// belongs to the caller.
+//
+// It shows everything that this client wrote and got an answer for, and never
+// goes back behind what the client showed before. Other clients' recent writes
+// may be missing: call [Client.Sync] or [Client.WaitRevision] first to see them.
+// Get blocks only while the client rebuilds after the log lost records.
+func (c *Client) Get(ctx context.Context, key []byte) ([]byte, error) {
+	e, err := c.GetEntry(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return e.Value, nil
+}
+
+// GetEntry is [Client.Get] that also returns the value's revision and time.
+func (c *Client) GetEntry(ctx context.Context, key []byte) (Entry, error) {
+	if len(key) == 0 {
+		return Entry{}, ErrInvalidKey
+	}
+	var e Entry
+	err := c.read(ctx, func() (err error) {
+		e, err = c.view.entry(ctx, key)
+		return err
+	})
+	if err != nil {
+		if isNotFound(err) {
+			return Entry{}, ErrNotFound
+		}
+		return Entry{}, fmt.Errorf("get %s: %w", quoteKey(key), err)
+	}
+	e.Key, e.Value = bytes.Clone(key), cloneValue(e.Value)
+	return e, nil
+}
+
+// Range yields the pairs within a constraint, in ascending order of the keys'
+// bytes, at most opts.Limit of them. It shows one point of the log, also while
+// writes go on. The slices belong to the caller. An error, for example the end
+// of ctx, is yielded last.
+//
+// What it may show is what [Client.Get] may show. A storage that implements
+// [RecordStorage] is read as the loop goes on; any other one is read into memory
+// first.
+func (c *Client) Range(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[KeyValue, error] {
+	return func(yield func(KeyValue, error) bool) {
+		for e, err := range c.RangeEntries(ctx, constraint, opts) {
+			if !yield(KeyValue{Key: e.Key, Value: e.Value}, err) {
+				return
+			}
+		}
+	}
+}
+
+// RangeEntries is [Client.Range] that also yields revisions and times.
+func (c *Client) RangeEntries(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		var entries iter.Seq2[Entry, error]
+		err := c.read(ctx, func() (err error) {
+			entries, err = c.view.scan(ctx, constraint, opts)
+			return err
+		})
+		if err != nil {
+			yield(Entry{}, fmt.Errorf("range: %w", err))
+			return
+		}
+		for e, err := range entries {
+			if err != nil {
+				yield(Entry{}, fmt.Errorf("range: %w", err))
+				return
+			}
+			e.Key, e.Value = bytes.Clone(e.Key), cloneValue(e.Value)
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// cloneValue never returns nil: a value that is there is not nil.
+func cloneValue(v []byte) []byte { return append(make([]byte, 0, len(v)), v...) }
+
+// read runs fn against the storage, at a time when the storage equals a prefix
+// of the log.
+func (c *Client) read(ctx context.Context, fn func() error) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return contextError(ctx)
+		}
+		if c.gate.closed() && c.hooks.inside() {
+			return ErrHookReentry
+		}
+		s, err := c.gate.pass(ctx, c.rebuildError)
+		if err != nil {
+			return err
+		}
+		err = fn()
+		if c.gate.still(s) {
+			return err
+		}
+	}
+}
+
+// rebuildError describes a read that waited for a rebuild.
+func (c *Client) rebuildError(ctx context.Context) error {
+	err := c.tracker.waitError(ctx, -1)
+	if why := c.Status().Err; why != nil {
+		return fmt.Errorf("reads wait for a rebuild after %w: %w", why, err)
+	}
+	return err
+}
+
+// Position returns the next offset that this client will apply: its reads show
+// every record below it. It is a revision that other clients can wait for, and
+// goes back only when the log lost records.
+func (c *Client) Position() int64 {
+	_, applied, _ := c.tracker.now()
+	return applied
+}
+
+// Sync waits until this client's reads show everything that was acknowledged to
+// anyone before Sync was called. A read after it is linearizable.
+//
+// It asks the partition's leader for the high watermark. A broker that was
+// replaced as leader but has not learned of it yet, cut off from the rest of the
+// cluster, can answer with an old one; so can no other.
+//
+// When ctx ends first, the error is a [*WaitError].
+func (c *Client) Sync(ctx context.Context) error {
+	if c.hooks.inside() {
+		return fmt.Errorf("sync: %w", ErrHookReentry)
+	}
+	for {
+		if err := c.gateError(); err != nil {
+			return fmt.Errorf("sync: %w", err)
+		}
+		term, _, _ := c.tracker.now()
+		end, err := c.ends.get(ctx)
+		if err == nil {
+			err = c.tracker.wait(ctx, end, term)
+		} else if ctx.Err() != nil {
+			err = c.tracker.waitError(ctx, -1)
+		}
+		if err == nil {
+			return nil
+		}
+		// The log lost records: what was acknowledged and is still there
+		// ends elsewhere now.
+		if errors.Is(err, ErrDataLoss) && ctx.Err() == nil {
+			continue
+		}
+		return fmt.Errorf("sync: %w", err)
+	}
+}
+
+// gateError returns the error that ended the client, if one did.
+func (c *Client) gateError() error { return c.gate.state.Load().err }
+
+// WaitRevision waits until this client's reads show the record at revision and
+// all before it. It carries read-your-writes from the client that made the write
+// to this one. A revision that the log lost is reported as [ErrDataLoss]; when
+// ctx ends first, the error is a [*WaitError].
+func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
+	term, _, done := c.tracker.now()
+	if err := c.gateError(); err != nil {
+		return fmt.Errorf("wait for revision %d: %w", revision, err)
+	}
+	if done > revision {
+		return nil
+	}
+	if c.hooks.inside() {
+		return fmt.Errorf("wait for revision %d: %w", revision, ErrHookReentry)
+	}
+	if err := c.tracker.wait(ctx, revision+1, term); err != nil {
+		return fmt.Errorf("wait for revision %d: %w", revision, err)
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package kvstore
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// State is what a client is doing.
+type State int
+
+// The states of a client.
+const (
+	// StateOpening: NewClient has not returned yet.
+	StateOpening State = iota
+
+	// StateLive: the client follows the log.
+	StateLive
+
+	// StateStalled: the client can't read the log, or can't store what it
+	// read. Reads are answered, but may be stale; the client keeps trying.
+	StateStalled
+
+	// StateRebuilding: the log lost records that the client had applied, or
+	// was about to. Reads wait until the client's data equals the log again.
+	StateRebuilding
+
+	// StateFailed: the topic is gone or is another one. Every operation
+	// fails with [Status].Err; close the client and open another.
+	StateFailed
+
+	// StateClosed: Close was called.
+	StateClosed
+)
+
+// String returns the state's name in lower case.
+func (s State) String() string {
+	names := [...]string{"opening", "live", "stalled", "rebuilding", "failed", "closed"}
+	if s < 0 || int(s) >= len(names) {
+		return fmt.Sprintf("State(%d)", int(s))
+	}
+	return names[s]
+}
+
+// Status says what state a client is in, since when, and why.
+type Status struct {
+	State State
+
+	// Since is when the client entered State.
+	Since time.Time
+
+	// Err is why, nil in StateOpening and StateLive.
+	Err error
+
+	// Position is the next offset to apply: reads show all records below it.
+	Position int64
+
+	// End is the high watermark that the last fetch saw, -1 before it.
+	End int64
+
+	// Lag is the number of offsets between Position and End.
+	Lag int64
+
+	// SkippedRecords counts records without a key, which somebody else
+	// wrote and which mean nothing to a key-value store.
+	SkippedRecords int64
+
+	// HookPanics counts hooks that panicked.
+	HookPanics int64
+
+	// Rebuilds counts how often the client had to read the log anew.
+	Rebuilds int64
+}
+
+// health keeps the part of Status that changes as the client runs.
+type health struct {
+	mu       sync.Mutex
+	state    State
+	since    time.Time
+	err      error
+	end      int64
+	target   int64 // of the opening, -1 until known
+	skipped  int64
+	rebuilds int64
+}
+
+func newHealth() *health { return &health{state: StateOpening, since: time.Now(), end: -1, target: -1} }
+
+// set enters a state. Failed is left only for Closed, Closed never.
+func (h *health) set(s State, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state == StateClosed || h.state == StateFailed && s != StateClosed {
+		return
+	}
+	if h.state != s {
+		h.state, h.since = s, time.Now()
+		if s == StateRebuilding {
+			h.rebuilds++
+		}
+	}
+	h.err = err
+}
+
+// stalled enters StateStalled from StateLive only: opening and rebuilding go on
+// to be what they are while they meet errors.
+func (h *health) stalled(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch h.state {
+	case StateLive:
+		h.state, h.since = StateStalled, time.Now()
+		h.err = err
+	case StateStalled:
+		h.err = err
+	}
+}
+
+// flowing ends StateStalled.
+func (h *health) flowing() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state == StateStalled {
+		h.state, h.since, h.err = StateLive, time.Now(), nil
+	}
+}
+
+func (h *health) sawEnd(end int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.end = end
+}
+
+func (h *health) setTarget(target int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.target = target
+}
+
+func (h *health) openTarget() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.target
+}
+
+func (h *health) skip(n int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.skipped += n
+}
+
+// Status returns the client's state. It never blocks and works on a closed
+// client.
+func (c *Client) Status() Status {
+	_, position, _ := c.tracker.now()
+	h := c.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Status{
+		State: h.state, Since: h.since, Err: h.err,
+		Position: position, End: h.end, Lag: max(0, h.end-position),
+		SkippedRecords: h.skipped, HookPanics: c.hooks.panics.Load(), Rebuilds: h.rebuilds,
+	}
+}
+
+// Progress is how far a client has come in reading the log while it opens.
+type Progress struct {
+	// Position is the next offset to apply.
+	Position int64
+
+	// Target is the end of the log as it stood when opening began.
+	Target int64
+
+	// Records is the number of records applied so far; a compacted log has
+	// fewer records than offsets.
+	Records int64
+
+	// RecordsPerSecond is the rate since opening began.
+	RecordsPerSecond float64
+
+	// Done says that the position reached the target; it is set in the last
+	// call only.
+	Done bool
+}

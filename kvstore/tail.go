@@ -1,0 +1,337 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// tail follows the log and applies it to the view. One goroutine owns it.
+//
+// The order of events for a record, which the promises rest on:
+//
+//	fetched -> applied to the storage -> readable -> hooks return -> waiters released
+//
+// Its position is the offset that the next fetch asks for. It is taken from the
+// batches' headers and not from records, because transaction markers, aborted
+// records and what compaction removed move the position without any record.
+type tail struct {
+	part    *partition
+	view    view
+	hooks   *hooks
+	track   *tracker
+	gate    *gate
+	health  *health
+	log     *repeatLog
+	limits  fetchLimits
+	decode  kgo.ProcessFetchPartitionOpts
+	codec   kgo.Decompressor
+	backoff func(failures int) time.Duration
+	opened  func()         // called once the opening is over
+	report  func(Progress) // may be nil
+
+	pos      int64    // next offset to fetch
+	epoch    int32    // leader epoch of the last record read, -1 for none
+	checked  leader   // the leader under which pos was last validated
+	rebuild  *rebuild // not nil while the view is brought up from the log's begin
+	missing  time.Time
+	short    int // answers in a row that say that the log ends before what is waited for
+	failures int
+}
+
+// A topic that is missing for this long is taken for deleted. Brokers that have
+// just started deny topics for a moment that they do have.
+const missingTopicGrace = 5 * time.Second
+
+// run follows the log until ctx ends (and returns nil) or the topic is lost
+// for good (and returns why).
+func (t *tail) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		err := t.step(ctx)
+		if err == nil {
+			t.failures = 0
+			t.missing = time.Time{}
+			t.health.flowing()
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := t.fatal(err); err != nil {
+			return err
+		}
+		t.stall(err)
+		t.failures++
+		sleep(ctx, t.backoff(t.failures))
+	}
+	return nil
+}
+
+// fatal returns the error that ends the client, nil when it is worth another
+// try.
+func (t *tail) fatal(err error) error {
+	if errors.Is(err, ErrTopicRecreated) {
+		return err
+	}
+	if !isMissingTopic(err) {
+		t.missing = time.Time{}
+		return nil
+	}
+	if t.missing.IsZero() {
+		t.missing = time.Now()
+	}
+	if gone := time.Since(t.missing); gone >= missingTopicGrace {
+		return fmt.Errorf("%w: not there for %v: %w", ErrTopicDeleted, gone.Round(time.Millisecond), err)
+	}
+	return nil
+}
+
+func isMissingTopic(err error) bool {
+	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.InconsistentTopicID)
+}
+
+// stall makes an error known: to the log, to Status and to those who wait.
+func (t *tail) stall(err error) {
+	t.track.because(err)
+	t.health.stalled(err)
+	t.log.warn("kvstore: reading the log failed, trying again", err)
+}
+
+// step makes one request more, or brings the view one fetch further.
+func (t *tail) step(ctx context.Context) error {
+	if t.rebuild != nil && !t.rebuild.begun {
+		if err := t.beginRebuild(ctx); err != nil {
+			return err
+		}
+	}
+	if err := t.validate(ctx); err != nil {
+		return err
+	}
+	if t.rebuild != nil && !t.rebuild.begun { // validate found the log truncated
+		return nil
+	}
+	f, fetchErr := t.part.fetch(ctx, t.pos, t.limits, t.decode, t.codec)
+	if f.next > t.pos {
+		if err := t.apply(ctx, f); err != nil {
+			return err
+		}
+	}
+	if fetchErr != nil {
+		t.checked = noLeader
+		if errors.Is(fetchErr, kerr.OffsetOutOfRange) {
+			return t.outOfRange(ctx, fetchErr)
+		}
+		return fetchErr
+	}
+	return t.caughtUp(ctx, f)
+}
+
+// validate makes sure, whenever the leader may have changed, that the log still
+// has what was read: a leader elected out of sync may have lost it. This is the
+// check of KIP-320.
+func (t *tail) validate(ctx context.Context) error {
+	l, _, err := t.part.lead(ctx)
+	if err != nil || l == t.checked {
+		return err
+	}
+	if t.epoch >= 0 {
+		known, end, err := t.part.epochEnd(ctx, t.epoch)
+		switch {
+		case errors.Is(err, kerr.UnsupportedVersion):
+		case err != nil:
+			return err
+		case known >= 0 && (end < t.pos || known < t.epoch):
+			t.startOver(min(end, t.pos), fmt.Errorf("%w: leader epoch %d ends at offset %d, this client had read up to %d", ErrDataLoss, known, end, t.pos))
+			return nil
+		}
+	}
+	end, err := t.part.listOffset(ctx, atLatest)
+	if err != nil {
+		return err
+	}
+	if end < t.pos {
+		t.startOver(end, fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, t.pos))
+		return nil
+	}
+	t.checked = l
+	return nil
+}
+
+// outOfRange finds out what an OFFSET_OUT_OF_RANGE means.
+func (t *tail) outOfRange(ctx context.Context, cause error) error {
+	start, err := t.part.listOffset(ctx, atEarliest)
+	if err != nil {
+		return err
+	}
+	end, err := t.part.listOffset(ctx, atLatest)
+	if err != nil {
+		return err
+	}
+	switch {
+	case t.pos < start:
+		t.startOver(t.pos, fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, t.pos))
+	case t.pos > end:
+		t.startOver(end, fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, t.pos))
+	default:
+		return cause // a replica that lags; ask again
+	}
+	return nil
+}
+
+// caughtUp looks at how far the position is after a fetch.
+func (t *tail) caughtUp(ctx context.Context, f fetched) error {
+	t.health.sawEnd(f.end)
+	if t.pos < f.stable {
+		t.track.because(nil)
+		return nil
+	}
+	if f.stable < f.end {
+		t.track.because(fmt.Errorf("an open transaction of another producer holds the log at offset %d; the high watermark is %d", f.stable, f.end))
+	} else {
+		t.track.because(nil)
+	}
+	if err := t.checkEnd(ctx, f); err != nil {
+		return err
+	}
+	return t.finishRebuild(ctx, f)
+}
+
+// checkEnd deals with a log that ends before what somebody waits for: the tail
+// was lost, and with it the records that they wait for. The leader says so
+// twice before it is believed.
+func (t *tail) checkEnd(ctx context.Context, f fetched) error {
+	want := t.track.farthest()
+	if t.rebuild != nil {
+		want = max(want, t.rebuild.target)
+	}
+	if want <= f.end {
+		t.short = 0
+		return nil
+	}
+	end, err := t.part.listOffset(ctx, atLatest)
+	if err != nil {
+		return err
+	}
+	if end >= want {
+		t.short = 0
+		return nil
+	}
+	if t.short++; t.short < 2 {
+		return nil
+	}
+	t.short = 0
+	t.track.lost(end, fmt.Errorf("%w: the log ends at offset %d", ErrDataLoss, end))
+	if t.rebuild != nil {
+		t.rebuild.target = min(t.rebuild.target, end)
+	}
+	return nil
+}
+
+// apply brings one fetch into the view and calls the hooks.
+func (t *tail) apply(ctx context.Context, f fetched) error {
+	records := t.convert(f.records)
+	if rb := t.rebuild; rb != nil && !rb.compared {
+		n := 0
+		for n < len(records) && records[n].Revision < rb.resume {
+			n++
+		}
+		if err := t.store(ctx, records[:n]); err != nil {
+			return err
+		}
+		if f.next >= rb.resume {
+			if err := t.compare(ctx); err != nil {
+				return err
+			}
+		}
+		records = records[n:]
+	}
+	if err := t.store(ctx, records); err != nil {
+		return err
+	}
+	t.pos = f.next
+	if n := len(f.records); n > 0 {
+		t.epoch = f.records[n-1].LeaderEpoch
+	}
+	t.track.show(t.pos)
+	if t.hooks.any() {
+		for _, r := range records {
+			t.hooks.call(r)
+			t.track.advance(r.Revision + 1)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+	}
+	t.track.advance(t.pos)
+	if t.rebuild != nil {
+		t.rebuild.records += int64(len(records))
+		t.progress(false)
+	}
+	return nil
+}
+
+// convert takes the store's records out of a fetch.
+func (t *tail) convert(in []*kgo.Record) []Record {
+	out := make([]Record, 0, len(in))
+	skipped := int64(0)
+	for _, r := range in {
+		if r.Attrs.IsControl() {
+			continue
+		}
+		if len(r.Key) == 0 {
+			skipped++
+			continue
+		}
+		out = append(out, Record{
+			Key: r.Key, Value: r.Value, Delete: r.Value == nil,
+			Revision: r.Offset, TimeMillis: r.Timestamp.UnixMilli(),
+		})
+	}
+	if skipped > 0 {
+		t.health.skip(skipped)
+		t.log.warn("kvstore: skipped records without a key", fmt.Errorf("%d in the fetch at offset %d", skipped, t.pos))
+	}
+	return out
+}
+
+// store applies records to the view and keeps trying until it worked or ctx
+// ends. An error of the storage must not skip records.
+func (t *tail) store(ctx context.Context, records []Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	return t.insist(ctx, func() error { return t.view.apply(ctx, records) })
+}
+
+// insist repeats fn, which changes or reads the storage, until it works.
+func (t *tail) insist(ctx context.Context, fn func() error) error {
+	for failures := 1; ; failures++ {
+		err := fn()
+		if err == nil {
+			if failures > 1 {
+				t.track.because(nil)
+				t.health.flowing()
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		t.stall(fmt.Errorf("storage: %w", err))
+		sleep(ctx, t.backoff(failures))
+	}
+}
+
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

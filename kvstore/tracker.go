@@ -1,0 +1,259 @@
+package kvstore
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// tracker is the client's position in the log and the list of those who wait
+// for it.
+//
+// Invariant: every record below done has been applied to the storage and its
+// hooks have returned; every record below applied can be read. done <= applied.
+//
+// The position only moves forward within one term. A rollback (the log lost
+// records that had been applied) begins the next term and fails whoever waits:
+// an offset of the old term does not name the same record any more.
+type tracker struct {
+	mu      sync.Mutex
+	applied int64
+	done    int64
+	term    uint64
+	waiters waitHeap
+	cause   error // why the position may be held up; nil when nothing is known
+	dead    error // not nil: the position will never move again
+	died    chan struct{}
+}
+
+// A waiter is released when the position reaches target, or with an error.
+type waiter struct {
+	target int64
+	index  int
+	ready  chan error // of capacity 1
+}
+
+func newTracker() *tracker { return &tracker{applied: -1, done: -1, died: make(chan struct{})} }
+
+// WaitError says how far a client had come when a context ended. It matches
+// the context's error and the last cause seen, with errors.Is.
+type WaitError struct {
+	// Position is the next offset that the client would have applied, -1
+	// before it found the log's begin.
+	Position int64
+
+	// Target is the position waited for, -1 when the end of the log was
+	// still being asked for.
+	Target int64
+
+	// Cause is the last known reason for the position to stand still: a
+	// broker's error, a storage's error, an open transaction. Nil when the
+	// client was just not there yet.
+	Cause error
+
+	// Err is the error of the context.
+	Err error
+}
+
+// Error gives position, target and cause.
+func (e *WaitError) Error() string {
+	target := "the end of the log, not known yet"
+	if e.Target >= 0 {
+		target = fmt.Sprintf("%d", e.Target)
+	}
+	msg := fmt.Sprintf("at position %d, waiting for %s: %v", e.Position, target, e.Err)
+	if e.Cause != nil {
+		msg += fmt.Sprintf(" (last cause: %v)", e.Cause)
+	}
+	return msg
+}
+
+// Unwrap returns the context's error and the cause.
+func (e *WaitError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Err}
+	}
+	return []error{e.Err, e.Cause}
+}
+
+// errRolledBack ends a wait whose target belongs to records that are gone.
+var errRolledBack = fmt.Errorf("%w: the position went back while waiting", ErrDataLoss)
+
+// now returns the current term and the positions.
+func (t *tracker) now() (term uint64, applied, done int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.term, t.applied, t.done
+}
+
+// wait blocks until done >= target. The target has to stem from the given
+// term: when that term is over, wait fails with an error that wraps
+// ErrDataLoss.
+func (t *tracker) wait(ctx context.Context, target int64, term uint64) error {
+	t.mu.Lock()
+	switch {
+	case t.term != term:
+		t.mu.Unlock()
+		return errRolledBack
+	case t.done >= target:
+		t.mu.Unlock()
+		return nil
+	case t.dead != nil:
+		t.mu.Unlock()
+		return t.dead
+	}
+	w := &waiter{target: target, ready: make(chan error, 1)}
+	heap.Push(&t.waiters, w)
+	t.mu.Unlock()
+
+	select {
+	case err := <-w.ready:
+		return err
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w.index < 0 { // released in the same moment
+		return <-w.ready
+	}
+	heap.Remove(&t.waiters, w.index)
+	return t.waitErrorLocked(ctx, target)
+}
+
+// waitError describes a wait for target that ctx ended.
+func (t *tracker) waitError(ctx context.Context, target int64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.waitErrorLocked(ctx, target)
+}
+
+func (t *tracker) waitErrorLocked(ctx context.Context, target int64) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return &WaitError{Position: t.done, Target: target, Cause: t.cause, Err: err}
+}
+
+// show makes records below applied count as readable.
+func (t *tracker) show(applied int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.applied = max(t.applied, applied)
+}
+
+// advance moves done (and applied, when it is behind) and releases whoever
+// waited for it.
+func (t *tracker) advance(done int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done = max(t.done, done)
+	t.applied = max(t.applied, t.done)
+	for len(t.waiters) > 0 && t.waiters[0].target <= t.done {
+		t.release(heap.Pop(&t.waiters).(*waiter), nil)
+	}
+}
+
+// farthest returns the highest position that anyone waits for, -1 for none.
+func (t *tracker) farthest() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	far := int64(-1)
+	for _, w := range t.waiters {
+		far = max(far, w.target)
+	}
+	return far
+}
+
+// because notes why the position stands still; nil when it moves again.
+func (t *tracker) because(cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cause = cause
+}
+
+// rollback ends the term and fails all waiters with err. The position starts
+// again at pos.
+func (t *tracker) rollback(pos int64, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.term++
+	t.applied, t.done = pos, pos
+	t.releaseAll(err)
+}
+
+// lost fails the waiters whose target lies beyond the end of the log: what they
+// wait for is gone. Nothing that was applied is, so the term goes on.
+func (t *tracker) lost(end int64, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var stay waitHeap
+	for _, w := range t.waiters {
+		if w.target > end {
+			t.release(w, err)
+			continue
+		}
+		w.index = len(stay)
+		stay = append(stay, w)
+	}
+	heap.Init(&stay)
+	t.waiters = stay
+}
+
+// kill fails all waiters, now and later, with err.
+func (t *tracker) kill(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.dead == nil {
+		t.dead = err
+		close(t.died)
+	}
+	t.releaseAll(err)
+}
+
+func (t *tracker) releaseAll(err error) {
+	for _, w := range t.waiters {
+		t.release(w, err)
+	}
+	t.waiters = nil
+}
+
+func (t *tracker) release(w *waiter, err error) {
+	w.index = -1
+	w.ready <- err
+}
+
+// waitHeap orders waiters by target, lowest first.
+type waitHeap []*waiter
+
+func (h waitHeap) Len() int           { return len(h) }
+func (h waitHeap) Less(i, j int) bool { return h[i].target < h[j].target }
+func (h waitHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+// Push is part of heap.Interface.
+func (h *waitHeap) Push(x any) {
+	w := x.(*waiter)
+	w.index = len(*h)
+	*h = append(*h, w)
+}
+
+// Pop is part of heap.Interface.
+func (h *waitHeap) Pop() any {
+	old := *h
+	w := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return w
+}
+
+// deadBy returns why the position will never move again, nil when it may.
+func (t *tracker) deadBy() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.dead
+}

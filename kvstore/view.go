@@ -1,0 +1,241 @@
+package kvstore
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// view is the local copy of the log as the client uses it: changed by one
+// goroutine, read by many, always at one point of the log.
+type view interface {
+	// apply applies whole record batches. It is idempotent. The slices of
+	// records alias a fetch buffer.
+	apply(ctx context.Context, records []Record) error
+
+	// entry and scan hand out slices that must not be changed.
+	entry(ctx context.Context, key []byte) (Entry, error)
+	scan(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error)
+
+	// reset removes everything and returns what was there.
+	reset(ctx context.Context) (held, error)
+}
+
+// held is the state before a rebuild: which record wrote each key.
+type held interface {
+	lookup(ctx context.Context, key []byte) (indexed, bool, error)
+	all(ctx context.Context) iter.Seq2[Entry, error]
+}
+
+func newView(s Storage) view {
+	if rs, ok := s.(RecordStorage); ok {
+		return recordView{rs}
+	}
+	return newIndexView(s)
+}
+
+// recordView leaves everything to a storage that can do it.
+type recordView struct{ s RecordStorage }
+
+func (v recordView) apply(ctx context.Context, records []Record) error {
+	return v.s.ApplyRecords(ctx, records)
+}
+
+func (v recordView) entry(ctx context.Context, key []byte) (Entry, error) {
+	return v.s.GetEntry(ctx, key)
+}
+
+func (v recordView) scan(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error) {
+	snap, err := v.s.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return snap.Range(ctx, c, opts), nil
+}
+
+func (v recordView) reset(ctx context.Context) (held, error) {
+	snap, err := v.s.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return heldSnapshot{snap}, v.s.Reset(ctx)
+}
+
+type heldSnapshot struct{ s Snapshot }
+
+func (h heldSnapshot) lookup(ctx context.Context, key []byte) (indexed, bool, error) {
+	e, err := h.s.GetEntry(ctx, key)
+	if isNotFound(err) {
+		return indexed{}, false, nil
+	}
+	return indexed{e.Revision, e.Time.UnixMilli()}, err == nil, err
+}
+
+func (h heldSnapshot) all(ctx context.Context) iter.Seq2[Entry, error] {
+	return h.s.Range(ctx, KeyConstraint{}, QueryOptions{})
+}
+
+// indexView adds to a plain storage what it lacks: an index of revisions and
+// times, and a lock that keeps readers from seeing half a record batch.
+//
+// The lock is a weighted semaphore because a storage may be slow: whoever
+// waits for it must be able to leave when its context ends.
+type indexView struct {
+	s     Storage
+	batch BatchStorage // nil when s has no ApplyBatch
+	lock  *semaphore.Weighted
+	index map[string]indexed
+}
+
+type indexed struct {
+	revision   int64
+	timeMillis int64
+}
+
+// A writer takes all of the lock, a reader one part of it.
+const wholeLock = 1 << 30
+
+func newIndexView(s Storage) *indexView {
+	v := &indexView{s: s, lock: semaphore.NewWeighted(wholeLock), index: map[string]indexed{}}
+	v.batch, _ = s.(BatchStorage)
+	return v
+}
+
+func (v *indexView) apply(ctx context.Context, records []Record) error {
+	items := cloneItems(records)
+	if err := v.lock.Acquire(ctx, wholeLock); err != nil {
+		return err
+	}
+	defer v.lock.Release(wholeLock)
+	if err := v.write(ctx, items); err != nil {
+		return err
+	}
+	for i, r := range records {
+		if r.Delete {
+			delete(v.index, string(items[i].Key))
+		} else {
+			v.index[string(items[i].Key)] = indexed{r.Revision, r.TimeMillis}
+		}
+	}
+	return nil
+}
+
+func (v *indexView) write(ctx context.Context, items []KeyValue) error {
+	if v.batch != nil && len(items) > 1 {
+		return v.batch.ApplyBatch(ctx, items)
+	}
+	for _, it := range items {
+		var err error
+		if it.Value == nil {
+			err = v.s.Delete(ctx, it.Key)
+		} else {
+			err = v.s.Set(ctx, it.Key, it.Value)
+		}
+		if err != nil && !(it.Value == nil && isNotFound(err)) {
+			return err
+		}
+	}
+	return nil
+}
+
+// cloneItems copies keys and values out of the fetch buffer, because a storage
+// may keep what it is given.
+func cloneItems(records []Record) []KeyValue {
+	items := make([]KeyValue, len(records))
+	for i, r := range records {
+		items[i].Key = bytes.Clone(r.Key)
+		if !r.Delete {
+			items[i].Value = append(make([]byte, 0, len(r.Value)), r.Value...)
+		}
+	}
+	return items
+}
+
+func (v *indexView) entry(ctx context.Context, key []byte) (Entry, error) {
+	if err := v.lock.Acquire(ctx, 1); err != nil {
+		return Entry{}, err
+	}
+	defer v.lock.Release(1)
+	value, err := v.s.Get(ctx, key)
+	if err != nil {
+		return Entry{}, err
+	}
+	return v.join(KeyValue{key, value}), nil
+}
+
+func (v *indexView) join(kv KeyValue) Entry {
+	at := v.index[string(kv.Key)]
+	return Entry{Key: kv.Key, Value: kv.Value, Revision: at.revision, Time: time.UnixMilli(at.timeMillis)}
+}
+
+// scan collects the whole range under the lock: a plain storage has no
+// snapshots, and handing out one pair after the other would show states of the
+// log that never were.
+func (v *indexView) scan(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error) {
+	if err := v.lock.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer v.lock.Release(1)
+	var entries []Entry
+	for kv, err := range v.s.Range(ctx, c, opts) {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, v.join(kv))
+	}
+	return func(yield func(Entry, error) bool) {
+		for _, e := range entries {
+			if err := ctx.Err(); err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}, nil
+}
+
+func (v *indexView) reset(ctx context.Context) (held, error) {
+	if err := v.lock.Acquire(ctx, wholeLock); err != nil {
+		return nil, err
+	}
+	defer v.lock.Release(wholeLock)
+	before := heldIndex(v.index)
+	var items []KeyValue
+	for kv, err := range v.s.Range(ctx, KeyConstraint{}, QueryOptions{}) {
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, KeyValue{Key: bytes.Clone(kv.Key)})
+	}
+	if len(items) > 0 {
+		if err := v.write(ctx, items); err != nil {
+			return nil, err
+		}
+	}
+	v.index = map[string]indexed{}
+	return before, nil
+}
+
+type heldIndex map[string]indexed
+
+func (h heldIndex) lookup(_ context.Context, key []byte) (indexed, bool, error) {
+	at, ok := h[string(key)]
+	return at, ok, nil
+}
+
+func (h heldIndex) all(context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for _, key := range slices.Sorted(maps.Keys(h)) {
+			if !yield(Entry{Key: []byte(key), Revision: h[key].revision}, nil) {
+				return
+			}
+		}
+	}
+}

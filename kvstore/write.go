@@ -1,0 +1,111 @@
+package kvstore
+
+import (
+	"bytes"
+	"context"
+)
+
+// Put stores a pair. It returns when this client's reads show it and the hooks
+// have run for it.
+//
+// key needs at least one byte, else the error is [ErrInvalidKey]. A nil value is
+// stored as an empty one. Both are copied. A pair that does not fit the topic's
+// max.message.bytes is refused with a [*SizeError].
+//
+// Put returns soon after ctx ends, whatever Kafka does. The error is a
+// [*WriteError]: it matches [ErrNotWritten], [ErrRefused] or
+// [ErrOutcomeUnknown], and says so when the write is in the log but not visible
+// yet.
+func (c *Client) Put(ctx context.Context, key []byte, value []byte) error {
+	_, err := c.PutRevision(ctx, key, value)
+	return err
+}
+
+// PutRevision is [Client.Put] that also returns the revision of the write: the
+// offset of its record. Another client that waits for it with
+// [Client.WaitRevision] reads this write.
+func (c *Client) PutRevision(ctx context.Context, key []byte, value []byte) (revision int64, err error) {
+	return c.write(ctx, "put", []change{putChange(key, value)})
+}
+
+// Delete removes a key. It returns when this client's reads no longer show it
+// and the hooks have run for it. A key that is not there is no error: the
+// tombstone is written all the same. Errors are those of [Client.Put].
+func (c *Client) Delete(ctx context.Context, key []byte) error {
+	_, err := c.DeleteRevision(ctx, key)
+	return err
+}
+
+// DeleteRevision is [Client.Delete] that also returns the revision of the
+// tombstone.
+func (c *Client) DeleteRevision(ctx context.Context, key []byte) (revision int64, err error) {
+	return c.write(ctx, "delete", []change{deleteChange(key)})
+}
+
+// putChange copies a pair. The value is never nil: in the log nil is a delete.
+func putChange(key, value []byte) change {
+	return change{key: bytes.Clone(key), value: append(make([]byte, 0, len(value)), value...)}
+}
+
+func deleteChange(key []byte) change { return change{key: bytes.Clone(key)} }
+
+// write puts changes into the log, in one record batch, and waits until they
+// are visible. It returns the revision of the last of them.
+func (c *Client) write(ctx context.Context, op string, changes []change) (int64, error) {
+	fail := func(outcome, cause error, revision int64) (int64, error) {
+		e := &WriteError{Op: op, Outcome: outcome, Cause: cause, Revision: revision}
+		if len(changes) == 1 {
+			e.Key = changes[0].key
+		}
+		return -1, e
+	}
+	if err := c.admissible(changes); err != nil {
+		return fail(ErrRefused, err, -1)
+	}
+	if c.hooks.inside() {
+		return fail(ErrNotWritten, ErrHookReentry, -1)
+	}
+	if ctx.Err() != nil {
+		return fail(ErrNotWritten, contextError(ctx), -1)
+	}
+	res := c.writer.submit(ctx, &write{changes: changes, size: batchSize(changes) - batchOverhead, result: make(chan written, 1)})
+	if res.outcome != nil {
+		return fail(res.outcome, res.cause, -1)
+	}
+	if res.revision < 0 {
+		return c.syncWrite(ctx, changes, fail)
+	}
+	if err := c.tracker.wait(ctx, res.revision+1, res.term); err != nil {
+		return fail(ErrOutcomeUnknown, err, res.revision)
+	}
+	return res.revision, nil
+}
+
+// syncWrite ends a write that is in the log at an unknown offset: everything up
+// to the log's end includes it.
+func (c *Client) syncWrite(ctx context.Context, changes []change, fail func(error, error, int64) (int64, error)) (int64, error) {
+	if err := c.Sync(ctx); err != nil {
+		return fail(ErrOutcomeUnknown, err, -1)
+	}
+	e, err := c.GetEntry(ctx, changes[len(changes)-1].key)
+	if err != nil {
+		return -1, nil
+	}
+	return e.Revision, nil
+}
+
+// admissible checks what can be refused without asking Kafka.
+func (c *Client) admissible(changes []change) error {
+	if c.writer == nil {
+		return ErrReadOnly
+	}
+	for _, ch := range changes {
+		if len(ch.key) == 0 {
+			return ErrInvalidKey
+		}
+	}
+	if size := batchSize(changes); size > c.limit {
+		return &SizeError{Records: len(changes), Bytes: size, Limit: c.limit}
+	}
+	return nil
+}

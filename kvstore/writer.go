@@ -1,0 +1,300 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// writer puts writes into the log: one record batch at a time, each holding
+// the writes that came while the one before was on its way (group commit).
+//
+// One batch at a time is what makes outcomes definite. A write that still
+// queues when its context ends was never handed to Kafka and can be withdrawn;
+// with a producer that buffers, it could not. And because the produce requests
+// between two answers all belong to one batch, the writer knows how often that
+// batch was sent, and so whether a refusal can be trusted: an earlier try may
+// have been appended with its answer lost.
+type writer struct {
+	cl    *kgo.Client
+	topic string
+	limit int // bytes of one record batch
+	track *tracker
+	probe *produceProbe
+
+	mu    sync.Mutex
+	queue []*write
+	wake  chan struct{} // of capacity 1
+	dead  error         // new writes fail with it
+	busy  bool          // a group is on its way
+	idle  chan struct{} // not nil: closed when the queue is empty and busy is false
+}
+
+// change is one key's change; a nil value deletes.
+type change struct {
+	key, value []byte
+}
+
+// write is one Put, Delete or Execute on its way.
+type write struct {
+	changes []change
+	size    int // of the changes alone, without the batch's header
+	alone   bool
+	result  chan written // of capacity 1
+}
+
+// written is what became of a write.
+type written struct {
+	revision int64  // offset of the write's last record, -1 unknown
+	term     uint64 // the tracker's term when it was handed to Kafka
+	outcome  error  // nil when acknowledged
+	cause    error
+}
+
+// maxGroup bounds the records of a group of single writes, so that a burst of
+// tiny writes does not make one batch that all of them wait for.
+const maxGroup = 4096
+
+// submit queues a write and waits for its outcome, or for the end of ctx.
+func (w *writer) submit(ctx context.Context, wr *write) written {
+	w.mu.Lock()
+	if w.dead != nil {
+		w.mu.Unlock()
+		return written{revision: -1, outcome: ErrNotWritten, cause: w.dead}
+	}
+	w.queue = append(w.queue, wr)
+	w.mu.Unlock()
+	w.signal()
+
+	select {
+	case res := <-wr.result:
+		return res
+	case <-ctx.Done():
+	}
+	if w.withdraw(wr) {
+		return written{revision: -1, outcome: ErrNotWritten, cause: contextError(ctx)}
+	}
+	select {
+	case res := <-wr.result: // answered in the same moment
+		return res
+	default:
+		return written{revision: -1, outcome: ErrOutcomeUnknown, cause: contextError(ctx)}
+	}
+}
+
+func (w *writer) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// withdraw takes a write out of the queue. It reports false when the write is
+// on its way already.
+func (w *writer) withdraw(wr *write) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, q := range w.queue {
+		if q == wr {
+			w.queue = append(w.queue[:i], w.queue[i+1:]...)
+			w.settle()
+			return true
+		}
+	}
+	return false
+}
+
+// settle wakes whoever drains, once nothing is left. The caller holds mu.
+func (w *writer) settle() {
+	if w.idle != nil && !w.busy && len(w.queue) == 0 {
+		close(w.idle)
+		w.idle = nil
+	}
+}
+
+// drained returns a channel that closes once no write is queued or on its way.
+func (w *writer) drained() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.idle == nil {
+		w.idle = make(chan struct{})
+	}
+	ch := w.idle
+	w.settle()
+	return ch
+}
+
+// refuse makes new writes fail with err; those that queue go on.
+func (w *writer) refuse(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dead == nil {
+		w.dead = err
+	}
+}
+
+// fail refuses new writes and fails those that queue. One on its way is not
+// touched: its fate is decided by Kafka or by the end of the kgo client.
+func (w *writer) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dead == nil {
+		w.dead = err
+	}
+	for _, wr := range w.queue {
+		wr.result <- written{revision: -1, outcome: ErrNotWritten, cause: err}
+	}
+	w.queue = nil
+	w.settle()
+}
+
+// run sends groups until ctx ends. It returns once nothing is on its way.
+func (w *writer) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.wake:
+		}
+		for group := w.next(); group != nil; group = w.next() {
+			w.send(ctx, group)
+		}
+	}
+}
+
+// next takes the writes for one record batch from the queue, nil when there are
+// none.
+func (w *writer) next() []*write {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy = false
+	size, records, n := batchOverhead, 0, 0
+	for _, wr := range w.queue {
+		// A record's size depends a little on its place in the batch.
+		grow := wr.size + 4*len(wr.changes)
+		if n > 0 && (wr.alone || size+grow > w.limit || records+len(wr.changes) > maxGroup) {
+			break
+		}
+		size, records = size+grow, records+len(wr.changes)
+		n++
+		if wr.alone {
+			break
+		}
+	}
+	if n == 0 {
+		w.settle()
+		return nil
+	}
+	w.busy = true
+	group := append([]*write(nil), w.queue[:n]...)
+	clear(w.queue[:n])
+	w.queue = w.queue[n:]
+	return group
+}
+
+// send writes one group and tells each write its outcome. A group of several
+// that is too large for the broker goes again, each write by itself: one
+// write's size must not fail its neighbours.
+func (w *writer) send(ctx context.Context, group []*write) {
+	term, applied, _ := w.track.now()
+	records, err := w.produce(ctx, group)
+	tries := w.probe.count()
+	if err != nil && tooLarge(err) && tries <= 1 && len(group) > 1 {
+		for _, wr := range group {
+			wr.alone = true
+			w.send(ctx, []*write{wr})
+		}
+		return
+	}
+	next := 0
+	for _, wr := range group {
+		next += len(wr.changes)
+		res := written{revision: -1, term: term}
+		switch last := records[next-1]; {
+		case err != nil:
+			res.outcome, res.cause = w.outcome(err, tries, wr)
+		case records[0].Offset < 0:
+			// A duplicate that the broker recognised, but whose offset
+			// it has forgotten: in the log, at an unknown place.
+		case last.Offset < applied:
+			// The log is not the one that this client reads: it was
+			// created anew or cut off since, and the tail has yet to
+			// find out.
+			res.outcome = ErrOutcomeUnknown
+			res.cause = fmt.Errorf("%w: acknowledged at offset %d, below position %d", ErrDataLoss, last.Offset, applied)
+		default:
+			res.revision = last.Offset
+		}
+		wr.result <- res
+	}
+}
+
+// produce hands the records of a group to kgo as one record batch and waits
+// until it is acknowledged or failed.
+//
+// kgo starts to send as soon as it is flushed, so the flush has to wait until
+// every record is in the batch: on a new client the topic's metadata is loaded
+// first, and kgo then moves the records over one by one.
+func (w *writer) produce(ctx context.Context, group []*write) ([]*kgo.Record, error) {
+	var records []*kgo.Record
+	now := time.Now()
+	for _, wr := range group {
+		for _, ch := range wr.changes {
+			records = append(records, &kgo.Record{Topic: w.topic, Partition: partitionNumber, Key: ch.key, Value: ch.value, Timestamp: now})
+		}
+	}
+	results := make(chan error, len(records))
+	buffered := w.probe.begin(len(records))
+	for _, r := range records {
+		// The record's context is the client's: kgo fails all that it
+		// has buffered when a record's context ends.
+		w.cl.Produce(ctx, r, func(_ *kgo.Record, err error) { results <- err })
+	}
+	var first error
+	failed := 0
+	note := func(err error) {
+		failed++
+		if err != nil && first == nil {
+			first = err
+		}
+	}
+	for failed < len(records) {
+		select {
+		case <-buffered:
+			w.cl.Flush(ctx) //nolint:errcheck // each record has its own result
+			for failed < len(records) {
+				note(<-results)
+			}
+		case err := <-results:
+			// Failed before it was in the batch. Without all of its
+			// records the batch must not go.
+			note(err)
+			_ = w.cl.AbortBufferedRecords(ctx)
+		}
+	}
+	return records, first
+}
+
+// outcome turns a produce error into one of the three outcomes.
+func (w *writer) outcome(err error, tries int64, wr *write) (outcome, cause error) {
+	switch {
+	case tries == 0:
+		outcome = ErrNotWritten
+	case tries == 1 && refusal(err):
+		outcome = ErrRefused
+	default:
+		outcome = ErrOutcomeUnknown
+	}
+	if outcome == ErrRefused && tooLarge(err) {
+		size := &SizeError{Records: len(wr.changes), Bytes: batchSize(wr.changes), Limit: w.limit}
+		return outcome, fmt.Errorf("%w: %w", size, err)
+	}
+	if errors.Is(err, kgo.ErrClientClosed) || errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("%w: %w", ErrClientClosed, err)
+	}
+	return outcome, err
+}
