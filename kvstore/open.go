@@ -20,6 +20,7 @@ type opener struct {
 	part    *partition
 	backoff func(int) time.Duration
 	log     *repeatLog
+	last    error // the last error met, kept for when the context ends
 }
 
 // open returns the largest record batch, in bytes, that the topic takes.
@@ -62,12 +63,11 @@ func (o *opener) find(ctx context.Context) (topicMeta, error) {
 
 // giveUp returns the error to stop with, nil when another try may help.
 func (o *opener) giveUp(ctx context.Context, err error) error {
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		o.last = err
+	}
 	if ctx.Err() != nil {
-		cause := err
-		if errors.Is(err, ctx.Err()) {
-			cause = nil
-		}
-		return &WaitError{Position: -1, Target: -1, Cause: cause, Err: contextError(ctx)}
+		return &WaitError{Position: -1, Target: -1, Cause: o.last, Err: contextError(ctx)}
 	}
 	for _, final := range finalErrors {
 		if errors.Is(err, final) {

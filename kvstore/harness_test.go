@@ -1,0 +1,291 @@
+package kvstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simnet"
+	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory"
+)
+
+const topic = "kv"
+
+// world is a cluster with clients, in simulated time.
+type world struct {
+	t       *testing.T
+	cluster *fakecluster.Cluster
+	logs    *logBook
+}
+
+// inWorld runs fn in a bubble with a cluster of its own. A goroutine that is
+// left at the end fails the test.
+func inWorld(t *testing.T, opts fakecluster.Options, fn func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		c, err := fakecluster.Start(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		fn(t, &world{t: t, cluster: c, logs: &logBook{}})
+	})
+}
+
+// withTopic is a cluster of n brokers that has the topic.
+func withTopic(n int) fakecluster.Options {
+	return fakecluster.Options{Brokers: n, Topics: []fakecluster.Topic{{Name: topic, Configs: fakecluster.CompactConfigs()}}}
+}
+
+// options connect a client of that name to the cluster.
+func (w *world) options(name string, more ...kvstore.ClientOption) []kvstore.ClientOption {
+	return append([]kvstore.ClientOption{
+		kvstore.WithBrokers(w.cluster.Seeds()...),
+		kvstore.WithKafkaOptions(kgo.Dialer(w.cluster.Dialer(name))),
+		kvstore.WithLogger(slog.New(w.logs)),
+	}, more...)
+}
+
+// open opens a client on memory and closes it at the end of the test.
+func (w *world) open(name string, more ...kvstore.ClientOption) *kvstore.Client {
+	w.t.Helper()
+	return w.openOn(name, memory.New(), more...)
+}
+
+func (w *world) openOn(name string, s kvstore.Storage, more ...kvstore.ClientOption) *kvstore.Client {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	c, err := kvstore.NewClient(ctx, topic, s, w.options(name, more...)...)
+	if err != nil {
+		w.t.Fatalf("open client %s: %v", name, err)
+	}
+	w.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// kafka returns a plain franz-go client, closed at the end of the test.
+func (w *world) kafka(name string, opts ...kgo.Opt) *kgo.Client {
+	w.t.Helper()
+	cl, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(w.cluster.Seeds()...),
+		kgo.Dialer(w.cluster.Dialer(name)),
+		kgo.DefaultProduceTopic(topic),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MetadataMinAge(100 * time.Millisecond),
+	}, opts...)...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(cl.Close)
+	return cl
+}
+
+// produce writes records as another program would.
+func (w *world) produce(cl *kgo.Client, records ...*kgo.Record) {
+	w.t.Helper()
+	if err := cl.ProduceSync(w.t.Context(), records...).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) end() int64 {
+	w.t.Helper()
+	end, err := w.cluster.EndOffset(topic, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return end
+}
+
+// eventually waits in simulated time until ok; a minute is for ever.
+func (w *world) eventually(what string, ok func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(time.Minute); !ok(); {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("not within a simulated minute: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (w *world) put(c *kvstore.Client, key, value string) int64 {
+	w.t.Helper()
+	rev, err := c.PutRevision(w.t.Context(), []byte(key), []byte(value))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return rev
+}
+
+func (w *world) want(c *kvstore.Client, key, value string) {
+	w.t.Helper()
+	got, err := c.Get(w.t.Context(), []byte(key))
+	if err != nil || string(got) != value {
+		w.t.Errorf("Get(%q) = %q, %v; want %q", key, got, err, value)
+	}
+}
+
+func (w *world) wantMissing(c *kvstore.Client, key string) {
+	w.t.Helper()
+	got, err := c.Get(w.t.Context(), []byte(key))
+	if !errors.Is(err, kvstore.ErrNotFound) {
+		w.t.Errorf("Get(%q) = %q, %v; want ErrNotFound", key, got, err)
+	}
+}
+
+// contents returns what a client shows, as one text.
+func (w *world) contents(c *kvstore.Client) string {
+	w.t.Helper()
+	out := ""
+	for kv, err := range c.Range(w.t.Context(), kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		out += fmt.Sprintf("%s=%s ", kv.Key, kv.Value)
+	}
+	return out
+}
+
+// within returns a context that ends after d of simulated time.
+func (w *world) within(d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(w.t.Context(), d)
+	w.t.Cleanup(cancel)
+	return ctx
+}
+
+// took runs fn and returns how much simulated time it took.
+func took(fn func()) time.Duration {
+	start := time.Now()
+	fn()
+	return time.Since(start)
+}
+
+// logBook is a slog handler that keeps the messages.
+type logBook struct {
+	mu       sync.Mutex
+	messages []string
+}
+
+func (l *logBook) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logBook) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *logBook) WithGroup(string) slog.Handler            { return l }
+
+func (l *logBook) Handle(_ context.Context, r slog.Record) error {
+	msg := r.Message
+	r.Attrs(func(a slog.Attr) bool { msg += fmt.Sprintf(" %s=%v", a.Key, a.Value); return true })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.messages = append(l.messages, msg)
+	return nil
+}
+
+func (l *logBook) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.messages...)
+}
+
+// hookBook records what the hooks of a client were told.
+type hookBook struct {
+	mu     sync.Mutex
+	events []string
+}
+
+func (h *hookBook) add(format string, args ...any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events = append(h.events, fmt.Sprintf(format, args...))
+}
+
+func (h *hookBook) all() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]string(nil), h.events...)
+}
+
+func (h *hookBook) options() []kvstore.ClientOption {
+	return []kvstore.ClientOption{
+		kvstore.WithOnSetHook(func(k, v []byte) { h.add("set %s=%s", k, v) }),
+		kvstore.WithOnDeleteHook(func(k []byte) { h.add("delete %s", k) }),
+	}
+}
+
+func target(clients ...string) simnet.Target { return simnet.Target{Clients: clients} }
+
+func latency(d time.Duration) simnet.Latency { return simnet.Latency{Min: d, Mean: d, Max: d} }
+
+// plain is a storage with nothing but what Storage asks for.
+type plain struct {
+	mu   sync.RWMutex
+	data map[string][]byte
+}
+
+func newPlain() *plain { return &plain{data: map[string][]byte{}} }
+
+func (p *plain) Get(_ context.Context, key []byte) ([]byte, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	v, ok := p.data[string(key)]
+	if !ok {
+		return nil, kvstore.ErrNotFound
+	}
+	return v, nil
+}
+
+func (p *plain) Set(_ context.Context, key, value []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.data[string(key)] = value
+	return nil
+}
+
+func (p *plain) Delete(_ context.Context, key []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.data, string(key))
+	return nil
+}
+
+func (p *plain) Range(_ context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions) iter.Seq2[kvstore.KeyValue, error] {
+	return func(yield func(kvstore.KeyValue, error) bool) {
+		p.mu.RLock()
+		keys := slices.Sorted(maps.Keys(p.data))
+		p.mu.RUnlock()
+		n := 0
+		for _, k := range keys {
+			if !c.Contains([]byte(k)) {
+				continue
+			}
+			if opts.Limit > 0 && n == opts.Limit {
+				return
+			}
+			p.mu.RLock()
+			v, ok := p.data[k]
+			p.mu.RUnlock()
+			if !ok {
+				continue
+			}
+			n++
+			if !yield(kvstore.KeyValue{Key: []byte(k), Value: v}, nil) {
+				return
+			}
+		}
+	}
+}
