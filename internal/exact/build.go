@@ -130,7 +130,10 @@ func buildModule(ctx context.Context, opts BuildOptions) ([]byte, error) {
 	if opts.Test {
 		args = []string{"test", "-c"}
 	}
-	args = append(args, "-trimpath", "-ldflags=-w")
+	// Without the paths of this machine, the commit and the debugging
+	// information, equal sources give equal modules: only then do runs
+	// compare between machines, and machine code survives a commit.
+	args = append(args, "-trimpath", "-buildvcs=false", "-ldflags=-w")
 	if len(opts.Tags) > 0 {
 		args = append(args, "-tags="+strings.Join(opts.Tags, ","))
 	}

@@ -2,6 +2,7 @@ package exact
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -83,7 +84,7 @@ func meter(module []byte) (metered, error) {
 // inspect returns the index that the fuel global will have and the function
 // index of random_get.
 func (m *metered) inspect(sections []section) (fuel, refill uint32, err error) {
-	found := false
+	var found, hasGlobals, hasExports bool
 	for _, s := range sections {
 		switch s.id {
 		case sectionImport:
@@ -99,16 +100,21 @@ func (m *metered) inspect(sections []section) (fuel, refill uint32, err error) {
 				m.random = m.random || f.module == hostModule && f.name == "schedule"
 			}
 		case sectionGlobal:
+			hasGlobals = true
 			r := reader{buf: s.body}
 			fuel += r.u32()
 		case sectionExport:
+			hasExports = true
 			if strings.Contains(string(s.body), fuelExport) {
 				return 0, 0, fmt.Errorf("it already exports %s", fuelExport)
 			}
 		}
 	}
-	if !found {
+	switch {
+	case !found:
 		return 0, 0, fmt.Errorf("it does not import %s.random_get", wasiModule)
+	case !hasGlobals || !hasExports:
+		return 0, 0, errors.New("it has no globals or no exports")
 	}
 	return fuel, refill, nil
 }

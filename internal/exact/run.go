@@ -38,7 +38,8 @@ type RunOptions struct {
 	Env []string
 
 	// Stdin, Stdout and Stderr are the guest's. Nil reads nothing and
-	// discards. They are called from the goroutine that calls Run.
+	// discards. They are called from the goroutine that calls Run. An error
+	// of theirs ends the run: the guest never learns of it.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
@@ -123,7 +124,7 @@ func (g *Guest) Run(ctx context.Context, opts RunOptions) (Result, error) {
 	if opts.before != nil {
 		opts.before(w.files)
 	}
-	stderr := &panicWatch{next: opts.Stderr}
+	stderr := &panicWatch{}
 	// The guest must not see the deadline of ctx, only worldOf.
 	inner := context.WithValue(context.Background(), worldKey{}, w)
 	mod, err := g.runtime.InstantiateModule(inner, g.module, moduleConfig(w, opts, stderr))
@@ -169,24 +170,19 @@ func (w *world) result(stderr *panicWatch) Result {
 }
 
 // moduleConfig describes the guest's process.
-func moduleConfig(w *world, opts RunOptions, stderr io.Writer) wazero.ModuleConfig {
+func moduleConfig(w *world, opts RunOptions, stderr *panicWatch) wazero.ModuleConfig {
 	files := wazero.NewFSConfig().(sysfs.FSConfig).WithSysFSMount(w.files, "/")
 	config := wazero.NewModuleConfig().
 		WithName(""). // anonymous, so that there may be many
 		WithArgs(append([]string{opts.program}, opts.Args...)...).
-		WithStderr(stderr).
+		WithStdin(hostReader{world: w, next: opts.Stdin}).
+		WithStdout(hostWriter{world: w, next: opts.Stdout}).
+		WithStderr(io.MultiWriter(stderr, hostWriter{world: w, next: opts.Stderr})).
 		WithFSConfig(files).
 		WithWalltime(w.clock.wall, resolution).
 		WithNanotime(w.clock.monotonic, resolution).
 		WithNanosleep(w.clock.sleep).
 		WithOsyield(func() {})
-	// The wrappers hide what kind of file the host has there.
-	if opts.Stdin != nil {
-		config = config.WithStdin(struct{ io.Reader }{opts.Stdin})
-	}
-	if opts.Stdout != nil {
-		config = config.WithStdout(struct{ io.Writer }{opts.Stdout})
-	}
 	for _, pair := range canonicalEnv(opts) {
 		key, value, _ := strings.Cut(pair, "=")
 		config = config.WithEnv(key, value)
@@ -213,37 +209,6 @@ func canonicalEnv(opts RunOptions) []string {
 	}
 	slices.Sort(env)
 	return env
-}
-
-// panicWatch passes stderr on and keeps the line that begins a panic.
-type panicWatch struct {
-	next  io.Writer
-	line  []byte // the line that is being written, as far as it matters
-	first string
-}
-
-const panicLineBytes = 400
-
-func (p *panicWatch) Write(data []byte) (int, error) {
-	for _, b := range data {
-		if p.first != "" {
-			break
-		}
-		if b != '\n' {
-			if len(p.line) < panicLineBytes {
-				p.line = append(p.line, b)
-			}
-			continue
-		}
-		if s := string(p.line); strings.HasPrefix(s, "panic: ") || strings.HasPrefix(s, "fatal error: ") {
-			p.first = s
-		}
-		p.line = p.line[:0]
-	}
-	if p.next == nil {
-		return len(data), nil
-	}
-	return p.next.Write(data)
 }
 
 // innermost reads the guest's innermost functions from the stack trace that

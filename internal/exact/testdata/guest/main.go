@@ -22,6 +22,7 @@ func main() {
 	case "bug":
 		bug()
 	case "spin":
+		fmt.Println("spinning")
 		spin()
 	case "yield":
 		for {
