@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/internal/simnet"
 )
@@ -36,6 +40,13 @@ type Options struct {
 	BrokerConfigs map[string]string
 	// Logf, when set, gets the log lines of the brokers.
 	Logf func(format string, args ...any)
+	// Users are names and passwords of clients; when set, clients must
+	// authenticate with SASL PLAIN and need the rights that [Cluster.Allow]
+	// gives.
+	Users map[string]string
+	// Dir is where data of a lost tail is kept; empty means the system's
+	// directory for temporary files. It is used by [Cluster.LoseTail] only.
+	Dir string
 	// Kfake are further options of kfake, applied last.
 	Kfake []kfake.Opt
 }
@@ -62,17 +73,32 @@ type Cluster struct {
 	opts  Options
 	net   *simnet.Network // nil on TCP
 	ports []int
+	done  chan struct{} // closed by Close
 
-	mu      sync.Mutex // guards what follows, and admin calls against Close
+	// Locks are taken in this order. A control, which runs inside kfake's
+	// loop, takes stateMu only: the loop serves whoever holds mu.
+	opMu    sync.Mutex // one operation that changes the log at a time
+	mu      sync.Mutex // admin calls against Close; guards what follows
 	kfake   *kfake.Cluster
 	closed  bool
+	dir     string // data directory after a lost tail
 	stopped map[int32]func()
-	topics  map[string]*topicState
-	done    chan struct{}
+	acls    []kmsg.CreateACLsRequestCreation
+
+	stateMu  sync.Mutex // guards what follows and the parts
+	parts    map[partition]*part
+	topics   map[[16]byte]string
+	rules    []*rule
+	gates    sync.WaitGroup // requests asleep in a broker
+	draining bool
+	slept    bool // a request has slept since kfake was started
 }
 
 // Start starts a cluster and creates its topics.
 func Start(opts Options) (*Cluster, error) {
+	if opts.TCP && opts.Network.Raw {
+		return nil, errors.New("fakecluster: TCP and Network.Raw exclude each other: TCP has no simulated network")
+	}
 	if opts.Brokers < 0 {
 		return nil, fmt.Errorf("fakecluster: %d brokers: need at least 1", opts.Brokers)
 	}
@@ -81,9 +107,10 @@ func Start(opts Options) (*Cluster, error) {
 	}
 	c := &Cluster{
 		opts:    opts,
-		stopped: make(map[int32]func()),
-		topics:  make(map[string]*topicState),
 		done:    make(chan struct{}),
+		stopped: make(map[int32]func()),
+		parts:   make(map[partition]*part),
+		topics:  make(map[[16]byte]string),
 	}
 	if !opts.TCP {
 		n, err := simnet.New(opts.Network)
@@ -128,6 +155,7 @@ func (c *Cluster) boot(dir string) error {
 	if c.ports != nil {
 		kopts = append(kopts, kfake.Ports(c.ports...))
 	}
+	kopts = append(kopts, c.authOptions()...)
 	if dir != "" {
 		kopts = append(kopts, kfake.DataDir(dir))
 	}
@@ -139,6 +167,15 @@ func (c *Cluster) boot(dir string) error {
 		return fmt.Errorf("fakecluster: start brokers: %w", err)
 	}
 	c.kfake = k
+	c.installFetch(k)
+	c.installEpochs(k)
+	c.stateMu.Lock()
+	rules := slices.Clone(c.rules)
+	c.draining, c.slept = false, false
+	c.stateMu.Unlock()
+	for _, r := range rules {
+		r.install(k)
+	}
 	if c.ports == nil {
 		for _, a := range k.ListenAddrs() {
 			_, port, _ := net.SplitHostPort(a)
@@ -194,9 +231,32 @@ func (c *Cluster) Close() error {
 	}
 	c.closed = true
 	close(c.done)
+	c.drain()
 	c.kfake.Close()
 	c.closeNetwork()
+	if c.dir != "" {
+		return os.RemoveAll(c.dir)
+	}
 	return nil
+}
+
+// drain, called with mu held, wakes the requests that sleep in a broker and waits until they are
+// awake: closing kfake with two of them asleep leaks goroutines.
+func (c *Cluster) drain() {
+	c.stateMu.Lock()
+	c.draining = true
+	rules := slices.Clone(c.rules)
+	slept := c.slept
+	c.stateMu.Unlock()
+	for _, r := range rules {
+		r.wake()
+	}
+	c.gates.Wait()
+	if slept {
+		// A request that follows the last one to wake tells that kfake's
+		// loop has done with it.
+		_ = c.exclusiveLocked(func(*kfake.Cluster) error { return nil })
+	}
 }
 
 func (c *Cluster) closeNetwork() {
@@ -216,37 +276,37 @@ func (c *Cluster) do(fn func(*kfake.Cluster) error) error {
 	return fn(c.kfake)
 }
 
-// topicState is what the cluster knows about a topic beyond kfake.
-type topicState struct {
-	spec Topic
+// exclusive runs fn while kfake's loop stands still between two requests: it
+// handles no request until fn returns, but serves admin calls. fn must not
+// send requests. The caller does not hold mu.
+func (c *Cluster) exclusive(fn func(*kfake.Cluster) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	return c.exclusiveLocked(fn)
 }
 
-// CreateTopic creates a topic. The leader of partition p is broker p modulo
-// the number of brokers, other than in kfake, which draws it.
-func (c *Cluster) CreateTopic(t Topic) error {
-	if t.Partitions == 0 {
-		t.Partitions = 1
-	}
-	err := c.do(func(k *kfake.Cluster) error {
-		if err := k.CreateTopic(t.Name, t.Partitions, t.Configs); err != nil {
-			return err
+func (c *Cluster) exclusiveLocked(fn func(*kfake.Cluster) error) error {
+	// A request that no client of a store sends carries fn into the loop.
+	const key = kmsg.ListPartitionReassignments
+	k := c.kfake
+	var taken atomic.Bool // by the control, or by the failure to reach it
+	result := make(chan error, 1)
+	k.ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if taken.Swap(true) {
+			k.DropControl()
+			return nil, nil, false
 		}
-		c.topics[t.Name] = &topicState{spec: t}
-		for p := range t.Partitions {
-			want := p % int32(c.opts.Brokers)
-			if k.LeaderFor(t.Name, p) == want {
-				continue
-			}
-			if err := k.MoveTopicPartition(t.Name, p, want); err != nil {
-				return err
-			}
-		}
-		return nil
+		result <- fn(k)
+		return req.ResponseKind(), nil, true
 	})
-	if err != nil {
-		return fmt.Errorf("fakecluster: create topic %q: %w", t.Name, err)
+	_, err := c.request(0, kmsg.NewPtrListPartitionReassignmentsRequest())
+	if taken.Swap(true) {
+		return <-result // fn may have closed kfake, so an error is no news
 	}
-	return nil
+	return err
 }
 
 // Partition returns the state of a partition.
@@ -262,9 +322,6 @@ func (c *Cluster) Partition(topic string, partition int32) (kfake.PartitionInfo,
 	})
 	return info, err
 }
-
-// ErrNoPartition is returned for a topic or partition that does not exist.
-var ErrNoPartition = errors.New("no such topic or partition")
 
 // EndOffset returns the offset that the next record of a partition gets.
 func (c *Cluster) EndOffset(topic string, partition int32) (int64, error) {

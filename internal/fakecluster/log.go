@@ -23,6 +23,9 @@ type Batch struct {
 	Control       bool // Control marks a batch of transaction markers.
 	MaxTimestamp  time.Time
 	Records       []Record
+	// Unreadable is why the records could not be read, for a batch whose
+	// header and checksum are right.
+	Unreadable error
 	// Raw is the batch as it is on disk and on the wire.
 	Raw []byte
 }
@@ -174,7 +177,8 @@ func parseBatch(raw []byte) (Batch, error) {
 	}
 	records, err := kfake.BatchRecords(rb)
 	if err != nil {
-		return Batch{}, fmt.Errorf("batch at offset %d: %w", rb.FirstOffset, err)
+		b.Unreadable = err
+		return b, nil
 	}
 	for _, r := range records {
 		rec := Record{

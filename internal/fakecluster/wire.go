@@ -38,6 +38,9 @@ func (c *Cluster) request(broker int32, req kmsg.Request) (kmsg.Response, error)
 	if err := conn.SetDeadline(deadline); err != nil {
 		return nil, err
 	}
+	if err := c.authenticate(conn); err != nil {
+		return nil, err
+	}
 	return exchange(conn, req)
 }
 

@@ -1,0 +1,306 @@
+package fakecluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// ErrUndone is returned by Wait of a fault that was undone or used up before
+// it reached the awaited number of hits.
+var ErrUndone = errors.New("fakecluster: fault undone before it bit often enough")
+
+// Fault is what every fault has, those of package simnet too: Hits is the
+// number of times that it really bit, Wait blocks until it has bitten n times
+// (or returns ctx's error, or an error when the fault or the cluster ends
+// before), and Undo ends it.
+type Fault interface {
+	Hits() int
+	Wait(ctx context.Context, n int) error
+	Undo()
+}
+
+// rule is a fault inside the brokers. It is installed again when the brokers
+// are started anew.
+type rule struct {
+	c       *Cluster
+	install func(*kfake.Cluster)
+
+	mu      sync.Mutex
+	left    int // -1 means no limit
+	hits    int
+	ended   bool
+	changed chan struct{} // closed and replaced on a hit
+	over    chan struct{} // closed when ended, or by wake
+	woken   bool
+}
+
+var _ Fault = (*rule)(nil)
+
+func (r *rule) Hits() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.hits
+}
+
+func (r *rule) Wait(ctx context.Context, n int) error {
+	for {
+		r.mu.Lock()
+		hits, ended, changed := r.hits, r.ended, r.changed
+		r.mu.Unlock()
+		switch {
+		case hits >= n:
+			return nil
+		case ended:
+			return ErrUndone
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.c.done:
+			return ErrClosed
+		}
+	}
+}
+
+func (r *rule) Undo() {
+	r.mu.Lock()
+	r.ended = true
+	r.notify()
+	r.mu.Unlock()
+	r.wake()
+	r.c.stateMu.Lock()
+	r.c.rules = slices.DeleteFunc(r.c.rules, func(o *rule) bool { return o == r })
+	r.c.stateMu.Unlock()
+}
+
+// notify is called with mu held.
+func (r *rule) notify() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// wake lets the requests go that the rule holds now.
+func (r *rule) wake() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.over)
+	r.over = make(chan struct{})
+}
+
+// take counts a hit. It reports false if the rule has ended.
+func (r *rule) take() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return false
+	}
+	r.hits++
+	if r.left > 0 {
+		r.left--
+	}
+	r.ended = r.left == 0
+	r.notify()
+	return true
+}
+
+func (r *rule) isOver() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ended
+}
+
+// add installs a rule. The caller has set install.
+func (c *Cluster) add(r *rule, count int) error {
+	r.c, r.left = c, count
+	if count <= 0 {
+		r.left = -1
+	}
+	r.changed, r.over = make(chan struct{}), make(chan struct{})
+	return c.do(func(k *kfake.Cluster) error {
+		c.stateMu.Lock()
+		c.rules = append(c.rules, r)
+		c.stateMu.Unlock()
+		r.install(k)
+		return nil
+	})
+}
+
+// ProduceFault selects produce requests and says how they fail.
+type ProduceFault struct {
+	// Topic limits the fault to requests that carry this topic; empty means
+	// all.
+	Topic string
+	// Err is what the client is answered. It must be set.
+	Err *kerr.Error
+	// AfterAppend fails the request after its records were appended. Err must
+	// then be REQUEST_TIMED_OUT or NOT_ENOUGH_REPLICAS_AFTER_APPEND.
+	AfterAppend bool
+	// Count is the number of requests to fail; 0 means until undone.
+	Count int
+}
+
+// FailProduces makes produce requests of clients fail. An answer that comes
+// after the append is a hit too when the append was a duplicate or the broker
+// did not lead any more.
+func (c *Cluster) FailProduces(f ProduceFault) (Fault, error) {
+	if f.Err == nil {
+		return nil, errors.New("fakecluster: fail produces: Err is not set: choose one of package kerr")
+	}
+	if f.AfterAppend && f.Err != kerr.RequestTimedOut && f.Err != kerr.NotEnoughReplicasAfterAppend {
+		return nil, fmt.Errorf("fakecluster: fail produces: %v cannot come after the append: use REQUEST_TIMED_OUT or NOT_ENOUGH_REPLICAS_AFTER_APPEND, or simnet's LoseAnswer", f.Err.Message)
+	}
+	r := new(rule)
+	r.install = func(k *kfake.Cluster) {
+		if f.AfterAppend {
+			c.installAfter(k, r, f)
+		} else {
+			c.installBefore(k, r, f)
+		}
+	}
+	return r, c.add(r, f.Count)
+}
+
+// matches reports whether a produce request of a client is meant.
+func (c *Cluster) matches(f ProduceFault, req *kmsg.ProduceRequest) bool {
+	if req.TimeoutMillis == harnessTimeout {
+		return false
+	}
+	if f.Topic == "" {
+		return true
+	}
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	return slices.ContainsFunc(req.Topics, func(t kmsg.ProduceRequestTopic) bool {
+		return t.Topic == f.Topic || req.Version >= 13 && c.topics[t.TopicID] == f.Topic
+	})
+}
+
+func (c *Cluster) installBefore(k *kfake.Cluster, r *rule, f ProduceFault) {
+	k.ControlKey(int16(kmsg.Produce), func(kr kmsg.Request) (kmsg.Response, error, bool) {
+		req := kr.(*kmsg.ProduceRequest)
+		if r.isOver() {
+			k.DropControl()
+			return nil, nil, false
+		}
+		if !c.matches(f, req) || !r.take() {
+			return nil, nil, false
+		}
+		k.KeepControl()
+		if req.Acks == 0 {
+			return nil, f.Err, true // Kafka has no other answer than to hang up
+		}
+		resp := req.ResponseKind().(*kmsg.ProduceResponse)
+		for _, t := range req.Topics {
+			st := kmsg.NewProduceResponseTopic()
+			st.Topic, st.TopicID = t.Topic, t.TopicID
+			for _, p := range t.Partitions {
+				sp := kmsg.NewProduceResponseTopicPartition()
+				sp.Partition, sp.ErrorCode, sp.BaseOffset = p.Partition, f.Err.Code, -1
+				st.Partitions = append(st.Partitions, sp)
+			}
+			resp.Topics = append(resp.Topics, st)
+		}
+		return resp, nil, true
+	})
+}
+
+func (c *Cluster) installAfter(k *kfake.Cluster, r *rule, f ProduceFault) {
+	// kfake asks When several times for one request, on its own goroutine.
+	var last kmsg.Request
+	var verdict bool
+	k.Fault(kfake.Fault{
+		Keys:  []kmsg.Key{kmsg.Produce},
+		Topic: f.Topic,
+		Err:   f.Err,
+		Count: -1,
+		When: func(req kmsg.Request) bool {
+			if req != last {
+				last, verdict = req, c.matches(f, req.(*kmsg.ProduceRequest)) && r.take()
+			}
+			return verdict
+		},
+	})
+}
+
+// Slow makes brokers wait before they act on a request.
+type Slow struct {
+	Brokers []int32       // Brokers are those that are slow; empty means all.
+	Keys    []kmsg.Key    // Keys are the requests that are slow; empty means produce.
+	Delay   time.Duration // Delay is how long they wait; 0 means until the fault is undone.
+	Count   int           // Count is the number of requests; 0 means until undone.
+}
+
+// SlowBroker delays requests inside the brokers. Requests of one connection
+// stay in order, so those behind a delayed one wait too, as in Kafka.
+func (c *Cluster) SlowBroker(s Slow) (Fault, error) {
+	if s.Delay < 0 {
+		return nil, fmt.Errorf("fakecluster: slow broker: delay %v is negative", s.Delay)
+	}
+	for _, b := range s.Brokers {
+		if err := c.checkBroker(b); err != nil {
+			return nil, err
+		}
+	}
+	if len(s.Keys) == 0 {
+		s.Keys = []kmsg.Key{kmsg.Produce}
+	}
+	r := new(rule)
+	r.install = func(k *kfake.Cluster) {
+		for _, key := range s.Keys {
+			k.ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				if r.isOver() {
+					k.DropControl()
+					return nil, nil, false
+				}
+				c.sleep(k, r, s, req)
+				return nil, nil, false
+			})
+		}
+	}
+	return r, c.add(r, s.Count)
+}
+
+func (c *Cluster) sleep(k *kfake.Cluster, r *rule, s Slow, req kmsg.Request) {
+	if p, ok := req.(*kmsg.ProduceRequest); ok && p.TimeoutMillis == harnessTimeout {
+		return
+	}
+	if len(s.Brokers) > 0 && !slices.Contains(s.Brokers, k.CurrentNode()) {
+		return
+	}
+	c.stateMu.Lock()
+	if c.draining {
+		c.stateMu.Unlock()
+		return
+	}
+	r.mu.Lock()
+	over := r.over
+	r.mu.Unlock()
+	c.gates.Add(1)
+	c.slept = true
+	c.stateMu.Unlock()
+	defer c.gates.Done()
+	if !r.take() {
+		return
+	}
+	k.SleepControl(func() {
+		var after <-chan time.Time
+		if s.Delay > 0 {
+			t := time.NewTimer(s.Delay)
+			defer t.Stop()
+			after = t.C
+		}
+		select {
+		case <-after:
+		case <-over:
+		}
+	})
+}

@@ -1,0 +1,79 @@
+package fakecluster
+
+import (
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// kfake answers OffsetForLeaderEpoch from the epochs of its batches. For an
+// epoch that ended without a later record it answers that the epoch is not
+// known, from which kgo concludes that data was lost although nothing was.
+// Kafka keeps a list of the offsets at which epochs began, entered at each
+// election, and answers from it. This does the same: [Cluster] makes every
+// election, so it knows the list.
+
+func (c *Cluster) installEpochs(k *kfake.Cluster) {
+	k.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		resp, ok := c.answerEpochs(k, r.(*kmsg.OffsetForLeaderEpochRequest))
+		if !ok {
+			return nil, nil, false
+		}
+		k.KeepControl()
+		return resp, nil, true
+	})
+}
+
+// answerEpochs answers a request for known partitions only. With users, kfake
+// has to check their rights, so it answers by itself.
+func (c *Cluster) answerEpochs(k *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, bool) {
+	if len(c.opts.Users) > 0 {
+		return nil, false
+	}
+	node := k.CurrentNode()
+	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+	for _, rt := range req.Topics {
+		st := kmsg.NewOffsetForLeaderEpochResponseTopic()
+		st.Topic = rt.Topic
+		for _, rp := range rt.Partitions {
+			info := k.PartitionInfo(rt.Topic, rp.Partition)
+			p := c.part(partition{rt.Topic, rp.Partition})
+			if info == nil || p == nil {
+				return nil, false
+			}
+			sp := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+			sp.Partition = rp.Partition
+			sp.LeaderEpoch, sp.EndOffset = -1, -1
+			switch {
+			case info.Leader != node:
+				sp.ErrorCode = kerr.NotLeaderForPartition.Code
+			case rp.CurrentLeaderEpoch >= 0 && rp.CurrentLeaderEpoch < info.Epoch:
+				sp.ErrorCode = kerr.FencedLeaderEpoch.Code
+			case rp.CurrentLeaderEpoch > info.Epoch:
+				sp.ErrorCode = kerr.UnknownLeaderEpoch.Code
+			default:
+				c.stateMu.Lock()
+				sp.LeaderEpoch, sp.EndOffset = epochEnd(p.epochs, rp.LeaderEpoch, info.HighWatermark)
+				c.stateMu.Unlock()
+			}
+			st.Partitions = append(st.Partitions, sp)
+		}
+		resp.Topics = append(resp.Topics, st)
+	}
+	return resp, true
+}
+
+// epochEnd returns the largest epoch that is not above the asked one, and the
+// offset at which it ended (KIP-101, KIP-320). -1 means not known.
+func epochEnd(epochs []epochStart, asked int32, end int64) (int32, int64) {
+	if len(epochs) == 0 || asked < 0 || asked > epochs[len(epochs)-1].epoch {
+		return -1, -1
+	}
+	for i := len(epochs) - 1; i >= 0; i-- {
+		if epochs[i].epoch <= asked {
+			return epochs[i].epoch, end
+		}
+		end = epochs[i].start
+	}
+	return asked, end
+}

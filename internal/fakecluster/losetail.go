@@ -1,0 +1,278 @@
+package fakecluster
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/simnet"
+)
+
+// LoseTail crashes all brokers, starts them again without the records of one
+// partition from an offset on, and returns the batches that are gone. It is
+// what is left after an unclean leader election: records that were
+// acknowledged are lost, their offsets are given again, and the leader epoch
+// rises, by which a client can tell (OffsetForLeaderEpoch answers that the old
+// epoch ended earlier).
+//
+// A batch is lost whole, so the batch that holds the offset is lost with all
+// of its records. Open transactions are aborted, transactional ids and
+// consumer groups are forgotten; the state of idempotent producers is what the
+// log that is left gives, as in Kafka. All other partitions keep their data.
+//
+// The new brokers keep their data in a directory under [Options.Dir], which
+// [Cluster.Close] removes.
+func (c *Cluster) LoseTail(topic string, n int32, from int64) ([]Batch, error) {
+	c.opMu.Lock()
+	defer c.opMu.Unlock()
+	tp := partition{topic, n}
+	lost, err := c.loseTail(tp, from)
+	if err != nil {
+		return nil, fmt.Errorf("fakecluster: lose tail of %v from %d: %w", tp, from, err)
+	}
+	return lost, nil
+}
+
+// Crash crashes all brokers and starts them again with all acknowledged
+// records. It differs from [Cluster.RestartAll] in that open transactions are
+// aborted and that the brokers are really new.
+func (c *Cluster) Crash() error {
+	c.opMu.Lock()
+	defer c.opMu.Unlock()
+	if _, err := c.loseTail(partition{n: -1}, 0); err != nil {
+		return fmt.Errorf("fakecluster: crash: %w", err)
+	}
+	return nil
+}
+
+func (c *Cluster) loseTail(tp partition, from int64) ([]Batch, error) {
+	if err := c.learnAll(); err != nil {
+		return nil, err
+	}
+	if tp.n >= 0 {
+		end, err := c.EndOffset(tp.topic, tp.n)
+		if err != nil {
+			return nil, err
+		}
+		if from < 0 || from > end {
+			return nil, fmt.Errorf("offset is outside of the log, which ends at %d", end)
+		}
+	}
+	if c.net != nil {
+		defer c.net.RefuseDials(simnet.Target{}).Undo()
+		c.net.DropConns(simnet.Target{})
+	}
+	im, before, err := c.halt()
+	if err != nil {
+		return nil, err
+	}
+	lost := im.cut(tp, from)
+	for i := range im.Topics {
+		for n := range im.Topics[i].Logs {
+			p := c.part(partition{im.Topics[i].Name, int32(n)})
+			c.stateMu.Lock()
+			if len(lost) > 0 && tp == (partition{im.Topics[i].Name, int32(n)}) {
+				p.truncate(lost[0].FirstOffset)
+			}
+			im.Topics[i].Producers = append(im.Topics[i].Producers, p.producers)
+			c.stateMu.Unlock()
+		}
+	}
+	if err := c.reboot(im, before); err != nil {
+		return nil, err
+	}
+	return lost, nil
+}
+
+// cut takes the tail of a log away.
+func (im *image) cut(tp partition, from int64) (lost []Batch) {
+	for i := range im.Topics {
+		if im.Topics[i].Name != tp.topic || tp.n < 0 {
+			continue
+		}
+		log := im.Topics[i].Logs[tp.n]
+		for j, b := range log {
+			if b.LastOffset >= from {
+				im.Topics[i].Logs[tp.n] = log[:j]
+				im.Topics[i].Ends[tp.n] = b.FirstOffset
+				return log[j:]
+			}
+		}
+	}
+	return nil
+}
+
+// truncate forgets what lies at an offset or above it. stateMu is held.
+func (p *part) truncate(from int64) {
+	p.forget(from)
+	p.next = min(p.next, from)
+	p.deleted, p.compacted = min(p.deleted, from), min(p.compacted, from)
+	for len(p.epochs) > 1 && p.epochs[len(p.epochs)-1].start >= from {
+		p.epochs = p.epochs[:len(p.epochs)-1]
+	}
+	if p.tap != nil {
+		for i := range p.tap.batches {
+			b := &p.tap.batches[i]
+			if b.Incarnation == p.tap.incarnation && b.FirstOffset >= from {
+				b.Lost = true
+			}
+		}
+	}
+}
+
+// learnAll learns of the topics that clients have created themselves.
+func (c *Cluster) learnAll() error {
+	req := kmsg.NewPtrMetadataRequest()
+	req.Version = 9
+	resp, err := c.request(0, req)
+	if err != nil {
+		return err
+	}
+	return c.do(func(k *kfake.Cluster) error {
+		for _, t := range resp.(*kmsg.MetadataResponse).Topics {
+			if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+				return err
+			}
+			for _, p := range t.Partitions {
+				if _, err := c.learn(k, partition{*t.Topic, p.Partition}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// halt stops kfake at an instant at which everything in its log is known, and
+// returns its whole state and that of each partition.
+func (c *Cluster) halt() (*image, map[partition]kfake.PartitionInfo, error) {
+	parts := c.known()
+	before := make(map[partition]kfake.PartitionInfo)
+	var im image
+	for {
+		logs := make(map[partition][]Batch)
+		for _, tp := range parts {
+			if err := c.scan(tp, c.part(tp)); err != nil {
+				return nil, nil, err
+			}
+			log, err := c.ReadLog(tp.topic, tp.n, 0)
+			if err != nil {
+				return nil, nil, err
+			}
+			logs[tp] = log
+		}
+		c.mu.Lock()
+		if c.closed {
+			c.mu.Unlock()
+			return nil, nil, ErrClosed
+		}
+		c.drain()
+		behind := false
+		err := c.exclusiveLocked(func(k *kfake.Cluster) error {
+			im = image{}
+			for _, tp := range parts {
+				info := k.PartitionInfo(tp.topic, tp.n)
+				before[tp] = *info
+				end := info.LogStartOffset
+				if log := logs[tp]; len(log) > 0 {
+					end = log[len(log)-1].LastOffset + 1
+				}
+				if c.part(tp).next < info.HighWatermark && info.LogStartOffset < info.HighWatermark || end < info.HighWatermark {
+					behind = true
+					return nil
+				}
+				im.add(k, tp, logs[tp], info.HighWatermark)
+			}
+			k.Close()
+			return nil
+		})
+		c.mu.Unlock()
+		if err != nil || !behind {
+			return &im, before, err
+		}
+	}
+}
+
+// add adds a partition, the first of its topic first.
+func (im *image) add(k *kfake.Cluster, tp partition, log []Batch, end int64) {
+	n := len(im.Topics)
+	if n == 0 || im.Topics[n-1].Name != tp.topic {
+		ti := k.TopicInfo(tp.topic)
+		t := imageTopic{Name: tp.topic, ID: ti.TopicID, Replicas: ti.NumReplicas, Configs: make(map[string]string)}
+		for key, v := range ti.Configs {
+			if v != nil {
+				t.Configs[key] = *v
+			}
+		}
+		im.Topics = append(im.Topics, t)
+		n++
+	}
+	t := &im.Topics[n-1]
+	t.Partitions++
+	t.Logs = append(t.Logs, log)
+	t.Ends = append(t.Ends, end)
+}
+
+// reboot starts kfake on an image and gives each partition the leader that it
+// had, in a new epoch, and the start that its log had.
+func (c *Cluster) reboot(im *image, before map[partition]kfake.PartitionInfo) error {
+	dir, err := os.MkdirTemp(c.opts.Dir, "fakecluster-")
+	if err != nil {
+		return err
+	}
+	if err := im.write(dir); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	old := c.dir
+	c.dir = dir
+	err = c.boot(dir)
+	acls := c.acls
+	c.mu.Unlock()
+	if old != "" {
+		err = errors.Join(err, os.RemoveAll(old))
+	}
+	if err != nil {
+		return err
+	}
+	for _, a := range acls {
+		if err := c.createACL(a); err != nil {
+			return err
+		}
+	}
+	return c.do(func(k *kfake.Cluster) error {
+		for _, tp := range c.known() {
+			if err := restore(k, tp, before[tp]); err != nil {
+				return err
+			}
+			if _, err := c.learn(k, tp); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func restore(k *kfake.Cluster, tp partition, was kfake.PartitionInfo) error {
+	for {
+		if err := k.MoveTopicPartition(tp.topic, tp.n, was.Leader); err != nil {
+			return err
+		}
+		info := k.PartitionInfo(tp.topic, tp.n)
+		if info.Epoch <= was.Epoch {
+			continue
+		}
+		if info.LogStartOffset >= was.LogStartOffset {
+			return nil
+		}
+		return k.DeleteRecords(tp.topic, tp.n, min(was.LogStartOffset, info.HighWatermark))
+	}
+}

@@ -1,0 +1,165 @@
+package fakecluster
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// Tap remembers every batch that was ever appended to a partition, in order,
+// also those that compaction, DeleteRecords, a lost tail or the deletion of
+// the topic took away: every such operation of a [Cluster] lets the taps read
+// the log first, with no append in between. What a client deletes by a
+// request of its own is not seen when it went before the tap was read.
+type Tap struct {
+	c  *Cluster
+	tp partition
+
+	// Guarded by c.stateMu.
+	incarnation int
+	batches     []Tapped
+}
+
+// Tapped is a batch that a tap has seen.
+type Tapped struct {
+	Batch
+	// Incarnation counts how often the topic was recreated before.
+	Incarnation int
+	// Lost says that a lost tail took the batch away again; another batch
+	// may have got its offsets since.
+	Lost bool
+}
+
+// Tap starts to remember what is appended to a partition, from its present
+// log on. Calling it again returns the same tap.
+func (c *Cluster) Tap(topic string, n int32) (*Tap, error) {
+	c.opMu.Lock()
+	defer c.opMu.Unlock()
+	tp := partition{topic, n}
+	var p *part
+	err := c.do(func(k *kfake.Cluster) (err error) {
+		p, err = c.learn(k, tp)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("fakecluster: tap: %w", err)
+	}
+	c.stateMu.Lock()
+	t := p.tap
+	if t == nil {
+		t = &Tap{c: c, tp: tp}
+		p.tap, p.next = t, 0
+		p.producers = make(map[int64]*producer)
+	}
+	c.stateMu.Unlock()
+	if err := c.scan(tp, p); err != nil {
+		return nil, fmt.Errorf("fakecluster: tap: %w", err)
+	}
+	return t, nil
+}
+
+// Batches returns all batches seen, with those of the present log up to now.
+// The byte slices are shared and must not be changed.
+func (t *Tap) Batches() ([]Tapped, error) {
+	t.c.opMu.Lock()
+	defer t.c.opMu.Unlock()
+	t.c.stateMu.Lock()
+	p := t.c.parts[t.tp]
+	_, exists := t.c.topics[p.id]
+	t.c.stateMu.Unlock()
+	if exists {
+		if err := t.c.scan(t.tp, p); err != nil {
+			return nil, fmt.Errorf("fakecluster: tap: %w", err)
+		}
+	}
+	t.c.stateMu.Lock()
+	defer t.c.stateMu.Unlock()
+	return slices.Clone(t.batches), nil
+}
+
+// scan reads what was appended to a partition since the last scan. The caller
+// holds opMu.
+func (c *Cluster) scan(tp partition, p *part) error {
+	for {
+		c.stateMu.Lock()
+		from := p.next
+		c.stateMu.Unlock()
+		batches, next, err := c.readSome(tp.topic, tp.n, from)
+		if err != nil {
+			return err
+		}
+		if len(batches) == 0 {
+			return nil
+		}
+		c.stateMu.Lock()
+		for _, b := range batches {
+			p.track(&b)
+			if p.tap != nil {
+				p.tap.batches = append(p.tap.batches, Tapped{Batch: b, Incarnation: p.tap.incarnation})
+			}
+		}
+		p.next = next
+		c.stateMu.Unlock()
+	}
+}
+
+// known returns the partitions that exist and are known, in order.
+func (c *Cluster) known() []partition {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	var out []partition
+	for tp, p := range c.parts {
+		if _, exists := c.topics[p.id]; exists {
+			out = append(out, tp)
+		}
+	}
+	slices.SortFunc(out, func(a, b partition) int {
+		if a.topic != b.topic {
+			if a.topic < b.topic {
+				return -1
+			}
+			return 1
+		}
+		return int(a.n - b.n)
+	})
+	return out
+}
+
+// erase runs fn, which takes records away, with kfake standing still and the
+// whole log scanned. The caller holds opMu.
+func (c *Cluster) erase(fn func(*kfake.Cluster) error) error {
+	for {
+		parts := c.known()
+		for _, tp := range parts {
+			if err := c.scan(tp, c.part(tp)); err != nil {
+				return fmt.Errorf("scan %v: %w", tp, err)
+			}
+		}
+		behind := false
+		err := c.exclusive(func(k *kfake.Cluster) error {
+			for _, tp := range parts {
+				info := k.PartitionInfo(tp.topic, tp.n)
+				p := c.part(tp)
+				c.stateMu.Lock()
+				if info != nil && max(p.next, info.LogStartOffset) < info.HighWatermark {
+					behind = true
+				}
+				c.stateMu.Unlock()
+			}
+			if behind {
+				return nil
+			}
+			return fn(k)
+		})
+		if err != nil || !behind {
+			return err
+		}
+	}
+}
+
+func (c *Cluster) part(tp partition) *part {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	return c.parts[tp]
+}

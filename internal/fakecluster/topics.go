@@ -1,0 +1,185 @@
+package fakecluster
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// ErrNoPartition is returned for a topic or partition that does not exist.
+var ErrNoPartition = errors.New("no such topic or partition")
+
+// partition names a partition.
+type partition struct {
+	topic string
+	n     int32
+}
+
+func (p partition) String() string { return fmt.Sprintf("%s-%d", p.topic, p.n) }
+
+// part is what the cluster knows about a partition beyond kfake.
+type part struct {
+	id     [16]byte
+	leader int32
+	epochs []epochStart
+
+	// deleted is the log start that DeleteRecords asked for; compacted is
+	// the one that kfake's compaction left, see kfake_fetch.go.
+	deleted, compacted int64
+
+	next      int64 // offset up to which the log has been scanned
+	producers map[int64]*producer
+	tap       *Tap
+}
+
+// epochStart says at which offset a leader epoch began.
+type epochStart struct {
+	epoch int32
+	start int64
+}
+
+// CreateTopic creates a topic. The leader of partition p is broker p modulo
+// the number of brokers, other than in kfake, which draws it.
+func (c *Cluster) CreateTopic(t Topic) error {
+	c.opMu.Lock()
+	defer c.opMu.Unlock()
+	return c.createTopic(t)
+}
+
+func (c *Cluster) createTopic(t Topic) error {
+	if t.Partitions == 0 {
+		t.Partitions = 1
+	}
+	err := c.do(func(k *kfake.Cluster) error {
+		if err := k.CreateTopic(t.Name, t.Partitions, t.Configs); err != nil {
+			return err
+		}
+		for p := range t.Partitions {
+			want := p % int32(c.opts.Brokers)
+			if k.LeaderFor(t.Name, p) != want {
+				if err := k.MoveTopicPartition(t.Name, p, want); err != nil {
+					return err
+				}
+			}
+			if _, err := c.learn(k, partition{t.Name, p}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("fakecluster: create topic %q: %w", t.Name, err)
+	}
+	return nil
+}
+
+// learn starts to keep account of a partition if it is not known yet. A topic
+// that a client has created itself becomes known when a method names it.
+func (c *Cluster) learn(k *kfake.Cluster, tp partition) (*part, error) {
+	ti := k.TopicInfo(tp.topic)
+	pi := k.PartitionInfo(tp.topic, tp.n)
+	if ti == nil || pi == nil {
+		return nil, fmt.Errorf("%v: %w", tp, ErrNoPartition)
+	}
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	p := c.parts[tp]
+	if p == nil || p.id != ti.TopicID {
+		next := &part{id: ti.TopicID, producers: make(map[int64]*producer), deleted: pi.LogStartOffset}
+		if p != nil {
+			next.tap = p.tap // the tap follows the name
+		}
+		p = next
+		c.parts[tp] = p
+		c.topics[ti.TopicID] = tp.topic
+	}
+	p.leader = pi.Leader
+	if n := len(p.epochs); n == 0 || p.epochs[n-1].epoch < pi.Epoch {
+		p.epochs = append(p.epochs, epochStart{pi.Epoch, pi.HighWatermark})
+	}
+	return p, nil
+}
+
+// DeleteTopic deletes a topic.
+func (c *Cluster) DeleteTopic(name string) error {
+	c.opMu.Lock()
+	defer c.opMu.Unlock()
+	return c.deleteTopic(name)
+}
+
+func (c *Cluster) deleteTopic(name string) error {
+	err := c.erase(func(k *kfake.Cluster) error { return k.DeleteTopic(name) })
+	if err != nil {
+		return fmt.Errorf("fakecluster: delete topic %q: %w", name, err)
+	}
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	for tp, p := range c.parts {
+		if tp.topic != name {
+			continue
+		}
+		delete(c.topics, p.id)
+		if p.tap == nil {
+			delete(c.parts, tp)
+		} else {
+			p.tap.incarnation++
+			p.next, p.producers = 0, make(map[int64]*producer)
+		}
+	}
+	return nil
+}
+
+// RecreateTopic deletes a topic and creates it again, empty, with the same
+// configurations and another topic id.
+func (c *Cluster) RecreateTopic(name string) error {
+	c.opMu.Lock()
+	defer c.opMu.Unlock()
+	t := Topic{Name: name, Configs: make(map[string]string)}
+	err := c.do(func(k *kfake.Cluster) error {
+		ti := k.TopicInfo(name)
+		if ti == nil {
+			return fmt.Errorf("fakecluster: recreate topic %q: %w", name, ErrNoPartition)
+		}
+		for key, v := range ti.Configs {
+			if v != nil {
+				t.Configs[key] = *v
+			}
+		}
+		t.Partitions = int32(len(k.PartitionInfos(name)))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.deleteTopic(name); err != nil {
+		return err
+	}
+	return c.createTopic(t)
+}
+
+// DeleteRecords deletes the records of a partition below an offset; -1 means
+// all of them.
+func (c *Cluster) DeleteRecords(topic string, n int32, before int64) error {
+	c.opMu.Lock()
+	defer c.opMu.Unlock()
+	tp := partition{topic, n}
+	err := c.erase(func(k *kfake.Cluster) error {
+		p, err := c.learn(k, tp)
+		if err != nil {
+			return err
+		}
+		if err := k.DeleteRecords(topic, n, before); err != nil {
+			return err
+		}
+		start := k.PartitionInfo(topic, n).LogStartOffset
+		c.stateMu.Lock()
+		p.deleted = start
+		c.stateMu.Unlock()
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("fakecluster: delete records of %v before %d: %w", tp, before, err)
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package fakecluster
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// harnessTimeout marks the produce requests of the harness itself, which no
+// produce fault bites.
+const harnessTimeout = 0x6b76
+
+// Append appends records as one batch from outside, as a foreign producer
+// does, and returns the offset of the first. Offsets in rs are ignored; a zero
+// Timestamp means now; a nil Key makes a record without a key, which Kafka
+// would refuse on a compacted topic.
+func (c *Cluster) Append(topic string, n int32, rs ...Record) (int64, error) {
+	return c.appendBatch(partition{topic, n}, encodeBatch(rs, batchHeader{producer: -1, epoch: -1, sequence: -1}), nil)
+}
+
+// AppendGarbage appends a batch whose header and checksum are right but whose
+// records cannot be read, and returns its offset.
+func (c *Cluster) AppendGarbage(topic string, n int32) (int64, error) {
+	raw := encodeBatch([]Record{{Key: []byte("garbage"), Value: []byte("garbage")}}, batchHeader{producer: -1, epoch: -1, sequence: -1})
+	for i := 61; i < len(raw); i++ {
+		raw[i] = 0xff
+	}
+	seal(raw)
+	return c.appendBatch(partition{topic, n}, raw, nil)
+}
+
+type batchHeader struct {
+	producer      int64
+	epoch         int16
+	sequence      int32
+	transactional bool
+}
+
+// encodeBatch makes an uncompressed record batch at offset 0.
+func encodeBatch(rs []Record, h batchHeader) []byte {
+	if len(rs) == 0 {
+		return nil
+	}
+	now := time.Now()
+	stamp := func(r Record) int64 {
+		if r.Timestamp.IsZero() {
+			return now.UnixMilli()
+		}
+		return r.Timestamp.UnixMilli()
+	}
+	b := kmsg.RecordBatch{
+		PartitionLeaderEpoch: -1,
+		Magic:                2,
+		LastOffsetDelta:      int32(len(rs) - 1),
+		FirstTimestamp:       stamp(rs[0]),
+		MaxTimestamp:         stamp(rs[0]),
+		ProducerID:           h.producer,
+		ProducerEpoch:        h.epoch,
+		FirstSequence:        h.sequence,
+		NumRecords:           int32(len(rs)),
+	}
+	if h.transactional {
+		b.Attributes |= 0x10
+	}
+	for i, r := range rs {
+		ts := stamp(r)
+		b.MaxTimestamp = max(b.MaxTimestamp, ts)
+		rec := kmsg.NewRecord()
+		rec.OffsetDelta = int32(i)
+		rec.TimestampDelta64 = ts - b.FirstTimestamp
+		rec.Key, rec.Value = r.Key, r.Value
+		for _, hd := range r.Headers {
+			rec.Headers = append(rec.Headers, kmsg.Header{Key: hd.Key, Value: hd.Value})
+		}
+		body := rec.AppendTo(nil) // with a length of 0, one byte
+		rec.Length = int32(len(body) - 1)
+		b.Records = rec.AppendTo(b.Records)
+	}
+	raw := b.AppendTo(nil)
+	seal(raw)
+	return raw
+}
+
+// markerBatch makes an abort marker at an offset.
+func markerBatch(offset int64) []byte {
+	raw := encodeBatch([]Record{{Key: []byte{0, 0, 0, 0}, Value: []byte{0, 0, 0, 0, 0, 0}}}, batchHeader{producer: markerProducer, sequence: -1, transactional: true})
+	binary.BigEndian.PutUint64(raw, uint64(offset))
+	raw[22] |= 0x20 // the low byte of the attributes: control
+	seal(raw)
+	return raw
+}
+
+// seal sets the length and the checksum of a batch.
+func seal(raw []byte) {
+	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
+	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], castagnoli))
+}
+
+// appendBatch produces one batch and returns its offset.
+func (c *Cluster) appendBatch(tp partition, raw []byte, txn *string) (int64, error) {
+	off, err := c.produce(tp, raw, txn)
+	if err != nil {
+		return 0, fmt.Errorf("fakecluster: append to %v: %w", tp, err)
+	}
+	return off, nil
+}
+
+func (c *Cluster) produce(tp partition, raw []byte, txn *string) (int64, error) {
+	if len(raw) == 0 {
+		return 0, fmt.Errorf("no records")
+	}
+	var leader int32
+	err := c.do(func(k *kfake.Cluster) error {
+		info := k.PartitionInfo(tp.topic, tp.n)
+		if info == nil {
+			return ErrNoPartition
+		}
+		leader = info.Leader
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	req := kmsg.NewPtrProduceRequest()
+	req.Version = 11 // the last one that names topics and adds no partition to a transaction by itself
+	req.Acks = -1
+	req.TransactionID = txn
+	req.TimeoutMillis = harnessTimeout
+	rt := kmsg.NewProduceRequestTopic()
+	rt.Topic = tp.topic
+	rp := kmsg.NewProduceRequestTopicPartition()
+	rp.Partition = tp.n
+	rp.Records = raw
+	rt.Partitions = append(rt.Partitions, rp)
+	req.Topics = append(req.Topics, rt)
+	resp, err := c.request(leader, req)
+	if err != nil {
+		return 0, err
+	}
+	pr := resp.(*kmsg.ProduceResponse)
+	if len(pr.Topics) != 1 || len(pr.Topics[0].Partitions) != 1 {
+		return 0, fmt.Errorf("produce answer has no partition")
+	}
+	p := pr.Topics[0].Partitions[0]
+	return p.BaseOffset, kerr.ErrorForCode(p.ErrorCode)
+}
