@@ -44,8 +44,9 @@ type Options struct {
 	// authenticate with SASL PLAIN and need the rights that [Cluster.Allow]
 	// gives.
 	Users map[string]string
-	// Dir is where data of a lost tail is kept; empty means the system's
-	// directory for temporary files. It is used by [Cluster.LoseTail] only.
+	// Dir is where the data are kept after [Cluster.LoseTail] or
+	// [Cluster.Crash]; nothing else writes files. Empty means /dev/shm if there
+	// is one, else the system's directory for temporary files.
 	Dir string
 	// Kfake are further options of kfake, applied last.
 	Kfake []kfake.Opt

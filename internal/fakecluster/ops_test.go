@@ -220,8 +220,8 @@ func TestMoveLeaderLosesNothing(t *testing.T) {
 			t.Errorf("the reader came back after %v", d)
 		}
 		p := must(c.Partition(topic, 0))(t)
-		if p.Epoch != 2 || p.Leader != 1 {
-			t.Errorf("epoch %d, leader %d after two moves, want 2 and 1", p.Epoch, p.Leader)
+		if p.Epoch != 3 || p.Leader != 1 {
+			t.Errorf("epoch %d, leader %d after two moves from epoch 1, want 3 and 1", p.Epoch, p.Leader)
 		}
 	})
 	c := start(t, Options{})

@@ -1,0 +1,273 @@
+package fakecluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sort"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/simnet"
+)
+
+func TestLoseTail(t *testing.T) {
+	dir := t.TempDir()
+	c := start(t, Options{Brokers: 3, Dir: dir, Topics: []Topic{
+		{Name: topic, Configs: CompactConfigs()},
+		{Name: "other/topic.", Partitions: 2},
+	}})
+	tap := must(c.Tap(topic, 0))(t)
+	must(c.Append("other/topic.", 1, kv("o", "1")))(t)
+	for i := range 3 {
+		must(c.Append(topic, 0, kv("a", fmt.Sprint(i)), kv("b", fmt.Sprint(i))))(t)
+	}
+	check(t, c.MoveLeader(topic, 0, 2))
+	before := must(c.Partition(topic, 0))(t)
+	lost := must(c.LoseTail(topic, 0, 3))(t)
+	if got, want := showBatches(lost), "2:a=1 3:b=1 4:a=2 5:b=2"; got != want {
+		t.Errorf("lost %s, want %s", got, want)
+	}
+	wantLog(t, c, "0:a=0 1:b=0")
+	after := must(c.Partition(topic, 0))(t)
+	if after.Epoch <= before.Epoch || after.Leader != 2 || after.HighWatermark != 2 {
+		t.Errorf("after: %+v, want a higher epoch than %d, leader 2 and end 2", after, before.Epoch)
+	}
+	if off := must(c.Append(topic, 0, kv("a", "new")))(t); off != 2 {
+		t.Errorf("the next record got offset %d, want 2", off)
+	}
+	if end := must(c.EndOffset("other/topic.", 1))(t); end != 1 {
+		t.Errorf("the other topic ends at %d, want 1", end)
+	}
+	// Once more, from a cluster that is on disk by now.
+	must(c.LoseTail(topic, 0, 2))(t)
+	wantLog(t, c, "0:a=0 1:b=0")
+	must(c.Append(topic, 0, kv("a", "newer")))(t)
+	var story []string
+	for _, b := range must(tap.Batches())(t) {
+		s := showBatches([]Batch{b.Batch})
+		if b.Lost {
+			s = "lost(" + s + ")"
+		}
+		story = append(story, s)
+	}
+	want := "0:a=0 1:b=0 lost(2:a=1 3:b=1) lost(4:a=2 5:b=2) lost(2:a=new) 2:a=newer"
+	if got := strings.Join(story, " "); got != want {
+		t.Errorf("tap:\n got %s\nwant %s", got, want)
+	}
+	if _, err := c.LoseTail(topic, 0, 99); err == nil {
+		t.Error("LoseTail beyond the end: no error")
+	}
+	if _, err := c.LoseTail("nope", 0, 0); err == nil {
+		t.Error("LoseTail of a topic that does not exist: no error")
+	}
+	c.Close()
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("%d entries are left in the directory after Close", len(left))
+	}
+}
+
+// TestLoseTailOfAnEmptyLog checks that offsets go on where they were when
+// nothing is left to tell them.
+func TestLoseTailOfAnEmptyLog(t *testing.T) {
+	c := start(t, Options{})
+	for range 5 {
+		must(c.Append(topic, 0, kv("a", "1")))(t)
+	}
+	check(t, c.DeleteRecords(topic, 0, 3))
+	must(c.LoseTail(topic, 0, 3))(t)
+	if off := must(c.Append(topic, 0, kv("a", "2")))(t); off != 3 {
+		t.Errorf("offset after everything was deleted or lost is %d, want 3", off)
+	}
+	check(t, c.DeleteRecords(topic, 0, -1))
+	check(t, c.Crash())
+	if p := must(c.Partition(topic, 0))(t); p.LogStartOffset != 4 || p.HighWatermark != 4 {
+		t.Errorf("log of deleted records is %d to %d after a crash, want 4 to 4", p.LogStartOffset, p.HighWatermark)
+	}
+}
+
+// TestCrashKeepsProducerState loses the answer to a produce and crashes the
+// brokers: they must still know the batch when the client sends it again.
+func TestCrashKeepsProducerState(t *testing.T) {
+	for _, compacted := range []bool{false, true} {
+		t.Run(fmt.Sprint("compacted=", compacted), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := start(t, Options{})
+				cl := client(t, c, "a")
+				for i := range 7 {
+					put(t, cl, "k", fmt.Sprint(i))
+				}
+				f := c.Network().LoseAnswer(simnet.Target{Keys: []int16{int16(kmsg.Produce)}}, 1)
+				refuse := c.Network().RefuseDials(simnet.Target{})
+				done := make(chan error, 1)
+				r := &kgo.Record{Key: []byte("k"), Value: []byte("7")}
+				cl.Produce(t.Context(), r, func(_ *kgo.Record, err error) { done <- err })
+				check(t, f.Wait(t.Context(), 1))
+				if compacted {
+					must(c.Append(topic, 0, kv("k", "foreign")))(t)
+					check(t, c.Compact())
+				}
+				check(t, c.Crash())
+				refuse.Undo()
+				check(t, <-done)
+				if r.Offset != 7 {
+					t.Errorf("the retried record is at offset %d, want 7", r.Offset)
+				}
+				want := int64(8)
+				if compacted {
+					want = 10
+				}
+				if end := must(c.EndOffset(topic, 0))(t); end != want {
+					t.Errorf("the log ends at %d, want %d: the retry was appended twice", end, want)
+				}
+				put(t, cl, "k", "8")
+			})
+		})
+	}
+}
+
+func TestCrashAbortsOpenTransactions(t *testing.T) {
+	c := start(t, Options{})
+	txn := must(c.Begin("t"))(t)
+	must(txn.Append(topic, 0, kv("a", "open")))(t)
+	done := must(c.Begin("u"))(t)
+	must(done.Append(topic, 0, kv("a", "committed")))(t)
+	check(t, done.Commit())
+	check(t, c.Crash())
+	p := must(c.Partition(topic, 0))(t)
+	if p.LastStableOffset != p.HighWatermark {
+		t.Errorf("stable offset %d of %d after a crash, want no open transaction", p.LastStableOffset, p.HighWatermark)
+	}
+	cl := client(t, c, "r", kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	if r := consume(t, cl, 1)[0]; string(r.Value) != "committed" {
+		t.Errorf("read %q, want the committed record only", r.Value)
+	}
+}
+
+// TestReaderLearnsOfTheLostTail checks that kgo can tell the lost tail from
+// the leader epoch: a reader ahead of the log gets a data loss error.
+func TestReaderLearnsOfTheLostTail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, Options{Network: simnet.Config{Latency: simnet.Latency{Min: time.Millisecond}}})
+		reader := client(t, c, "reader", kgo.ConsumeTopics(topic))
+		writer := client(t, c, "writer", kgo.DisableIdempotentWrite())
+		for i := range 5 {
+			put(t, writer, "k", fmt.Sprint(i))
+		}
+		consume(t, reader, 5)
+		must(c.LoseTail(topic, 0, 3))(t)
+		for i := range 9 {
+			must(c.Append(topic, 0, kv("k", fmt.Sprint("new", i))))(t)
+		}
+		var loss *kgo.ErrDataLoss
+		for loss == nil {
+			fs := reader.PollFetches(t.Context())
+			fs.EachError(func(_ string, _ int32, err error) {
+				if e, ok := err.(*kgo.ErrDataLoss); ok {
+					loss = e
+				}
+			})
+			if r := fs.Records(); len(r) > 0 && loss == nil {
+				t.Fatalf("read offset %d without being told of the loss", r[0].Offset)
+			}
+		}
+		if loss.ConsumedTo != 5 || loss.ResetTo != 3 {
+			t.Errorf("data loss from %d to %d, want 5 to 3", loss.ConsumedTo, loss.ResetTo)
+		}
+		if r := consume(t, reader, 1)[0]; string(r.Value) != "new0" || r.Offset != 3 {
+			t.Errorf("the reader goes on with %s at %d, want new0 at 3", r.Value, r.Offset)
+		}
+	})
+}
+
+// TestImageIsAsKfakeWrites compares an image with what kfake itself leaves.
+func TestImageIsAsKfakeWrites(t *testing.T) {
+	theirs, ours := t.TempDir(), t.TempDir()
+	c := start(t, Options{Kfake: []kfake.Opt{kfake.DataDir(theirs)}})
+	cl := client(t, c, "a")
+	for i := range 7 {
+		put(t, cl, "k", fmt.Sprint(i))
+	}
+	if _, _, err := c.halt(); err != nil {
+		t.Fatal(err)
+	}
+	// kfake has written everything at its end; read the log from there.
+	seg := filepath.Join(theirs, "partitions", topic+"-0", "0.dat")
+	raw, err := os.ReadFile(seg)
+	check(t, err)
+	log := must(parseBatches(raw))(t)
+	p := c.part(partition{topic, 0})
+	im := image{Topics: []imageTopic{{
+		Name: topic, ID: p.id, Partitions: 1, Replicas: 1, Configs: CompactConfigs(),
+		Logs: [][]Batch{log}, Ends: []int64{7}, Producers: []map[int64]*producer{p.producers},
+	}}}
+	check(t, im.write(ours))
+	for _, name := range []string{"meta.json", "topics.json", "seq_windows.json", "pids.log", "partitions/kv-0/0.dat", "partitions/kv-0/0.idx"} {
+		got, err := os.ReadFile(filepath.Join(ours, name))
+		check(t, err)
+		want, err := os.ReadFile(filepath.Join(theirs, name))
+		check(t, err)
+		if strings.HasSuffix(name, ".log") {
+			got, want = got[10:], want[10:] // the frame has the checksum of the order of the fields
+		}
+		if same, g, w := equal(name, got, want); !same {
+			t.Errorf("%s:\n got %s\nwant %s", name, g, w)
+		}
+	}
+}
+
+// equal compares files, JSON by meaning.
+func equal(name string, a, b []byte) (same bool, as, bs string) {
+	if !strings.HasSuffix(name, ".json") && !strings.HasSuffix(name, ".log") {
+		return string(a) == string(b), fmt.Sprintf("%x", a), fmt.Sprintf("%x", b)
+	}
+	var x, y any
+	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
+		return false, string(a), string(b)
+	}
+	return reflect.DeepEqual(normal(x), normal(y)), string(a), string(b)
+}
+
+// normal brings the rings of batches into one order: only their set and the
+// place for the next one matter.
+func normal(v any) any {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	ws, ok := m["windows"].([]any)
+	if !ok {
+		return v
+	}
+	for _, w := range ws {
+		w := w.(map[string]any)
+		es := w["entries"].([]any)
+		sort.Slice(es, func(i, j int) bool {
+			return es[i].(map[string]any)["offset"].(float64) < es[j].(map[string]any)["offset"].(float64)
+		})
+		delete(w, "at") // ours starts at the oldest, theirs anywhere
+		delete(w, "seq")
+		delete(w, "offsets") // an older format, always zero
+	}
+	return v
+}
+
+func BenchmarkLoseTail(b *testing.B) {
+	c := start(b, Options{})
+	for range 100 {
+		must(c.Append(topic, 0, kv("k", "v")))(b)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		must(c.Append(topic, 0, kv("k", "v")))(b)
+		must(c.LoseTail(topic, 0, 100))(b)
+	}
+}
