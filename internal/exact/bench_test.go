@@ -108,6 +108,14 @@ func BenchmarkKafkaWorldInParallel(b *testing.B) {
 	b.ReportMetric(3600*float64(b.N)/b.Elapsed().Seconds(), "seeds/h")
 }
 
+// BenchmarkGarbage allocates 600 MB and collects none of it.
+func BenchmarkGarbage(b *testing.B) {
+	g := guestFor(b, "guest", SchedulerRandom)
+	for b.Loop() {
+		run(b, g, RunOptions{Args: []string{"garbage"}})
+	}
+}
+
 // BenchmarkSpin is the cost of a step in the smallest loop there is.
 func BenchmarkSpin(b *testing.B) {
 	g := guestFor(b, "guest", SchedulerRandom)

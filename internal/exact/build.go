@@ -64,16 +64,16 @@ type BuildOptions struct {
 func (o *BuildOptions) validate() error {
 	switch {
 	case o.Package == "":
-		return errors.New("Package is empty: name the main package to build")
+		return errors.New("option Package is empty: name the main package to build")
 	case strings.HasPrefix(o.Package, "-"):
-		return fmt.Errorf("Package %q is not a package", o.Package)
+		return fmt.Errorf("option Package: %q is not a package", o.Package)
 	}
 	switch o.Scheduler {
 	case "":
 		o.Scheduler = SchedulerRandom
 	case SchedulerRandom, SchedulerStock:
 	default:
-		return fmt.Errorf("Scheduler %q is unknown: use %q or %q", o.Scheduler, SchedulerRandom, SchedulerStock)
+		return fmt.Errorf("option Scheduler: %q is unknown: use %q or %q", o.Scheduler, SchedulerRandom, SchedulerStock)
 	}
 	if o.Go == "" {
 		o.Go = "go"

@@ -11,6 +11,9 @@
 // every process, on every machine that has the same guest. Another seed gives
 // another schedule and other random bytes.
 //
+// One thing is left to the processor: the bits of a NaN. A program that prints
+// them may differ between kinds of processors.
+//
 // A guest is the same if its bytes are. Build passes -trimpath, so that they
 // depend on the Go release, the source and the tags, not on where the source
 // lies.

@@ -152,7 +152,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"MaxElapsed":      {MaxElapsed: -1},
 		"MemoryLimit":     {MemoryLimit: -1},
 		"before 1970":     {Start: DefaultStart.AddDate(-50, 0, 0)},
-		`Env "nonsense"`:  {Env: []string{"nonsense"}},
+		`Env: "nonsense"`: {Env: []string{"nonsense"}},
 		"Files is nil":    {Mounts: []Mount{{Path: "/x"}}},
 		"must be absolut": {Mounts: []Mount{{Path: "x", Files: os.DirFS(".")}}},
 	} {

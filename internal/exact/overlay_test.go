@@ -4,13 +4,16 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
 
-func TestPatchesFitTheGoThatRunsTheTests(t *testing.T) {
-	o, err := schedulerOverlay(runtime.GOROOT(), runtime.Version())
+func TestPatchesFitTheInstalledGo(t *testing.T) {
+	tool, err := goTool(t.Context(), BuildOptions{Go: "go"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := schedulerOverlay(tool.GOROOT, tool.GOVERSION)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,15 +95,15 @@ func (o *RunOptions) setDefaults() error {
 	}
 	switch {
 	case o.MaxElapsed < 0:
-		return fmt.Errorf("MaxElapsed %v is negative", o.MaxElapsed)
+		return fmt.Errorf("option MaxElapsed: %v is negative", o.MaxElapsed)
 	case o.MemoryLimit < 0:
-		return fmt.Errorf("MemoryLimit %d is negative", o.MemoryLimit)
+		return fmt.Errorf("option MemoryLimit: %d is negative", o.MemoryLimit)
 	case o.Start.Unix() < 0:
-		return fmt.Errorf("Start %v is before 1970, which the guest's clock cannot show", o.Start)
+		return fmt.Errorf("option Start: %v is before 1970, which the guest's clock cannot show", o.Start)
 	}
 	for _, pair := range o.Env {
 		if key, _, ok := strings.Cut(pair, "="); !ok || key == "" {
-			return fmt.Errorf("Env %q is not key=value", pair)
+			return fmt.Errorf("option Env: %q is not key=value", pair)
 		}
 	}
 	return nil
@@ -126,7 +126,7 @@ func (g *Guest) Run(ctx context.Context, opts RunOptions) (Result, error) {
 	}
 	stderr := &panicWatch{}
 	// The guest must not see the deadline of ctx, only worldOf.
-	inner := context.WithValue(context.Background(), worldKey{}, w)
+	inner := withMemory(context.WithValue(context.Background(), worldKey{}, w))
 	mod, err := g.runtime.InstantiateModule(inner, g.module, moduleConfig(w, opts, stderr))
 	if mod != nil {
 		defer mod.Close(inner)
@@ -164,7 +164,8 @@ func (w *world) result(stderr *panicWatch) Result {
 		r.Schedule = w.schedule
 	}
 	if w.memory != nil {
-		r.Memory = uint64(w.memory.Size())
+		pages, _ := w.memory.Grow(0) // Size would wrap around at 4 GB
+		r.Memory = uint64(pages) << 16
 	}
 	return r
 }

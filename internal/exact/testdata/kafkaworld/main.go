@@ -7,8 +7,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -21,31 +23,51 @@ func main() {
 	brokers := flag.Int("brokers", 3, "number of brokers")
 	clients := flag.Int("clients", 4, "number of producing clients")
 	puts := flag.Int("puts", 25, "records that each client produces")
+	restart := flag.Bool("restart", false, "restart the cluster, with its data, when half of the records are in")
 	flag.Parse()
-	if err := run(*brokers, *clients, *puts); err != nil {
+	w := &world{brokers: *brokers, clients: *clients, puts: *puts, restart: *restart}
+	if err := w.run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(brokers, clients, puts int) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	defer cancel()
-	ports := make([]int, brokers)
+// world is one run.
+type world struct {
+	brokers, clients, puts int
+	restart                bool
+
+	network kfake.VirtualNetwork
+	cluster *kfake.Cluster
+	half    chan struct{} // closed when half of the records have been seen
+}
+
+// start starts the cluster. With restart it keeps its data in files.
+func (w *world) start() (err error) {
+	ports := make([]int, w.brokers)
 	for i := range ports {
 		ports[i] = 9092 + i
 	}
-	network := new(kfake.VirtualNetwork)
-	cluster, err := kfake.NewCluster(
-		kfake.NumBrokers(brokers),
+	opts := []kfake.Opt{
+		kfake.NumBrokers(w.brokers),
 		kfake.Ports(ports...),
-		kfake.ListenFn(network.Listen),
+		kfake.ListenFn(w.network.Listen),
 		kfake.SeedTopics(1, topic),
-	)
-	if err != nil {
+	}
+	if w.restart {
+		opts = append(opts, kfake.DataDir("/tmp/kafka"), kfake.SyncWrites())
+	}
+	w.cluster, err = kfake.NewCluster(opts...)
+	return err
+}
+
+func (w *world) run() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	if err := w.start(); err != nil {
 		return err
 	}
-	defer cluster.Close()
+	defer func() { w.cluster.Close() }()
 
 	lines := make(chan string, 1024)
 	printed := make(chan struct{})
@@ -57,8 +79,8 @@ func run(brokers, clients, puts int) error {
 	}()
 	open := func(opts ...kgo.Opt) (*kgo.Client, error) {
 		return kgo.NewClient(append(opts,
-			kgo.SeedBrokers(cluster.ListenAddrs()...),
-			kgo.Dialer(network.DialContext))...)
+			kgo.SeedBrokers(w.cluster.ListenAddrs()...),
+			kgo.Dialer(w.dial))...)
 	}
 
 	consumer, err := open(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
@@ -67,14 +89,23 @@ func run(brokers, clients, puts int) error {
 	}
 	defer consumer.Close()
 	var wg sync.WaitGroup
-	wg.Go(func() { consume(ctx, consumer, clients*puts, lines) })
-	for c := range clients {
+	w.half = make(chan struct{})
+	wg.Go(func() { w.consume(ctx, consumer, lines) })
+	for c := range w.clients {
 		producer, err := open(kgo.DefaultProduceTopic(topic))
 		if err != nil {
 			return err
 		}
 		defer producer.Close()
-		wg.Go(func() { produce(ctx, producer, c, puts, lines) })
+		wg.Go(func() { produce(ctx, producer, c, w.puts, lines) })
+	}
+	if w.restart {
+		<-w.half
+		lines <- fmt.Sprintf("%d restart", time.Now().UnixNano())
+		w.cluster.Close()
+		if err := w.start(); err != nil {
+			return err
+		}
 	}
 	wg.Wait()
 	close(lines)
@@ -97,16 +128,27 @@ func produce(ctx context.Context, client *kgo.Client, id, puts int, lines chan<-
 	}
 }
 
-func consume(ctx context.Context, client *kgo.Client, want int, lines chan<- string) {
-	for seen := 0; seen < want; {
+func (w *world) consume(ctx context.Context, client *kgo.Client, lines chan<- string) {
+	for seen := 0; seen < w.clients*w.puts; {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err0(); err != nil {
 			lines <- fmt.Sprintf("%d poll: %v", time.Now().UnixNano(), err)
 			return
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			seen++
+			if seen++; seen == w.clients*w.puts/2 {
+				close(w.half)
+			}
 			lines <- fmt.Sprintf("%d offset %d %s = %s", time.Now().UnixNano(), r.Offset, r.Key, r.Value)
 		})
 	}
+}
+
+// dial refuses as TCP does, so that kgo tries again.
+func (w *world) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := w.network.DialContext(ctx, network, address)
+	if err != nil {
+		err = &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+	}
+	return conn, err
 }
