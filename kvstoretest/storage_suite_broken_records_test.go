@@ -123,14 +123,16 @@ func keepSlices(b *bentRecords) {
 	b.onGet = func(_ context.Context, key []byte) ([]byte, error) { return kept[string(key)], nil }
 }
 
-// recordsInHalves applies records in two parts, with a gap in one of the rounds.
+// recordsInHalves applies the records of one round in two parts, with a gap
+// between them.
 func recordsInHalves(b *bentRecords, g *gap) func(context.Context, []kvstore.Record) error {
 	return func(ctx context.Context, records []kvstore.Record) error {
+		if records[0].Revision != 100 {
+			return b.good.ApplyRecords(ctx, records)
+		}
 		half := len(records) / 2
 		err := b.good.ApplyRecords(ctx, records[:half])
-		if records[0].Revision == 100 {
-			g.wait()
-		}
+		g.wait()
 		return errors.Join(err, b.good.ApplyRecords(ctx, records[half:]))
 	}
 }
