@@ -34,8 +34,10 @@ type world struct {
 }
 
 // fuelChunk is how many steps a guest makes between two looks at its context:
-// some tens of milliseconds. It does not change what a guest does.
-const fuelChunk = 1 << 24
+// one to thirty milliseconds. It does not change what a guest does. It also
+// bounds how long a guest can hold up the host's garbage collector, which cannot
+// interrupt machine code that is not Go's.
+const fuelChunk = 1 << 20
 
 // Domains keep the streams of one seed apart.
 const (
