@@ -227,26 +227,9 @@ func (c *Client) Shutdown(ctx context.Context) error {
 		case <-ctx.Done():
 			err = fmt.Errorf("shutdown: writes still under way: %w", contextError(ctx))
 		}
-		if err == nil {
-			err = c.awaitVisible(ctx)
-		}
 	}
 	if cerr := c.Close(); cerr != nil {
 		return cerr
-	}
-	return err
-}
-
-// awaitVisible waits until everything that waits for the position got it.
-func (c *Client) awaitVisible(ctx context.Context) error {
-	far := c.tracker.farthest()
-	if far < 0 {
-		return nil
-	}
-	term, _, _ := c.tracker.now()
-	err := c.tracker.wait(ctx, far, term)
-	if errors.Is(err, ErrClientClosed) {
-		return nil
 	}
 	return err
 }

@@ -231,15 +231,15 @@ func target(clients ...string) simnet.Target { return simnet.Target{Clients: cli
 
 func latency(d time.Duration) simnet.Latency { return simnet.Latency{Min: d, Mean: d, Max: d} }
 
-// plain is a storage with nothing but what Storage asks for.
-type plain struct {
+// plainStorage is a storage with nothing but what Storage asks for.
+type plainStorage struct {
 	mu   sync.RWMutex
 	data map[string][]byte
 }
 
-func newPlain() *plain { return &plain{data: map[string][]byte{}} }
+func newPlain() *plainStorage { return &plainStorage{data: map[string][]byte{}} }
 
-func (p *plain) Get(_ context.Context, key []byte) ([]byte, error) {
+func (p *plainStorage) Get(_ context.Context, key []byte) ([]byte, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	v, ok := p.data[string(key)]
@@ -249,21 +249,21 @@ func (p *plain) Get(_ context.Context, key []byte) ([]byte, error) {
 	return v, nil
 }
 
-func (p *plain) Set(_ context.Context, key, value []byte) error {
+func (p *plainStorage) Set(_ context.Context, key, value []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.data[string(key)] = value
 	return nil
 }
 
-func (p *plain) Delete(_ context.Context, key []byte) error {
+func (p *plainStorage) Delete(_ context.Context, key []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.data, string(key))
 	return nil
 }
 
-func (p *plain) Range(_ context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions) iter.Seq2[kvstore.KeyValue, error] {
+func (p *plainStorage) Range(_ context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions) iter.Seq2[kvstore.KeyValue, error] {
 	return func(yield func(kvstore.KeyValue, error) bool) {
 		p.mu.RLock()
 		keys := slices.Sorted(maps.Keys(p.data))

@@ -63,6 +63,8 @@ func promised() []kgo.Opt {
 		kgo.FetchMaxWait(defaultFetchWait),
 		kgo.FetchMinBytes(1),
 		kgo.FetchMaxPartitionBytes(defaultFetchBytes),
+		// Telemetry makes closing wait for brokers that do not answer.
+		kgo.DisableClientMetrics(),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -69,15 +70,17 @@ func (o *opener) giveUp(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return &WaitError{Position: -1, Target: -1, Cause: o.last, Err: contextError(ctx)}
 	}
-	for _, final := range finalErrors {
-		if errors.Is(err, final) {
-			return err
-		}
+	if final(err) {
+		return err
 	}
 	return nil
 }
 
-// finalErrors are errors that no waiting mends while a client opens.
+// final reports whether no waiting mends err while a client opens.
+func final(err error) bool {
+	return slices.ContainsFunc(finalErrors, func(f error) bool { return errors.Is(err, f) })
+}
+
 var finalErrors = []error{
 	kerr.TopicAuthorizationFailed,
 	kerr.ClusterAuthorizationFailed,

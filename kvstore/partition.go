@@ -280,22 +280,8 @@ func (p *partition) fetch(ctx context.Context, offset int64, lim fetchLimits, op
 		return out, err
 	}
 	opts.Offset, opts.Topic, opts.Partition = offset, p.topic, partitionNumber
-	fp, next := kgo.ProcessFetchPartition(opts, &part, dec, nil)
-	out.records, out.next = fp.Records, next
-	if fp.Err != nil {
-		// What was read before the damage counts, the damage is not
-		// skipped, whatever the decoder thinks of it.
-		out.next = offset
-		if n := len(fp.Records); n > 0 {
-			out.next = fp.Records[n-1].Offset + 1
-		}
-		return out, fmt.Errorf("fetch at offset %d: %w: %w", out.next, errCorrupt, fp.Err)
-	}
-	return out, nil
+	return out, decode(&out, &part, opts, dec)
 }
-
-// errCorrupt marks a fetch whose content can't be decoded.
-var errCorrupt = errors.New("corrupt record batch")
 
 const readCommitted = 1
 

@@ -27,6 +27,7 @@ type rebuild struct {
 
 	cause   error
 	begun   bool
+	asked   bool // the first fetch was sent
 	started time.Time
 	target  int64 // the high watermark when the rebuild began
 	opening bool
@@ -91,10 +92,7 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 			return err
 		}
 	}
-	if start < end {
-		return nil
-	}
-	return t.finishRebuild(ctx, fetched{stable: end, end: end}) // nothing to read
+	return nil
 }
 
 // finishRebuild lets reads pass once the view equals the log.

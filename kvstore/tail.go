@@ -74,7 +74,7 @@ func (t *tail) run(ctx context.Context) error {
 // fatal returns the error that ends the client, nil when it is worth another
 // try.
 func (t *tail) fatal(err error) error {
-	if errors.Is(err, ErrTopicRecreated) {
+	if errors.Is(err, ErrTopicRecreated) || t.rebuild != nil && t.rebuild.opening && final(err) {
 		return err
 	}
 	if !isMissingTopic(err) {
@@ -114,7 +114,11 @@ func (t *tail) step(ctx context.Context) error {
 	if t.rebuild != nil && !t.rebuild.begun { // validate found the log truncated
 		return nil
 	}
-	f, fetchErr := t.part.fetch(ctx, t.pos, t.limits, t.decode, t.codec)
+	limits := t.limits
+	if rb := t.rebuild; rb != nil && !rb.asked {
+		rb.asked, limits.wait = true, 0 // there may be nothing to wait for
+	}
+	f, fetchErr := t.part.fetch(ctx, t.pos, limits, t.decode, t.codec)
 	if f.next > t.pos {
 		if err := t.apply(ctx, f); err != nil {
 			return err

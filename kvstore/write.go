@@ -68,6 +68,10 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	if ctx.Err() != nil {
 		return fail(ErrNotWritten, contextError(ctx), -1)
 	}
+	if err := c.writer.enter(); err != nil {
+		return fail(ErrNotWritten, err, -1)
+	}
+	defer c.writer.leave()
 	res := c.writer.submit(ctx, &write{changes: changes, size: batchSize(changes) - batchOverhead, result: make(chan written, 1)})
 	if res.outcome != nil {
 		return fail(res.outcome, res.cause, -1)

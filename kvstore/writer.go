@@ -26,12 +26,13 @@ type writer struct {
 	track *tracker
 	probe *produceProbe
 
-	mu    sync.Mutex
-	queue []*write
-	wake  chan struct{} // of capacity 1
-	dead  error         // new writes fail with it
-	busy  bool          // a group is on its way
-	idle  chan struct{} // not nil: closed when the queue is empty and busy is false
+	mu     sync.Mutex
+	queue  []*write
+	wake   chan struct{} // of capacity 1
+	dead   error         // new writes fail with it
+	failed bool          // and so do those that have begun
+	calls  int           // writes that have not returned to their callers
+	idle   chan struct{} // not nil: closed when calls gets 0
 }
 
 // change is one key's change; a nil value deletes.
@@ -62,7 +63,7 @@ const maxGroup = 4096
 // submit queues a write and waits for its outcome, or for the end of ctx.
 func (w *writer) submit(ctx context.Context, wr *write) written {
 	w.mu.Lock()
-	if w.dead != nil {
+	if w.failed {
 		w.mu.Unlock()
 		return written{revision: -1, outcome: ErrNotWritten, cause: w.dead}
 	}
@@ -101,22 +102,33 @@ func (w *writer) withdraw(wr *write) bool {
 	for i, q := range w.queue {
 		if q == wr {
 			w.queue = append(w.queue[:i], w.queue[i+1:]...)
-			w.settle()
 			return true
 		}
 	}
 	return false
 }
 
-// settle wakes whoever drains, once nothing is left. The caller holds mu.
-func (w *writer) settle() {
-	if w.idle != nil && !w.busy && len(w.queue) == 0 {
+// enter begins a write; each successful one is ended by leave.
+func (w *writer) enter() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dead != nil {
+		return w.dead
+	}
+	w.calls++
+	return nil
+}
+
+func (w *writer) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.calls--; w.calls == 0 && w.idle != nil {
 		close(w.idle)
 		w.idle = nil
 	}
 }
 
-// drained returns a channel that closes once no write is queued or on its way.
+// drained returns a channel that closes once no write is under way.
 func (w *writer) drained() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -124,7 +136,10 @@ func (w *writer) drained() <-chan struct{} {
 		w.idle = make(chan struct{})
 	}
 	ch := w.idle
-	w.settle()
+	if w.calls == 0 {
+		close(w.idle)
+		w.idle = nil
+	}
 	return ch
 }
 
@@ -142,6 +157,7 @@ func (w *writer) refuse(err error) {
 func (w *writer) fail(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.failed = true
 	if w.dead == nil {
 		w.dead = err
 	}
@@ -149,7 +165,6 @@ func (w *writer) fail(err error) {
 		wr.result <- written{revision: -1, outcome: ErrNotWritten, cause: err}
 	}
 	w.queue = nil
-	w.settle()
 }
 
 // run sends groups until ctx ends. It returns once nothing is on its way.
@@ -171,7 +186,6 @@ func (w *writer) run(ctx context.Context) {
 func (w *writer) next() []*write {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.busy = false
 	size, records, n := batchOverhead, 0, 0
 	for _, wr := range w.queue {
 		// A record's size depends a little on its place in the batch.
@@ -186,10 +200,8 @@ func (w *writer) next() []*write {
 		}
 	}
 	if n == 0 {
-		w.settle()
 		return nil
 	}
-	w.busy = true
 	group := append([]*write(nil), w.queue[:n]...)
 	clear(w.queue[:n])
 	w.queue = w.queue[n:]

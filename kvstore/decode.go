@@ -1,0 +1,92 @@
+package kvstore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// errCorrupt marks a fetch whose content can't be decoded.
+var errCorrupt = errors.New("corrupt record batch")
+
+// errNothing marks an answer without data where there is some, which a broker
+// gives while it throttles.
+var errNothing = errors.New("the broker answered nothing")
+
+// decode decodes what a fetch brought into out. What precedes a damaged batch
+// counts; the damaged batch and what follows it does not: a client that steps
+// over records is no longer at a prefix of the log.
+func decode(out *fetched, part *kmsg.FetchResponseTopicPartition, opts kgo.ProcessFetchPartitionOpts, dec kgo.Decompressor) error {
+	offset := opts.Offset
+	var decoded []int // records decoded, batch by batch
+	fp, next := kgo.ProcessFetchPartition(opts, part, dec, func(m kgo.FetchBatchMetrics) { decoded = append(decoded, m.NumRecords) })
+	out.records, out.next = fp.Records, next
+
+	bad, why := fp.Err, int64(-1)
+	if bad != nil {
+		// kgo moves on past a batch of an unknown format.
+		why = offset
+		if n := len(fp.Records); n > 0 {
+			why = fp.Records[n-1].Offset + 1
+		}
+	}
+	if first, ok := shortBatch(part.RecordBatches, decoded, offset); ok && (why < 0 || first <= why) {
+		// kgo leaves out records that it can't decode, and goes on behind
+		// the batch when another one follows.
+		bad, why = errors.New("its records do not match its header"), max(first, offset)
+	}
+	if bad != nil {
+		out.cut(why)
+		return fmt.Errorf("fetch at offset %d: %w: %w", why, errCorrupt, bad)
+	}
+	switch {
+	case next > offset:
+		return nil
+	case len(part.RecordBatches) > 0:
+		return fmt.Errorf("fetch at offset %d: %w: no whole batch in %d bytes", offset, errCorrupt, len(part.RecordBatches))
+	case offset < out.stable:
+		return fmt.Errorf("fetch at offset %d: %w, though all is decided up to offset %d", offset, errNothing, out.stable)
+	}
+	return nil
+}
+
+// cut drops everything from offset on.
+func (f *fetched) cut(offset int64) {
+	for n := len(f.records); n > 0 && f.records[n-1].Offset >= offset; n-- {
+		f.records = f.records[:n-1]
+	}
+	f.next = offset
+}
+
+// Places in the header of a record batch, version 2.
+const (
+	headerLength     = 8
+	headerMagic      = 16
+	headerLastDelta  = 23
+	headerNumRecords = 57
+)
+
+// shortBatch returns the first offset of the first batch of which fewer records
+// were decoded than its header promises.
+func shortBatch(raw []byte, decoded []int, offset int64) (first int64, ok bool) {
+	for _, n := range decoded {
+		if len(raw) < batchOverhead || raw[headerMagic] != 2 {
+			return 0, false
+		}
+		size := int(binary.BigEndian.Uint32(raw[headerLength:])) + 12
+		if size < batchOverhead || size > len(raw) {
+			return 0, false
+		}
+		first = int64(binary.BigEndian.Uint64(raw))
+		last := first + int64(int32(binary.BigEndian.Uint32(raw[headerLastDelta:])))
+		promised := int(int32(binary.BigEndian.Uint32(raw[headerNumRecords:])))
+		if last >= offset && n != promised {
+			return first, true
+		}
+		raw = raw[size:]
+	}
+	return 0, false
+}

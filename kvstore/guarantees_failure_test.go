@@ -1,0 +1,449 @@
+package kvstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory"
+)
+
+func storages() map[string]func() kvstore.Storage {
+	return map[string]func() kvstore.Storage{
+		"memory": func() kvstore.Storage { return memory.New() },
+		"plain":  func() kvstore.Storage { return newPlain() },
+	}
+}
+
+func TestTruncationRebuildsAndHooksReportWhatVanished(t *testing.T) {
+	for name, storage := range storages() {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+				var hooks hookBook
+				c := w.openOn("c", storage(), hooks.options()...)
+				w.put(c, "a", "1")
+				w.put(c, "b", "1")
+				w.put(c, "a", "2")
+				w.put(c, "c", "1")
+				if _, err := w.cluster.LoseTail(topic, 0, 2); err != nil {
+					t.Fatal(err)
+				}
+				w.produce(w.kafka("other"), record("d", "1"))
+				if err := c.Sync(w.within(time.Minute)); err != nil {
+					t.Fatal(err)
+				}
+				w.eventually("the lost tail is noticed", func() bool { return c.Status().Rebuilds == 1 && c.Status().State == kvstore.StateLive })
+				if got, want := w.contents(c), "a=1 b=1 d=1 "; got != want {
+					t.Errorf("contents after the loss = %q, want %q", got, want)
+				}
+				want := []string{"set a=1", "set b=1", "set a=2", "set c=1", "delete c", "set a=1", "set d=1"}
+				if got := hooks.all(); !slices.Equal(got, want) {
+					t.Errorf("hooks = %q, want %q", got, want)
+				}
+				if got, want := c.Position(), w.end(); got != want {
+					t.Errorf("Position() = %d, want %d", got, want)
+				}
+			})
+		})
+	}
+}
+
+func TestReadsWaitWhileRebuilding(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "a", "1")
+		w.put(c, "b", "1")
+		if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		// The client gets to learn of the loss, but not to read the log.
+		hold := w.cluster.Network().Stall(onlyFetches("c"))
+		w.eventually("rebuilding", func() bool { return c.Status().State == kvstore.StateRebuilding })
+		if err := c.Status().Err; !errors.Is(err, kvstore.ErrDataLoss) {
+			t.Errorf("Status().Err = %v, want ErrDataLoss", err)
+		}
+		var err error
+		d := took(func() { _, err = c.Get(w.within(2*time.Second), []byte("a")) })
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, kvstore.ErrDataLoss) || d != 2*time.Second {
+			t.Errorf("Get while rebuilding = %v after %v, want the deadline after 2s, because of ErrDataLoss", err, d)
+		}
+		for _, err := range c.Range(w.within(time.Second), kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Range while rebuilding = %v, want the deadline", err)
+			}
+		}
+		got := make(chan string)
+		go func() { got <- w.contents(c) }()
+		hold.Undo()
+		if got, want := <-got, "a=1 "; got != want {
+			t.Errorf("contents after the rebuild = %q, want %q", got, want)
+		}
+	})
+}
+
+func TestRecordsDeletedUnderALaggingReaderRebuild(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		var hooks hookBook
+		c, other := w.open("c", hooks.options()...), w.kafka("other")
+		w.put(c, "a", "1")
+		hold := w.cluster.Network().Stall(target("c"))
+		for i := range 5 {
+			w.produce(other, record(fmt.Sprint(i), "x"))
+		}
+		if err := w.cluster.DeleteRecords(topic, 0, 4); err != nil {
+			t.Fatal(err)
+		}
+		hold.Undo()
+		w.eventually("the rebuild", func() bool { return c.Position() == 6 && c.Status().State == kvstore.StateLive })
+		if got, want := w.contents(c), "3=x 4=x "; got != want {
+			t.Errorf("contents = %q, want %q", got, want)
+		}
+		// The fetch that was waiting has brought record 0.
+		want := []string{"set a=1", "set 0=x", "delete 0", "delete a", "set 3=x", "set 4=x"}
+		if got := hooks.all(); !slices.Equal(got, want) {
+			t.Errorf("hooks = %q, want %q", got, want)
+		}
+	})
+}
+
+func TestAcknowledgedWriteLostWithTheTailIsUnknown(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "a", "1")
+		hold := w.cluster.Network().Stall(onlyFetches("c"))
+		res := make(chan error)
+		go func() { res <- c.Put(w.within(time.Minute), []byte("b"), []byte("1")) }()
+		w.eventually("the write is in the log", func() bool { return w.end() == 2 })
+		time.Sleep(100 * time.Millisecond)
+		if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		hold.Undo()
+		err := <-res
+		if !errors.Is(err, kvstore.ErrOutcomeUnknown) || !errors.Is(err, kvstore.ErrDataLoss) {
+			t.Errorf("Put whose record was lost with the tail = %v, want unknown because of ErrDataLoss", err)
+		}
+	})
+}
+
+func TestTopicDeletedEndsTheClient(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "a", "1")
+		if err := w.cluster.DeleteTopic(topic); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("the client knows", func() bool { return c.Status().State == kvstore.StateFailed })
+		w.wantDead(c, kvstore.ErrTopicDeleted)
+	})
+}
+
+func TestTopicRecreatedEndsTheClient(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "a", "1")
+		if err := w.cluster.RecreateTopic(topic); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("the client knows", func() bool { return c.Status().State == kvstore.StateFailed })
+		w.wantDead(c, kvstore.ErrTopicRecreated)
+		if got := w.end(); got != 0 {
+			t.Errorf("the new topic ends at %d: something was written to it", got)
+		}
+	})
+}
+
+// Brokers before Kafka 2.8 have no topic ids, and fetches name the topic.
+func TestTopicRecreatedWithoutIDsRebuilds(t *testing.T) {
+	opts := withTopic(1)
+	inWorld(t, opts, func(t *testing.T, w *world) {
+		old := kvstore.WithKafkaOptions(kgo.MaxVersions(versionsWithoutTopicIDs()))
+		var hooks hookBook
+		c := w.open("c", append(hooks.options(), old)...)
+		w.put(c, "a", "1")
+		w.put(c, "b", "1")
+		if err := w.cluster.RecreateTopic(topic); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("the rebuild", func() bool { return c.Status().Rebuilds > 0 && c.Status().State == kvstore.StateLive })
+		w.put(c, "c", "1")
+		if got, want := w.contents(c), "c=1 "; got != want {
+			t.Errorf("contents = %q, want %q", got, want)
+		}
+		want := []string{"set a=1", "set b=1", "delete a", "delete b", "set c=1"}
+		if got := hooks.all(); !slices.Equal(got, want) {
+			t.Errorf("hooks = %q, want %q", got, want)
+		}
+	})
+}
+
+func (w *world) wantDead(c *kvstore.Client, sentinel error) {
+	w.t.Helper()
+	ctx := w.within(time.Second)
+	_, getErr := c.Get(ctx, []byte("a"))
+	var rangeErr error
+	for _, err := range c.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
+		rangeErr = err
+	}
+	for op, err := range map[string]error{
+		"Get": getErr, "Range": rangeErr,
+		"Put":          c.Put(ctx, []byte("k"), nil),
+		"Delete":       c.Delete(ctx, []byte("k")),
+		"Execute":      c.Batch().Put([]byte("k"), nil).Execute(ctx),
+		"Sync":         c.Sync(ctx),
+		"WaitRevision": c.WaitRevision(ctx, 100),
+		"Status":       c.Status().Err,
+	} {
+		if !errors.Is(err, sentinel) {
+			w.t.Errorf("%s = %v, want %v", op, err, sentinel)
+		}
+	}
+	if err := c.Put(ctx, []byte("k"), nil); !errors.Is(err, kvstore.ErrNotWritten) {
+		w.t.Errorf("Put on a client that has ended = %v, want ErrNotWritten", err)
+	}
+}
+
+func TestRevokedAuthorisationIsSeenAndRecovers(t *testing.T) {
+	opts := withTopic(1)
+	opts.Users = map[string]string{"u": "p"}
+	inWorld(t, opts, func(t *testing.T, w *world) {
+		all := []kmsg.ACLOperation{kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs}
+		if err := w.cluster.Allow("u", topic, all...); err != nil {
+			t.Fatal(err)
+		}
+		login := kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism()))
+		c := w.open("c", login)
+		w.put(c, "a", "1")
+		if err := w.cluster.Revoke("u", topic, all...); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("stalled", func() bool {
+			s := c.Status()
+			return s.State == kvstore.StateStalled && errors.Is(s.Err, kerr.TopicAuthorizationFailed)
+		})
+		w.want(c, "a", "1") // stale, and Status says so
+		err := c.Put(w.within(5*time.Second), []byte("b"), nil)
+		if !errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kvstore.ErrOutcomeUnknown) {
+			t.Errorf("Put without the right to write = %v, want a definite TOPIC_AUTHORIZATION_FAILED", err)
+		}
+		if err := c.Sync(w.within(time.Second)); !errors.Is(err, kerr.TopicAuthorizationFailed) {
+			t.Errorf("Sync without the right to read = %v, want TOPIC_AUTHORIZATION_FAILED as its cause", err)
+		}
+		if err := w.cluster.Allow("u", topic, all...); err != nil {
+			t.Fatal(err)
+		}
+		w.put(c, "b", "1")
+		w.eventually("live", func() bool { return c.Status().State == kvstore.StateLive })
+	})
+}
+
+func TestCorruptBatchIsNotSkipped(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "a", "1")
+		if _, err := w.cluster.AppendGarbage(topic, 0); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("stalled", func() bool {
+			s := c.Status()
+			return s.State == kvstore.StateStalled && strings.Contains(s.Err.Error(), "corrupt record batch")
+		})
+		if got := c.Position(); got != 1 {
+			t.Errorf("Position() = %d, want 1: the corrupt batch must not be passed", got)
+		}
+		err := c.Put(w.within(time.Second), []byte("b"), nil)
+		if !errors.Is(err, kvstore.ErrNotVisible) || !strings.Contains(err.Error(), "corrupt record batch") {
+			t.Errorf("Put behind a corrupt batch = %v, want ErrNotVisible with the cause", err)
+		}
+		w.want(c, "a", "1")
+	})
+}
+
+func TestRepeatingErrorIsLoggedOnceASecond(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c", kvstore.WithKafkaOptions(kgo.RetryBackoffFn(func(int) time.Duration { return 10 * time.Millisecond })))
+		w.put(c, "a", "1")
+		if err := w.cluster.StopBroker(0); err != nil {
+			t.Fatal(err)
+		}
+		before := len(w.logs.all())
+		time.Sleep(10 * time.Second)
+		logged := w.logs.all()[before:]
+		if len(logged) < 5 || len(logged) > 12 {
+			t.Errorf("%d messages in 10s of a broker that is away, want about one a second: %q", len(logged), logged)
+		}
+		if last := logged[len(logged)-1]; strings.Contains(last, "omitted=0") {
+			t.Errorf("the message %q does not count those left out", last)
+		}
+		if err := w.cluster.StartBroker(0); err != nil {
+			t.Fatal(err)
+		}
+		w.put(c, "a", "2")
+	})
+}
+
+func TestCloseIsIdempotentConcurrentAndWaits(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "a", "1")
+		hold := w.cluster.Network().Stall(target("c"))
+		defer hold.Undo()
+		puts := make(chan error, 3)
+		for range 3 {
+			go func() { puts <- c.Put(t.Context(), []byte("k"), []byte("v")) }()
+		}
+		waits := make(chan error, 2)
+		go func() { waits <- c.Sync(t.Context()) }()
+		go func() { waits <- c.WaitRevision(t.Context(), 100) }()
+		time.Sleep(time.Second)
+		var wg sync.WaitGroup
+		d := took(func() {
+			for range 5 {
+				wg.Go(func() {
+					if err := c.Close(); err != nil {
+						t.Error(err)
+					}
+					if _, err := c.Get(t.Context(), []byte("a")); !errors.Is(err, kvstore.ErrClientClosed) {
+						t.Errorf("Get after Close = %v", err)
+					}
+				})
+			}
+			wg.Wait()
+		})
+		if d > 100*time.Millisecond {
+			t.Errorf("Close took %v", d)
+		}
+		unknown := 0
+		for range 3 {
+			err := <-puts
+			if !errors.Is(err, kvstore.ErrClientClosed) {
+				t.Errorf("Put under way = %v, want ErrClientClosed", err)
+			}
+			if errors.Is(err, kvstore.ErrOutcomeUnknown) {
+				unknown++
+			} else if !errors.Is(err, kvstore.ErrNotWritten) {
+				t.Errorf("Put under way = %v, want an outcome", err)
+			}
+		}
+		if unknown != 1 {
+			t.Errorf("%d of 3 writes are unknown, want the 1 that was on its way", unknown)
+		}
+		for range 2 {
+			if err := <-waits; !errors.Is(err, kvstore.ErrClientClosed) {
+				t.Errorf("a wait under way = %v, want ErrClientClosed", err)
+			}
+		}
+		if got := c.Status().State; got != kvstore.StateClosed {
+			t.Errorf("state = %v, want closed", got)
+		}
+	})
+}
+
+func TestCloseFromAHook(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		var c *kvstore.Client
+		ready := make(chan struct{})
+		returned := make(chan error, 1)
+		c = w.open("c", kvstore.WithOnSetHook(func(k, _ []byte) {
+			<-ready
+			if string(k) == "close" {
+				returned <- c.Close()
+			}
+		}))
+		close(ready)
+		err := c.Put(w.within(time.Minute), []byte("close"), nil)
+		if err := <-returned; err != nil {
+			t.Error(err)
+		}
+		if err != nil && !errors.Is(err, kvstore.ErrClientClosed) {
+			t.Errorf("the write that closed its client = %v", err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestShutdownDrainsFirst(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		slow, err := w.cluster.Network().Delay(target("c"), latency(200*time.Millisecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer slow.Undo()
+		puts := make(chan error, 10)
+		for i := range 10 {
+			go func() { puts <- c.Put(t.Context(), fmt.Appendf(nil, "%d", i), nil) }()
+		}
+		time.Sleep(time.Millisecond)
+		if err := c.Shutdown(w.within(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			if err := <-puts; err != nil {
+				t.Errorf("a write that was under way = %v, want it done", err)
+			}
+		}
+		if got := w.end(); got != 10 {
+			t.Errorf("the log ends at %d, want 10", got)
+		}
+		if err := c.Put(t.Context(), []byte("k"), nil); !errors.Is(err, kvstore.ErrClientClosed) || !errors.Is(err, kvstore.ErrNotWritten) {
+			t.Errorf("Put after Shutdown = %v, want ErrClientClosed", err)
+		}
+	})
+}
+
+func TestShutdownIsBoundedByItsContext(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "a", "1")
+		hold := w.cluster.Network().Stall(target("c"))
+		defer hold.Undo()
+		put := make(chan error, 1)
+		go func() { put <- c.Put(t.Context(), []byte("k"), nil) }()
+		time.Sleep(time.Second)
+		var err error
+		d := took(func() { err = c.Shutdown(w.within(2 * time.Second)) })
+		if !errors.Is(err, context.DeadlineExceeded) || d > 2*time.Second+100*time.Millisecond {
+			t.Errorf("Shutdown = %v after %v, want the deadline after 2s", err, d)
+		}
+		if err := <-put; !errors.Is(err, kvstore.ErrOutcomeUnknown) || !errors.Is(err, kvstore.ErrClientClosed) {
+			t.Errorf("the write under way = %v, want unknown and ErrClientClosed", err)
+		}
+	})
+}
+
+func TestNothingIsLeftWhenOpeningFails(t *testing.T) {
+	// The bubble fails the test when a goroutine is left.
+	inWorld(t, fakecluster.Options{Brokers: 1, Topics: []fakecluster.Topic{{Name: topic, Partitions: 2}}}, func(t *testing.T, w *world) {
+		if _, err := kvstore.NewClient(w.within(time.Minute), topic, memory.New(), w.options("c")...); !errors.Is(err, kvstore.ErrTopicConfig) {
+			t.Errorf("NewClient = %v, want ErrTopicConfig", err)
+		}
+		if err := w.cluster.StopBroker(0); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		d := took(func() {
+			_, err = kvstore.NewClient(w.within(3*time.Second), topic, memory.New(), w.options("c")...)
+		})
+		if !errors.Is(err, context.DeadlineExceeded) || d > 3*time.Second+100*time.Millisecond {
+			t.Errorf("NewClient without a broker = %v after %v, want the deadline after 3s", err, d)
+		}
+		if !strings.Contains(err.Error(), "refused") {
+			t.Errorf("error %q does not name the cause", err)
+		}
+	})
+}
