@@ -170,8 +170,8 @@ func runGoBuild(ctx context.Context, opts BuildOptions, args []string, path stri
 			return nil, err
 		}
 	case errors.Is(err, fs.ErrNotExist):
-		report(opts.Progress, "building %s for the exact engine with the %s scheduler (the first time this compiles the standard library too, about a minute)",
-			opts.Package, opts.Scheduler)
+		report(opts.Progress, "building %s for the exact engine with the %s scheduler "+
+			"(the first time this compiles the standard library too, about a minute)", opts.Package, opts.Scheduler)
 	default:
 		return nil, err
 	}

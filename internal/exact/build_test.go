@@ -19,7 +19,11 @@ func fakeGo(t *testing.T, goroot string) string {
 		t.Skip("writes a shell script")
 	}
 	path := filepath.Join(t.TempDir(), "go")
-	script := fmt.Sprintf("#!/bin/sh\nif [ \"$1\" = env ]; then echo '{\"GOROOT\":%q,\"GOVERSION\":\"go1.99.1\"}'; exit; fi\necho called with \"$@\"\nexit 1\n", goroot)
+	script := fmt.Sprintf(`#!/bin/sh
+if [ "$1" = env ]; then echo '{"GOROOT":%q,"GOVERSION":"go1.99.1"}'; exit; fi
+echo called with "$@"
+exit 1
+`, goroot)
 	if err := os.WriteFile(path, []byte(script), 0o777); err != nil {
 		t.Fatal(err)
 	}
