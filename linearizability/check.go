@@ -1,6 +1,9 @@
 package linearizability
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Options configure Check. The zero value is right for most uses.
 type Options struct {
@@ -49,14 +52,110 @@ func Check(h *History, opts Options) *Verdict {
 	if len(h.Ops) == 0 {
 		v.Status = Inconclusive
 		v.Undecided = append(v.Undecided, "the history is empty: it has no operation")
-		v.Assumptions = append(v.Assumptions, &AssumptionError{Assumption: "a history has operations", Detail: "this one has none"})
+		v.Assumptions = append(v.Assumptions, &AssumptionError{
+			Assumption: "a history has operations", Detail: "this one has none",
+		})
 		return v
 	}
 	if v.Assumptions = checkAssumptions(h); len(v.Assumptions) > 0 {
 		v.Status = HarnessFailure
 		return v
 	}
-	v.Status = Inconclusive
-	v.Undecided = append(v.Undecided, "no check has run")
+	j := newJudge(h, opts)
+	j.events = j.opEvents()
+	if h.Header.Tap == TapExact || len(h.Log) > 0 {
+		j.witness()
+	} else {
+		j.noWitness()
+	}
+	j.checkPorcupine()
+	v.Disagreements = j.compare()
+	j.noEvidence()
+	j.report(v)
+	j.conclude(v)
 	return v
+}
+
+// witness runs the checks that compare the history with the log.
+func (j *judge) witness() {
+	j.x = newLogIndex(j.h)
+	j.match()
+	j.checkWrites()
+	j.sweep()
+	j.checkHooks()
+	j.checkStates()
+}
+
+// noWitness notes what cannot be judged for want of a log.
+func (j *judge) noWitness() {
+	for _, id := range AllChecks() {
+		switch id {
+		case CheckConvergence, CheckPorcupineKey, CheckPorcupineSession:
+		default:
+			j.without(id, "the history has no log tap")
+		}
+	}
+	j.checkFinalAgreement()
+}
+
+// noEvidence switches those checks off that found nothing to judge.
+func (j *judge) noEvidence() {
+	reasons := map[CheckID]string{
+		CheckAckedOnce:         "no write was acknowledged",
+		CheckRefusedAbsent:     "no write was refused",
+		CheckUnknownAtMostOnce: "no write has an unknown outcome",
+		CheckLogFromWrites:     "the log has no record of a client",
+		CheckAckedAfterAppend:  "the log tap is late, or no write was acknowledged",
+		CheckRevision:          "no operation reported a revision",
+		CheckRealTimeOrder:     "no write began after another was acknowledged",
+		CheckBatchInLog:        "there is no batch",
+		CheckWriteVisible:      "no acknowledged write reported a position",
+		CheckPosition:          "no operation reported a position",
+		CheckReadYourWrites:    "no process read after a write of its own",
+		CheckMonotonicReads:    "no process read twice",
+		CheckPerKeyOrder:       "no process read a key twice",
+		CheckBarrier:           "no read was a barrier or came after one",
+		CheckWaitRevision:      "no read came after waiting for a revision",
+		CheckOpen:              "no read came after opening a log that had records",
+		CheckOnePosition:       "there is no range",
+		CheckHooks:             "no hook was recorded",
+		CheckConvergence:       "no final state was recorded",
+		CheckCompaction:        "no cold reader was recorded",
+		CheckPorcupineSession:  "no get returned",
+		CheckPorcupineKey:      "no get was a barrier or came right after one",
+	}
+	for id, r := range j.results {
+		if r.Ran && r.Judged == 0 {
+			reason := reasons[id]
+			if reason == "" {
+				reason = "no read returned"
+			}
+			j.without(id, reason)
+		}
+	}
+}
+
+// conclude sets the status.
+func (j *judge) conclude(v *Verdict) {
+	ran := false
+	for _, r := range v.Checks {
+		ran = ran || r.Ran
+		if r.Undecided > 0 {
+			v.Undecided = append(v.Undecided, fmt.Sprintf("%s could not decide %d of %d pieces within its bounds",
+				r.Check, r.Undecided, r.Judged))
+		}
+	}
+	if !ran {
+		v.Undecided = append(v.Undecided, "no check had anything to judge")
+	}
+	switch {
+	case len(v.Disagreements) > 0:
+		v.Status = HarnessFailure
+	case j.found > 0:
+		v.Status = Violated
+	case len(v.Undecided) > 0:
+		v.Status = Inconclusive
+	default:
+		v.Status = Held
+	}
 }

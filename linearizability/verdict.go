@@ -211,8 +211,10 @@ type Violation struct {
 	// Faults are those that were active between From and To.
 	Faults []Fault
 
-	// certain says that porcupine must find it too.
+	// certain says that porcupine must find it too, if it sees the history
+	// from event since on to the violation in one piece.
 	certain bool
+	since   int64
 }
 
 // Is makes every Violation an ErrViolation.

@@ -1,0 +1,59 @@
+package linearizability
+
+import (
+	"fmt"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// compare holds the two judges against each other. What porcupine finds, the
+// log witness must find too, because it knows more: an order of the operations
+// that explains them all is the order of the log. The other way round it is so
+// only for violations that can be seen without the log.
+//
+// What porcupine finds in keys that the log witness accuses as well is counted,
+// but not explained a second time.
+func (j *judge) compare() []*Disagreement {
+	var out []*Disagreement
+	reported := map[string]bool{}
+	for i, t := range j.illegal {
+		switch {
+		case j.x == nil:
+			j.violate(j.porcupineFound[i])
+		case !j.accused[t.h.key]:
+			if !reported[t.h.key] {
+				reported[t.h.key] = true
+				out = append(out, &Disagreement{
+					Key:        t.h.key,
+					LogWitness: "found nothing wrong with the key",
+					Porcupine:  j.porcupineFound[i].Error(),
+				})
+			}
+		default:
+			j.results[t.check].Violations++
+		}
+	}
+	for _, v := range j.certain {
+		if t := j.contradicts(v); t != nil && !reported[v.Key] {
+			reported[v.Key] = true
+			out = append(out, &Disagreement{
+				Key:        v.Key,
+				LogWitness: v.Error(),
+				Porcupine:  fmt.Sprintf("found an order that explains all %d operations around it", len(t.ops)),
+			})
+		}
+	}
+	return out
+}
+
+// contradicts returns the piece in which porcupine would have had to find a
+// violation of the log witness, and found none.
+func (j *judge) contradicts(v *Violation) *task {
+	for _, t := range j.tasks {
+		if t.check == CheckPorcupineSession && t.h.key == v.Key && t.result == porcupine.Ok &&
+			t.from <= 2*v.since && 2*v.To.Seq <= t.to {
+			return t
+		}
+	}
+	return nil
+}

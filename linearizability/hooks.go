@@ -1,0 +1,288 @@
+package linearizability
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// A hookReader follows the hooks of one process along the log.
+type hookReader struct {
+	*judge
+
+	proc  *process
+	epoch int32
+	list  []int32 // the timeline
+	next  int     // the first record of it that has not been passed
+	last  int64   // the seq of the last hook
+}
+
+// checkHooks judges the hooks of each process: one for each record that the
+// process can have seen, in the order of the log.
+func (j *judge) checkHooks() {
+	hooks := map[processID][]*Hook{}
+	for i := range j.h.Hooks {
+		h := &j.h.Hooks[i]
+		id := processID{h.Client, h.Process}
+		hooks[id] = append(hooks[id], h)
+	}
+	writes := map[processID][]int32{} // acknowledged, by their return
+	start := map[processID]int64{}
+	for _, e := range j.events {
+		o := j.op(e.op)
+		id := processID{o.Client, o.Process}
+		if _, ok := start[id]; !ok {
+			start[id] = e.seq
+		}
+		if e.ret && o.Kind.Writes() && o.Outcome == OK {
+			writes[id] = append(writes[id], e.op)
+		}
+	}
+	for _, id := range j.processIDs(hooks, start) {
+		if len(hooks[id]) == 0 && !j.h.Header.Hooks {
+			continue
+		}
+		p := j.processes[id]
+		if p == nil {
+			p = &process{client: id.client, number: id.number}
+		}
+		from := start[id]
+		if hs := hooks[id]; len(hs) > 0 && (from == 0 || hs[0].Seq < from) {
+			from = hs[0].Seq
+		}
+		e := j.x.current(from)
+		r := &hookReader{judge: j, proc: p, epoch: e, list: j.x.timeline[e]}
+		r.follow(hooks[id], writes[id], j.firstLoss(from))
+	}
+}
+
+// processIDs returns the processes that hooks or operations name, in order.
+func (j *judge) processIDs(hooks map[processID][]*Hook, start map[processID]int64) []processID {
+	var ids []processID
+	for id := range start {
+		ids = append(ids, id)
+	}
+	for id := range hooks {
+		if _, ok := start[id]; !ok {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b processID) int {
+		return cmp.Or(cmp.Compare(a.client, b.client), cmp.Compare(a.number, b.number))
+	})
+	return ids
+}
+
+// firstLoss returns the first event after from at which a client may have to
+// read the log anew, so that its hooks are no longer one for each record.
+func (j *judge) firstLoss(from int64) int64 {
+	for i := range j.h.Log {
+		switch l := &j.h.Log[i]; l.Kind {
+		case LogTruncate, LogRecreate, LogTrim:
+			if l.Seq > from {
+				return l.Seq
+			}
+		case LogAppend, LogCompact, LogCommit, LogAbort, LogEnd:
+		}
+	}
+	return math.MaxInt64
+}
+
+// follow judges the hooks of a process up to the first loss strictly, and those
+// after it by where they lead.
+func (r *hookReader) follow(hooks []*Hook, writes []int32, loss int64) {
+	for i, h := range hooks {
+		if h.Seq > loss {
+			r.finally(hooks[i:])
+			return
+		}
+		r.judged(CheckHooks)
+		if !r.ownWrites(&writes, h.Seq) || !r.hook(h) {
+			return
+		}
+		r.last = h.Seq
+	}
+	if r.ownWrites(&writes, loss) {
+		r.complete(hooks, loss)
+	}
+}
+
+// hook takes the next hook, and reports one that is not the next record's.
+func (r *hookReader) hook(h *Hook) bool {
+	value := h.Value
+	if h.Delete {
+		value = ""
+	}
+	at := int64(0)
+	if r.next < len(r.list) {
+		at = r.x.records[r.list[r.next]].off
+	} else if len(r.list) > 0 {
+		at = r.x.records[r.list[len(r.list)-1]].off + 1
+	}
+	c := r.x.lookup(h.Key, value)
+	if h.Value == "" && !h.Delete {
+		c = -1 // a set hook needs a value id
+	}
+	var held []int32
+	if c >= 0 {
+		held = r.x.byClass[r.epoch][c]
+	}
+	k := r.x.search(held, at)
+	if h.Offset != None {
+		k = r.x.search(held, max(at, h.Offset))
+		if k < len(held) && r.x.records[held[k]].off != h.Offset {
+			k = len(held)
+		}
+	}
+	if k == len(held) {
+		r.strange(h, held)
+		return false
+	}
+	target := r.x.records[held[k]].off
+	for ; r.x.records[r.list[r.next]].off < target; r.next++ {
+		if m := r.list[r.next]; !r.mayMiss(m, h.Seq) {
+			v := r.violation(h)
+			v.Reason = fmt.Sprintf("the hook for %s was skipped: the next one to fire was for offset %d", r.recordName(m), target)
+			r.violate(r.with(v, m, held[k]))
+			return false
+		}
+	}
+	r.next++
+	return true
+}
+
+// mayMiss reports whether no hook is due for a record.
+func (r *hookReader) mayMiss(rec int32, seq int64) bool {
+	m := &r.x.records[rec]
+	return !m.visible() || r.x.missable(r.proc, m, seq, r.epoch)
+}
+
+func (r *hookReader) violation(h *Hook) *Violation {
+	return &Violation{
+		Check: CheckHooks, Client: h.Client, Process: h.Process, Key: h.Key, From: h.Stamp, To: h.Stamp,
+		Evidence: []string{fmt.Sprintf("%s of %s at %s", hookName(h), who(h.Client, h.Process), h.Time)},
+	}
+}
+
+func hookName(h *Hook) string {
+	s := fmt.Sprintf("set hook for %s = %s", quote(h.Key), h.Value)
+	if h.Delete {
+		s = "delete hook for " + quote(h.Key)
+	}
+	if h.Offset != None {
+		s += fmt.Sprintf(" at offset %d", h.Offset)
+	}
+	return s
+}
+
+// strange reports a hook that fired again, too late, or for nothing.
+func (r *hookReader) strange(h *Hook, held []int32) {
+	v := r.violation(h)
+	if len(held) == 0 {
+		v.Reason = hookName(h) + " fired, but the log has no such record that is committed"
+		r.violate(v)
+		return
+	}
+	last := held[len(held)-1]
+	v.Reason = fmt.Sprintf("%s fired after the hooks of later records: its record is at offset %d", hookName(h), r.x.records[last].off)
+	if r.next > 0 {
+		passed := r.list[r.next-1]
+		if passed == last {
+			v.Reason = hookName(h) + " fired twice"
+		}
+		v = r.with(v, last, passed)
+		for _, other := range r.x.versions[r.epoch][r.x.records[last].key] {
+			if off := r.x.records[other].off; off > r.x.records[last].off && off <= r.x.records[passed].off {
+				v.Also = []CheckID{CheckPerKeyOrder}
+			}
+		}
+	}
+	r.violate(v)
+}
+
+// ownWrites judges whether the hooks of the process's own writes that returned
+// before an event have fired by then.
+func (r *hookReader) ownWrites(writes *[]int32, seq int64) bool {
+	for ; len(*writes) > 0; *writes = (*writes)[1:] {
+		op := (*writes)[0]
+		o := r.op(op)
+		if o.Return.Seq > seq {
+			return true
+		}
+		for _, rec := range r.recordsOf(op) {
+			m := &r.x.records[rec]
+			if m.born > r.epoch || m.died <= r.epoch || r.passed(m.off) || r.mayMiss(rec, o.Return.Seq) {
+				continue
+			}
+			v := r.accusation(CheckHooks, op)
+			v.Reason = fmt.Sprintf("%s was acknowledged at %s, when the hook for its record at offset %d had not fired",
+				o.call(), o.Return.Time, m.off)
+			r.violate(r.with(v, rec))
+			return false
+		}
+	}
+	return true
+}
+
+// passed reports whether the hooks have come beyond an offset.
+func (r *hookReader) passed(off int64) bool {
+	return r.next > 0 && r.x.records[r.list[r.next-1]].off >= off
+}
+
+// complete judges whether a process that has caught up has fired all hooks.
+func (r *hookReader) complete(hooks []*Hook, loss int64) {
+	for i := range r.h.Snapshots {
+		s := &r.h.Snapshots[i]
+		if s.Kind != SnapshotFinal || s.Client != r.proc.client || s.Process != r.proc.number || s.Seq > loss {
+			continue
+		}
+		end := r.x.reach(r.epoch, s.Seq).lso
+		for n := r.next; n < len(r.list) && r.x.records[r.list[n]].off < end; n++ {
+			if m := r.list[n]; !r.mayMiss(m, s.Seq) {
+				v := r.ofSnapshot(CheckHooks, s)
+				v.Key = r.x.keys[r.x.records[m].key]
+				v.Reason = fmt.Sprintf("%s had caught up at %s, but the hook for %s had not fired, after %d hooks",
+					who(s.Client, s.Process), s.Time, r.recordName(m), len(hooks))
+				r.violate(r.with(v, m))
+				return
+			}
+		}
+	}
+}
+
+// finally judges hooks after a loss: the last one of each key must say what the
+// process holds in the end.
+func (r *hookReader) finally(hooks []*Hook) {
+	last := map[string]*Hook{}
+	for _, h := range hooks {
+		last[h.Key] = h
+	}
+	for i := range r.h.Snapshots {
+		s := &r.h.Snapshots[i]
+		if s.Kind != SnapshotFinal || s.Client != r.proc.client || s.Process != r.proc.number {
+			continue
+		}
+		state := map[string]string{}
+		for _, it := range s.Items {
+			state[it.Key] = it.Value
+		}
+		for _, h := range hooks {
+			if last[h.Key] != h || h.Seq > s.Seq {
+				continue
+			}
+			r.judged(CheckHooks)
+			want := h.Value
+			if h.Delete {
+				want = ""
+			}
+			if state[h.Key] != want {
+				v := r.violation(h)
+				v.To = s.Stamp
+				v.Reason = fmt.Sprintf("the last hook for key %s was a %s, but the process holds %s", quote(h.Key), hookName(h), valueName(state[h.Key]))
+				r.violate(v)
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package linearizability
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+)
+
+// forever is when an operation of unknown outcome returns.
+const forever = int64(math.MaxInt64)
+
+// A keyOp is what one operation did to one key, as porcupine gets it.
+//
+// Times are sequence numbers times two, which leaves room for an instant right
+// after an event.
+type keyOp struct {
+	op        int32 // index in History.Ops
+	kind      keyOpKind
+	value     int32 // 0 is no value
+	proc      int32
+	call, ret int64
+	// unknown says that the write need not have happened.
+	unknown bool
+	// since is the call of the barrier before a read, or the read's own.
+	since int64
+	// barrier says that the read must see what was acknowledged before since.
+	barrier bool
+}
+
+type keyOpKind uint8
+
+const (
+	keyWrite keyOpKind = iota
+	keyRead
+	// keyAck is the instant at which a process learns that its write is done.
+	keyAck
+)
+
+// A keyHistory is all that happened to one key.
+//
+// Invariant: ops is ascending by call; write ops have distinct values but for
+// those that are shared.
+type keyHistory struct {
+	key    string
+	ops    []keyOp
+	values []string // by value number; values[0] is ""
+	procs  []processID
+	shared []bool // by value number
+}
+
+// keyHistories returns the history of each key that a get reads, by key.
+func (j *judge) keyHistories() []*keyHistory {
+	b := keyBuilder{keys: map[string]*keyBuild{}, last: map[processID]*Operation{}, linearizable: j.opts.Linearizable}
+	for _, e := range j.events {
+		o := j.op(e.op)
+		if !e.ret {
+			b.called(e.op, o)
+			continue
+		}
+		b.returned(o)
+	}
+	var all []*keyHistory
+	for _, k := range b.keys {
+		if k.reads {
+			all = append(all, &k.h)
+		}
+	}
+	slices.SortFunc(all, func(a, b *keyHistory) int { return cmp.Compare(a.key, b.key) })
+	return all
+}
+
+type keyBuild struct {
+	h      keyHistory
+	number map[string]int32
+	proc   map[processID]int32
+	reads  bool
+}
+
+type keyBuilder struct {
+	keys         map[string]*keyBuild
+	last         map[processID]*Operation // the last operation that returned
+	linearizable bool
+}
+
+func (b *keyBuilder) of(key string) *keyBuild {
+	k := b.keys[key]
+	if k == nil {
+		k = &keyBuild{number: map[string]int32{"": 0}, proc: map[processID]int32{}}
+		k.h = keyHistory{key: key, values: []string{""}, shared: []bool{true}}
+		b.keys[key] = k
+	}
+	return k
+}
+
+func (b *keyBuilder) called(op int32, o *Operation) {
+	id := processID{o.Client, o.Process}
+	add := func(key string, k keyOp, value string) {
+		kb := b.of(key)
+		k.op, k.value, k.proc = op, kb.value(value), kb.process(id)
+		k.call, k.ret = 2*o.Call.Seq, 2*o.Return.Seq
+		if k.since == 0 {
+			k.since = k.call
+		}
+		if o.Outcome != OK {
+			k.unknown, k.ret = true, forever
+		}
+		kb.h.ops = append(kb.h.ops, k)
+		kb.reads = kb.reads || k.kind == keyRead
+	}
+	switch {
+	case o.Outcome == Failed, o.Kind.Reads() && o.Outcome != OK:
+	case o.Kind == OpPut:
+		add(o.Key, keyOp{kind: keyWrite}, o.Value)
+	case o.Kind == OpDelete:
+		add(o.Key, keyOp{kind: keyWrite}, "")
+	case o.Kind == OpBatch:
+		for i, it := range o.Items {
+			// Of several writes to one key only the last is ever seen.
+			if !slices.ContainsFunc(o.Items[i+1:], func(n Item) bool { return n.Key == it.Key }) {
+				add(it.Key, keyOp{kind: keyWrite}, it.Value)
+			}
+		}
+	case o.Kind == OpGet:
+		k := keyOp{kind: keyRead, barrier: o.Barrier || b.linearizable}
+		if last := b.last[id]; last != nil && last.Kind == OpSync {
+			k.barrier, k.since = true, 2*last.Call.Seq
+		}
+		add(o.Key, k, o.Value)
+	}
+}
+
+func (b *keyBuilder) returned(o *Operation) {
+	if o.Outcome == OK {
+		b.last[processID{o.Client, o.Process}] = o
+	}
+}
+
+func (k *keyBuild) value(id string) int32 {
+	n, ok := k.number[id]
+	if !ok {
+		n = int32(len(k.h.values))
+		k.number[id] = n
+		k.h.values = append(k.h.values, id)
+		k.h.shared = append(k.h.shared, strings.HasPrefix(id, "~"))
+	}
+	return n
+}
+
+func (k *keyBuild) process(id processID) int32 {
+	n, ok := k.proc[id]
+	if !ok {
+		n = int32(len(k.h.procs))
+		k.proc[id] = n
+		k.h.procs = append(k.h.procs, id)
+	}
+	return n
+}

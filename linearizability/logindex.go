@@ -1,0 +1,337 @@
+package linearizability
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sort"
+)
+
+// never is the epoch in which a record dies that stays.
+const never = math.MaxInt32
+
+// A record is one record of the log, with all that became of it.
+type record struct {
+	off    int64
+	seq    int64 // of the append
+	key    int32 // index in logIndex.keys, -1 without a key
+	class  int32 // index in logIndex.classes, -1 without a key
+	event  int32 // index in History.Log
+	op     int32 // index in History.Ops of the write, -1 if none is known
+	born   int32 // the epoch in which it was appended
+	died   int32 // the epoch in which it is gone, or never
+	gone   int64 // the event at which compaction removed it, 0 if none did
+	status txnStatus
+}
+
+// txnStatus says whether the transaction of a record has ended.
+type txnStatus uint8
+
+const (
+	committed txnStatus = iota // or outside of transactions
+	aborted
+	undecided
+)
+
+// An epoch is the time between two losses of the log's tail. In each of them
+// the log is a timeline: the prefix below cut of the one before, and what was
+// appended since.
+type epoch struct {
+	seq int64 // the event at which it begins
+	cut int64 // the end of what it keeps of the epoch before
+	end int64 // the end of the log when the epoch ended
+}
+
+// A class is a key with one value of it, and the key without a value ("").
+type class struct {
+	key   int32
+	value string
+}
+
+// A step says how far readers could get from an event on.
+type step struct {
+	seq   int64
+	epoch int32
+	end   int64 // the end of the log
+	lso   int64 // the last stable offset: end, or the first of an open transaction
+}
+
+type trim struct{ seq, off int64 }
+
+// A logIndex answers what the log's state was at a position.
+//
+// Invariant: each list of records that belongs to one epoch is ascending by
+// offset, and holds the records with born <= epoch < died.
+type logIndex struct {
+	h       *History
+	records []record
+	epochs  []epoch
+	steps   []step
+	trims   []trim
+	removed bool // compaction or a trim removed something
+
+	keys     []string
+	keyID    map[string]int32
+	classes  []class
+	classID  map[class]int32
+	sorted   []int32     // keys in the order of their names
+	written  [][]int32   // by class: all records, in the order of the appends
+	timeline [][]int32   // by epoch: all records
+	versions [][][]int32 // by epoch and key: the visible records
+	byClass  [][][]int32 // by epoch and class: the visible records
+	batches  [][]span    // by epoch, ascending
+}
+
+// newLogIndex builds the index of the history's log, in O(n log n).
+func newLogIndex(h *History) *logIndex {
+	x := &logIndex{h: h, keyID: map[string]int32{}, classID: make(map[class]int32, len(h.Log))}
+	x.records = make([]record, 0, len(h.Log))
+	x.epochs = []epoch{{}}
+	open := map[string]int64{} // open transactions, by their first offset
+	byTxn := map[string][]int32{}
+	var end int64
+	var alive []int32 // the records of the current timeline
+	for i := range h.Log {
+		l := &h.Log[i]
+		switch l.Kind {
+		case LogAppend:
+			x.append(l, int32(i))
+			n := int32(len(x.records) - 1)
+			alive = append(alive, n)
+			end = l.Offset + 1
+			if l.Txn != "" {
+				if _, ok := open[l.Txn]; !ok {
+					open[l.Txn] = l.Offset
+				}
+				byTxn[l.Txn] = append(byTxn[l.Txn], n)
+			}
+		case LogCommit, LogAbort:
+			for _, n := range byTxn[l.Txn] {
+				x.records[n].status = committed
+				if l.Kind == LogAbort {
+					x.records[n].status = aborted
+				}
+			}
+			delete(open, l.Txn)
+			delete(byTxn, l.Txn)
+		case LogTruncate, LogRecreate:
+			cut := l.Offset
+			if l.Kind == LogRecreate {
+				cut = 0
+			}
+			alive = x.lose(alive, cut, end, l.Seq)
+			end = min(end, cut)
+			for t, first := range open {
+				if first >= cut {
+					delete(open, t)
+				}
+			}
+		case LogTrim:
+			x.trims = append(x.trims, trim{l.Seq, l.Offset})
+			x.removed = true
+		case LogCompact:
+			x.compact(alive, l)
+		case LogEnd:
+			continue
+		}
+		x.steps = append(x.steps, step{l.Seq, int32(len(x.epochs) - 1), end, stable(end, open)})
+	}
+	x.epochs[len(x.epochs)-1].end = end
+	x.batches = make([][]span, len(x.epochs))
+	x.group()
+	return x
+}
+
+func stable(end int64, open map[string]int64) int64 {
+	for _, first := range open {
+		end = min(end, first)
+	}
+	return end
+}
+
+func (x *logIndex) append(l *LogEvent, event int32) {
+	r := record{
+		off: l.Offset, seq: l.Seq, key: -1, class: -1, event: event, op: -1,
+		born: int32(len(x.epochs) - 1), died: never,
+	}
+	if l.Txn != "" {
+		r.status = undecided
+	}
+	if l.Key != "" {
+		r.key = x.intern(l.Key)
+		r.class = x.internClass(class{r.key, l.Value})
+		x.written[r.class] = append(x.written[r.class], int32(len(x.records)))
+	}
+	x.records = append(x.records, r)
+}
+
+func (x *logIndex) intern(key string) int32 {
+	id, ok := x.keyID[key]
+	if !ok {
+		id = int32(len(x.keys))
+		x.keyID[key] = id
+		x.keys = append(x.keys, key)
+	}
+	return id
+}
+
+func (x *logIndex) internClass(c class) int32 {
+	id, ok := x.classID[c]
+	if !ok {
+		id = int32(len(x.classes))
+		x.classID[c] = id
+		x.classes = append(x.classes, c)
+		x.written = append(x.written, nil)
+	}
+	return id
+}
+
+// lookup returns the class of a key and a value, or -1 if the log never had it.
+func (x *logIndex) lookup(key, value string) int32 {
+	k, ok := x.keyID[key]
+	if !ok {
+		return -1
+	}
+	c, ok := x.classID[class{k, value}]
+	if !ok {
+		return -1
+	}
+	return c
+}
+
+// lose begins a new epoch, in which the records from cut on are gone.
+func (x *logIndex) lose(alive []int32, cut, end, seq int64) []int32 {
+	x.epochs[len(x.epochs)-1].end = end
+	x.epochs = append(x.epochs, epoch{seq: seq, cut: cut})
+	n := sort.Search(len(alive), func(i int) bool { return x.records[alive[i]].off >= cut })
+	for _, r := range alive[n:] {
+		x.records[r].died = int32(len(x.epochs) - 1)
+	}
+	return alive[:n]
+}
+
+func (x *logIndex) compact(alive []int32, l *LogEvent) {
+	x.removed = x.removed || len(l.Removed) > 0
+	for _, off := range l.Removed {
+		i := sort.Search(len(alive), func(i int) bool { return x.records[alive[i]].off >= off })
+		if i < len(alive) && x.records[alive[i]].off == off {
+			x.records[alive[i]].gone = l.Seq
+		}
+	}
+}
+
+// visible reports whether committed readers ever see the record.
+func (r *record) visible() bool { return r.key >= 0 && r.status == committed }
+
+// group builds the lists of each epoch.
+func (x *logIndex) group() {
+	all := func(r *record) int32 { return 0 }
+	for _, t := range x.lists(1, all) {
+		x.timeline = append(x.timeline, t[0])
+	}
+	x.versions = x.lists(len(x.keys), func(r *record) int32 {
+		if !r.visible() {
+			return -1
+		}
+		return r.key
+	})
+	x.byClass = x.lists(len(x.classes), func(r *record) int32 {
+		if !r.visible() {
+			return -1
+		}
+		return r.class
+	})
+	x.sorted = make([]int32, len(x.keys))
+	for i := range x.sorted {
+		x.sorted[i] = int32(i)
+	}
+	slices.SortFunc(x.sorted, func(a, b int32) int { return cmp.Compare(x.keys[a], x.keys[b]) })
+}
+
+// lists returns, by epoch and group, the records of the group that are alive in
+// the epoch. Epochs share what did not change.
+func (x *logIndex) lists(groups int, group func(*record) int32) [][][]int32 {
+	first := make([][]int32, groups)
+	count := make([]int32, groups)
+	var total int32
+	for i := range x.records {
+		if g := group(&x.records[i]); g >= 0 && x.records[i].born == 0 {
+			count[g]++
+			total++
+		}
+	}
+	backing := make([]int32, total)
+	for g, n := range count {
+		first[g], backing = backing[:0:n], backing[n:]
+	}
+	out := [][][]int32{first}
+	next := 0
+	for ; next < len(x.records) && x.records[next].born == 0; next++ {
+		if g := group(&x.records[next]); g >= 0 {
+			first[g] = append(first[g], int32(next))
+		}
+	}
+	for e := 1; e < len(x.epochs); e++ {
+		lists := slices.Clone(out[e-1])
+		for g, list := range lists {
+			n := sort.Search(len(list), func(i int) bool { return x.records[list[i]].died <= int32(e) })
+			lists[g] = list[:n:n]
+		}
+		for ; next < len(x.records) && x.records[next].born == int32(e); next++ {
+			if g := group(&x.records[next]); g >= 0 {
+				lists[g] = append(lists[g], int32(next))
+			}
+		}
+		out = append(out, lists)
+	}
+	return out
+}
+
+// at returns the record at an offset in an epoch, or -1.
+func (x *logIndex) at(e int32, off int64) int32 {
+	t := x.timeline[e]
+	i := x.search(t, off)
+	if i < len(t) && x.records[t[i]].off == off {
+		return t[i]
+	}
+	return -1
+}
+
+// search returns the index of the first record in the list with an offset of
+// off or above.
+func (x *logIndex) search(list []int32, off int64) int {
+	lo, hi := 0, len(list)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if x.records[list[mid]].off < off {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+// current returns the epoch in which an event falls.
+func (x *logIndex) current(seq int64) int32 {
+	e := len(x.epochs) - 1
+	for e > 0 && x.epochs[e].seq > seq {
+		e--
+	}
+	return int32(e)
+}
+
+// reach returns how far readers could get in an epoch until an event.
+func (x *logIndex) reach(e int32, seq int64) step {
+	i := sort.Search(len(x.steps), func(i int) bool { return x.steps[i].seq > seq })
+	if i == 0 {
+		return step{}
+	}
+	s := x.steps[i-1]
+	if s.epoch != e {
+		// The epoch is over: readers may know all of it.
+		end := x.epochs[e].end
+		return step{seq: s.seq, epoch: e, end: end, lso: end}
+	}
+	return s
+}

@@ -1,0 +1,94 @@
+package linearizability
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// A stepCounter bounds the steps of a model. When they are used up every step
+// is refused, so that the search ends, and its answer is not to be used.
+type stepCounter struct{ left int }
+
+func (c *stepCounter) next() bool {
+	c.left--
+	return c.left >= 0
+}
+
+func (c *stepCounter) exhausted() bool { return c.left < 0 }
+
+// undetermined is the state of a register whose value is one of those that may
+// have been the last before the piece.
+const undetermined = int32(-1)
+
+// register returns the piece as porcupine's model of a register, a read of which
+// returns the value of the last write, with its operations.
+func (p *piece) register(steps *stepCounter) (porcupine.Model, []porcupine.Operation) {
+	ops := make([]porcupine.Operation, len(p.ops))
+	for i := range p.ops {
+		o := &p.ops[i]
+		ops[i] = porcupine.Operation{ClientId: int(o.proc), Input: o, Call: o.call, Return: o.ret}
+	}
+	model := porcupine.Model{
+		Init: func() any { return undetermined },
+		Step: func(state, input, _ any) (bool, any) {
+			o, ok := input.(*keyOp)
+			switch {
+			case !ok || !steps.next():
+				return false, state
+			case o.kind == keyWrite:
+				return true, o.value
+			case state == undetermined:
+				return p.maybeLast(o.value), o.value
+			}
+			return state == o.value, state
+		},
+		DescribeOperation: func(input, _ any) string { return p.describe(input) },
+		DescribeState: func(state any) string {
+			if value, ok := state.(int32); ok {
+				return escape(p.valueName(value))
+			}
+			return ""
+		},
+	}
+	return model, ops
+}
+
+// describe describes an operation in a picture.
+func (p *piece) describe(input any) string {
+	switch o := input.(type) {
+	case *keyOp:
+		return p.describeOp(o)
+	case *sessionOp:
+		if o.kind == keyAck {
+			return "acknowledged: " + p.describeOp(o.of)
+		}
+		return p.describeOp(o.of)
+	}
+	return fmt.Sprint(input)
+}
+
+func (p *piece) describeOp(o *keyOp) string {
+	who := fmt.Sprintf("%s/%d: ", p.h.procs[o.proc].client, p.h.procs[o.proc].number)
+	switch {
+	case o.kind == keyRead:
+		return who + "get = " + p.valueName(o.value)
+	case o.value == 0:
+		return who + "delete"
+	}
+	return who + "put " + p.valueName(o.value)
+}
+
+func (p *piece) valueName(value int32) string {
+	if value == undetermined {
+		return "any value of before"
+	}
+	return valueName(p.h.values[value])
+}
+
+// escape makes a text safe for porcupine's pictures, which take descriptions of
+// states as HTML.
+func escape(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;").Replace(s)
+}

@@ -1,0 +1,327 @@
+package linearizability
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/anishathalye/porcupine"
+)
+
+func (o PorcupineOptions) withDefaults() PorcupineOptions {
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.PieceOperations == 0 {
+		o.PieceOperations = 300
+	}
+	if o.PieceUnknown == 0 {
+		o.PieceUnknown = 10
+	}
+	if o.MaxSteps == 0 {
+		o.MaxSteps = 200_000
+	}
+	return o
+}
+
+// A task is a piece that porcupine judges in one of the two models.
+type task struct {
+	*piece
+
+	check  CheckID
+	result porcupine.CheckResult
+	op     int32 // the operation that cannot be explained
+}
+
+// checkPorcupine lets porcupine judge the history of each key.
+func (j *judge) checkPorcupine() {
+	j.keys = j.keyHistories()
+	if len(j.keys) == 0 {
+		j.without(CheckPorcupineKey, "no get returned")
+		j.without(CheckPorcupineSession, "no get returned")
+		return
+	}
+	opts := j.opts.Porcupine.withDefaults()
+	var tasks []*task
+	add := func(check CheckID, pieces []*piece) {
+		for _, p := range pieces {
+			if p.reads() {
+				tasks = append(tasks, &task{piece: p, check: check, op: -1})
+			}
+		}
+	}
+	barriers := false
+	for _, k := range j.keys {
+		if j.unfit(k.key) {
+			j.unfitKeys++
+			continue
+		}
+		if j.runs(CheckPorcupineKey) && slices.ContainsFunc(k.ops, func(o keyOp) bool { return o.barrier }) {
+			barriers = true
+			add(CheckPorcupineKey, k.split(opts, true))
+		}
+		if j.runs(CheckPorcupineSession) && !j.opts.Linearizable {
+			add(CheckPorcupineSession, k.split(opts, false))
+		}
+	}
+	j.notePorcupine(barriers)
+	j.runTasks(tasks, opts)
+	tasks = j.again(tasks, opts)
+	for _, t := range tasks {
+		j.judged(t.check)
+		switch t.result {
+		case porcupine.Unknown:
+			j.results[t.check].Undecided++
+		case porcupine.Illegal:
+			j.illegal = append(j.illegal, t)
+			j.porcupineFound = append(j.porcupineFound, j.explainPiece(t))
+		case porcupine.Ok:
+		}
+	}
+	j.tasks = tasks
+}
+
+// again judges the keys with an undecided piece anew, in smaller pieces, which
+// are easier: fewer violations can be seen, but more can be decided.
+func (j *judge) again(tasks []*task, opts PorcupineOptions) []*task {
+	for range 2 {
+		type model struct {
+			h     *keyHistory
+			check CheckID
+		}
+		var undecided []model
+		for _, t := range tasks {
+			if m := (model{t.h, t.check}); t.result == porcupine.Unknown && !slices.Contains(undecided, m) {
+				undecided = append(undecided, m)
+			}
+		}
+		if len(undecided) == 0 {
+			break
+		}
+		// What is illegal stays so.
+		tasks = slices.DeleteFunc(tasks, func(t *task) bool {
+			return t.result != porcupine.Illegal && slices.Contains(undecided, model{t.h, t.check})
+		})
+		opts.PieceOperations = max(opts.PieceOperations/3, 8)
+		var more []*task
+		for _, m := range undecided {
+			for _, p := range m.h.split(opts, m.check == CheckPorcupineKey) {
+				if p.reads() {
+					more = append(more, &task{piece: p, check: m.check, op: -1})
+				}
+			}
+		}
+		j.runTasks(more, opts)
+		tasks = append(tasks, more...)
+	}
+	return tasks
+}
+
+// reads reports whether there is something to judge in a piece.
+func (p *piece) reads() bool {
+	return slices.ContainsFunc(p.ops, func(o keyOp) bool { return o.kind == keyRead })
+}
+
+// notePorcupine says why a model judges nothing.
+func (j *judge) notePorcupine(barriers bool) {
+	switch {
+	case j.unfitKeys == len(j.keys):
+		why := "the log lost or hides records of each key, and porcupine knows no log"
+		j.without(CheckPorcupineKey, why)
+		j.without(CheckPorcupineSession, why)
+	case j.opts.Linearizable:
+		j.without(CheckPorcupineSession, "all reads are judged as linearizable")
+	}
+	if !barriers {
+		j.without(CheckPorcupineKey, "no get was a barrier or came right after one")
+	}
+}
+
+// unfit reports whether the log says that a key is none for porcupine, which
+// knows operations only: writes that were lost with the log's tail or its head,
+// or that no operation of the history made.
+func (j *judge) unfit(key string) bool {
+	if j.x == nil {
+		return false
+	}
+	k, ok := j.x.keyID[key]
+	if !ok {
+		return false
+	}
+	if j.unfitKey == nil {
+		j.unfitKey = make([]bool, len(j.x.keys))
+		for i := range j.x.records {
+			r := &j.x.records[i]
+			if r.key < 0 {
+				continue
+			}
+			if r.died != never || j.h.Log[r.event].Foreign || j.trimmed(int32(i), forever) {
+				j.unfitKey[r.key] = true
+			}
+		}
+	}
+	return j.unfitKey[k]
+}
+
+// runTasks runs the tasks on a bounded number of workers.
+func (j *judge) runTasks(tasks []*task, opts PorcupineOptions) {
+	next := make(chan *task)
+	var wg sync.WaitGroup
+	for range min(opts.Workers, len(tasks)) {
+		wg.Go(func() {
+			for t := range next {
+				t.run(opts)
+			}
+		})
+	}
+	for _, t := range tasks {
+		next <- t
+	}
+	close(next)
+	wg.Wait()
+}
+
+// run judges the piece, and finds the operation that makes it illegal.
+func (t *task) run(opts PorcupineOptions) {
+	t.result = t.decide(t.piece, opts)
+	if t.result == porcupine.Illegal {
+		t.blame(opts)
+	}
+}
+
+// decide runs porcupine on a piece.
+func (t *task) decide(p *piece, opts PorcupineOptions) porcupine.CheckResult {
+	steps := &stepCounter{left: opts.MaxSteps}
+	model, ops := t.model(p, steps)
+	result := porcupine.CheckOperationsTimeout(model, ops, opts.Timeout)
+	if steps.exhausted() {
+		return porcupine.Unknown
+	}
+	return result
+}
+
+func (t *task) model(p *piece, steps *stepCounter) (porcupine.Model, []porcupine.Operation) {
+	if t.check == CheckPorcupineKey {
+		return p.register(steps)
+	}
+	return p.session(steps)
+}
+
+// blame finds the first read with which the piece is illegal: all reads that
+// returned before it can be explained, and it cannot.
+func (t *task) blame(opts PorcupineOptions) {
+	var reads []int64
+	for _, o := range t.ops {
+		if o.kind == keyRead {
+			reads = append(reads, o.ret)
+		}
+	}
+	slices.Sort(reads)
+	n, _ := slices.BinarySearchFunc(reads, true, func(ret int64, _ bool) int {
+		if t.decide(t.until(ret), opts) == porcupine.Ok {
+			return -1
+		}
+		return 0
+	})
+	if n == len(reads) {
+		n--
+	}
+	for _, o := range t.ops {
+		if o.kind == keyRead && o.ret == reads[n] {
+			t.op = o.op
+		}
+	}
+}
+
+// until returns the piece without the reads that returned after an event.
+func (t *task) until(ret int64) *piece {
+	p := *t.piece
+	p.ops = slices.DeleteFunc(slices.Clone(t.ops), func(o keyOp) bool { return o.kind == keyRead && o.ret > ret })
+	return &p
+}
+
+// explainPiece explains that a piece has no legal order.
+func (j *judge) explainPiece(t *task) *Violation {
+	o := j.op(t.op)
+	v := &Violation{
+		Check: t.check, Client: o.Client, Process: o.Process, Key: t.h.key, Ops: []int64{o.ID},
+		From: o.Call, To: o.Return, Evidence: []string{o.String()},
+	}
+	what := "no order of the writes to key %s explains %s with what its process had seen before"
+	if t.check == CheckPorcupineKey {
+		what = "no order of the writes to key %s and the barrier reads of it explains %s"
+	}
+	v.Reason = fmt.Sprintf(what, quote(t.h.key), o.call()+" = "+valueName(o.Value))
+	for _, k := range t.around(t.op) {
+		if w := j.op(k.op); w.ID != o.ID {
+			v.Ops = append(v.Ops, w.ID)
+			v.Evidence = append(v.Evidence, w.String())
+			if w.Call.Seq < v.From.Seq {
+				v.From = w.Call
+			}
+		}
+	}
+	return v
+}
+
+// around returns the writes of the piece around an operation, and the last read
+// of its process before it.
+func (t *task) around(op int32) []keyOp {
+	var writes []keyOp
+	var before, self *keyOp
+	for i := range t.ops {
+		o := &t.ops[i]
+		if o.op == op {
+			self = o
+		}
+	}
+	for i := range t.ops {
+		o := &t.ops[i]
+		switch {
+		case o.kind == keyWrite && o.call < self.ret:
+			writes = append(writes, *o)
+		case o.kind == keyRead && o.proc == self.proc && o.ret < self.call:
+			before = o
+		}
+	}
+	slices.SortStableFunc(writes, func(a, b keyOp) int { return cmp.Compare(a.call, b.call) })
+	writes = writes[max(0, len(writes)-5):]
+	if before != nil {
+		writes = append(writes, *before)
+	}
+	return writes
+}
+
+// VisualizeKey writes porcupine's picture of one key's history as a HTML page:
+// the piece in which it found a violation, or else the first piece.
+func VisualizeKey(w io.Writer, h *History, key string, opts Options) error {
+	j := newJudge(h, opts)
+	j.events = j.opEvents()
+	for _, k := range j.keyHistories() {
+		if k.key != key {
+			continue
+		}
+		popts := opts.Porcupine.withDefaults()
+		var show *task
+		add := func(check CheckID, pieces []*piece) {
+			for _, p := range pieces {
+				t := &task{piece: p, check: check, op: -1}
+				if t.run(popts); show == nil || (t.result == porcupine.Illegal && show.result != porcupine.Illegal) {
+					show = t
+				}
+			}
+		}
+		add(CheckPorcupineSession, k.split(popts, false))
+		add(CheckPorcupineKey, k.split(popts, true))
+		model, ops := show.model(show.piece, &stepCounter{left: popts.MaxSteps})
+		_, info := porcupine.CheckOperationsVerbose(model, ops, popts.Timeout)
+		if err := porcupine.Visualize(model, info, w); err != nil {
+			return fmt.Errorf("visualize key %s: %w", quote(key), err)
+		}
+		return nil
+	}
+	return fmt.Errorf("visualize key %s: no get read it", quote(key))
+}

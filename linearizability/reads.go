@@ -1,0 +1,332 @@
+package linearizability
+
+import (
+	"math"
+	"slices"
+	"sort"
+)
+
+// A read is what one get, range or snapshot returned, as a question to the log:
+// at which position was this its state?
+type read struct {
+	seq     int64 // the event of the return
+	proc    *process
+	pos     int64 // the position that was reported afterwards, or None
+	targets []target
+	batches bool // positions inside of a batch are no answer
+	// firm is a position below which the process must have seen every
+	// record, even one that compaction removed before it came to it.
+	firm position
+}
+
+// A target is what a read says about one key: the class of the value, which for
+// no value is that of the tombstone.
+type target struct {
+	key   int32
+	class int32 // -1: the log never had that value for the key
+	none  bool  // no value
+	rec   int32 // the record by its reported revision, or -1
+}
+
+const beyond = int64(math.MaxInt64)
+
+// least returns the lowest position that satisfies the bound and explains the
+// read, or false. It is the answer that leaves later reads the most freedom: a
+// later read that can be explained after any other answer can be after this.
+func (x *logIndex) least(r *read, from position, limit func(e int32) int64) (position, bool) {
+	for e := from.epoch; e <= x.current(r.seq); e++ {
+		lo, hi := x.in(from, e), limit(e)
+		if q := x.leastIn(r, e, lo, hi); q <= hi {
+			return position{e, q}, true
+		}
+	}
+	return position{}, false
+}
+
+// leastIn returns the lowest position in an epoch, or one above hi.
+func (x *logIndex) leastIn(r *read, e int32, lo, hi int64) int64 {
+	q := lo
+	for again := true; again && q <= hi; {
+		again = false
+		for i := range r.targets {
+			if n := x.leastFor(r, &r.targets[i], e, q, hi); n != q {
+				if q = n; q > hi {
+					return q
+				}
+				again = len(r.targets) > 1 || r.batches
+			}
+		}
+		if r.batches {
+			if n := x.batchEnd(e, q); n != q {
+				q, again = n, true
+			}
+		}
+	}
+	return q
+}
+
+// leastFor returns the lowest position from lo on at which the target holds, or
+// one above hi if there is none up to there.
+func (x *logIndex) leastFor(r *read, t *target, e int32, lo, hi int64) int64 {
+	if t.key < 0 {
+		if t.none {
+			return lo // the log never had the key
+		}
+		return beyond
+	}
+	versions := x.versions[e][t.key]
+	i := x.search(versions, lo) // versions before i are applied at lo
+	var held []int32
+	if t.class >= 0 {
+		held = x.byClass[e][t.class]
+	}
+	if t.rec >= 0 {
+		held = x.only(t.rec, e)
+	}
+	if i > 0 && x.records[versions[i-1]].class == t.class && (t.rec < 0 || t.rec == versions[i-1]) {
+		return lo
+	}
+	if i == 0 && t.none && t.rec < 0 {
+		return lo
+	}
+	if x.removed && x.overlooked(r, t, e, versions[:i], held) {
+		return lo
+	}
+	if k := x.search(held, lo); k < len(held) {
+		return x.records[held[k]].off + 1
+	}
+	return beyond
+}
+
+// firm returns the position of the bounds that promise a write to be visible.
+// A reader that lags while compaction removes records may never see them, and
+// that is not its fault, but it must not claim then that it has caught up.
+func (x *logIndex) firm(b *bounds) position {
+	return x.join(x.join(b[causeOwn].pos, b[causeBarrier].pos), b[causeWait].pos)
+}
+
+// only returns a record as a list, if it is in the epoch.
+func (x *logIndex) only(rec, e int32) []int32 {
+	if r := &x.records[rec]; r.born > e || r.died <= e || !r.visible() {
+		return nil
+	}
+	return []int32{rec}
+}
+
+// overlooked reports whether a process that has applied the versions may hold
+// an older one of the target's class, because it never saw those after it:
+// they were removed from the log first.
+func (x *logIndex) overlooked(r *read, t *target, e int32, versions, held []int32) bool {
+	for i := len(versions) - 1; i >= 0; i-- {
+		rec := &x.records[versions[i]]
+		if rec.class == t.class && (t.rec < 0 || t.rec == versions[i]) {
+			return true
+		}
+		if rec.off < x.in(r.firm, e) || !x.missable(r.proc, rec, r.seq, e) {
+			return false
+		}
+	}
+	return t.none && t.rec < 0
+}
+
+// reach limits a read to what was in the log when it returned.
+func (r *read) reach(x *logIndex) func(e int32) int64 {
+	cur := x.current(r.seq)
+	return func(e int32) int64 {
+		s := x.reach(e, r.seq)
+		if e == cur && r.pos != None {
+			return min(s.lso, r.pos)
+		}
+		return s.lso
+	}
+}
+
+// unlimited lets a read be explained by all that the log ever had.
+func unlimited(int32) int64 { return beyond - 1 }
+
+// target returns what an operation says about a key.
+func (j *judge) target(key, value string, rev int64, seq int64) target {
+	t := target{key: -1, class: -1, none: value == "", rec: -1}
+	k, ok := j.x.keyID[key]
+	if !ok {
+		return t
+	}
+	t.key = k
+	t.class = j.x.lookup(key, value)
+	if rev != None && t.class >= 0 {
+		for e := j.x.current(seq); e >= 0 && t.rec < 0; e-- {
+			if r := j.x.at(e, rev); r >= 0 && j.x.records[r].class == t.class {
+				t.rec = r
+			}
+		}
+	}
+	return t
+}
+
+// readOf returns the question that an operation asks.
+func (s *sweeper) readOf(op int32, p *process) *read {
+	o := s.op(op)
+	r := &s.scratch
+	*r = read{seq: o.Return.Seq, proc: p, pos: o.Position, targets: r.targets[:0], batches: s.runs(CheckBatchVisible)}
+	if o.Kind == OpGet {
+		r.targets = append(r.targets, s.target(o.Key, o.Value, o.Revision, r.seq))
+		return r
+	}
+	r.targets = s.state(r.targets, o.Items, o.Start, o.rangeEnd(), r.seq)
+	return r
+}
+
+// rangeEnd returns the end of what a range says something about: a range that
+// returned as many keys as its limit says nothing about those beyond.
+func (o *Operation) rangeEnd() string {
+	if o.Limit > 0 && len(o.Items) >= o.Limit {
+		return o.Items[len(o.Items)-1].Key + "\x00"
+	}
+	return o.End
+}
+
+// state appends what a list of all items in an interval says: the keys that it
+// has, and that there is no other.
+func (j *judge) state(targets []target, items []Item, start, end string, seq int64) []target {
+	in := make(map[string]struct{}, len(items))
+	for _, it := range items {
+		in[it.Key] = struct{}{}
+		targets = append(targets, j.target(it.Key, it.Value, it.Revision, seq))
+	}
+	first := sort.Search(len(j.x.sorted), func(i int) bool { return j.x.keys[j.x.sorted[i]] >= start })
+	for _, k := range j.x.sorted[first:] {
+		key := j.x.keys[k]
+		if end != "" && key >= end {
+			break
+		}
+		if _, ok := in[key]; !ok {
+			targets = append(targets, j.target(key, "", None, seq))
+		}
+	}
+	return targets
+}
+
+// judgeRead judges a get or a range, and returns the position that explains it.
+func (s *sweeper) judgeRead(op int32, p *process, f *inFlight) (position, bool) {
+	o := s.op(op)
+	if s.opts.Linearizable || o.Barrier {
+		if b := &f.bounds[causeBarrier]; !s.x.satisfied(f.anyone.pos, b.pos) {
+			*b = bound{s.x.join(b.pos, f.anyone.pos), f.anyone.op}
+		}
+	}
+	s.countRead(o, f)
+	if !s.wellFormed(op) {
+		return position{}, false
+	}
+	r := s.readOf(op, p)
+	if !s.revisions(op, r) {
+		return position{}, false
+	}
+	r.firm = s.x.firm(&f.bounds)
+	pos, ok := s.x.least(r, s.x.joined(&f.bounds), r.reach(s.x))
+	if !ok {
+		s.diagnose(op, r, f)
+		return position{}, false
+	}
+	if o.Kind == OpGet && r.targets[0].key >= 0 {
+		s.keySeen(op, p, r, pos)
+	}
+	return pos, true
+}
+
+// countRead counts the checks that a read is judged by.
+func (s *sweeper) countRead(o *Operation, f *inFlight) {
+	s.judged(CheckReadFromLog)
+	s.judged(CheckNoFuture)
+	s.judged(CheckCommittedOnly)
+	s.judged(CheckBatchVisible)
+	if o.Kind == OpRange {
+		s.judged(CheckOnePosition)
+	}
+	for c, b := range f.bounds {
+		if b.pos != (position{}) {
+			s.judged(causeChecks[c])
+		}
+	}
+	if f.read.rec >= 0 {
+		s.judged(CheckPerKeyOrder)
+	}
+}
+
+// keySeen notes the version of a key that a get returned.
+func (s *sweeper) keySeen(op int32, p *process, r *read, pos position) {
+	t := &r.targets[0]
+	versions := s.x.versions[pos.epoch][t.key]
+	if i := s.x.search(versions, pos.off); i > 0 && s.x.records[versions[i-1]].class == t.class {
+		p.read[t.key] = seen{versions[i-1], op}
+	}
+}
+
+// wellFormed judges whether a range returned keys of its interval, each once
+// and in order.
+func (s *sweeper) wellFormed(op int32) bool {
+	o := s.op(op)
+	if o.Kind != OpRange {
+		return true
+	}
+	wrong := ""
+	for i, it := range o.Items {
+		switch {
+		case i > 0 && it.Key == o.Items[i-1].Key:
+			wrong = "it returned key " + quote(it.Key) + " twice"
+		case i > 0 && it.Key < o.Items[i-1].Key:
+			wrong = "it returned key " + quote(it.Key) + " after key " + quote(o.Items[i-1].Key)
+		case it.Key < o.Start || (o.End != "" && it.Key >= o.End):
+			wrong = "it returned key " + quote(it.Key) + ", which is not in its interval"
+		case it.Value == "":
+			wrong = "it returned key " + quote(it.Key) + " without a value"
+		}
+	}
+	if o.Limit > 0 && len(o.Items) > o.Limit {
+		wrong = "it returned more keys than its limit"
+	}
+	if wrong == "" {
+		return true
+	}
+	v := s.accusation(CheckOnePosition, op)
+	v.Reason = o.call() + ": " + wrong
+	s.violate(v)
+	return false
+}
+
+// revisions judges the revisions that a read reported for its values.
+func (s *sweeper) revisions(op int32, r *read) bool {
+	o := s.op(op)
+	if o.Kind == OpGet {
+		return s.revision(op, o.Key, o.Value, o.Revision, &r.targets[0])
+	}
+	for i, it := range o.Items {
+		if !s.revision(op, it.Key, it.Value, it.Revision, &r.targets[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *sweeper) revision(op int32, key, value string, rev int64, t *target) bool {
+	if rev == None || value == "" {
+		return true
+	}
+	s.judged(CheckRevision)
+	if t.rec >= 0 || t.class < 0 {
+		return true
+	}
+	o := s.op(op)
+	var offsets []int64
+	for _, r := range s.x.written[t.class] {
+		offsets = append(offsets, s.x.records[r].off)
+	}
+	v := s.accusation(CheckRevision, op)
+	v.Key = key
+	v.Reason = o.call() + " reported offset " + itoa(rev) + " for " + quote(key) + " = " + value +
+		", but there is " + s.whatIsAt(rev, o.Return.Seq)
+	v.Offsets = append([]int64{rev}, offsets[:min(len(offsets), 3)]...)
+	slices.Sort(v.Offsets)
+	s.violate(v)
+	return false
+}

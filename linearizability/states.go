@@ -1,0 +1,188 @@
+package linearizability
+
+import (
+	"fmt"
+	"slices"
+)
+
+// snapshot judges the full state of a process while others may write, as a read
+// of all keys. Final and cold states are judged by checkStates.
+func (s *sweeper) snapshot(snap *Snapshot) {
+	if snap.Kind != SnapshotClient {
+		return
+	}
+	p := s.process(snap.Client, snap.Process)
+	s.judged(CheckOnePosition)
+	s.judged(CheckReadFromLog)
+	r := &s.scratch
+	*r = read{seq: snap.Seq, proc: p, pos: snap.Position, batches: s.runs(CheckBatchVisible), targets: r.targets[:0]}
+	r.targets = s.state(r.targets, snap.Items, "", "", snap.Seq)
+	if pos, ok := s.x.least(r, s.x.joined(&p.bounds), r.reach(s.x)); ok {
+		s.raise(p, causeSeen, bound{pos, -1})
+		return
+	}
+	v := s.ofSnapshot(CheckOnePosition, snap)
+	v.Reason = fmt.Sprintf("the state of %s is not the log's at any position", who(snap.Client, snap.Process))
+	if pos, ok := s.x.least(r, position{}, r.reach(s.x)); ok {
+		v.Check = CheckMonotonicReads
+		v.Reason = fmt.Sprintf("the state of %s is the log's at position %d, but it had been beyond that", who(snap.Client, snap.Process), pos.off)
+		v.Offsets = []int64{max(0, pos.off-1)}
+	}
+	s.violate(v)
+}
+
+func (j *judge) ofSnapshot(check CheckID, snap *Snapshot) *Violation {
+	return &Violation{
+		Check: check, Client: snap.Client, Process: snap.Process, From: snap.Stamp, To: snap.Stamp,
+		Evidence: []string{fmt.Sprintf("%s snapshot of %s at %s with %d keys", snap.Kind, who(snap.Client, snap.Process), snap.Time, len(snap.Items))},
+	}
+}
+
+// checkStates judges the final states of clients, and what cold readers made of
+// the log.
+func (j *judge) checkStates() {
+	for i := range j.h.Snapshots {
+		snap := &j.h.Snapshots[i]
+		switch snap.Kind {
+		case SnapshotFinal:
+			j.judged(CheckConvergence)
+			j.compareState(CheckConvergence, snap)
+		case SnapshotCold:
+			j.judged(CheckCompaction)
+			j.compareState(CheckCompaction, snap)
+		case SnapshotClient:
+		}
+	}
+}
+
+// compareState compares a state with the log's at its end, or, of a cold
+// reader, at the position that it read to.
+func (j *judge) compareState(check CheckID, snap *Snapshot) {
+	e := j.x.current(snap.Seq)
+	at := j.x.reach(e, snap.Seq).lso
+	if j.h.Header.Tap == TapLate {
+		e = int32(len(j.x.epochs) - 1)
+		at = j.x.epochs[e].end
+	}
+	if snap.Position != None && (snap.Kind == SnapshotCold || snap.Position > at) {
+		at = snap.Position
+	}
+	have := make(map[int32]Item, len(snap.Items))
+	var wrong []string
+	var offsets []int64
+	var key string
+	note := func(k, got, want string, off int64) {
+		if len(wrong) == 0 {
+			key = k
+		}
+		wrong = append(wrong, fmt.Sprintf("key %s has %s, want %s", quote(k), valueName(got), want))
+		if off >= 0 {
+			offsets = append(offsets, off)
+		}
+	}
+	for _, it := range snap.Items {
+		k, ok := j.x.keyID[it.Key]
+		if !ok {
+			note(it.Key, it.Value, "no value: the log never had the key", -1)
+			continue
+		}
+		have[k] = it
+	}
+	for _, k := range j.x.sorted {
+		it, has := have[k]
+		rec, want := j.stateAt(e, k, at)
+		if (has && want != "" && it.Value == want) || (!has && want == "") || j.trimmed(rec, snap.Seq) {
+			continue
+		}
+		off := int64(-1)
+		because := "no value: the key was never written"
+		if rec >= 0 {
+			off = j.x.records[rec].off
+			because = fmt.Sprintf("%s from offset %d", valueName(want), off)
+		}
+		note(j.x.keys[k], it.Value, because, off)
+	}
+	if len(wrong) == 0 {
+		return
+	}
+	v := j.ofSnapshot(check, snap)
+	v.Key, v.Offsets = key, offsets
+	what := "the final state of " + who(snap.Client, snap.Process)
+	if snap.Kind == SnapshotCold {
+		what = "what " + snap.Client + " read from the log"
+	}
+	v.Reason = fmt.Sprintf("%s differs from the log at position %d in %d keys: %s", what, at, len(wrong), wrong[0])
+	for _, w := range wrong[1:min(len(wrong), 8)] {
+		v.Evidence = append(v.Evidence, w)
+	}
+	j.violate(v)
+}
+
+// stateAt returns the record that sets a key at a position, or -1, and the value.
+func (j *judge) stateAt(e, k int32, at int64) (rec int32, value string) {
+	versions := j.x.versions[e][k]
+	i := j.x.search(versions, at)
+	if i == 0 {
+		return -1, ""
+	}
+	rec = versions[i-1]
+	return rec, j.x.classes[j.x.records[rec].class].value
+}
+
+// trimmed reports whether a record was deleted from the start of the log: some
+// clients still have it, and others never will.
+func (j *judge) trimmed(rec int32, seq int64) bool {
+	if rec < 0 {
+		return false
+	}
+	return slices.ContainsFunc(j.x.trims, func(t trim) bool { return t.seq < seq && j.x.records[rec].off < t.off })
+}
+
+// checkFinalAgreement compares final states with each other, for want of a log.
+func (j *judge) checkFinalAgreement() {
+	var first *Snapshot
+	want := map[string]string{}
+	for i := range j.h.Snapshots {
+		snap := &j.h.Snapshots[i]
+		if snap.Kind != SnapshotFinal {
+			continue
+		}
+		j.judged(CheckConvergence)
+		if first == nil {
+			first = snap
+			for _, it := range snap.Items {
+				want[it.Key] = it.Value
+			}
+			continue
+		}
+		if key, got, ok := differs(want, snap.Items); ok {
+			v := j.ofSnapshot(CheckConvergence, snap)
+			v.Key = key
+			v.Reason = fmt.Sprintf("the final states of %s and %s differ: key %s has %s and %s",
+				who(first.Client, first.Process), who(snap.Client, snap.Process), quote(key), valueName(want[key]), valueName(got))
+			j.violate(v)
+		}
+	}
+}
+
+// differs returns the lowest key in which a state differs from the wanted one.
+func differs(want map[string]string, items []Item) (key, got string, found bool) {
+	have := make(map[string]string, len(items))
+	var wrong []string
+	for _, it := range items {
+		have[it.Key] = it.Value
+		if want[it.Key] != it.Value {
+			wrong = append(wrong, it.Key)
+		}
+	}
+	for k := range want {
+		if _, ok := have[k]; !ok {
+			wrong = append(wrong, k)
+		}
+	}
+	if len(wrong) == 0 {
+		return "", "", false
+	}
+	key = slices.Min(wrong)
+	return key, have[key], true
+}
