@@ -143,17 +143,18 @@ func (s *sweeper) noCommonPosition(op int32, r *read) {
 			break
 		}
 	}
-	v.Reason = fmt.Sprintf("%s returned a state that the log never had", o.call())
+	v.Reason = o.call() + " returned a state that the log never had"
 	if late != nil && wrong != nil {
 		lk, lv := s.keyOf(o, late)
 		wk, wv := s.keyOf(o, wrong)
 		v.Key = wk
-		v.Reason = fmt.Sprintf("%s returned %s for key %s, which is so from position %d on, and %s for key %s, which is not so there",
-			o.call(), valueName(lv), quote(lk), q.off, valueName(wv), quote(wk))
 		v.Offsets = []int64{max(0, q.off-1)}
-		if i := s.x.search(s.x.versions[q.epoch][wrong.key], q.off); i > 0 {
-			v.Offsets = append(v.Offsets, s.x.records[s.x.versions[q.epoch][wrong.key][i-1]].off)
+		rec, there := s.stateAt(q.epoch, wrong.key, q.off)
+		if rec >= 0 {
+			v.Offsets = append(v.Offsets, s.x.records[rec].off)
 		}
+		v.Reason = fmt.Sprintf("%s returned %s for key %s, which is so from position %d on, and %s for key %s, which has %s there",
+			o.call(), valueName(lv), quote(lk), q.off, valueName(wv), quote(wk), valueName(there))
 	}
 	s.violate(v)
 }
@@ -188,13 +189,14 @@ func (s *sweeper) stale(op int32, r *read, f *inFlight) {
 		if b.pos == (position{}) || (c == causeSeen && s.followsFrom(b, broken, f)) {
 			continue
 		}
-		if _, ok := s.x.least(r, b.pos, r.reach(s.x)); !ok {
-			broken = append(broken, c)
-			v.Also = append(v.Also, causeChecks[c])
+		if _, ok := s.x.least(r, b.pos, r.reach(s.x)); ok {
+			continue
 		}
-	}
-	if s.olderVersion(r, f) {
-		v.Also = append(v.Also, CheckPerKeyOrder)
+		if c == causeSeen && s.olderVersion(r, f) {
+			v.Also = append(v.Also, CheckPerKeyOrder)
+		}
+		broken = append(broken, c)
+		v.Also = append(v.Also, causeChecks[c])
 	}
 	if len(v.Also) > 0 {
 		v.Check, v.Also = v.Also[0], v.Also[1:]
@@ -281,7 +283,8 @@ func (s *sweeper) olderVersion(r *read, f *inFlight) bool {
 	}
 	before := &s.x.records[f.read.rec]
 	for _, rec := range s.x.written[r.targets[0].class] {
-		if now := &s.x.records[rec]; now.born == before.born && now.off >= before.off {
+		now := &s.x.records[rec]
+		if now.born > before.born || (now.born == before.born && now.off >= before.off) {
 			return false
 		}
 	}
