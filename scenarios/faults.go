@@ -1,0 +1,214 @@
+package scenarios
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/kvsim/kvsim/sim"
+)
+
+const ms = time.Millisecond
+
+func lag(d *draw) { d.times(3, 6, d.lag) }
+
+func restart(d *draw) {
+	d.times(2, 4, d.restart)
+	d.restartAll()
+	if d.p.World.Brokers > 1 && d.IntN(2) == 0 {
+		d.rolling()
+	}
+}
+
+func compaction(d *draw) {
+	d.p.Phases.Faults = 20 * time.Second
+	d.compact()
+	d.times(1, 3, d.compact)
+	d.times(1, 2, d.lag)
+	d.times(1, 2, d.crash)
+	// By then the first tombstones have expired.
+	d.add(sim.Compact{Span: sim.Span{From: d.p.Phases.Faults - 2*time.Second, For: time.Second}})
+}
+
+func crash(d *draw) { d.times(3, 7, d.crash) }
+
+func network(d *draw) {
+	all := []func(){d.loseRequest, d.loseAnswer, d.loseAnswer, d.cutFrame, d.reset, d.stall, d.latency, d.blackHole}
+	d.times(4, 8, func() { all[d.IntN(len(all))]() })
+}
+
+func leader(d *draw) {
+	d.p.World.Brokers = max(2, d.p.World.Brokers)
+	d.times(2, 4, d.moveLeader)
+	d.times(1, 3, d.failProduce)
+	if d.IntN(2) == 0 {
+		d.slowBroker()
+	}
+}
+
+func transactions(d *draw) {
+	d.times(2, 5, d.transaction)
+	d.times(1, 2, d.keyless)
+	d.times(0, 2, d.compact)
+}
+
+func herd(d *draw) {
+	d.times(2, 3, d.herd)
+	d.times(1, 2, d.compact)
+}
+
+func slowClients(d *draw) {
+	d.times(1, 2, d.slowStorage)
+	d.times(1, 2, d.failStorage)
+	d.times(1, 2, d.slowHooks)
+	d.times(1, 2, d.pause)
+}
+
+func dataLoss(d *draw) {
+	d.times(1, 2, func() { d.add(sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}) })
+	d.times(0, 2, d.lag)
+	d.times(0, 1, d.crash)
+}
+
+func recreate(d *draw) {
+	d.add(sim.Recreate{Span: d.once()})
+	d.times(0, 2, d.lag)
+	d.times(0, 1, d.crash)
+}
+
+func liveness(d *draw) {
+	d.p.World.Brokers = max(2, d.p.World.Brokers)
+	d.p.Phases.DeadClients = min(1+d.IntN(2), d.p.World.Clients-1)
+	d.p.Phases.DeadBroker = strconv.Itoa(d.IntN(d.p.World.Brokers))
+	d.times(1, 2, d.restart)
+	d.times(0, 2, d.crash)
+	d.times(0, 2, d.lag)
+}
+
+// everything is swarm testing (Groce and others, 2012): a plan that leaves most
+// kinds of faults out, and has much of a few, finds more than one that has a
+// little of all.
+func everything(d *draw) {
+	kinds := []func(){
+		d.lag, d.pause, d.crash, d.herd, d.slowStorage, d.failStorage, d.slowHooks,
+		d.latency, d.stall, d.blackHole, d.loseRequest, d.loseAnswer, d.cutFrame, d.reset,
+		d.restart, d.restartAll, d.compact, d.transaction, d.keyless, d.failProduce, d.slowBroker,
+	}
+	if d.p.World.Brokers > 1 {
+		kinds = append(kinds, d.rolling, d.moveLeader)
+	}
+	d.swarmWorkload()
+	n := 2 + d.IntN(6)
+	for _, i := range d.Perm(len(kinds))[:n] {
+		d.times(1, 3, kinds[i])
+	}
+	if d.IntN(4) == 0 && d.p.World.Brokers > 1 {
+		d.p.Phases.DeadClients = min(d.IntN(2), d.p.World.Clients-1)
+		d.p.Phases.DeadBroker = strconv.Itoa(d.IntN(d.p.World.Brokers))
+	}
+}
+
+// swarmWorkload draws what the clients do.
+func (d *draw) swarmWorkload() {
+	l := &d.p.Workload
+	l.Keys = []int{6, 18, 36, 120}[d.IntN(4)]
+	l.Zipf = []float64{0, 0.7, 1.1, 1.6}[d.IntN(4)]
+	l.Burst = []int{1, 4, 12, 40}[d.IntN(4)]
+	l.Value = []int{64, 512, 1024, 16 << 10}[d.IntN(4)]
+	l.Workers = []int{1, 1, 2, 4}[d.IntN(4)]
+	for _, w := range []*int{&l.Delete, &l.Batch, &l.Range, &l.BarrierGet, &l.BarrierRange, &l.Sync, &l.Wait} {
+		*w = *w * d.IntN(4) / 2
+	}
+	w := &d.p.World
+	w.LatencyMean = []time.Duration{200 * time.Microsecond, 400 * time.Microsecond, 2 * ms}[d.IntN(3)]
+}
+
+func (d *draw) lag() { d.add(sim.Lag{Client: d.anyClient(), Span: d.span(300*ms, 3000*ms)}) }
+
+func (d *draw) pause() { d.add(sim.Pause{Client: d.client(), Span: d.span(200*ms, 2500*ms)}) }
+
+func (d *draw) crash() { d.add(sim.Crash{Client: d.client(), Span: d.span(0, 1500*ms)}) }
+
+func (d *draw) herd() { d.add(sim.Herd{Readers: 3 + d.IntN(6), Span: d.once()}) }
+
+func (d *draw) slowStorage() {
+	d.add(sim.SlowStorage{Client: d.anyClient(), Delay: d.between(1*ms, 60*ms), Span: d.span(500*ms, 2500*ms)})
+}
+
+func (d *draw) failStorage() {
+	d.add(sim.FailStorage{Client: d.anyClient(), Span: d.span(100*ms, 1500*ms)})
+}
+
+func (d *draw) slowHooks() {
+	d.add(sim.SlowHooks{Client: d.anyClient(), Delay: d.between(1*ms, 20*ms), Span: d.span(500*ms, 2500*ms)})
+}
+
+func (d *draw) latency() {
+	f := sim.Latency{Mean: d.between(2*ms, 80*ms), Dir: d.dir(), Span: d.span(500*ms, 3000*ms)}
+	if d.IntN(2) == 0 {
+		f.Client = d.client()
+	} else {
+		f.Broker = d.broker()
+	}
+	d.add(f)
+}
+
+func (d *draw) stall() {
+	d.add(sim.Stall{Client: d.anyClient(), Broker: d.broker(), Dir: d.dir(), Span: d.span(200*ms, 2500*ms)})
+}
+
+func (d *draw) blackHole() {
+	d.add(sim.BlackHole{Client: d.client(), Dir: d.dir(), Span: d.span(500*ms, 2500*ms)})
+}
+
+func (d *draw) api() string { return [...]string{"produce", "produce", "fetch", ""}[d.IntN(4)] }
+
+func (d *draw) loseRequest() {
+	d.add(sim.LoseRequest{Client: d.anyClient(), API: d.api(), Count: 1 + d.IntN(4), Span: d.span(1000*ms, 4000*ms)})
+}
+
+func (d *draw) loseAnswer() {
+	d.add(sim.LoseAnswer{Client: d.anyClient(), API: d.api(), Count: 1 + d.IntN(4), Span: d.span(1000*ms, 4000*ms)})
+}
+
+func (d *draw) cutFrame() {
+	d.add(sim.CutFrame{Client: d.anyClient(), API: d.api(), Bytes: d.IntN(80), Count: 1 + d.IntN(3), Dir: d.dir(), Span: d.span(1000*ms, 4000*ms)})
+}
+
+func (d *draw) reset() { d.add(sim.Reset{Client: d.anyClient(), Span: d.once()}) }
+
+func (d *draw) restart() {
+	d.add(sim.Restart{Broker: d.broker(), Move: d.p.World.Brokers > 1 && d.IntN(2) == 0, Span: d.span(50*ms, 2000*ms)})
+}
+
+func (d *draw) restartAll() { d.add(sim.RestartAll{Span: d.span(20*ms, 1500*ms)}) }
+
+func (d *draw) rolling() { d.add(sim.Rolling{Down: d.between(50*ms, 500*ms), Span: d.once()}) }
+
+func (d *draw) moveLeader() { d.add(sim.MoveLeader{Span: d.once()}) }
+
+func (d *draw) failProduce() {
+	f := sim.FailProduce{Count: 1 + d.IntN(5), Span: d.span(1000*ms, 3000*ms)}
+	if f.After = d.IntN(2) == 0; f.After {
+		f.Error = [...]string{"REQUEST_TIMED_OUT", "NOT_ENOUGH_REPLICAS_AFTER_APPEND"}[d.IntN(2)]
+	} else {
+		f.Error = [...]string{"NOT_LEADER_FOR_PARTITION", "NOT_ENOUGH_REPLICAS", "KAFKA_STORAGE_ERROR", "REQUEST_TIMED_OUT"}[d.IntN(4)]
+	}
+	d.add(f)
+}
+
+func (d *draw) slowBroker() {
+	d.add(sim.SlowBroker{
+		Broker: d.broker(), API: [...]string{"produce", "fetch", "list-offsets"}[d.IntN(3)],
+		Delay: d.between(5*ms, 300*ms), Count: 1 + d.IntN(8), Span: d.span(500*ms, 3000*ms),
+	})
+}
+
+func (d *draw) compact() {
+	d.add(sim.Compact{Every: d.between(100*ms, 900*ms), Span: d.span(1000*ms, 5000*ms)})
+}
+
+func (d *draw) transaction() {
+	d.add(sim.Transaction{Records: 1 + d.IntN(5), End: [...]string{"commit", "abort"}[d.IntN(2)], Span: d.span(100*ms, 2500*ms)})
+}
+
+func (d *draw) keyless() { d.add(sim.Keyless{Records: 1 + d.IntN(3), Span: d.once()}) }

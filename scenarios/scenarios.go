@@ -1,0 +1,104 @@
+// Package scenarios holds the named plans of kvsim. A scenario draws a plan from
+// a seed: which faults, when, how long and how hard.
+//
+//	s, err := scenarios.Find("lag")
+//	...
+//	outcome, err := sim.Run(ctx, s.Plan(7, scenarios.Knobs{}), sim.Env{})
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kvsim/kvsim/sim"
+)
+
+// ErrUnknown is what the error of Find is, by errors.Is.
+var ErrUnknown = errors.New("there is no such scenario")
+
+// Knobs override what a scenario would choose. 0 leaves it to the scenario.
+type Knobs struct {
+	// Clients is the number of clients.
+	Clients int
+	// Ops is the number of operations of each client.
+	Ops int
+	// Brokers is the number of brokers.
+	Brokers int
+}
+
+// A Scenario draws plans.
+type Scenario struct {
+	Name        string
+	Description string
+	// Plan draws the plan of a seed. Equal arguments give equal plans.
+	Plan func(seed uint64, k Knobs) sim.Plan
+}
+
+// All returns the scenarios in the order in which they should be listed.
+func All() []Scenario {
+	out := make([]Scenario, len(all))
+	for i, s := range all {
+		out[i] = Scenario{Name: s.name, Description: s.description, Plan: func(seed uint64, k Knobs) sim.Plan {
+			d := newDraw(s.name, seed, k)
+			s.draw(d)
+			return d.finish()
+		}}
+	}
+	return out
+}
+
+// Find returns the scenario of a name. The error of a name that is not known
+// lists those that are.
+func Find(name string) (Scenario, error) {
+	var names []string
+	for _, s := range All() {
+		if s.Name == name {
+			return s, nil
+		}
+		names = append(names, s.Name)
+	}
+	return Scenario{}, fmt.Errorf("%w: %q: choose one of %s", ErrUnknown, name, strings.Join(names, ", "))
+}
+
+var all = []struct {
+	name        string
+	description string
+	draw        func(d *draw)
+}{
+	{"steady", "no faults: everything has to hold in good times too", func(*draw) {}},
+	{"lag", "what clients fetch is held up, one at a time and several at once, then comes in a burst", lag},
+	{"restart", "brokers restart with their data: the leader, another one, all at once, one after the other", restart},
+	{"compaction", "the log is compacted while clients read, write, lag and open, and tombstones expire", compaction},
+	{"crash", "clients crash with writes under way and start again with empty memory", crash},
+	{"network", "requests and answers are lost, connections reset in mid-frame, links stall, slow down and swallow", network},
+	{"leader", "the leadership moves in mid-write, and brokers refuse writes before and after they appended them", leader},
+	{"transactions", "others write in transactions that stay open, are committed and aborted, and records without a key", transactions},
+	{"herd", "many clients open at once while the log is written and compacted", herd},
+	{"storage", "the clients' own storages and hooks are slow or fail, and clients pause", slowClients},
+	{"data-loss", "the log loses its tail in an unclean election", dataLoss},
+	{"recreate", "the topic is deleted and created again, empty", recreate},
+	{"liveness", "some clients and a broker die for good: everybody else has to go on and converge", liveness},
+	{"everything", "each seed draws some of all faults that lose no data, and how hard they are", everything},
+}
+
+// defaults are what plans begin with.
+func defaults() sim.Plan {
+	return sim.Plan{
+		World: sim.World{
+			Clients: 5, Brokers: 3,
+			LatencyMin: 100 * time.Microsecond, LatencyMean: 400 * time.Microsecond, LatencyMax: 20 * time.Millisecond,
+			Tombstones: 4 * time.Second,
+		},
+		Workload: sim.Workload{
+			Ops: 200, Workers: 1, Keys: 36, Zipf: 0.9, Value: 1024, Burst: 6, Timeout: 5 * time.Second,
+			Put: 30, Delete: 8, Batch: 8, Get: 30, Range: 8, BarrierGet: 5, BarrierRange: 2, Sync: 3, Wait: 6,
+		},
+		Phases: sim.Phases{
+			Before: time.Second, Faults: 15 * time.Second, After: 2 * time.Second,
+			Converge: 2 * time.Minute, Patience: 15 * time.Second,
+		},
+		Floors: sim.Floors{Before: 10, During: 20, After: 10, Hits: 1},
+	}
+}

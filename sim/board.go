@@ -1,0 +1,51 @@
+package sim
+
+import "sync"
+
+// A note tells other clients of an acknowledged write.
+type note struct {
+	client   string
+	key      string
+	revision int64
+}
+
+// A board holds the newest note of each client, as a revision would be handed
+// from one program to another.
+type board struct {
+	mu    sync.Mutex
+	notes []note
+}
+
+func (b *board) post(n note) {
+	if n.revision < 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.notes {
+		if b.notes[i].client == n.client {
+			b.notes = append(b.notes[:i], b.notes[i+1:]...)
+			break
+		}
+	}
+	b.notes = append(b.notes, n)
+}
+
+// read returns the newest note of another client.
+func (b *board) read(client string) (note, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := len(b.notes) - 1; i >= 0; i-- {
+		if b.notes[i].client != client {
+			return b.notes[i], true
+		}
+	}
+	return note{}, false
+}
+
+// clear forgets all notes: the log that they speak of is gone.
+func (b *board) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.notes = nil
+}

@@ -1,0 +1,205 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// Liveness says whether the clients that are alive got somewhere once all was
+// healed.
+type Liveness struct {
+	// Clients is the number of clients that had to converge, a fresh one among
+	// them, and Dead that of clients that had died for good.
+	Clients int `json:"clients"`
+	Dead    int `json:"dead"`
+	// DeadBroker is the broker that had died for good, if any.
+	DeadBroker string `json:"dead_broker,omitempty"`
+	// Deadline is what they had, Took what they needed, in simulated time.
+	Deadline time.Duration `json:"deadline_ns"`
+	Took     time.Duration `json:"took_ns"`
+	// Stuck says, a line for each client, what did not end in time.
+	Stuck []string `json:"stuck,omitempty"`
+}
+
+var errDeadline = errors.New("the clients did not converge in time")
+
+// converge brings every client that is alive to the end of the log, opens a
+// fresh one, and records the full states of all and of the log itself.
+//
+// First each client writes once more and waits for the answer. A client sends
+// one record batch at a time, so when that write is acknowledged none of its
+// earlier ones, whose outcome may be unknown, can still get into the log.
+func (w *world) converge() error {
+	begin := time.Now()
+	slots := w.alive()
+	l := &Liveness{
+		Clients: len(slots) + 1, Dead: len(w.slots) - len(slots), DeadBroker: w.plan.Phases.DeadBroker,
+		Deadline: w.plan.Phases.Converge,
+	}
+	w.liveness = l
+	ctx, cancel := context.WithTimeoutCause(w.ctx, l.Deadline, errDeadline)
+	defer cancel()
+	steps := []struct {
+		what string
+		fn   func(context.Context, *slot) error
+	}{{"write", w.lastWrite}, {"read up to the end of the log", w.lastSync}}
+	for _, step := range steps {
+		w.stuck(slots, w.each(ctx, slots, step.fn), step.what)
+		if len(l.Stuck) > 0 || w.ctx.Err() != nil {
+			l.Took = time.Since(begin)
+			return context.Cause(w.ctx)
+		}
+	}
+	if err := w.tap.sync(); err != nil {
+		return err
+	}
+	end, err := w.cluster.EndOffset(topicName, 0)
+	if err != nil {
+		return err
+	}
+	w.rec.End(end)
+	fresh := w.enlist(1)
+	w.stuck(fresh, w.each(ctx, fresh, func(ctx context.Context, s *slot) error { return s.open(ctx) }), "open")
+	l.Took = time.Since(begin)
+	if len(l.Stuck) > 0 || w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
+	}
+	w.stuck(slots, w.each(ctx, append(slots, fresh...), w.snapshot), "be read as a whole")
+	if err := w.cold(); err != nil {
+		return err
+	}
+	return context.Cause(w.ctx)
+}
+
+// stuck notes the clients that did not get through a step.
+func (w *world) stuck(slots []*slot, errs []error, what string) {
+	for i, err := range errs {
+		if err == nil || w.ctx.Err() != nil {
+			continue
+		}
+		name := "the fresh client"
+		if i < len(slots) {
+			name = slots[i].name
+		}
+		w.liveness.Stuck = append(w.liveness.Stuck, fmt.Sprintf("%s could not %s within %v of simulated time: %v", name, what, w.liveness.Deadline, err))
+	}
+}
+
+// lastWrite writes a key of the client's own until it is acknowledged.
+func (w *world) lastWrite(ctx context.Context, s *slot) error {
+	for n := 1; ; n++ {
+		p, err := s.live(ctx)
+		if err != nil {
+			return err
+		}
+		id := fmt.Sprintf("%s/end.%d", s.name, n)
+		key := "end/" + s.name
+		octx, cancel := context.WithTimeout(ctx, w.plan.Workload.Timeout)
+		k := &worker{w: w, slot: s, index: len(w.workers) + s.n}
+		op := &operation{worker: k, p: p, ctx: octx}
+		call := op.begin(lin.Operation{Kind: lin.OpPut, Key: key, Value: id})
+		p.writes.Add(1)
+		rev, err := p.client.PutRevision(octx, []byte(key), encodePayload(id, 0))
+		p.writes.Add(-1)
+		op.ended(call, key, rev, err)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if sleep(ctx, 100*time.Millisecond) != nil {
+			return err
+		}
+	}
+}
+
+func (w *world) lastSync(ctx context.Context, s *slot) error {
+	p, err := s.live(ctx)
+	if err != nil {
+		return err
+	}
+	k := &worker{w: w, slot: s, index: len(w.workers) + s.n}
+	op := &operation{worker: k, p: p, ctx: ctx}
+	call := op.begin(lin.Operation{Kind: lin.OpSync})
+	err = p.client.Sync(ctx)
+	op.end(func() {
+		if err != nil {
+			call.Failed(err)
+			return
+		}
+		call.Position(p.client.Position()).OK()
+	})
+	return err
+}
+
+// snapshot records all that a client holds.
+func (w *world) snapshot(ctx context.Context, s *slot) error {
+	p, err := s.live(ctx)
+	if err != nil {
+		return err
+	}
+	items, err := entries(ctx, p.client, "", "", 0)
+	if err != nil {
+		return err
+	}
+	w.rec.Snapshot(lin.Snapshot{
+		Kind: lin.SnapshotFinal, Client: s.name, Process: p.number, Position: p.client.Position(), Items: items,
+	})
+	return nil
+}
+
+// cold records what a reader makes of the log that is left.
+func (w *world) cold() error {
+	batches, err := w.cluster.ReadLog(topicName, 0, 0)
+	if err != nil {
+		return err
+	}
+	aborted := map[int64][]int{} // of the producers' transactions, by batch
+	drop := map[int]bool{}
+	end := int64(0)
+	for i := range batches {
+		b := &batches[i]
+		end = b.LastOffset + 1
+		switch commit, ok := b.Marker(); {
+		case ok:
+			if !commit {
+				for _, j := range aborted[b.ProducerID] {
+					drop[j] = true
+				}
+			}
+			delete(aborted, b.ProducerID)
+		case b.Transactional:
+			aborted[b.ProducerID] = append(aborted[b.ProducerID], i)
+		}
+	}
+	state := map[string]lin.Item{}
+	for i := range batches {
+		if batches[i].Control || drop[i] {
+			continue
+		}
+		for j := range batches[i].Records {
+			r := &batches[i].Records[j]
+			switch {
+			case len(r.Key) == 0:
+			case r.Value == nil:
+				delete(state, string(r.Key))
+			default:
+				state[string(r.Key)] = lin.Item{Key: string(r.Key), Value: decodePayload(r.Value), Revision: r.Offset}
+			}
+		}
+	}
+	items := make([]lin.Item, 0, len(state))
+	for _, it := range state {
+		items = append(items, it)
+	}
+	sort.Slice(items, func(i, j int) bool { return items[i].Key < items[j].Key })
+	if log, err := w.cluster.EndOffset(topicName, 0); err == nil {
+		end = max(end, log)
+	}
+	w.rec.Snapshot(lin.Snapshot{Kind: lin.SnapshotCold, Client: "log", Position: end, Items: items})
+	return nil
+}

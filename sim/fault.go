@@ -1,0 +1,243 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/simnet"
+)
+
+// A Fault is one thing that goes wrong. It is a plain value that prints as one
+// line and is read back from it; FaultKinds lists all kinds. Faults compose:
+// any of them can be active at the same time.
+type Fault interface {
+	// Kind is the first word of the line.
+	Kind() string
+	// String is the line: the kind, then the settings that are not zero.
+	String() string
+
+	span() Span
+	check(p *Plan) error
+	start(ctx context.Context, w *world) (*effect, error)
+}
+
+// A Span says when a fault is active, counted from the begin of the phase of
+// faults. A fault of an instant has no For.
+type Span struct {
+	From time.Duration `plan:"from"`
+	For  time.Duration `plan:"for"`
+}
+
+func (s Span) span() Span { return s }
+
+// An effect is a fault under way.
+type effect struct {
+	// hits counts what it has bitten so far.
+	hits func() int
+	// undo ends it, and may let time pass. Nil: there is nothing to end.
+	undo func(ctx context.Context) error
+	// note says something about it for people.
+	note string
+}
+
+// A FaultKind describes a kind of fault.
+type FaultKind struct {
+	Name string
+	// Description says what happens and what counts as a hit.
+	Description string
+	// Example is a line of a plan.
+	Example string
+}
+
+// kinds are all kinds of faults, with one value of each that makes sense.
+var kinds = []struct {
+	example     Fault
+	description string
+}{
+	{Lag{Client: "c2", Span: span(1200, 800)}, "answers to a client's fetches are held, then come in a burst; hits are the answers held"},
+	{Pause{Client: "c1", Span: span(1000, 500)}, "a client stands still, as in a long garbage collection: nothing comes or goes and it begins no operation; hits are the frames and operations held"},
+	{Crash{Client: "c3", Span: span(2000, 400)}, "a client loses power, and all of its memory, and starts again afterwards; a hit is a client that was up"},
+	{Herd{Readers: 8, Span: span(3000, 0)}, "many clients open at once, read everything, and close; hits are those that opened"},
+	{SlowStorage{Client: "c1", Delay: 20 * time.Millisecond, Span: span(500, 1000)}, "each write to a client's storage takes longer; hits are the writes"},
+	{FailStorage{Client: "c1", Span: span(500, 300)}, "each write to a client's storage fails; hits are the writes"},
+	{SlowHooks{Client: "c2", Delay: 2 * time.Millisecond, Span: span(500, 1000)}, "each hook of a client takes longer; hits are the calls"},
+	{Latency{Client: "c1", Mean: 30 * time.Millisecond, Span: span(800, 1500)}, "links are slower; client and broker choose which; hits are the frames delayed"},
+	{Stall{Client: "c2", Broker: "1", Dir: "to-client", Span: span(1000, 700)}, "links carry nothing, then everything in a burst; hits are the frames held"},
+	{BlackHole{Client: "c2", Dir: "to-broker", Span: span(1000, 3000)}, "links swallow everything while connections stay open; hits are the frames swallowed"},
+	{LoseRequest{API: "produce", Count: 2, Span: span(1000, 2000)}, "requests are lost before a broker acts, and their connections reset; hits are the requests"},
+	{LoseAnswer{API: "produce", Count: 2, Span: span(1000, 2000)}, "brokers act, but the answers are lost and their connections reset; hits are the answers"},
+	{CutFrame{API: "fetch", Bytes: 40, Count: 1, Dir: "to-client", Span: span(1000, 2000)}, "connections are reset in mid-frame; hits are the frames"},
+	{Reset{Client: "c1", Span: span(1500, 0)}, "connections are reset, once; hits are the connections"},
+	{Restart{Broker: "leader", Span: span(2000, 600)}, "a broker stops and starts again with its data; what it leads is unavailable meanwhile, or moves to another one with move=true; hits are the connections reset and the dials refused"},
+	{RestartAll{Span: span(2000, 500)}, "all brokers stop at once and start again with their data; hits are as for restart"},
+	{Rolling{Down: 200 * time.Millisecond, Span: span(2000, 0)}, "one broker after the other hands over what it leads, stops, and starts again; hits are as for restart"},
+	{MoveLeader{Span: span(1700, 0)}, "the leadership moves to another broker; hits are the connections of the old leader that asked something"},
+	{FailProduce{Error: "NOT_LEADER_FOR_PARTITION", Count: 3, Span: span(1000, 2000)}, "brokers refuse produce requests with an error that can be retried, or with after=true append first and then answer the error; hits are the requests"},
+	{SlowBroker{Delay: 50 * time.Millisecond, Count: 5, Span: span(1000, 2000)}, "brokers wait before they act on requests of an api; hits are the requests"},
+	{Compact{Every: 200 * time.Millisecond, Span: span(1000, 2000)}, "the log is compacted, again and again; tombstones older than the world's tombstones setting go; hits are the records removed"},
+	{DeleteRecords{Keep: 10, Span: span(2500, 0)}, "the oldest records of the log are deleted; hits are the records"},
+	{LoseTail{Records: 5, Span: span(2500, 0)}, "an unclean election: the newest records of the log are lost, acknowledged ones too; hits are the records"},
+	{Recreate{Span: span(2500, 0)}, "the topic is deleted and created again, empty; a hit is a recreation"},
+	{Transaction{Records: 3, End: "abort", Span: span(1500, 600)}, "somebody else writes in a transaction that stays open, and is then committed or aborted; hits are its records"},
+	{Keyless{Records: 2, Span: span(1600, 0)}, "somebody else writes records without a key; hits are the records"},
+}
+
+func span(from, dur int) Span {
+	return Span{From: time.Duration(from) * time.Millisecond, For: time.Duration(dur) * time.Millisecond}
+}
+
+// FaultKinds returns all kinds of faults.
+func FaultKinds() []FaultKind {
+	out := make([]FaultKind, len(kinds))
+	for i, k := range kinds {
+		out[i] = FaultKind{Name: k.example.Kind(), Description: k.description, Example: k.example.String()}
+	}
+	return out
+}
+
+// ParseFault reads a line of a plan such as "lag client=c2 from=1.2s for=800ms".
+func ParseFault(line string) (Fault, error) {
+	word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		if names[i] = k.example.Kind(); names[i] != word {
+			continue
+		}
+		v := reflect.New(reflect.TypeOf(k.example))
+		if err := decodeFields(word, rest, v.Interface()); err != nil {
+			return nil, err
+		}
+		return v.Elem().Interface().(Fault), nil
+	}
+	slices.Sort(names)
+	return nil, fmt.Errorf("%q is neither a part of a plan (scenario, seed, world, workload, phases, floors) nor a fault (%s)", word, strings.Join(names, ", "))
+}
+
+// print returns the line of a fault. It is given a pointer to the struct.
+func print(kind string, f any) string {
+	if fields := encodeFields(f); fields != "" {
+		return kind + " " + fields
+	}
+	return kind
+}
+
+// checkFault validates what all faults have and then the fault itself. Fields
+// are known by their names: a client or a broker means the same everywhere.
+func checkFault(p *Plan, f Fault) error {
+	s := f.span()
+	if s.From < 0 || s.For < 0 {
+		return fmt.Errorf("from and for must not be negative")
+	}
+	v := reflect.New(reflect.TypeOf(f)).Elem()
+	v.Set(reflect.ValueOf(f))
+	var err error
+	eachField(v, func(name string, field reflect.Value) {
+		if err == nil {
+			err = checkField(p, name, field)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return f.check(p)
+}
+
+func checkField(p *Plan, name string, field reflect.Value) error {
+	switch name {
+	case "client":
+		if c := field.String(); c != "" {
+			return checkClient(c, p.World.Clients)
+		}
+	case "broker":
+		if b := field.String(); b != "" && b != leaderName {
+			return checkBroker(b, p.World.Brokers)
+		}
+	case "dir":
+		_, err := direction(field.String())
+		return err
+	case "api":
+		_, err := apiKeys(field.String())
+		return err
+	}
+	if field.CanInt() && field.Int() < 0 {
+		return fmt.Errorf("%s must not be negative", name)
+	}
+	return nil
+}
+
+// leaderName stands for the broker that leads when the fault begins.
+const leaderName = "leader"
+
+func direction(s string) (simnet.Direction, error) {
+	switch s {
+	case "", "both":
+		return simnet.Both, nil
+	case "to-broker":
+		return simnet.ToBroker, nil
+	case "to-client":
+		return simnet.ToClient, nil
+	}
+	return 0, fmt.Errorf("dir=%s is not a direction: use to-broker, to-client or both", s)
+}
+
+// apis are the requests that a fault can name.
+var apis = []struct {
+	name string
+	key  int16
+}{
+	{"produce", 0}, {"fetch", 1}, {"list-offsets", 2}, {"metadata", 3}, {"offset-for-leader-epoch", 23}, {"init-producer-id", 22},
+}
+
+func apiKeys(s string) ([]int16, error) {
+	if s == "" {
+		return nil, nil
+	}
+	var names []string
+	for _, a := range apis {
+		if a.name == s {
+			return []int16{a.key}, nil
+		}
+		names = append(names, a.name)
+	}
+	return nil, fmt.Errorf("api=%s is not known: use %s", s, strings.Join(names, ", "))
+}
+
+// target selects links. The settings have been checked.
+func (w *world) target(client, broker, dir, api string) simnet.Target {
+	t := simnet.Target{}
+	if client != "" {
+		t.Clients = []string{client}
+	}
+	if broker != "" {
+		t.Brokers = []int32{w.broker(broker)}
+	}
+	t.Dir, _ = direction(dir)
+	t.Keys, _ = apiKeys(api)
+	return t
+}
+
+// broker returns the number that a plan's broker setting means now.
+func (w *world) broker(s string) int32 {
+	if s == leaderName || s == "" {
+		info, err := w.cluster.Partition(topicName, 0)
+		if err != nil {
+			return 0
+		}
+		return info.Leader
+	}
+	n, _ := strconv.Atoi(s)
+	return int32(n)
+}
+
+// netEffect is the effect of a fault of the network.
+func netEffect(f *simnet.Fault) *effect {
+	return &effect{hits: f.Hits, undo: func(context.Context) error { f.Undo(); return nil }}
+}
+
+// counted is the effect of something that happened at once.
+func counted(n int) *effect { return &effect{hits: func() int { return n }} }

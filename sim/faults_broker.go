@@ -1,0 +1,313 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simnet"
+)
+
+// Restart stops a broker and starts it again with its data.
+type Restart struct {
+	Broker string `plan:"broker"`
+	// Move hands what the broker leads to another one first, as a controlled
+	// shutdown does.
+	Move bool `plan:"move"`
+	Span
+}
+
+// Kind implements Fault.
+func (f Restart) Kind() string { return "restart" }
+
+// String implements Fault.
+func (f Restart) String() string { return print(f.Kind(), &f) }
+
+func (f Restart) check(p *Plan) error {
+	if f.Move && p.World.Brokers < 2 {
+		return fmt.Errorf("move=true needs 2 brokers or more")
+	}
+	return nil
+}
+
+func (f Restart) start(_ context.Context, w *world) (*effect, error) {
+	return w.stop([]int32{w.broker(f.Broker)}, f.Move)
+}
+
+// RestartAll stops all brokers at once.
+type RestartAll struct {
+	Span
+}
+
+// Kind implements Fault.
+func (f RestartAll) Kind() string { return "restart-all" }
+
+// String implements Fault.
+func (f RestartAll) String() string { return print(f.Kind(), &f) }
+
+func (f RestartAll) check(*Plan) error { return nil }
+
+func (f RestartAll) start(_ context.Context, w *world) (*effect, error) {
+	return w.stop(w.brokers(), false)
+}
+
+func (w *world) brokers() []int32 {
+	all := make([]int32, w.plan.World.Brokers)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	return all
+}
+
+// stop stops brokers until the effect is undone.
+func (w *world) stop(brokers []int32, move bool) (*effect, error) {
+	t := simnet.Target{Brokers: brokers}
+	hits := w.net.Conns(t)
+	refuse := w.net.RefuseDials(t) // counts the dials that the stop refuses
+	inflight := w.inflight.count(opKind.writes)
+	for _, b := range brokers {
+		moved := false
+		if move && w.broker(leaderName) == b {
+			// Without another broker that runs there is nobody to move to.
+			moved = w.cluster.MoveLeadersFrom(b) == nil
+		}
+		if err := w.downs.stop(w.cluster, b); err != nil {
+			return nil, err
+		}
+		if moved {
+			w.moved(inflight)
+		}
+	}
+	w.tap.refresh()
+	return &effect{
+		hits: func() int { return hits + refuse.Hits() },
+		undo: func(context.Context) error {
+			refuse.Undo()
+			for _, b := range brokers {
+				if err := w.downs.start(w.cluster, b); err != nil {
+					return err
+				}
+			}
+			w.tap.refresh()
+			return nil
+		},
+	}, nil
+}
+
+// moved notes that the leadership moved while so many writes were under way.
+func (w *world) moved(inflight int) {
+	w.sometimes.hit(sometimesLeaderMoved)
+	if inflight > 0 {
+		w.sometimes.hit(sometimesMovedMidWrite)
+	}
+	w.tap.refresh()
+}
+
+// downs counts who holds a broker down, so that of two restarts that overlap
+// the longer one counts.
+type downs struct {
+	mu sync.Mutex
+	n  map[int32]int
+}
+
+func (d *downs) stop(c *fakecluster.Cluster, b int32) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.n[b]++
+	return c.StopBroker(b)
+}
+
+func (d *downs) start(c *fakecluster.Cluster, b int32) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.n[b]--; d.n[b] > 0 {
+		return nil
+	}
+	return c.StartBroker(b)
+}
+
+// Rolling restarts all brokers one after the other.
+type Rolling struct {
+	// Down is how long each of them is down, and how long it is up before the
+	// next one goes.
+	Down time.Duration `plan:"down"`
+	Span
+}
+
+// Kind implements Fault.
+func (f Rolling) Kind() string { return "rolling-restart" }
+
+// String implements Fault.
+func (f Rolling) String() string { return print(f.Kind(), &f) }
+
+func (f Rolling) check(*Plan) error {
+	if f.Down <= 0 {
+		return fmt.Errorf("down has to be above 0: it says how long each broker is down")
+	}
+	return nil
+}
+
+func (f Rolling) start(ctx context.Context, w *world) (*effect, error) {
+	hits := 0
+	for _, b := range w.brokers() {
+		e, err := w.stop([]int32{b}, w.plan.World.Brokers > 1)
+		if err != nil {
+			return nil, err
+		}
+		if err := sleep(ctx, f.Down); err != nil {
+			return nil, err
+		}
+		hits += e.hits()
+		if err := e.undo(ctx); err != nil {
+			return nil, err
+		}
+		if err := sleep(ctx, f.Down); err != nil {
+			return nil, err
+		}
+	}
+	return counted(hits), nil
+}
+
+// MoveLeader makes another broker lead.
+type MoveLeader struct {
+	// Broker is the new leader; without it the next one after the present.
+	Broker string `plan:"broker"`
+	Span
+}
+
+// Kind implements Fault.
+func (f MoveLeader) Kind() string { return "move-leader" }
+
+// String implements Fault.
+func (f MoveLeader) String() string { return print(f.Kind(), &f) }
+
+func (f MoveLeader) check(p *Plan) error {
+	if p.World.Brokers < 2 {
+		return fmt.Errorf("it needs 2 brokers or more")
+	}
+	return nil
+}
+
+func (f MoveLeader) start(_ context.Context, w *world) (*effect, error) {
+	old := w.broker(leaderName)
+	to := (old + 1) % int32(w.plan.World.Brokers)
+	if f.Broker != "" && f.Broker != leaderName {
+		to = w.broker(f.Broker)
+	}
+	hits := w.net.Conns(simnet.Target{Brokers: []int32{old}, Keys: []int16{int16(kmsg.Produce), int16(kmsg.Fetch)}})
+	inflight := w.inflight.count(opKind.writes)
+	if err := w.cluster.MoveLeader(topicName, 0, to); err != nil {
+		return nil, err
+	}
+	w.moved(inflight)
+	return counted(hits), nil
+}
+
+// FailProduce makes brokers answer produce requests with an error.
+type FailProduce struct {
+	// Error is Kafka's name of the error.
+	Error string `plan:"error"`
+	// After appends the records first. Only REQUEST_TIMED_OUT and
+	// NOT_ENOUGH_REPLICAS_AFTER_APPEND can come after the append.
+	After bool `plan:"after"`
+	Count int  `plan:"count"`
+	Span
+}
+
+// Kind implements Fault.
+func (f FailProduce) Kind() string { return "fail-produce" }
+
+// String implements Fault.
+func (f FailProduce) String() string { return print(f.Kind(), &f) }
+
+// produceErrors are the errors that a broker may answer and a client may retry.
+var produceErrors = []*kerr.Error{
+	kerr.NotLeaderForPartition, kerr.LeaderNotAvailable, kerr.NotEnoughReplicas,
+	kerr.KafkaStorageError, kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend,
+}
+
+func (f FailProduce) error() (*kerr.Error, error) {
+	var names []string
+	for _, e := range produceErrors {
+		if e.Message == f.Error {
+			return e, nil
+		}
+		names = append(names, e.Message)
+	}
+	return nil, fmt.Errorf("error=%s is not one that fits: use %s", f.Error, strings.Join(names, ", "))
+}
+
+func (f FailProduce) check(*Plan) error {
+	e, err := f.error()
+	if err != nil {
+		return err
+	}
+	after := []*kerr.Error{kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend}
+	if f.After && !slices.Contains(after, e) {
+		return fmt.Errorf("%s cannot come after the append: use %s or %s", f.Error, after[0].Message, after[1].Message)
+	}
+	return f.mustLast()
+}
+
+func (f FailProduce) start(_ context.Context, w *world) (*effect, error) {
+	e, err := f.error()
+	if err != nil {
+		return nil, err
+	}
+	r, err := w.cluster.FailProduces(fakecluster.ProduceFault{Topic: topicName, Err: e, AfterAppend: f.After, Count: f.Count})
+	if err != nil {
+		return nil, err
+	}
+	return &effect{hits: r.Hits, undo: func(context.Context) error {
+		r.Undo()
+		if f.After {
+			w.sometimes.add(sometimesErrorAfterAppend, r.Hits())
+		}
+		return nil
+	}}, nil
+}
+
+// SlowBroker makes brokers wait before they act.
+type SlowBroker struct {
+	Broker string        `plan:"broker"`
+	API    string        `plan:"api"` // produce if empty
+	Delay  time.Duration `plan:"delay"`
+	Count  int           `plan:"count"`
+	Span
+}
+
+// Kind implements Fault.
+func (f SlowBroker) Kind() string { return "slow-broker" }
+
+// String implements Fault.
+func (f SlowBroker) String() string { return print(f.Kind(), &f) }
+
+func (f SlowBroker) check(*Plan) error {
+	if f.Delay <= 0 {
+		return fmt.Errorf("delay has to be above 0")
+	}
+	return f.mustLast()
+}
+
+func (f SlowBroker) start(_ context.Context, w *world) (*effect, error) {
+	s := fakecluster.Slow{Delay: f.Delay, Count: f.Count}
+	if f.Broker != "" {
+		s.Brokers = []int32{w.broker(f.Broker)}
+	}
+	keys, _ := apiKeys(f.API)
+	for _, k := range keys {
+		s.Keys = append(s.Keys, kmsg.Key(k))
+	}
+	r, err := w.cluster.SlowBroker(s)
+	if err != nil {
+		return nil, err
+	}
+	return &effect{hits: r.Hits, undo: func(context.Context) error { r.Undo(); return nil }}, nil
+}

@@ -1,0 +1,277 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/simnet"
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// Lag holds what a client fetches: it sees nothing new, and then all at once.
+type Lag struct {
+	Client string `plan:"client"`
+	Span
+}
+
+// Kind implements Fault.
+func (f Lag) Kind() string { return "lag" }
+
+// String implements Fault.
+func (f Lag) String() string { return print(f.Kind(), &f) }
+
+func (f Lag) check(*Plan) error { return f.mustLast() }
+
+func (f Lag) start(_ context.Context, w *world) (*effect, error) {
+	return netEffect(w.net.Stall(w.target(f.Client, "", "to-client", "fetch"))), nil
+}
+
+// mustLast reports a fault that lasts no time at all.
+func (s Span) mustLast() error {
+	if s.For <= 0 {
+		return fmt.Errorf("for has to be above 0: it says how long the fault lasts")
+	}
+	return nil
+}
+
+// Pause holds a client as a whole.
+type Pause struct {
+	Client string `plan:"client"`
+	Span
+}
+
+// Kind implements Fault.
+func (f Pause) Kind() string { return "pause" }
+
+// String implements Fault.
+func (f Pause) String() string { return print(f.Kind(), &f) }
+
+func (f Pause) check(*Plan) error { return f.mustLast() }
+
+func (f Pause) start(_ context.Context, w *world) (*effect, error) {
+	slots := w.chosen(f.Client)
+	stall := w.net.Stall(w.target(f.Client, "", "", ""))
+	for _, s := range slots {
+		s.pauses.shut()
+	}
+	return &effect{hits: stall.Hits, undo: func(context.Context) error {
+		for _, s := range slots {
+			s.pauses.lift()
+		}
+		stall.Undo()
+		return nil
+	}}, nil
+}
+
+// Crash ends a client's process and starts the next one.
+type Crash struct {
+	Client string `plan:"client"`
+	Span
+}
+
+// Kind implements Fault.
+func (f Crash) Kind() string { return "crash" }
+
+// String implements Fault.
+func (f Crash) String() string { return print(f.Kind(), &f) }
+
+func (f Crash) check(*Plan) error { return nil }
+
+func (f Crash) start(_ context.Context, w *world) (*effect, error) {
+	slots := w.chosen(f.Client)
+	hits := 0
+	for _, s := range slots {
+		if _, was := s.crash(false); was {
+			hits++
+		}
+	}
+	return &effect{hits: func() int { return hits }, undo: func(ctx context.Context) error {
+		for _, s := range slots {
+			if err := s.up(ctx); err != nil && !errors.Is(err, errCrashed) {
+				return err
+			}
+		}
+		return nil
+	}}, nil
+}
+
+// Herd opens clients at once. Each reads everything and closes.
+type Herd struct {
+	Readers int `plan:"readers"`
+	Span
+}
+
+// Kind implements Fault.
+func (f Herd) Kind() string { return "herd" }
+
+// String implements Fault.
+func (f Herd) String() string { return print(f.Kind(), &f) }
+
+func (f Herd) check(*Plan) error {
+	if f.Readers < 1 || f.Readers > 10_000 {
+		return fmt.Errorf("readers is %d and has to be from 1 to 10000", f.Readers)
+	}
+	return nil
+}
+
+func (f Herd) start(ctx context.Context, w *world) (*effect, error) {
+	var hits atomic.Int64
+	var last error
+	done := make(chan struct{})
+	members := w.enlist(f.Readers)
+	go func() {
+		defer close(done)
+		errs := make(chan error, len(members))
+		for i, s := range members {
+			go func() { errs <- f.member(ctx, w, s, i, &hits) }()
+		}
+		for range members {
+			if err := <-errs; err != nil {
+				last = err
+			}
+		}
+	}()
+	return &effect{hits: func() int { return int(hits.Load()) }, undo: func(context.Context) error {
+		<-done
+		return last
+	}}, nil
+}
+
+func (f Herd) member(ctx context.Context, w *world, s *slot, i int, hits *atomic.Int64) error {
+	// All but at once: no two events share an instant.
+	r := stream(w.plan.Seed, "herd", s.n)
+	if err := sleep(ctx, time.Duration(i)*time.Microsecond+time.Duration(r.Int64N(1000))); err != nil {
+		return err
+	}
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	hits.Add(1)
+	p, err := s.live(ctx)
+	if err != nil {
+		return err
+	}
+	call := w.rec.Begin(lin.Operation{Client: s.name, Process: p.number, Kind: lin.OpRange})
+	items, err := entries(ctx, p.client, "", "", 0)
+	if err != nil {
+		call.Failed(err)
+	} else {
+		call.Items(items).Position(p.client.Position()).OK()
+	}
+	s.mu.Lock()
+	s.become(nil)
+	s.dead = true
+	s.mu.Unlock()
+	s.shut(p)
+	return nil
+}
+
+// SlowStorage makes each write to a client's storage take longer.
+type SlowStorage struct {
+	Client string        `plan:"client"`
+	Delay  time.Duration `plan:"delay"`
+	Span
+}
+
+// Kind implements Fault.
+func (f SlowStorage) Kind() string { return "slow-storage" }
+
+// String implements Fault.
+func (f SlowStorage) String() string { return print(f.Kind(), &f) }
+
+func (f SlowStorage) check(*Plan) error {
+	if f.Delay <= 0 {
+		return fmt.Errorf("delay has to be above 0")
+	}
+	return f.mustLast()
+}
+
+func (f SlowStorage) start(_ context.Context, w *world) (*effect, error) {
+	return w.trouble(&trouble{client: f.Client, delay: f.Delay}), nil
+}
+
+// FailStorage makes each write to a client's storage fail.
+type FailStorage struct {
+	Client string `plan:"client"`
+	Span
+}
+
+// Kind implements Fault.
+func (f FailStorage) Kind() string { return "fail-storage" }
+
+// String implements Fault.
+func (f FailStorage) String() string { return print(f.Kind(), &f) }
+
+func (f FailStorage) check(*Plan) error { return f.mustLast() }
+
+func (f FailStorage) start(_ context.Context, w *world) (*effect, error) {
+	return w.trouble(&trouble{client: f.Client, fails: true}), nil
+}
+
+func (w *world) trouble(t *trouble) *effect {
+	undo := w.troubles.add(t)
+	return &effect{hits: t.count, undo: func(context.Context) error { undo(); return nil }}
+}
+
+// SlowHooks makes each hook of a client take longer.
+type SlowHooks struct {
+	Client string        `plan:"client"`
+	Delay  time.Duration `plan:"delay"`
+	Span
+}
+
+// Kind implements Fault.
+func (f SlowHooks) Kind() string { return "slow-hooks" }
+
+// String implements Fault.
+func (f SlowHooks) String() string { return print(f.Kind(), &f) }
+
+func (f SlowHooks) check(*Plan) error {
+	if f.Delay <= 0 {
+		return fmt.Errorf("delay has to be above 0")
+	}
+	return f.mustLast()
+}
+
+func (f SlowHooks) start(_ context.Context, w *world) (*effect, error) {
+	t := &trouble{client: f.Client, delay: f.Delay}
+	undo := w.hookTroubles.add(t)
+	return &effect{hits: t.count, undo: func(context.Context) error { undo(); return nil }}, nil
+}
+
+// hookDelay returns how long a hook of a client takes, and counts it.
+func (w *world) hookDelay(client string) time.Duration {
+	w.hookTroubles.mu.Lock()
+	all := w.hookTroubles.all
+	w.hookTroubles.mu.Unlock()
+	var d time.Duration
+	for _, t := range all {
+		if t.client != "" && t.client != client {
+			continue
+		}
+		t.mu.Lock()
+		t.hits++
+		t.mu.Unlock()
+		d += t.delay
+	}
+	return d
+}
+
+// chosen returns the slots that a plan's client setting means.
+func (w *world) chosen(client string) []*slot {
+	if client == "" {
+		return w.slots
+	}
+	for _, s := range w.slots {
+		if s.name == client {
+			return []*slot{s}
+		}
+	}
+	return nil
+}
+
+// linksOf selects all links of a client.
+func linksOf(client string) simnet.Target { return simnet.Target{Clients: []string{client}} }

@@ -1,0 +1,338 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+)
+
+// Compact compacts the log, once or again and again.
+//
+// Kafka keeps a tombstone for delete.retention.ms so that every reader that is
+// no further behind sees it, and promises nothing to one that is. So Compact
+// waits while a tombstone is due to go that some client has not read.
+type Compact struct {
+	// Every is the time between two compactions; 0 compacts once.
+	Every time.Duration `plan:"every"`
+	Span
+}
+
+// Kind implements Fault.
+func (f Compact) Kind() string { return "compact" }
+
+// String implements Fault.
+func (f Compact) String() string { return print(f.Kind(), &f) }
+
+func (f Compact) check(*Plan) error {
+	if f.For > 0 && f.Every > 0 && f.For/f.Every > 10_000 {
+		return fmt.Errorf("every=%v within %v are more than 10000 compactions", f.Every, f.For)
+	}
+	return nil
+}
+
+func (f Compact) start(ctx context.Context, w *world) (*effect, error) {
+	var hits atomic.Int64
+	again := f.Every
+	if again <= 0 {
+		again = f.For + 100*time.Millisecond
+	}
+	return &effect{hits: func() int { return int(hits.Load()) }, undo: w.repeat(ctx, "compact", f.From, again, func() error {
+		n, err := w.compact()
+		hits.Add(int64(n))
+		return err
+	})}, nil
+}
+
+// repeat calls fn now and then again after each interval, until the returned
+// function is called.
+func (w *world) repeat(ctx context.Context, purpose string, from, every time.Duration, fn func() error) (undo func(context.Context) error) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	r := stream(w.plan.Seed, purpose, int(from))
+	go func() {
+		for {
+			if err := fn(); err != nil {
+				done <- err
+				return
+			}
+			if sleep(ctx, every+time.Duration(r.Int64N(1000))) != nil {
+				done <- nil
+				return
+			}
+		}
+	}()
+	return func(context.Context) error {
+		cancel()
+		return <-done
+	}
+}
+
+// compact compacts the log now, unless a client would miss a tombstone.
+func (w *world) compact() (removed int, err error) {
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	retention := w.plan.World.Tombstones
+	if retention == 0 {
+		retention = 24 * time.Hour
+	}
+	last := w.tap.expiring(retention)
+	behind, opening := w.lowest()
+	if last >= 0 && (opening || behind <= last) {
+		w.sometimes.hit(sometimesCompactionWaited)
+		return 0, nil
+	}
+	if err := w.tap.sync(); err != nil {
+		return 0, err
+	}
+	if err := w.cluster.Compact(); err != nil {
+		return 0, err
+	}
+	removed, tombstones, err := w.tap.compacted()
+	w.sometimes.add(sometimesTombstoneGone, tombstones)
+	if removed > 0 {
+		w.raced(behind, opening)
+	}
+	return removed, err
+}
+
+// raced notes what a compaction that removed something met.
+func (w *world) raced(behind int64, opening bool) {
+	if opening {
+		w.sometimes.hit(sometimesCompactionOpen)
+	}
+	if w.inflight.count(opKind.writes) > 0 {
+		w.sometimes.hit(sometimesCompactionWrite)
+	}
+	if w.inflight.count(opKind.reads) > 0 {
+		w.sometimes.hit(sometimesCompactionRead)
+	}
+	if end, err := w.cluster.EndOffset(topicName, 0); err == nil && behind < end-1 {
+		w.sometimes.hit(sometimesCompactionLag)
+	}
+}
+
+// lowest returns the lowest position of a client, and whether one is opening,
+// so that its position is not known.
+func (w *world) lowest() (lowest int64, opening bool) {
+	lowest = 1 << 62
+	for _, s := range w.everybody() {
+		pos, known, up := s.position()
+		switch {
+		case !known:
+			opening = true
+		case up:
+			lowest = min(lowest, pos)
+		}
+	}
+	return lowest, opening
+}
+
+// DeleteRecords deletes the oldest records.
+type DeleteRecords struct {
+	// Keep is how many offsets at the end of the log stay.
+	Keep int `plan:"keep"`
+	Span
+}
+
+// Kind implements Fault.
+func (f DeleteRecords) Kind() string { return "delete-records" }
+
+// String implements Fault.
+func (f DeleteRecords) String() string { return print(f.Kind(), &f) }
+
+func (f DeleteRecords) check(*Plan) error { return nil }
+
+func (f DeleteRecords) start(_ context.Context, w *world) (*effect, error) {
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	if err := w.tap.sync(); err != nil {
+		return nil, err
+	}
+	info, err := w.cluster.Partition(topicName, 0)
+	if err != nil {
+		return nil, err
+	}
+	start := max(info.LogStartOffset, info.HighWatermark-int64(f.Keep))
+	if behind, _ := w.lowest(); behind < start {
+		w.sometimes.hit(sometimesDeletedUnderReader)
+	}
+	if err := w.cluster.DeleteRecords(topicName, 0, start); err != nil {
+		return nil, err
+	}
+	w.tap.trimmed(start)
+	return counted(int(start - info.LogStartOffset)), nil
+}
+
+// LoseTail loses the newest records, as an unclean leader election does.
+type LoseTail struct {
+	// Records is how many offsets at the end of the log go; a batch that is
+	// hit goes whole.
+	Records int `plan:"records"`
+	Span
+}
+
+// Kind implements Fault.
+func (f LoseTail) Kind() string { return "lose-tail" }
+
+// String implements Fault.
+func (f LoseTail) String() string { return print(f.Kind(), &f) }
+
+func (f LoseTail) check(*Plan) error {
+	if f.Records < 1 {
+		return fmt.Errorf("records has to be 1 or more: it says how many go")
+	}
+	return nil
+}
+
+func (f LoseTail) start(_ context.Context, w *world) (*effect, error) {
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	hits := 0
+	err := w.tap.replace(func() (int64, error) {
+		info, err := w.cluster.Partition(topicName, 0)
+		if err != nil {
+			return 0, err
+		}
+		from := max(info.LogStartOffset, info.HighWatermark-int64(f.Records))
+		lost, err := w.cluster.LoseTail(topicName, 0, from)
+		if err != nil || len(lost) == 0 {
+			return info.HighWatermark, err
+		}
+		for i := range lost {
+			hits += len(lost[i].Records)
+		}
+		w.rec.Truncate(lost[0].FirstOffset)
+		w.board.clear()
+		return lost[0].FirstOffset, nil
+	})
+	return counted(hits), err
+}
+
+// Recreate deletes the topic and creates it again.
+type Recreate struct {
+	Span
+}
+
+// Kind implements Fault.
+func (f Recreate) Kind() string { return "recreate-topic" }
+
+// String implements Fault.
+func (f Recreate) String() string { return print(f.Kind(), &f) }
+
+func (f Recreate) check(*Plan) error { return nil }
+
+func (f Recreate) start(_ context.Context, w *world) (*effect, error) {
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	err := w.tap.replace(func() (int64, error) {
+		if err := w.cluster.RecreateTopic(topicName); err != nil {
+			return 0, err
+		}
+		w.rec.Recreate()
+		w.board.clear()
+		return 0, nil
+	})
+	return counted(1), err
+}
+
+// Transaction writes records in a transaction of somebody else, which stays
+// open for as long as the fault lasts.
+type Transaction struct {
+	Records int `plan:"records"`
+	// End is commit or abort.
+	End string `plan:"end"`
+	Span
+}
+
+// Kind implements Fault.
+func (f Transaction) Kind() string { return "transaction" }
+
+// String implements Fault.
+func (f Transaction) String() string { return print(f.Kind(), &f) }
+
+func (f Transaction) check(*Plan) error {
+	switch {
+	case f.End != "commit" && f.End != "abort":
+		return fmt.Errorf("end=%s has to be commit or abort", f.End)
+	case f.Records < 1 || f.Records > 1000:
+		return fmt.Errorf("records is %d and has to be from 1 to 1000", f.Records)
+	}
+	return nil
+}
+
+func (f Transaction) start(_ context.Context, w *world) (*effect, error) {
+	records := w.foreignRecords("transaction", f.From, f.Records, true)
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	t, err := w.cluster.Begin(fmt.Sprintf("other-%d", w.foreigners.Add(1)))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.Append(topicName, 0, records...); err != nil {
+		return nil, err
+	}
+	log := w.tap.replaced()
+	return &effect{hits: func() int { return len(records) }, undo: func(context.Context) error {
+		w.logMu.Lock()
+		defer w.logMu.Unlock()
+		if w.tap.replaced() != log {
+			return nil // it ended with the brokers that knew of it
+		}
+		if w.inflight.count(opKind.waits) > 0 {
+			w.sometimes.hit(sometimesTxnHeld)
+		}
+		if f.End == "commit" {
+			w.sometimes.hit(sometimesTxnCommitted)
+			return t.Commit()
+		}
+		w.sometimes.hit(sometimesTxnAborted)
+		return t.Abort()
+	}}, nil
+}
+
+// foreignRecords draws records that somebody else writes.
+func (w *world) foreignRecords(purpose string, from time.Duration, n int, keyed bool) []fakecluster.Record {
+	r := stream(w.plan.Seed, purpose, int(from))
+	out := make([]fakecluster.Record, n)
+	for i := range out {
+		out[i].Value = encodePayload(fmt.Sprintf("x.%d", w.foreignValues.Add(1)), 40)
+		if !keyed {
+			continue
+		}
+		out[i].Key = []byte(w.keys[r.IntN(len(w.keys))])
+		if r.IntN(5) == 0 {
+			out[i].Value = nil
+		}
+	}
+	return out
+}
+
+// Keyless writes records without a key, which Kafka itself refuses on a
+// compacted topic but older brokers and other systems do not.
+type Keyless struct {
+	Records int `plan:"records"`
+	Span
+}
+
+// Kind implements Fault.
+func (f Keyless) Kind() string { return "keyless" }
+
+// String implements Fault.
+func (f Keyless) String() string { return print(f.Kind(), &f) }
+
+func (f Keyless) check(*Plan) error {
+	if f.Records < 1 || f.Records > 1000 {
+		return fmt.Errorf("records is %d and has to be from 1 to 1000", f.Records)
+	}
+	return nil
+}
+
+func (f Keyless) start(_ context.Context, w *world) (*effect, error) {
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	_, err := w.cluster.Append(topicName, 0, w.foreignRecords("keyless", f.From, f.Records, false)...)
+	return counted(f.Records), err
+}

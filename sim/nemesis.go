@@ -1,0 +1,133 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// timeline applies the plan's faults, each at its time, and returns when all of
+// them are over.
+func (w *world) timeline() error {
+	var all sync.WaitGroup
+	errs := make([]error, len(w.plan.Faults))
+	w.results = make([]FaultResult, len(w.plan.Faults))
+	for i, f := range w.plan.Faults {
+		all.Go(func() {
+			if err := w.inflict(i, f); err != nil && w.ctx.Err() == nil {
+				errs[i] = fmt.Errorf("fault %s: %w", f, err)
+				w.fail(errs[i])
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// inflict applies one fault. It lasts longer than planned, within the plan's
+// patience, while it has bitten nothing: what it tests did not happen yet.
+func (w *world) inflict(i int, f Fault) error {
+	s := f.span()
+	r := &w.results[i]
+	*r = FaultResult{Fault: f.String(), Kind: f.Kind()}
+	// Faults of the same time begin one after the other.
+	nudge := time.Duration(1+i) * 11 * time.Nanosecond
+	if err := sleep(w.ctx, s.From+nudge); err != nil {
+		return err
+	}
+	r.From = time.Since(w.start)
+	r.Injected = true
+	heal := w.rec.Fault(f.String())
+	defer heal()
+	e, err := f.start(w.ctx, w)
+	if err != nil {
+		return err
+	}
+	err = w.last(e, s.For+nudge)
+	r.Hits = e.hits()
+	if e.undo != nil {
+		undoErr := e.undo(w.ctx)
+		if !errors.Is(undoErr, errEnded) {
+			err = errors.Join(err, undoErr)
+		}
+		r.Hits = e.hits()
+	}
+	r.To = time.Since(w.start)
+	return err
+}
+
+// last lets a fault last.
+func (w *world) last(e *effect, d time.Duration) error {
+	if e.undo == nil {
+		return nil
+	}
+	if err := sleep(w.ctx, d); err != nil {
+		return err
+	}
+	const step = 100 * time.Millisecond
+	for waited := time.Duration(0); e.hits() == 0 && waited < w.plan.Phases.Patience; waited += step {
+		if err := sleep(w.ctx, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kill makes the plan's dead clients and its dead broker dead for good.
+func (w *world) kill() error {
+	ph := &w.plan.Phases
+	dead := w.slots[len(w.slots)-ph.DeadClients:]
+	for _, s := range dead {
+		w.rec.Fault("client " + s.name + " dies for good")
+		s.crash(true)
+		if err := sleep(w.ctx, 1009*time.Microsecond); err != nil {
+			return err
+		}
+	}
+	if ph.DeadBroker == "" {
+		return nil
+	}
+	w.rec.Fault("broker " + ph.DeadBroker + " dies for good")
+	b := w.broker(ph.DeadBroker)
+	if w.broker(leaderName) == b {
+		if err := w.cluster.MoveLeadersFrom(b); err != nil {
+			return err
+		}
+	}
+	if err := w.downs.stop(w.cluster, b); err != nil {
+		return err
+	}
+	w.tap.refresh()
+	return nil
+}
+
+// alive returns the slots that are not dead for good.
+func (w *world) alive() []*slot {
+	var out []*slot
+	for _, s := range w.slots {
+		s.mu.Lock()
+		if !s.dead {
+			out = append(out, s)
+		}
+		s.mu.Unlock()
+	}
+	return out
+}
+
+// each runs fn for every slot at once, each beginning at its own instant, and
+// returns the errors by slot.
+func (w *world) each(ctx context.Context, slots []*slot, fn func(context.Context, *slot) error) []error {
+	errs := make([]error, len(slots))
+	var all sync.WaitGroup
+	for i, s := range slots {
+		all.Go(func() {
+			if errs[i] = sleep(ctx, time.Duration(1+i)*10_007*time.Nanosecond); errs[i] == nil {
+				errs[i] = fn(ctx, s)
+			}
+		})
+	}
+	all.Wait()
+	return errs
+}

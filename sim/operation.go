@@ -1,0 +1,334 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/kvsim/kvsim/kvstore"
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// opKind is what a worker can do. Several become the same kind of operation of
+// the history.
+type opKind uint8
+
+const (
+	opPut opKind = iota
+	opDelete
+	opBatch
+	opGet
+	opRange
+	opBarrierGet
+	opBarrierRange
+	opSync
+	opWait
+	opOpen
+	opKinds // their number
+)
+
+func (k opKind) writes() bool { return k <= opBatch }
+
+// waits reports whether the operation waits for the log.
+func (k opKind) waits() bool { return k != opGet && k != opRange }
+
+// reads reports whether the operation reads the log.
+func (k opKind) reads() bool { return !k.writes() && k != opOpen }
+
+// A worker is one goroutine of a client. It does one operation after another.
+type worker struct {
+	w     *world
+	slot  *slot
+	index int // among all workers of the world
+	n     int // among those of the client
+	id    string
+	rng   *rand.Rand
+	keys  *zipf
+	next  int // number of the next value
+}
+
+// value draws a value with an id of its own.
+func (k *worker) value() (id string, b []byte) {
+	if k.rng.IntN(40) == 0 {
+		return emptyID, encodePayload(emptyID, 0)
+	}
+	k.next++
+	id = fmt.Sprintf("%s.%d", k.id, k.next)
+	return id, encodePayload(id, k.size())
+}
+
+// size draws the size of a value: most are small, a few as large as allowed.
+func (k *worker) size() int {
+	most := k.w.plan.Workload.Value
+	switch n := k.rng.IntN(100); {
+	case n < 70:
+		most = min(most, 48)
+	case n < 95:
+		most = min(most, 256)
+	case n < 99:
+		most = min(most, 4096)
+	}
+	if most <= 0 {
+		return 0
+	}
+	return 1 + k.rng.IntN(most)
+}
+
+func (k *worker) key() string { return k.w.keys[k.keys.draw(k.rng)] }
+
+// do does one operation and records it.
+func (k *worker) do(ctx context.Context, p *process, kind opKind) {
+	ctx, cancel := context.WithTimeout(ctx, k.timeout())
+	defer cancel()
+	stop := context.AfterFunc(p.ctx, cancel)
+	defer stop()
+	k.w.inflight.begin(kind)
+	defer k.w.inflight.end(kind)
+	op := &operation{worker: k, p: p, ctx: ctx}
+	if kind.writes() {
+		p.writes.Add(1)
+		defer p.writes.Add(-1)
+	}
+	switch kind {
+	case opPut:
+		op.put()
+	case opDelete:
+		op.delete()
+	case opBatch:
+		op.batch()
+	case opGet, opBarrierGet:
+		op.get(k.key(), kind == opBarrierGet)
+	case opRange, opBarrierRange:
+		op.scan(kind == opBarrierRange)
+	case opSync:
+		op.sync()
+	case opWait:
+		op.wait()
+	case opOpen, opKinds:
+	}
+}
+
+// timeout draws how long an operation may take.
+func (k *worker) timeout() time.Duration {
+	most := k.w.plan.Workload.Timeout
+	return most/2 + time.Duration(k.rng.Int64N(int64(most/2)+1))
+}
+
+// An operation is one under way.
+type operation struct {
+	*worker
+	p   *process
+	ctx context.Context //nolint:containedctx // one operation's
+}
+
+func (o *operation) begin(op lin.Operation) *lin.Call {
+	op.Client, op.Process = o.slot.name, o.p.number
+	return o.w.rec.Begin(op)
+}
+
+// end records how an operation ended, unless its process crashed: then nobody
+// heard the answer.
+//
+// Of goroutines that the same event wakes, each waits its own number of
+// nanoseconds first. Which of them is recorded first would be chance otherwise.
+func (o *operation) end(record func()) bool {
+	_ = sleep(context.WithoutCancel(o.ctx), time.Duration(1+o.index))
+	o.p.mu.Lock()
+	defer o.p.mu.Unlock()
+	if o.p.crashed.Load() {
+		o.w.sometimes.hit(sometimesCrashedInFlight)
+		return false
+	}
+	record()
+	return true
+}
+
+// ended ends a write.
+func (o *operation) ended(call *lin.Call, key string, revision int64, err error) {
+	var we *kvstore.WriteError
+	o.end(func() {
+		switch {
+		case err == nil:
+			if revision >= 0 {
+				call.Revision(revision)
+			}
+			call.Position(o.p.client.Position()).OK()
+			o.w.acknowledged()
+			o.w.board.post(note{o.slot.name, key, revision})
+		case errors.Is(err, kvstore.ErrNotWritten), errors.Is(err, kvstore.ErrRefused):
+			call.Failed(err)
+		default:
+			if errors.As(err, &we) && we.Revision >= 0 {
+				call.Revision(we.Revision)
+				o.w.sometimes.hit(sometimesNotVisible)
+			}
+			call.Unknown(err)
+		}
+	})
+	o.lost(err)
+}
+
+// lost replaces the client when the error says that it can't go on.
+func (o *operation) lost(err error) {
+	if errors.Is(err, kvstore.ErrTopicRecreated) || errors.Is(err, kvstore.ErrTopicDeleted) {
+		o.slot.replace(o.p)
+	}
+}
+
+func (o *operation) put() {
+	key := o.key()
+	id, value := o.value()
+	call := o.begin(lin.Operation{Kind: lin.OpPut, Key: key, Value: id})
+	rev, err := o.p.client.PutRevision(o.ctx, []byte(key), value)
+	o.ended(call, key, rev, err)
+}
+
+func (o *operation) delete() {
+	key := o.key()
+	call := o.begin(lin.Operation{Kind: lin.OpDelete, Key: key})
+	rev, err := o.p.client.DeleteRevision(o.ctx, []byte(key))
+	o.ended(call, key, rev, err)
+}
+
+func (o *operation) batch() {
+	n := 2 + o.rng.IntN(4)
+	items := make([]lin.Item, n)
+	changes := make([]Change, n)
+	for i := range items {
+		key := o.key()
+		items[i] = lin.Item{Key: key, Revision: lin.None}
+		changes[i] = Change{Key: []byte(key), Delete: o.rng.IntN(5) == 0}
+		if !changes[i].Delete {
+			items[i].Value, changes[i].Value = o.value()
+		}
+	}
+	call := o.begin(lin.Operation{Kind: lin.OpBatch, Items: items})
+	rev, err := o.p.client.Execute(o.ctx, changes)
+
+	o.ended(call, items[n-1].Key, rev, err)
+}
+
+// read does the barrier of a read, if it has one, and then the read, and
+// records what it told.
+func (o *operation) read(call *lin.Call, barrier bool, read func() error) {
+	var err error
+	if barrier {
+		before := o.p.client.Position()
+		if err = o.p.client.Sync(o.ctx); o.p.client.Position() > before {
+			o.w.sometimes.hit(sometimesBarrierWaited)
+		}
+	}
+	if err == nil {
+		err = read()
+	}
+	if !barrier && err == nil {
+		// A local read lets no time pass: what it is about to record
+		// happens at the worker's own instant.
+		o.p.mu.Lock()
+		defer o.p.mu.Unlock()
+		if !o.p.crashed.Load() {
+			call.Position(o.p.client.Position()).OK()
+		}
+		return
+	}
+	o.end(func() {
+		if err != nil {
+			call.Failed(err)
+			return
+		}
+		call.Position(o.p.client.Position()).OK()
+	})
+	o.lost(err)
+}
+
+func (o *operation) get(key string, barrier bool) {
+	call := o.begin(lin.Operation{Kind: lin.OpGet, Key: key, Barrier: barrier})
+	o.read(call, barrier, func() error {
+		e, err := o.p.client.GetEntry(o.ctx, []byte(key))
+		switch {
+		case err == nil:
+			call.Value(decodePayload(e.Value))
+			if e.Revision >= 0 {
+				call.Revision(e.Revision)
+			}
+		case errors.Is(err, kvstore.ErrNotFound):
+			err = nil
+		}
+		return err
+	})
+}
+
+func (o *operation) scan(barrier bool) {
+	r := ranges[o.rng.IntN(len(ranges))]
+	limit := 0
+	if o.rng.IntN(4) == 0 {
+		limit = 1 + o.rng.IntN(8)
+	}
+	call := o.begin(lin.Operation{Kind: lin.OpRange, Start: r[0], End: r[1], Limit: limit, Barrier: barrier})
+	o.read(call, barrier, func() error {
+		items, err := entries(o.ctx, o.p.client, r[0], r[1], limit)
+		call.Items(items)
+		return err
+	})
+}
+
+// entries reads an interval; empty bounds are open.
+func entries(ctx context.Context, c Client, start, end string, limit int) ([]lin.Item, error) {
+	var con kvstore.KeyConstraint
+	if start != "" {
+		con.Start = []byte(start)
+	}
+	if end != "" {
+		con.End = []byte(end)
+	}
+	items := []lin.Item{}
+	for e, err := range c.RangeEntries(ctx, con, kvstore.QueryOptions{Limit: limit}) {
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, lin.Item{Key: string(e.Key), Value: decodePayload(e.Value), Revision: e.Revision})
+	}
+	return items, nil
+}
+
+func (o *operation) sync() {
+	call := o.begin(lin.Operation{Kind: lin.OpSync})
+	err := o.p.client.Sync(o.ctx)
+	o.end(func() {
+		if err != nil {
+			call.Failed(err)
+			return
+		}
+		call.Position(o.p.client.Position()).OK()
+	})
+	o.lost(err)
+}
+
+// wait takes the newest revision that another client was told, waits for it
+// and reads its key. Without any it reads.
+func (o *operation) wait() {
+	n, ok := o.w.board.read(o.slot.name)
+	if !ok {
+		o.get(o.key(), false)
+		return
+	}
+	call := o.begin(lin.Operation{Kind: lin.OpWait, Revision: n.revision})
+	behind := o.p.client.Position() <= n.revision
+	err := o.p.client.WaitRevision(o.ctx, n.revision)
+	recorded := o.end(func() {
+		if err != nil {
+			call.Failed(err)
+			return
+		}
+		call.Position(o.p.client.Position()).OK()
+	})
+	o.lost(err)
+	if err == nil && recorded {
+		if behind {
+			o.w.sometimes.hit(sometimesHandedOver)
+		}
+		o.get(n.key, false)
+	}
+}

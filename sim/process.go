@@ -1,0 +1,359 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory"
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// errCrashed ends what a crashed process had under way.
+var errCrashed = errors.New("the process has crashed")
+
+// openTimeout bounds one attempt to open a client.
+const openTimeout = 20 * time.Second
+
+// A slot is the place of one client: it has one process at a time, or none.
+type slot struct {
+	w    *world
+	name string
+	n    int // number, from 0
+
+	pauses  gate // closed while the client is paused
+	mu      sync.Mutex
+	current *process      // nil while down
+	opening *process      // being opened
+	changed chan struct{} // closed and replaced when current changes
+	number  int           // of the newest process
+	down    int           // crashes that have not been healed
+	dead    bool          // for good
+
+	// turn lets one goroutine at a time open a process. It is a channel and
+	// not a mutex because whoever has it lets time pass.
+	turn chan struct{}
+}
+
+// A process is one incarnation of a client.
+type process struct {
+	slot    *slot
+	number  int
+	client  Client
+	ctx     context.Context //nolint:containedctx // its life
+	cancel  context.CancelCauseFunc
+	crashed atomic.Bool
+	writes  atomic.Int64 // under way
+	opened  time.Time    // when opening began
+
+	// mu makes reading the position and recording it one step, so that the
+	// positions of two workers are recorded in the order in which they were.
+	mu sync.Mutex
+}
+
+func newSlot(w *world, name string, n int) *slot {
+	return &slot{w: w, name: name, n: n, changed: make(chan struct{}), turn: make(chan struct{}, 1)}
+}
+
+// live returns the process once there is one.
+func (s *slot) live(ctx context.Context) (*process, error) {
+	for {
+		s.mu.Lock()
+		p, changed, dead := s.current, s.changed, s.dead
+		s.mu.Unlock()
+		if p != nil {
+			return p, nil
+		}
+		if dead {
+			return nil, errCrashed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// become makes p the current process. The caller holds mu.
+func (s *slot) become(p *process) {
+	s.current = p
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// position returns how far the process has applied; up is false when there is
+// none, and known when it is opening.
+func (s *slot) position() (pos int64, known, up bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.current != nil:
+		return s.current.client.Position(), true, true
+	case s.opening != nil:
+		return 0, false, true
+	}
+	return 0, true, false
+}
+
+// open opens the slot's next process if it has none, and tries again until ctx
+// ends or the slot goes down.
+func (s *slot) open(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	backoff := stream(s.w.plan.Seed, "open", s.n)
+	for {
+		s.mu.Lock()
+		there := s.current != nil
+		s.mu.Unlock()
+		if there {
+			return nil
+		}
+		err := s.attempt(ctx)
+		if err == nil {
+			return nil
+		}
+		s.mu.Lock()
+		s.opening = nil
+		gone := s.down > 0 || s.dead
+		s.mu.Unlock()
+		if gone {
+			return errCrashed
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("open client %s: %w", s.name, err)
+		}
+		s.w.sometimes.hit(sometimesOpenFailed)
+		if err := sleep(ctx, exponential(backoff, 100*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+}
+
+// attempt opens one process.
+func (s *slot) attempt(ctx context.Context) error {
+	w := s.w
+	s.mu.Lock()
+	if s.down > 0 || s.dead {
+		s.mu.Unlock()
+		return errCrashed
+	}
+	s.number++
+	p := &process{slot: s, number: s.number, opened: time.Now()}
+	p.ctx, p.cancel = context.WithCancelCause(w.ctx)
+	s.opening = p
+	s.mu.Unlock()
+
+	w.inflight.begin(opOpen)
+	defer w.inflight.end(opOpen)
+	call := w.rec.Begin(lin.Operation{Client: s.name, Process: p.number, Kind: lin.OpOpen})
+	octx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	stop := context.AfterFunc(p.ctx, cancel)
+	defer stop()
+	c, err := w.env.Open(octx, OpenRequest{
+		Client: s.name, Process: p.number, Topic: topicName,
+		Storage: &storage{Storage: memory.New(), client: s.name, troubles: &w.troubles},
+		Options: s.options(p),
+	})
+	s.mu.Lock()
+	if p.crashed.Load() {
+		s.mu.Unlock()
+		if err == nil {
+			_ = c.Close()
+		}
+		return errCrashed
+	}
+	defer s.mu.Unlock()
+	if err != nil {
+		call.Failed(err)
+		p.cancel(err)
+		return err
+	}
+	call.Position(c.Position()).OK()
+	p.client, s.opening = c, nil
+	s.become(p)
+	return nil
+}
+
+// options connect a client to the world. All that is random in it comes from
+// the seed and from the client alone.
+func (s *slot) options(p *process) []kvstore.ClientOption {
+	w := s.w
+	r := stream(w.plan.Seed, "client", s.n, p.number)
+	return []kvstore.ClientOption{
+		kvstore.WithBrokers(w.cluster.Seeds()...),
+		kvstore.WithLogger(w.logger.With(slog.String("client", s.name), slog.Int("process", p.number))),
+		kvstore.WithKafkaOptions(
+			kgo.ClientID(s.name),
+			kgo.Dialer(w.cluster.Dialer(s.name)),
+			kgo.RetryBackoffFn(backoff(r)),
+			kgo.MetadataMinAge(100*time.Millisecond+time.Duration(r.Int64N(int64(time.Millisecond)))),
+			kgo.FetchMaxWait(time.Second+time.Duration(r.IntN(100))*time.Millisecond),
+		),
+		kvstore.WithOnSetHook(func(key, value []byte) {
+			p.hook(lin.Hook{Key: string(key), Value: decodePayload(value)})
+		}),
+		kvstore.WithOnDeleteHook(func(key []byte) {
+			p.hook(lin.Hook{Key: string(key), Delete: true})
+		}),
+	}
+}
+
+// backoff is kvstore's own, but for the source of its randomness: from 50 ms
+// doubling up to 1 s, a fifth more or less.
+func backoff(r *rand.Rand) func(int) time.Duration {
+	var mu sync.Mutex
+	return func(failures int) time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		d := time.Second
+		if failures < 6 {
+			d = 50 * time.Millisecond << max(0, failures-1)
+		}
+		return d*4/5 + time.Duration(r.Int64N(int64(d*2/5)))
+	}
+}
+
+// hook records a call of a hook.
+func (p *process) hook(h lin.Hook) {
+	if d := p.slot.w.hookDelay(p.slot.name); d > 0 {
+		_ = sleep(p.ctx, d)
+	}
+	if p.crashed.Load() {
+		return
+	}
+	h.Client, h.Process, h.Offset = p.slot.name, p.number, lin.None
+	p.slot.w.rec.Hook(h)
+}
+
+// crash ends the process as if its machine lost power: nothing that it was
+// about to send goes out, nothing that comes for it is heard, and its calls
+// never return. The slot stays down until up is called as often as crash.
+func (s *slot) crash(forGood bool) (writes int64, was bool) {
+	s.mu.Lock()
+	s.down++
+	s.dead = s.dead || forGood
+	p := s.current
+	if p == nil {
+		p = s.opening
+	}
+	if s.current != nil || s.dead {
+		s.become(nil)
+	}
+	if p == nil {
+		s.mu.Unlock()
+		return 0, false
+	}
+	p.crashed.Store(true)
+	client := p.client
+	s.mu.Unlock()
+	writes = p.writes.Load()
+	net := s.w.cluster.Network()
+	refuse := net.RefuseDials(linksOf(s.name))
+	net.DropConns(linksOf(s.name))
+	p.cancel(errCrashed)
+	if client != nil {
+		_ = client.Close()
+	}
+	refuse.Undo()
+	return writes, true
+}
+
+// up undoes one crash and opens the next process if no other holds it down.
+func (s *slot) up(ctx context.Context) error {
+	s.mu.Lock()
+	s.down--
+	ready := s.down == 0 && !s.dead
+	s.mu.Unlock()
+	if !ready {
+		return nil
+	}
+	return s.open(ctx)
+}
+
+// replace closes a client that says that it can't go on, as its documentation
+// asks, and opens another one. Of several workers that ask, one does it.
+func (s *slot) replace(p *process) {
+	s.mu.Lock()
+	mine := s.current == p
+	if mine {
+		s.become(nil)
+	}
+	s.mu.Unlock()
+	if !mine {
+		return
+	}
+	s.w.sometimes.hit(sometimesReplaced)
+	s.w.background.Go(func() {
+		s.shut(p)
+		if err := s.open(s.w.ctx); err != nil && !errors.Is(err, errCrashed) {
+			s.w.fail(err)
+		}
+	})
+}
+
+// shut closes a process in good order.
+func (s *slot) shut(p *process) {
+	call := s.w.rec.Begin(lin.Operation{Client: s.name, Process: p.number, Kind: lin.OpClose})
+	err := p.client.Close()
+	p.cancel(kvstore.ErrClientClosed)
+	if err != nil {
+		call.Unknown(err)
+		return
+	}
+	call.OK()
+}
+
+// A gate is open, or closed by one or more.
+type gate struct {
+	mu   sync.Mutex
+	n    int
+	open chan struct{}
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.n++; g.n == 1 {
+		g.open = make(chan struct{})
+	}
+}
+
+func (g *gate) lift() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.n--; g.n == 0 {
+		close(g.open)
+	}
+}
+
+// pass waits until the gate is open. It reports whether it had to wait.
+func (g *gate) pass(ctx context.Context) (waited bool, err error) {
+	for {
+		g.mu.Lock()
+		open, n := g.open, g.n
+		g.mu.Unlock()
+		if n == 0 {
+			return waited, nil
+		}
+		waited = true
+		select {
+		case <-open:
+		case <-ctx.Done():
+			return waited, context.Cause(ctx)
+		}
+	}
+}

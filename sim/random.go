@@ -1,0 +1,76 @@
+package sim
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"sort"
+	"time"
+)
+
+// stream returns the generator of one purpose. Each purpose has its own, so
+// that what is drawn for one never changes what another draws: a plan with one
+// fault less has the same workload.
+func stream(seed uint64, purpose string, n ...int) *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d/%s/%v", seed, purpose, n)
+	sum := h.Sum64()
+	return rand.New(rand.NewPCG(mix(sum), mix(sum^seed)))
+}
+
+// mix is the finaliser of splitmix64 (Steele, Lea, Flood 2014).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9
+	x = (x ^ (x >> 27)) * 0x94d049bb133111eb
+	return x ^ (x >> 31)
+}
+
+// exponential draws a duration with the given mean, at most 8 times as long.
+// It always has nanoseconds, so that no two events share an instant.
+func exponential(r *rand.Rand, mean time.Duration) time.Duration {
+	x := min(r.ExpFloat64(), 8)
+	return time.Duration(x*float64(mean)) + time.Duration(r.Int64N(1000))
+}
+
+// zipf chooses numbers below n, the weight of number i being (i+1)^-s. s may be
+// 0, which math/rand's generator does not allow.
+type zipf struct {
+	sums []float64
+}
+
+func newZipf(n int, s float64) *zipf {
+	z := &zipf{sums: make([]float64, n)}
+	sum := 0.0
+	for i := range n {
+		sum += math.Pow(float64(i+1), -s)
+		z.sums[i] = sum
+	}
+	return z
+}
+
+func (z *zipf) draw(r *rand.Rand) int {
+	x := r.Float64() * z.sums[len(z.sums)-1]
+	return min(sort.SearchFloat64s(z.sums, x), len(z.sums)-1)
+}
+
+type weighted struct {
+	kind   opKind
+	weight int
+}
+
+// choose draws one by weight.
+func choose(r *rand.Rand, all []weighted) opKind {
+	sum := 0
+	for _, w := range all {
+		sum += max(0, w.weight)
+	}
+	n := r.IntN(sum)
+	for _, w := range all {
+		if n -= max(0, w.weight); n < 0 {
+			return w.kind
+		}
+	}
+	return all[0].kind
+}

@@ -1,0 +1,135 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory"
+)
+
+// errStorage is what a failing storage answers.
+var errStorage = errors.New("simulated storage failure")
+
+// a trouble slows or fails the writes of the storages of some clients.
+type trouble struct {
+	client string // empty: all
+	delay  time.Duration
+	fails  bool
+
+	mu   sync.Mutex
+	hits int
+}
+
+func (t *trouble) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.hits
+}
+
+// troubles are those that are active.
+type troubles struct {
+	mu  sync.Mutex
+	all []*trouble
+}
+
+func (ts *troubles) add(t *trouble) (undo func()) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.all = append(ts.all, t)
+	return func() {
+		ts.mu.Lock()
+		defer ts.mu.Unlock()
+		for i, o := range ts.all {
+			if o == t {
+				ts.all = append(ts.all[:i:i], ts.all[i+1:]...)
+				return
+			}
+		}
+	}
+}
+
+// suffer lets the active troubles act on a client.
+func (ts *troubles) suffer(ctx context.Context, client string) error {
+	ts.mu.Lock()
+	all := ts.all
+	ts.mu.Unlock()
+	for _, t := range all {
+		if t.client != "" && t.client != client {
+			continue
+		}
+		t.mu.Lock()
+		t.hits++
+		t.mu.Unlock()
+		if t.delay > 0 {
+			if err := sleep(ctx, t.delay); err != nil {
+				return err
+			}
+		}
+		if t.fails {
+			return errStorage
+		}
+	}
+	return nil
+}
+
+// storage is a memory.Storage whose writes suffer from the active troubles.
+type storage struct {
+	*memory.Storage
+	client   string
+	troubles *troubles
+}
+
+var _ kvstore.RecordStorage = (*storage)(nil)
+
+func (s *storage) Set(ctx context.Context, key, value []byte) error {
+	if err := s.troubles.suffer(ctx, s.client); err != nil {
+		return err
+	}
+	return s.Storage.Set(ctx, key, value)
+}
+
+func (s *storage) Delete(ctx context.Context, key []byte) error {
+	if err := s.troubles.suffer(ctx, s.client); err != nil {
+		return err
+	}
+	return s.Storage.Delete(ctx, key)
+}
+
+func (s *storage) ApplyBatch(ctx context.Context, items []kvstore.KeyValue) error {
+	if err := s.troubles.suffer(ctx, s.client); err != nil {
+		return err
+	}
+	return s.Storage.ApplyBatch(ctx, items)
+}
+
+func (s *storage) ApplyRecords(ctx context.Context, records []kvstore.Record) error {
+	if err := s.troubles.suffer(ctx, s.client); err != nil {
+		return err
+	}
+	return s.Storage.ApplyRecords(ctx, records)
+}
+
+func (s *storage) Reset(ctx context.Context) error {
+	if err := s.troubles.suffer(ctx, s.client); err != nil {
+		return err
+	}
+	return s.Storage.Reset(ctx)
+}
+
+// sleep waits for d, or for the end of ctx, whose cause it returns.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return context.Cause(ctx)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

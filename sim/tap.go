@@ -1,0 +1,315 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// A tap writes everything that happens to the log into the history, before
+// compaction or a loss can erase it.
+//
+// It is a consumer with a connection that has no delay, whose fetch waits at
+// the leader. A record reaches it in the very instant in which it is appended,
+// and a client, all of whose links have a delay, at a later one. So where time
+// is virtual the tap is exact: each append is in the history before anyone can
+// see it or hear of it.
+type tap struct {
+	w *world
+
+	mu      sync.Mutex
+	next    int64 // everything below is in the history
+	live    map[int64]tapped
+	txns    map[int64]string // open transactions by producer id
+	txnN    int
+	conn    net.Conn // to the leader; closed to make the tap look again
+	stopped bool     // while the log is being replaced
+	// generation counts how often the log was replaced.
+	generation int
+	again      chan struct{}
+}
+
+// tapped is what the tap remembers of a record that the log has.
+type tapped struct {
+	tombstone bool
+	at        time.Time
+}
+
+func newTap(w *world) *tap {
+	return &tap{w: w, live: map[int64]tapped{}, txns: map[int64]string{}, again: make(chan struct{})}
+}
+
+// run follows the log until ctx ends.
+func (t *tap) run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, t.refresh)
+	defer stop()
+	for ctx.Err() == nil {
+		if err := t.follow(ctx); err != nil && ctx.Err() == nil {
+			// The leader moved, or the brokers restarted.
+			_ = sleep(ctx, 50*time.Microsecond)
+		}
+	}
+}
+
+// follow fetches from the present leader until something goes wrong or
+// refresh is called.
+func (t *tap) follow(ctx context.Context) error {
+	t.mu.Lock()
+	stopped, again := t.stopped, t.again
+	t.mu.Unlock()
+	if stopped {
+		select {
+		case <-again:
+		case <-ctx.Done():
+		}
+		return nil
+	}
+	info, err := t.w.cluster.Partition(topicName, 0)
+	if err != nil {
+		return err
+	}
+	conn, err := t.w.cluster.Network().Direct(ctx, "tcp", t.w.cluster.Seeds()[info.Leader])
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	t.mu.Lock()
+	if t.again != again { // refreshed meanwhile
+		t.mu.Unlock()
+		return nil
+	}
+	t.conn = conn
+	t.mu.Unlock()
+	f := fetcher{conn: conn}
+	for ctx.Err() == nil {
+		t.mu.Lock()
+		next := t.next
+		t.mu.Unlock()
+		batches, err := f.fetch(topicName, next)
+		if err != nil {
+			return err
+		}
+		t.mu.Lock()
+		if t.again != again {
+			t.mu.Unlock()
+			return nil
+		}
+		t.note(batches)
+		t.mu.Unlock()
+	}
+	return nil
+}
+
+// refresh makes the tap look for the leader again.
+func (t *tap) refresh() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reconnect()
+}
+
+func (t *tap) reconnect() {
+	close(t.again)
+	t.again = make(chan struct{})
+	if t.conn != nil {
+		_ = t.conn.Close()
+		t.conn = nil
+	}
+}
+
+// sync brings the history up to the log as it is now.
+func (t *tap) sync() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.syncLocked()
+}
+
+func (t *tap) syncLocked() error {
+	batches, err := t.w.cluster.ReadLog(topicName, 0, t.next)
+	if err != nil {
+		return fmt.Errorf("log tap: %w", err)
+	}
+	t.note(batches)
+	return nil
+}
+
+// note records batches that are not in the history yet. The caller holds mu.
+func (t *tap) note(batches []fakecluster.Batch) {
+	for i := range batches {
+		b := &batches[i]
+		if b.LastOffset < t.next {
+			continue
+		}
+		if b.Control {
+			t.marker(b)
+		} else {
+			t.append(b)
+		}
+		t.next = b.LastOffset + 1
+	}
+}
+
+// marker records a control batch, which takes an offset and ends a transaction.
+func (t *tap) marker(b *fakecluster.Batch) {
+	t.live[b.LastOffset] = tapped{at: b.MaxTimestamp}
+	t.w.rec.Append(lin.Record{Offset: b.LastOffset, Foreign: true})
+	commit, ok := b.Marker()
+	name := t.txns[b.ProducerID]
+	if ok && name != "" {
+		delete(t.txns, b.ProducerID)
+		t.w.rec.Transaction(name, commit)
+	}
+}
+
+func (t *tap) append(b *fakecluster.Batch) {
+	txn := ""
+	if b.Transactional {
+		if txn = t.txns[b.ProducerID]; txn == "" {
+			t.txnN++
+			txn = fmt.Sprintf("t%d", t.txnN)
+			t.txns[b.ProducerID] = txn
+		}
+	}
+	writers := map[string]bool{}
+	for i := range b.Records {
+		r := &b.Records[i]
+		rec := lin.Record{Offset: r.Offset, Key: string(r.Key), Txn: txn}
+		switch {
+		case len(r.Key) == 0:
+			rec.Foreign = true
+		case r.Value == nil:
+			rec.Foreign = b.Transactional
+		default:
+			rec.Value = decodePayload(r.Value)
+			rec.Foreign = foreign(rec.Value)
+			writers[writeOf(rec.Value)] = true
+		}
+		t.live[r.Offset] = tapped{tombstone: len(r.Key) > 0 && r.Value == nil, at: r.Timestamp}
+		t.w.rec.Append(rec)
+	}
+	if len(writers) > 1 {
+		t.w.sometimes.hit(sometimesGroupCommit)
+	}
+}
+
+// compacted finds out what a compaction removed, records it and returns how
+// many records and tombstones that were.
+func (t *tap) compacted() (records, tombstones int, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.syncLocked(); err != nil {
+		return 0, 0, err
+	}
+	left, err := t.w.cluster.ReadLog(topicName, 0, 0)
+	if err != nil {
+		return 0, 0, fmt.Errorf("log tap: %w", err)
+	}
+	there := make(map[int64]bool, len(left))
+	for i := range left {
+		for j := range left[i].Records {
+			there[left[i].Records[j].Offset] = true
+		}
+		there[left[i].LastOffset] = there[left[i].LastOffset] || left[i].Control
+	}
+	removed := t.offsets(func(off int64) bool { return !there[off] })
+	for _, off := range removed {
+		if t.live[off].tombstone {
+			tombstones++
+		}
+		delete(t.live, off)
+	}
+	if len(removed) > 0 {
+		t.w.rec.Compact(removed)
+	}
+	return len(removed), tombstones, nil
+}
+
+// trimmed records that the log begins at start now.
+func (t *tap) trimmed(start int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, off := range t.offsets(func(off int64) bool { return off < start }) {
+		delete(t.live, off)
+	}
+	t.next = max(t.next, start)
+	t.w.rec.Trim(start)
+}
+
+// expiring returns the offset of the newest tombstone that is older than the
+// given age, -1 if there is none.
+func (t *tap) expiring(age time.Duration) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := int64(-1)
+	now := time.Now()
+	for off, r := range t.live {
+		if r.tombstone && now.Sub(r.at) >= age {
+			last = max(last, off)
+		}
+	}
+	return last
+}
+
+// replace lets fn take the log's tail away, or the whole log, while the tap
+// does not follow. The tap goes on at the offset that fn returns.
+func (t *tap) replace(fn func() (from int64, err error)) error {
+	t.mu.Lock()
+	err := t.syncLocked()
+	t.stopped = err == nil
+	t.reconnect()
+	t.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	from, err := fn()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil {
+		t.next = min(t.next, from)
+		for _, off := range t.offsets(func(off int64) bool { return off >= from }) {
+			delete(t.live, off)
+		}
+		t.abortAll()
+		t.generation++
+	}
+	t.stopped = false
+	t.reconnect()
+	return err
+}
+
+// abortAll records that the open transactions ended with their brokers.
+func (t *tap) abortAll() {
+	var names []string
+	for _, name := range t.txns {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		t.w.rec.Transaction(name, false)
+	}
+	clear(t.txns)
+}
+
+// replaced returns how often the log was replaced.
+func (t *tap) replaced() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.generation
+}
+
+// offsets returns the live offsets that fn accepts, ascending.
+func (t *tap) offsets(fn func(int64) bool) []int64 {
+	var out []int64
+	for off := range t.live {
+		if fn(off) {
+			out = append(out, off)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

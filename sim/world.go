@@ -1,0 +1,227 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simnet"
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// topicName is the topic of every world.
+const topicName = "kv"
+
+// An Env is what a run is given besides its plan. The zero value is usable.
+type Env struct {
+	// History gets the history as it happens, in the format of package
+	// linearizability. Nil: it is kept in memory only.
+	History io.Writer
+	// Logger gets what clients and brokers log. Nil discards it.
+	Logger *slog.Logger
+	// Open opens the clients. Nil means DefaultOpen.
+	Open OpenFunc
+	// Progress, if set, is called when a phase begins and, from the
+	// goroutines of the run, after every hundredth operation.
+	Progress func(Progress)
+	// LateTap has to be set where time is real: the log tap may then note a
+	// record after a client has seen it, and the judge must allow for it.
+	LateTap bool
+}
+
+// Progress says how far a run is.
+type Progress struct {
+	Phase string
+	// Simulated is the time since the begin of the run.
+	Simulated time.Duration
+	// Done of Total operations were begun.
+	Done, Total int
+}
+
+// A world is one run.
+type world struct {
+	plan   Plan
+	env    Env
+	logger *slog.Logger
+	start  time.Time
+
+	ctx    context.Context //nolint:containedctx // the run's life
+	cancel context.CancelCauseFunc
+
+	cluster *fakecluster.Cluster
+	net     *simnet.Network
+	rec     *lin.Recorder
+	tap     *tap
+	keys    []string
+	workers []*worker
+	board   board
+	downs   downs
+
+	logMu         sync.Mutex // one change of the log by the harness at a time
+	troubles      troubles   // of storages
+	hookTroubles  troubles
+	inflight      inflight
+	sometimes     *counters
+	foreigners    atomic.Int64 // transactions of others so far
+	foreignValues atomic.Int64
+
+	slots      []*slot // the plan's clients
+	mu         sync.Mutex
+	extras     []*slot // readers that come and go
+	acked      [3]int  // by phase
+	phase      int
+	begun      int // operations
+	results    []FaultResult
+	liveness   *Liveness
+	background sync.WaitGroup
+}
+
+// newWorld starts the brokers and the log tap.
+func newWorld(ctx context.Context, p Plan, env Env, out io.Writer) (*world, error) {
+	if env.Open == nil {
+		env.Open = DefaultOpen
+	}
+	w := &world{plan: p, env: env, logger: env.Logger, sometimes: newCounters(), downs: downs{n: map[int32]int{}}}
+	if w.logger == nil {
+		w.logger = slog.New(slog.DiscardHandler)
+	}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	c, err := fakecluster.Start(w.clusterOptions())
+	if err != nil {
+		return nil, err
+	}
+	w.cluster, w.net = c, c.Network()
+	w.start = time.Now()
+	tap := lin.TapExact
+	if env.LateTap {
+		tap = lin.TapLate
+	}
+	w.rec = lin.NewRecorder(func() time.Duration { return time.Since(w.start) }, lin.RecorderOptions{
+		Header: lin.Header{Tap: tap, Hooks: true, Meta: map[string]string{
+			"scenario": p.Scenario, "seed": strconv.FormatUint(p.Seed, 10),
+		}},
+		Output: out,
+	})
+	w.tap = newTap(w)
+	w.background.Go(func() { w.tap.run(w.ctx) })
+	w.keys = keyNames(p.Workload.Keys)
+	for i := range p.World.Clients {
+		w.slots = append(w.slots, newSlot(w, clientName(i), i))
+	}
+	w.makeWorkers()
+	return w, nil
+}
+
+func (w *world) clusterOptions() fakecluster.Options {
+	p := &w.plan.World
+	configs := fakecluster.CompactConfigs()
+	if p.Tombstones > 0 {
+		configs["delete.retention.ms"] = strconv.FormatInt(p.Tombstones.Milliseconds(), 10)
+	}
+	if p.MaxMessage > 0 {
+		configs["max.message.bytes"] = strconv.Itoa(p.MaxMessage)
+	}
+	return fakecluster.Options{
+		Brokers: p.Brokers,
+		Network: simnet.Config{
+			Seed:    w.plan.Seed,
+			Latency: simnet.Latency{Min: p.LatencyMin, Mean: p.LatencyMean, Max: p.LatencyMax},
+		},
+		Topics: []fakecluster.Topic{{Name: topicName, Configs: configs}},
+	}
+}
+
+func (w *world) makeWorkers() {
+	keys := newZipf(len(w.keys), w.plan.Workload.Zipf)
+	for _, s := range w.slots {
+		for n := range max(1, w.plan.Workload.Workers) {
+			id := s.name
+			if n > 0 {
+				id += "/" + strconv.Itoa(n+1)
+			}
+			w.workers = append(w.workers, &worker{
+				w: w, slot: s, index: len(w.workers), n: n, id: id, keys: keys,
+				rng: stream(w.plan.Seed, "worker", s.n, n),
+			})
+		}
+	}
+}
+
+// close ends everything and waits for it.
+func (w *world) close() {
+	w.cancel(errEnded)
+	for _, s := range w.everybody() {
+		s.mu.Lock()
+		p := s.current
+		s.current = nil
+		s.dead = true
+		s.mu.Unlock()
+		if p != nil {
+			_ = p.client.Close()
+			p.cancel(errEnded)
+		}
+	}
+	w.tap.refresh()
+	_ = w.cluster.Close()
+	w.background.Wait()
+}
+
+// errEnded is the cause that everything has ended for.
+var errEnded = errors.New("the run has ended")
+
+// fail ends the run because the harness itself failed.
+func (w *world) fail(err error) {
+	if err != nil && w.ctx.Err() == nil {
+		w.cancel(fmt.Errorf("world: %w", err))
+	}
+}
+
+// enlist makes slots for readers that are not among the plan's clients.
+func (w *world) enlist(n int) []*slot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []*slot
+	for range n {
+		i := len(w.extras) + 1
+		s := newSlot(w, fmt.Sprintf("r%d", i), w.plan.World.Clients+i)
+		w.extras = append(w.extras, s)
+		out = append(out, s)
+	}
+	return out
+}
+
+// everybody returns all slots.
+func (w *world) everybody() []*slot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append(append([]*slot(nil), w.slots...), w.extras...)
+}
+
+// acknowledged counts a write that was acknowledged.
+func (w *world) acknowledged() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.acked[w.phase]++
+}
+
+// progress reports a phase, or an operation.
+func (w *world) progress(phase int, ops int) {
+	w.mu.Lock()
+	w.phase = phase
+	before := w.begun
+	w.begun += ops
+	p := Progress{Phase: phaseNames[phase], Done: w.begun, Total: len(w.slots) * w.plan.Workload.Ops}
+	w.mu.Unlock()
+	if w.env.Progress == nil || ops > 0 && before/100 == p.Done/100 {
+		return
+	}
+	p.Simulated = time.Since(w.start)
+	w.env.Progress(p)
+}
