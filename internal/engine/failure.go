@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/engine/world"
+)
+
+// The names of what breaks the harness.
+const (
+	reasonStuck    = "simulated-limit"
+	reasonWall     = "wall-limit"
+	reasonSteps    = "step-limit"
+	reasonLeak     = "goroutine-leak"
+	reasonDeadlock = "deadlock"
+	reasonPanic    = "panic"
+	reasonFatal    = "fatal-error"
+	reasonRace     = "data-race"
+	reasonExit     = "worker-exit"
+)
+
+// stuckLine begins the line with which a worker gives its world up.
+const stuckLine = "kvsim worker: stuck"
+
+// classify names what ended a worker or a guest, from what it printed.
+func classify(output, state string) world.Reason {
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "WARNING: DATA RACE"):
+			return world.Reason{Name: reasonRace, Text: "the race detector reports a data race"}
+		case strings.HasPrefix(line, stuckLine):
+			return world.Reason{Name: reasonStuck, Text: strings.TrimPrefix(line, stuckLine+": ")}
+		case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "):
+			return classifyPanic(line)
+		}
+	}
+	return world.Reason{Name: reasonExit, Text: fmt.Sprintf("the world's process ended without an answer: %s", state)}
+}
+
+func classifyPanic(line string) world.Reason {
+	line = strings.TrimSuffix(line, " [recovered, repanicked]")
+	switch {
+	case strings.Contains(line, "blocked goroutines remain"):
+		return world.Reason{Name: reasonLeak, Text: "goroutines were left behind when the world returned"}
+	case strings.Contains(line, "deadlock"):
+		return world.Reason{Name: reasonDeadlock, Text: line}
+	case strings.HasPrefix(line, "fatal error: "):
+		return world.Reason{Name: reasonFatal, Text: line}
+	}
+	return world.Reason{Name: reasonPanic, Text: line}
+}
+
+// broken makes the result of a world that broke its process.
+func broken(seed uint64, wall time.Duration, r world.Reason, output string) *world.Result {
+	res := world.BrokenResult(seed, r.Name, r.Text, output)
+	res.Wall = wall
+	return res
+}
+
+// endBytes is how much of the beginning and of the end of an output is kept.
+const endBytes = 32 << 10
+
+// ends keeps the beginning and the end of what is written to it.
+type ends struct {
+	mu      sync.Mutex
+	head    []byte
+	tail    []byte
+	skipped int
+}
+
+// Write keeps what it can and never fails.
+func (e *ends) Write(data []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := len(data)
+	if room := endBytes - len(e.head); room > 0 {
+		take := min(room, len(data))
+		e.head = append(e.head, data[:take]...)
+		data = data[take:]
+	}
+	e.tail = append(e.tail, data...)
+	if over := len(e.tail) - endBytes; over > 0 {
+		e.skipped += over
+		e.tail = append(e.tail[:0], e.tail[over:]...)
+	}
+	return n, nil
+}
+
+// String returns what was kept.
+func (e *ends) String() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.skipped == 0 {
+		return string(e.head) + string(e.tail)
+	}
+	return fmt.Sprintf("%s\n... %d bytes ...\n%s", e.head, e.skipped, e.tail)
+}

@@ -1,0 +1,158 @@
+package world
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrPlan is what the error of a plan that cannot be read or run is, by
+// errors.Is: a mistake of whoever wrote the plan, not of the world.
+var ErrPlan = errors.New("plan is not usable")
+
+// PlanError is the text of an ErrPlan that came from another process.
+type PlanError string
+
+// Error returns the text.
+func (e PlanError) Error() string { return string(e) }
+
+// Is makes every PlanError an ErrPlan.
+func (e PlanError) Is(target error) bool { return target == ErrPlan }
+
+// A Job is one world to run.
+type Job struct {
+	// Seed is the seed that the plan was drawn from. The exact engine also
+	// draws the schedule from it.
+	Seed uint64 `json:"seed"`
+	// Plan is the text of the plan.
+	Plan string `json:"plan"`
+	// History is the file that the history is written to while the world
+	// runs, before it is judged. Empty keeps it in memory only.
+	History string `json:"history,omitempty"`
+	// Log is the file that gets what the world logs. Empty discards it.
+	Log string `json:"log,omitempty"`
+}
+
+// A Status is the answer about one world.
+type Status uint8
+
+// The answers, from the best to the worst.
+const (
+	// Held: enough was done to judge, and every guarantee held.
+	Held Status = iota
+	// Inconclusive: too little was done, or a judge gave up within its bounds.
+	Inconclusive
+	// Violated: a guarantee was broken.
+	Violated
+	// Broken: the harness itself failed, so the world says nothing.
+	Broken
+)
+
+var statuses = [...]string{Held: "held", Inconclusive: "inconclusive", Violated: "violation", Broken: "harness-failure"}
+
+// String returns the status as it is printed and stored.
+func (s Status) String() string {
+	if int(s) < len(statuses) {
+		return statuses[s]
+	}
+	return fmt.Sprintf("status-%d", uint8(s))
+}
+
+// MarshalText makes the status a string in JSON.
+func (s Status) MarshalText() ([]byte, error) {
+	if int(s) >= len(statuses) {
+		return nil, fmt.Errorf("status %d has no name", s)
+	}
+	return []byte(statuses[s]), nil
+}
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *Status) UnmarshalText(text []byte) error {
+	for i, name := range statuses {
+		if name == string(text) {
+			*s = Status(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("status %q is unknown", text)
+}
+
+// A Reason is one cause of a status that is not Held.
+type Reason struct {
+	// Name groups equal causes of many worlds: the name of a check, of a
+	// floor that was not reached, or the kind of the harness's failure.
+	Name string `json:"name"`
+	// Text says it in a sentence.
+	Text string `json:"text"`
+}
+
+// A Fault is one planned fault and what became of it.
+type Fault struct {
+	// Text is the fault as it stands in the plan.
+	Text string `json:"text"`
+	// Kind is the first word of Text.
+	Kind string `json:"kind"`
+	// Injected says that its time came.
+	Injected bool `json:"injected"`
+	// Hits counts how often it bit: what counts is told for each kind.
+	Hits int `json:"hits"`
+}
+
+// Operations counts the client operations of a world.
+type Operations struct {
+	// Total counts those that began. Of them, OK were answered, Failed
+	// certainly had no effect, and Unknown may have had one.
+	Total   int `json:"total"`
+	OK      int `json:"ok"`
+	Failed  int `json:"failed"`
+	Unknown int `json:"unknown"`
+	// Acknowledged counts the writes among OK.
+	Acknowledged int `json:"acknowledged"`
+}
+
+// A Result is what is known about a world after it ran.
+type Result struct {
+	Seed    uint64   `json:"seed"`
+	Status  Status   `json:"status"`
+	Reasons []Reason `json:"reasons,omitempty"`
+	// Verdict is the whole verdict for people.
+	Verdict string `json:"verdict,omitempty"`
+	// Hash is over the history's events with their times: equal for equal
+	// histories.
+	Hash string `json:"hash,omitempty"`
+	// Events counts the events of the history, Records those of the log.
+	Events  int `json:"events"`
+	Records int `json:"records"`
+	// Simulated is the time that passed inside, Wall the time it took.
+	Simulated  time.Duration  `json:"simulated_ns"`
+	Wall       time.Duration  `json:"wall_ns"`
+	Operations Operations     `json:"operations"`
+	Faults     []Fault        `json:"faults,omitempty"`
+	Sometimes  map[string]int `json:"sometimes,omitempty"`
+	// Schedule identifies the order in which goroutines ran, and Steps
+	// measures the work; the exact engine alone knows them.
+	Schedule uint64 `json:"schedule,omitempty"`
+	Steps    uint64 `json:"steps,omitempty"`
+	// Output is the end of what a world printed that broke the harness.
+	Output string `json:"output,omitempty"`
+}
+
+// Reason returns the first reason, or an empty one.
+func (r *Result) Reason() Reason {
+	if len(r.Reasons) == 0 {
+		return Reason{}
+	}
+	return r.Reasons[0]
+}
+
+// BrokenResult is the result of a world that told nothing itself.
+func BrokenResult(seed uint64, name, text, output string) *Result {
+	return &Result{
+		Seed: seed, Status: Broken, Output: output,
+		Reasons: []Reason{{Name: name, Text: text}},
+	}
+}
+
+// Encode returns the result as one line of JSON, without the line's end.
+func (r *Result) Encode() ([]byte, error) { return json.Marshal(r) }

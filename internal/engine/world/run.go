@@ -1,0 +1,136 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/kvsim/kvsim/linearizability"
+	"github.com/kvsim/kvsim/sim"
+)
+
+// Env is what a world has besides its plan.
+type Env struct {
+	// History gets the history as it happens. Nil keeps it in memory only.
+	History io.Writer
+	// Log gets what the world logs, as text. Nil discards it.
+	Log io.Writer
+	// LateTap is set where time is real, see sim.Env.
+	LateTap bool
+	// Open replaces the store's own clients. Nil means those.
+	Open sim.OpenFunc
+}
+
+// Run runs one world in the time that its caller has, and judges it. The error
+// is an ErrPlan, or wraps the cause of ctx; all else that goes wrong is a result
+// with the status Broken.
+func Run(ctx context.Context, job Job, env Env) (*Result, error) {
+	plan, err := sim.ParsePlan(job.Plan)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
+	}
+	simEnv := sim.Env{History: env.History, LateTap: env.LateTap, Open: env.Open}
+	if env.Log != nil {
+		simEnv.Logger = slog.New(slog.NewTextHandler(env.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	out, err := sim.Run(ctx, plan, simEnv)
+	switch {
+	case errors.Is(err, sim.ErrPlan):
+		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
+	case err != nil && out == nil && context.Cause(ctx) != nil:
+		return nil, err
+	case err != nil && out == nil:
+		return BrokenResult(job.Seed, harnessReason, err.Error(), ""), nil
+	}
+	res := resultOf(out)
+	res.Seed = job.Seed
+	if err != nil {
+		res.Status = Broken
+		if len(res.Reasons) == 0 {
+			res.Reasons = []Reason{{Name: harnessReason, Text: err.Error()}}
+		}
+		if res.Verdict == "" {
+			res.Verdict = err.Error()
+		}
+	}
+	return res, nil
+}
+
+// harnessReason names what sim itself reports as its failure.
+const harnessReason = "harness"
+
+// RunInFiles is Run with the history and the log in the files that the job
+// names. Both are written as the world goes on, so that they are there whatever
+// becomes of this process.
+func RunInFiles(ctx context.Context, job Job, env Env) (result *Result, err error) {
+	open := func(name string) (io.Writer, error) {
+		f, err := os.Create(name)
+		return f, err
+	}
+	var files []io.Closer
+	defer func() {
+		for _, f := range files {
+			if closeErr := f.Close(); err == nil && closeErr != nil {
+				result, err = nil, fmt.Errorf("write what happened: %w", closeErr)
+			}
+		}
+	}()
+	for _, f := range []struct {
+		name string
+		to   *io.Writer
+	}{{job.History, &env.History}, {job.Log, &env.Log}} {
+		if f.name == "" {
+			continue
+		}
+		if *f.to, err = open(f.name); err != nil {
+			return nil, fmt.Errorf("write what happens: %w", err)
+		}
+		files = append(files, (*f.to).(io.Closer))
+	}
+	return Run(ctx, job, env)
+}
+
+// resultOf takes from an outcome what is needed outside of its world.
+func resultOf(out *sim.Outcome) *Result {
+	res := &Result{
+		Status:    statusOf(out.Status),
+		Hash:      out.HistoryHash,
+		Events:    out.Events,
+		Records:   out.Records,
+		Simulated: out.Simulated,
+		Sometimes: out.Sometimes,
+	}
+	for _, r := range out.Reasons {
+		res.Reasons = append(res.Reasons, Reason{Name: r.Name, Text: r.Text})
+	}
+	if out.Verdict != nil {
+		res.Verdict = out.Verdict.String()
+	}
+	for _, n := range out.Ops {
+		res.Operations.OK += n.OK
+		res.Operations.Failed += n.Failed
+		res.Operations.Unknown += n.Unknown + n.Pending
+	}
+	res.Operations.Total = res.Operations.OK + res.Operations.Failed + res.Operations.Unknown
+	res.Operations.Acknowledged = out.Acked.Before + out.Acked.During + out.Acked.After
+	for _, f := range out.Faults {
+		res.Faults = append(res.Faults, Fault{Text: f.Fault, Kind: f.Kind, Injected: f.Injected, Hits: f.Hits})
+	}
+	return res
+}
+
+func statusOf(s linearizability.Status) Status {
+	switch s {
+	case linearizability.Held:
+		return Held
+	case linearizability.Inconclusive:
+		return Inconclusive
+	case linearizability.Violated:
+		return Violated
+	case linearizability.HarnessFailure:
+	}
+	return Broken
+}
