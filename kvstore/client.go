@@ -17,20 +17,19 @@ import (
 // to Kafka and return when this client's reads show them; reads are answered
 // from the storage. All methods are safe for concurrent use.
 type Client struct {
-	topic    string
-	logger   *slog.Logger
-	kafka    *kgo.Client
-	part     *partition
-	view     view
-	hooks    *hooks
-	tracker  *tracker
-	gate     *gate
-	health   *health
-	ends     *ends
-	backoff  func(int) time.Duration
-	limit    int
-	producer *kgo.Client // nil for a read-only client
-	writer   *writer     // nil for a read-only client
+	topic   string
+	logger  *slog.Logger
+	kafka   *kgo.Client
+	part    *partition
+	view    view
+	hooks   *hooks
+	tracker *tracker
+	gate    *gate
+	health  *health
+	ends    *ends
+	backoff func(int) time.Duration
+	limit   int
+	writer  *writer // nil for a read-only client
 
 	cancel  context.CancelFunc
 	running sync.WaitGroup // tail and writer
@@ -53,7 +52,8 @@ type Client struct {
 // what it held before is replaced by the content of the log.
 //
 // Errors: [ErrTopicConfig], and what Kafka answers, for example a missing
-// permission, which is reported at once. After an error nothing is left running.
+// permission, which is reported at once. After an error nothing is left running, but
+// for a hook or a call to the storage that has not returned yet.
 func NewClient(ctx context.Context, topic string, storage Storage, opts ...ClientOption) (*Client, error) {
 	c, err := open(ctx, topic, storage, newConfig(opts))
 	if err != nil {
@@ -91,7 +91,7 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 	c.ends = &ends{ctx: runCtx, ask: c.askEnd}
 	defer func() {
 		if err != nil {
-			c.shut()
+			c.leave()
 		}
 	}()
 
@@ -128,12 +128,12 @@ func (c *Client) awaitOpen(ctx context.Context, opened <-chan struct{}) error {
 
 func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 	probe := &produceProbe{}
-	producer, err := newProducer(cfg, c.topic, c.limit, probe)
+	connect := func() (*kgo.Client, error) { return newProducer(cfg, c.topic, c.limit, probe) }
+	producer, err := connect()
 	if err != nil {
 		return fmt.Errorf("kafka options: %w", err)
 	}
-	c.producer = producer
-	c.writer = &writer{cl: producer, topic: c.topic, limit: c.limit, track: c.tracker, probe: probe, wake: make(chan struct{}, 1)}
+	c.writer = &writer{cl: producer, connect: connect, topic: c.topic, limit: c.limit, track: c.tracker, probe: probe, wake: make(chan struct{}, 1)}
 	c.running.Go(func() { c.writer.run(ctx) })
 	return nil
 }
@@ -202,8 +202,8 @@ func (c *Client) shut() {
 		c.writer.fail(ErrClientClosed)
 	}
 	c.cancel()
-	if c.producer != nil {
-		c.producer.Close()
+	if c.writer != nil {
+		c.writer.disconnect()
 	}
 	c.running.Wait()
 	c.ends.close()
@@ -211,9 +211,26 @@ func (c *Client) shut() {
 	close(c.closed)
 }
 
+// leaveGrace is how long a closing that a context bounds still waits for the
+// user's code, a hook or a storage, after the context has ended.
+const leaveGrace = 50 * time.Millisecond
+
+// leave starts to close the client and waits for it, but not for long: a hook
+// that does not return must not hold whoever has a context that ended.
+func (c *Client) leave() {
+	go func() { _ = c.Close() }()
+	timer := time.NewTimer(leaveGrace)
+	defer timer.Stop()
+	select {
+	case <-c.closed:
+	case <-timer.C:
+	}
+}
+
 // Shutdown lets the writes that were begun finish, refuses new ones with
 // [ErrClientClosed], and closes the client. When ctx ends first, the client is
-// closed without waiting further and the context's error is returned.
+// closed without waiting further and the context's error is returned; a hook
+// that is running then still has to return before the client is closed.
 func (c *Client) Shutdown(ctx context.Context) error {
 	if c.hooks.inside() {
 		return ErrHookReentry
@@ -228,8 +245,19 @@ func (c *Client) Shutdown(ctx context.Context) error {
 			err = fmt.Errorf("shutdown: writes still under way: %w", contextError(ctx))
 		}
 	}
-	if cerr := c.Close(); cerr != nil {
-		return cerr
+	go func() { _ = c.Close() }()
+	select {
+	case <-c.closed:
+		return err
+	case <-ctx.Done():
+	}
+	c.leave()
+	select {
+	case <-c.closed:
+	default:
+		if err == nil {
+			err = fmt.Errorf("shutdown: a hook or the storage has not returned: %w", contextError(ctx))
+		}
 	}
 	return err
 }

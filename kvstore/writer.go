@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -20,11 +21,12 @@ import (
 // batch was sent, and so whether a refusal can be trusted: an earlier try may
 // have been appended with its answer lost.
 type writer struct {
-	cl    *kgo.Client
-	topic string
-	limit int // bytes of one record batch
-	track *tracker
-	probe *produceProbe
+	cl      *kgo.Client // changed by run only, under mu
+	connect func() (*kgo.Client, error)
+	topic   string
+	limit   int // bytes of one record batch
+	track   *tracker
+	probe   *produceProbe
 
 	mu     sync.Mutex
 	queue  []*write
@@ -33,6 +35,7 @@ type writer struct {
 	failed bool          // and so do those that have begun
 	calls  int           // writes that have not returned to their callers
 	idle   chan struct{} // not nil: closed when calls gets 0
+	gone   bool          // disconnect was called
 }
 
 // change is one key's change; a nil value deletes.
@@ -215,6 +218,9 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	term, applied, _ := w.track.now()
 	records, err := w.produce(ctx, group)
 	tries := w.probe.count()
+	if tries == 0 && errors.Is(err, kerr.ClusterAuthorizationFailed) {
+		w.reconnect()
+	}
 	if err != nil && tooLarge(err) && tries <= 1 && len(group) > 1 {
 		for _, wr := range group {
 			wr.alone = true
@@ -243,6 +249,33 @@ func (w *writer) send(ctx context.Context, group []*write) {
 		}
 		wr.result <- res
 	}
+}
+
+// reconnect replaces the kgo client: it keeps a refusal of a producer id for
+// good, and would not notice when the right to write is given.
+func (w *writer) reconnect() {
+	next, err := w.connect()
+	if err != nil {
+		return // as with the options that worked before; the old client stays
+	}
+	w.mu.Lock()
+	last := w.cl
+	if w.gone {
+		last = next
+	} else {
+		w.cl = next
+	}
+	w.mu.Unlock()
+	last.Close()
+}
+
+// disconnect closes the kgo client, which ends what is on its way.
+func (w *writer) disconnect() {
+	w.mu.Lock()
+	w.gone = true
+	last := w.cl
+	w.mu.Unlock()
+	last.Close()
 }
 
 // produce hands the records of a group to kgo as one record batch and waits
@@ -294,14 +327,14 @@ func (w *writer) produce(ctx context.Context, group []*write) ([]*kgo.Record, er
 // outcome turns a produce error into one of the three outcomes.
 func (w *writer) outcome(err error, tries int64, wr *write) (outcome, cause error) {
 	switch {
+	case tries <= 1 && refusal(err):
+		outcome = ErrRefused
 	case tries == 0:
 		outcome = ErrNotWritten
-	case tries == 1 && refusal(err):
-		outcome = ErrRefused
 	default:
 		outcome = ErrOutcomeUnknown
 	}
-	if outcome == ErrRefused && tooLarge(err) {
+	if tries == 1 && tooLarge(err) {
 		size := &SizeError{Records: len(wr.changes), Bytes: batchSize(wr.changes), Limit: w.limit}
 		return outcome, fmt.Errorf("%w: %w", size, err)
 	}

@@ -1,0 +1,329 @@
+package kvstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simnet"
+	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory"
+)
+
+// slow is a cluster of n brokers that has the topic and a network that takes a
+// millisecond each way, so that time passes in every loop.
+func slow(n int) fakecluster.Options {
+	opts := withTopic(n)
+	opts.Network = simnet.Config{Seed: 1, Latency: latency(time.Millisecond)}
+	return opts
+}
+
+// grace is how long after the end of its context a call may return.
+const grace = 100 * time.Millisecond
+
+var (
+	errGaveUp = errors.New("the caller gave up")
+	errDisk   = errors.New("disk full")
+)
+
+// promptly runs op with a context that ends after d because of errGaveUp, and
+// returns op's error. It is a failure if op takes much longer than its context.
+func (w *world) promptly(d time.Duration, op func(ctx context.Context) error) error {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeoutCause(w.t.Context(), d, errGaveUp)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- op(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(d + grace):
+		w.t.Fatalf("the call did not return within %v of its context's end", grace)
+		return nil
+	}
+}
+
+// wantOutcome checks that err is the wanted outcome and no other one.
+func wantOutcome(t *testing.T, what string, err, want error) {
+	t.Helper()
+	for _, outcome := range []error{kvstore.ErrNotWritten, kvstore.ErrRefused, kvstore.ErrOutcomeUnknown} {
+		if got := errors.Is(err, outcome); got != (outcome == want) {
+			t.Errorf("%s = %v; errors.Is(err, %q) = %v, want the outcome %q", what, err, outcome, got, want)
+		}
+	}
+	var we *kvstore.WriteError
+	if !errors.As(err, &we) || we.Outcome != want || we.Cause == nil {
+		t.Errorf("%s = %#v, want a WriteError with the outcome %q and a cause", what, we, want)
+	}
+}
+
+// waits are the operations that wait for Kafka.
+var waits = map[string]func(ctx context.Context, c *kvstore.Client) error{
+	"Put":    func(ctx context.Context, c *kvstore.Client) error { return c.Put(ctx, []byte("k"), []byte("v")) },
+	"Delete": func(ctx context.Context, c *kvstore.Client) error { return c.Delete(ctx, []byte("k")) },
+	"Execute": func(ctx context.Context, c *kvstore.Client) error {
+		return c.Batch().Put([]byte("k"), nil).Execute(ctx)
+	},
+	"Sync": func(ctx context.Context, c *kvstore.Client) error { return c.Sync(ctx) },
+}
+
+// An obstacle keeps an operation from finishing.
+type obstacle struct {
+	options func() []kvstore.ClientOption
+	storage func(t *testing.T) kvstore.Storage
+	begin   func(t *testing.T, w *world) // may be nil
+}
+
+// network is an obstacle between the client "c" and the brokers.
+func network(begin func(n *simnet.Network)) obstacle {
+	return obstacle{begin: func(_ *testing.T, w *world) { begin(w.cluster.Network()) }}
+}
+
+// foreign appends a record as another program would.
+func (w *world) foreign(key, value string) {
+	w.t.Helper()
+	if _, err := w.cluster.Append(topic, 0, fakecluster.Record{Key: []byte(key), Value: []byte(value)}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func obstacles() map[string]obstacle {
+	toBroker := simnet.Target{Clients: []string{"c"}, Dir: simnet.ToBroker}
+	toClient := simnet.Target{Clients: []string{"c"}, Dir: simnet.ToClient}
+	stored := func(trouble func(*flaky)) obstacle {
+		var s *flaky
+		return obstacle{
+			storage: func(t *testing.T) kvstore.Storage { s = newFlaky(); return s },
+			begin: func(t *testing.T, w *world) {
+				trouble(s)
+				w.foreign("other", "1")
+			},
+		}
+	}
+	return map[string]obstacle{
+		"broker stopped": {begin: func(t *testing.T, w *world) {
+			if err := w.cluster.StopBroker(0); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"black hole to the broker": network(func(n *simnet.Network) { n.BlackHole(toBroker) }),
+		"black hole to the client": network(func(n *simnet.Network) { n.BlackHole(toClient) }),
+		"stalled requests":         network(func(n *simnet.Network) { n.Stall(toBroker) }),
+		"stalled answers":          network(func(n *simnet.Network) { n.Stall(toClient) }),
+		"lost answers":             network(func(n *simnet.Network) { n.LoseAnswer(toClient, 0) }),
+		"slow hook": {
+			options: func() []kvstore.ClientOption {
+				return []kvstore.ClientOption{kvstore.WithOnSetHook(func(_, _ []byte) { time.Sleep(10 * time.Minute) })}
+			},
+			begin: func(_ *testing.T, w *world) { w.foreign("other", "1") },
+		},
+		"storage fails": stored(func(f *flaky) { f.fail(errDisk) }),
+		"storage hangs": stored(func(f *flaky) { f.hang() }),
+		"open transaction": {begin: func(t *testing.T, w *world) {
+			w.transaction("t", record("other", "1"))
+		}},
+	}
+}
+
+func TestWritesAndSyncReturnSoonAfterTheirContextEnds(t *testing.T) {
+	for what, o := range obstacles() {
+		for op, call := range waits {
+			t.Run(what+"/"+op, func(t *testing.T) {
+				inWorld(t, slow(1), func(t *testing.T, w *world) {
+					var opts []kvstore.ClientOption
+					if o.options != nil {
+						opts = o.options()
+					}
+					var s kvstore.Storage = memory.New()
+					if o.storage != nil {
+						s = o.storage(t)
+					}
+					c := w.openOn("c", s, opts...)
+					o.begin(t, w)
+					err := w.promptly(time.Second, func(ctx context.Context) error { return call(ctx, c) })
+					if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, errGaveUp) {
+						t.Fatalf("%s = %v, want the deadline and its cause", op, err)
+					}
+					if op != "Sync" {
+						wantOutcome(t, op, err, kvstore.ErrOutcomeUnknown)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestOpeningReturnsSoonAfterItsContextEnds: a slow hook or storage holds an
+// opening client no longer than its context.
+func TestOpeningReturnsSoonAfterItsContextEnds(t *testing.T) {
+	for what, setup := range map[string]func(*flaky) kvstore.ClientOption{
+		"slow hook": func(*flaky) kvstore.ClientOption {
+			return kvstore.WithOnSetHook(func(_, _ []byte) { time.Sleep(10 * time.Minute) })
+		},
+		"storage fails": func(f *flaky) kvstore.ClientOption { f.fail(errDisk); return nil },
+		"storage hangs": func(f *flaky) kvstore.ClientOption { f.hang(); return nil },
+	} {
+		t.Run(what, func(t *testing.T) {
+			inWorld(t, slow(1), func(t *testing.T, w *world) {
+				w.foreign("k", "v")
+				s := newFlaky()
+				option := setup(s)
+				err := w.promptly(time.Second, func(ctx context.Context) error {
+					_, err := kvstore.NewClient(ctx, topic, s, w.options("c", option)...)
+					return err
+				})
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("NewClient = %v, want the deadline", err)
+				}
+				if what == "storage fails" && !errors.Is(err, errDisk) {
+					t.Errorf("NewClient = %v, want the storage's error in it", err)
+				}
+				time.Sleep(10 * time.Minute) // the hook returns, and nothing is left running
+			})
+		})
+	}
+}
+
+func TestShutdownReturnsSoonAfterItsContextEndsWhileHookIsSlow(t *testing.T) {
+	inWorld(t, slow(1), func(t *testing.T, w *world) {
+		entered := make(chan struct{}, 1)
+		c := w.open("c", kvstore.WithOnSetHook(func(_, _ []byte) {
+			entered <- struct{}{}
+			time.Sleep(10 * time.Minute)
+		}))
+		w.foreign("k", "v")
+		<-entered
+		err := w.promptly(time.Second, func(ctx context.Context) error {
+			go func() { _ = c.Put(t.Context(), []byte("a"), nil) }()
+			time.Sleep(10 * time.Millisecond)
+			return c.Shutdown(ctx)
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown = %v, want the deadline", err)
+		}
+	})
+}
+
+// TestReadsGoOnWhileHookIsSlow: a hook holds up waiting writers, not readers.
+func TestReadsGoOnWhileHookIsSlow(t *testing.T) {
+	for name, s := range map[string]kvstore.Storage{"memory": memory.New(), "plain": newPlain()} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, slow(1), func(t *testing.T, w *world) {
+				entered := make(chan struct{}, 1)
+				c := w.openOn("c", s, kvstore.WithOnSetHook(func(_, _ []byte) {
+					entered <- struct{}{}
+					time.Sleep(10 * time.Minute)
+				}))
+				w.foreign("k", "v")
+				<-entered
+				if d := took(func() { w.want(c, "k", "v") }); d != 0 {
+					t.Errorf("Get took %v while a hook ran", d)
+				}
+				if d := took(func() { w.contents(c) }); d != 0 {
+					t.Errorf("Range took %v while a hook ran", d)
+				}
+			})
+		})
+	}
+}
+
+// TestEndedContextTouchesNoOtherWrite: of a group of writes that is on its way
+// in one record batch, one is given up; and of those that queue, one.
+func TestEndedContextTouchesNoOtherWrite(t *testing.T) {
+	inWorld(t, slow(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "warm", "up")
+		produces, err := w.cluster.SlowBroker(fakecluster.Slow{Keys: []kmsg.Key{kmsg.Produce}, Delay: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer produces.Undo()
+		var wg sync.WaitGroup
+		results := make([]error, 40)
+		put := func(ctx context.Context, n int) {
+			wg.Go(func() { results[n] = c.Put(ctx, []byte(fmt.Sprintf("k%02d", n)), []byte("v")) })
+		}
+		first := 10 * time.Millisecond
+		put(t.Context(), 0) // goes alone, from 0 s to 1 s
+		time.Sleep(first)
+		for n := 1; n < 20; n++ { // go together, from 1 s to 2 s
+			ctx := t.Context()
+			if n == 7 {
+				ctx = w.within(1500 * time.Millisecond)
+			}
+			put(ctx, n)
+		}
+		time.Sleep(1200 * time.Millisecond)
+		for n := 20; n < 40; n++ { // queue until 2 s
+			ctx := t.Context()
+			if n == 27 {
+				ctx = w.within(200 * time.Millisecond)
+			}
+			put(ctx, n)
+		}
+		wg.Wait()
+		for n, err := range results {
+			switch n {
+			case 7:
+				wantOutcome(t, "Put that was given up on its way", err, kvstore.ErrOutcomeUnknown)
+			case 27:
+				wantOutcome(t, "Put that was given up in the queue", err, kvstore.ErrNotWritten)
+			default:
+				if err != nil {
+					t.Errorf("Put %d, whose context did not end, = %v", n, err)
+				}
+			}
+		}
+		counts := w.countKeys()
+		for n := range results {
+			want := 1
+			if n == 27 {
+				want = 0
+			}
+			if got := counts[fmt.Sprintf("k%02d", n)]; got != want {
+				t.Errorf("k%02d is in the log %d times, want %d", n, got, want)
+			}
+		}
+		var groups [][]string
+		for _, b := range w.batches()[1:] {
+			var keys []string
+			for _, r := range b.Records {
+				keys = append(keys, string(r.Key))
+			}
+			groups = append(groups, keys)
+		}
+		if len(groups) != 3 || len(groups[0]) != 1 || len(groups[1]) != 19 || len(groups[2]) != 19 {
+			t.Errorf("the writes went out as %v; the test means them to go as 1, 19 and 19", groups)
+		}
+	})
+}
+
+// batches returns the raw log.
+func (w *world) batches() []fakecluster.Batch {
+	w.t.Helper()
+	bs, err := w.cluster.ReadLog(topic, 0, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return bs
+}
+
+// countKeys returns how often each key stands in the log.
+func (w *world) countKeys() map[string]int {
+	w.t.Helper()
+	counts := map[string]int{}
+	for _, b := range w.batches() {
+		for _, r := range b.Records {
+			if !b.Control {
+				counts[string(r.Key)]++
+			}
+		}
+	}
+	return counts
+}
