@@ -96,7 +96,7 @@ func RunInFiles(ctx context.Context, job Job, env Env) (result *Result, err erro
 // resultOf takes from an outcome what is needed outside of its world.
 func resultOf(out *sim.Outcome) *Result {
 	res := &Result{
-		Status:    statusOf(out.Status),
+		Status:    StatusOf(out.Status),
 		Hash:      out.HistoryHash,
 		Events:    out.Events,
 		Records:   out.Records,
@@ -122,7 +122,8 @@ func resultOf(out *sim.Outcome) *Result {
 	return res
 }
 
-func statusOf(s linearizability.Status) Status {
+// StatusOf turns a verdict of the judges into a status.
+func StatusOf(s linearizability.Status) Status {
 	switch s {
 	case linearizability.Held:
 		return Held

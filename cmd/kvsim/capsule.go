@@ -1,0 +1,185 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/engine/world"
+)
+
+// The files of a capsule.
+const (
+	capsulePlan    = "plan.txt"
+	capsuleHistory = "history.jsonl"
+	capsuleLog     = "log.txt"
+	capsuleVerdict = "verdict.txt"
+	capsuleResult  = "verdict.json"
+	capsuleOutput  = "output.txt"
+	capsuleInfo    = "capsule.json"
+	capsuleLatest  = "latest"
+)
+
+// A capsule is a directory with all that is known about a world that failed.
+type capsule struct {
+	dir string
+	// plan is the text of plan.txt.
+	plan string
+	info capsuleHeader
+	// result is what verdict.json holds.
+	result world.Result
+}
+
+// A capsuleHeader is capsule.json: what is needed to repeat the world, besides
+// its plan.
+type capsuleHeader struct {
+	Seed      uint64 `json:"seed"`
+	Scenario  string `json:"scenario"`
+	Engine    string `json:"engine"`
+	Scheduler string `json:"scheduler,omitempty"`
+	// Command is the command line that found it, Replay the one that repeats
+	// it.
+	Command  string   `json:"command"`
+	Replay   string   `json:"replay"`
+	Versions versions `json:"versions"`
+}
+
+// capsuleName is the name of a capsule's directory.
+func capsuleName(at time.Time, seed uint64) string {
+	return fmt.Sprintf("%s-%d", at.UTC().Format("20060102T150405Z"), seed)
+}
+
+// writeCapsule makes a capsule in out from a world that has run, and points
+// latest to it. The history and the log are moved.
+func writeCapsule(out string, at time.Time, r ran, info capsuleHeader) (string, error) {
+	dir, err := makeDir(out, capsuleName(at, r.job.Seed))
+	if err != nil {
+		return "", fmt.Errorf("write a capsule: %w", err)
+	}
+	info.Replay = "kvsim replay " + quoteArg(dir)
+	var errs []error
+	write := func(name string, data []byte, err error) {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), data, 0o666)
+		}
+		errs = append(errs, err)
+	}
+	writeJSON := func(name string, value any) {
+		data, err := json.MarshalIndent(value, "", "  ")
+		write(name, append(data, '\n'), err)
+	}
+	write(capsulePlan, []byte(r.job.Plan), nil)
+	write(capsuleVerdict, []byte(verdictText(r.result)), nil)
+	writeJSON(capsuleResult, r.result)
+	writeJSON(capsuleInfo, info)
+	if r.result.Output != "" {
+		write(capsuleOutput, []byte(r.result.Output), nil)
+	}
+	for from, to := range map[string]string{r.job.History: capsuleHistory, r.job.Log: capsuleLog} {
+		if from == "" {
+			continue
+		}
+		// A world that broke early has written nothing.
+		if err := os.Rename(from, filepath.Join(dir, to)); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	errs = append(errs, linkLatest(out, filepath.Base(dir)))
+	if err := errors.Join(errs...); err != nil {
+		return "", fmt.Errorf("write the capsule %s: %w", dir, err)
+	}
+	return dir, nil
+}
+
+// makeDir makes a new directory in out, with a number behind its name if there
+// is one of that name.
+func makeDir(out, name string) (string, error) {
+	if err := os.MkdirAll(out, 0o777); err != nil {
+		return "", err
+	}
+	for i := 1; ; i++ {
+		dir := filepath.Join(out, name)
+		if i > 1 {
+			dir = fmt.Sprintf("%s.%d", dir, i)
+		}
+		if err := os.Mkdir(dir, 0o777); !errors.Is(err, fs.ErrExist) {
+			return dir, err
+		}
+	}
+}
+
+// linkLatest points out/latest to a directory in out. Where links are not to be
+// had, it is a file with the name.
+func linkLatest(out, name string) error {
+	link := filepath.Join(out, capsuleLatest)
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if os.Symlink(name, link) == nil {
+		return nil
+	}
+	return os.WriteFile(link, []byte(name+"\n"), 0o666)
+}
+
+// verdictText is the verdict for people, whatever became of the world.
+func verdictText(r *world.Result) string {
+	text := r.Status.String() + "\n"
+	for _, reason := range r.Reasons {
+		text += reason.Text + "\n"
+	}
+	if r.Verdict != "" {
+		text += "\n" + r.Verdict
+	}
+	return text
+}
+
+// readCapsule reads what writeCapsule wrote.
+func readCapsule(dir string) (*capsule, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, usagef("there is no capsule %s: name a directory that a failing run left, such as kvsim-out/latest", dir)
+	}
+	if !info.IsDir() {
+		// latest, where it could not be a link.
+		name, err := os.ReadFile(dir)
+		if err != nil || filepath.Base(dir) != capsuleLatest || len(name) > 200 {
+			return nil, usagef("%s is not a capsule, which is a directory: to run a plan use kvsim run --plan %s", dir, dir)
+		}
+		dir = filepath.Join(filepath.Dir(dir), filepath.Base(string(name[:max(0, len(name)-1)])))
+	}
+	c := &capsule{dir: dir}
+	plan, err := os.ReadFile(filepath.Join(dir, capsulePlan))
+	if err != nil {
+		return nil, usagef("%s is not a capsule: %w", dir, err)
+	}
+	c.plan = string(plan)
+	for name, into := range map[string]any{capsuleInfo: &c.info, capsuleResult: &c.result} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			err = json.Unmarshal(data, into)
+		}
+		if err != nil {
+			return nil, usagef("capsule %s: %s: %w", dir, name, err)
+		}
+	}
+	return c, nil
+}
+
+// copyFile copies a file, if it is there, to w.
+func copyFile(w io.Writer, name string) error {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/kvsim/kvsim/internal/engine/world"
+)
+
+// The exit codes.
+const (
+	exitHeld         = 0
+	exitViolation    = 1
+	exitInconclusive = 2
+	exitHarness      = 3
+	exitUsage        = 64
+	exitInterrupted  = 130
+)
+
+// A command is one subcommand. Each is in a file of its name.
+type command struct {
+	name string
+	// args shows what follows the flags.
+	args string
+	// short is one line for the list, long what help adds to it.
+	short, long string
+	// flags declares the flags, for the help text and for parsing. It returns
+	// what runs the command once they are parsed.
+	flags func(c *cli, fs *flag.FlagSet) execFunc
+}
+
+// execFunc runs a subcommand: results go to stdout, all else to stderr.
+type execFunc func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error
+
+// commands returns all subcommands in the order of the help text.
+func commands() []command {
+	return []command{
+		runCommand, listCommand, planCommand, replayCommand,
+		checkCommand, versionCommand,
+	}
+}
+
+// usageError is a mistake on the command line. Its text says what to do.
+type usageError struct {
+	command string
+	err     error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// usagef makes a usageError.
+func usagef(format string, args ...any) error {
+	return &usageError{err: fmt.Errorf(format, args...)}
+}
+
+// exitError ends the program with a code. What there is to say is printed.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// exitOf returns the error that ends the program with the code of a status.
+func exitOf(s world.Status) error {
+	switch s {
+	case world.Held:
+		return nil
+	case world.Violated:
+		return exitError(exitViolation)
+	case world.Inconclusive:
+		return exitError(exitInconclusive)
+	case world.Broken:
+	}
+	return exitError(exitHarness)
+}
+
+// main runs the command line and returns the exit code.
+func (c *cli) main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	out := &stickyWriter{w: stdout}
+	err := c.dispatch(ctx, args, stdin, out, stderr)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("write the results: %w", out.err)
+	}
+	var usage *usageError
+	var exit exitError
+	switch {
+	case err == nil:
+		return exitHeld
+	case errors.As(err, &exit):
+		return int(exit)
+	case errors.As(err, &usage):
+		help := "kvsim help"
+		if usage.command != "" {
+			help += " " + usage.command
+		}
+		fmt.Fprintf(stderr, "kvsim: %v\nRun %q for usage.\n", err, help)
+		return exitUsage
+	case errors.Is(err, world.ErrPlan):
+		fmt.Fprintf(stderr, "kvsim: %v\n", err)
+		return exitUsage
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "kvsim: interrupted")
+		return exitInterrupted
+	}
+	fmt.Fprintf(stderr, "kvsim: %v\n", err)
+	return exitHarness
+}
+
+// dispatch finds the subcommand and parses its flags, which may also stand
+// behind its arguments.
+func (c *cli) dispatch(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		writeHelp(stderr)
+		return exitError(exitUsage)
+	}
+	name, args := args[0], args[1:]
+	switch name {
+	case "help", "-h", "-help", "--help":
+		return help(args, stdout)
+	case "--version", "-version":
+		name = "version"
+	}
+	cmd, err := findCommand(name)
+	if err != nil {
+		return err
+	}
+	fs := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	exec := cmd.flags(c, fs)
+	rest, err := parseFlags(fs, args, cmd.name == "exec")
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return help([]string{cmd.name}, stdout)
+	case err != nil:
+		return &usageError{command: cmd.name, err: fmt.Errorf("%s: %w", cmd.name, err)}
+	}
+	err = exec(ctx, rest, stdin, stdout, stderr)
+	var usage *usageError
+	if errors.As(err, &usage) && usage.command == "" {
+		return &usageError{command: cmd.name, err: fmt.Errorf("%s: %w", cmd.name, usage.err)}
+	}
+	return err
+}
+
+func findCommand(name string) (command, error) {
+	var names []string
+	for _, cmd := range commands() {
+		if cmd.name == name {
+			return cmd, nil
+		}
+		names = append(names, cmd.name)
+	}
+	return command{}, usagef("there is no command %q: use one of %s", name, strings.Join(names, ", "))
+}
+
+// parseFlags parses flags before, between and behind the arguments, up to "--".
+// With stop set, everything from the first argument on is an argument.
+func parseFlags(fs *flag.FlagSet, args []string, stop bool) ([]string, error) {
+	var rest []string
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		left := fs.Args()
+		consumed := args[:len(args)-len(left)]
+		ended := len(consumed) > 0 && consumed[len(consumed)-1] == "--"
+		if stop || ended || len(left) == 0 {
+			return append(rest, left...), nil
+		}
+		rest = append(rest, left[0])
+		args = left[1:]
+	}
+}
+
+// noArgs is the error of arguments that a command does not take.
+func noArgs(args []string) error {
+	if len(args) > 0 {
+		return usagef("unexpected argument %q", args[0])
+	}
+	return nil
+}
+
+// stickyWriter keeps the first error of writing, so that results are printed
+// without a check in each line.
+type stickyWriter struct {
+	w   io.Writer
+	err error
+}
+
+// Write writes unless an earlier write failed.
+func (s *stickyWriter) Write(data []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.w.Write(data)
+	s.err = err
+	return n, err
+}

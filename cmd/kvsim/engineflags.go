@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"io"
+
+	"github.com/kvsim/kvsim/internal/engine"
+	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/internal/exact"
+)
+
+// engineOptions say what runs the worlds.
+type engineOptions struct {
+	// name is virtual, exact or real.
+	name string
+	// jobs is how many worlds run at once, 0 for one on each core.
+	jobs int
+	// scheduler is the exact engine's, empty for the random one.
+	scheduler string
+}
+
+func (o *engineOptions) declare(fs *flag.FlagSet) {
+	fs.StringVar(&o.name, "engine", "virtual", "what runs the worlds: `virtual`, exact or real")
+	fs.IntVar(&o.jobs, "jobs", 0, "how many worlds run at once, a `number` (default: one on each core)")
+	fs.StringVar(&o.scheduler, "scheduler", "", "the order of goroutines in the exact engine: `random` or stock")
+}
+
+func (o *engineOptions) validate() error {
+	switch o.name {
+	case "virtual", "real":
+		if o.scheduler != "" {
+			return usagef("--scheduler is for --engine exact only: the %s engine has Go's own scheduler", o.name)
+		}
+	case "exact":
+	default:
+		return usagef("there is no engine %q: use virtual, exact or real", o.name)
+	}
+	switch exact.Scheduler(o.scheduler) {
+	case "", exact.SchedulerRandom, exact.SchedulerStock:
+	default:
+		return usagef("there is no scheduler %q: use random or stock", o.scheduler)
+	}
+	if o.jobs < 0 {
+		return usagef("--jobs %d is negative: leave it out for one on each core", o.jobs)
+	}
+	if o.name == "real" && o.jobs > 1 {
+		return usagef("--jobs %d: worlds in real time run one after the other, because they would disturb each other", o.jobs)
+	}
+	return nil
+}
+
+// flags returns what repeats the choice on the command line: nothing for the
+// default.
+func (o *engineOptions) flags() string {
+	if o.name == "virtual" {
+		return ""
+	}
+	s := " --engine " + o.name
+	if o.scheduler != "" {
+		s += " --scheduler " + o.scheduler
+	}
+	return s
+}
+
+// startEngine is cli.engines as a user has it.
+func startEngine(ctx context.Context, o engineOptions, progress io.Writer) (engine.Engine, error) {
+	switch o.name {
+	case "exact":
+		return engine.NewExact(ctx, engine.ExactOptions{
+			Jobs: o.jobs, Scheduler: exact.Scheduler(o.scheduler), Progress: progress,
+		})
+	case "real":
+		return engine.NewReal(func(ctx context.Context, job world.Job) (*world.Result, error) {
+			return world.RunInFiles(ctx, job, world.Env{LateTap: true})
+		}), nil
+	}
+	return engine.NewVirtual(engine.VirtualOptions{Jobs: o.jobs})
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// writeMarkdown writes a campaign for the summary page of a GitHub step.
+func writeMarkdown(w io.Writer, t *tally) {
+	fmt.Fprintf(w, "### kvsim: %s\n\n", t.Status)
+	fmt.Fprintf(w, "%s worlds of `%s`, seeds %d to %d, %s engine: %s held, %s violated, %s inconclusive, %s failures of the harness. ",
+		count(t.Worlds), nameOf(t.Scenario), t.First, t.Last, t.Engine,
+		count(t.Held), count(t.Violations), count(t.Inconclusive), count(t.Broken))
+	fmt.Fprintf(w, "%v simulated in %v (%s), %s seeds an hour.\n",
+		roundTime(t.Simulated), roundTime(t.Elapsed), speedText(t.Simulated, t.Elapsed), count(int(t.perHour())))
+	if len(t.Failures) > 0 {
+		fmt.Fprint(w, "\n| failure | reason | worlds | smallest seed | replay |\n|---|---|---:|---:|---|\n")
+		for _, f := range t.Failures {
+			fmt.Fprintf(w, "| %s | %s: %s | %s | %d | `%s` |\n",
+				f.Status, cell(f.Reason), cell(f.Text), count(f.Worlds), f.Smallest, cell(f.Replay))
+		}
+	}
+	if len(t.Faults) > 0 {
+		fmt.Fprint(w, "\n| fault | planned | bit | hits |\n|---|---:|---:|---:|\n")
+		for _, f := range t.Faults {
+			fmt.Fprintf(w, "| %s | %s | %s | %s |\n", f.Kind, count(f.Planned), count(f.Bit), count(f.Hits))
+		}
+	}
+	if len(t.Sometimes) > 0 {
+		fmt.Fprint(w, "\n| sometimes | worlds | times |\n|---|---:|---:|\n")
+		for _, s := range t.Sometimes {
+			fmt.Fprintf(w, "| %s | %s | %s |\n", s.Name, count(s.Worlds), count(s.Times))
+		}
+	}
+	fmt.Fprintln(w)
+}
+
+// cell makes text fit into a cell of a table.
+func cell(text string) string {
+	return strings.NewReplacer("|", `\|`, "\n", "<br>").Replace(text)
+}

@@ -1,0 +1,50 @@
+// Command kvsim runs simulated worlds of package kvstore and judges what its
+// clients saw. "kvsim help" lists what it can do; docs/cli.md is the manual.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/engine"
+	"github.com/kvsim/kvsim/internal/engine/world"
+)
+
+func main() {
+	// A worker process of the virtual engine is this program too.
+	engine.Serve(func(ctx context.Context, job world.Job) (*world.Result, error) {
+		return world.RunInFiles(ctx, job, world.Env{})
+	})
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	// The second key press ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(defaultCLI().main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// defaultCLI is the command as a user has it.
+func defaultCLI() *cli {
+	return &cli{
+		engines: startEngine,
+		now:     time.Now,
+		getenv:  os.Getenv,
+		ticks: func(d time.Duration) (<-chan time.Time, func()) {
+			t := time.NewTicker(d)
+			return t.C, t.Stop
+		},
+	}
+}
+
+// A cli is the command with what it takes from outside, so that tests can put
+// something else in its place.
+type cli struct {
+	// engines starts the engine that the flags ask for.
+	engines func(ctx context.Context, opts engineOptions, progress io.Writer) (engine.Engine, error)
+	now     func() time.Time
+	getenv  func(string) string
+	// ticks returns a channel that says when to print progress, and what stops
+	// it.
+	ticks func(time.Duration) (<-chan time.Time, func())
+}

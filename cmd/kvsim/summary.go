@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/engine/world"
+)
+
+// writeWorld prints what one world did and what bit it. With all set, it prints
+// the whole verdict too.
+func writeWorld(w io.Writer, x ran, all bool) {
+	r, p := x.result, x.plan
+	fmt.Fprintf(w, "seed %d of %s: %d clients, %d brokers\n", r.Seed, nameOf(p.Scenario), p.World.Clients, p.World.Brokers)
+	if r.Operations.Total > 0 {
+		fmt.Fprintf(w, "  did        %s\n", operationsText(r.Operations, r.Records))
+	}
+	if r.Simulated > 0 {
+		fmt.Fprintf(w, "  simulated  %v in %v, %s\n", roundTime(r.Simulated), roundTime(r.Wall), speedText(r.Simulated, r.Wall))
+	}
+	bit := 0
+	for _, f := range r.Faults {
+		if f.Hits > 0 {
+			bit++
+		}
+	}
+	fmt.Fprintf(w, "  faults     %d planned, %d bit\n", len(p.Faults), bit)
+	for _, f := range r.Faults {
+		fmt.Fprintf(w, "    %6s  %s\n", hitsText(f), f.Text)
+	}
+	if all && r.Verdict != "" {
+		fmt.Fprintf(w, "  verdict    %s\n", indent(strings.TrimSpace(r.Verdict), "    "))
+	}
+}
+
+// writeEnd prints the verdict about a single world, and how to repeat it.
+func writeEnd(w io.Writer, t *tally, capsule string) {
+	fmt.Fprintf(w, "  verdict    %s\n", t.Status)
+	for _, f := range t.Failures {
+		fmt.Fprintf(w, "    %s: %s\n", f.Reason, indent(f.Text, "    "))
+		if capsule != "" {
+			fmt.Fprintf(w, "  capsule    %s\n", capsule)
+		}
+		fmt.Fprintf(w, "  replay     %s\n", f.Replay)
+	}
+	if len(t.Failures) == 0 && capsule != "" {
+		fmt.Fprintf(w, "  capsule    %s\n", capsule)
+	}
+}
+
+// writeCampaign prints what many worlds did.
+func writeCampaign(w io.Writer, t *tally) {
+	fmt.Fprintf(w, "%s worlds of %s, seeds %d to %d, %s engine, %d at a time\n",
+		count(t.Worlds), nameOf(t.Scenario), t.First, t.Last, t.Engine, t.Jobs)
+	fmt.Fprintf(w, "  outcome    %s held, %s violated, %s inconclusive, %s failures of the harness\n",
+		count(t.Held), count(t.Violations), count(t.Inconclusive), count(t.Broken))
+	fmt.Fprintf(w, "  did        %s\n", operationsText(t.Operations, t.Records))
+	fmt.Fprintf(w, "  simulated  %v in %v, %s, %s seeds an hour\n",
+		roundTime(t.Simulated), roundTime(t.Elapsed), speedText(t.Simulated, t.Elapsed), count(int(t.perHour())))
+	if len(t.Faults) > 0 {
+		fmt.Fprintf(w, "  faults                  planned       bit      hits\n")
+		for _, f := range t.Faults {
+			fmt.Fprintf(w, "    %-18s %10s %9s %9s\n", f.Kind, count(f.Planned), count(f.Bit), count(f.Hits))
+		}
+	}
+	if len(t.Sometimes) > 0 {
+		fmt.Fprintf(w, "  sometimes                                      worlds     times\n")
+		for _, s := range t.Sometimes {
+			fmt.Fprintf(w, "    %-40s %10s %9s\n", s.Name, count(s.Worlds), count(s.Times))
+		}
+	}
+	if len(t.Failures) > 0 {
+		fmt.Fprintln(w, "  failures")
+		for _, f := range t.Failures {
+			fmt.Fprintf(w, "    %s: %s: %s, smallest seed %d\n      %s\n      %s\n",
+				f.Status, f.Reason, plural(f.Worlds, "world"), f.Smallest, indent(f.Text, "      "), f.Replay)
+		}
+	}
+	if names := t.never(); len(names) > 0 {
+		fmt.Fprintf(w, "  never      %s: a campaign of %d seeds or more has to see each of them\n", strings.Join(names, ", "), sometimesSeeds)
+	}
+	fmt.Fprintf(w, "  verdict    %s\n", t.Status)
+}
+
+func operationsText(o world.Operations, records int) string {
+	return fmt.Sprintf("%s operations (%s ok, %s failed, %s unknown), %s acknowledged writes, %s log records",
+		count(o.Total), count(o.OK), count(o.Failed), count(o.Unknown), count(o.Acknowledged), count(records))
+}
+
+func hitsText(f world.Fault) string {
+	switch {
+	case !f.Injected:
+		return "never"
+	case f.Hits == 0:
+		return "no hit"
+	}
+	return count(f.Hits)
+}
+
+func speedText(simulated, wall time.Duration) string {
+	if wall <= 0 {
+		return "0x"
+	}
+	return strconv.Itoa(int(simulated.Seconds()/wall.Seconds())) + "x"
+}
+
+// roundTime leaves about three digits.
+func roundTime(d time.Duration) time.Duration {
+	switch {
+	case d >= 10*time.Second:
+		return d.Round(100 * time.Millisecond)
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond)
+	}
+	return d.Round(time.Millisecond)
+}
+
+// count prints a number with commas.
+func count(n int) string {
+	s := strconv.Itoa(n)
+	start := 0
+	if n < 0 {
+		start = 1
+	}
+	for i := len(s) - 3; i > start; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return count(n) + " " + what + "s"
+}
+
+func nameOf(scenario string) string {
+	if scenario == "" {
+		return "a plan"
+	}
+	return scenario
+}
+
+// indent puts prefix before every line but the first.
+func indent(text, prefix string) string {
+	return strings.ReplaceAll(text, "\n", "\n"+prefix)
+}

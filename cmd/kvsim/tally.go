@@ -1,0 +1,201 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/sim"
+)
+
+// sometimesSeeds is from how many seeds on a campaign of everything has to have
+// seen each of the sometimes at least once.
+const sometimesSeeds = 200
+
+// A tally adds the results of a campaign up.
+type tally struct {
+	Scenario string `json:"scenario"`
+	Engine   string `json:"engine"`
+	Jobs     int    `json:"jobs"`
+	First    uint64 `json:"first_seed"`
+	Last     uint64 `json:"last_seed"`
+
+	Worlds       int              `json:"worlds"`
+	Held         int              `json:"held"`
+	Violations   int              `json:"violations"`
+	Inconclusive int              `json:"inconclusive"`
+	Broken       int              `json:"harness_failures"`
+	Operations   world.Operations `json:"operations"`
+	Records      int              `json:"records"`
+	Simulated    time.Duration    `json:"simulated_ns"`
+	Elapsed      time.Duration    `json:"elapsed_ns"`
+	Busy         time.Duration    `json:"busy_ns"` // the sum of all worlds' wall time
+
+	Faults    []*faultTally     `json:"faults"`
+	Sometimes []*sometimesTally `json:"sometimes"`
+	Failures  []*failureTally   `json:"failures"`
+	Status    world.Status      `json:"status"`
+}
+
+// A faultTally adds up one kind of fault.
+type faultTally struct {
+	Kind    string `json:"kind"`
+	Planned int    `json:"planned"`
+	Bit     int    `json:"bit"`
+	Hits    int    `json:"hits"`
+}
+
+// A sometimesTally adds up one thing that should happen now and then.
+type sometimesTally struct {
+	Name   string `json:"name"`
+	Worlds int    `json:"worlds"`
+	Times  int    `json:"times"`
+}
+
+// A failureTally is a group of worlds that failed for the same reason.
+type failureTally struct {
+	Status   world.Status `json:"status"`
+	Reason   string       `json:"reason"`
+	Worlds   int          `json:"worlds"`
+	Smallest uint64       `json:"smallest_seed"`
+	Text     string       `json:"text"`
+	Capsule  string       `json:"capsule,omitempty"`
+	Replay   string       `json:"replay"`
+}
+
+// newTally returns a tally that has all the sometimes, at zero.
+func newTally(scenario, engine string, jobs int) *tally {
+	t := &tally{Scenario: scenario, Engine: engine, Jobs: jobs, Faults: []*faultTally{}, Failures: []*failureTally{}}
+	for _, name := range sim.SometimesNames() {
+		t.Sometimes = append(t.Sometimes, &sometimesTally{Name: name})
+	}
+	return t
+}
+
+// add counts a result. For one that failed it returns its group.
+func (t *tally) add(r *world.Result) *failureTally {
+	if t.Worlds == 0 {
+		t.First = r.Seed
+	}
+	t.Last = r.Seed
+	t.Worlds++
+	t.Operations.Total += r.Operations.Total
+	t.Operations.OK += r.Operations.OK
+	t.Operations.Failed += r.Operations.Failed
+	t.Operations.Unknown += r.Operations.Unknown
+	t.Operations.Acknowledged += r.Operations.Acknowledged
+	t.Records += r.Records
+	t.Simulated += r.Simulated
+	t.Busy += r.Wall
+	for _, f := range r.Faults {
+		t.fault(f)
+	}
+	for _, s := range t.Sometimes {
+		if n := r.Sometimes[s.Name]; n > 0 {
+			s.Worlds++
+			s.Times += n
+		}
+	}
+	switch r.Status {
+	case world.Held:
+		t.Held++
+		return nil
+	case world.Inconclusive:
+		t.Inconclusive++
+	case world.Violated:
+		t.Violations++
+	case world.Broken:
+		t.Broken++
+	}
+	return t.failure(r)
+}
+
+func (t *tally) fault(f world.Fault) {
+	i, found := slices.BinarySearchFunc(t.Faults, f.Kind, func(x *faultTally, kind string) int { return cmp.Compare(x.Kind, kind) })
+	if !found {
+		t.Faults = slices.Insert(t.Faults, i, &faultTally{Kind: f.Kind})
+	}
+	t.Faults[i].Planned++
+	t.Faults[i].Hits += f.Hits
+	if f.Hits > 0 {
+		t.Faults[i].Bit++
+	}
+}
+
+func (t *tally) failure(r *world.Result) *failureTally {
+	reason := r.Reason()
+	for _, g := range t.Failures {
+		if g.Status == r.Status && g.Reason == reason.Name {
+			g.Worlds++
+			return g
+		}
+	}
+	g := &failureTally{Status: r.Status, Reason: reason.Name, Worlds: 1, Smallest: r.Seed, Text: reason.Text}
+	t.Failures = append(t.Failures, g)
+	return g
+}
+
+// finish judges the campaign: by its worst world, by how many worlds were
+// inconclusive, and by what never happened.
+func (t *tally) finish(elapsed time.Duration, allowedPercent float64) {
+	t.Elapsed = elapsed
+	slices.SortStableFunc(t.Failures, func(a, b *failureTally) int {
+		return cmp.Or(cmp.Compare(rank(b.Status), rank(a.Status)), cmp.Compare(b.Worlds, a.Worlds))
+	})
+	switch {
+	case t.Violations > 0:
+		t.Status = world.Violated
+	case t.Broken > 0:
+		t.Status = world.Broken
+	case float64(t.Inconclusive)*100 > allowedPercent*float64(t.Worlds), len(t.never()) > 0, t.Worlds == 0:
+		t.Status = world.Inconclusive
+	default:
+		t.Status = world.Held
+	}
+}
+
+// rank puts violations before what only broke the harness.
+func rank(s world.Status) int {
+	switch s {
+	case world.Violated:
+		return 3
+	case world.Broken:
+		return 2
+	case world.Inconclusive:
+		return 1
+	case world.Held:
+	}
+	return 0
+}
+
+// never names what should have happened in a campaign of this size and did not.
+// Only the scenario that draws from everything can be held to it.
+func (t *tally) never() []string {
+	if t.Scenario != defaultScenario || t.Worlds < sometimesSeeds {
+		return nil
+	}
+	var names []string
+	for _, s := range t.Sometimes {
+		if s.Times == 0 {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// perHour is how many worlds an hour of all cores would run.
+func (t *tally) perHour() float64 {
+	if t.Elapsed <= 0 {
+		return 0
+	}
+	return float64(t.Worlds) / t.Elapsed.Hours()
+}
+
+// speed is simulated time over wall time.
+func (t *tally) speed() float64 {
+	if t.Elapsed <= 0 {
+		return 0
+	}
+	return t.Simulated.Seconds() / t.Elapsed.Seconds()
+}

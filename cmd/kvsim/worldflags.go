@@ -1,0 +1,162 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/scenarios"
+	"github.com/kvsim/kvsim/sim"
+)
+
+// defaultScenario is the scenario when none is named.
+const defaultScenario = "everything"
+
+// worldFlags say which worlds to run.
+type worldFlags struct {
+	seeds    seedRange
+	scenario string
+	knobs    scenarios.Knobs
+	plan     string
+}
+
+func (f *worldFlags) declare(fs *flag.FlagSet) {
+	fs.Var(&f.seeds, "seed", "one `seed`, or a range such as 1..100")
+	fs.StringVar(&f.scenario, "scenario", "", "the scenario to draw the worlds from, see kvsim list (default "+defaultScenario+")")
+	fs.IntVar(&f.knobs.Clients, "clients", 0, "the `number` of clients (default: the scenario's own)")
+	fs.IntVar(&f.knobs.Ops, "ops", 0, "the `number` of operations of each client (default: the scenario's own)")
+	fs.IntVar(&f.knobs.Brokers, "brokers-count", 0, "the `number` of brokers (default: the scenario's own)")
+	fs.StringVar(&f.plan, "plan", "", "run the plan in `file` instead of a scenario, - reads it from the input")
+}
+
+// A planSource makes the plan for a seed.
+type planSource struct {
+	// scenario names it.
+	scenario string
+	// flags are what repeats the choice on the command line.
+	flags string
+	// seed is the seed that a plan file has, if it is one.
+	seed    uint64
+	hasSeed bool
+	plan    func(seed uint64) (sim.Plan, error)
+}
+
+// source reads what the flags ask for.
+func (f *worldFlags) source(stdin io.Reader) (planSource, error) {
+	for name, n := range map[string]int{"clients": f.knobs.Clients, "ops": f.knobs.Ops, "brokers-count": f.knobs.Brokers} {
+		if n < 0 {
+			return planSource{}, usagef("--%s %d is negative: leave it out for the scenario's own number", name, n)
+		}
+	}
+	if f.plan != "" {
+		return f.planFile(stdin)
+	}
+	name := f.scenario
+	if name == "" {
+		name = defaultScenario
+	}
+	s, err := scenarios.Find(name)
+	if err != nil {
+		return planSource{}, &usageError{err: err}
+	}
+	return planSource{
+		scenario: s.Name, flags: f.String(),
+		plan: func(seed uint64) (sim.Plan, error) {
+			p := s.Plan(seed, f.knobs)
+			if err := p.Validate(); err != nil {
+				return p, usagef("scenario %s with these numbers: %w", s.Name, err)
+			}
+			return p, nil
+		},
+	}, nil
+}
+
+func (f *worldFlags) planFile(stdin io.Reader) (planSource, error) {
+	if f.scenario != "" || f.knobs != (scenarios.Knobs{}) {
+		return planSource{}, usagef("--plan says all about the world: leave out --scenario, --clients, --ops and --brokers-count, or edit the file")
+	}
+	text, err := readInput(f.plan, stdin)
+	if err != nil {
+		return planSource{}, &usageError{err: fmt.Errorf("read the plan: %w", err)}
+	}
+	p, err := parsePlan(f.plan, string(text))
+	if err != nil {
+		return planSource{}, err
+	}
+	name := p.Scenario
+	if name == "" {
+		name = "plan"
+	}
+	return planSource{
+		scenario: name, flags: f.String(), seed: p.Seed, hasSeed: true,
+		plan: func(seed uint64) (sim.Plan, error) {
+			q := p
+			q.Seed = seed
+			return q, nil
+		},
+	}, nil
+}
+
+// parsePlan reads and validates a plan.
+func parsePlan(name, text string) (sim.Plan, error) {
+	p, err := sim.ParsePlan(text)
+	if err == nil {
+		err = p.Validate()
+	}
+	if err != nil {
+		return p, fmt.Errorf("%s: %w", name, errors.Join(planMistake{err}))
+	}
+	return p, nil
+}
+
+// planMistake is an error of package sim as a world.ErrPlan, without saying so
+// twice.
+type planMistake struct{ error }
+
+func (e planMistake) Is(target error) bool { return target == world.ErrPlan }
+func (e planMistake) Unwrap() error        { return e.error }
+
+// String returns the flags that repeat the choice.
+func (f *worldFlags) String() string {
+	if f.plan != "" {
+		return "--plan " + quoteArg(f.plan)
+	}
+	name := f.scenario
+	if name == "" {
+		name = defaultScenario
+	}
+	s := "--scenario " + name
+	for _, k := range []struct {
+		flag  string
+		value int
+	}{{"clients", f.knobs.Clients}, {"ops", f.knobs.Ops}, {"brokers-count", f.knobs.Brokers}} {
+		if k.value != 0 {
+			s += " --" + k.flag + " " + strconv.Itoa(k.value)
+		}
+	}
+	return s
+}
+
+// readInput reads a file, or the input if the name is "-".
+func readInput(name string, stdin io.Reader) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(name)
+}
+
+// quoteArg quotes an argument for a shell if it has to be.
+func quoteArg(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=,@%+", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
