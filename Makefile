@@ -82,6 +82,33 @@ cover: ## Measure test coverage across packages, into coverage.out
 	$(GO) test -timeout=$(TEST_TIMEOUT) -coverpkg=./... -coverprofile=coverage.out ./...
 	$(GO) tool cover -func=coverage.out | tail -n 1
 
+##@ Real Kafka
+
+# The release that the tests run on, and the image made of it here.
+KAFKA_VERSION ?= 4.4.0
+KAFKA_LOCAL   := kvsim-kafka:$(KAFKA_VERSION)
+KAFKA_TESTS   ?= ./kvstoretest/realkafka/...
+
+.PHONY: test-kafka
+test-kafka: ## Run the tests that need real Kafka (KVSIM_KAFKA_IMAGE=..., KVSIM_KAFKA_BROKERS=host:port,...)
+	@if [ -z "$$KVSIM_KAFKA_IMAGE$$KVSIM_KAFKA_BROKERS" ] && docker image inspect $(KAFKA_LOCAL) >/dev/null 2>&1; then \
+	  export KVSIM_KAFKA_IMAGE=$(KAFKA_LOCAL) TESTCONTAINERS_RYUK_DISABLED=true TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1; \
+	  echo "test-kafka: image $(KAFKA_LOCAL), made by make kafka-image"; \
+	fi; \
+	KVSIM_REQUIRE_KAFKA=1 $(GO) test -p 1 -count=1 -v -timeout=$(TEST_TIMEOUT) $(TESTFLAGS) $(KAFKA_TESTS)
+
+.PHONY: kafka-image
+kafka-image: ## Build a local image of Apache Kafka from package registries (needs a Docker engine, Debian, Maven)
+	build/kafka/image.sh $(KAFKA_LOCAL) $(KAFKA_VERSION)
+
+.PHONY: docker-engine
+docker-engine: ## Start a Docker engine where there is none (as root)
+	build/docker/engine.sh start
+
+.PHONY: docker-engine-stop
+docker-engine-stop: ## Stop the engine that docker-engine started
+	build/docker/engine.sh stop
+
 ##@ Source
 
 .PHONY: fmt
