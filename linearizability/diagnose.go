@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -210,7 +211,7 @@ func (s *sweeper) stale(op int32, r *read, f *inFlight) {
 	}
 	v.Key = key
 	v.Offsets = append(v.Offsets, max(0, pos.off-1))
-	s.addCauses(v, op, broken, f)
+	s.addCauses(v, broken, f)
 	if len(broken) > 0 {
 		v.since, v.certain = s.plainlyStale(op, f.bounds[broken[0]], r)
 	}
@@ -229,14 +230,14 @@ func (s *sweeper) followsFrom(b bound, broken []cause, f *inFlight) bool {
 }
 
 // addCauses says what the process must have reached, and why.
-func (s *sweeper) addCauses(v *Violation, op int32, broken []cause, f *inFlight) {
+func (s *sweeper) addCauses(v *Violation, broken []cause, f *inFlight) {
 	var why []string
 	for _, c := range broken {
 		b := f.bounds[c]
 		v.Offsets = append(v.Offsets, b.pos.off-1)
 		w := s.causeText(c, b)
 		why = append(why, w)
-		if b.op >= 0 && b.op != op {
+		if b.op >= 0 && !slices.Contains(v.Ops, s.op(b.op).ID) {
 			o := s.op(b.op)
 			v.Ops = append(v.Ops, o.ID)
 			v.Evidence = append(v.Evidence, o.String())

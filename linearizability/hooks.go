@@ -8,14 +8,19 @@ import (
 )
 
 // A hookReader follows the hooks of one process along the log.
+//
+// A hook for a value that several records have may be that of any of them, if
+// those before it need no hook: compaction removed them. So there may be
+// several places to go on from.
 type hookReader struct {
 	*judge
 
 	proc  *process
 	epoch int32
 	list  []int32 // the timeline
-	next  int     // the first record of it that has not been passed
-	last  int64   // the seq of the last hook
+	// next are the indices in list that the hooks so far can have led to,
+	// ascending: of each the first record that has not been passed.
+	next []int
 }
 
 // checkHooks judges the hooks of each process: one for each record that the
@@ -52,7 +57,7 @@ func (j *judge) checkHooks() {
 			from = hs[0].Seq
 		}
 		e := j.x.current(from)
-		r := &hookReader{judge: j, proc: p, epoch: e, list: j.x.timeline[e]}
+		r := &hookReader{judge: j, proc: p, epoch: e, list: j.x.timeline[e], next: []int{0}}
 		r.follow(hooks[id], writes[id], j.firstLoss(from))
 	}
 }
@@ -101,7 +106,6 @@ func (r *hookReader) follow(hooks []*Hook, writes []int32, loss int64) {
 		if !r.ownWrites(&writes, h.Seq) || !r.hook(h) {
 			return
 		}
-		r.last = h.Seq
 	}
 	if r.ownWrites(&writes, loss) {
 		r.complete(hooks, loss)
@@ -110,46 +114,116 @@ func (r *hookReader) follow(hooks []*Hook, writes []int32, loss int64) {
 
 // hook takes the next hook, and reports one that is not the next record's.
 func (r *hookReader) hook(h *Hook) bool {
-	value := h.Value
-	if h.Delete {
-		value = ""
+	held := r.records(h)
+	if len(held) == 0 {
+		r.strange(h, r.anyRecords(h))
+		return false
 	}
-	at := int64(0)
-	if r.next < len(r.list) {
-		at = r.x.records[r.list[r.next]].off
-	} else if len(r.list) > 0 {
-		at = r.x.records[r.list[len(r.list)-1]].off + 1
+	var next []int
+	if len(held) == 1 {
+		next = r.ledTo(held[0], h.Seq)
+	} else {
+		next = r.ledToAny(r.x.records[held[0]].class, h.Seq)
 	}
-	c := r.x.lookup(h.Key, value)
-	if h.Value == "" && !h.Delete {
-		c = -1 // a set hook needs a value id
+	if len(next) > 0 {
+		r.next = next
+		return true
 	}
-	var held []int32
-	if c >= 0 {
-		held = r.x.byClass[r.epoch][c]
-	}
-	k := r.x.search(held, at)
-	if h.Offset != None {
-		k = r.x.search(held, max(at, h.Offset))
-		if k < len(held) && r.x.records[held[k]].off != h.Offset {
-			k = len(held)
-		}
-	}
+	k := r.x.search(held, r.offset())
 	if k == len(held) {
 		r.strange(h, held)
 		return false
 	}
-	target := r.x.records[held[k]].off
-	for ; r.x.records[r.list[r.next]].off < target; r.next++ {
-		if m := r.list[r.next]; !r.mayMiss(m, h.Seq) {
+	for i := r.furthest(); i < len(r.list) && r.list[i] != held[k]; i++ {
+		if m := r.list[i]; !r.mayMiss(m, h.Seq) {
 			v := r.violation(h)
-			v.Reason = fmt.Sprintf("the hook for %s was skipped: the next one to fire was for offset %d", r.recordName(m), target)
+			v.Reason = fmt.Sprintf("the hook for %s was skipped: the next one to fire was for offset %d",
+				r.recordName(m), r.x.records[held[k]].off)
 			r.violate(r.with(v, m, held[k]))
 			return false
 		}
 	}
-	r.next++
+	r.strange(h, held)
+	return false
+}
+
+// records returns the records that a hook can be of.
+func (r *hookReader) records(h *Hook) []int32 {
+	held := r.anyRecords(h)
+	if h.Offset == None {
+		return held
+	}
+	k := r.x.search(held, h.Offset)
+	if k == len(held) || r.x.records[held[k]].off != h.Offset {
+		return nil
+	}
+	return held[k : k+1]
+}
+
+// anyRecords returns the records with the key and the value of a hook.
+func (r *hookReader) anyRecords(h *Hook) []int32 {
+	value := h.Value
+	if h.Delete {
+		value = ""
+	} else if value == "" {
+		return nil // a set hook has a value
+	}
+	c := r.x.lookup(h.Key, value)
+	if c < 0 {
+		return nil
+	}
+	return r.x.byClass[r.epoch][c]
+}
+
+// ledTo returns where a hook of one record leads, nil if it cannot be its turn.
+func (r *hookReader) ledTo(rec int32, seq int64) []int {
+	at := r.x.search(r.list, r.x.records[rec].off)
+	for i := len(r.next) - 1; i >= 0; i-- {
+		if from := r.next[i]; from <= at && r.allMissable(from, at, seq) {
+			return []int{at + 1}
+		}
+	}
+	return nil
+}
+
+// ledToAny returns where a hook of any record of a class leads.
+func (r *hookReader) ledToAny(class int32, seq int64) []int {
+	var next []int
+	for n, from := range r.next {
+		for i := from; i < len(r.list); i++ {
+			if n+1 < len(r.next) && i >= r.next[n+1] {
+				break // the next place goes on from here
+			}
+			rec := &r.x.records[r.list[i]]
+			if rec.class == class && rec.visible() {
+				next = append(next, i+1)
+			}
+			if !r.mayMiss(r.list[i], seq) {
+				break
+			}
+		}
+	}
+	return next
+}
+
+func (r *hookReader) allMissable(from, to int, seq int64) bool {
+	for _, m := range r.list[from:to] {
+		if !r.mayMiss(m, seq) {
+			return false
+		}
+	}
 	return true
+}
+
+// furthest returns the furthest place that the hooks can have led to.
+func (r *hookReader) furthest() int { return r.next[len(r.next)-1] }
+
+// offset returns the offset up to which hooks have fired.
+func (r *hookReader) offset() int64 {
+	if n := r.furthest(); n > 0 {
+		return r.x.records[r.list[n-1]].off + 1
+	}
+	return 0
 }
 
 // mayMiss reports whether no hook is due for a record.
@@ -186,8 +260,8 @@ func (r *hookReader) strange(h *Hook, held []int32) {
 	}
 	last := held[len(held)-1]
 	v.Reason = fmt.Sprintf("%s fired after the hooks of later records: its record is at offset %d", hookName(h), r.x.records[last].off)
-	if r.next > 0 {
-		passed := r.list[r.next-1]
+	if n := r.furthest(); n > 0 {
+		passed := r.list[n-1]
 		if passed == last {
 			v.Reason = hookName(h) + " fired twice"
 		}
@@ -210,7 +284,11 @@ func (r *hookReader) ownWrites(writes *[]int32, seq int64) bool {
 		if o.Return.Seq > seq {
 			return true
 		}
-		for _, rec := range r.recordsOf(op) {
+		for _, it := range r.itemsOf(op) {
+			rec := it.lowest()
+			if rec < 0 {
+				continue
+			}
 			m := &r.x.records[rec]
 			if m.born > r.epoch || m.died <= r.epoch || r.passed(m.off) || r.mayMiss(rec, o.Return.Seq) {
 				continue
@@ -227,7 +305,7 @@ func (r *hookReader) ownWrites(writes *[]int32, seq int64) bool {
 
 // passed reports whether the hooks have come beyond an offset.
 func (r *hookReader) passed(off int64) bool {
-	return r.next > 0 && r.x.records[r.list[r.next-1]].off >= off
+	return r.offset() > off
 }
 
 // complete judges whether a process that has caught up has fired all hooks.
@@ -238,7 +316,7 @@ func (r *hookReader) complete(hooks []*Hook, loss int64) {
 			continue
 		}
 		end := r.x.reach(r.epoch, s.Seq).lso
-		for n := r.next; n < len(r.list) && r.x.records[r.list[n]].off < end; n++ {
+		for n := r.furthest(); n < len(r.list) && r.x.records[r.list[n]].off < end; n++ {
 			if m := r.list[n]; !r.mayMiss(m, s.Seq) {
 				v := r.ofSnapshot(CheckHooks, s)
 				v.Key = r.x.keys[r.x.records[m].key]

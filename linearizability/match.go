@@ -12,6 +12,11 @@ type item2log struct {
 	op    int32
 	class int32 // -1: the log never had this key with this value
 	rec   int32 // -1: not in the log
+	// paired says that rec is one of several that may be the item's, and
+	// least is the first of them: what follows from rec must not be used,
+	// but what follows from least holds.
+	paired bool
+	least  int32
 	// wrong says that the operation reported another offset than rec's.
 	wrong bool
 }
@@ -24,13 +29,13 @@ type item2log struct {
 func (j *judge) match() {
 	j.listWrites()
 	for _, o := range j.writes {
-		j.matchReported(o)
-	}
-	for _, o := range j.writes {
 		j.matchByValue(o)
 	}
 	for _, o := range j.writes {
 		j.matchBatchNeighbours(o)
+	}
+	for _, o := range j.writes {
+		j.matchReported(o)
 	}
 	j.matchShared()
 	for _, o := range j.writes {
@@ -46,7 +51,7 @@ func (j *judge) match() {
 func (j *judge) listWrites() {
 	j.first = make([]int32, len(j.h.Ops)+1)
 	add := func(i int, key, value string) {
-		j.items = append(j.items, item2log{op: int32(i), class: j.x.lookup(key, value), rec: -1})
+		j.items = append(j.items, item2log{op: int32(i), class: j.x.lookup(key, value), rec: -1, least: -1})
 	}
 	for i := range j.h.Ops {
 		o := &j.h.Ops[i]
@@ -93,19 +98,26 @@ func (j *judge) matchReported(op int32) {
 	}
 	items := j.itemsOf(op)
 	for n := range items {
-		if off := j.reported(op, n); off != None && items[n].class >= 0 {
+		if off := j.reported(op, n); off != None && items[n].rec < 0 && items[n].class >= 0 {
 			j.claim(&items[n], j.find(op, items[n].class, off))
 		}
 	}
 }
 
 // find returns a record of the class at the offset that the operation can have
-// written: one without a writer that was appended after the call, or -1.
+// written: one without a writer that was appended between the call and the
+// return, or -1.
 func (j *judge) find(op, class int32, off int64) int32 {
+	o := j.op(op)
 	for e := range j.x.timeline {
-		if r := j.x.at(int32(e), off); r >= 0 && j.free(op, r) && j.x.records[r].class == class {
-			return r
+		r := j.x.at(int32(e), off)
+		if r < 0 || !j.free(op, r) || j.x.records[r].class != class {
+			continue
 		}
+		if j.h.Header.Tap == TapExact && o.Outcome == OK && j.x.records[r].seq > o.Return.Seq && e+1 < len(j.x.timeline) {
+			continue // the offset was used again
+		}
+		return r
 	}
 	return -1
 }
@@ -123,7 +135,8 @@ func (j *judge) claim(it *item2log, r int32) {
 }
 
 // matchByValue claims the records that hold the operation's unique values. If
-// there are several, the last one that is still in the log is the operation's.
+// there are several, it is the one at the reported offset, or else the last one
+// that is still in the log.
 func (j *judge) matchByValue(op int32) {
 	if j.op(op).Outcome == Failed {
 		return
@@ -134,14 +147,22 @@ func (j *judge) matchByValue(op int32) {
 		if it.rec >= 0 || it.class < 0 || shared(j.x.classes[it.class].value) {
 			continue
 		}
-		best := int32(-1)
+		off := j.reported(op, n)
+		best, rank := int32(-1), -1
 		for _, r := range j.x.written[it.class] {
-			if j.free(op, r) && (best < 0 || j.x.records[best].died != never) {
-				best = r
+			fit := 0
+			if j.x.records[r].off == off {
+				fit += 2
+			}
+			if j.x.records[r].died == never {
+				fit++
+			}
+			if j.free(op, r) && fit >= rank {
+				best, rank = r, fit
 			}
 		}
 		j.claim(it, best)
-		it.wrong = best >= 0 && j.reported(op, n) != None && j.op(op).Outcome == OK
+		it.wrong = best >= 0 && off != None && j.x.records[best].off != off && j.op(op).Outcome == OK
 	}
 }
 
@@ -153,10 +174,14 @@ func (j *judge) matchBatchNeighbours(op int32) {
 		if items[n].rec < 0 {
 			continue
 		}
-		base := j.x.records[items[n].rec].off - int64(n)
+		sure := &j.x.records[items[n].rec]
 		for m := range items {
-			if items[m].rec < 0 && items[m].class >= 0 {
-				j.claim(&items[m], j.find(op, items[m].class, base+int64(m)))
+			if items[m].rec >= 0 || items[m].class < 0 {
+				continue
+			}
+			r := j.x.at(sure.born, sure.off+int64(m-n))
+			if r >= 0 && j.free(op, r) && j.x.records[r].class == items[m].class && j.x.records[r].born == sure.born {
+				j.claim(&items[m], r)
 			}
 		}
 		return
@@ -171,6 +196,8 @@ type window struct {
 	// hi is the deadline: with an exact tap the event of the return, else
 	// the lowest offset of a write that was called after the return.
 	hi int64
+	// least is the first record that can be the window's.
+	least int32
 }
 
 // matchShared pairs what is left: writes whose value id is not theirs alone.
@@ -236,6 +263,7 @@ func (j *judge) assign(c int32, windows []window) {
 			continue
 		}
 		for next < len(windows) && windows[next].opened(rec) {
+			windows[next].least = r
 			heap.Push(ready, windows[next])
 			next++
 		}
@@ -243,8 +271,10 @@ func (j *judge) assign(c int32, windows []window) {
 			continue
 		}
 		if w, ok := heap.Pop(ready).(window); ok {
-			j.claim(&j.items[w.item], r)
-			j.items[w.item].wrong = j.reportedItem(w.item) != None
+			it := &j.items[w.item]
+			j.claim(it, r)
+			it.paired, it.least = true, w.least
+			it.wrong = j.reportedItem(w.item) != None
 		}
 	}
 }
@@ -316,7 +346,8 @@ func (j *judge) realTimeBounds() []opBounds {
 	return bounds
 }
 
-// wrote returns the position after the last record of a write, if it is known.
+// wrote returns the position after the last record of a write, or, where that
+// is one of several, the lowest that it can be.
 func (j *judge) wrote(op int32) (position, bool) {
 	items := j.itemsOf(op)
 	if len(items) == 0 {
@@ -327,10 +358,18 @@ func (j *judge) wrote(op int32) (position, bool) {
 		if items[i].rec < 0 {
 			return position{}, false
 		}
-		r := &j.x.records[items[i].rec]
+		r := &j.x.records[items[i].lowest()]
 		p = j.x.join(p, position{r.born, r.off + 1})
 	}
 	return p, true
+}
+
+// lowest returns the first record that may be the item's.
+func (it *item2log) lowest() int32 {
+	if it.paired {
+		return it.least
+	}
+	return it.rec
 }
 
 // opEvent is the call or the return of an operation.
@@ -358,10 +397,22 @@ func (j *judge) opEvents() []opEvent {
 // noteBatch tells the index where a batch is, if it is in the log whole.
 func (j *judge) noteBatch(op int32) {
 	items := j.itemsOf(op)
-	if len(items) < 2 || !j.contiguous(items) {
+	certain := slices.ContainsFunc(items, func(it item2log) bool { return !it.paired })
+	if len(items) < 2 || !certain || !j.contiguous(items) {
 		return
 	}
 	j.x.addBatch(&j.x.records[items[0].rec], len(items))
+}
+
+// uncertain reports whether a record was paired with one of several writes.
+func (j *judge) uncertain(r int32) bool {
+	items := j.itemsOf(j.x.records[r].op)
+	for n := range items {
+		if items[n].rec == r {
+			return items[n].paired
+		}
+	}
+	return false
 }
 
 func (j *judge) contiguous(items []item2log) bool {
@@ -390,12 +441,16 @@ func (j *judge) lateSteps() []step {
 		}
 		s := j.x.steps[len(steps)]
 		s.lso = s.end // when a transaction ended is not known
-		if l.Kind == LogAppend {
+		switch l.Kind {
+		case LogCommit, LogAbort:
 			s.seq = last
-			if op := j.x.records[next].op; op >= 0 {
+		case LogAppend:
+			s.seq = last
+			if op := j.x.records[next].op; op >= 0 && !j.uncertain(int32(next)) {
 				s.seq = max(last, j.op(op).Call.Seq)
 			}
 			next++
+		case LogTruncate, LogRecreate, LogTrim, LogCompact, LogEnd:
 		}
 		last = s.seq
 		steps = append(steps, s)

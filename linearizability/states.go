@@ -91,7 +91,8 @@ func (j *judge) compareState(check CheckID, snap *Snapshot) {
 	for _, k := range j.x.sorted {
 		it, has := have[k]
 		rec, want := j.stateAt(e, k, at)
-		if (has && want != "" && it.Value == want) || (!has && want == "") || j.trimmed(rec, snap.Seq) {
+		if (has && want != "" && it.Value == want) || (!has && want == "") || j.trimmed(rec, snap.Seq) ||
+			(rec >= 0 && j.x.goneBefore(&j.x.records[rec], e)) {
 			continue
 		}
 		off := int64(-1)

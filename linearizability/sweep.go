@@ -235,7 +235,7 @@ func (x *logIndex) known(p *process, seq int64, e int32) int64 {
 // missable reports whether the process may never have seen a record, because it
 // was removed from the log before the process is known to have got that far.
 func (x *logIndex) missable(p *process, r *record, seq int64, e int32) bool {
-	if r.gone != 0 && r.gone < seq && x.known(p, r.gone, e) <= r.off {
+	if x.goneBefore(r, e) || (r.gone != 0 && r.gone < seq && x.known(p, r.gone, e) <= r.off) {
 		return true
 	}
 	for _, t := range x.trims {
@@ -244,6 +244,13 @@ func (x *logIndex) missable(p *process, r *record, seq int64, e int32) bool {
 		}
 	}
 	return false
+}
+
+// goneBefore reports whether compaction removed a record before the epoch. If
+// what superseded it was lost with the tail, the key is lost, and those who have
+// to read the log anew never see the record.
+func (x *logIndex) goneBefore(r *record, e int32) bool {
+	return e > 0 && r.gone != 0 && r.gone < x.epochs[e].seq
 }
 
 // position judges a position that a process reported.

@@ -1,6 +1,9 @@
 package linearizability
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // checkWrites compares the writes with the log, once match has paired them.
 func (j *judge) checkWrites() {
@@ -180,8 +183,9 @@ func (j *judge) whatIsAt(off, seq int64) string {
 func (j *judge) checkBatch(op int32) {
 	items := j.itemsOf(op)
 	in := j.recordsOf(op)
-	if len(in) == 0 || j.contiguous(items) {
-		return
+	certain := slices.ContainsFunc(items, func(it item2log) bool { return it.rec >= 0 && !it.paired })
+	if !certain || j.contiguous(items) {
+		return // not in the log, whole, or nothing says which records are its
 	}
 	o := j.op(op)
 	if len(in) < len(items) {
@@ -192,15 +196,6 @@ func (j *judge) checkBatch(op int32) {
 		v.Reason = fmt.Sprintf("of the %d records of %s only %d are in the log", len(items), o.call(), len(in))
 		j.violate(j.with(v, in...))
 		return
-	}
-	var fixed []item2log
-	for n := range items {
-		if !shared(j.x.classes[items[n].class].value) || j.reported(op, n) != None {
-			fixed = append(fixed, items[n])
-		}
-	}
-	if len(fixed) == 0 {
-		return // tombstones only, of which nothing says that they are these
 	}
 	v := j.accusation(CheckBatchInLog, op)
 	v.Reason = fmt.Sprintf("the records of %s are not one after the other: they are at offsets %v", o.call(), j.offsets(in))
@@ -360,7 +355,7 @@ func (j *judge) checkRealTime() {
 			if items[n].rec < 0 {
 				continue
 			}
-			r := &j.x.records[items[n].rec]
+			r := &j.x.records[items[n].lowest()]
 			if p := (position{r.born, r.off + 1}); !j.x.satisfied(p, acked) {
 				acked, last = j.x.join(acked, p), e.op
 			}
@@ -380,7 +375,12 @@ func (j *judge) realTimePair(op, earlier int32, acked position) {
 		return
 	}
 	j.judged(CheckRealTimeOrder)
-	for _, r := range j.recordsOf(op) {
+	items := j.itemsOf(op)
+	for n := range items {
+		r := items[n].rec
+		if r < 0 || items[n].paired {
+			continue // it was paired by this order
+		}
 		rec := &j.x.records[r]
 		if rec.born > acked.epoch || rec.off >= acked.off {
 			continue

@@ -1,0 +1,514 @@
+package linearizability_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// A world is a small log with clients that follow it, all of it correct: what
+// it records is a legal history, whatever is drawn.
+type world struct {
+	// choose draws a number from 0 to below n.
+	choose func(n int) int
+
+	r   *lin.Recorder
+	now time.Duration
+
+	log     []worldRecord // the records that are still there, by offset
+	end     int64
+	txn     int64 // the first offset of the open transaction, or -1
+	txns    int
+	values  int
+	late    bool
+	queue   []func() // log events that a late tap has not told yet
+	clients []*worldClient
+	limbo   []*worldOp // writes without an answer that may still arrive
+	batches map[int64]int64
+	epoch   int
+}
+
+type worldRecord struct {
+	lin.Record
+
+	aborted, control bool
+}
+
+type worldClient struct {
+	name    string
+	process int
+	pos     int64
+	epoch   int   // the timeline that it follows
+	must    int64 // reads wait until it is here, after records were removed
+	state   map[string]lin.Item
+	open    bool
+	ops     []*worldOp
+	hooks   bool
+}
+
+type worldOp struct {
+	client *worldClient
+	op     lin.Operation
+	call   *lin.Call
+	off    int64 // of the last record, -1 if not appended
+	epoch  int   // in which it was appended
+	lost   bool
+	target int64
+}
+
+var worldKeys = []string{"p1", "p2", "d1", "d2", "d\x00\xff"} // those with p are never deleted
+
+func newWorld(choose func(n int) int) *world {
+	w := &world{choose: choose, txn: -1, batches: map[int64]int64{}}
+	w.late = w.one(3)
+	tap := lin.TapExact
+	if w.late {
+		tap = lin.TapLate
+	}
+	w.r = lin.NewRecorder(w.clock, lin.RecorderOptions{Header: lin.Header{Tap: tap}})
+	for i := range w.between(1, 4) {
+		c := &worldClient{name: fmt.Sprintf("c%d", i+1), hooks: w.one(2)}
+		w.clients = append(w.clients, c)
+		w.start(c)
+	}
+	return w
+}
+
+// clock advances now and then, so that times tie.
+func (w *world) clock() time.Duration {
+	w.now += time.Duration(w.values%2) * time.Millisecond
+	return w.now
+}
+
+// one is true in one of so many cases.
+func (w *world) one(in int) bool { return w.choose(in) == in-1 }
+
+func (w *world) between(low, high int64) int64 { return low + int64(w.choose(int(high-low+1))) }
+
+func pick[T any](w *world, from []T) T { return from[w.choose(len(from))] }
+
+// drawn makes a world of rapid's choices, which it can shrink.
+func drawn(t *rapid.T) *world {
+	return newWorld(func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choice") })
+}
+
+// seeded makes a world of evenly distributed choices.
+func seeded(seed uint64) *world {
+	return newWorld(rand.New(rand.NewPCG(seed, 1)).IntN)
+}
+
+func (w *world) run(steps int) *lin.History {
+	for range steps {
+		w.step()
+	}
+	w.finish()
+	return w.r.History()
+}
+
+func (w *world) step() {
+	c := pick(w, w.clients)
+	switch int(w.between(0, 22)) {
+	case 0, 1, 2, 3, 4:
+		w.begin(c)
+	case 5, 6, 7, 8:
+		w.arrive()
+	case 9, 10, 11, 12:
+		w.advance(c, false)
+	case 13, 14, 15, 16, 17:
+		if len(c.ops) > 0 {
+			w.end1(pick(w, c.ops))
+		}
+	case 18:
+		w.transaction()
+	case 19:
+		w.compact()
+	case 20:
+		w.tell(int(w.between(0, 3)))
+	case 21:
+		if w.one(10) {
+			w.crash(c)
+		}
+	case 22:
+		if w.one(12) {
+			w.truncate()
+		}
+	}
+}
+
+// tap tells a log event, now or later.
+func (w *world) tap(event func()) {
+	if w.late {
+		w.queue = append(w.queue, event)
+		return
+	}
+	event()
+}
+
+func (w *world) tell(n int) {
+	for range min(n, len(w.queue)) {
+		w.queue[0]()
+		w.queue = w.queue[1:]
+	}
+}
+
+func (w *world) stable() int64 {
+	if w.txn >= 0 {
+		return w.txn
+	}
+	return w.end
+}
+
+func (w *world) start(c *worldClient) {
+	c.process++
+	c.pos, c.epoch, c.state, c.open, c.must = 0, w.epoch, map[string]lin.Item{}, false, w.stable()
+	o := &worldOp{client: c, op: lin.Operation{Kind: lin.OpOpen}, off: -1, target: w.stable(), epoch: w.epoch}
+	o.call = w.call(c, o.op)
+	c.ops = []*worldOp{o}
+}
+
+func (w *world) call(c *worldClient, op lin.Operation) *lin.Call {
+	op.Client, op.Process = c.name, c.process
+	return w.r.Begin(op)
+}
+
+func (w *world) value() string {
+	w.values++
+	return fmt.Sprintf("v%d", w.values)
+}
+
+func (w *world) item(deletes bool) lin.Item {
+	key := pick(w, worldKeys)
+	it := lin.Item{Key: key, Revision: lin.None}
+	switch {
+	case deletes && key[0] == 'd' && w.one(3):
+	case w.one(12):
+		it.Value = "~empty"
+	default:
+		it.Value = w.value()
+	}
+	return it
+}
+
+func (w *world) begin(c *worldClient) {
+	if !c.open || len(c.ops) >= 2 {
+		return
+	}
+	o := &worldOp{client: c, off: -1, epoch: w.epoch}
+	switch int(w.between(0, 9)) {
+	case 0, 1, 2:
+		it := w.item(true)
+		o.op = lin.Operation{Kind: lin.OpPut, Key: it.Key, Value: it.Value}
+		if it.Value == "" {
+			o.op.Kind = lin.OpDelete
+		}
+	case 3:
+		o.op = lin.Operation{Kind: lin.OpBatch}
+		for range int(w.between(1, 4)) {
+			o.op.Items = append(o.op.Items, w.item(true))
+		}
+	case 4, 5, 6:
+		o.op = lin.Operation{Kind: lin.OpGet, Key: pick(w, worldKeys), Barrier: w.one(6)}
+		o.target = w.stable()
+	case 7:
+		o.op = lin.Operation{Kind: lin.OpRange, Start: "d", Limit: int(w.between(0, 3))}
+		if w.one(2) {
+			o.op.End = "p2"
+		}
+	case 8:
+		o.op, o.target = lin.Operation{Kind: lin.OpSync}, w.stable()
+	case 9:
+		if w.stable() == 0 {
+			return
+		}
+		rev := w.between(0, w.stable()-1)
+		o.op, o.target = lin.Operation{Kind: lin.OpWait, Revision: rev}, rev+1
+	}
+	o.client, o.call = c, w.call(c, o.op)
+	c.ops = append(c.ops, o)
+}
+
+// arrive appends a write that is under way.
+func (w *world) arrive() {
+	var under []*worldOp
+	for _, c := range w.clients {
+		for _, o := range c.ops {
+			if o.op.Kind.Writes() && o.off < 0 && !o.lost {
+				under = append(under, o)
+			}
+		}
+	}
+	under = append(under, w.limbo...)
+	if len(under) == 0 {
+		return
+	}
+	o := pick(w, under)
+	w.limbo = slices.DeleteFunc(w.limbo, func(l *worldOp) bool { return l == o })
+	items := o.op.Items
+	if o.op.Kind != lin.OpBatch {
+		items = []lin.Item{{Key: o.op.Key, Value: o.op.Value}}
+	}
+	start := w.end
+	for _, it := range items {
+		w.append(worldRecord{Record: lin.Record{Key: it.Key, Value: it.Value}})
+	}
+	o.off, o.epoch = w.end-1, w.epoch
+	w.batches[start] = w.end
+}
+
+func (w *world) append(r worldRecord) {
+	r.Offset = w.end
+	w.end++
+	w.log = append(w.log, r)
+	w.tap(func() { w.r.Append(r.Record) })
+}
+
+func (w *world) transaction() {
+	if w.txn < 0 {
+		w.txns++
+		w.txn = w.end
+		w.append(worldRecord{Record: lin.Record{Key: "f", Value: fmt.Sprintf("f%d", w.txns), Txn: fmt.Sprintf("t%d", w.txns), Foreign: true}})
+		return
+	}
+	commit := w.one(2)
+	name := fmt.Sprintf("t%d", w.txns)
+	for i := range w.log {
+		if w.log[i].Txn == name {
+			w.log[i].aborted = !commit
+		}
+	}
+	w.append(worldRecord{control: true})
+	w.txn = -1
+	w.tap(func() { w.r.Transaction(name, commit) })
+}
+
+// compact removes some of the records that a newer one supersedes.
+func (w *world) compact() {
+	newest := map[string]int64{}
+	for _, r := range w.log {
+		if r.Offset < w.stable() && !r.control && !r.aborted {
+			newest[r.Key] = r.Offset
+		}
+	}
+	var removed []int64
+	var kept []worldRecord
+	for _, r := range w.log {
+		if !r.control && !r.aborted && r.Offset < newest[r.Key] && w.one(2) {
+			removed = append(removed, r.Offset)
+			continue
+		}
+		kept = append(kept, r)
+	}
+	if len(removed) == 0 {
+		return
+	}
+	w.tell(len(w.queue))
+	w.log = kept
+	w.r.Compact(removed)
+	for _, c := range w.clients {
+		c.must = max(c.must, w.stable())
+	}
+}
+
+// truncate loses the tail of the log.
+func (w *world) truncate() {
+	if w.txn >= 0 || w.end == 0 {
+		return
+	}
+	cut := w.between(0, w.end)
+	for start, end := range w.batches {
+		if start < cut && cut < end {
+			cut = start
+		}
+	}
+	w.tell(len(w.queue))
+	w.epoch++
+	w.log = slices.DeleteFunc(w.log, func(r worldRecord) bool { return r.Offset >= cut })
+	w.end = cut
+	maps.DeleteFunc(w.batches, func(start, _ int64) bool { return start >= cut })
+	for _, c := range w.clients {
+		for _, o := range c.ops {
+			o.lost = o.lost || o.off >= cut
+		}
+	}
+	w.r.Truncate(cut)
+}
+
+// advance lets a client apply more of the log, or all that it may. A client
+// whose timeline is no longer the log's starts anew and catches up at once.
+func (w *world) advance(c *worldClient, all bool) {
+	to := w.stable()
+	if !all && c.epoch == w.epoch && c.pos < to {
+		to = w.between(c.pos, to)
+	}
+	if c.must > c.pos {
+		to = max(to, c.must)
+	}
+	if c.epoch != w.epoch {
+		w.rebuild(c)
+		return
+	}
+	for start, end := range w.batches {
+		if start < to && to < end {
+			to = end
+		}
+	}
+	to = min(to, w.stable())
+	for _, r := range w.log {
+		if r.Offset >= c.pos && r.Offset < to && !r.control && !r.aborted {
+			w.apply(c, r)
+		}
+	}
+	c.pos = max(c.pos, to)
+}
+
+func (w *world) apply(c *worldClient, r worldRecord) {
+	if r.Value == "" {
+		delete(c.state, r.Key)
+	} else {
+		c.state[r.Key] = lin.Item{Key: r.Key, Value: r.Value, Revision: r.Offset}
+	}
+	if c.hooks {
+		off := r.Offset
+		if r.Offset%2 == 0 {
+			off = lin.None
+		}
+		w.r.Hook(lin.Hook{Client: c.name, Process: c.process, Delete: r.Value == "", Key: r.Key, Value: r.Value, Offset: off})
+	}
+}
+
+// rebuild makes the client's state that of the log, and tells what vanished.
+func (w *world) rebuild(c *worldClient) {
+	before, hooks := c.state, c.hooks
+	c.epoch, c.pos, c.must, c.state, c.hooks = w.epoch, w.stable(), 0, map[string]lin.Item{}, false
+	for _, r := range w.log {
+		if r.Offset < c.pos && !r.control && !r.aborted {
+			w.apply(c, r)
+		}
+	}
+	c.hooks = hooks
+	if !hooks {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(before)) {
+		if _, ok := c.state[key]; !ok {
+			w.r.Hook(lin.Hook{Client: c.name, Process: c.process, Delete: true, Key: key, Offset: lin.None})
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.state)) {
+		if it := c.state[key]; before[key] != it {
+			w.r.Hook(lin.Hook{Client: c.name, Process: c.process, Key: key, Value: it.Value, Offset: it.Revision})
+		}
+	}
+}
+
+// end1 ends an operation, if it can end.
+func (w *world) end1(o *worldOp) {
+	c := o.client
+	if o.op.Kind.Writes() {
+		w.endWrite(o)
+		return
+	}
+	if c.must > c.pos || (o.epoch != w.epoch && c.epoch != w.epoch) {
+		return // it waits until it has caught up
+	}
+	if o.op.Kind != lin.OpRange && (o.op.Kind != lin.OpGet || o.op.Barrier) && (c.pos < o.target && o.epoch == w.epoch || c.epoch != w.epoch) {
+		return
+	}
+	switch o.op.Kind {
+	case lin.OpGet:
+		if it, ok := c.state[o.op.Key]; ok {
+			o.call.Value(it.Value)
+			if w.one(2) {
+				o.call.Revision(it.Revision)
+			}
+		}
+	case lin.OpRange:
+		o.call.Items(c.list(o.op.Start, o.op.End, o.op.Limit))
+	case lin.OpOpen:
+		c.open = true
+	}
+	w.done(o)
+	if w.one(3) {
+		o.call.Position(c.pos)
+	}
+	o.call.OK()
+}
+
+func (c *worldClient) list(start, end string, limit int) []lin.Item {
+	var items []lin.Item
+	for _, key := range slices.Sorted(maps.Keys(c.state)) {
+		if key >= start && (end == "" || key < end) && (limit == 0 || len(items) < limit) {
+			items = append(items, c.state[key])
+		}
+	}
+	return items
+}
+
+func (w *world) done(o *worldOp) {
+	o.client.ops = slices.DeleteFunc(o.client.ops, func(p *worldOp) bool { return p == o })
+}
+
+func (w *world) endWrite(o *worldOp) {
+	c := o.client
+	visible := o.off >= 0 && !o.lost && c.epoch == w.epoch && c.pos > o.off
+	switch {
+	case visible && !w.one(12):
+		if w.one(2) {
+			o.call.Revision(o.off)
+		}
+		if w.one(3) {
+			o.call.Position(c.pos)
+		}
+		o.call.OK()
+	case !w.one(6):
+		return // it waits
+	case o.off < 0 && !o.lost && w.one(2):
+		o.call.Failed(errors.New("refused"))
+	default:
+		if o.off < 0 {
+			w.limbo = append(w.limbo, o)
+		}
+		o.call.Unknown(errors.New("timed out"))
+	}
+	w.done(o)
+}
+
+// crash ends a process, with all that it had under way.
+func (w *world) crash(c *worldClient) {
+	for _, o := range c.ops {
+		if o.op.Kind.Writes() && o.off < 0 {
+			w.limbo = append(w.limbo, o)
+		}
+	}
+	w.start(c)
+}
+
+// finish lets all clients catch up, and takes their states.
+func (w *world) finish() {
+	if w.txn >= 0 {
+		w.transaction()
+	}
+	w.tell(len(w.queue))
+	for _, c := range w.clients {
+		w.advance(c, true)
+		w.advance(c, true)
+		for _, o := range slices.Clone(c.ops) {
+			w.end1(o)
+		}
+		w.r.Snapshot(lin.Snapshot{Kind: lin.SnapshotFinal, Client: c.name, Process: c.process, Position: c.pos, Items: c.list("", "", 0)})
+	}
+	cold := &worldClient{state: map[string]lin.Item{}}
+	for _, r := range w.log {
+		if !r.control && !r.aborted {
+			w.apply(cold, r)
+		}
+	}
+	w.r.Snapshot(lin.Snapshot{Kind: lin.SnapshotCold, Client: "reader", Position: w.end, Items: cold.list("", "", 0)})
+}
