@@ -39,8 +39,8 @@ type execFunc func(ctx context.Context, args []string, stdin io.Reader, stdout, 
 // commands returns all subcommands in the order of the help text.
 func commands() []command {
 	return []command{
-		runCommand, listCommand, planCommand, replayCommand,
-		checkCommand, versionCommand,
+		runCommand, listCommand, planCommand, replayCommand, shrinkCommand,
+		checkCommand, benchCommand, execCommand, versionCommand,
 	}
 }
 

@@ -61,15 +61,15 @@ func writeCampaign(w io.Writer, t *tally) {
 	fmt.Fprintf(w, "  simulated  %v in %v, %s, %s seeds an hour\n",
 		roundTime(t.Simulated), roundTime(t.Elapsed), speedText(t.Simulated, t.Elapsed), count(int(t.perHour())))
 	if len(t.Faults) > 0 {
-		fmt.Fprintf(w, "  faults                  planned       bit      hits\n")
+		fmt.Fprintf(w, "  faults %43s %9s %9s\n", "planned", "bit", "hits")
 		for _, f := range t.Faults {
-			fmt.Fprintf(w, "    %-18s %10s %9s %9s\n", f.Kind, count(f.Planned), count(f.Bit), count(f.Hits))
+			fmt.Fprintf(w, "    %-38s %8s %9s %9s\n", f.Kind, count(f.Planned), count(f.Bit), count(f.Hits))
 		}
 	}
 	if len(t.Sometimes) > 0 {
-		fmt.Fprintf(w, "  sometimes                                      worlds     times\n")
+		fmt.Fprintf(w, "  sometimes %50s %9s\n", "worlds", "times")
 		for _, s := range t.Sometimes {
-			fmt.Fprintf(w, "    %-40s %10s %9s\n", s.Name, count(s.Worlds), count(s.Times))
+			fmt.Fprintf(w, "    %-48s %8s %9s\n", s.Name, count(s.Worlds), count(s.Times))
 		}
 	}
 	if len(t.Failures) > 0 {

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/scenarios"
+)
+
+// workloadW is the reference workload: all faults, 5 clients with 200 operations
+// each, 3 brokers.
+var workloadW = scenarios.Knobs{Clients: 5, Ops: 200, Brokers: 3}
+
+var benchCommand = command{
+	name:  "bench",
+	short: "measure how fast the engines run and judge the reference workload",
+	long: `
+The reference workload W is the scenario ` + defaultScenario + ` with 5 clients, 200 operations
+each, on 3 brokers. A core is one world at a time: the numbers for a core are those
+of all jobs, divided by the jobs or by the cores, whichever are fewer. Operations
+count as checked when their world was judged.
+`,
+	flags: func(c *cli, fs *flag.FlagSet) execFunc {
+		b := &bencher{cli: c}
+		fs.StringVar(&b.engines, "engine", "virtual,exact", "the `engines` to measure, with commas between them")
+		fs.IntVar(&b.jobs, "jobs", 1, "how many worlds run at once, a `number`; 0 for one on each core")
+		fs.IntVar(&b.worlds, "seeds", 0, "the `number` of seeds for each engine (default: 100 for virtual, 5 for exact)")
+		fs.BoolVar(&b.twice, "twice", false, "run each seed twice and compare the histories")
+		fs.BoolVar(&b.json, "json", false, "print JSON lines")
+		return b.exec
+	},
+}
+
+// A bencher is one "kvsim bench".
+type bencher struct {
+	cli     *cli
+	engines string
+	jobs    int
+	worlds  int
+	twice   bool
+	json    bool
+}
+
+// A benchLine is what was measured of one engine.
+type benchLine struct {
+	Engine         string        `json:"engine"`
+	Worlds         int           `json:"worlds"`
+	Jobs           int           `json:"jobs"`
+	Elapsed        time.Duration `json:"elapsed_ns"`
+	SeedsPerHour   float64       `json:"seeds_per_hour_per_core"`
+	Speed          float64       `json:"simulated_over_wall_per_core"`
+	ChecksPerSec   float64       `json:"checked_operations_per_second_per_core"`
+	Held           int           `json:"held"`
+	Twice          int           `json:"twice,omitempty"`
+	Same           int           `json:"same,omitempty"`
+	DifferentSeeds []uint64      `json:"different_seeds,omitempty"`
+}
+
+func (b *bencher) exec(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
+	if err := noArgs(args); err != nil {
+		return err
+	}
+	if b.worlds < 0 || b.jobs < 0 {
+		return usagef("--seeds and --jobs must not be negative")
+	}
+	names := strings.Split(b.engines, ",")
+	for _, name := range names {
+		if err := (&engineOptions{name: name, jobs: b.jobs}).validate(); err != nil {
+			return err
+		}
+	}
+	if !b.json {
+		fmt.Fprintf(stdout, "W: scenario %s, %d clients, %d operations each, %d brokers\n",
+			defaultScenario, workloadW.Clients, workloadW.Ops, workloadW.Brokers)
+		fmt.Fprintf(stdout, "%-8s %7s %5s %20s %15s %19s %6s\n",
+			"engine", "worlds", "jobs", "seeds/hour/core", "simulated/wall", "checked ops/s/core", "held")
+	}
+	for _, name := range names {
+		line, err := b.measure(ctx, name, stderr)
+		if err != nil {
+			return err
+		}
+		if err := b.print(line, stdout); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measure runs one engine, after one world a job to warm it up.
+func (b *bencher) measure(ctx context.Context, name string, stderr io.Writer) (*benchLine, error) {
+	worlds := b.worlds
+	if worlds == 0 {
+		worlds = map[string]int{"virtual": 100, "exact": 5, "real": 1}[name]
+	}
+	worldsOf := worldFlags{knobs: workloadW}
+	source, err := worldsOf.source(nil)
+	if err != nil {
+		return nil, err
+	}
+	eng, err := b.cli.engines(ctx, engineOptions{name: name, jobs: b.jobs}, stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer eng.Close()
+	dir, err := os.MkdirTemp("", "kvsim-bench-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	run := func(first, n int, each func(ran) error) error {
+		sub := filepath.Join(dir, "histories")
+		if err := os.MkdirAll(sub, 0o777); err != nil {
+			return err
+		}
+		next := seedsOf(seedRange{from: uint64(first), to: uint64(first + n - 1), set: true})
+		return (&campaign{engine: eng, source: source, next: next, dir: sub}).run(ctx, each)
+	}
+	if err := run(1, eng.Jobs(), func(ran) error { return nil }); err != nil {
+		return nil, err
+	}
+	line := &benchLine{Engine: name, Jobs: eng.Jobs()}
+	t := newTally(source.scenario, name, eng.Jobs())
+	hashes := make(map[uint64]string, worlds)
+	started := b.cli.now()
+	err = run(1, worlds, func(x ran) error {
+		t.add(x.result)
+		hashes[x.job.Seed] = x.result.Hash
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	line.Elapsed = b.cli.now().Sub(started)
+	if b.twice {
+		err = run(1, worlds, func(x ran) error {
+			line.compare(x.result, hashes[x.job.Seed])
+			return nil
+		})
+	}
+	line.rates(t)
+	return line, err
+}
+
+// compare counts a second run of a seed.
+func (l *benchLine) compare(r *world.Result, hash string) {
+	l.Twice++
+	if r.Hash == hash && hash != "" {
+		l.Same++
+	} else {
+		l.DifferentSeeds = append(l.DifferentSeeds, r.Seed)
+	}
+}
+
+// rates divides what was done by the time of the cores that did it.
+func (l *benchLine) rates(t *tally) {
+	l.Worlds, l.Held = t.Worlds, t.Held
+	cores := time.Duration(min(l.Jobs, runtime.NumCPU()))
+	if spent := l.Elapsed * cores; spent > 0 {
+		l.SeedsPerHour = float64(t.Worlds) / spent.Hours()
+		l.Speed = t.Simulated.Seconds() / spent.Seconds()
+		l.ChecksPerSec = float64(t.Operations.Total) / spent.Seconds()
+	}
+}
+
+func (b *bencher) print(l *benchLine, stdout io.Writer) error {
+	if b.json {
+		return json.NewEncoder(stdout).Encode(l)
+	}
+	_, err := fmt.Fprintf(stdout, "%-8s %7s %5d %20s %14sx %19s %6s\n", l.Engine, count(l.Worlds), l.Jobs,
+		count(int(l.SeedsPerHour)), count(int(l.Speed)), count(int(l.ChecksPerSec)), count(l.Held))
+	if l.Twice > 0 {
+		fmt.Fprintf(stdout, "         %s of %s seeds gave the same history twice, to the byte\n", count(l.Same), count(l.Twice))
+		if len(l.DifferentSeeds) > 0 {
+			fmt.Fprintf(stdout, "         different: seeds %v\n", l.DifferentSeeds[:min(20, len(l.DifferentSeeds))])
+		}
+	}
+	return err
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/sim"
+)
+
+// regressionName names the files of a small plan, by what fails and by a seed.
+func regressionName(p sim.Plan, reason world.Reason) string {
+	word := func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}
+	parts := strings.FieldsFunc(strings.Map(word, strings.ToLower(reason.Name)), func(r rune) bool { return r == '_' })
+	return fmt.Sprintf("%s_seed%d", strings.Join(parts, "_"), p.Seed)
+}
+
+var regressionTemplate = template.Must(template.New("test").Parse(`package regressions_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/kvsim/kvsim/sim"
+)
+
+{{.Comment}}
+func Test{{.Name}}(t *testing.T) {
+	t.Parallel()
+	plan, err := sim.ParsePlan({{.Plan}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		outcome, err := sim.Run(t.Context(), plan, sim.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range outcome.Reasons {
+			t.Errorf("%v: %s: %s", outcome.Status, r.Name, r.Text)
+		}
+	})
+}
+`))
+
+// regressionTest is a Go test that runs the plan and wants it to hold.
+func regressionTest(p sim.Plan, command string, reason world.Reason) ([]byte, error) {
+	var name strings.Builder
+	for part := range strings.SplitSeq(regressionName(p, reason), "_") {
+		name.WriteString(strings.ToUpper(part[:1]) + part[1:])
+	}
+	comment := fmt.Sprintf("Test%s is the smallest case of what was found by\n%s\n\n%s: %s", &name, command, reason.Name, reason.Text)
+	lines := strings.Split(comment, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight("// "+line, " ")
+	}
+	text := p.String()
+	quoted := "`" + text + "`"
+	if strings.Contains(text, "`") {
+		quoted = strconv.Quote(text)
+	}
+	var b bytes.Buffer
+	err := regressionTemplate.Execute(&b, map[string]string{
+		"Comment": strings.Join(lines, "\n"), "Name": name.String(), "Plan": quoted,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return format.Source(b.Bytes())
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/engine/shrink"
+	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/sim"
+)
+
+// regressionsDir is where regression tests go in this module.
+const regressionsDir = "scenarios/regressions"
+
+var shrinkCommand = command{
+	name:  "shrink",
+	args:  "CAPSULE",
+	short: "find the smallest plan that still fails in the same way",
+	long: `
+Faults, clients, operations and durations are taken away as long as the same check
+fails, in the engine that found the failure. The small plan and a Go test that runs
+it are written to ` + regressionsDir + ` if that is there, and else to the capsule.
+`,
+	flags: func(c *cli, fs *flag.FlagSet) execFunc {
+		s := &shrinkRun{cli: c}
+		fs.IntVar(&s.jobs, "jobs", 0, "how many worlds run at once, a `number` (default: one on each core)")
+		fs.DurationVar(&s.length, "for", 2*time.Minute, "the `duration` after which the smallest plan so far is taken")
+		fs.IntVar(&s.runs, "runs", 20_000, "the `number` of worlds after which the smallest plan so far is taken")
+		fs.IntVar(&s.tries, "tries", shrink.DefaultTries, "how many seeds, a `number`, each small plan gets")
+		fs.StringVar(&s.out, "out", "", "the `directory` for the small plan and its test")
+		return s.exec
+	},
+}
+
+// A shrinkRun is one "kvsim shrink".
+type shrinkRun struct {
+	cli    *cli
+	jobs   int
+	length time.Duration
+	runs   int
+	tries  int
+	out    string
+}
+
+func (s *shrinkRun) exec(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
+	if len(args) != 1 {
+		return usagef("name one capsule, such as %s/%s", defaultOut, capsuleLatest)
+	}
+	if s.length <= 0 || s.runs <= 0 || s.tries <= 0 || s.jobs < 0 {
+		return usagef("--for, --runs and --tries have to be above 0, and --jobs not below")
+	}
+	c, err := readCapsule(args[0])
+	if err != nil {
+		return err
+	}
+	if c.result.Status != world.Violated && c.result.Status != world.Broken {
+		return usagef("%s is of a world that was %s: only a violation or a failure of the harness can be made small", c.dir, c.result.Status)
+	}
+	p, err := parsePlan(c.dir, c.plan)
+	if err != nil {
+		return err
+	}
+	report, err := s.shrink(ctx, c, p, stderr)
+	if errors.Is(err, shrink.ErrNotReproduced) {
+		fmt.Fprintf(stderr, "kvsim: shrink: %v: in this build the world of %s no longer ends with %s\n", err, c.dir, c.result.Reason().Name)
+		return exitError(exitInconclusive)
+	}
+	if err != nil {
+		return err
+	}
+	return s.write(c, p, report, stdout)
+}
+
+// shrink runs the reduction in the capsule's engine.
+func (s *shrinkRun) shrink(ctx context.Context, c *capsule, p sim.Plan, stderr io.Writer) (*shrink.Report, error) {
+	eng, err := s.cli.engines(ctx, engineOptions{name: c.info.Engine, jobs: s.jobs, scheduler: c.info.Scheduler}, stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer eng.Close()
+	end := s.cli.now().Add(s.length)
+	reason := c.result.Reason().Name
+	fmt.Fprintf(stderr, "shrinking %s, kept is %s: %s\n", c.dir, c.result.Status, reason)
+	return shrink.Shrink(ctx, p, shrink.Options{
+		Jobs: eng.Jobs(), Tries: s.tries,
+		Run: func(ctx context.Context, p sim.Plan) (*world.Result, error) {
+			return eng.Run(ctx, world.Job{Seed: p.Seed, Plan: p.String()})
+		},
+		Fails: func(r *world.Result) bool {
+			return r.Status == c.result.Status &&
+				slices.ContainsFunc(r.Reasons, func(x world.Reason) bool { return x.Name == reason })
+		},
+		Stop: func(runs int) bool { return runs >= s.runs || s.cli.now().After(end) },
+		Progress: func(what string, p sim.Plan, runs int) {
+			fmt.Fprintf(stderr, "%6d runs: %-50s now %s\n", runs, what, sizeOf(p))
+		},
+	})
+}
+
+// write writes the files and prints before and after.
+func (s *shrinkRun) write(c *capsule, before sim.Plan, report *shrink.Report, stdout io.Writer) error {
+	dir := s.out
+	if dir == "" {
+		dir = c.dir
+		if info, err := os.Stat(regressionsDir); err == nil && info.IsDir() {
+			dir = regressionsDir
+		}
+	}
+	reason := report.Result.Reason()
+	for _, r := range report.Result.Reasons {
+		if r.Name == c.result.Reason().Name {
+			reason = r
+			break
+		}
+	}
+	name := regressionName(report.Plan, reason)
+	test, err := regressionTest(report.Plan, c.info.Command, reason)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return usagef("--out: %w", err)
+	}
+	plan := filepath.Join(dir, name+".plan")
+	file := filepath.Join(dir, name+"_test.go")
+	err = errors.Join(os.WriteFile(plan, []byte(report.Plan.String()), 0o666), os.WriteFile(file, test, 0o666))
+	if err != nil {
+		return fmt.Errorf("write the small plan: %w", err)
+	}
+	fmt.Fprintf(stdout, "before     %s\nafter      %s\n", sizeOf(before), sizeOf(report.Plan))
+	left := "nothing more can be taken away"
+	if !report.Minimal {
+		left = "the budget was used up: give more with --for and --runs"
+	}
+	fmt.Fprintf(stdout, "runs       %s, %s smaller: %s\n", count(report.Runs), plural(report.Steps, "step"), left)
+	fmt.Fprintf(stdout, "fails      %s: %s\n\n%s\n", reason.Name, indent(reason.Text, "           "), report.Plan)
+	fmt.Fprintf(stdout, "plan       %s\ntest       %s\nrun        kvsim run --plan %s%s\n", plan, file, quoteArg(plan),
+		(&engineOptions{name: c.info.Engine, scheduler: c.info.Scheduler}).flags())
+	return nil
+}
+
+// sizeOf says how large a plan is.
+func sizeOf(p sim.Plan) string {
+	return fmt.Sprintf("%s with %s each, %s, %s, %v of faults",
+		plural(p.World.Clients, "client"), plural(p.Workload.Ops, "operation"),
+		plural(p.World.Brokers, "broker"), plural(len(p.Faults), "fault"), p.Phases.Faults)
+}

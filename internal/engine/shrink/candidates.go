@@ -1,0 +1,258 @@
+package shrink
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kvsim/kvsim/sim"
+)
+
+// A candidate is a plan that is smaller than another one in one place. It may be
+// one that is not valid.
+type candidate struct {
+	what string
+	plan sim.Plan
+}
+
+// A pass lists candidates, the smallest first.
+type pass func(sim.Plan) []candidate
+
+// passes are in the order of how much they may save.
+var passes = []pass{
+	fewerFaults, fewerClients, fewerOps, noDeaths, plainWorkload, fewerKinds,
+	fewerBrokers, shorterPhases, smallerFaults,
+}
+
+// fewerFaults leaves out all faults, halves of them, quarters, and so on.
+func fewerFaults(p sim.Plan) []candidate {
+	var out []candidate
+	n := len(p.Faults)
+	for size := n; size > 0; size /= 2 {
+		for from := 0; from < n; from += size {
+			to := min(from+size, n)
+			q := p
+			q.Faults = slices.Concat(p.Faults[:from], p.Faults[to:])
+			out = append(out, candidate{fmt.Sprintf("%d of %d faults", len(q.Faults), n), q})
+		}
+	}
+	return out
+}
+
+// fewerClients gives faults of a client that is gone to one that is there.
+func fewerClients(p sim.Plan) []candidate {
+	var out []candidate
+	for _, n := range smaller(p.World.Clients, 1) {
+		q := p
+		q.World.Clients = n
+		q.Phases.DeadClients = min(p.Phases.DeadClients, n-1)
+		q.Faults = mapFaults(p.Faults, func(name, value string) string {
+			if name != "client" || len(value) < 2 {
+				return value
+			}
+			if i, err := strconv.Atoi(value[1:]); err == nil && i > n {
+				return "c" + strconv.Itoa((i-1)%n+1)
+			}
+			return value
+		})
+		out = append(out, candidate{fmt.Sprintf("%d of %d clients", n, p.World.Clients), q})
+	}
+	return out
+}
+
+func fewerOps(p sim.Plan) []candidate {
+	var out []candidate
+	for _, n := range smaller(p.Workload.Ops, 1) {
+		q := p
+		q.Workload.Ops = n
+		out = append(out, candidate{fmt.Sprintf("%d of %d operations a client", n, p.Workload.Ops), q})
+	}
+	return out
+}
+
+func noDeaths(p sim.Plan) []candidate {
+	var out []candidate
+	if p.Phases.DeadClients > 0 {
+		q := p
+		q.Phases.DeadClients = 0
+		out = append(out, candidate{"no client dies", q})
+	}
+	if p.Phases.DeadBroker != "" {
+		q := p
+		q.Phases.DeadBroker = ""
+		out = append(out, candidate{"no broker dies", q})
+	}
+	return out
+}
+
+// plainWorkload takes what makes a workload hard out of it.
+func plainWorkload(p sim.Plan) []candidate {
+	var out []candidate
+	for _, s := range []struct {
+		what  string
+		value *int
+		least int
+	}{
+		{"workers", &p.Workload.Workers, 1},
+		{"keys", &p.Workload.Keys, 1},
+		{"the longest burst", &p.Workload.Burst, 1},
+		{"bytes of the largest value", &p.Workload.Value, 0},
+	} {
+		old := *s.value
+		for _, n := range smaller(old, s.least) {
+			*s.value = n
+			out = append(out, candidate{fmt.Sprintf("%s: %d of %d", s.what, n, old), p})
+		}
+		*s.value = old
+	}
+	if p.Workload.Zipf != 0 {
+		p.Workload.Zipf = 0
+		out = append(out, candidate{"keys are chosen evenly", p})
+	}
+	return out
+}
+
+// fewerKinds takes kinds of operations out of the workload.
+func fewerKinds(p sim.Plan) []candidate {
+	var out []candidate
+	for _, k := range []struct {
+		what   string
+		weight *int
+	}{
+		{"batch", &p.Workload.Batch},
+		{"range", &p.Workload.Range},
+		{"barrier-range", &p.Workload.BarrierRange},
+		{"barrier-get", &p.Workload.BarrierGet},
+		{"wait", &p.Workload.Wait},
+		{"sync", &p.Workload.Sync},
+		{"delete", &p.Workload.Delete},
+		{"get", &p.Workload.Get},
+		{"put", &p.Workload.Put},
+	} {
+		if old := *k.weight; old != 0 {
+			*k.weight = 0
+			out = append(out, candidate{"no " + k.what, p})
+			*k.weight = old
+		}
+	}
+	return out
+}
+
+func fewerBrokers(p sim.Plan) []candidate {
+	var out []candidate
+	for _, n := range smaller(p.World.Brokers, 1) {
+		q := p
+		q.World.Brokers = n
+		out = append(out, candidate{fmt.Sprintf("%d of %d brokers", n, p.World.Brokers), q})
+	}
+	return out
+}
+
+func shorterPhases(p sim.Plan) []candidate {
+	var out []candidate
+	for _, s := range []struct {
+		what string
+		d    *time.Duration
+	}{
+		{"the phase before the faults", &p.Phases.Before},
+		{"the phase of the faults", &p.Phases.Faults},
+		{"the phase after the faults", &p.Phases.After},
+		{"the patience of faults", &p.Phases.Patience},
+	} {
+		old := *s.d
+		for _, d := range shorter(old) {
+			*s.d = d
+			out = append(out, candidate{fmt.Sprintf("%s: %v of %v", s.what, d, old), p})
+		}
+		*s.d = old
+	}
+	return out
+}
+
+// smallerFaults makes each duration and each number of a fault smaller.
+func smallerFaults(p sim.Plan) []candidate {
+	var out []candidate
+	for i, f := range p.Faults {
+		for _, text := range smallerTexts(f.String()) {
+			g, err := sim.ParseFault(text)
+			if err != nil {
+				continue
+			}
+			q := p
+			q.Faults = slices.Clone(p.Faults)
+			q.Faults[i] = g
+			out = append(out, candidate{text, q})
+		}
+	}
+	return out
+}
+
+// smallerTexts lists the lines that differ from a fault's in one smaller value.
+// What names a client or a broker has no size.
+func smallerTexts(line string) []string {
+	words := strings.Split(line, " ")
+	var out []string
+	with := func(i int, word string) {
+		changed := slices.Clone(words)
+		changed[i] = word
+		out = append(out, strings.Join(changed, " "))
+	}
+	for i, word := range words {
+		name, value, ok := strings.Cut(word, "=")
+		if !ok || name == "client" || name == "broker" {
+			continue
+		}
+		if n, err := strconv.Atoi(value); err == nil {
+			for _, m := range smaller(n, 1) {
+				with(i, fmt.Sprintf("%s=%d", name, m))
+			}
+		} else if d, err := time.ParseDuration(value); err == nil {
+			for _, e := range shorter(d) {
+				with(i, fmt.Sprintf("%s=%v", name, e))
+			}
+		}
+	}
+	return out
+}
+
+// mapFaults changes the values of all faults. A fault that cannot be read then
+// stays as it is.
+func mapFaults(faults []sim.Fault, change func(name, value string) string) []sim.Fault {
+	out := make([]sim.Fault, len(faults))
+	for i, f := range faults {
+		words := strings.Split(f.String(), " ")
+		for j, word := range words {
+			if name, value, ok := strings.Cut(word, "="); ok {
+				words[j] = name + "=" + change(name, value)
+			}
+		}
+		out[i] = f
+		if g, err := sim.ParseFault(strings.Join(words, " ")); err == nil {
+			out[i] = g
+		}
+	}
+	return out
+}
+
+// smaller lists numbers from least on below n: few, far apart at first.
+func smaller(n, least int) []int {
+	var out []int
+	for gap := n - least; gap > 0; gap /= 2 {
+		out = append(out, n-gap)
+	}
+	return out
+}
+
+// shorter lists durations below d that are worth a try.
+func shorter(d time.Duration) []time.Duration {
+	var out []time.Duration
+	for _, e := range []time.Duration{0, d / 8, d / 2} {
+		e = e.Round(time.Millisecond)
+		if e < d && !slices.Contains(out, e) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
