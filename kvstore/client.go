@@ -152,6 +152,7 @@ func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLo
 				c.fail(errors.New("a hook called runtime.Goexit"))
 			}
 		}()
+		c.hooks.bind()
 		err := t.run(ctx)
 		ended = true
 		if err != nil {

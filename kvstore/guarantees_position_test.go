@@ -251,7 +251,9 @@ func TestRangeShowsOnePrefixWhileWritesGoOn(t *testing.T) {
 		"plain":  func() kvstore.Storage { return newPlain() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+			opts := withTopic(1)
+			opts.Network.Latency = latency(100 * time.Microsecond) // else the writer would never let time pass
+			inWorld(t, opts, func(t *testing.T, w *world) {
 				writer, reader := w.open("writer"), w.openOn("reader", storage())
 				stop := make(chan struct{})
 				var wg sync.WaitGroup
@@ -274,7 +276,9 @@ func TestRangeShowsOnePrefixWhileWritesGoOn(t *testing.T) {
 							t.Fatal(err)
 						}
 						var n int
-						fmt.Sscan(string(kv.Value), &n)
+						if _, err := fmt.Sscan(string(kv.Value), &n); err != nil {
+							t.Fatal(err)
+						}
 						if string(kv.Key) == "a" {
 							a = n
 							time.Sleep(time.Millisecond) // let writes pass

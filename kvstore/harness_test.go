@@ -2,7 +2,6 @@ package kvstore_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -139,14 +138,6 @@ func (w *world) want(c *kvstore.Client, key, value string) {
 	got, err := c.Get(w.t.Context(), []byte(key))
 	if err != nil || string(got) != value {
 		w.t.Errorf("Get(%q) = %q, %v; want %q", key, got, err, value)
-	}
-}
-
-func (w *world) wantMissing(c *kvstore.Client, key string) {
-	w.t.Helper()
-	got, err := c.Get(w.t.Context(), []byte(key))
-	if !errors.Is(err, kvstore.ErrNotFound) {
-		w.t.Errorf("Get(%q) = %q, %v; want ErrNotFound", key, got, err)
 	}
 }
 

@@ -40,9 +40,16 @@ type hooks struct {
 	logger   *slog.Logger
 	panics   atomic.Int64
 
-	// running is the id of the goroutine that is inside a hook, 0 for none.
-	running atomic.Uint64
+	// goroutine is the id of the one that calls the hooks. It is written
+	// before the first call.
+	goroutine uint64
+
+	// running says that a hook is being called.
+	running atomic.Bool
 }
+
+// bind makes the caller the goroutine that calls the hooks.
+func (h *hooks) bind() { h.goroutine = goroutineID() }
 
 func (h *hooks) any() bool { return len(h.onSet)+len(h.onDelete) > 0 }
 
@@ -61,8 +68,8 @@ func (h *hooks) call(r Record) {
 }
 
 func (h *hooks) guard(r Record, fn func()) {
-	h.running.Store(goroutineID())
-	defer h.running.Store(0)
+	h.running.Store(true)
+	defer h.running.Store(false)
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -81,8 +88,7 @@ func (h *hooks) guard(r Record, fn func()) {
 // inside reports whether the caller runs inside a hook of this client. The
 // costly part, the id of the goroutine, is asked for only while a hook runs.
 func (h *hooks) inside() bool {
-	running := h.running.Load()
-	return running != 0 && running == goroutineID()
+	return h.running.Load() && h.goroutine == goroutineID()
 }
 
 // goroutineID takes the id from the first line of the stack, "goroutine 12 [".

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // Defaults that differ from franz-go's. A user's options override them.
@@ -76,7 +78,7 @@ func defaultBackoff(failures int) time.Duration {
 		d = 50 * time.Millisecond << max(0, failures-1)
 	}
 	d = min(d, time.Second)
-	return d*4/5 + rand.N(d*2/5) //nolint:gosec // jitter needs no secret
+	return d*4/5 + rand.N(d*2/5) //nolint:forbidigo // the default only: kgo.RetryBackoffFn replaces it
 }
 
 // newKafka makes the kgo client that everything but writing goes through, and
@@ -106,6 +108,9 @@ func checkPromises(cl *kgo.Client) error {
 	if seeds, ok := cl.OptValue(kgo.SeedBrokers).([]string); ok && len(seeds) == 1 && seeds[0] == noSeed {
 		return errors.New("no brokers: use WithBrokers, or kgo.SeedBrokers in WithKafkaOptions")
 	}
+	if v, ok := cl.OptValue(kgo.MaxVersions).(*kversion.Versions); ok && v != nil && !modern(v) {
+		return errors.New("kafka option kgo.MaxVersions can't be used with the store: it names a version before Kafka 0.11, which knows no record batches and no idempotent writes: a retried write could be in the log twice")
+	}
 	for _, g := range guards {
 		got := cl.OptValue(g.opt)
 		if reflect.DeepEqual(got, g.want) || isZero(g.want) && isZero(got) {
@@ -114,6 +119,17 @@ func checkPromises(cl *kgo.Client) error {
 		return fmt.Errorf("kafka option kgo.%s can't be used with the store: %s", g.name, g.reason)
 	}
 	return nil
+}
+
+// modern reports whether the protocol has record batches, idempotent writes and
+// fetches of committed records only. Without them kgo falls back in silence.
+func modern(v *kversion.Versions) bool {
+	for key, least := range map[kmsg.Key]int16{kmsg.Produce: 3, kmsg.Fetch: 4, kmsg.InitProducerID: 0} {
+		if most, ok := v.LookupMaxKeyVersion(int16(key)); !ok || most < least {
+			return false
+		}
+	}
+	return true
 }
 
 func isZero(v any) bool {

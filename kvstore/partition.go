@@ -54,13 +54,6 @@ func newPartition(cl *kgo.Client, topic string) *partition {
 	return &partition{cl: cl, topic: topic, leader: noLeader, epoch: -1}
 }
 
-// current returns the leader last learned.
-func (p *partition) current() leader {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.leader
-}
-
 // forget makes the next request look up the leader again, unless somebody did
 // so since.
 func (p *partition) forget(l leader) {
@@ -148,7 +141,7 @@ func (p *partition) lead(ctx context.Context) (leader, [16]byte, error) {
 
 // ask sends req to the leader and forgets the leader when the answer says, or
 // the missing answer suggests, that it is another broker now.
-func (p *partition) ask(ctx context.Context, l leader, req kmsg.Request, code func(kmsg.Response) (int16, error)) (kmsg.Response, error) {
+func (p *partition) ask(ctx context.Context, l leader, req kmsg.Request, code func(kmsg.Response) (int16, error)) error {
 	resp, err := p.cl.Broker(int(l.node)).Request(ctx, req)
 	if err == nil {
 		var c int16
@@ -158,9 +151,9 @@ func (p *partition) ask(ctx context.Context, l leader, req kmsg.Request, code fu
 	}
 	if err != nil {
 		p.forget(l)
-		return resp, fmt.Errorf("%s at broker %d: %w", kmsg.NameForKey(req.Key()), l.node, err)
+		return fmt.Errorf("%s at broker %d: %w", kmsg.NameForKey(req.Key()), l.node, err)
 	}
-	return resp, nil
+	return nil
 }
 
 // Timestamps with a meaning of their own in a ListOffsets request.
@@ -186,7 +179,7 @@ func (p *partition) listOffset(ctx context.Context, at int64) (int64, error) {
 	req.Topics = append(req.Topics, t)
 
 	var offset int64
-	_, err = p.ask(ctx, l, req, func(r kmsg.Response) (int16, error) {
+	err = p.ask(ctx, l, req, func(r kmsg.Response) (int16, error) {
 		resp := r.(*kmsg.ListOffsetsResponse)
 		if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 			return 0, errors.New("answer without our partition")
@@ -215,7 +208,7 @@ func (p *partition) epochEnd(ctx context.Context, epoch int32) (known int32, end
 	t.Partitions = append(t.Partitions, rp)
 	req.Topics = append(req.Topics, t)
 
-	_, err = p.ask(ctx, l, req, func(r kmsg.Response) (int16, error) {
+	err = p.ask(ctx, l, req, func(r kmsg.Response) (int16, error) {
 		resp := r.(*kmsg.OffsetForLeaderEpochResponse)
 		if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 			return 0, errors.New("answer without our partition")
@@ -264,7 +257,7 @@ func (p *partition) fetch(ctx context.Context, offset int64, lim fetchLimits, op
 	req.Topics = append(req.Topics, t)
 
 	var part kmsg.FetchResponseTopicPartition
-	_, err = p.ask(ctx, l, fetchRequest(req, id), func(r kmsg.Response) (int16, error) {
+	err = p.ask(ctx, l, fetchRequest(req, id), func(r kmsg.Response) (int16, error) {
 		resp := r.(*kmsg.FetchResponse)
 		if resp.ErrorCode != 0 {
 			return resp.ErrorCode, nil
@@ -280,7 +273,8 @@ func (p *partition) fetch(ctx context.Context, offset int64, lim fetchLimits, op
 		return out, err
 	}
 	opts.Offset, opts.Topic, opts.Partition = offset, p.topic, partitionNumber
-	return out, decode(&out, &part, opts, dec)
+	err = decode(&out, &part, opts, dec)
+	return out, err
 }
 
 const readCommitted = 1

@@ -88,7 +88,7 @@ func newSchemaRegistry(cfg *srConfig, want protoreflect.FullName) (*schemaRegist
 		return nil, fmt.Errorf("read back schema id %d of subject %q: %w: no message %s: it has %s",
 			id, cfg.subject, ErrSchemaMismatch, want, schema.listing())
 	}
-	r.header, err = appendWireHeader(nil, id, index)
+	r.header, err = wireHeader(id, index)
 	return r, err
 }
 

@@ -1,6 +1,7 @@
 package kvstore_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -114,7 +115,7 @@ func TestNestedMessage(t *testing.T) {
 		f := newFakeRegistry()
 		serde := registrySerde(t, f, inner, file, kvstore.WithMessageName(name))
 		b := mustSerialize(t, serde, named(inner, "ann"))
-		if want := []byte{0, 0, 0, 0, 1, 4, 2, 2}; string(b[:len(want)]) != string(want) {
+		if want := []byte{0, 0, 0, 0, 1, 4, 2, 2}; !bytes.Equal(b[:len(want)], want) {
 			t.Errorf("Serialize = %x, want the header %x", b, want)
 		}
 		wantMessage(t, serde, b, named(inner, "ann"))
@@ -272,7 +273,7 @@ func TestSameSchemaKeepsItsID(t *testing.T) {
 	user := compile(t, "acme.User", userSchema, nil)
 	first := mustSerialize(t, registrySerde(t, f, user, userSchema), named(user, "ann"))
 	second := mustSerialize(t, registrySerde(t, f, user, userSchema), named(user, "ann"))
-	if string(first) != string(second) {
+	if !bytes.Equal(first, second) {
 		t.Errorf("Serialize = %x and %x, want the same", first, second)
 	}
 	if n := f.calls["POST /subjects/s/versions"]; n != 2 {

@@ -31,5 +31,6 @@ func (l *repeatLog) warn(message string, err error) {
 	omitted := l.omitted
 	l.last, l.message, l.omitted = now, message, 0
 	l.mu.Unlock()
-	l.logger.Warn(message, "topic", l.topic, "error", err, "omitted", omitted)
+	l.logger.Warn(message, //nolint:sloglint // callers pass constants
+		"topic", l.topic, "error", err, "omitted", omitted)
 }

@@ -1,6 +1,7 @@
 package kvstore_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"testing"
@@ -36,7 +37,7 @@ func TestJSONRoundTrip(t *testing.T) {
 			rt.Fatalf("Deserialize(%s) differs (-want +got):\n%s", b, diff)
 		}
 		again, err := serde.Serialize(got)
-		if err != nil || string(again) != string(b) {
+		if err != nil || !bytes.Equal(again, b) {
 			rt.Fatalf("Serialize(Deserialize(%s)) = %s, %v", b, again, err)
 		}
 	})

@@ -26,12 +26,12 @@ const wireMagic = 0
 // firstMessage is the index of the first message of a file. Nobody changes it.
 var firstMessage = []int{0}
 
-// appendWireHeader appends the header for the message at index of schema id.
-func appendWireHeader(b []byte, id int, index []int) ([]byte, error) {
+// wireHeader returns the header for the message at index of schema id.
+func wireHeader(id int, index []int) ([]byte, error) {
 	if id <= 0 || id > math.MaxUint32 {
 		return nil, fmt.Errorf("schema id %d does not fit the wire format: want 1 to %d", id, uint32(math.MaxUint32))
 	}
-	return new(sr.ConfluentHeader).AppendEncode(b, id, index)
+	return new(sr.ConfluentHeader).AppendEncode(nil, id, index)
 }
 
 // parseWireHeader splits b into schema id, message index and encoded message.

@@ -60,8 +60,8 @@ func TestParseWireHeaderRefusesWhatIsNotOne(t *testing.T) {
 
 func TestAppendWireHeaderRefusesImpossibleIDs(t *testing.T) {
 	for _, id := range []int{-1, 0, math.MaxUint32 + 1} {
-		if b, err := appendWireHeader(nil, id, firstMessage); err == nil {
-			t.Errorf("appendWireHeader(%d) = %x, want an error", id, b)
+		if b, err := wireHeader(id, firstMessage); err == nil {
+			t.Errorf("wireHeader(%d) = %x, want an error", id, b)
 		}
 	}
 }
@@ -72,9 +72,9 @@ func TestWireHeaderRoundTrip(t *testing.T) {
 		index := rapid.SliceOfN(rapid.IntRange(0, math.MaxInt32), 1, 8).Draw(t, "index")
 		message := rapid.SliceOf(rapid.Byte()).Draw(t, "message")
 
-		b, err := appendWireHeader(nil, id, index)
+		b, err := wireHeader(id, index)
 		if err != nil {
-			t.Fatalf("appendWireHeader(%d, %v): %v", id, index, err)
+			t.Fatalf("wireHeader(%d, %v): %v", id, index, err)
 		}
 		gotID, gotIndex, gotMessage, err := parseWireHeader(append(b, message...))
 		if err != nil || gotID != id || !slices.Equal(gotIndex, index) || !bytes.Equal(gotMessage, message) {
@@ -103,9 +103,9 @@ func FuzzParseWireHeader(f *testing.F) {
 		if id == 0 {
 			return // readable, but nothing writes it
 		}
-		again, err := appendWireHeader(nil, id, index)
+		again, err := wireHeader(id, index)
 		if err != nil {
-			t.Fatalf("appendWireHeader(%d, %v): %v", id, index, err)
+			t.Fatalf("wireHeader(%d, %v): %v", id, index, err)
 		}
 		id2, index2, rest2, err := parseWireHeader(append(again, rest...))
 		if err != nil || id2 != id || !slices.Equal(index2, index) || !bytes.Equal(rest2, rest) {

@@ -51,23 +51,26 @@ const missingTopicGrace = 5 * time.Second
 // for good (and returns why).
 func (t *tail) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		err := t.step(ctx)
-		if err == nil {
+		if err := t.step(ctx); err == nil {
 			t.failures = 0
 			t.missing = time.Time{}
 			t.health.flowing()
-			continue
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err := t.fatal(err); err != nil {
+		} else if err := t.failed(ctx, err); err != nil {
 			return err
 		}
-		t.stall(err)
-		t.failures++
-		sleep(ctx, t.backoff(t.failures))
 	}
+	return nil
+}
+
+// failed deals with an error of a step: it waits before the next try, or returns
+// the error that ends the client.
+func (t *tail) failed(ctx context.Context, err error) error {
+	if end := t.fatal(err); end != nil || ctx.Err() != nil {
+		return end
+	}
+	t.stall(err)
+	t.failures++
+	sleep(ctx, t.backoff(t.failures))
 	return nil
 }
 

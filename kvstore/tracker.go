@@ -228,11 +228,13 @@ func (t *tracker) release(w *waiter, err error) {
 // waitHeap orders waiters by target, lowest first.
 type waitHeap []*waiter
 
-func (h waitHeap) Len() int           { return len(h) }
-func (h waitHeap) Less(i, j int) bool { return h[i].target < h[j].target }
-func (h waitHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
+func (h *waitHeap) Len() int           { return len(*h) }
+func (h *waitHeap) Less(i, j int) bool { return (*h)[i].target < (*h)[j].target }
+
+func (h *waitHeap) Swap(i, j int) {
+	a := *h
+	a[i], a[j] = a[j], a[i]
+	a[i].index, a[j].index = i, j
 }
 
 // Push is part of heap.Interface.

@@ -75,10 +75,10 @@ func (b *TypedBatch[T]) begin() error {
 		return &WriteError{Op: "execute", Outcome: ErrRefused, Revision: -1, Cause: ErrBatchExecuted}
 	}
 	b.executed = true
-	switch {
-	case b.badCount == 0:
+	switch b.badCount {
+	case 0:
 		return nil
-	case b.badCount == 1:
+	case 1:
 		return refusedValue("execute", b.badKey, b.badErr)
 	}
 	return refusedValue("execute", b.badKey, fmt.Errorf("%w (the first of %d such values)", b.badErr, b.badCount))

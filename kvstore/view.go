@@ -130,13 +130,11 @@ func (v *indexView) write(ctx context.Context, items []KeyValue) error {
 		return v.batch.ApplyBatch(ctx, items)
 	}
 	for _, it := range items {
-		var err error
-		if it.Value == nil {
-			err = v.s.Delete(ctx, it.Key)
-		} else {
-			err = v.s.Set(ctx, it.Key, it.Value)
-		}
-		if err != nil && !(it.Value == nil && isNotFound(err)) {
+		if it.Value != nil {
+			if err := v.s.Set(ctx, it.Key, it.Value); err != nil {
+				return err
+			}
+		} else if err := v.s.Delete(ctx, it.Key); err != nil && !isNotFound(err) {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package kvstore_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
@@ -26,7 +27,7 @@ func TestWrapOnSetErrReportsEachValueItCannotRead(t *testing.T) {
 		func(key []byte, v int) { got = append(got, fmt.Sprintf("%s=%d", key, v)) },
 		func(key []byte, err error) {
 			var decode *kvstore.DecodeError
-			if !errors.As(err, &decode) || string(decode.Key) != string(key) || decode.Cause == nil {
+			if !errors.As(err, &decode) || !bytes.Equal(decode.Key, key) || decode.Cause == nil {
 				t.Errorf("error = %#v, want a DecodeError of key %q", err, key)
 			}
 			got = append(got, fmt.Sprintf("%s: %v", key, err))

@@ -91,11 +91,10 @@ func (c *Client) syncWrite(ctx context.Context, changes []change, fail func(erro
 	if err := c.Sync(ctx); err != nil {
 		return fail(ErrOutcomeUnknown, err, -1)
 	}
-	e, err := c.GetEntry(ctx, changes[len(changes)-1].key)
-	if err != nil {
-		return -1, nil
+	if e, err := c.GetEntry(ctx, changes[len(changes)-1].key); err == nil {
+		return e.Revision, nil
 	}
-	return e.Revision, nil
+	return -1, nil // done, but overwritten by a delete since
 }
 
 // admissible checks what can be refused without asking Kafka.
