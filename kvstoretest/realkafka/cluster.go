@@ -1,0 +1,215 @@
+package realkafka
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
+
+// opTimeout bounds each thing that a test asks of the brokers.
+const opTimeout = 3 * time.Minute
+
+// Cluster is a cluster in the hands of one test. What can't be done fails the
+// test with the reason.
+type Cluster struct {
+	t testing.TB
+	k *Kafka
+}
+
+// Start gives a test real brokers. Where there are none it skips the test and
+// says why, or fails it with KVSIM_REQUIRE_KAFKA=1. The cluster is shared with
+// the other tests of the binary that asked for the same options, unless
+// [Own] is among them or TestMain does not call [Run].
+//
+// Tests that stop brokers must not run in parallel with others on the same
+// cluster: give them Own.
+func Start(t testing.TB, opts ...Option) *Cluster {
+	t.Helper()
+	cfg, err := newConfig(opts)
+	if err != nil {
+		t.Fatalf("realkafka: %v", err)
+	}
+	if len(cfg.external) > 0 && (len(cfg.settings) > 0 || cfg.brokers > 1 || cfg.own) {
+		miss(t, "the test needs brokers of its own, and %s names existing ones", EnvBrokers)
+	}
+	k, err := acquire(t, cfg)
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		miss(t, "%v", err)
+	case err != nil:
+		t.Fatalf("realkafka: %v", err)
+	}
+	return &Cluster{t: t, k: k}
+}
+
+// miss skips a test that can't be run here, or fails it where it must.
+func miss(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if v := os.Getenv(EnvRequire); v != "" && v != "0" && v != "false" {
+		t.Fatalf("realkafka: "+format+" ("+EnvRequire+" is set)", args...)
+	}
+	t.Skipf("realkafka: "+format, args...)
+}
+
+// Kafka returns the cluster apart from the test, with methods that return
+// errors. The test must not close it.
+func (c *Cluster) Kafka() *Kafka { return c.k }
+
+// Brokers returns the addresses of all brokers, broker 1 first.
+func (c *Cluster) Brokers() []string { return c.k.Brokers() }
+
+// Version returns what runs, such as "Apache Kafka 4.4.0".
+func (c *Cluster) Version() string { return c.k.Version() }
+
+// Admin returns a client for admin requests. It is closed with the cluster.
+func (c *Cluster) Admin() *kadm.Client { return c.k.Admin() }
+
+func (c *Cluster) context() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.t.Context(), opTimeout)
+}
+
+func (c *Cluster) check(err error) {
+	c.t.Helper()
+	if errors.Is(err, ErrExternal) {
+		miss(c.t, "%v", err)
+	}
+	if err != nil {
+		c.t.Fatalf("realkafka: %v", err)
+	}
+}
+
+// Name returns a topic name that no other test uses, of a topic that does not
+// exist; if it exists when the test ends, it is deleted.
+func (c *Cluster) Name() string {
+	name := "kvsim-" + strings.ToLower(strings.Map(nameRune, c.t.Name())) + "-" + strings.ToLower(unique())
+	c.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		// It may be gone already, and the cluster may be broken by a failure.
+		_, _ = c.k.admin.DeleteTopic(ctx, name)
+	})
+	return name
+}
+
+// nameRune maps what a topic name can't have to '-'.
+func nameRune(r rune) rune {
+	if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' {
+		return r
+	}
+	return '-'
+}
+
+// Topic creates a topic of one partition with [TopicConfigs] and the settings
+// given, which win, and returns its name. It is deleted when the test ends.
+func (c *Cluster) Topic(settings map[string]string) string {
+	c.t.Helper()
+	name := c.Name()
+	ctx, cancel := c.context()
+	defer cancel()
+	c.check(c.k.CreateTopic(ctx, name, settings))
+	return name
+}
+
+// StopBroker shuts a broker down. It is started again when the test ends, if
+// not before.
+func (c *Cluster) StopBroker(broker int) {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	c.mend(broker)
+	c.check(c.k.StopBroker(ctx, broker))
+}
+
+// KillBroker ends a broker as a crash does. It is started again when the test
+// ends, if not before.
+func (c *Cluster) KillBroker(broker int) {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	c.mend(broker)
+	c.check(c.k.KillBroker(ctx, broker))
+}
+
+// mend starts the broker when the test ends.
+func (c *Cluster) mend(broker int) {
+	if c.k.External() {
+		return
+	}
+	c.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
+		defer cancel()
+		if err := c.k.StartBroker(ctx, broker); err != nil {
+			c.t.Errorf("realkafka: %v", err)
+		}
+	})
+}
+
+// StartBroker starts a stopped broker with its data and on its port, and
+// returns when it answers.
+func (c *Cluster) StartBroker(broker int) {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	c.check(c.k.StartBroker(ctx, broker))
+}
+
+// Leader returns the broker that leads a topic's partition 0, and its epoch.
+func (c *Cluster) Leader(topic string) (broker int, epoch int32) {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	broker, epoch, err := c.k.Leader(ctx, topic)
+	c.check(err)
+	return broker, epoch
+}
+
+// MoveLeader makes a broker the leader of a topic's partition 0.
+func (c *Cluster) MoveLeader(topic string, to int) {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	c.check(c.k.MoveLeader(ctx, topic, to))
+}
+
+// Compact makes the broker compact a topic and returns when it did.
+func (c *Cluster) Compact(topic string) {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	c.check(c.k.Compact(ctx, topic))
+}
+
+// DeleteRecords deletes the records below an offset; -1 means all.
+func (c *Cluster) DeleteRecords(topic string, before int64) {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	_, err := c.k.DeleteRecords(ctx, topic, before)
+	c.check(err)
+}
+
+// ReadLog returns every record batch of a topic's partition 0.
+func (c *Cluster) ReadLog(topic string) []Batch {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	batches, err := c.k.ReadLog(ctx, topic)
+	c.check(err)
+	return batches
+}
+
+// Offsets returns the log start offset and the high watermark of a topic's
+// partition 0.
+func (c *Cluster) Offsets(topic string) (start, end int64) {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	start, end, err := c.k.Offsets(ctx, topic)
+	c.check(err)
+	return start, end
+}

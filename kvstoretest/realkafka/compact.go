@@ -1,0 +1,98 @@
+package realkafka
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// compactTimeout bounds Compact. Brokers of this package need about a second;
+// one with Kafka's defaults looks for work every 15 s.
+const compactTimeout = 90 * time.Second
+
+// Compact makes the broker's cleaner compact a topic and returns when it did:
+// of the records that were in the log before the call, each key has its last one
+// only, and no tombstone is left. The topic needs short delays, as
+// [TopicConfigs] has.
+//
+// Kafka never compacts the active segment, so the log has to grow past what is
+// to be compacted. It grows by aborted transactions, which take offsets but
+// which no reader of committed data sees. No open transaction may hold the log.
+func (k *Kafka) Compact(ctx context.Context, topic string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, compactTimeout,
+		fmt.Errorf("not within %v", compactTimeout))
+	defer cancel()
+	_, end, err := k.Offsets(ctx, topic)
+	if err != nil {
+		return err
+	}
+	cl, err := kgo.NewClient(
+		kgo.SeedBrokers(k.seeds...),
+		kgo.DefaultProduceTopic(topic),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.TransactionalID("kvsim-compact-"+unique()),
+		kgo.MetadataMinAge(50*time.Millisecond),
+		kgo.DisableClientMetrics(),
+	)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	rounds := 0
+	err = poll(ctx, 100*time.Millisecond, func() error {
+		// A segment is closed by the first append after segment.ms, and each
+		// closed segment is a reason for the cleaner to look again.
+		if rounds%10 == 0 {
+			if err := appendAborted(ctx, cl); err != nil {
+				return err
+			}
+		}
+		rounds++
+		batches, err := k.ReadLog(ctx, topic)
+		if err != nil {
+			return err
+		}
+		return compacted(batches, end)
+	})
+	if err != nil {
+		return fmt.Errorf("compact %s: %w", topic, err)
+	}
+	return nil
+}
+
+// appendAborted appends a transaction that is aborted.
+func appendAborted(ctx context.Context, cl *kgo.Client) error {
+	if err := cl.BeginTransaction(); err != nil {
+		return err
+	}
+	produced := cl.ProduceSync(ctx, &kgo.Record{Key: []byte("kvsim-compact"), Value: []byte{}}).FirstErr()
+	if err := cl.EndTransaction(ctx, kgo.TryAbort); err != nil {
+		return fmt.Errorf("abort: %w", err)
+	}
+	return produced
+}
+
+// compacted tells what below end the cleaner has still to remove.
+func compacted(batches []Batch, end int64) error {
+	last := map[string]int64{}
+	for _, b := range batches {
+		if b.Control {
+			continue
+		}
+		for _, r := range b.Records {
+			if r.Offset >= end {
+				break
+			}
+			if r.Value == nil {
+				return fmt.Errorf("the tombstone of %q at offset %d is still there", r.Key, r.Offset)
+			}
+			if before, ok := last[string(r.Key)]; ok {
+				return fmt.Errorf("%q is at offset %d and still at %d", r.Key, r.Offset, before)
+			}
+			last[string(r.Key)] = r.Offset
+		}
+	}
+	return nil
+}

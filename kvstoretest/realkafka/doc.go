@@ -1,0 +1,42 @@
+// Package realkafka gives tests real Kafka brokers.
+//
+//	func TestMain(m *testing.M) { os.Exit(realkafka.Run(m)) }
+//
+//	func TestSettings(t *testing.T) {
+//		k := realkafka.Start(t)
+//		kv, err := kvstore.NewClient(t.Context(), k.Topic(nil), memory.New(), kvstore.WithBrokers(k.Brokers()...))
+//		...
+//	}
+//
+// [Start] starts Apache Kafka in a container, or several brokers with
+// [WithBrokers], and shares it among the tests of a binary whose TestMain calls
+// [Run]. Every [Cluster.Topic] is a fresh topic. What a test breaks with the
+// methods of [Cluster] is mended when it ends.
+//
+// # Where the brokers come from
+//
+//	KVSIM_KAFKA_BROKERS=host:port,...  an existing cluster, on which brokers can't
+//	                                   be stopped; tests that need that are skipped
+//	KVSIM_KAFKA_IMAGE=apache/kafka:4.4.0  another image, see also WithImage
+//	KVSIM_REQUIRE_KAFKA=1              fail where the test would be skipped
+//
+// Without a Docker engine and without brokers, or when the image can't be had,
+// Start skips the test and says why. An image of Redpanda is told by its name.
+//
+// # Compaction
+//
+// Topics are tuned so that the broker's own cleaner compacts them within
+// seconds. [Cluster.Compact] makes it happen and returns when it did.
+//
+// # Ports
+//
+// A broker keeps its port when its container is stopped and started, as a
+// restarted broker has to: a port that Docker draws would be another one after
+// the start, and no client would find the broker again. So this package draws
+// the port, below those that systems hand out by themselves, and draws anew if
+// it is taken.
+//
+// # Without tests
+//
+// [Launch] and [Kafka] are the same without testing.TB, for programs.
+package realkafka

@@ -1,0 +1,194 @@
+package realkafka
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kbin"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Batch is one record batch of a log as the broker keeps it. All bytes are the
+// caller's own.
+type Batch struct {
+	FirstOffset   int64
+	LastOffset    int64 // of the batch as it was written, also after compaction
+	LeaderEpoch   int32
+	ProducerID    int64 // -1 for a producer that is not idempotent
+	ProducerEpoch int16
+	FirstSequence int32
+	Transactional bool
+	Control       bool // a batch of transaction markers
+	Records       []Record
+}
+
+// Record is one record of a log.
+type Record struct {
+	Offset    int64
+	Timestamp time.Time
+	Key       []byte // nil for a record without a key
+	Value     []byte // nil for a tombstone
+}
+
+// Marker tells what a control batch says: whether it commits.
+func (b *Batch) Marker() (commit, ok bool) {
+	if !b.Control || len(b.Records) == 0 || len(b.Records[0].Key) < 4 {
+		return false, false
+	}
+	return binary.BigEndian.Uint16(b.Records[0].Key[2:]) == 1, true
+}
+
+// ReadLog returns every batch of partition 0 of a topic, as far as the high
+// watermark: markers, aborted and open transactions and batches that compaction
+// emptied too. It asks the leader for raw bytes and reads them by itself.
+func (k *Kafka) ReadLog(ctx context.Context, topic string) ([]Batch, error) {
+	var out []Batch
+	err := poll(ctx, 100*time.Millisecond, func() error {
+		var err error
+		out, err = k.readLog(ctx, topic)
+		var ke *kerr.Error
+		if errors.As(err, &ke) && !ke.Retriable {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the log of %s: %w", topic, err)
+	}
+	return out, nil
+}
+
+func (k *Kafka) readLog(ctx context.Context, topic string) ([]Batch, error) {
+	start, end, err := k.Offsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	leader, _, err := k.Leader(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	var out []Batch
+	for at := start; at < end; {
+		raw, err := k.fetch(ctx, leader, topic, at)
+		if err != nil {
+			return nil, err
+		}
+		batches, err := parseBatches(raw)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range batches {
+			if b.LastOffset >= at {
+				out = append(out, b)
+				at = b.LastOffset + 1
+			}
+		}
+		if len(batches) == 0 {
+			break // compaction may leave nothing before the end
+		}
+	}
+	return out, nil
+}
+
+func (k *Kafka) fetch(ctx context.Context, leader int, topic string, from int64) ([]byte, error) {
+	req := kmsg.NewPtrFetchRequest()
+	req.ReplicaID = -1
+	req.SessionEpoch = -1
+	req.MaxBytes = 16 << 20
+	rt := kmsg.NewFetchRequestTopic()
+	rt.Topic = topic
+	rp := kmsg.NewFetchRequestTopicPartition()
+	rp.FetchOffset = from
+	rp.CurrentLeaderEpoch = -1
+	rp.PartitionMaxBytes = 16 << 20
+	rt.Partitions = append(rt.Partitions, rp)
+	req.Topics = append(req.Topics, rt)
+	// Version 12 is the last one that names topics instead of their ids.
+	answer, err := k.client.Broker(leader).Request(ctx, &fetchRequest{req})
+	if err != nil {
+		return nil, err
+	}
+	resp := answer.(*kmsg.FetchResponse)
+	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+		return nil, err
+	}
+	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
+		return nil, errors.New("the answer to a fetch has no partition")
+	}
+	p := resp.Topics[0].Partitions[0]
+	return p.RecordBatches, kerr.ErrorForCode(p.ErrorCode)
+}
+
+// fetchRequest is a fetch that goes out as version 12 at most.
+type fetchRequest struct{ *kmsg.FetchRequest }
+
+func (*fetchRequest) MaxVersion() int16 { return 12 }
+
+// parseBatches splits what a fetch brought. A broker cuts at a size, so the
+// last batch may be a part of one, which does not count.
+func parseBatches(raw []byte) ([]Batch, error) {
+	const headerBytes = 61
+	var out []Batch
+	for len(raw) >= headerBytes {
+		n := int(binary.BigEndian.Uint32(raw[8:])) + 12
+		if n < headerBytes {
+			return nil, fmt.Errorf("batch of %d bytes", n)
+		}
+		if n > len(raw) {
+			break
+		}
+		var rb kmsg.RecordBatch
+		if err := rb.ReadFrom(append([]byte(nil), raw[:n]...)); err != nil {
+			return nil, fmt.Errorf("batch header: %w", err)
+		}
+		b, err := parseBatch(&rb)
+		if err != nil {
+			return nil, fmt.Errorf("batch at offset %d: %w", rb.FirstOffset, err)
+		}
+		out = append(out, b)
+		raw = raw[n:]
+	}
+	return out, nil
+}
+
+func parseBatch(rb *kmsg.RecordBatch) (Batch, error) {
+	b := Batch{
+		FirstOffset:   rb.FirstOffset,
+		LastOffset:    rb.FirstOffset + int64(rb.LastOffsetDelta),
+		LeaderEpoch:   rb.PartitionLeaderEpoch,
+		ProducerID:    rb.ProducerID,
+		ProducerEpoch: rb.ProducerEpoch,
+		FirstSequence: rb.FirstSequence,
+		Transactional: rb.Attributes&0x10 != 0,
+		Control:       rb.Attributes&0x20 != 0,
+	}
+	raw, err := kgo.DefaultDecompressor().Decompress(rb.Records, kgo.CompressionCodecType(rb.Attributes&7))
+	if err != nil {
+		return b, err
+	}
+	for range rb.NumRecords {
+		// A record is its length and so many bytes.
+		length, skip := kbin.Varint(raw)
+		size := int(length) + skip
+		if skip == 0 || length < 0 || size > len(raw) {
+			return b, errors.New("records end early")
+		}
+		var r kmsg.Record
+		if err := r.ReadFrom(raw[:size]); err != nil {
+			return b, err
+		}
+		raw = raw[size:]
+		b.Records = append(b.Records, Record{
+			Offset:    rb.FirstOffset + int64(r.OffsetDelta),
+			Timestamp: time.UnixMilli(rb.FirstTimestamp + r.TimestampDelta64),
+			Key:       r.Key,
+			Value:     r.Value,
+		})
+	}
+	return b, nil
+}

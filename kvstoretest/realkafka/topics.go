@@ -1,0 +1,114 @@
+package realkafka
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// TopicConfigs returns the settings of topics for a store: compacted, with
+// segments, dirty ratio and delays so small that the broker's cleaner acts
+// within seconds. The caller owns the map.
+func TopicConfigs() map[string]string {
+	return map[string]string{
+		"cleanup.policy":            "compact",
+		"segment.ms":                "200",
+		"min.cleanable.dirty.ratio": "0.001",
+		"min.compaction.lag.ms":     "0",
+		"delete.retention.ms":       "100",
+		"file.delete.delay.ms":      "100",
+	}
+}
+
+// CreateTopic creates a topic of one partition, with TopicConfigs and the
+// settings given, which win. It returns when the partition has a leader.
+func (k *Kafka) CreateTopic(ctx context.Context, name string, settings map[string]string) error {
+	all := TopicConfigs()
+	maps.Copy(all, settings)
+	configs := map[string]*string{}
+	for key, value := range all {
+		configs[key] = kadm.StringPtr(value)
+	}
+	replicas := int16(-1) // as the cluster likes
+	if !k.External() {
+		replicas = int16(k.cfg.replicas())
+	}
+	_, err := k.admin.CreateTopic(ctx, 1, replicas, configs, name)
+	if err != nil {
+		return fmt.Errorf("create topic %s: %w", name, err)
+	}
+	if _, _, err := k.Leader(ctx, name); err != nil {
+		return fmt.Errorf("create topic %s: wait for its leader: %w", name, err)
+	}
+	return nil
+}
+
+// DeleteTopic deletes a topic and returns when no broker knows it any more.
+func (k *Kafka) DeleteTopic(ctx context.Context, name string) error {
+	if _, err := k.admin.DeleteTopic(ctx, name); err != nil {
+		return fmt.Errorf("delete topic %s: %w", name, err)
+	}
+	return poll(ctx, 50*time.Millisecond, func() error {
+		for broker := range max(1, len(k.nodes)) {
+			if !k.External() && k.stopped(broker+1) {
+				continue
+			}
+			md, err := k.admin.Metadata(ctx, name)
+			if err != nil {
+				return err
+			}
+			if md.Topics[name].Err != kerr.UnknownTopicOrPartition { //nolint:errorlint // kadm keeps the value
+				return fmt.Errorf("topic %s is still there", name)
+			}
+		}
+		return nil
+	})
+}
+
+func (k *Kafka) stopped(broker int) bool {
+	n := k.nodes[broker-1]
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.stopped
+}
+
+// DeleteRecords deletes the records of partition 0 below an offset; -1 means
+// all of them. It returns the new start of the log.
+func (k *Kafka) DeleteRecords(ctx context.Context, topic string, before int64) (int64, error) {
+	var offsets kadm.Offsets
+	offsets.Add(kadm.Offset{Topic: topic, Partition: 0, At: before, LeaderEpoch: -1})
+	answer, err := k.admin.DeleteRecords(ctx, offsets)
+	if err == nil {
+		err = answer.Error()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("delete records of %s below %d: %w", topic, before, err)
+	}
+	r, _ := answer.Lookup(topic, 0)
+	return r.LowWatermark, nil
+}
+
+// Offsets returns the log start offset and the high watermark of partition 0.
+func (k *Kafka) Offsets(ctx context.Context, topic string) (start, end int64, err error) {
+	starts, err := k.admin.ListStartOffsets(ctx, topic)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("log start of %s: %w", topic, err)
+	}
+	ends, err := k.admin.ListEndOffsets(ctx, topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("log end of %s: %w", topic, err)
+	}
+	s, _ := starts.Lookup(topic, 0)
+	e, _ := ends.Lookup(topic, 0)
+	return s.Offset, e.Offset, nil
+}
