@@ -46,8 +46,8 @@ func (c *Cluster) StartBroker(broker int32) error {
 	if err := c.checkBroker(broker); err != nil {
 		return err
 	}
-	c.opMu.Lock()
-	defer c.opMu.Unlock()
+	c.op.lock()
+	defer c.op.unlock()
 	c.mu.Lock()
 	undo := c.stopped[broker]
 	delete(c.stopped, broker)
@@ -112,8 +112,8 @@ func (c *Cluster) MoveLeader(topic string, n, to int32) error {
 	if err := c.checkBroker(to); err != nil {
 		return err
 	}
-	c.opMu.Lock()
-	defer c.opMu.Unlock()
+	c.op.lock()
+	defer c.op.unlock()
 	return c.moveLeader(partition{topic, n}, to)
 }
 
@@ -147,8 +147,8 @@ func (c *Cluster) MoveLeadersFrom(broker int32) error {
 	if err := c.checkBroker(broker); err != nil {
 		return err
 	}
-	c.opMu.Lock()
-	defer c.opMu.Unlock()
+	c.op.lock()
+	defer c.op.unlock()
 	to := broker
 	for i := 1; i < c.opts.Brokers; i++ {
 		if next := (broker + int32(i)) % int32(c.opts.Brokers); !c.Stopped(next) {

@@ -75,10 +75,12 @@ type Cluster struct {
 	net   *simnet.Network // nil on TCP
 	ports []int
 	done  chan struct{} // closed by Close
+	// dialDirect dials outside of the simulation; nil means TCP.
+	dialDirect func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Locks are taken in this order. A control, which runs inside kfake's
 	// loop, takes stateMu only: the loop serves whoever holds mu.
-	opMu    sync.Mutex // one operation that changes the log at a time
+	op      opLock     // one operation that changes the log at a time
 	mu      sync.Mutex // admin calls against Close; guards what follows
 	kfake   *kfake.Cluster
 	closed  bool
@@ -86,13 +88,10 @@ type Cluster struct {
 	stopped map[int32]func()
 	acls    []kmsg.CreateACLsRequestCreation
 
-	stateMu  sync.Mutex // guards what follows and the parts
-	parts    map[partition]*part
-	topics   map[[16]byte]string
-	rules    []*rule
-	gates    sync.WaitGroup // requests asleep in a broker
-	draining bool
-	slept    bool // a request has slept since kfake was started
+	stateMu sync.Mutex // guards what follows and the parts
+	parts   map[partition]*part
+	topics  map[[16]byte]string
+	rules   []*rule
 }
 
 // Start starts a cluster and creates its topics.
@@ -109,6 +108,7 @@ func Start(opts Options) (*Cluster, error) {
 	c := &Cluster{
 		opts:    opts,
 		done:    make(chan struct{}),
+		op:      make(opLock, 1),
 		stopped: make(map[int32]func()),
 		parts:   make(map[partition]*part),
 		topics:  make(map[[16]byte]string),
@@ -118,7 +118,7 @@ func Start(opts Options) (*Cluster, error) {
 		if err != nil {
 			return nil, fmt.Errorf("fakecluster: %w", err)
 		}
-		c.net = n
+		c.net, c.dialDirect = n, n.Direct
 	}
 	if err := c.boot(""); err != nil {
 		c.closeNetwork()
@@ -172,7 +172,6 @@ func (c *Cluster) boot(dir string) error {
 	c.installEpochs(k)
 	c.stateMu.Lock()
 	rules := slices.Clone(c.rules)
-	c.draining, c.slept = false, false
 	c.stateMu.Unlock()
 	for _, r := range rules {
 		r.install(k)
@@ -232,32 +231,12 @@ func (c *Cluster) Close() error {
 	}
 	c.closed = true
 	close(c.done)
-	c.drain()
 	c.kfake.Close()
 	c.closeNetwork()
 	if c.dir != "" {
 		return os.RemoveAll(c.dir)
 	}
 	return nil
-}
-
-// drain, called with mu held, wakes the requests that sleep in a broker and waits until they are
-// awake: closing kfake with two of them asleep leaks goroutines.
-func (c *Cluster) drain() {
-	c.stateMu.Lock()
-	c.draining = true
-	rules := slices.Clone(c.rules)
-	slept := c.slept
-	c.stateMu.Unlock()
-	for _, r := range rules {
-		r.wake()
-	}
-	c.gates.Wait()
-	if slept {
-		// A request that follows the last one to wake tells that kfake's
-		// loop has done with it.
-		_ = c.exclusiveLocked(func(*kfake.Cluster) error { return nil })
-	}
 }
 
 func (c *Cluster) closeNetwork() {
@@ -275,6 +254,22 @@ func (c *Cluster) do(fn func(*kfake.Cluster) error) error {
 		return ErrClosed
 	}
 	return fn(c.kfake)
+}
+
+// opLock is a lock that a goroutine can hold while simulated time passes: in a
+// bubble, time stands still as long as somebody waits for a sync.Mutex.
+type opLock chan struct{}
+
+func (l opLock) lock()   { l <- struct{}{} }
+func (l opLock) unlock() { <-l }
+
+// settle lets a moment of simulated time pass on a network with latency, so
+// that the steps of the harness happen at instants of their own, and what one
+// of them sets off is over before the next. The caller holds no mutex.
+func (c *Cluster) settle() {
+	if c.net != nil && !c.opts.Network.Latency.IsZero() {
+		time.Sleep(time.Microsecond)
+	}
 }
 
 // exclusive runs fn while kfake's loop stands still between two requests: it

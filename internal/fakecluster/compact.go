@@ -28,14 +28,15 @@ func (c *Cluster) Compact() error { return c.compact(true) }
 func (c *Cluster) CompactClosed() error { return c.compact(false) }
 
 func (c *Cluster) compact(marker bool) error {
-	c.opMu.Lock()
-	defer c.opMu.Unlock()
+	c.op.lock()
+	defer c.op.unlock()
 	if marker {
 		for _, tp := range c.known() {
 			if err := c.appendMarker(tp); err != nil {
 				return fmt.Errorf("fakecluster: compact %v: append marker: %w", tp, err)
 			}
 		}
+		c.settle()
 	}
 	err := c.erase(func(k *kfake.Cluster) error {
 		parts := c.known()

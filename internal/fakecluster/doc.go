@@ -11,8 +11,20 @@
 // named kfake_*.go, one place for each, each with a test that fails when kfake
 // changes so that the place can go.
 //
+// The differences that are made up for elsewhere: a draw of leaders (see
+// [Cluster.CreateTopic]), retention of compacted topics ([CompactConfigs]), the
+// last batch as active segment ([Cluster.Compact]), fetches that wait at a
+// former leader ([Cluster.MoveLeader]), producers forgotten in a crash
+// (producers.go), admin calls that hang after Close ([ErrClosed]), sleeping
+// requests ([Cluster.SlowBroker]). Left as they are: a record without a key is
+// taken on a compacted topic, LogAppendTime and min.insync.replicas are
+// ignored, a fetch answer has no diverging epoch, and ListOffsets gives the
+// first record that compaction left as the earliest offset.
+//
 // All methods are safe for concurrent use and return [ErrClosed] after
 // [Cluster.Close]. Everything works in real time, in a testing/synctest
 // bubble (in memory only; the cluster must be started inside the bubble) and
-// on GOOS=wasip1.
+// on GOOS=wasip1. In a bubble, build with -tags synctests when a network has
+// latency or faults: kgo waits for its own mutexes while requests are under
+// way, and without the tag time can stand still for good.
 package fakecluster

@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/simnet"
 )
 
 // ErrUndone is returned by Wait of a fault that was undone or used up before
@@ -38,8 +40,6 @@ type rule struct {
 	hits    int
 	ended   bool
 	changed chan struct{} // closed and replaced on a hit
-	over    chan struct{} // closed when ended, or by wake
-	woken   bool
 }
 
 var _ Fault = (*rule)(nil)
@@ -76,7 +76,6 @@ func (r *rule) Undo() {
 	r.ended = true
 	r.notify()
 	r.mu.Unlock()
-	r.wake()
 	r.c.stateMu.Lock()
 	r.c.rules = slices.DeleteFunc(r.c.rules, func(o *rule) bool { return o == r })
 	r.c.stateMu.Unlock()
@@ -86,14 +85,6 @@ func (r *rule) Undo() {
 func (r *rule) notify() {
 	close(r.changed)
 	r.changed = make(chan struct{})
-}
-
-// wake lets the requests go that the rule holds now.
-func (r *rule) wake() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	close(r.over)
-	r.over = make(chan struct{})
 }
 
 // take counts a hit. It reports false if the rule has ended.
@@ -124,7 +115,7 @@ func (c *Cluster) add(r *rule, count int) error {
 	if count <= 0 {
 		r.left = -1
 	}
-	r.changed, r.over = make(chan struct{}), make(chan struct{})
+	r.changed = make(chan struct{})
 	return c.do(func(k *kfake.Cluster) error {
 		c.stateMu.Lock()
 		c.rules = append(c.rules, r)
@@ -239,68 +230,38 @@ type Slow struct {
 	Count   int           // Count is the number of requests; 0 means until undone.
 }
 
-// SlowBroker delays requests inside the brokers. Requests of one connection
-// stay in order, so those behind a delayed one wait too, as in Kafka.
+// SlowBroker delays requests before the brokers act on them. Requests of one
+// connection stay in order, so those behind a delayed one wait too, as in
+// Kafka. The network does the waiting, at the brokers' end: kfake's own way to
+// let a request sleep (SleepControl) starts a second goroutine for the same
+// queue when requests of one connection sleep one after the other.
 func (c *Cluster) SlowBroker(s Slow) (Fault, error) {
 	if s.Delay < 0 {
 		return nil, fmt.Errorf("fakecluster: slow broker: delay %v is negative", s.Delay)
+	}
+	if s.Delay == 0 && s.Count != 0 {
+		return nil, fmt.Errorf("fakecluster: slow broker: a count of %d needs a delay: requests that are held are held until the fault is undone", s.Count)
 	}
 	for _, b := range s.Brokers {
 		if err := c.checkBroker(b); err != nil {
 			return nil, err
 		}
 	}
-	if len(s.Keys) == 0 {
-		s.Keys = []kmsg.Key{kmsg.Produce}
+	if err := c.do(func(*kfake.Cluster) error { return nil }); err != nil {
+		return nil, err
 	}
-	r := new(rule)
-	r.install = func(k *kfake.Cluster) {
-		for _, key := range s.Keys {
-			k.ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
-				if r.isOver() {
-					k.DropControl()
-					return nil, nil, false
-				}
-				c.sleep(k, r, s, req)
-				return nil, nil, false
-			})
+	if c.net == nil || c.opts.Network.Raw {
+		return nil, ErrNeedsMemory
+	}
+	t := simnet.Target{Brokers: s.Brokers, Dir: simnet.ToBroker, Keys: []int16{int16(kmsg.Produce)}}
+	if len(s.Keys) > 0 {
+		t.Keys = nil
+		for _, k := range s.Keys {
+			t.Keys = append(t.Keys, int16(k))
 		}
 	}
-	return r, c.add(r, s.Count)
-}
-
-func (c *Cluster) sleep(k *kfake.Cluster, r *rule, s Slow, req kmsg.Request) {
-	if p, ok := req.(*kmsg.ProduceRequest); ok && p.TimeoutMillis == harnessTimeout {
-		return
+	if s.Delay == 0 {
+		return c.net.Stall(t), nil
 	}
-	if len(s.Brokers) > 0 && !slices.Contains(s.Brokers, k.CurrentNode()) {
-		return
-	}
-	c.stateMu.Lock()
-	if c.draining {
-		c.stateMu.Unlock()
-		return
-	}
-	r.mu.Lock()
-	over := r.over
-	r.mu.Unlock()
-	c.gates.Add(1)
-	c.slept = true
-	c.stateMu.Unlock()
-	defer c.gates.Done()
-	if !r.take() {
-		return
-	}
-	k.SleepControl(func() {
-		var after <-chan time.Time
-		if s.Delay > 0 {
-			t := time.NewTimer(s.Delay)
-			defer t.Stop()
-			after = t.C
-		}
-		select {
-		case <-after:
-		case <-over:
-		}
-	})
+	return c.net.DelayNext(t, simnet.Latency{Min: s.Delay, Jitter: 1}, s.Count)
 }

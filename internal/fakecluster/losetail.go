@@ -27,8 +27,8 @@ import (
 // The new brokers keep their data in a directory under [Options.Dir], which
 // [Cluster.Close] removes.
 func (c *Cluster) LoseTail(topic string, n int32, from int64) ([]Batch, error) {
-	c.opMu.Lock()
-	defer c.opMu.Unlock()
+	c.op.lock()
+	defer c.op.unlock()
 	tp := partition{topic, n}
 	lost, err := c.loseTail(tp, from)
 	if err != nil {
@@ -41,8 +41,8 @@ func (c *Cluster) LoseTail(topic string, n int32, from int64) ([]Batch, error) {
 // records. It differs from [Cluster.RestartAll] in that open transactions are
 // aborted and that the brokers are really new.
 func (c *Cluster) Crash() error {
-	c.opMu.Lock()
-	defer c.opMu.Unlock()
+	c.op.lock()
+	defer c.op.unlock()
 	if _, err := c.loseTail(partition{n: -1}, 0); err != nil {
 		return fmt.Errorf("fakecluster: crash: %w", err)
 	}
@@ -170,7 +170,6 @@ func (c *Cluster) halt() (*image, map[partition]kfake.PartitionInfo, error) {
 			c.mu.Unlock()
 			return nil, nil, ErrClosed
 		}
-		c.drain()
 		behind := false
 		err := c.exclusiveLocked(func(k *kfake.Cluster) error {
 			im = image{}

@@ -34,8 +34,8 @@ type Tapped struct {
 // Tap starts to remember what is appended to a partition, from its present
 // log on. Calling it again returns the same tap.
 func (c *Cluster) Tap(topic string, n int32) (*Tap, error) {
-	c.opMu.Lock()
-	defer c.opMu.Unlock()
+	c.op.lock()
+	defer c.op.unlock()
 	tp := partition{topic, n}
 	var p *part
 	err := c.do(func(k *kfake.Cluster) (err error) {
@@ -62,8 +62,8 @@ func (c *Cluster) Tap(topic string, n int32) (*Tap, error) {
 // Batches returns all batches seen, with those of the present log up to now.
 // The byte slices are shared and must not be changed.
 func (t *Tap) Batches() ([]Tapped, error) {
-	t.c.opMu.Lock()
-	defer t.c.opMu.Unlock()
+	t.c.op.lock()
+	defer t.c.op.unlock()
 	t.c.stateMu.Lock()
 	p := t.c.parts[t.tp]
 	_, exists := t.c.topics[p.id]
@@ -79,7 +79,7 @@ func (t *Tap) Batches() ([]Tapped, error) {
 }
 
 // scan reads what was appended to a partition since the last scan. The caller
-// holds opMu.
+// holds op.
 func (c *Cluster) scan(tp partition, p *part) error {
 	for {
 		c.stateMu.Lock()
@@ -127,7 +127,7 @@ func (c *Cluster) known() []partition {
 }
 
 // erase runs fn, which takes records away, with kfake standing still and the
-// whole log scanned. The caller holds opMu.
+// whole log scanned. The caller holds op.
 func (c *Cluster) erase(fn func(*kfake.Cluster) error) error {
 	for {
 		parts := c.known()

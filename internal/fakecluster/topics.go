@@ -42,8 +42,8 @@ type epochStart struct {
 // CreateTopic creates a topic. The leader of partition p is broker p modulo
 // the number of brokers, other than in kfake, which draws it.
 func (c *Cluster) CreateTopic(t Topic) error {
-	c.opMu.Lock()
-	defer c.opMu.Unlock()
+	c.op.lock()
+	defer c.op.unlock()
 	return c.createTopic(t)
 }
 
@@ -104,8 +104,8 @@ func (c *Cluster) learn(k *kfake.Cluster, tp partition) (*part, error) {
 
 // DeleteTopic deletes a topic.
 func (c *Cluster) DeleteTopic(name string) error {
-	c.opMu.Lock()
-	defer c.opMu.Unlock()
+	c.op.lock()
+	defer c.op.unlock()
 	return c.deleteTopic(name)
 }
 
@@ -134,8 +134,8 @@ func (c *Cluster) deleteTopic(name string) error {
 // RecreateTopic deletes a topic and creates it again, empty, with the same
 // configurations and another topic id.
 func (c *Cluster) RecreateTopic(name string) error {
-	c.opMu.Lock()
-	defer c.opMu.Unlock()
+	c.op.lock()
+	defer c.op.unlock()
 	t := Topic{Name: name, Configs: make(map[string]string)}
 	err := c.do(func(k *kfake.Cluster) error {
 		ti := k.TopicInfo(name)
@@ -162,8 +162,8 @@ func (c *Cluster) RecreateTopic(name string) error {
 // DeleteRecords deletes the records of a partition below an offset; -1 means
 // all of them.
 func (c *Cluster) DeleteRecords(topic string, n int32, before int64) error {
-	c.opMu.Lock()
-	defer c.opMu.Unlock()
+	c.op.lock()
+	defer c.op.unlock()
 	tp := partition{topic, n}
 	err := c.erase(func(k *kfake.Cluster) error {
 		p, err := c.learn(k, tp)

@@ -48,6 +48,7 @@ func (c *Cluster) coordinate(id string, req kmsg.Request) (kmsg.Response, error)
 	if err != nil {
 		return nil, err
 	}
+	c.settle()
 	return c.request(node, req)
 }
 

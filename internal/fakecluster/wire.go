@@ -26,8 +26,8 @@ func (c *Cluster) request(broker int32, req kmsg.Request) (kmsg.Response, error)
 	ctx, cancel := context.WithTimeout(context.Background(), wireTimeout)
 	defer cancel()
 	dial := (&net.Dialer{}).DialContext
-	if c.net != nil {
-		dial = c.net.Direct
+	if c.dialDirect != nil {
+		dial = c.dialDirect
 	}
 	conn, err := dial(ctx, "tcp", c.Seeds()[broker])
 	if err != nil {

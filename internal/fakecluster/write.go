@@ -138,6 +138,7 @@ func (c *Cluster) produce(tp partition, raw []byte, txn *string) (int64, error) 
 	rp.Records = raw
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
+	c.settle()
 	resp, err := c.request(leader, req)
 	if err != nil {
 		return 0, err

@@ -21,14 +21,22 @@ type pair struct {
 	direct             bool        // outside the simulation
 	down               atomic.Bool // reset
 
-	askedMu sync.Mutex
-	asked   []asked
+	mu    sync.Mutex
+	asked []asked
+
+	// shaking lasts until the first request that says what the connection is
+	// for; nominal is the instant at which the handshake would be by now if no
+	// delivery had moved by a nanosecond. See handshake.go.
+	shaking atomic.Bool
+	nominal time.Time // guarded by mu
 }
 
 func newPair(n *Network, client string, broker int32, dial int, addr *net.TCPAddr) *pair {
 	p := &pair{n: n}
 	p.toBroker.init(p, Link{client, broker, dial, ToBroker})
 	p.toClient.init(p, Link{client, broker, dial, ToClient})
+	p.shaking.Store(!n.cfg.Raw)
+	p.nominal = time.Now()
 	p.join(addr)
 	return p
 }

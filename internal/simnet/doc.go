@@ -26,8 +26,11 @@
 // # Time
 //
 // Each direction of each connection draws its delays from a random stream of
-// its own, seeded by (seed, client, broker, dial number, direction). What
-// happens on one link never changes the draws of another. Delays have
+// its own, seeded by (seed, client, broker, dial number, direction) while it
+// is opened and, once its first request tells what it is for, by that request's
+// api key and the number of such connections before (clients dial several at
+// one instant, which nothing orders). What happens on one link never changes
+// the draws of another. Delays have
 // nanosecond resolution and no two deliveries of one network share an instant
 // (when two would, the later one moves by a nanosecond), so that inside a
 // testing/synctest bubble the order of events is the order of their instants

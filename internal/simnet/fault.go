@@ -214,10 +214,16 @@ func (n *Network) remove(f *Fault) {
 // Delay adds latency to every frame and dial that t selects. The addition is
 // drawn from the stream of the frame's own link.
 func (n *Network) Delay(t Target, l Latency) (*Fault, error) {
+	return n.DelayNext(t, l, 0)
+}
+
+// DelayNext is [Network.Delay] for the next count frames only. A count of 0
+// means until undone.
+func (n *Network) DelayNext(t Target, l Latency, count int) (*Fault, error) {
 	if err := l.Validate(); err != nil {
 		return nil, err
 	}
-	return n.add(&Fault{kind: kindDelay, target: t, latency: l}, 0), nil
+	return n.add(&Fault{kind: kindDelay, target: t, latency: l}, count), nil
 }
 
 // Stall holds the frames and dials that t selects, and what comes behind them
@@ -292,44 +298,52 @@ func (n *Network) DropConns(t Target) int {
 	return len(pairs)
 }
 
-type verdict struct {
-	kind    parcelKind
-	gone    bool // swallowed by a black hole
-	corrupt bool
-	cutAt   int
-	extra   time.Duration
+// judgeEntry asks the faults about a frame that enters a link: whether a black
+// hole swallows it, and how much longer it takes.
+func (n *Network) judgeEntry(l Link, key int16, r *rand.Rand) (gone bool, extra time.Duration) {
+	fs := n.faults.Load()
+	if fs == nil {
+		return false, 0
+	}
+	for _, f := range *fs {
+		if f.kind != kindDelay && f.kind != kindBlackHole || !f.target.matchesFrame(l, key) || !f.hit() {
+			continue
+		}
+		if f.kind == kindBlackHole {
+			return true, 0
+		}
+		extra += f.latency.draw(r)
+	}
+	return false, extra
 }
 
-// judgeFrame asks the faults what becomes of a frame that enters a link.
-func (n *Network) judgeFrame(l Link, key int16, r *rand.Rand) verdict {
+type verdict struct {
+	kind    parcelKind
+	corrupt bool
+	cutAt   int
+}
+
+// judgeArrival asks the faults about a frame that would arrive now. Counted
+// faults are asked here and not at the entry: many frames can enter at one
+// instant, in no order, but with latency no two arrive at one.
+func (n *Network) judgeArrival(l Link, key int16) verdict {
 	var v verdict
 	fs := n.faults.Load()
 	if fs == nil {
 		return v
 	}
 	for _, f := range *fs {
-		if !f.target.matchesFrame(l, key) {
+		if f.kind != kindLose && f.kind != kindCut && f.kind != kindCorrupt || !f.target.matchesFrame(l, key) {
 			continue
 		}
-		switch f.kind {
-		case kindDelay:
-			if f.hit() {
-				v.extra += f.latency.draw(r)
-			}
-		case kindBlackHole:
-			if f.hit() {
-				return verdict{gone: true}
-			}
-		case kindLose, kindCut:
-			if v.kind != parcelData || !f.hit() {
-				continue
-			}
-			v.kind, v.cutAt = parcelLose, f.cutAt
-			if f.kind == kindCut {
-				v.kind = parcelCut
-			}
-		case kindCorrupt:
-			v.corrupt = f.hit() || v.corrupt
+		switch {
+		case v.kind != parcelData || !f.hit():
+		case f.kind == kindCorrupt:
+			v.corrupt = true
+		case f.kind == kindCut:
+			v.kind, v.cutAt = parcelCut, f.cutAt
+		default:
+			v.kind = parcelLose
 		}
 	}
 	return v

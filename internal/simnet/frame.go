@@ -86,8 +86,8 @@ type asked struct {
 // describe fills in what a frame says about itself. Requests are remembered
 // for their answers.
 func (p *pair) describe(dir Direction, frame []byte) (key int16, corr int32) {
-	p.askedMu.Lock()
-	defer p.askedMu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if dir == ToBroker {
 		key, corr = requestHeader(frame)
 		if key != NoKey {
@@ -112,7 +112,7 @@ func (p *pair) describe(dir Direction, frame []byte) (key int16, corr int32) {
 
 // asks reports whether a request of one of the keys is unanswered.
 func (p *pair) asks(keys []int16) bool {
-	p.askedMu.Lock()
-	defer p.askedMu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return slices.ContainsFunc(p.asked, func(a asked) bool { return slices.Contains(keys, a.key) })
 }

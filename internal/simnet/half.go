@@ -113,37 +113,31 @@ func (h *half) enter(frame []byte) {
 		h.deliver(&pc, frame)
 		return
 	}
+	if h.link.Dir == ToBroker && !h.raw {
+		h.p.opened(pc.key)
+	}
 	d := h.latency.draw(h.rng)
-	v := h.p.n.judgeFrame(h.link, pc.key, h.rng)
-	if v.gone {
+	gone, extra := h.p.n.judgeEntry(h.link, pc.key, h.rng)
+	if gone {
 		h.dead = true
 		h.observe(&pc, Vanished)
 		return
 	}
-	pc.kind = v.kind
-	if pc.kind == parcelCut {
-		if v.cutAt <= 0 || v.cutAt >= len(frame) {
-			v.cutAt = len(frame) / 2
-		}
-		frame = frame[:v.cutAt]
-	}
-	d += v.extra
-	if d == 0 && pc.kind == parcelData && len(h.flight) == 0 && !v.corrupt && !h.p.n.stalled(h.link, pc.key, false) {
+	d += extra
+	if d == 0 && len(h.flight) == 0 && h.p.n.faults.Load() == nil {
 		h.deliver(&pc, frame)
-		return
-	}
-	if pc.kind != parcelLose {
+	} else {
 		pc.data = append([]byte(nil), frame...)
+		h.queue(pc, d)
 	}
-	if n := len(pc.data); v.corrupt && n > 0 {
-		pc.data[n-1] ^= 1
+	if h.link.Dir == ToBroker {
+		h.p.open(pc.key)
 	}
-	h.queue(pc, d)
 }
 
 // queue puts a parcel behind those already on their way.
 func (h *half) queue(pc parcel, d time.Duration) {
-	now := time.Now()
+	now := h.p.clock(d)
 	if d > 0 || h.last.After(now) {
 		at := now.Add(d)
 		if !at.After(h.last) {
@@ -173,6 +167,9 @@ func (h *half) pump() (reset bool) {
 		h.flight[0] = parcel{}
 		h.flight = h.flight[1:]
 		h.free(&p)
+		if p.kind == parcelData {
+			h.arrive(&p)
+		}
 		switch p.kind {
 		case parcelData:
 			h.deliver(&p, p.data)
@@ -194,6 +191,25 @@ func (h *half) pump() (reset bool) {
 		}
 	}
 	return false
+}
+
+// arrive lets the faults change a parcel at the last moment.
+func (h *half) arrive(p *parcel) {
+	if h.closed {
+		return
+	}
+	v := h.p.n.judgeArrival(h.link, p.key)
+	p.kind = v.kind
+	n := len(p.data)
+	if v.corrupt && n > 0 {
+		p.data[n-1] ^= 1
+	}
+	if p.kind == parcelCut {
+		if v.cutAt <= 0 || v.cutAt >= n {
+			v.cutAt = n / 2
+		}
+		p.data = p.data[:v.cutAt]
+	}
 }
 
 func (h *half) arm(at time.Time, wait time.Duration) {

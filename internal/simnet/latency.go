@@ -87,8 +87,10 @@ func (d Direction) String() string {
 type Link struct {
 	Client string
 	Broker int32
-	Dial   int // Dial counts the client's dials to this broker, from 0; refused ones count.
-	Dir    Direction
+	// Dial counts the client's dials to this broker, from 0; refused ones
+	// count, and dials at one instant share a number.
+	Dial int
+	Dir  Direction
 }
 
 // String returns "client>broker 1#2" or "client<broker 1#2".
@@ -100,7 +102,7 @@ func (l Link) String() string {
 	return fmt.Sprintf("%s%sbroker %d#%d", l.Client, arrow, l.Broker, l.Dial)
 }
 
-// stream returns the random stream that belongs to a link alone.
+// stream returns the random stream of a link until its purpose is known.
 func (l Link) stream(seed uint64) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d/%q/%d/%d/%d", seed, l.Client, l.Broker, l.Dial, l.Dir)

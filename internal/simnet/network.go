@@ -48,7 +48,7 @@ type Network struct {
 	closed    bool
 	brokers   map[int]int32 // port -> broker number
 	listeners map[int]*listener
-	dials     map[dialKey]int
+	dials     map[dialKey]dialCount
 	pairs     []*pair // live connections in order of their dials
 	nextPort  int
 	ephemeral int
@@ -56,11 +56,6 @@ type Network struct {
 
 	instantMu sync.Mutex
 	instants  map[int64]struct{} // instants that a delivery has taken
-}
-
-type dialKey struct {
-	client string
-	broker int32
 }
 
 // New returns a network. It reports a latency or timeout that makes no sense.
@@ -79,7 +74,7 @@ func New(cfg Config) (*Network, error) {
 		done:      make(chan struct{}),
 		brokers:   make(map[int]int32),
 		listeners: make(map[int]*listener),
-		dials:     make(map[dialKey]int),
+		dials:     make(map[dialKey]dialCount),
 		changed:   make(chan struct{}),
 		instants:  make(map[int64]struct{}),
 		nextPort:  firstPort,
@@ -178,9 +173,7 @@ func (n *Network) dial(ctx context.Context, client, address string) (net.Conn, e
 		n.mu.Unlock()
 		return nil, refused(addr)
 	}
-	key := dialKey{client, broker}
-	number := n.dials[key]
-	n.dials[key]++
+	number := n.dialNumber(client, broker)
 	n.mu.Unlock()
 
 	p := newPair(n, client, broker, number, addr)
@@ -217,6 +210,9 @@ func (n *Network) connect(ctx context.Context, p *pair, addr net.Addr) error {
 		changed := n.changed
 		n.mu.Unlock()
 		verdict, extra := n.judgeDial(p, counted)
+		if d+extra > 0 {
+			p.clock(d + extra)
+		}
 		if err := sleep(ctx, n, d+extra); err != nil {
 			return dialError(addr, err)
 		}

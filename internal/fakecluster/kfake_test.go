@@ -1,0 +1,192 @@
+package fakecluster
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// The tests in this file pin down how kfake is not like Kafka. Each one fails
+// when kfake changes, and names what can then go.
+
+const gone = "kfake has changed: this can go: "
+
+// bare is a cluster without what makes up for the differences.
+func bare(tb testing.TB, brokers int, configs map[string]string) *Cluster {
+	tb.Helper()
+	n := new(kfake.VirtualNetwork)
+	var ports []int
+	for i := range brokers {
+		ports = append(ports, 9092+i)
+	}
+	k, err := kfake.NewCluster(kfake.Ports(ports...), kfake.ListenFn(n.Listen))
+	check(tb, err)
+	tb.Cleanup(k.Close)
+	check(tb, k.CreateTopic(topic, 1, configs))
+	// Borrow the requests of Cluster over kfake's own network.
+	c := &Cluster{kfake: k, ports: ports, dialDirect: n.DialContext, op: make(opLock, 1)}
+	c.opts.Brokers = brokers
+	return c
+}
+
+func TestKfakeMovesLogStartWithCompaction(t *testing.T) {
+	c := bare(t, 1, CompactConfigs())
+	for range 5 {
+		must(c.Append(topic, 0, kv("a", "1")))(t)
+	}
+	c.kfake.Compact()
+	if _, err := c.fetch(0, topic, 0, 1); !errors.Is(err, kerr.OffsetOutOfRange) {
+		t.Errorf("fetch from an offset compacted away: %v; "+gone+"kfake_fetch.go", err)
+	}
+}
+
+func TestKfakeForgetsEpochsWithoutRecords(t *testing.T) {
+	c := bare(t, 1, nil)
+	must(c.Append(topic, 0, kv("a", "1")))(t)
+	check(t, c.kfake.MoveTopicPartition(topic, 0, 0))
+	if epoch, end := askEpoch(t, c, 0); epoch != -1 || end != -1 {
+		t.Errorf("epoch 0 ended at %d in epoch %d; "+gone+"kfake_epoch.go", end, epoch)
+	}
+	own := start(t, Options{})
+	must(own.Append(topic, 0, kv("a", "1")))(t)
+	check(t, own.MoveLeader(topic, 0, 0))
+	if epoch, end := askEpoch(t, own, 0); epoch != 0 || end != 1 {
+		t.Errorf("OffsetForLeaderEpoch(0) = %d, %d, want 0, 1 as in Kafka", epoch, end)
+	}
+}
+
+func askEpoch(tb testing.TB, c *Cluster, epoch int32) (int32, int64) {
+	tb.Helper()
+	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	req.Version = 4
+	req.ReplicaID = -1
+	rt := kmsg.NewOffsetForLeaderEpochRequestTopic()
+	rt.Topic = topic
+	rp := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+	rp.CurrentLeaderEpoch, rp.LeaderEpoch = -1, epoch
+	rt.Partitions = append(rt.Partitions, rp)
+	req.Topics = append(req.Topics, rt)
+	resp := must(c.request(0, req))(tb).(*kmsg.OffsetForLeaderEpochResponse)
+	p := resp.Topics[0].Partitions[0]
+	check(tb, kerr.ErrorForCode(p.ErrorCode))
+	return p.LeaderEpoch, p.EndOffset
+}
+
+func TestKfakeLetsFetchesWaitWhenTheLeaderMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := bare(t, 2, nil)
+		check(t, c.kfake.MoveTopicPartition(topic, 0, 0))
+		req := kmsg.NewPtrFetchRequest()
+		req.Version = 12
+		req.ReplicaID, req.SessionEpoch = -1, -1
+		req.MaxBytes, req.MinBytes, req.MaxWaitMillis = 1<<20, 1, 10_000
+		rt := kmsg.NewFetchRequestTopic()
+		rt.Topic = topic
+		rp := kmsg.NewFetchRequestTopicPartition()
+		rp.CurrentLeaderEpoch, rp.PartitionMaxBytes = -1, 1<<20
+		rt.Partitions = append(rt.Partitions, rp)
+		req.Topics = append(req.Topics, rt)
+		done := make(chan error)
+		begin := time.Now()
+		go func() {
+			_, err := c.request(0, req)
+			done <- err
+		}()
+		synctest.Wait()
+		check(t, c.kfake.MoveTopicPartition(topic, 0, 1))
+		check(t, <-done)
+		if d := time.Since(begin); d < 10*time.Second {
+			t.Errorf("the fetch came back after %v; "+gone+"the reset in moveLeader", d)
+		}
+	})
+}
+
+func TestKfakeRetainsCompactedTopics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := bare(t, 1, map[string]string{"cleanup.policy": "compact"})
+		must(c.Append(topic, 0, kv("a", "1")))(t)
+		time.Sleep(8 * 24 * time.Hour)
+		if info := c.kfake.PartitionInfo(topic, 0); info.LogStartOffset != 1 {
+			t.Error("a compacted topic outlives retention.ms; " + gone + "retention.ms in CompactConfigs")
+		}
+	})
+}
+
+func TestKfakeCompactsAllButTheLastBatch(t *testing.T) {
+	c := bare(t, 1, CompactConfigs())
+	must(c.Append(topic, 0, kv("a", "1")))(t)
+	must(c.Append(topic, 0, kv("a", "2")))(t)
+	c.kfake.Compact()
+	raw := must(c.fetch(0, topic, 0, 0))(t)
+	if log := must(parseBatches(raw))(t); len(log) != 2 {
+		t.Errorf("log is %s; "+gone+"the marker in Compact", showBatches(log))
+	}
+}
+
+func TestKfakeTakesKeylessRecordsOnCompactedTopics(t *testing.T) {
+	c := bare(t, 1, CompactConfigs())
+	if _, err := c.Append(topic, 0, Record{Value: []byte("v")}); err != nil {
+		t.Errorf("append without a key: %v; kfake has changed: Append needs another way to write such a record", err)
+	}
+}
+
+func TestKfakeDrawsLeaders(t *testing.T) {
+	c := bare(t, 3, nil)
+	drawn := make(map[int32]bool)
+	for i := range 50 {
+		name := fmt.Sprint("t", i)
+		check(t, c.kfake.CreateTopic(name, 1, nil))
+		drawn[c.kfake.LeaderFor(name, 0)] = true
+	}
+	if len(drawn) == 1 {
+		t.Error("50 topics have the same leader; " + gone + "the move in createTopic")
+	}
+}
+
+func TestKfakeForgetsProducersInACrash(t *testing.T) {
+	c := start(t, Options{})
+	raw := encodeBatch([]Record{kv("a", "1")}, batchHeader{producer: 77, epoch: 0, sequence: 0})
+	tp := partition{topic, 0}
+	first := must(c.appendBatch(tp, bytes.Clone(raw), nil))(t)
+	if again := must(c.appendBatch(tp, bytes.Clone(raw), nil))(t); again != first {
+		t.Fatalf("the same batch again is at offset %d, want %d", again, first)
+	}
+	check(t, c.Crash())
+	if again := must(c.appendBatch(tp, bytes.Clone(raw), nil))(t); again != first {
+		t.Errorf("the same batch after a crash is at offset %d, want %d", again, first)
+	}
+	// Without the hand-over the log alone does not tell kfake.
+	im := image{Topics: []imageTopic{{
+		Name: topic, ID: [16]byte{1}, Partitions: 1, Replicas: 1,
+		Logs: [][]Batch{must(c.ReadLog(topic, 0, 0))(t)}, Ends: []int64{1},
+	}}}
+	dir := t.TempDir()
+	check(t, im.write(dir))
+	other := start(t, Options{Kfake: []kfake.Opt{kfake.DataDir(dir)}, Topics: []Topic{}})
+	if again := must(other.appendBatch(tp, bytes.Clone(raw), nil))(t); again == first {
+		t.Error("kfake knows the producers of a log; " + gone + "producers.go")
+	}
+}
+
+// TestKfakeFetchesHaveNoSession checks that fetches are made without sessions.
+func TestKfakeFetchesHaveNoSession(t *testing.T) {
+	c := start(t, Options{})
+	cl := client(t, c, "a", kgo.ConsumeTopics(topic))
+	put(t, cl, "k", "v")
+	consume(t, cl, 1)
+	req := kmsg.NewPtrFetchRequest()
+	req.Version = 12
+	req.ReplicaID = -1
+	resp := must(c.request(0, req))(t).(*kmsg.FetchResponse)
+	if resp.SessionID != 0 {
+		t.Errorf("a fetch got session %d, want none", resp.SessionID)
+	}
+}

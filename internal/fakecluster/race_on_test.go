@@ -1,0 +1,5 @@
+//go:build race
+
+package fakecluster
+
+const raceDetector = true

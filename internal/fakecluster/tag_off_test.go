@@ -1,0 +1,5 @@
+//go:build !synctests
+
+package fakecluster
+
+const synctests = false
