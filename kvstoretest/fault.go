@@ -1,0 +1,167 @@
+package kvstoretest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simnet"
+)
+
+// Fault is something that is done to the cluster, or was done at once. It is
+// undone by Undo, or when the test ends. All methods are safe for concurrent
+// use.
+type Fault struct {
+	k    *Kit
+	text string
+	hits func() int
+	wait func(ctx context.Context, n int) error
+	undo func() error
+
+	mu   sync.Mutex
+	over bool
+	heal func() // tells the history, may be nil
+}
+
+// Hits returns how often the fault has bitten: messages delayed or held,
+// requests failed, connections dropped, records taken away.
+func (f *Fault) Hits() int { return f.hits() }
+
+// Wait waits until the fault has bitten at least n times. It fails the test if
+// that does not happen within the kit's timeout, or can't happen any more.
+func (f *Fault) Wait(n int) {
+	f.k.t.Helper()
+	ctx, cancel := f.k.context()
+	defer cancel()
+	err := f.wait(ctx, n)
+	if err == nil {
+		return
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("not within %v", f.k.cfg.timeout)
+	}
+	f.k.t.Fatalf("Wait(%d) for fault %q = %v: it has bitten %d times\n%s", n, f.text, err, f.Hits(), f.k.scene(nil))
+}
+
+// Undo ends the fault. What has been done at once stays done: records that were
+// deleted do not come back. It can be called again.
+func (f *Fault) Undo() {
+	f.k.t.Helper()
+	f.mu.Lock()
+	was := f.over
+	f.over = true
+	heal := f.heal
+	f.mu.Unlock()
+	if was {
+		return
+	}
+	if f.undo != nil {
+		if err := f.undo(); err != nil && !errors.Is(err, fakecluster.ErrClosed) {
+			f.k.t.Errorf("kvstoretest: undo fault %q: %v", f.text, err)
+		}
+	}
+	if heal != nil {
+		heal()
+	}
+}
+
+// String returns what the fault does, "lag 1s of client "a"".
+func (f *Fault) String() string { return f.text }
+
+func (f *Fault) active() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.over
+}
+
+// install notes a fault that lasts until it is undone.
+func (k *Kit) install(f *Fault) *Fault {
+	f.k = k
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.history != nil {
+		f.heal = k.history.rec.Fault(f.text)
+	}
+	k.faults = append(k.faults, f)
+	return f
+}
+
+// lasting installs a fault of the cluster or of the network.
+func (k *Kit) lasting(text string, inner fakecluster.Fault) *Fault {
+	return k.install(&Fault{
+		text: text, hits: inner.Hits, wait: inner.Wait,
+		undo: func() error { inner.Undo(); return nil },
+	})
+}
+
+// done notes a fault that was done at once and has bitten so many times.
+func (k *Kit) done(text string, hits int) *Fault {
+	f := k.install(&Fault{text: text, hits: func() int { return hits }, wait: func(_ context.Context, n int) error {
+		if n > hits {
+			return errors.New("it was done at once and will not bite again")
+		}
+		return nil
+	}})
+	f.Undo()
+	return f
+}
+
+// inert stands for a fault that could not be installed, after the test was told.
+func (k *Kit) inert(text string) *Fault {
+	return &Fault{
+		k: k, text: text, over: true, hits: func() int { return 0 },
+		wait: func(context.Context, int) error { return errors.New("it could not be installed") },
+	}
+}
+
+// target returns the links of the named clients, of all clients if none is
+// named. It reports false after a misuse.
+func (k *Kit) target(call string, clients []string) (simnet.Target, bool) {
+	k.t.Helper()
+	if k.cluster.Network() == nil {
+		k.misuse("%s is a fault of the in-memory network: leave WithTCP out", call)
+		return simnet.Target{}, false
+	}
+	k.mu.Lock()
+	unknown := ""
+	for _, c := range clients {
+		if k.clients[c] == nil {
+			unknown = c
+		}
+	}
+	known := "none yet"
+	if len(k.names) > 0 {
+		known = strings.Join(k.names, ", ")
+	}
+	k.mu.Unlock()
+	if unknown != "" {
+		k.misuse("%s: there is no client %q; known are %s (names are given to Open, ClientOptions and KafkaOptions)", call, unknown, known)
+		return simnet.Target{}, false
+	}
+	return simnet.Target{Clients: clients}, true
+}
+
+// of names the clients that a fault is about.
+func of(clients []string) string {
+	switch len(clients) {
+	case 0:
+		return "of all clients"
+	case 1:
+		return fmt.Sprintf("of client %q", clients[0])
+	}
+	return fmt.Sprintf("of clients %q", clients)
+}
+
+// times says how often a fault bites.
+func times(n int) string {
+	switch n {
+	case 0:
+		return "every"
+	case 1:
+		return "the next"
+	}
+	return fmt.Sprintf("the next %d", n)
+}

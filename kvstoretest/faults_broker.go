@@ -1,0 +1,162 @@
+package kvstoretest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simnet"
+)
+
+// FailProduces makes the brokers refuse the next n writes with err, before
+// anything is appended; 0 means every write until it is undone. err is one of
+// package kerr: a client retries those that are retriable, such as
+// kerr.NotEnoughReplicas, and reports the others, such as
+// kerr.TopicAuthorizationFailed.
+func (k *Kit) FailProduces(n int, err error) *Fault {
+	k.t.Helper()
+	text := fmt.Sprintf("%s produce fails with %v", times(n), err)
+	var ke *kerr.Error
+	if !errors.As(err, &ke) {
+		k.misuse("FailProduces(%d, %v): the error has to be one of package kerr, such as kerr.NotEnoughReplicas", n, err)
+		return k.inert(text)
+	}
+	return k.failProduces("FailProduces", text, fakecluster.ProduceFault{Err: ke, Count: n})
+}
+
+// FailProducesAfterAppend lets the brokers append the next n writes and then
+// answer that the request timed out; 0 means every write until it is undone. The
+// client tries again, and the broker recognises the duplicate.
+func (k *Kit) FailProducesAfterAppend(n int) *Fault {
+	k.t.Helper()
+	text := fmt.Sprintf("%s produce fails after its append", times(n))
+	return k.failProduces("FailProducesAfterAppend", text, fakecluster.ProduceFault{
+		Err: kerr.RequestTimedOut, AfterAppend: true, Count: n,
+	})
+}
+
+func (k *Kit) failProduces(call, text string, pf fakecluster.ProduceFault) *Fault {
+	k.t.Helper()
+	if !k.countable(call, pf.Count) {
+		return k.inert(text)
+	}
+	pf.Topic = k.cfg.topic
+	f, err := k.cluster.FailProduces(pf)
+	if err != nil {
+		k.fatal("%s: %v", call, err)
+		return k.inert(text)
+	}
+	return k.lasting(text, f)
+}
+
+// StopBroker stops a broker: its connections are reset, dials are refused. Its
+// data stay, and so does what it leads, which nobody can read or write then; see
+// [Kit.MoveLeader]. Undo starts it again. Hits counts connections reset and
+// dials refused.
+func (k *Kit) StopBroker(broker int) *Fault {
+	k.t.Helper()
+	text := fmt.Sprintf("broker %d stopped", broker)
+	if _, ok := k.target("StopBroker", nil); !ok || !k.exists("StopBroker", broker) {
+		return k.inert(text)
+	}
+	if k.cluster.Stopped(int32(broker)) {
+		k.misuse("StopBroker(%d): it is stopped already", broker)
+		return k.inert(text)
+	}
+	t := simnet.Target{Brokers: []int32{int32(broker)}}
+	dropped := k.cluster.Network().Conns(t)
+	// Of two faults that refuse a dial the first one counts it.
+	dials := k.cluster.Network().RefuseDials(t)
+	if err := k.cluster.StopBroker(int32(broker)); err != nil {
+		dials.Undo()
+		k.fatal("stop broker %d: %v", broker, err)
+		return k.inert(text)
+	}
+	return k.install(&Fault{
+		text: text,
+		hits: func() int { return dropped + dials.Hits() },
+		wait: func(ctx context.Context, n int) error { return dials.Wait(ctx, n-dropped) },
+		undo: func() error {
+			err := k.cluster.StartBroker(int32(broker))
+			dials.Undo()
+			return err
+		},
+	})
+}
+
+// StartBroker starts a broker that [Kit.StopBroker] stopped: it undoes that
+// fault.
+func (k *Kit) StartBroker(broker int) {
+	k.t.Helper()
+	if !k.exists("StartBroker", broker) {
+		return
+	}
+	text := fmt.Sprintf("broker %d stopped", broker)
+	k.mu.Lock()
+	var stopped *Fault
+	for _, f := range k.faults {
+		if f.text == text && f.active() {
+			stopped = f
+		}
+	}
+	k.mu.Unlock()
+	if stopped == nil {
+		k.misuse("StartBroker(%d): it is running", broker)
+		return
+	}
+	stopped.Undo()
+}
+
+// RestartBrokers stops every broker and starts it again, with all data kept.
+// Hits is the number of connections that were reset.
+func (k *Kit) RestartBrokers() *Fault {
+	k.t.Helper()
+	const text = "brokers restarted"
+	t, ok := k.target("RestartBrokers", nil)
+	if !ok {
+		return k.inert(text)
+	}
+	dropped := k.cluster.Network().Conns(t)
+	if err := k.cluster.RestartAll(); err != nil {
+		k.fatal("restart the brokers: %v", err)
+	}
+	return k.done(text, dropped)
+}
+
+// MoveLeader makes a broker the leader of the topic, in a new epoch, also when
+// it leads already.
+func (k *Kit) MoveLeader(to int) *Fault {
+	k.t.Helper()
+	text := fmt.Sprintf("leader moved to broker %d", to)
+	if !k.exists("MoveLeader", to) {
+		return k.inert(text)
+	}
+	if err := k.cluster.MoveLeader(k.cfg.topic, 0, int32(to)); err != nil {
+		k.fatal("move the leader: %v", err)
+		return k.inert(text)
+	}
+	return k.done(text, 1)
+}
+
+// Leader returns the number of the broker that leads the topic.
+func (k *Kit) Leader() int {
+	k.t.Helper()
+	info, err := k.cluster.Partition(k.cfg.topic, 0)
+	if err != nil {
+		k.fatal("leader: %v", err)
+	}
+	return int(info.Leader)
+}
+
+func (k *Kit) exists(call string, broker int) bool {
+	k.t.Helper()
+	n := k.cluster.Brokers()
+	if broker < 0 || broker >= n {
+		k.misuse("%s(%d): there is no such broker; the kit has %d, numbered from 0 (see WithBrokers)", call, broker, n)
+		return false
+	}
+	return true
+}

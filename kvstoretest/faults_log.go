@@ -1,0 +1,121 @@
+package kvstoretest
+
+import "fmt"
+
+// Compact compacts the log now, and whole: of each key only the last record
+// stays, and no tombstone that is older than the topic's delete.retention.ms. It
+// appends a transaction marker, which takes one offset, so that the last record
+// counts too. Hits is the number of records that are gone.
+func (k *Kit) Compact() *Fault {
+	k.t.Helper()
+	return k.change("compaction", func(text string) (*Fault, error) {
+		before := len(k.Log())
+		if err := k.cluster.Compact(); err != nil {
+			return nil, err
+		}
+		if err := k.history.compacted(); err != nil {
+			return nil, err
+		}
+		after := 0
+		for _, r := range k.Log() {
+			if r.Kind != KindCommit && r.Kind != KindAbort {
+				after++
+			}
+		}
+		return k.done(text, max(0, before-after)), nil
+	})
+}
+
+// DeleteRecords deletes the records below an offset, as Kafka's DeleteRecords
+// request does; -1 means all of them. Hits is the number of records that are
+// gone.
+func (k *Kit) DeleteRecords(before int64) *Fault {
+	k.t.Helper()
+	text := fmt.Sprintf("records below offset %d deleted", before)
+	end := k.End()
+	if before < -1 || before > end {
+		k.misuse("DeleteRecords(%d): the log ends at %d; -1 deletes all", before, end)
+		return k.inert(text)
+	}
+	return k.change(text, func(text string) (*Fault, error) {
+		count := len(k.Log())
+		if err := k.cluster.DeleteRecords(k.cfg.topic, 0, before); err != nil {
+			return nil, err
+		}
+		info, err := k.cluster.Partition(k.cfg.topic, 0)
+		if err != nil {
+			return nil, err
+		}
+		if err := k.history.trimmed(info.LogStartOffset); err != nil {
+			return nil, err
+		}
+		return k.done(text, max(0, count-len(k.Log()))), nil
+	})
+}
+
+// LoseTail takes the last records of the log away, as an unclean leader election
+// does: they were acknowledged and are gone, and their offsets are given again.
+// A record batch goes whole. Open transactions are aborted. Hits is the number
+// of records that are gone.
+func (k *Kit) LoseTail(records int) *Fault {
+	k.t.Helper()
+	text := fmt.Sprintf("the last %d records lost", records)
+	if records < 1 {
+		k.misuse("LoseTail(%d): the number of records has to be 1 or more", records)
+		return k.inert(text)
+	}
+	return k.change(text, func(text string) (*Fault, error) {
+		info, err := k.cluster.Partition(k.cfg.topic, 0)
+		if err != nil {
+			return nil, err
+		}
+		from := max(info.LogStartOffset, info.HighWatermark-int64(records))
+		lost, err := k.cluster.LoseTail(k.cfg.topic, 0, from)
+		if err != nil {
+			return nil, err
+		}
+		if len(lost) > 0 {
+			from = lost[0].FirstOffset
+			if err := k.history.truncated(from); err != nil {
+				return nil, err
+			}
+		}
+		k.mu.Lock()
+		k.cut++
+		k.mu.Unlock()
+		return k.done(text, len(logOf(lost))), nil
+	})
+}
+
+// RecreateTopic deletes the topic and creates it again, empty and with another
+// id. A client that is open fails from then on with kvstore.ErrTopicRecreated:
+// close it and open another one.
+func (k *Kit) RecreateTopic() *Fault {
+	k.t.Helper()
+	return k.change("topic recreated", func(text string) (*Fault, error) {
+		if err := k.cluster.RecreateTopic(k.cfg.topic); err != nil {
+			return nil, err
+		}
+		if err := k.history.recreated(); err != nil {
+			return nil, err
+		}
+		return k.done(text, 1), nil
+	})
+}
+
+// change lets fn change the log, while nobody else does and no operation is
+// recorded to return: what an operation saw of the change would otherwise be in
+// the history before the change itself.
+func (k *Kit) change(text string, fn func(text string) (*Fault, error)) *Fault {
+	k.t.Helper()
+	k.logOp <- struct{}{}
+	defer func() { <-k.logOp }()
+	k.gate.shut()
+	defer k.gate.lift()
+	f, err := fn(text)
+	if err != nil {
+		k.fatal("%s: %v", text, err)
+		return k.inert(text)
+	}
+	return f
+}

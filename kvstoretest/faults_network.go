@@ -1,0 +1,135 @@
+package kvstoretest
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/simnet"
+)
+
+// fetches are the answers that bring records to a client.
+func fetches(t simnet.Target) simnet.Target {
+	t.Dir = simnet.ToClient
+	t.Keys = []int16{int16(kmsg.Fetch)}
+	return t
+}
+
+// Lag makes what the named clients (all, if none is named) read from the log
+// arrive d later. Their own writes become visible to them that much later too,
+// and so return later.
+func (k *Kit) Lag(d time.Duration, clients ...string) *Fault {
+	k.t.Helper()
+	text := "lag " + d.String() + " " + of(clients)
+	return k.delay("Lag", text, d, clients, fetches)
+}
+
+// Latency makes everything between the named clients (all, if none is named)
+// and the brokers take d longer one way, dials too. It adds to [WithLatency].
+func (k *Kit) Latency(d time.Duration, clients ...string) *Fault {
+	k.t.Helper()
+	text := "latency " + d.String() + " " + of(clients)
+	return k.delay("Latency", text, d, clients, func(t simnet.Target) simnet.Target { return t })
+}
+
+func (k *Kit) delay(call, text string, d time.Duration, clients []string, narrow func(simnet.Target) simnet.Target) *Fault {
+	k.t.Helper()
+	t, ok := k.target(call, clients)
+	if ok && d <= 0 {
+		k.misuse("%s(%v): the delay has to be more than zero", call, d)
+		ok = false
+	}
+	if !ok {
+		return k.inert(text)
+	}
+	f, err := k.cluster.Network().Delay(narrow(t), constant(d))
+	if err != nil {
+		k.fatal("%s(%v): %v", call, d, err)
+		return k.inert(text)
+	}
+	return k.lasting(text, f)
+}
+
+// PauseFetches holds what the named clients (all, if none is named) read from
+// the log until it is undone; then it arrives in order. Hits counts the answers
+// held: the first one is the sign that something was there to read.
+func (k *Kit) PauseFetches(clients ...string) *Fault {
+	k.t.Helper()
+	text := "fetches paused " + of(clients)
+	t, ok := k.target("PauseFetches", clients)
+	if !ok {
+		return k.inert(text)
+	}
+	return k.lasting(text, k.cluster.Network().Stall(fetches(t)))
+}
+
+// BlackHole swallows everything between the named clients (all, if none is
+// named) and the brokers, and holds dials, while connections stay open. When it
+// is undone, the connections that lost something are reset, as if the other end
+// had given up on them.
+func (k *Kit) BlackHole(clients ...string) *Fault {
+	k.t.Helper()
+	text := "black hole " + of(clients)
+	t, ok := k.target("BlackHole", clients)
+	if !ok {
+		return k.inert(text)
+	}
+	f := k.cluster.Network().BlackHole(t)
+	return k.install(&Fault{text: text, hits: f.Hits, wait: f.Wait, undo: func() error {
+		f.Undo()
+		if f.Hits() > 0 {
+			k.cluster.Network().DropConns(t)
+		}
+		return nil
+	}})
+}
+
+// DropConnections resets all connections of the named clients (all, if none is
+// named), now. Hits is the number of connections.
+func (k *Kit) DropConnections(clients ...string) *Fault {
+	k.t.Helper()
+	text := "connections dropped " + of(clients)
+	t, ok := k.target("DropConnections", clients)
+	if !ok {
+		return k.inert(text)
+	}
+	return k.done(text, k.cluster.Network().DropConns(t))
+}
+
+// LoseAnswers lets the broker act on the next n writes of the named clients
+// (all, if none is named) and loses its answer together with the connection; 0
+// means every write until it is undone. The records are in the log once Hits
+// counts them, and the client can't know. It tries again, and the broker
+// recognises the duplicate.
+func (k *Kit) LoseAnswers(n int, clients ...string) *Fault {
+	k.t.Helper()
+	text := "lost answers to " + times(n) + " produce " + of(clients)
+	t, ok := k.target("LoseAnswers", clients)
+	if !ok || !k.countable("LoseAnswers", n) {
+		return k.inert(text)
+	}
+	t.Keys = []int16{int16(kmsg.Produce)}
+	return k.lasting(text, k.cluster.Network().LoseAnswer(t, n))
+}
+
+// LoseRequests loses the next n writes of the named clients (all, if none is
+// named) on their way to the broker, together with the connection; 0 means every
+// write until it is undone.
+func (k *Kit) LoseRequests(n int, clients ...string) *Fault {
+	k.t.Helper()
+	text := "lost " + times(n) + " produce " + of(clients)
+	t, ok := k.target("LoseRequests", clients)
+	if !ok || !k.countable("LoseRequests", n) {
+		return k.inert(text)
+	}
+	t.Keys = []int16{int16(kmsg.Produce)}
+	return k.lasting(text, k.cluster.Network().LoseRequest(t, n))
+}
+
+func (k *Kit) countable(call string, n int) bool {
+	k.t.Helper()
+	if n < 0 {
+		k.misuse("%s(%d): the number can't be negative; 0 means until it is undone", call, n)
+	}
+	return n >= 0
+}

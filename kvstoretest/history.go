@@ -1,0 +1,241 @@
+package kvstoretest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/kvstore"
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// history records what the stores of a kit do, and what becomes of the log.
+//
+// The log is noted after the fact (lin.TapLate), but in its own order: whoever
+// changes the log lets everything be noted that was appended before. Methods
+// that note something do nothing on a nil history. The caller holds the kit's
+// logOp.
+type history struct {
+	k         *Kit
+	rec       *lin.Recorder
+	tap       *fakecluster.Tap
+	stores    []*Recorded // guarded by the kit's mu
+	strangers int         // guarded by the kit's mu
+
+	next        int // batches of the tap that are noted
+	incarnation int // how often the topic was recreated
+
+	live map[int64]bool   // offsets that the log has
+	txns map[int64]string // open transactions by producer
+	txnN int
+}
+
+// startHistory makes the kit's history, unless there is one.
+func (k *Kit) startHistory() error {
+	k.logOp <- struct{}{}
+	defer func() { <-k.logOp }()
+	k.mu.Lock()
+	started := k.history != nil
+	k.mu.Unlock()
+	if started {
+		return nil
+	}
+	tap, err := k.cluster.Tap(k.cfg.topic, 0)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	h := &history{
+		k: k, tap: tap, live: map[int64]bool{}, txns: map[int64]string{},
+		rec: lin.NewRecorder(func() time.Duration { return time.Since(start) }, lin.RecorderOptions{
+			Header: lin.Header{Tap: lin.TapLate, Meta: map[string]string{"test": k.t.Name()}},
+		}),
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.history = h
+	for _, f := range k.faults {
+		if f.active() {
+			heal := h.rec.Fault(f.text)
+			f.mu.Lock()
+			f.heal = heal
+			f.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+// note records what was appended and is not in the history yet, as far as
+// wanted accepts it.
+func (h *history) note(wanted func(*fakecluster.Tapped) bool) error {
+	batches, err := h.tap.Batches()
+	if err != nil {
+		return err
+	}
+	for ; h.next < len(batches) && wanted(&batches[h.next]); h.next++ {
+		h.batch(&batches[h.next])
+	}
+	return nil
+}
+
+func (h *history) noteAll() error {
+	if h == nil {
+		return nil
+	}
+	return h.note(func(*fakecluster.Tapped) bool { return true })
+}
+
+func (h *history) batch(b *fakecluster.Tapped) {
+	if commit, ok := b.Marker(); ok || b.Unreadable != nil {
+		h.append(lin.Record{Offset: b.LastOffset, Foreign: true})
+		if name := h.txns[b.ProducerID]; ok && name != "" {
+			delete(h.txns, b.ProducerID)
+			h.rec.Transaction(name, commit)
+		}
+		return
+	}
+	txn := ""
+	if b.Transactional {
+		if txn = h.txns[b.ProducerID]; txn == "" {
+			h.txnN++
+			txn = fmt.Sprintf("t%d", h.txnN)
+			h.txns[b.ProducerID] = txn
+		}
+	}
+	for i := range b.Records {
+		r := &b.Records[i]
+		// The store writes with an idempotent producer, the kit without one.
+		rec := lin.Record{Offset: r.Offset, Key: string(r.Key), Txn: txn, Foreign: b.Transactional || b.ProducerID < 0}
+		if len(r.Key) == 0 {
+			rec.Foreign = true
+		} else if r.Value != nil {
+			rec.Value = rawID(r.Value)
+		}
+		h.append(rec)
+	}
+}
+
+func (h *history) append(r lin.Record) {
+	h.live[r.Offset] = true
+	h.rec.Append(r)
+}
+
+// compacted notes what a compaction removed.
+func (h *history) compacted() error {
+	if h == nil {
+		return nil
+	}
+	if err := h.noteAll(); err != nil {
+		return err
+	}
+	left, err := h.k.cluster.ReadLog(h.k.cfg.topic, 0, 0)
+	if err != nil {
+		return err
+	}
+	there := map[int64]bool{}
+	for _, r := range logOf(left) {
+		there[r.Offset] = true
+	}
+	if removed := h.forget(func(off int64) bool { return !there[off] }); len(removed) > 0 {
+		h.rec.Compact(removed)
+	}
+	return nil
+}
+
+// trimmed notes that the log begins at start now.
+func (h *history) trimmed(start int64) error {
+	if h == nil {
+		return nil
+	}
+	if err := h.noteAll(); err != nil {
+		return err
+	}
+	h.forget(func(off int64) bool { return off < start })
+	h.rec.Trim(start)
+	return nil
+}
+
+// truncated notes that the log lost its records from an offset on.
+func (h *history) truncated(from int64) error {
+	if h == nil {
+		return nil
+	}
+	// Batches from there on that are not lost were appended since.
+	err := h.note(func(b *fakecluster.Tapped) bool { return b.Lost || b.LastOffset < from })
+	if err != nil {
+		return err
+	}
+	h.abortAll()
+	h.forget(func(off int64) bool { return off >= from })
+	h.rec.Truncate(from)
+	return nil
+}
+
+// recreated notes that the log is a new one.
+func (h *history) recreated() error {
+	if h == nil {
+		return nil
+	}
+	if err := h.note(func(b *fakecluster.Tapped) bool { return b.Incarnation <= h.incarnation }); err != nil {
+		return err
+	}
+	h.incarnation++
+	h.abortAll()
+	clear(h.live)
+	h.rec.Recreate()
+	return nil
+}
+
+// forget returns the offsets of the log that gone accepts, ascending, and takes
+// them for gone.
+func (h *history) forget(gone func(int64) bool) []int64 {
+	var out []int64
+	for off := range h.live {
+		if gone(off) {
+			out = append(out, off)
+			delete(h.live, off)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// abortAll notes that open transactions ended with their brokers.
+func (h *history) abortAll() {
+	for _, name := range slices.Sorted(maps.Values(h.txns)) {
+		h.rec.Transaction(name, false)
+	}
+	clear(h.txns)
+}
+
+// snapshot records all that a client shows when it has caught up.
+func (h *history) snapshot(r *Recorded) error {
+	ctx, cancel := h.k.context()
+	defer cancel()
+	switch r.kv.Status().State {
+	case kvstore.StateClosed, kvstore.StateFailed:
+		return nil // it shows nothing any more
+	default:
+	}
+	if err := h.k.follow(ctx, r.kv); err != nil {
+		return err
+	}
+	entries, err := contents(ctx, r.kv)
+	if err != nil {
+		return err
+	}
+	h.rec.Snapshot(lin.Snapshot{
+		Kind: lin.SnapshotFinal, Client: r.client, Process: r.process, Position: r.kv.Position(), Items: itemsOf(entries),
+	})
+	return nil
+}
+
+func itemsOf(entries Entries) []lin.Item {
+	items := make([]lin.Item, len(entries))
+	for i, e := range entries {
+		items[i] = lin.Item{Key: string(e.Key), Value: rawID(e.Value), Revision: e.Revision}
+	}
+	return items
+}

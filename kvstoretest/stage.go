@@ -1,0 +1,223 @@
+package kvstoretest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// Record is a record to write past the store, as another program would.
+type Record struct {
+	Key   []byte    // nil writes a record without a key
+	Value []byte    // nil writes a tombstone
+	Time  time.Time // zero means now
+}
+
+// Set returns a record that sets a key.
+func Set(key, value string) Record { return Record{Key: []byte(key), Value: []byte(value)} }
+
+// Tombstone returns a record that deletes a key.
+func Tombstone(key string) Record { return Record{Key: []byte(key)} }
+
+// Keyless returns a record without a key, which a store has to skip.
+func Keyless(value string) Record { return Record{Value: []byte(value)} }
+
+// seedBatch is how many records Seed puts in one batch.
+const seedBatch = 500
+
+// Seed writes keys with their values, in the order of the keys, and returns the
+// revision of the last one. Clients that are open see them when they have read
+// that far; see [Kit.CaughtUp].
+func (k *Kit) Seed(values map[string]string) (revision int64) {
+	k.t.Helper()
+	if len(values) == 0 {
+		k.misuse("Seed: there are no keys to write")
+		return -1
+	}
+	var records []Record
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if key == "" {
+			k.misuse("Seed: a key needs at least one byte; use Append with Keyless for a record without one")
+			return -1
+		}
+		records = append(records, Set(key, values[key]))
+	}
+	for chunk := range slices.Chunk(records, seedBatch) {
+		revision = k.Append(chunk...)
+	}
+	return revision
+}
+
+// Append writes records as one batch, past every client and every fault, and
+// returns the offset of the last one.
+func (k *Kit) Append(records ...Record) (revision int64) {
+	k.t.Helper()
+	if len(records) == 0 {
+		k.misuse("Append: there are no records to write")
+		return -1
+	}
+	first, err := k.cluster.Append(k.cfg.topic, 0, raw(records)...)
+	if err != nil {
+		k.fatal("append %d records: %v", len(records), err)
+		return -1
+	}
+	return first + int64(len(records)) - 1
+}
+
+// AppendCorrupt writes a record batch whose checksum is right and whose records
+// can't be decoded, and returns its offset. No client gets past it.
+func (k *Kit) AppendCorrupt() (offset int64) {
+	k.t.Helper()
+	off, err := k.cluster.AppendGarbage(k.cfg.topic, 0)
+	if err != nil {
+		k.fatal("append a corrupt batch: %v", err)
+		return -1
+	}
+	return off
+}
+
+func raw(records []Record) []fakecluster.Record {
+	out := make([]fakecluster.Record, len(records))
+	for i, r := range records {
+		out[i] = fakecluster.Record{Key: r.Key, Value: r.Value, Timestamp: r.Time}
+	}
+	return out
+}
+
+// Transaction is one of another program. While it is open no client gets past
+// its first record. It is for one goroutine at a time.
+type Transaction struct {
+	k   *Kit
+	txn *fakecluster.Txn
+}
+
+// Begin begins a transaction. One that is still open when the test ends is left
+// to the brokers.
+func (k *Kit) Begin() *Transaction {
+	k.t.Helper()
+	k.mu.Lock()
+	k.txns++
+	id := fmt.Sprintf("kvstoretest-%d", k.txns)
+	k.mu.Unlock()
+	txn, err := k.cluster.Begin(id)
+	if err != nil {
+		k.fatal("begin a transaction: %v", err)
+		return nil
+	}
+	return &Transaction{k, txn}
+}
+
+// Append writes records as one batch of the transaction and returns the offset
+// of the last one.
+func (x *Transaction) Append(records ...Record) (revision int64) {
+	x.k.t.Helper()
+	if len(records) == 0 {
+		x.k.misuse("Transaction.Append: there are no records to write")
+		return -1
+	}
+	first, err := x.txn.Append(x.k.cfg.topic, 0, raw(records)...)
+	if err != nil {
+		x.k.fatal("append to a transaction: %v", err)
+		return -1
+	}
+	return first + int64(len(records)) - 1
+}
+
+// Commit makes the records visible. The marker takes one more offset.
+func (x *Transaction) Commit() { x.k.t.Helper(); x.end("commit", x.txn.Commit) }
+
+// Abort makes sure that the records are never seen. The marker takes one more
+// offset.
+func (x *Transaction) Abort() { x.k.t.Helper(); x.end("abort", x.txn.Abort) }
+
+func (x *Transaction) end(how string, fn func() error) {
+	x.k.t.Helper()
+	if err := fn(); err != nil {
+		x.k.fatal("%s a transaction: %v", how, err)
+	}
+}
+
+// Follower is a client whose position can be waited for: a *kvstore.Client, or
+// something around one.
+type Follower interface {
+	Reader
+	WaitRevision(ctx context.Context, revision int64) error
+}
+
+// CaughtUp waits until each of the clients shows the log as it is now, up to the
+// first open transaction, and fails the test when one does not get there. It
+// looks at the log itself, past the network and its faults.
+func (k *Kit) CaughtUp(clients ...Follower) {
+	k.t.Helper()
+	if len(clients) == 0 {
+		k.misuse("CaughtUp: name the clients to wait for")
+		return
+	}
+	ctx, cancel := k.context()
+	defer cancel()
+	for _, kv := range clients {
+		if err := k.follow(ctx, kv); err != nil {
+			k.t.Fatalf("CaughtUp(%s) = %v\n%s", k.describeName(kv), err, k.scene(kv))
+		}
+	}
+}
+
+// follow waits until a client shows the log as it is now.
+func (k *Kit) follow(ctx context.Context, kv Follower) error {
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		info, err := k.cluster.Partition(k.cfg.topic, 0)
+		if err != nil {
+			return err
+		}
+		if target := info.LastStableOffset; kv.Position() < target {
+			err := kv.WaitRevision(ctx, target-1)
+			if err != nil && !errors.Is(err, kvstore.ErrDataLoss) || ctx.Err() != nil {
+				return err
+			}
+		}
+		if kv.Position() == info.LastStableOffset && k.sameAsLog(ctx, kv) {
+			return nil
+		}
+		// The client is yet to notice that the log lost records, or to
+		// read those that were written meanwhile.
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// sameAsLog tells a client that is at the right position of the log from one
+// that is there with records that the log has lost since.
+func (k *Kit) sameAsLog(ctx context.Context, kv Reader) bool {
+	k.mu.Lock()
+	cut := k.cut
+	k.mu.Unlock()
+	if cut == 0 {
+		return true
+	}
+	got, err := contents(ctx, kv)
+	if err != nil {
+		return false
+	}
+	batches, err := k.cluster.ReadLog(k.cfg.topic, 0, 0)
+	if err != nil {
+		return false
+	}
+	if len(batches) > 0 {
+		// Deleting records makes no client forget what it has read of them.
+		start := batches[0].FirstOffset
+		got = slices.DeleteFunc(got, func(e kvstore.Entry) bool { return e.Revision < start })
+	}
+	want := logOf(batches).Entries()
+	return slices.EqualFunc(got, want, func(a, b kvstore.Entry) bool {
+		return string(a.Key) == string(b.Key) && string(a.Value) == string(b.Value) && a.Revision == b.Revision
+	})
+}
