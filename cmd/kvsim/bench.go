@@ -129,7 +129,7 @@ func (b *bencher) measure(ctx context.Context, name string, stderr io.Writer) (*
 		return nil, err
 	}
 	line := &benchLine{Engine: name, Jobs: eng.Jobs()}
-	t := newTally(source.scenario, name, eng.Jobs())
+	t := newTally(source.scenario, name, eng.Jobs(), nil)
 	hashes := make(map[uint64]string, worlds)
 	started := b.cli.now()
 	err = run(1, worlds, func(x ran) error {

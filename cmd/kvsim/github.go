@@ -27,9 +27,9 @@ func writeMarkdown(w io.Writer, t *tally) {
 			fmt.Fprintf(w, "| %s | %s | %s | %s |\n", f.Kind, count(f.Planned), count(f.Bit), count(f.Hits))
 		}
 	}
-	if len(t.Sometimes) > 0 {
+	if seen := t.seen(); len(seen) > 0 {
 		fmt.Fprint(w, "\n| sometimes | worlds | times |\n|---|---:|---:|\n")
-		for _, s := range t.Sometimes {
+		for _, s := range seen {
 			fmt.Fprintf(w, "| %s | %s | %s |\n", s.Name, count(s.Worlds), count(s.Times))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kvsim/kvsim/internal/engine"
 	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/sim"
 )
 
 func main() {
@@ -27,9 +28,10 @@ func main() {
 // defaultCLI is the command as a user has it.
 func defaultCLI() *cli {
 	return &cli{
-		engines: startEngine,
-		now:     time.Now,
-		getenv:  os.Getenv,
+		engines:   startEngine,
+		now:       time.Now,
+		getenv:    os.Getenv,
+		sometimes: sim.SometimesNames(),
 		ticks: func(d time.Duration) (<-chan time.Time, func()) {
 			t := time.NewTicker(d)
 			return t.C, t.Stop
@@ -44,6 +46,8 @@ type cli struct {
 	engines func(ctx context.Context, opts engineOptions, progress io.Writer) (engine.Engine, error)
 	now     func() time.Time
 	getenv  func(string) string
+	// sometimes names what a campaign of everything has to have seen.
+	sometimes []string
 	// ticks returns a channel that says when to print progress, and what stops
 	// it.
 	ticks func(time.Duration) (<-chan time.Time, func())

@@ -116,7 +116,7 @@ func (r *runner) runSource(ctx context.Context, source planSource, stdout, stder
 		}
 	}()
 	r.started = r.cli.now()
-	r.tally = newTally(source.scenario, eng.Name(), eng.Jobs())
+	r.tally = newTally(source.scenario, eng.Name(), eng.Jobs(), r.cli.sometimes)
 	r.capsules = make(map[*failureTally]int)
 	next, total := r.seeds(source)
 	r.command = r.commandLine(source)

@@ -66,9 +66,9 @@ func writeCampaign(w io.Writer, t *tally) {
 			fmt.Fprintf(w, "    %-38s %8s %9s %9s\n", f.Kind, count(f.Planned), count(f.Bit), count(f.Hits))
 		}
 	}
-	if len(t.Sometimes) > 0 {
+	if seen := t.seen(); len(seen) > 0 {
 		fmt.Fprintf(w, "  sometimes %50s %9s\n", "worlds", "times")
-		for _, s := range t.Sometimes {
+		for _, s := range seen {
 			fmt.Fprintf(w, "    %-48s %8s %9s\n", s.Name, count(s.Worlds), count(s.Times))
 		}
 	}

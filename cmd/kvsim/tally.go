@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/internal/engine/world"
-	"github.com/kvsim/kvsim/sim"
 )
 
 // sometimesSeeds is from how many seeds on a campaign of everything has to have
@@ -65,9 +64,9 @@ type failureTally struct {
 }
 
 // newTally returns a tally that has all the sometimes, at zero.
-func newTally(scenario, engine string, jobs int) *tally {
+func newTally(scenario, engine string, jobs int, sometimes []string) *tally {
 	t := &tally{Scenario: scenario, Engine: engine, Jobs: jobs, Faults: []*faultTally{}, Failures: []*failureTally{}}
-	for _, name := range sim.SometimesNames() {
+	for _, name := range sometimes {
 		t.Sometimes = append(t.Sometimes, &sometimesTally{Name: name})
 	}
 	return t
@@ -167,6 +166,21 @@ func rank(s world.Status) int {
 	case world.Held:
 	}
 	return 0
+}
+
+// seen is what of the sometimes is worth a line: all of it in a campaign that is
+// held to it, and else what happened.
+func (t *tally) seen() []*sometimesTally {
+	if t.Scenario == defaultScenario && t.Worlds >= sometimesSeeds {
+		return t.Sometimes
+	}
+	var seen []*sometimesTally
+	for _, s := range t.Sometimes {
+		if s.Times > 0 {
+			seen = append(seen, s)
+		}
+	}
+	return seen
 }
 
 // never names what should have happened in a campaign of this size and did not.

@@ -11,7 +11,7 @@ import (
 )
 
 // DefaultTries is Options.Tries if it is zero.
-const DefaultTries = 8
+const DefaultTries = 64
 
 // ErrNotReproduced says that the plan to shrink does not fail.
 var ErrNotReproduced = errors.New("the world does not fail again")
@@ -24,7 +24,8 @@ type Options struct {
 	Fails func(*world.Result) bool
 	// Jobs is how many worlds are run at once, at least 1.
 	Jobs int
-	// Tries is how many seeds a candidate gets in the end.
+	// Tries is how many seeds a candidate gets in the end, when nothing is found
+	// with fewer. 0 means DefaultTries.
 	Tries int
 	// Stop is asked between worlds, after so many of them, whether the budget is
 	// used up. Nil means that there is no end.
@@ -74,7 +75,7 @@ func Shrink(ctx context.Context, p sim.Plan, opts Options) (*Report, error) {
 			return nil, err
 		case smaller:
 		case s.tries < s.opts.Tries:
-			s.tries = s.opts.Tries
+			s.tries = min(8*s.tries, s.opts.Tries)
 		default:
 			s.report.Minimal = true
 			return &s.report, nil
