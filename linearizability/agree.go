@@ -29,8 +29,10 @@ func (j *judge) compare() []*Disagreement {
 					Porcupine:  j.porcupineFound[i].Error(),
 				})
 			}
-		default:
+		case j.charged[t.h.key]:
 			j.results[t.check].Violations++
+		default: // by a check that is switched off
+			j.violate(j.porcupineFound[i])
 		}
 	}
 	for _, v := range j.certain {

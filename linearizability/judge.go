@@ -23,8 +23,10 @@ type judge struct {
 	events    []opEvent
 	processes map[processID]*process
 	// accused has the keys that the log witness found something wrong about,
-	// certain what porcupine must find too.
+	// charged those of them about which it was reported, because the check is
+	// not switched off, and certain what porcupine must find too.
 	accused map[string]bool
+	charged map[string]bool
 	certain []*Violation
 	byID    map[int64]int32 // operations, built when needed
 
@@ -40,7 +42,7 @@ func newJudge(h *History, opts Options) *judge {
 	if opts.MaxViolations == 0 {
 		opts.MaxViolations = 20
 	}
-	j := &judge{h: h, opts: opts, results: make(map[CheckID]*CheckResult), accused: map[string]bool{}}
+	j := &judge{h: h, opts: opts, results: make(map[CheckID]*CheckResult), accused: map[string]bool{}, charged: map[string]bool{}}
 	for _, id := range AllChecks() {
 		j.results[id] = &CheckResult{Check: id, Ran: true}
 	}
@@ -65,12 +67,7 @@ func (j *judge) judged(id CheckID) { j.results[id].Judged++ }
 // violate reports a violation. If its check does not run, the first one of its
 // others that does takes its place.
 func (j *judge) violate(v *Violation) {
-	if v.Key != "" {
-		j.accused[v.Key] = true
-	}
-	for _, id := range v.Ops {
-		j.accuse(id)
-	}
+	j.accuse(j.accused, v)
 	all := append([]CheckID{v.Check}, v.Also...)
 	all = slices.DeleteFunc(all, func(id CheckID) bool { return !j.runs(id) })
 	if len(all) == 0 {
@@ -81,6 +78,7 @@ func (j *judge) violate(v *Violation) {
 		j.results[id].Violations++
 	}
 	j.found++
+	j.accuse(j.charged, v)
 	if v.certain {
 		j.certain = append(j.certain, v)
 	}
@@ -90,20 +88,25 @@ func (j *judge) violate(v *Violation) {
 	j.violations = append(j.violations, v)
 }
 
-// accuse notes the keys of an operation that is part of a violation.
-func (j *judge) accuse(id int64) {
+// accuse notes the keys that a violation is about.
+func (j *judge) accuse(keys map[string]bool, v *Violation) {
+	if v.Key != "" {
+		keys[v.Key] = true
+	}
 	if j.byID == nil {
 		j.byID = make(map[int64]int32, len(j.h.Ops))
 		for i := range j.h.Ops {
 			j.byID[j.h.Ops[i].ID] = int32(i)
 		}
 	}
-	o := &j.h.Ops[j.byID[id]]
-	if o.Key != "" {
-		j.accused[o.Key] = true
-	}
-	for _, it := range o.Items {
-		j.accused[it.Key] = true
+	for _, id := range v.Ops {
+		o := &j.h.Ops[j.byID[id]]
+		if o.Key != "" {
+			keys[o.Key] = true
+		}
+		for _, it := range o.Items {
+			keys[it.Key] = true
+		}
 	}
 }
 
