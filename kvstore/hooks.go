@@ -78,11 +78,22 @@ func (h *hooks) guard(r Record, fn func()) {
 		h.panics.Add(1)
 		err := &HookError{Key: bytes.Clone(r.Key), Revision: r.Revision, Panic: p, Stack: debug.Stack()}
 		h.logger.Error("kvstore: a hook panicked", "error", err, "stack", string(err.Stack))
-		if h.onError != nil {
-			h.onError(err)
-		}
+		h.report(err)
 	}()
 	fn()
+}
+
+// report calls the user's handler, which may panic as a hook may.
+func (h *hooks) report(err error) {
+	if h.onError == nil {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			h.logger.Error("kvstore: the handler of hook errors panicked", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	h.onError(err)
 }
 
 // inside reports whether the caller runs inside a hook of this client. The

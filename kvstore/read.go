@@ -52,8 +52,9 @@ func (c *Client) GetEntry(ctx context.Context, key []byte) (Entry, error) {
 // [RecordStorage] is read as the loop goes on; any other one is read into memory
 // first.
 func (c *Client) Range(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[KeyValue, error] {
+	entries := c.RangeEntries(ctx, constraint, opts)
 	return func(yield func(KeyValue, error) bool) {
-		for e, err := range c.RangeEntries(ctx, constraint, opts) {
+		for e, err := range entries {
 			if !yield(KeyValue{Key: e.Key, Value: e.Value}, err) {
 				return
 			}
@@ -63,6 +64,7 @@ func (c *Client) Range(ctx context.Context, constraint KeyConstraint, opts Query
 
 // RangeEntries is [Client.Range] that also yields revisions and times.
 func (c *Client) RangeEntries(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[Entry, error] {
+	constraint = KeyConstraint{Start: bytes.Clone(constraint.Start), End: bytes.Clone(constraint.End)}
 	return func(yield func(Entry, error) bool) {
 		var entries iter.Seq2[Entry, error]
 		err := c.read(ctx, func() (err error) {

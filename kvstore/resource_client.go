@@ -111,8 +111,9 @@ func (r *ResourceClient[T]) DeleteRevision(ctx context.Context, key []byte) (int
 // at the first error, which it yields; if a value can't be deserialized, the
 // Key that is yielded with the error says which. See [Client.Range].
 func (r *ResourceClient[T]) Range(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[TypedKV[T], error] {
+	pairs := r.client.Range(ctx, constraint, opts)
 	return func(yield func(TypedKV[T], error) bool) {
-		for kv, err := range r.client.Range(ctx, constraint, opts) {
+		for kv, err := range pairs {
 			typed := TypedKV[T]{Key: kv.Key}
 			if err == nil {
 				typed.Value, err = r.decode(ctx, kv.Key, kv.Value)
@@ -127,8 +128,9 @@ func (r *ResourceClient[T]) Range(ctx context.Context, constraint KeyConstraint,
 // RangeEntries is like Range and yields each value's revision and time as
 // well. See [Client.RangeEntries].
 func (r *ResourceClient[T]) RangeEntries(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[TypedEntry[T], error] {
+	entries := r.client.RangeEntries(ctx, constraint, opts)
 	return func(yield func(TypedEntry[T], error) bool) {
-		for e, err := range r.client.RangeEntries(ctx, constraint, opts) {
+		for e, err := range entries {
 			var typed TypedEntry[T]
 			if err == nil {
 				typed, err = r.entry(ctx, e)

@@ -19,6 +19,8 @@ const (
 
 	// StateStalled: the client can't read the log, or can't store what it
 	// read. Reads are answered, but may be stale; the client keeps trying.
+	// Only when a storage failed in the middle of a batch do reads wait, so
+	// as not to show half of it.
 	StateStalled
 
 	// StateRebuilding: the log lost records that the client had applied, or

@@ -50,6 +50,7 @@ const missingTopicGrace = 5 * time.Second
 // run follows the log until ctx ends (and returns nil) or the topic is lost
 // for good (and returns why).
 func (t *tail) run(ctx context.Context) error {
+	defer t.view.end()
 	for ctx.Err() == nil {
 		if err := t.step(ctx); err == nil {
 			t.failures = 0

@@ -24,6 +24,9 @@ type view interface {
 
 	// reset removes everything and returns what was there.
 	reset(ctx context.Context) (held, error)
+
+	// end says that apply and reset will not be called again.
+	end()
 }
 
 // held is the state before a rebuild: which record wrote each key.
@@ -66,6 +69,8 @@ func (v recordView) reset(ctx context.Context) (held, error) {
 	return heldSnapshot{snap}, v.s.Reset(ctx)
 }
 
+func (recordView) end() {}
+
 type heldSnapshot struct{ s Snapshot }
 
 func (h heldSnapshot) lookup(ctx context.Context, key []byte) (indexed, bool, error) {
@@ -90,6 +95,11 @@ type indexView struct {
 	batch BatchStorage // nil when s has no ApplyBatch
 	lock  *semaphore.Weighted
 	index map[string]indexed
+
+	// torn says that an apply failed after some of its changes. The lock is
+	// then kept until the changes are applied in full: a reader would see
+	// half a record batch. Only the goroutine that applies touches it.
+	torn bool
 }
 
 type indexed struct {
@@ -108,11 +118,17 @@ func newIndexView(s Storage) *indexView {
 
 func (v *indexView) apply(ctx context.Context, records []Record) error {
 	items := cloneItems(records)
-	if err := v.lock.Acquire(ctx, wholeLock); err != nil {
-		return err
+	if !v.torn {
+		if err := v.lock.Acquire(ctx, wholeLock); err != nil {
+			return err
+		}
 	}
-	defer v.lock.Release(wholeLock)
-	if err := v.write(ctx, items); err != nil {
+	done, err := v.write(ctx, items)
+	if err != nil {
+		v.torn = v.torn || done > 0
+		if !v.torn {
+			v.lock.Release(wholeLock)
+		}
 		return err
 	}
 	for i, r := range records {
@@ -122,23 +138,33 @@ func (v *indexView) apply(ctx context.Context, records []Record) error {
 			v.index[string(items[i].Key)] = indexed{r.Revision, r.TimeMillis}
 		}
 	}
+	v.torn = false
+	v.lock.Release(wholeLock)
 	return nil
 }
 
-func (v *indexView) write(ctx context.Context, items []KeyValue) error {
-	if v.batch != nil && len(items) > 1 {
-		return v.batch.ApplyBatch(ctx, items)
+func (v *indexView) end() {
+	if v.torn {
+		v.torn = false
+		v.lock.Release(wholeLock)
 	}
-	for _, it := range items {
+}
+
+// write returns how many items it has written when it fails.
+func (v *indexView) write(ctx context.Context, items []KeyValue) (done int, err error) {
+	if v.batch != nil && len(items) > 1 {
+		return 0, v.batch.ApplyBatch(ctx, items)
+	}
+	for i, it := range items {
 		if it.Value != nil {
 			if err := v.s.Set(ctx, it.Key, it.Value); err != nil {
-				return err
+				return i, err
 			}
 		} else if err := v.s.Delete(ctx, it.Key); err != nil && !isNotFound(err) {
-			return err
+			return i, err
 		}
 	}
-	return nil
+	return len(items), nil
 }
 
 // cloneItems copies keys and values out of the fetch buffer, because a storage
@@ -213,7 +239,7 @@ func (v *indexView) reset(ctx context.Context) (held, error) {
 		items = append(items, KeyValue{Key: bytes.Clone(kv.Key)})
 	}
 	if len(items) > 0 {
-		if err := v.write(ctx, items); err != nil {
+		if _, err := v.write(ctx, items); err != nil {
 			return nil, err
 		}
 	}

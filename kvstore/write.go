@@ -55,7 +55,7 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	fail := func(outcome, cause error, revision int64) (int64, error) {
 		e := &WriteError{Op: op, Outcome: outcome, Cause: cause, Revision: revision}
 		if len(changes) == 1 {
-			e.Key = changes[0].key
+			e.Key = bytes.Clone(changes[0].key) // kgo may still hold the other
 		}
 		return -1, e
 	}
