@@ -20,7 +20,6 @@ func restart(d *draw) {
 }
 
 func compaction(d *draw) {
-	d.p.Phases.Faults = 20 * time.Second
 	d.compact()
 	d.times(1, 3, d.compact)
 	d.times(1, 2, d.lag)
@@ -64,13 +63,13 @@ func slowClients(d *draw) {
 }
 
 func dataLoss(d *draw) {
-	d.times(1, 2, func() { d.add(sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}) })
+	d.times(1, 2, d.loseTail)
 	d.times(0, 2, d.lag)
 	d.times(0, 1, d.crash)
 }
 
 func recreate(d *draw) {
-	d.add(sim.Recreate{Span: d.once()})
+	d.recreate()
 	d.times(0, 2, d.lag)
 	d.times(0, 1, d.crash)
 }
@@ -92,6 +91,7 @@ func everything(d *draw) {
 		d.lag, d.pause, d.crash, d.herd, d.slowStorage, d.failStorage, d.slowHooks,
 		d.latency, d.stall, d.blackHole, d.loseRequest, d.loseAnswer, d.cutFrame, d.reset,
 		d.restart, d.restartAll, d.compact, d.transaction, d.keyless, d.failProduce, d.slowBroker,
+		d.loseTail, d.recreate,
 	}
 	if d.p.World.Brokers > 1 {
 		kinds = append(kinds, d.rolling, d.moveLeader)
@@ -119,7 +119,7 @@ func (d *draw) swarmWorkload() {
 		*w = *w * d.IntN(4) / 2
 	}
 	w := &d.p.World
-	w.LatencyMean = []time.Duration{200 * time.Microsecond, 400 * time.Microsecond, 2 * ms}[d.IntN(3)]
+	w.LatencyMean = []time.Duration{500 * time.Microsecond, ms, 3 * ms}[d.IntN(3)]
 }
 
 func (d *draw) lag() { d.add(sim.Lag{Client: d.anyClient(), Span: d.span(300*ms, 3000*ms)}) }
@@ -147,31 +147,42 @@ func (d *draw) latency() {
 	if d.IntN(2) == 0 {
 		f.Client = d.client()
 	} else {
-		f.Broker = d.broker()
+		f.Broker = "leader"
 	}
 	d.add(f)
 }
 
 func (d *draw) stall() {
-	d.add(sim.Stall{Client: d.anyClient(), Broker: d.broker(), Dir: d.dir(), Span: d.span(200*ms, 2500*ms)})
+	d.add(sim.Stall{Client: d.anyClient(), Broker: [...]string{"", "leader"}[d.IntN(2)], Dir: d.dir(), Span: d.span(200*ms, 2500*ms)})
 }
 
 func (d *draw) blackHole() {
 	d.add(sim.BlackHole{Client: d.client(), Dir: d.dir(), Span: d.span(500*ms, 2500*ms)})
 }
 
-func (d *draw) api() string { return [...]string{"produce", "produce", "fetch", ""}[d.IntN(4)] }
+// some draws the requests of a fault that bites a number of times. A broker
+// answers all waiting fetches in one instant, in an order that is chance; so
+// that such a fault bites the same ones again, it is of one client then.
+func (d *draw) some() (client, api string) {
+	if d.IntN(3) == 0 {
+		return d.client(), "fetch"
+	}
+	return d.anyClient(), "produce"
+}
 
 func (d *draw) loseRequest() {
-	d.add(sim.LoseRequest{Client: d.anyClient(), API: d.api(), Count: 1 + d.IntN(4), Span: d.span(1000*ms, 4000*ms)})
+	client, api := d.some()
+	d.add(sim.LoseRequest{Client: client, API: api, Count: 1 + d.IntN(4), Span: d.span(1000*ms, 4000*ms)})
 }
 
 func (d *draw) loseAnswer() {
-	d.add(sim.LoseAnswer{Client: d.anyClient(), API: d.api(), Count: 1 + d.IntN(4), Span: d.span(1000*ms, 4000*ms)})
+	client, api := d.some()
+	d.add(sim.LoseAnswer{Client: client, API: api, Count: 1 + d.IntN(4), Span: d.span(1000*ms, 4000*ms)})
 }
 
 func (d *draw) cutFrame() {
-	d.add(sim.CutFrame{Client: d.anyClient(), API: d.api(), Bytes: d.IntN(80), Count: 1 + d.IntN(3), Dir: d.dir(), Span: d.span(1000*ms, 4000*ms)})
+	client, api := d.some()
+	d.add(sim.CutFrame{Client: client, API: api, Bytes: d.IntN(80), Count: 1 + d.IntN(3), Dir: d.dir(), Span: d.span(1000*ms, 4000*ms)})
 }
 
 func (d *draw) reset() { d.add(sim.Reset{Client: d.anyClient(), Span: d.once()}) }
@@ -198,7 +209,7 @@ func (d *draw) failProduce() {
 
 func (d *draw) slowBroker() {
 	d.add(sim.SlowBroker{
-		Broker: d.broker(), API: [...]string{"produce", "fetch", "list-offsets"}[d.IntN(3)],
+		Broker: [...]string{"", "leader"}[d.IntN(2)], API: [...]string{"produce", "list-offsets"}[d.IntN(2)],
 		Delay: d.between(5*ms, 300*ms), Count: 1 + d.IntN(8), Span: d.span(500*ms, 3000*ms),
 	})
 }
@@ -210,5 +221,9 @@ func (d *draw) compact() {
 func (d *draw) transaction() {
 	d.add(sim.Transaction{Records: 1 + d.IntN(5), End: [...]string{"commit", "abort"}[d.IntN(2)], Span: d.span(100*ms, 2500*ms)})
 }
+
+func (d *draw) loseTail() { d.add(sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}) }
+
+func (d *draw) recreate() { d.add(sim.Recreate{Span: d.once()}) }
 
 func (d *draw) keyless() { d.add(sim.Keyless{Records: 1 + d.IntN(3), Span: d.once()}) }

@@ -80,7 +80,7 @@ var all = []struct {
 	{"data-loss", "the log loses its tail in an unclean election", dataLoss},
 	{"recreate", "the topic is deleted and created again, empty", recreate},
 	{"liveness", "some clients and a broker die for good: everybody else has to go on and converge", liveness},
-	{"everything", "each seed draws some of all faults that lose no data, and how hard they are", everything},
+	{"everything", "each seed draws which of all faults it uses, and how hard they are", everything},
 }
 
 // defaults are what plans begin with.
@@ -89,15 +89,15 @@ func defaults() sim.Plan {
 		World: sim.World{
 			Clients: 5, Brokers: 3,
 			LatencyMin: 100 * time.Microsecond, LatencyMean: 400 * time.Microsecond, LatencyMax: 20 * time.Millisecond,
-			Tombstones: 4 * time.Second,
+			Tombstones: 4 * time.Second, RequestTimeout: 2 * time.Second,
 		},
 		Workload: sim.Workload{
 			Ops: 200, Workers: 1, Keys: 36, Zipf: 0.9, Value: 1024, Burst: 6, Timeout: 5 * time.Second,
 			Put: 30, Delete: 8, Batch: 8, Get: 30, Range: 8, BarrierGet: 5, BarrierRange: 2, Sync: 3, Wait: 6,
 		},
 		Phases: sim.Phases{
-			Before: time.Second, Faults: 15 * time.Second, After: 2 * time.Second,
-			Converge: 2 * time.Minute, Patience: 15 * time.Second,
+			Before: 2 * time.Second, Faults: 24 * time.Second, After: 3 * time.Second,
+			Converge: 2 * time.Minute, Patience: 20 * time.Second,
 		},
 		Floors: sim.Floors{Before: 10, During: 20, After: 10, Hits: 1},
 	}

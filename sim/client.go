@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/kvsim/kvsim/kvstore"
 )
 
@@ -42,6 +44,9 @@ type OpenRequest struct {
 	// Options bring the client to the world's brokers and its hooks to the
 	// history.
 	Options []kvstore.ClientOption
+	// Kafka are the options that connect any franz-go client to the world, as
+	// this client. Options has them too.
+	Kafka []kgo.Opt
 }
 
 // An OpenFunc opens a client. It may wrap what DefaultOpen returns, hand

@@ -93,15 +93,14 @@ func (w *world) stuck(slots []*slot, errs []error, what string) {
 // lastWrite writes a key of the client's own until it is acknowledged.
 func (w *world) lastWrite(ctx context.Context, s *slot) error {
 	for n := 1; ; n++ {
-		p, err := s.live(ctx)
+		p, _, err := s.live(ctx)
 		if err != nil {
 			return err
 		}
 		id := fmt.Sprintf("%s/end.%d", s.name, n)
 		key := "end/" + s.name
 		octx, cancel := context.WithTimeout(ctx, w.plan.Workload.Timeout)
-		k := &worker{w: w, slot: s, index: len(w.workers) + s.n}
-		op := &operation{worker: k, p: p, ctx: octx}
+		op := &operation{worker: w.caller(s), p: p, ctx: octx}
 		call := op.begin(lin.Operation{Kind: lin.OpPut, Key: key, Value: id})
 		p.writes.Add(1)
 		rev, err := p.client.PutRevision(octx, []byte(key), encodePayload(id, 0))
@@ -117,13 +116,17 @@ func (w *world) lastWrite(ctx context.Context, s *slot) error {
 	}
 }
 
+// caller is a worker that does what the convergence asks of a client.
+func (w *world) caller(s *slot) *worker {
+	return &worker{w: w, slot: s, rng: stream(w.plan.Seed, "converge", s.n)}
+}
+
 func (w *world) lastSync(ctx context.Context, s *slot) error {
-	p, err := s.live(ctx)
+	p, _, err := s.live(ctx)
 	if err != nil {
 		return err
 	}
-	k := &worker{w: w, slot: s, index: len(w.workers) + s.n}
-	op := &operation{worker: k, p: p, ctx: ctx}
+	op := &operation{worker: w.caller(s), p: p, ctx: ctx}
 	call := op.begin(lin.Operation{Kind: lin.OpSync})
 	err = p.client.Sync(ctx)
 	op.end(func() {
@@ -138,7 +141,7 @@ func (w *world) lastSync(ctx context.Context, s *slot) error {
 
 // snapshot records all that a client holds.
 func (w *world) snapshot(ctx context.Context, s *slot) error {
-	p, err := s.live(ctx)
+	p, _, err := s.live(ctx)
 	if err != nil {
 		return err
 	}

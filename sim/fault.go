@@ -67,7 +67,7 @@ var kinds = []struct {
 	{FailStorage{Client: "c1", Span: span(500, 300)}, "each write to a client's storage fails; hits are the writes"},
 	{SlowHooks{Client: "c2", Delay: 2 * time.Millisecond, Span: span(500, 1000)}, "each hook of a client takes longer; hits are the calls"},
 	{Latency{Client: "c1", Mean: 30 * time.Millisecond, Span: span(800, 1500)}, "links are slower; client and broker choose which; hits are the frames delayed"},
-	{Stall{Client: "c2", Broker: "1", Dir: "to-client", Span: span(1000, 700)}, "links carry nothing, then everything in a burst; hits are the frames held"},
+	{Stall{Client: "c2", Broker: "leader", Dir: "to-client", Span: span(1000, 700)}, "links carry nothing, then everything in a burst; hits are the frames held"},
 	{BlackHole{Client: "c2", Dir: "to-broker", Span: span(1000, 3000)}, "links swallow everything while connections stay open; hits are the frames swallowed"},
 	{LoseRequest{API: "produce", Count: 2, Span: span(1000, 2000)}, "requests are lost before a broker acts, and their connections reset; hits are the requests"},
 	{LoseAnswer{API: "produce", Count: 2, Span: span(1000, 2000)}, "brokers act, but the answers are lost and their connections reset; hits are the answers"},

@@ -68,30 +68,36 @@ func (w *world) brokers() []int32 {
 
 // stop stops brokers until the effect is undone.
 func (w *world) stop(brokers []int32, move bool) (*effect, error) {
-	t := simnet.Target{Brokers: brokers}
-	hits := w.net.Conns(t)
-	refuse := w.net.RefuseDials(t) // counts the dials that the stop refuses
+	hits := w.net.Conns(simnet.Target{Brokers: brokers})
 	inflight := w.inflight.count(opKind.writes)
-	for _, b := range brokers {
+	refused := make([]func() int, len(brokers))
+	for i, b := range brokers {
 		moved := false
 		if move && w.broker(leaderName) == b {
 			// Without another broker that runs there is nobody to move to.
 			moved = w.cluster.MoveLeadersFrom(b) == nil
 		}
-		if err := w.downs.stop(w.cluster, b); err != nil {
+		var err error
+		if refused[i], err = w.downs.stop(w, b); err != nil {
 			return nil, err
 		}
 		if moved {
+			hits++
 			w.moved(inflight)
 		}
 	}
 	w.tap.refresh()
 	return &effect{
-		hits: func() int { return hits + refuse.Hits() },
+		hits: func() int {
+			sum := hits
+			for _, n := range refused {
+				sum += n()
+			}
+			return sum
+		},
 		undo: func(context.Context) error {
-			refuse.Undo()
 			for _, b := range brokers {
-				if err := w.downs.start(w.cluster, b); err != nil {
+				if err := w.downs.start(w, b); err != nil {
 					return err
 				}
 			}
@@ -113,24 +119,40 @@ func (w *world) moved(inflight int) {
 // downs counts who holds a broker down, so that of two restarts that overlap
 // the longer one counts.
 type downs struct {
-	mu sync.Mutex
-	n  map[int32]int
+	mu  sync.Mutex
+	all map[int32]*down
 }
 
-func (d *downs) stop(c *fakecluster.Cluster, b int32) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.n[b]++
-	return c.StopBroker(b)
+type down struct {
+	n      int
+	refuse *simnet.Fault // refuses the dials, and counts them
 }
 
-func (d *downs) start(c *fakecluster.Cluster, b int32) error {
+// stop stops a broker. The returned function counts the dials that were
+// refused since.
+func (d *downs) stop(w *world, b int32) (refused func() int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.n[b]--; d.n[b] > 0 {
+	s := d.all[b]
+	if s == nil {
+		s = &down{refuse: w.net.RefuseDials(simnet.Target{Brokers: []int32{b}})}
+		d.all[b] = s
+	}
+	s.n++
+	before := s.refuse.Hits()
+	return func() int { return s.refuse.Hits() - before }, w.cluster.StopBroker(b)
+}
+
+func (d *downs) start(w *world, b int32) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.all[b]
+	if s.n--; s.n > 0 {
 		return nil
 	}
-	return c.StartBroker(b)
+	delete(d.all, b)
+	s.refuse.Undo()
+	return w.cluster.StartBroker(b)
 }
 
 // Rolling restarts all brokers one after the other.
@@ -175,6 +197,9 @@ func (f Rolling) start(ctx context.Context, w *world) (*effect, error) {
 	return counted(hits), nil
 }
 
+// asking are the requests of clients that only the leader answers.
+var asking = []int16{int16(kmsg.Produce), int16(kmsg.Fetch)}
+
 // MoveLeader makes another broker lead.
 type MoveLeader struct {
 	// Broker is the new leader; without it the next one after the present.
@@ -195,13 +220,20 @@ func (f MoveLeader) check(p *Plan) error {
 	return nil
 }
 
-func (f MoveLeader) start(_ context.Context, w *world) (*effect, error) {
+func (f MoveLeader) start(ctx context.Context, w *world) (*effect, error) {
+	// It bites somebody only while somebody asks the leader for something.
+	asks := func() bool {
+		return w.net.Conns(simnet.Target{Brokers: []int32{w.broker(leaderName)}, Keys: asking}) > 0
+	}
+	if err := w.await(ctx, asks); err != nil {
+		return nil, err
+	}
 	old := w.broker(leaderName)
 	to := (old + 1) % int32(w.plan.World.Brokers)
 	if f.Broker != "" && f.Broker != leaderName {
 		to = w.broker(f.Broker)
 	}
-	hits := w.net.Conns(simnet.Target{Brokers: []int32{old}, Keys: []int16{int16(kmsg.Produce), int16(kmsg.Fetch)}})
+	hits := w.net.Conns(simnet.Target{Brokers: []int32{old}, Keys: asking})
 	inflight := w.inflight.count(opKind.writes)
 	if err := w.cluster.MoveLeader(topicName, 0, to); err != nil {
 		return nil, err
@@ -290,8 +322,12 @@ func (f SlowBroker) Kind() string { return "slow-broker" }
 func (f SlowBroker) String() string { return print(f.Kind(), &f) }
 
 func (f SlowBroker) check(*Plan) error {
-	if f.Delay <= 0 {
+	switch {
+	case f.Delay <= 0:
 		return fmt.Errorf("delay has to be above 0")
+	case f.API == "fetch":
+		// It would slow the log tap too.
+		return fmt.Errorf("api=fetch can't be slowed inside of a broker: use latency, stall or lag")
 	}
 	return f.mustLast()
 }

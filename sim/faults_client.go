@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -80,8 +81,14 @@ func (f Crash) String() string { return print(f.Kind(), &f) }
 
 func (f Crash) check(*Plan) error { return nil }
 
-func (f Crash) start(_ context.Context, w *world) (*effect, error) {
+func (f Crash) start(ctx context.Context, w *world) (*effect, error) {
 	slots := w.chosen(f.Client)
+	up := func() bool {
+		return slices.ContainsFunc(slots, func(s *slot) bool { _, _, up := s.position(); return up })
+	}
+	if err := w.await(ctx, up); err != nil {
+		return nil, err
+	}
 	hits := 0
 	for _, s := range slots {
 		if _, was := s.crash(false); was {
@@ -150,7 +157,7 @@ func (f Herd) member(ctx context.Context, w *world, s *slot, i int, hits *atomic
 		return err
 	}
 	hits.Add(1)
-	p, err := s.live(ctx)
+	p, _, err := s.live(ctx)
 	if err != nil {
 		return err
 	}

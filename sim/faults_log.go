@@ -145,7 +145,10 @@ func (f DeleteRecords) String() string { return print(f.Kind(), &f) }
 
 func (f DeleteRecords) check(*Plan) error { return nil }
 
-func (f DeleteRecords) start(_ context.Context, w *world) (*effect, error) {
+func (f DeleteRecords) start(ctx context.Context, w *world) (*effect, error) {
+	if err := w.await(ctx, func() bool { return w.longer(f.Keep) }); err != nil {
+		return nil, err
+	}
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
 	if err := w.tap.sync(); err != nil {
@@ -164,6 +167,12 @@ func (f DeleteRecords) start(_ context.Context, w *world) (*effect, error) {
 	}
 	w.tap.trimmed(start)
 	return counted(int(start - info.LogStartOffset)), nil
+}
+
+// longer reports whether the log has more than n offsets.
+func (w *world) longer(n int) bool {
+	info, err := w.cluster.Partition(topicName, 0)
+	return err == nil && info.HighWatermark-info.LogStartOffset > int64(n)
 }
 
 // LoseTail loses the newest records, as an unclean leader election does.
@@ -187,7 +196,10 @@ func (f LoseTail) check(*Plan) error {
 	return nil
 }
 
-func (f LoseTail) start(_ context.Context, w *world) (*effect, error) {
+func (f LoseTail) start(ctx context.Context, w *world) (*effect, error) {
+	if err := w.await(ctx, func() bool { return w.longer(0) }); err != nil {
+		return nil, err
+	}
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
 	hits := 0
@@ -204,6 +216,7 @@ func (f LoseTail) start(_ context.Context, w *world) (*effect, error) {
 		for i := range lost {
 			hits += len(lost[i].Records)
 		}
+		w.sometimes.hit(sometimesTailLost)
 		w.rec.Truncate(lost[0].FirstOffset)
 		w.board.clear()
 		return lost[0].FirstOffset, nil

@@ -171,6 +171,10 @@ func (f Reset) String() string { return print(f.Kind(), &f) }
 
 func (f Reset) check(*Plan) error { return nil }
 
-func (f Reset) start(_ context.Context, w *world) (*effect, error) {
+func (f Reset) start(ctx context.Context, w *world) (*effect, error) {
+	connected := func() bool { return w.net.Conns(w.target(f.Client, f.Broker, "", "")) > 0 }
+	if err := w.await(ctx, connected); err != nil {
+		return nil, err
+	}
 	return counted(w.net.DropConns(w.target(f.Client, f.Broker, "", ""))), nil
 }

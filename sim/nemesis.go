@@ -40,7 +40,11 @@ func (w *world) inflict(i int, f Fault) error {
 	r.From = time.Since(w.start)
 	r.Injected = true
 	heal := w.rec.Fault(f.String())
-	defer heal()
+	defer func() {
+		// What the fault set free at this instant is recorded before.
+		_ = sleep(context.WithoutCancel(w.ctx), nudge)
+		heal()
+	}()
 	e, err := f.start(w.ctx, w)
 	if err != nil {
 		return err
@@ -75,6 +79,18 @@ func (w *world) last(e *effect, d time.Duration) error {
 	return nil
 }
 
+// await waits until a fault of an instant has something to bite, within the
+// plan's patience.
+func (w *world) await(ctx context.Context, ready func() bool) error {
+	const step = 10_007 * time.Microsecond
+	for waited := time.Duration(0); !ready() && waited < w.plan.Phases.Patience; waited += step {
+		if err := sleep(ctx, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // kill makes the plan's dead clients and its dead broker dead for good.
 func (w *world) kill() error {
 	ph := &w.plan.Phases
@@ -96,7 +112,7 @@ func (w *world) kill() error {
 			return err
 		}
 	}
-	if err := w.downs.stop(w.cluster, b); err != nil {
+	if _, err := w.downs.stop(w, b); err != nil {
 		return err
 	}
 	w.tap.refresh()

@@ -39,14 +39,13 @@ func (k opKind) reads() bool { return !k.writes() && k != opOpen }
 
 // A worker is one goroutine of a client. It does one operation after another.
 type worker struct {
-	w     *world
-	slot  *slot
-	index int // among all workers of the world
-	n     int // among those of the client
-	id    string
-	rng   *rand.Rand
-	keys  *zipf
-	next  int // number of the next value
+	w    *world
+	slot *slot
+	n    int // among those of the client
+	id   string
+	rng  *rand.Rand
+	keys *zipf
+	next int // number of the next value
 }
 
 // value draws a value with an id of its own.
@@ -131,10 +130,10 @@ func (o *operation) begin(op lin.Operation) *lin.Call {
 // end records how an operation ended, unless its process crashed: then nobody
 // heard the answer.
 //
-// Of goroutines that the same event wakes, each waits its own number of
-// nanoseconds first. Which of them is recorded first would be chance otherwise.
+// Of goroutines that the same event wakes, each waits some nanoseconds of its
+// own first. Which of them is recorded first would be chance otherwise.
 func (o *operation) end(record func()) bool {
-	_ = sleep(context.WithoutCancel(o.ctx), time.Duration(1+o.index))
+	_ = sleep(context.WithoutCancel(o.ctx), time.Duration(1+o.rng.Int64N(20_000)))
 	o.p.mu.Lock()
 	defer o.p.mu.Unlock()
 	if o.p.crashed.Load() {

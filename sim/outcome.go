@@ -207,7 +207,7 @@ func (w *world) lookBack(h *lin.History) {
 	for i := range h.Ops {
 		op := &h.Ops[i]
 		switch {
-		case op.Kind == lin.OpPut && op.Outcome == lin.Unknown && op.Value != emptyID:
+		case op.Kind == lin.OpPut && (op.Outcome == lin.Unknown || op.Outcome == lin.Pending) && op.Value != emptyID:
 			if inLog[op.Value] {
 				s.hit(sometimesUnknownInLog)
 			} else {

@@ -108,15 +108,15 @@ func (k *worker) hold(over <-chan struct{}) bool {
 func (k *worker) one() error {
 	kind := choose(k.rng, k.w.plan.Workload.weights())
 	for {
-		p, err := k.slot.live(k.w.ctx)
+		p, waited, err := k.slot.live(k.w.ctx)
 		if err != nil {
 			return err
 		}
-		waited, err := k.slot.pauses.pass(k.w.ctx)
+		held, err := k.slot.pauses.pass(k.w.ctx)
 		if err != nil {
 			return err
 		}
-		if waited || p.crashed.Load() {
+		if waited || held || p.crashed.Load() {
 			// Workers that waited for the same thing go on one by one.
 			if err := sleep(k.w.ctx, exponential(k.rng, time.Millisecond)); err != nil {
 				return err

@@ -49,6 +49,10 @@ type World struct {
 	// Tombstones is how long a tombstone is kept before compaction removes it
 	// (delete.retention.ms). 0 is Kafka's default of 24 hours.
 	Tombstones time.Duration `plan:"tombstones"`
+	// RequestTimeout is how long clients wait for an answer beyond what the
+	// request itself may take, and what a produce request may take. 0 is kgo's
+	// default of 10 seconds for either.
+	RequestTimeout time.Duration `plan:"request.timeout"`
 	// MaxMessage is the largest record batch in bytes (max.message.bytes). 0
 	// is Kafka's default of about 1 MB.
 	MaxMessage int `plan:"max.message"`
@@ -152,6 +156,9 @@ func (p Plan) Validate() error {
 	}
 	if w.LatencyMean < 0 || w.Tombstones < 0 || w.MaxMessage < 0 {
 		bad("world latency.mean, tombstones and max.message must not be negative")
+	}
+	if w.RequestTimeout != 0 && w.RequestTimeout < 100*time.Millisecond {
+		bad("world request.timeout is %v and has to be 100ms or more, or 0 for the default", w.RequestTimeout)
 	}
 	if l.Timeout <= 0 {
 		bad("workload timeout is %v and has to be above 0", l.Timeout)

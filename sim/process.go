@@ -20,8 +20,11 @@ import (
 // errCrashed ends what a crashed process had under way.
 var errCrashed = errors.New("the process has crashed")
 
-// openTimeout bounds one attempt to open a client.
-const openTimeout = 20 * time.Second
+// An attempt to open a client takes at most this long.
+const (
+	openTimeoutMin = 2 * time.Second
+	openTimeoutMax = 10 * time.Second
+)
 
 // A slot is the place of one client: it has one process at a time, or none.
 type slot struct {
@@ -40,7 +43,8 @@ type slot struct {
 
 	// turn lets one goroutine at a time open a process. It is a channel and
 	// not a mutex because whoever has it lets time pass.
-	turn chan struct{}
+	turn     chan struct{}
+	attempts int // to open; whoever has the turn owns it
 }
 
 // A process is one incarnation of a client.
@@ -63,22 +67,22 @@ func newSlot(w *world, name string, n int) *slot {
 	return &slot{w: w, name: name, n: n, changed: make(chan struct{}), turn: make(chan struct{}, 1)}
 }
 
-// live returns the process once there is one.
-func (s *slot) live(ctx context.Context) (*process, error) {
-	for {
+// live returns the process once there is one, and whether that took time.
+func (s *slot) live(ctx context.Context) (p *process, waited bool, err error) {
+	for ; ; waited = true {
 		s.mu.Lock()
 		p, changed, dead := s.current, s.changed, s.dead
 		s.mu.Unlock()
 		if p != nil {
-			return p, nil
+			return p, waited, nil
 		}
 		if dead {
-			return nil, errCrashed
+			return nil, waited, errCrashed
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, waited, context.Cause(ctx)
 		}
 	}
 }
@@ -113,15 +117,17 @@ func (s *slot) open(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	backoff := stream(s.w.plan.Seed, "open", s.n)
+	r := stream(s.w.plan.Seed, "open", s.n, s.attempts)
 	for {
+		s.attempts++
 		s.mu.Lock()
 		there := s.current != nil
 		s.mu.Unlock()
 		if there {
 			return nil
 		}
-		err := s.attempt(ctx)
+		timeout := openTimeoutMin + time.Duration(r.Int64N(int64(openTimeoutMax-openTimeoutMin)))
+		err := s.attempt(ctx, timeout)
 		if err == nil {
 			return nil
 		}
@@ -136,14 +142,14 @@ func (s *slot) open(ctx context.Context) error {
 			return fmt.Errorf("open client %s: %w", s.name, err)
 		}
 		s.w.sometimes.hit(sometimesOpenFailed)
-		if err := sleep(ctx, exponential(backoff, 100*time.Millisecond)); err != nil {
+		if err := sleep(ctx, exponential(r, 100*time.Millisecond)); err != nil {
 			return err
 		}
 	}
 }
 
 // attempt opens one process.
-func (s *slot) attempt(ctx context.Context) error {
+func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	w := s.w
 	s.mu.Lock()
 	if s.down > 0 || s.dead {
@@ -159,14 +165,14 @@ func (s *slot) attempt(ctx context.Context) error {
 	w.inflight.begin(opOpen)
 	defer w.inflight.end(opOpen)
 	call := w.rec.Begin(lin.Operation{Client: s.name, Process: p.number, Kind: lin.OpOpen})
-	octx, cancel := context.WithTimeout(ctx, openTimeout)
+	octx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	stop := context.AfterFunc(p.ctx, cancel)
 	defer stop()
 	c, err := w.env.Open(octx, OpenRequest{
 		Client: s.name, Process: p.number, Topic: topicName,
 		Storage: &storage{Storage: memory.New(), client: s.name, troubles: &w.troubles},
-		Options: s.options(p),
+		Options: s.options(p), Kafka: append(s.kafka(p), kgo.SeedBrokers(w.cluster.Seeds()...)),
 	})
 	s.mu.Lock()
 	if p.crashed.Load() {
@@ -188,21 +194,38 @@ func (s *slot) attempt(ctx context.Context) error {
 	return nil
 }
 
-// options connect a client to the world. All that is random in it comes from
-// the seed and from the client alone.
-func (s *slot) options(p *process) []kvstore.ClientOption {
+// kafka are the options that connect a client to the world. All that is random
+// in it comes from the seed and from the client alone.
+func (s *slot) kafka(p *process) []kgo.Opt {
 	w := s.w
 	r := stream(w.plan.Seed, "client", s.n, p.number)
+	kafka := []kgo.Opt{
+		kgo.ClientID(s.name),
+		kgo.Dialer(w.cluster.Dialer(s.name)),
+		kgo.RetryBackoffFn(backoff(r)),
+		kgo.MetadataMinAge(100*time.Millisecond + time.Duration(r.Int64N(int64(time.Millisecond)))),
+		kgo.FetchMaxWait(time.Second + time.Duration(r.IntN(100))*time.Millisecond),
+	}
+	if log := (kafkaLog{s.logger(p)}); log.Level() != kgo.LogLevelNone {
+		kafka = append(kafka, kgo.WithLogger(log))
+	}
+	if d := w.plan.World.RequestTimeout; d > 0 {
+		kafka = append(kafka, kgo.RequestTimeoutOverhead(d), kgo.ProduceRequestTimeout(d))
+	}
+	return kafka
+}
+
+func (s *slot) logger(p *process) *slog.Logger {
+	return s.w.logger.With(slog.String("client", s.name), slog.Int("process", p.number))
+}
+
+// options are those of a kvstore.Client. Its hooks report to the history.
+func (s *slot) options(p *process) []kvstore.ClientOption {
+	w := s.w
 	return []kvstore.ClientOption{
 		kvstore.WithBrokers(w.cluster.Seeds()...),
-		kvstore.WithLogger(w.logger.With(slog.String("client", s.name), slog.Int("process", p.number))),
-		kvstore.WithKafkaOptions(
-			kgo.ClientID(s.name),
-			kgo.Dialer(w.cluster.Dialer(s.name)),
-			kgo.RetryBackoffFn(backoff(r)),
-			kgo.MetadataMinAge(100*time.Millisecond+time.Duration(r.Int64N(int64(time.Millisecond)))),
-			kgo.FetchMaxWait(time.Second+time.Duration(r.IntN(100))*time.Millisecond),
-		),
+		kvstore.WithLogger(s.logger(p)),
+		kvstore.WithKafkaOptions(s.kafka(p)...),
 		kvstore.WithOnSetHook(func(key, value []byte) {
 			p.hook(lin.Hook{Key: string(key), Value: decodePayload(value)})
 		}),
@@ -266,6 +289,7 @@ func (s *slot) crash(forGood bool) (writes int64, was bool) {
 	net.DropConns(linksOf(s.name))
 	p.cancel(errCrashed)
 	if client != nil {
+		s.w.lookAt(client)
 		_ = client.Close()
 	}
 	refuse.Undo()
@@ -307,6 +331,7 @@ func (s *slot) replace(p *process) {
 
 // shut closes a process in good order.
 func (s *slot) shut(p *process) {
+	s.w.lookAt(p.client)
 	call := s.w.rec.Begin(lin.Operation{Client: s.name, Process: p.number, Kind: lin.OpClose})
 	err := p.client.Close()
 	p.cancel(kvstore.ErrClientClosed)
@@ -316,6 +341,9 @@ func (s *slot) shut(p *process) {
 	}
 	call.OK()
 }
+
+// lookAt counts what a client that ends can tell.
+func (w *world) lookAt(c Client) { w.sometimes.add(sometimesRebuilt, int(c.Status().Rebuilds)) }
 
 // A gate is open, or closed by one or more.
 type gate struct {

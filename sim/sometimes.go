@@ -29,7 +29,7 @@ const (
 	sometimesCompactionWaited   = "a compaction waited for a reader to see a tombstone"
 	sometimesTombstoneGone      = "a tombstone was compacted away"
 	sometimesDeletedUnderReader = "records were deleted under a lagging reader"
-	sometimesTailLost           = "acknowledged records were lost with the tail"
+	sometimesTailLost           = "the log lost its tail"
 	sometimesRebuilt            = "a client rebuilt from the log"
 	sometimesTxnHeld            = "an open transaction held an operation up"
 	sometimesTxnCommitted       = "a foreign transaction was committed"

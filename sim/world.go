@@ -88,7 +88,7 @@ func newWorld(ctx context.Context, p Plan, env Env, out io.Writer) (*world, erro
 	if env.Open == nil {
 		env.Open = DefaultOpen
 	}
-	w := &world{plan: p, env: env, logger: env.Logger, sometimes: newCounters(), downs: downs{n: map[int32]int{}}}
+	w := &world{plan: p, env: env, logger: env.Logger, sometimes: newCounters(), downs: downs{all: map[int32]*down{}}}
 	if w.logger == nil {
 		w.logger = slog.New(slog.DiscardHandler)
 	}
@@ -147,7 +147,7 @@ func (w *world) makeWorkers() {
 				id += "/" + strconv.Itoa(n+1)
 			}
 			w.workers = append(w.workers, &worker{
-				w: w, slot: s, index: len(w.workers), n: n, id: id, keys: keys,
+				w: w, slot: s, n: n, id: id, keys: keys,
 				rng: stream(w.plan.Seed, "worker", s.n, n),
 			})
 		}
@@ -164,6 +164,7 @@ func (w *world) close() {
 		s.dead = true
 		s.mu.Unlock()
 		if p != nil {
+			w.lookAt(p.client)
 			_ = p.client.Close()
 			p.cancel(errEnded)
 		}

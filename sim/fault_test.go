@@ -1,0 +1,113 @@
+package sim_test
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kvsim/kvsim/kvstore"
+	lin "github.com/kvsim/kvsim/linearizability"
+	"github.com/kvsim/kvsim/sim"
+)
+
+// smallPlan is a world that does a little of everything in some seconds.
+func smallPlan(faults ...sim.Fault) sim.Plan {
+	return sim.Plan{
+		Scenario: "test", Seed: 11,
+		World: sim.World{
+			Clients: 3, Brokers: 3, LatencyMin: 100 * time.Microsecond, LatencyMean: time.Millisecond,
+			Tombstones: 2 * time.Second, RequestTimeout: time.Second,
+		},
+		Workload: sim.Workload{
+			Ops: 120, Workers: 2, Keys: 12, Zipf: 1, Value: 200, Burst: 4, Timeout: 5 * time.Second,
+			Put: 30, Delete: 10, Batch: 8, Get: 20, Range: 5, BarrierGet: 5, BarrierRange: 2, Sync: 3, Wait: 6,
+		},
+		Phases: sim.Phases{
+			Before: time.Second, Faults: 6 * time.Second, After: time.Second, Converge: time.Minute, Patience: 10 * time.Second,
+		},
+		Floors: sim.Floors{Before: 5, During: 10, After: 3, Hits: 1},
+		Faults: faults,
+	}
+}
+
+func TestEveryFaultBitesAndTheStoreHolds(t *testing.T) {
+	for _, k := range sim.FaultKinds() {
+		t.Run(k.Name, func(t *testing.T) {
+			f, err := sim.ParseFault(k.Example)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := smallPlan(f)
+			o := virtual(t, p, sim.Env{})
+			if o.Status != lin.Held {
+				t.Errorf("%s: %s, want held: %v\n%v", k.Example, o.Result, o.Reasons, o.Verdict)
+			}
+			if len(o.Faults) != 1 || o.Faults[0].Hits == 0 || !o.Faults[0].Injected {
+				t.Errorf("faults = %+v, want one that bit", o.Faults)
+			}
+			if len(o.History.Faults) != 1 || o.History.Faults[0].Text != k.Example || o.History.Faults[0].End.Seq == 0 {
+				t.Errorf("the history's faults = %v, want %q with an end", o.History.Faults, k.Example)
+			}
+		})
+	}
+}
+
+func TestFaultThatBitesNothingMakesTheRunInconclusive(t *testing.T) {
+	// Nobody writes.
+	p := smallPlan(sim.FailProduce{Error: "NOT_ENOUGH_REPLICAS", Count: 1, Span: sim.Span{From: time.Second, For: time.Second}})
+	p.Workload.Put, p.Workload.Delete, p.Workload.Batch = 0, 0, 0
+	p.Floors = sim.Floors{Hits: 1}
+	o := virtual(t, p, sim.Env{})
+	if o.Status != lin.Inconclusive || len(o.Reasons) != 1 || o.Reasons[0].Name != "floor: hits of fail-produce" {
+		t.Errorf("status %s for %v, want inconclusive for the hits of fail-produce", o.Result, o.Reasons)
+	}
+}
+
+func TestTooFewWritesMakeTheRunInconclusive(t *testing.T) {
+	p := smallPlan()
+	p.Floors.Before = 10_000
+	o := virtual(t, p, sim.Env{})
+	if o.Status != lin.Inconclusive || len(o.Reasons) != 1 || o.Reasons[0].Name != "floor: writes before" {
+		t.Errorf("status %s for %v, want inconclusive for the writes before", o.Result, o.Reasons)
+	}
+}
+
+// hung is a client that hangs from the convergence on.
+type hung struct{ sim.Client }
+
+func (h hung) PutRevision(ctx context.Context, key, value []byte) (int64, error) {
+	if bytes.HasPrefix(key, []byte("end/")) {
+		<-ctx.Done()
+		return -1, kvstore.ErrOutcomeUnknown
+	}
+	return h.Client.PutRevision(ctx, key, value)
+}
+
+func TestClientThatHangsIsNotLive(t *testing.T) {
+	p := smallPlan()
+	p.Phases.Converge = 20 * time.Second
+	o := virtual(t, p, sim.Env{Open: func(ctx context.Context, r sim.OpenRequest) (sim.Client, error) {
+		c, err := sim.DefaultOpen(ctx, r)
+		if r.Client == "c2" {
+			return hung{c}, err
+		}
+		return c, err
+	}})
+	if o.Status != lin.Violated || len(o.Reasons) != 1 || o.Reasons[0].Name != "liveness" ||
+		!strings.HasPrefix(o.Reasons[0].Text, "c2 could not write within 20s") {
+		t.Errorf("status %s for %v, want violated for the liveness of c2", o.Result, o.Reasons)
+	}
+}
+
+// TestEverybodyElseGoesOnWithoutTheDead kills clients and the leader for good.
+func TestEverybodyElseGoesOnWithoutTheDead(t *testing.T) {
+	p := smallPlan()
+	p.Phases.DeadBroker, p.Phases.DeadClients = "0", 2
+	p.Floors.After = 1
+	o := virtual(t, p, sim.Env{})
+	if o.Status != lin.Held || o.Liveness == nil || o.Liveness.Dead != 2 || o.Liveness.Clients != 2 {
+		t.Errorf("status %s for %v, liveness %+v, want held with 2 of 4 clients dead", o.Result, o.Reasons, o.Liveness)
+	}
+}
