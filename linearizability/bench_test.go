@@ -47,7 +47,6 @@ type busyClient struct {
 	kind  lin.OpKind
 	key   int
 	off   int
-	value string
 }
 
 func (b *busy) key() int { return int(b.zipf.Uint64()) }

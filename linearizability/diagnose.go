@@ -25,7 +25,7 @@ func (s *sweeper) diagnose(op int32, r *read, f *inFlight) {
 		one.batches = false
 		t := &one.targets[0]
 		if _, ok := s.x.least(&one, start, unlimited); !ok {
-			s.neverThere(op, t, r)
+			s.neverThere(op, t)
 			return
 		}
 		if _, ok := s.x.least(&one, start, one.reach(s.x)); !ok {
@@ -64,7 +64,7 @@ func (s *sweeper) keyOf(o *Operation, t *target) (key, value string) {
 }
 
 // neverThere reports a value that the log never had, for readers.
-func (s *sweeper) neverThere(op int32, t *target, r *read) {
+func (s *sweeper) neverThere(op int32, t *target) {
 	o := s.op(op)
 	key, value := s.keyOf(o, t)
 	v := s.accusation(CheckReadFromLog, op)

@@ -6,11 +6,11 @@ import "time"
 type Tap uint8
 
 const (
-	// TapLate: a record of the log may be noted after clients have seen it
+	// TapLate says that a record may be noted after clients have seen it
 	// (a tap that consumes the log as any other client, for example). When a
 	// record came to be is then bounded by the operation that wrote it.
 	TapLate Tap = iota
-	// TapExact: an append is noted before any client can see its effect: an
+	// TapExact says that an append is noted before any client can see its effect: an
 	// acknowledgement, the record itself, or an end of the log beyond it.
 	TapExact
 )
@@ -38,23 +38,23 @@ type LogKind uint8
 
 // What the log tap tells.
 const (
-	// LogAppend: one record was appended.
+	// LogAppend says that one record was appended.
 	LogAppend LogKind = iota + 1
-	// LogTruncate: all records at Offset and above were lost (an unclean
+	// LogTruncate says that all records at Offset and above were lost (an unclean
 	// leader election). Offsets from there on are used again.
 	LogTruncate
-	// LogRecreate: the whole log was deleted and starts again, empty.
+	// LogRecreate says that the whole log was deleted and starts again, empty.
 	LogRecreate
-	// LogTrim: all records below Offset were deleted (retention, DeleteRecords).
+	// LogTrim says that all records below Offset were deleted (retention, DeleteRecords).
 	LogTrim
-	// LogCompact: the records in Removed were removed by compaction.
+	// LogCompact says that the records in Removed were removed by compaction.
 	LogCompact
-	// LogCommit: the transaction Txn was committed.
+	// LogCommit says that the transaction Txn was committed.
 	LogCommit
-	// LogAbort: the transaction Txn was aborted.
+	// LogAbort says that the transaction Txn was aborted.
 	LogAbort
-	// LogEnd: the end of the log that readers may reach was seen at Offset:
-	// a client that starts to open later gets at least there.
+	// LogEnd says that readers may reach Offset by now, as someone saw: a
+	// client that starts to open later gets at least there.
 	LogEnd
 )
 
@@ -120,13 +120,13 @@ type Hook struct {
 type SnapshotKind uint8
 
 const (
-	// SnapshotClient: all that a process holds, while others may write. It is
+	// SnapshotClient is all that a process holds, while others may write. It is
 	// the log's state at some position that is at most Position.
 	SnapshotClient SnapshotKind = iota + 1
-	// SnapshotFinal: all that a process holds when nobody writes any more and
+	// SnapshotFinal is all that a process holds when nobody writes any more and
 	// it has caught up. It is the log's state at its end.
 	SnapshotFinal
-	// SnapshotCold: what a new reader made of the log by reading it from its
+	// SnapshotCold is what a new reader made of the log by reading it from its
 	// start to Position. It is the log's state there, compacted or not.
 	SnapshotCold
 )

@@ -296,12 +296,16 @@ func (j *judge) reportedItem(n int32) int64 {
 // windowHeap orders windows by their deadline.
 type windowHeap []window
 
-func (h windowHeap) Len() int           { return len(h) }
-func (h windowHeap) Less(a, b int) bool { return h[a].hi < h[b].hi }
-func (h windowHeap) Swap(a, b int)      { h[a], h[b] = h[b], h[a] }
+func (h *windowHeap) Len() int           { return len(*h) }
+func (h *windowHeap) Less(a, b int) bool { return (*h)[a].hi < (*h)[b].hi }
+func (h *windowHeap) Swap(a, b int)      { (*h)[a], (*h)[b] = (*h)[b], (*h)[a] }
 
 // Push is for container/heap.
-func (h *windowHeap) Push(w any) { *h = append(*h, w.(window)) } //nolint:errcheck // only windows are pushed
+func (h *windowHeap) Push(w any) {
+	if w, ok := w.(window); ok {
+		*h = append(*h, w)
+	}
+}
 
 // Pop is for container/heap.
 func (h *windowHeap) Pop() any {

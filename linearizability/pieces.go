@@ -208,7 +208,7 @@ func (p *piece) settle(most int) {
 		return
 	}
 	// Take away the reads of values that several unknown writes share.
-	from := int64(forever)
+	from := forever
 	for _, o := range p.ops {
 		if o.unknown && p.h.shared[o.value] {
 			from = min(from, o.call)

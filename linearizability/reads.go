@@ -49,7 +49,7 @@ func (x *logIndex) leastIn(r *read, e int32, lo, hi int64) int64 {
 	for again := true; again && q <= hi; {
 		again = false
 		for i := range r.targets {
-			if n := x.leastFor(r, &r.targets[i], e, q, hi); n != q {
+			if n := x.leastFor(r, &r.targets[i], e, q); n != q {
 				if q = n; q > hi {
 					return q
 				}
@@ -66,8 +66,8 @@ func (x *logIndex) leastIn(r *read, e int32, lo, hi int64) int64 {
 }
 
 // leastFor returns the lowest position from lo on at which the target holds, or
-// one above hi if there is none up to there.
-func (x *logIndex) leastFor(r *read, t *target, e int32, lo, hi int64) int64 {
+// beyond if there is none.
+func (x *logIndex) leastFor(r *read, t *target, e int32, lo int64) int64 {
 	if t.key < 0 {
 		if t.none {
 			return lo // the log never had the key
@@ -89,7 +89,7 @@ func (x *logIndex) leastFor(r *read, t *target, e int32, lo, hi int64) int64 {
 	if i == 0 && t.none && t.rec < 0 {
 		return lo
 	}
-	if x.removed && x.overlooked(r, t, e, versions[:i], held) {
+	if x.removed && x.overlooked(r, t, e, versions[:i]) {
 		return lo
 	}
 	if k := x.search(held, lo); k < len(held) {
@@ -116,7 +116,7 @@ func (x *logIndex) only(rec, e int32) []int32 {
 // overlooked reports whether a process that has applied the versions may hold
 // an older one of the target's class, because it never saw those after it:
 // they were removed from the log first.
-func (x *logIndex) overlooked(r *read, t *target, e int32, versions, held []int32) bool {
+func (x *logIndex) overlooked(r *read, t *target, e int32, versions []int32) bool {
 	for i := len(versions) - 1; i >= 0; i-- {
 		rec := &x.records[versions[i]]
 		if rec.class == t.class && (t.rec < 0 || t.rec == versions[i]) {

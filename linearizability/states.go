@@ -113,9 +113,7 @@ func (j *judge) compareState(check CheckID, snap *Snapshot) {
 		what = "what " + snap.Client + " read from the log"
 	}
 	v.Reason = fmt.Sprintf("%s differs from the log at position %d in %d keys: %s", what, at, len(wrong), wrong[0])
-	for _, w := range wrong[1:min(len(wrong), 8)] {
-		v.Evidence = append(v.Evidence, w)
-	}
+	v.Evidence = append(v.Evidence, wrong[1:min(len(wrong), 8)]...)
 	j.violate(v)
 }
 

@@ -12,14 +12,14 @@ type Status uint8
 
 // The answers. Held is never given for want of evidence.
 const (
-	// Held: everything that could be judged was as guaranteed.
+	// Held says that everything that could be judged was as guaranteed.
 	Held Status = iota
-	// Violated: a guarantee was broken.
+	// Violated says that a guarantee was broken.
 	Violated
-	// Inconclusive: the history is too small to judge, or a judge gave up
+	// Inconclusive says that the history is too small to judge, or a judge gave up
 	// within its bounds, and no violation was found.
 	Inconclusive
-	// HarnessFailure: an assumption of the checks does not hold, or the two
+	// HarnessFailure says that an assumption of the checks does not hold, or the two
 	// judges contradict each other. The history says nothing about the system.
 	HarnessFailure
 )
