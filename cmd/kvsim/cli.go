@@ -40,7 +40,7 @@ type execFunc func(ctx context.Context, args []string, stdin io.Reader, stdout, 
 func commands() []command {
 	return []command{
 		runCommand, listCommand, planCommand, replayCommand, shrinkCommand,
-		checkCommand, benchCommand, execCommand, versionCommand,
+		checkCommand, benchCommand, mutateCommand, execCommand, versionCommand,
 	}
 }
 

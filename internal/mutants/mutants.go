@@ -1,0 +1,107 @@
+// Package mutants holds bugs to plant into the store, and lays them over its
+// source at build time, so that the judges can be judged: a judge that lets one
+// pass is worth nothing, and the store itself carries nothing for it.
+//
+// The method is mutation testing (DeMillo, Lipton and Sayward, 1978), with the
+// mutants written by hand: each is a bug that stores of this kind have had.
+package mutants
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kvsim/kvsim/linearizability"
+)
+
+// A Mutant is one planted bug.
+type Mutant struct {
+	// Name is short and stable.
+	Name string
+
+	// Bug says in a sentence what is wrong.
+	Bug string
+
+	// Scenario is the scenario whose faults bring the bug out.
+	Scenario string
+
+	// Checks are named for the bug: one of them has to catch it.
+	Checks []linearizability.CheckID
+
+	// Edits turn the source into the buggy one.
+	Edits []Edit
+}
+
+// An Edit replaces a piece of a file by another.
+type Edit struct {
+	// File is the path from the module's root, with slashes.
+	File string
+
+	// Old has to stand in the file exactly once.
+	Old string
+
+	// New takes its place.
+	New string
+}
+
+// ErrNoFit is returned for an edit whose Old does not stand in its file exactly
+// once: the source has changed, and the mutant has to follow.
+var ErrNoFit = errors.New("the mutant does not fit the source")
+
+// Overlay writes the mutated files and the overlay for go build's -overlay flag
+// into dir. root is the module's root directory. It returns the path of the
+// overlay.
+func (m Mutant) Overlay(root, dir string) (string, error) {
+	sources := map[string]string{}
+	for _, e := range m.Edits {
+		src, ok := sources[e.File]
+		if !ok {
+			b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(e.File)))
+			if err != nil {
+				return "", fmt.Errorf("mutant %s: %w", m.Name, err)
+			}
+			src = string(b)
+		}
+		if n := strings.Count(src, e.Old); n != 1 {
+			return "", fmt.Errorf("mutant %s: %w: %s has the text %q %d times, not once: make the mutant follow", m.Name, ErrNoFit, e.File, e.Old, n)
+		}
+		sources[e.File] = strings.Replace(src, e.Old, e.New, 1)
+	}
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	for file, src := range sources {
+		to := filepath.Join(dir, m.Name+"-"+strings.ReplaceAll(file, "/", "-"))
+		if err := os.WriteFile(to, []byte(src), 0o600); err != nil {
+			return "", fmt.Errorf("mutant %s: %w", m.Name, err)
+		}
+		overlay.Replace[filepath.Join(root, filepath.FromSlash(file))] = to
+	}
+	b, err := json.MarshalIndent(overlay, "", "\t")
+	if err != nil {
+		return "", fmt.Errorf("mutant %s: %w", m.Name, err)
+	}
+	path := filepath.Join(dir, m.Name+"-overlay.json")
+	return path, os.WriteFile(path, b, 0o600)
+}
+
+// All returns the mutants. The caller must not change what it returns.
+func All() []Mutant {
+	all := writeMutants()
+	all = append(all, readMutants()...)
+	all = append(all, tailMutants()...)
+	return append(all, rebuildMutants()...)
+}
+
+// Find returns the mutant of a name.
+func Find(name string) (Mutant, error) {
+	var names []string
+	for _, m := range All() {
+		if m.Name == name {
+			return m, nil
+		}
+		names = append(names, m.Name)
+	}
+	return Mutant{}, fmt.Errorf("no mutant %q: there are %s", name, strings.Join(names, ", "))
+}

@@ -1,0 +1,60 @@
+package mutants_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kvsim/kvsim/internal/mutants"
+)
+
+const root = "../.."
+
+func TestEveryMutantFitsTheSource(t *testing.T) {
+	names := map[string]bool{}
+	for _, m := range mutants.All() {
+		if names[m.Name] {
+			t.Errorf("two mutants are called %s", m.Name)
+		}
+		names[m.Name] = true
+		if m.Bug == "" || m.Scenario == "" || len(m.Checks) == 0 || len(m.Edits) == 0 {
+			t.Errorf("mutant %s is incomplete: %+v", m.Name, m)
+		}
+		path, err := m.Overlay(root, t.TempDir())
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), "Replace") {
+			t.Errorf("overlay of %s = %q, %v", m.Name, b, err)
+		}
+	}
+	if len(names) < 20 {
+		t.Errorf("there are %d mutants, want 20 at least", len(names))
+	}
+}
+
+func TestMutantThatDoesNotFitFailsLoudly(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.go"), []byte("one two two"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for old, fits := range map[string]bool{"one": true, "two": false, "three": false} {
+		m := mutants.Mutant{Name: "m", Edits: []mutants.Edit{{File: "a.go", Old: old, New: "x"}}}
+		_, err := m.Overlay(dir, t.TempDir())
+		if fits && err != nil || !fits && !errors.Is(err, mutants.ErrNoFit) {
+			t.Errorf("Overlay with Old %q = %v, fits: %v", old, err, fits)
+		}
+	}
+}
+
+func TestFindNamesWhatThereIs(t *testing.T) {
+	if m, err := mutants.Find("tombstone-lost"); err != nil || m.Name != "tombstone-lost" {
+		t.Errorf("Find = %+v, %v", m, err)
+	}
+	if _, err := mutants.Find("nope"); err == nil || !strings.Contains(err.Error(), "tombstone-lost") {
+		t.Errorf("Find of an unknown name = %v, want the names that there are", err)
+	}
+}

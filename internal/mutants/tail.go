@@ -1,0 +1,98 @@
+package mutants
+
+import lin "github.com/kvsim/kvsim/linearizability"
+
+// tailMutants are bugs on the way of a record from the log to reads and hooks.
+func tailMutants() []Mutant {
+	const (
+		tail      = "kvstore/tail.go"
+		view      = "kvstore/view.go"
+		hooks     = "kvstore/hooks.go"
+		rebuild   = "kvstore/rebuild.go"
+		partition = "kvstore/partition.go"
+		kafkaopts = "kvstore/kafkaopts.go"
+	)
+	return []Mutant{
+		{
+			Name: "tombstone-lost", Bug: "tombstones are skipped",
+			Scenario: "steady", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckMonotonicReads},
+			Edits: []Edit{{tail, "		if len(r.Key) == 0 {\n", "		if r.Value == nil {\n			continue\n		}\n		if len(r.Key) == 0 {\n"}},
+		},
+		{
+			Name: "delete-takes-prefix", Bug: "a delete removes every key that begins with the deleted one",
+			Scenario: "steady", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckReadYourWrites, lin.CheckConvergence, lin.CheckMonotonicReads, lin.CheckOnePosition},
+			Edits: []Edit{{view, "	return v.s.ApplyRecords(ctx, records)\n", `	var all []Record
+	for _, r := range records {
+		all = append(all, r)
+		if !r.Delete {
+			continue
+		}
+		if err := v.s.ApplyRecords(ctx, all); err != nil {
+			return err
+		}
+		all = all[:0]
+		for kv, err := range v.s.Range(ctx, Prefix(string(r.Key)), QueryOptions{}) {
+			if err != nil {
+				return err
+			}
+			all = append(all, Record{Key: kv.Key, Delete: true, Revision: r.Revision})
+		}
+	}
+	return v.s.ApplyRecords(ctx, all)
+`}},
+		},
+		{
+			Name: "applied-in-wrong-order", Bug: "the records of one fetch are applied last to first",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckPerKeyOrder, lin.CheckConvergence, lin.CheckReadYourWrites, lin.CheckMonotonicReads},
+			Edits: []Edit{{view, "	return v.s.ApplyRecords(ctx, records)\n", "	records = slices.Clone(records)\n	slices.Reverse(records)\n	return v.s.ApplyRecords(ctx, records)\n"}},
+		},
+		{
+			Name: "batch-torn-visible", Bug: "the records of one record batch become visible one after the other",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckBatchVisible, lin.CheckOnePosition},
+			Edits: []Edit{{view, "	return v.s.ApplyRecords(ctx, records)\n", "	for i := range records {\n		if err := v.s.ApplyRecords(ctx, records[i:i+1]); err != nil {\n			return err\n		}\n		time.Sleep(2 * time.Millisecond)\n	}\n	return nil\n"}},
+		},
+		{
+			Name: "visible-before-applied", Bug: "waiters are released when records are fetched, before they are in the storage",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckBarrier, lin.CheckWaitRevision, lin.CheckHooks, lin.CheckOpen},
+			Edits: []Edit{{tail, "	records := t.convert(f.records)\n", "	records := t.convert(f.records)\n	t.track.advance(f.next)\n"}},
+		},
+		{
+			Name: "hooks-skipped", Bug: "a hook is not called when its record comes in one fetch with others",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckHooks},
+			Edits: []Edit{{tail, "		for _, r := range records {\n			t.hooks.call(r)\n", "		for i, r := range records {\n			if i > 0 {\n				continue\n			}\n			t.hooks.call(r)\n"}},
+		},
+		{
+			Name: "hooks-reordered", Bug: "the hooks for one fetch are called last to first",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckHooks},
+			Edits: []Edit{{tail, "		for _, r := range records {\n			t.hooks.call(r)\n", "		for i := range records {\n			r := records[len(records)-1-i]\n			t.hooks.call(r)\n"}},
+		},
+		{
+			Name: "hooks-after-return", Bug: "a write returns before the hooks that it caused",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckHooks},
+			Edits: []Edit{{tail, "	t.track.show(t.pos)\n", "	t.track.advance(t.pos)\n"}},
+		},
+		{
+			Name: "uncommitted-visible", Bug: "records of open and aborted transactions are read",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckCommittedOnly, lin.CheckReadFromLog, lin.CheckNoFuture},
+			Edits: []Edit{
+				{partition, "	req.IsolationLevel = readCommitted\n", "	req.IsolationLevel = 0\n"},
+				{kafkaopts, "		IsolationLevel:       kgo.ReadCommitted(),\n", "		IsolationLevel:       kgo.ReadUncommitted(),\n"},
+			},
+		},
+		{
+			Name: "position-from-records", Bug: "the position is taken from the last record, so a tail without any holds the client up",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckOpen, lin.CheckConvergence, "liveness"},
+			Edits: []Edit{{tail, "	t.pos = f.next\n", "	if len(records) > 0 {\n		t.pos = records[len(records)-1].Revision + 1\n	} else {\n		sleep(ctx, 10*time.Millisecond)\n	}\n"}},
+		},
+		{
+			Name: "bootstrap-returns-early", Bug: "NewClient returns before the log was read",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckOpen},
+			Edits: []Edit{{rebuild, "	t.health.setTarget(end)\n", "	t.health.setTarget(end)\n	t.opened()\n"}},
+		},
+		{
+			Name: "skips-a-fetch-that-failed", Bug: "a storage error is logged and the records are not tried again",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckMonotonicReads},
+			Edits: []Edit{{tail, "		t.stall(fmt.Errorf(\"storage: %w\", err))\n", "		t.stall(fmt.Errorf(\"storage: %w\", err))\n		return nil\n"}},
+		},
+	}
+}

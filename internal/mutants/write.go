@@ -1,0 +1,73 @@
+package mutants
+
+import lin "github.com/kvsim/kvsim/linearizability"
+
+// writeMutants are bugs on the way of a write into the log.
+func writeMutants() []Mutant {
+	const (
+		write  = "kvstore/write.go"
+		writer = "kvstore/writer.go"
+		batch  = "kvstore/batch.go"
+	)
+	return []Mutant{
+		{
+			Name: "put-answers-before-visible", Bug: "a write returns when Kafka has it, not when this client's reads show it",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckWriteVisible, lin.CheckReadYourWrites},
+			Edits: []Edit{{write, "err := c.tracker.wait(ctx, res.revision+1, res.term); err != nil", "err := error(nil); err != nil"}},
+		},
+		{
+			Name: "put-answers-before-acknowledged", Bug: "a write returns when it is handed to Kafka",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckAckedAfterAppend, lin.CheckAckedOnce},
+			Edits: []Edit{
+				{writer, "	records, err := w.produce(ctx, group)\n", "	for _, wr := range group {\n		wr.result <- written{revision: -1, term: term}\n	}\n	records, err := w.produce(ctx, group)\n"},
+				{writer, "		wr.result <- res\n", "		select {\n		case wr.result <- res:\n		default:\n		}\n"},
+				{write, "	if err := c.Sync(ctx); err != nil {", "	if err := ctx.Err(); err != nil {"},
+			},
+		},
+		{
+			Name: "duplicate-on-retry", Bug: "the producer is not idempotent: a retry after a lost answer appends again",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
+			Edits: []Edit{{"kvstore/kafkaopts.go", "		kgo.ManualFlushing(),\n", "		kgo.ManualFlushing(),\n		kgo.DisableIdempotentWrite(),\n"}},
+		},
+		{
+			Name: "written-twice", Bug: "a write of unknown outcome is tried again as a new one",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckUnknownAtMostOnce, lin.CheckAckedOnce},
+			Edits: []Edit{{write, "	if res.outcome != nil {\n", "	if res.outcome == ErrOutcomeUnknown {\n		c.writer.submit(context.WithoutCancel(ctx), &write{changes: changes, size: batchSize(changes) - batchOverhead, result: make(chan written, 1)})\n	}\n	if res.outcome != nil {\n"}},
+		},
+		{
+			Name: "unknown-called-not-written", Bug: "a write on its way is reported as withdrawn when its context ends",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckRefusedAbsent},
+			Edits: []Edit{{writer, "			return true\n		}\n	}\n	return false\n", "			return true\n		}\n	}\n	return true\n"}},
+		},
+		{
+			Name: "batch-torn-in-log", Bug: "a batch is written change by change",
+			Scenario: "steady", Checks: []lin.CheckID{lin.CheckBatchInLog},
+			Edits: []Edit{{batch, "	return b.c.write(ctx, \"execute\", changes)\n", "	for i := range changes {\n		if revision, err = b.c.write(ctx, \"execute\", changes[i:i+1]); err != nil {\n			return revision, err\n		}\n	}\n	return revision, nil\n"}},
+		},
+		{
+			Name: "batch-loses-last-change", Bug: "the last change of a batch is left out",
+			Scenario: "steady", Checks: []lin.CheckID{lin.CheckBatchInLog},
+			Edits: []Edit{{batch, "	return b.c.write(ctx, \"execute\", changes)\n", "	return b.c.write(ctx, \"execute\", changes[:max(1, len(changes)-1)])\n"}},
+		},
+		{
+			Name: "revision-off-by-one", Bug: "a write reports the offset behind its record",
+			Scenario: "steady", Checks: []lin.CheckID{lin.CheckRevision},
+			Edits: []Edit{{write, "	return res.revision, nil\n", "	return res.revision + 1, nil\n"}},
+		},
+		{
+			Name: "buffer-reused", Bug: "the client keeps the caller's value instead of a copy, and the caller uses its buffer again",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckLogFromWrites, lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
+			Edits: []Edit{{write, "value: append(make([]byte, 0, len(value)), value...)}", "value: value[:len(value):len(value)]}"}},
+		},
+		{
+			Name: "wrong-partition-after-growth", Bug: "writes are spread by key once the topic has more partitions",
+			Scenario: "everything", Checks: []lin.CheckID{lin.CheckAckedOnce, lin.CheckRealTimeOrder, lin.CheckAckedAfterAppend},
+			Edits: []Edit{{"kvstore/kafkaopts.go", "var onePartition = kgo.ManualPartitioner()", "var onePartition = kgo.StickyKeyPartitioner(nil)"}},
+		},
+		{
+			Name: "empty-value-deletes", Bug: "an empty value is written as a tombstone",
+			Scenario: "steady", Checks: []lin.CheckID{lin.CheckLogFromWrites, lin.CheckAckedOnce},
+			Edits: []Edit{{write, "value: append(make([]byte, 0, len(value)), value...)}", "value: append([]byte(nil), value...)}"}},
+		},
+	}
+}
