@@ -164,11 +164,11 @@ func (l *benchLine) compare(r *world.Result, hash string) {
 // rates divides what was done by the time of the cores that did it.
 func (l *benchLine) rates(t *tally) {
 	l.Worlds, l.Held = t.Worlds, t.Held
-	cores := time.Duration(min(l.Jobs, runtime.NumCPU()))
-	if spent := l.Elapsed * cores; spent > 0 {
-		l.SeedsPerHour = float64(t.Worlds) / spent.Hours()
-		l.Speed = t.Simulated.Seconds() / spent.Seconds()
-		l.ChecksPerSec = float64(t.Operations.Total) / spent.Seconds()
+	spent := l.Elapsed.Seconds() * float64(min(l.Jobs, runtime.NumCPU()))
+	if spent > 0 {
+		l.SeedsPerHour = float64(t.Worlds) / spent * time.Hour.Seconds()
+		l.Speed = t.Simulated.Seconds() / spent
+		l.ChecksPerSec = float64(t.Operations.Total) / spent
 	}
 }
 

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/kvsim/kvsim/internal/engine/world"
@@ -128,14 +128,15 @@ func linkLatest(out, name string) error {
 
 // verdictText is the verdict for people, whatever became of the world.
 func verdictText(r *world.Result) string {
-	text := r.Status.String() + "\n"
+	var text strings.Builder
+	text.WriteString(r.Status.String() + "\n")
 	for _, reason := range r.Reasons {
-		text += reason.Text + "\n"
+		text.WriteString(reason.Text + "\n")
 	}
 	if r.Verdict != "" {
-		text += "\n" + r.Verdict
+		text.WriteString("\n" + r.Verdict)
 	}
-	return text
+	return text.String()
 }
 
 // readCapsule reads what writeCapsule wrote.
@@ -168,18 +169,4 @@ func readCapsule(dir string) (*capsule, error) {
 		}
 	}
 	return c, nil
-}
-
-// copyFile copies a file, if it is there, to w.
-func copyFile(w io.Writer, name string) error {
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(w, f)
-	return err
 }

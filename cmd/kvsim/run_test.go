@@ -281,8 +281,8 @@ func TestJSONIsALineForEachWorldAndOneForAll(t *testing.T) {
 			Status   string
 			Worlds   int
 			Failures []struct {
-				Reason        string
-				Smallest_Seed int //nolint:revive // as in the output
+				Reason   string
+				Smallest int `json:"smallest_seed"`
 			}
 		}
 	}
@@ -290,7 +290,7 @@ func TestJSONIsALineForEachWorldAndOneForAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := last.Campaign; got.Status != "violation" || got.Worlds != 3 || len(got.Failures) != 1 ||
-		got.Failures[0].Reason != "barrier" || got.Failures[0].Smallest_Seed != 2 {
+		got.Failures[0].Reason != "barrier" || got.Failures[0].Smallest != 2 {
 		t.Errorf("last line = %+v", got)
 	}
 }

@@ -34,6 +34,7 @@ it are written to ` + regressionsDir + ` if that is there, and else to the capsu
 		fs.DurationVar(&s.length, "for", 2*time.Minute, "the `duration` after which the smallest plan so far is taken")
 		fs.IntVar(&s.runs, "runs", 20_000, "the `number` of worlds after which the smallest plan so far is taken")
 		fs.IntVar(&s.tries, "tries", shrink.DefaultTries, "how many seeds, a `number`, each small plan gets")
+		fs.StringVar(&s.check, "check", "", "the `name` of the check that has to go on failing (default: the first that failed)")
 		fs.StringVar(&s.out, "out", "", "the `directory` for the small plan and its test")
 		return s.exec
 	},
@@ -46,6 +47,7 @@ type shrinkRun struct {
 	length time.Duration
 	runs   int
 	tries  int
+	check  string
 	out    string
 }
 
@@ -63,13 +65,19 @@ func (s *shrinkRun) exec(ctx context.Context, args []string, _ io.Reader, stdout
 	if c.result.Status != world.Violated && c.result.Status != world.Broken {
 		return usagef("%s is of a world that was %s: only a violation or a failure of the harness can be made small", c.dir, c.result.Status)
 	}
+	if s.check == "" {
+		s.check = c.result.Reason().Name
+	}
+	if !failedFor(&c.result, s.check) {
+		return usagef("--check %s: it did not fail in %s, see %s", s.check, c.dir, capsuleVerdict)
+	}
 	p, err := parsePlan(c.dir, c.plan)
 	if err != nil {
 		return err
 	}
 	report, err := s.shrink(ctx, c, p, stderr)
 	if errors.Is(err, shrink.ErrNotReproduced) {
-		fmt.Fprintf(stderr, "kvsim: shrink: %v: in this build the world of %s no longer ends with %s\n", err, c.dir, c.result.Reason().Name)
+		fmt.Fprintf(stderr, "kvsim: shrink: %v: in this build the world of %s no longer ends with %s\n", err, c.dir, s.check)
 		return exitError(exitInconclusive)
 	}
 	if err != nil {
@@ -86,16 +94,14 @@ func (s *shrinkRun) shrink(ctx context.Context, c *capsule, p sim.Plan, stderr i
 	}
 	defer eng.Close()
 	end := s.cli.now().Add(s.length)
-	reason := c.result.Reason().Name
-	fmt.Fprintf(stderr, "shrinking %s, kept is %s: %s\n", c.dir, c.result.Status, reason)
+	fmt.Fprintf(stderr, "shrinking %s, kept is %s: %s\n", c.dir, c.result.Status, s.check)
 	return shrink.Shrink(ctx, p, shrink.Options{
 		Jobs: eng.Jobs(), Tries: s.tries,
 		Run: func(ctx context.Context, p sim.Plan) (*world.Result, error) {
 			return eng.Run(ctx, world.Job{Seed: p.Seed, Plan: p.String()})
 		},
 		Fails: func(r *world.Result) bool {
-			return r.Status == c.result.Status &&
-				slices.ContainsFunc(r.Reasons, func(x world.Reason) bool { return x.Name == reason })
+			return r.Status == c.result.Status && failedFor(r, s.check)
 		},
 		Stop: func(runs int) bool { return runs >= s.runs || s.cli.now().After(end) },
 		Progress: func(what string, p sim.Plan, runs int) {
@@ -115,7 +121,7 @@ func (s *shrinkRun) write(c *capsule, before sim.Plan, report *shrink.Report, st
 	}
 	reason := report.Result.Reason()
 	for _, r := range report.Result.Reasons {
-		if r.Name == c.result.Reason().Name {
+		if r.Name == s.check {
 			reason = r
 			break
 		}
@@ -144,6 +150,11 @@ func (s *shrinkRun) write(c *capsule, before sim.Plan, report *shrink.Report, st
 	fmt.Fprintf(stdout, "plan       %s\ntest       %s\nrun        kvsim run --plan %s%s\n", plan, file, quoteArg(plan),
 		(&engineOptions{name: c.info.Engine, scheduler: c.info.Scheduler}).flags())
 	return nil
+}
+
+// failedFor reports whether a reason of that name is among those of a result.
+func failedFor(r *world.Result, name string) bool {
+	return slices.ContainsFunc(r.Reasons, func(x world.Reason) bool { return x.Name == name })
 }
 
 // sizeOf says how large a plan is.

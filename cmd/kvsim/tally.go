@@ -205,11 +205,3 @@ func (t *tally) perHour() float64 {
 	}
 	return float64(t.Worlds) / t.Elapsed.Hours()
 }
-
-// speed is simulated time over wall time.
-func (t *tally) speed() float64 {
-	if t.Elapsed <= 0 {
-		return 0
-	}
-	return t.Simulated.Seconds() / t.Elapsed.Seconds()
-}

@@ -130,16 +130,17 @@ func (f *worldFlags) String() string {
 	if name == "" {
 		name = defaultScenario
 	}
-	s := "--scenario " + name
+	var s strings.Builder
+	s.WriteString("--scenario " + name)
 	for _, k := range []struct {
 		flag  string
 		value int
 	}{{"clients", f.knobs.Clients}, {"ops", f.knobs.Ops}, {"brokers-count", f.knobs.Brokers}} {
 		if k.value != 0 {
-			s += " --" + k.flag + " " + strconv.Itoa(k.value)
+			s.WriteString(" --" + k.flag + " " + strconv.Itoa(k.value))
 		}
 	}
-	return s
+	return s.String()
 }
 
 // readInput reads a file, or the input if the name is "-".

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -81,10 +82,10 @@ func TestExactEngineRepeatsEverySeedToTheByte(t *testing.T) {
 	for seed, r := range rans {
 		first, _ := r[0].result.Encode()
 		second, _ := r[1].result.Encode()
-		if string(first) != string(second) || r[0].history != r[1].history {
+		if !bytes.Equal(first, second) || r[0].history != r[1].history {
 			t.Errorf("seed %d: two runs differ:\n%s\n%s", seed, first, second)
 		}
-		if r[0].result.Status != world.Held || len(r[0].history) == 0 {
+		if r[0].result.Status != world.Held || r[0].history == "" {
 			t.Errorf("seed %d: %s", seed, first)
 		}
 		schedules[r[0].result.Schedule] = true

@@ -44,7 +44,7 @@ func fakeWorld(ctx context.Context, job world.Job) (*world.Result, error) {
 		go func() { <-make(chan int) }()
 	case "leak-ticker":
 		go func() {
-			for range time.Tick(time.Second) { //nolint:revive // it is to tick for ever
+			for range time.Tick(time.Second) {
 			}
 		}()
 	case "deadlock":

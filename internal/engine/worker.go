@@ -63,7 +63,7 @@ func (w *worker) read(in io.Reader) {
 	for {
 		var req request
 		if err := receive(r, &req); err != nil {
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				w.exit(fmt.Sprintf("reading a request: %v", err), false)
 			}
 			os.Exit(0) //nolint:revive // the process is the worker
