@@ -2,6 +2,8 @@ package kvstore
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 )
 
@@ -80,11 +82,29 @@ func (e *ends) close() {
 
 // askEnd asks the leader for the high watermark until it answers or the client
 // ends.
+//
+// The request names the topic, and a topic created anew has the same name. So
+// the answer counts only if the topic still has the same id after it. And an end
+// below the position belongs to a log that lost its tail: the answer counts once
+// the client has found out. Without these checks a client whose fetches are held
+// up would call data of the log before current.
 func (c *Client) askEnd(ctx context.Context) (int64, error) {
 	for failures := 1; ; failures++ {
 		end, err := c.part.listOffset(ctx, atLatest)
 		if err == nil {
-			return end, nil
+			err = c.part.sameTopic(ctx)
+		}
+		if errors.Is(err, ErrTopicRecreated) {
+			c.fail(err)
+			return 0, err
+		}
+		if err == nil {
+			term, position, _ := c.tracker.now()
+			if end >= position {
+				return end, nil
+			}
+			c.part.suspect()
+			err = fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d in term %d", ErrDataLoss, end, position, term)
 		}
 		if ctx.Err() != nil {
 			return 0, ErrClientClosed

@@ -27,6 +27,7 @@ type partition struct {
 	leader leader
 	epoch  int32 // highest leader epoch seen
 	older  int   // answers in a row that named an older epoch
+	doubts int   // calls of suspect
 }
 
 // A leader epoch below one seen before is taken for an answer of a broker that
@@ -127,6 +128,36 @@ func (p *partition) learn(m topicMeta) error {
 	return nil
 }
 
+// sameTopic fails with ErrTopicRecreated when the topic is not the one it was
+// before. On a cluster without topic ids it can't tell.
+func (p *partition) sameTopic(ctx context.Context) error {
+	p.mu.Lock()
+	known := p.id != [16]byte{}
+	p.mu.Unlock()
+	if !known {
+		return nil
+	}
+	_, err := p.lookup(ctx)
+	if errors.Is(err, kerr.LeaderNotAvailable) || errors.Is(err, kerr.FencedLeaderEpoch) {
+		return nil // the id was compared all the same
+	}
+	return err
+}
+
+// suspect makes the tail validate its position before the next fetch.
+func (p *partition) suspect() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doubts++
+}
+
+// doubt returns how often suspect was called.
+func (p *partition) doubt() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.doubts
+}
+
 // lead returns the leader, looked up if need be, and the topic's id.
 func (p *partition) lead(ctx context.Context) (leader, [16]byte, error) {
 	p.mu.Lock()
@@ -171,6 +202,9 @@ func (p *partition) listOffset(ctx context.Context, at int64) (int64, error) {
 	}
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1
+	// For remote storage, which compacted topics don't have. kgo adds it to
+	// how long it waits for an answer that was lost.
+	req.TimeoutMillis = 1000
 	t := kmsg.NewListOffsetsRequestTopic()
 	t.Topic = p.topic
 	rp := kmsg.NewListOffsetsRequestTopicPartition()

@@ -132,7 +132,8 @@ func (c *Client) Position() int64 {
 // Sync waits until this client's reads show everything that was acknowledged to
 // anyone before Sync was called. A read after it is linearizable.
 //
-// It asks the partition's leader for the high watermark. A broker that was
+// It asks the partition's leader for the high watermark, and then whether the
+// topic is still the same. A broker that was
 // replaced as leader but has not learned of it yet, cut off from the rest of the
 // cluster, can answer with an old one; so can no other.
 //

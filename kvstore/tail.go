@@ -37,6 +37,7 @@ type tail struct {
 	pos      int64    // next offset to fetch
 	epoch    int32    // leader epoch of the last record read, -1 for none
 	checked  leader   // the leader under which pos was last validated
+	doubts   int      // of the partition, when pos was last validated
 	rebuild  *rebuild // not nil while the view is brought up from the log's begin
 	missing  time.Time
 	short    int // answers in a row that say that the log ends before what is waited for
@@ -142,8 +143,9 @@ func (t *tail) step(ctx context.Context) error {
 // has what was read: a leader elected out of sync may have lost it. This is the
 // check of KIP-320.
 func (t *tail) validate(ctx context.Context) error {
+	doubts := t.part.doubt()
 	l, _, err := t.part.lead(ctx)
-	if err != nil || l == t.checked {
+	if err != nil || l == t.checked && doubts == t.doubts {
 		return err
 	}
 	if t.epoch >= 0 {
@@ -165,7 +167,7 @@ func (t *tail) validate(ctx context.Context) error {
 		t.startOver(end, fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, t.pos))
 		return nil
 	}
-	t.checked = l
+	t.checked, t.doubts = l, doubts
 	return nil
 }
 

@@ -1,0 +1,76 @@
+package kvstore_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// A client whose fetches are held up does not see by itself that the topic is
+// another one.
+func TestSyncDoesNotTrustARecreatedTopic(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		for i := range 10 {
+			w.put(c, "k", fmt.Sprint(i))
+		}
+		hold := w.cluster.Network().Stall(onlyFetches("c"))
+		defer hold.Undo()
+		if err := w.cluster.RecreateTopic(topic); err != nil {
+			t.Fatal(err)
+		}
+		w.produce(w.kafka("other"), record("k", "new"))
+		if err := c.Sync(w.within(10 * time.Second)); !errors.Is(err, kvstore.ErrTopicRecreated) {
+			t.Errorf("Sync on a topic created anew = %v, want ErrTopicRecreated", err)
+		}
+		w.wantDead(c, kvstore.ErrTopicRecreated)
+	})
+}
+
+func TestSyncWaitsUntilALostTailIsRebuilt(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		for i := range 10 {
+			w.put(c, "k", fmt.Sprint(i))
+		}
+		hold := w.cluster.Network().Stall(onlyFetches("c"))
+		if _, err := w.cluster.LoseTail(topic, 0, 3); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Sync(w.within(5 * time.Second)); !errors.Is(err, kvstore.ErrDataLoss) {
+			t.Errorf("Sync while the loss can't be mended = %v, want the deadline because of ErrDataLoss", err)
+		}
+		hold.Undo()
+		if err := c.Sync(w.within(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		w.want(c, "k", "2")
+	})
+}
+
+// The answer to a request that names how long the broker may take must not be
+// waited for that long on top.
+func TestSyncRecoversSoonAfterALostAnswer(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c", kvstore.WithKafkaOptions(kgo.RequestTimeoutOverhead(2*time.Second)))
+		w.put(c, "a", "1")
+		hole := w.cluster.Network().BlackHole(target("c"))
+		if err := c.Sync(w.within(time.Second)); err == nil {
+			t.Fatal("Sync through a black hole succeeded")
+		}
+		hole.Undo()
+		d := took(func() {
+			if err := c.Sync(w.within(time.Minute)); err != nil {
+				t.Error(err)
+			}
+		})
+		if d > 6*time.Second {
+			t.Errorf("Sync took %v after the network was back, with a request timeout of 2s", d)
+		}
+	})
+}
