@@ -176,12 +176,48 @@ func (c *Cluster) MoveLeader(topic string, to int) {
 	c.check(c.k.MoveLeader(ctx, topic, to))
 }
 
+// LoseTail makes a topic lose what write appends; see [Kafka.LoseTail].
+func (c *Cluster) LoseTail(topic string, write func()) {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	for broker := range len(c.k.nodes) {
+		c.mend(broker + 1)
+	}
+	c.check(c.k.LoseTail(ctx, topic, func() error { write(); return nil }))
+}
+
 // Compact makes the broker compact a topic and returns when it did.
 func (c *Cluster) Compact(topic string) {
 	c.t.Helper()
 	ctx, cancel := c.context()
 	defer cancel()
 	c.check(c.k.Compact(ctx, topic))
+}
+
+// AlterTopic changes settings of a topic. Brokers learn of it a little later.
+func (c *Cluster) AlterTopic(topic string, settings map[string]string) {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	c.check(c.k.AlterTopic(ctx, topic, settings))
+}
+
+// DeleteTopic deletes a topic and returns when the brokers forgot it.
+func (c *Cluster) DeleteTopic(topic string) {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	c.check(c.k.DeleteTopic(ctx, topic))
+}
+
+// CreateTopic creates a topic, as [Cluster.Topic] does, under a name that
+// [Cluster.Name] gave.
+func (c *Cluster) CreateTopic(name string, settings map[string]string) {
+	c.t.Helper()
+	ctx, cancel := c.context()
+	defer cancel()
+	c.check(c.k.CreateTopic(ctx, name, settings))
 }
 
 // DeleteRecords deletes the records below an offset; -1 means all.

@@ -136,6 +136,11 @@ func (w *world) transaction(records ...*kgo.Record) (end func(commit bool)) {
 		if err := cl.EndTransaction(w.within(patience), kgo.TransactionEndTry(commit)); err != nil {
 			w.t.Fatal(err)
 		}
+		// The coordinator answers before the marker is in the log.
+		w.eventually("the marker", func() bool {
+			log := w.k.ReadLog(w.topic)
+			return len(log) == 0 || log[len(log)-1].Control
+		})
 	}
 }
 

@@ -2,8 +2,10 @@ package realkafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -78,7 +80,39 @@ func (k *Kafka) stopped(broker int) bool {
 
 // DeleteRecords deletes the records of partition 0 below an offset; -1 means
 // all of them. It returns the new start of the log.
-func (k *Kafka) DeleteRecords(ctx context.Context, topic string, before int64) (int64, error) {
+//
+// Kafka refuses that on a topic whose cleanup.policy is compact alone, so the
+// policy is compact,delete while it happens, with nothing to expire.
+func (k *Kafka) DeleteRecords(ctx context.Context, topic string, before int64) (start int64, err error) {
+	start, err = k.deleteRecords(ctx, topic, before)
+	if errors.Is(err, kerr.PolicyViolation) {
+		start, err = k.deleteCompacted(ctx, topic, before)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("delete records of %s below %d: %w", topic, before, err)
+	}
+	return start, nil
+}
+
+func (k *Kafka) deleteCompacted(ctx context.Context, topic string, before int64) (start int64, err error) {
+	if err := k.AlterTopic(ctx, topic, map[string]string{"retention.ms": "-1", "cleanup.policy": "compact,delete"}); err != nil {
+		return 0, err
+	}
+	defer func() {
+		err = errors.Join(err, k.AlterTopic(context.WithoutCancel(ctx), topic, map[string]string{"cleanup.policy": "compact"}))
+	}()
+	// The leader learns of the change a little later.
+	err = poll(ctx, 20*time.Millisecond, func() error {
+		start, err = k.deleteRecords(ctx, topic, before)
+		if !errors.Is(err, kerr.PolicyViolation) {
+			return nil
+		}
+		return err
+	})
+	return start, err
+}
+
+func (k *Kafka) deleteRecords(ctx context.Context, topic string, before int64) (int64, error) {
 	var offsets kadm.Offsets
 	offsets.Add(kadm.Offset{Topic: topic, Partition: 0, At: before, LeaderEpoch: -1})
 	answer, err := k.admin.DeleteRecords(ctx, offsets)
@@ -86,10 +120,27 @@ func (k *Kafka) DeleteRecords(ctx context.Context, topic string, before int64) (
 		err = answer.Error()
 	}
 	if err != nil {
-		return 0, fmt.Errorf("delete records of %s below %d: %w", topic, before, err)
+		return 0, err
 	}
 	r, _ := answer.Lookup(topic, 0)
 	return r.LowWatermark, nil
+}
+
+// AlterTopic changes settings of a topic. Brokers learn of it a little after it
+// returned.
+func (k *Kafka) AlterTopic(ctx context.Context, topic string, settings map[string]string) error {
+	var changes []kadm.AlterConfig
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		changes = append(changes, kadm.AlterConfig{Op: kadm.SetConfig, Name: name, Value: kadm.StringPtr(settings[name])})
+	}
+	answers, err := k.admin.AlterTopicConfigs(ctx, changes, topic)
+	for _, a := range answers {
+		err = errors.Join(err, a.Err)
+	}
+	if err != nil {
+		return fmt.Errorf("alter topic %s: %w", topic, err)
+	}
+	return nil
 }
 
 // Offsets returns the log start offset and the high watermark of partition 0.
