@@ -90,6 +90,9 @@ func (w *world) compact() (removed int, err error) {
 	if err := w.cluster.Compact(); err != nil {
 		return 0, err
 	}
+	if w.cleaned, err = w.cluster.EndOffset(topicName, 0); err != nil {
+		return 0, err
+	}
 	removed, tombstones, err := w.tap.compacted()
 	w.sometimes.add(sometimesTombstoneGone, tombstones)
 	if removed > 0 {
@@ -176,6 +179,10 @@ func (w *world) longer(n int) bool {
 }
 
 // LoseTail loses the newest records, as an unclean leader election does.
+//
+// It loses nothing that a compaction has seen. The broker that is elected has
+// compacted its own log, which never held what is lost, so a record that only a
+// lost one superseded is still there; the one log of a world would not have it.
 type LoseTail struct {
 	// Records is how many offsets at the end of the log go; a batch that is
 	// hit goes whole.
@@ -197,7 +204,7 @@ func (f LoseTail) check(*Plan) error {
 }
 
 func (f LoseTail) start(ctx context.Context, w *world) (*effect, error) {
-	if err := w.await(ctx, func() bool { return w.longer(0) }); err != nil {
+	if err := w.await(ctx, w.loses); err != nil {
 		return nil, err
 	}
 	w.logMu.Lock()
@@ -208,7 +215,7 @@ func (f LoseTail) start(ctx context.Context, w *world) (*effect, error) {
 		if err != nil {
 			return 0, err
 		}
-		from := max(info.LogStartOffset, info.HighWatermark-int64(f.Records))
+		from := max(info.LogStartOffset, w.cleaned, info.HighWatermark-int64(f.Records))
 		lost, err := w.cluster.LoseTail(topicName, 0, from)
 		if err != nil || len(lost) == 0 {
 			return info.HighWatermark, err
@@ -222,6 +229,14 @@ func (f LoseTail) start(ctx context.Context, w *world) (*effect, error) {
 		return lost[0].FirstOffset, nil
 	})
 	return counted(hits), err
+}
+
+// loses reports whether the log has a tail that can be lost.
+func (w *world) loses() bool {
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	end, err := w.cluster.EndOffset(topicName, 0)
+	return err == nil && end > w.cleaned
 }
 
 // Recreate deletes the topic and creates it again.
@@ -244,6 +259,7 @@ func (f Recreate) start(_ context.Context, w *world) (*effect, error) {
 		if err := w.cluster.RecreateTopic(topicName); err != nil {
 			return 0, err
 		}
+		w.cleaned = 0
 		w.rec.Recreate()
 		w.board.clear()
 		return 0, nil

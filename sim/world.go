@@ -65,6 +65,7 @@ type world struct {
 	downs   downs
 
 	logMu         sync.Mutex // one change of the log by the harness at a time
+	cleaned       int64      // the log's end at the last compaction
 	troubles      troubles   // of storages
 	hookTroubles  troubles
 	inflight      inflight
