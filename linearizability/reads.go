@@ -122,7 +122,7 @@ func (x *logIndex) overlooked(r *read, t *target, e int32, versions []int32) boo
 		if rec.class == t.class && (t.rec < 0 || t.rec == versions[i]) {
 			return true
 		}
-		if (rec.off < x.in(r.firm, e) && !x.goneBefore(rec, e)) || !x.missable(r.proc, rec, r.seq, e) {
+		if !x.missable(r.proc, rec, r.seq, e, x.in(r.firm, e)) {
 			return false
 		}
 	}

@@ -134,7 +134,7 @@ func (j *judge) trimmed(rec int32, seq int64) bool {
 	if rec < 0 {
 		return false
 	}
-	return slices.ContainsFunc(j.x.trims, func(t trim) bool { return t.seq < seq && j.x.records[rec].off < t.off })
+	return slices.ContainsFunc(j.x.trims, func(t trim) bool { return t.seq < seq && j.x.deletes(t, &j.x.records[rec]) })
 }
 
 // checkFinalAgreement compares final states with each other, for want of a log.

@@ -233,17 +233,26 @@ func (x *logIndex) known(p *process, seq int64, e int32) int64 {
 }
 
 // missable reports whether the process may never have seen a record, because it
-// was removed from the log before the process is known to have got that far.
-func (x *logIndex) missable(p *process, r *record, seq int64, e int32) bool {
-	if x.goneBefore(r, e) || (r.gone != 0 && r.gone < seq && x.known(p, r.gone, e) <= r.off) {
+// was removed from the log before the process is known to have got that far. It
+// must have seen what compaction removed below the position firm: compaction
+// leaves something newer, which one who has caught up has seen.
+func (x *logIndex) missable(p *process, r *record, seq int64, e int32, firm int64) bool {
+	if x.goneBefore(r, e) || (r.gone != 0 && r.gone < seq && r.off >= firm && x.known(p, r.gone, e) <= r.off) {
 		return true
 	}
 	for _, t := range x.trims {
-		if t.seq < seq && r.off < t.off && x.known(p, t.seq, e) < t.off {
+		// After the loss of a tail a process may read the log anew at any
+		// time, however far it had been.
+		if t.seq < seq && x.deletes(t, r) && (e > 0 || x.known(p, t.seq, e) < t.off) {
 			return true
 		}
 	}
 	return false
+}
+
+// deletes reports whether a trim deleted a record.
+func (x *logIndex) deletes(t trim, r *record) bool {
+	return r.off < t.off && r.born <= x.current(t.seq)
 }
 
 // goneBefore reports whether compaction removed a record before the epoch. If

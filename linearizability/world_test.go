@@ -48,6 +48,7 @@ type worldClient struct {
 	process int
 	pos     int64
 	epoch   int   // the timeline that it follows
+	behind  bool  // it must read the log anew
 	must    int64 // reads wait until it is here, after records were removed
 	state   map[string]lin.Item
 	open    bool
@@ -138,8 +139,11 @@ func (w *world) step() {
 			w.crash(c)
 		}
 	case 22:
-		if w.one(12) {
-			w.truncate()
+		switch {
+		case w.one(12):
+			w.truncate(w.one(3))
+		case w.one(12):
+			w.trim()
 		}
 	}
 }
@@ -169,7 +173,7 @@ func (w *world) stable() int64 {
 
 func (w *world) start(c *worldClient) {
 	c.process++
-	c.pos, c.epoch, c.state, c.open, c.must = 0, w.epoch, map[string]lin.Item{}, false, w.stable()
+	c.pos, c.epoch, c.state, c.open, c.must, c.behind = 0, w.epoch, map[string]lin.Item{}, false, w.stable(), false
 	o := &worldOp{client: c, op: lin.Operation{Kind: lin.OpOpen}, off: -1, target: w.stable(), epoch: w.epoch}
 	o.call = w.call(c, o.op)
 	c.ops = []*worldOp{o}
@@ -319,11 +323,14 @@ func (w *world) compact() {
 }
 
 // truncate loses the tail of the log.
-func (w *world) truncate() {
+func (w *world) truncate(all bool) {
 	if w.txn >= 0 || w.end == 0 || w.calm {
 		return
 	}
-	cut := w.between(0, w.end)
+	cut := int64(0)
+	if !all {
+		cut = w.between(0, w.end)
+	}
 	for start, end := range w.batches {
 		if start < cut && cut < end {
 			cut = start
@@ -339,7 +346,26 @@ func (w *world) truncate() {
 			o.lost = o.lost || o.off >= cut
 		}
 	}
-	w.r.Truncate(cut)
+	if all {
+		w.r.Recreate()
+	} else {
+		w.r.Truncate(cut)
+	}
+}
+
+// trim deletes the records at the start of the log. Clients that have not come
+// so far have to read it anew.
+func (w *world) trim() {
+	if w.stable() == 0 || w.calm {
+		return
+	}
+	start := w.between(1, w.stable())
+	w.tell(len(w.queue))
+	w.log = slices.DeleteFunc(w.log, func(r worldRecord) bool { return r.Offset < start })
+	w.r.Trim(start)
+	for _, c := range w.clients {
+		c.behind = c.behind || c.pos < start
+	}
 }
 
 // advance lets a client apply more of the log, or all that it may. A client
@@ -352,7 +378,7 @@ func (w *world) advance(c *worldClient, all bool) {
 	if c.must > c.pos {
 		to = max(to, c.must)
 	}
-	if c.epoch != w.epoch {
+	if c.epoch != w.epoch || c.behind {
 		w.rebuild(c)
 		return
 	}
@@ -388,6 +414,7 @@ func (w *world) apply(c *worldClient, r worldRecord) {
 // rebuild makes the client's state that of the log, and tells what vanished.
 func (w *world) rebuild(c *worldClient) {
 	before, hooks := c.state, c.hooks
+	c.behind = false
 	c.epoch, c.pos, c.must, c.state, c.hooks = w.epoch, w.stable(), 0, map[string]lin.Item{}, false
 	for _, r := range w.log {
 		if r.Offset < c.pos && !r.control && !r.aborted {
@@ -417,7 +444,7 @@ func (w *world) end1(o *worldOp) {
 		w.endWrite(o)
 		return
 	}
-	if c.must > c.pos || (o.epoch != w.epoch && c.epoch != w.epoch) {
+	if c.must > c.pos || c.behind || (o.epoch != w.epoch && c.epoch != w.epoch) {
 		return // it waits until it has caught up
 	}
 	if o.op.Kind != lin.OpRange && (o.op.Kind != lin.OpGet || o.op.Barrier) && (c.pos < o.target && o.epoch == w.epoch || c.epoch != w.epoch) {
@@ -459,7 +486,7 @@ func (w *world) done(o *worldOp) {
 
 func (w *world) endWrite(o *worldOp) {
 	c := o.client
-	visible := o.off >= 0 && !o.lost && c.epoch == w.epoch && c.pos > o.off
+	visible := o.off >= 0 && !o.lost && c.epoch == w.epoch && c.pos > o.off && !c.behind
 	switch {
 	case visible && !w.one(12):
 		if w.one(2) {
