@@ -48,16 +48,27 @@ java_package() {
   return 1
 }
 
+# download_packages puts them into $work/debs; the C++ runtime and zlib are what
+# the JVM is linked with.
+download_packages() (
+  local java
+  java=$(java_package) || return 1
+  cd "$work/debs" || return 1
+  apt-get -o APT::Sandbox::User= download -qq "$java" libc6 libgcc-s1 libstdc++6 zlib1g busybox-static
+)
+
 make_rootfs() {
   command -v apt-get >/dev/null || die "needs Debian's apt-get and dpkg-deb"
   command -v mvn >/dev/null || die "needs Maven: apt-get install maven"
-  local root=$work/rootfs java
-  java=$(java_package) || die "apt knows no package of Java 17 or later: run apt-get update, as root"
-
-  say "Debian packages: $java, C library, shell"
+  local root=$work/rootfs
+  say "Debian packages: Java, C library, shell"
   mkdir "$work/debs"
-  # C++ runtime and zlib are what the JVM is linked with.
-  (cd "$work/debs" && apt-get -o APT::Sandbox::User= download -qq "$java" libc6 libgcc-s1 libstdc++6 zlib1g busybox-static)
+  # Package lists may be absent, or so old that the packages are gone.
+  if ! download_packages; then
+    [ "$(id -u)" -eq 0 ] || die "apt can't download Java 17 or later and the C library: run apt-get update, as root"
+    apt-get update -qq
+    download_packages || die "apt can't download Java 17 or later and the C library"
+  fi
   mkdir -p "$root"/{bin,etc,tmp,proc,sys,dev,mnt/shared/config,opt/kafka/libs,opt/kafka/config,etc/kafka/docker}
   chmod 1777 "$root/tmp" "$root/opt/kafka/config"
   local deb
@@ -72,7 +83,7 @@ make_rootfs() {
 
   say "Maven Central: org.apache.kafka:kafka_2.13:$version and its dependencies"
   mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -Dkafka.version="$version" \
-    -DincludeScope=runtime -DoutputDirectory="$root/opt/kafka/libs" -Dstyle.color=never >&2
+    -DincludeScope=runtime -DoutputDirectory="$root/opt/kafka/libs" 2>&1 | sed 's/\x1b\[[0-9;]*m//g' >&2
   [ -f "$root/opt/kafka/libs/kafka_2.13-$version.jar" ] || die "Maven did not bring kafka_2.13-$version.jar"
 
   install -m 755 "$here/run" "$root/etc/kafka/docker/run"
