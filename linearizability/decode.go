@@ -1,73 +1,13 @@
 package linearizability
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 )
-
-// A FormatError is a line of a stored history that cannot be read.
-type FormatError struct {
-	// Line is the number of the line, from 1.
-	Line int
-	Err  error
-}
-
-// Error names the line and says what is wrong with it.
-func (e *FormatError) Error() string { return fmt.Sprintf("history line %d: %v", e.Line, e.Err) }
-
-// Unwrap returns what is wrong with the line.
-func (e *FormatError) Unwrap() error { return e.Err }
-
-// ReadHistory reads a stored history. What it cannot read is a *FormatError; a
-// history that it can read, but that makes no sense, is for Check to judge. A
-// last line that was cut off is left out and noted in Torn.
-func ReadHistory(r io.Reader) (*History, error) {
-	d := decoder{open: map[int64]int{}, faults: map[int64]int{}, names: map[string]string{}}
-	br := bufio.NewReaderSize(r, 1<<16)
-	for n := 1; ; n++ {
-		text, err := readLine(br)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, &FormatError{Line: n, Err: err}
-		}
-		last := errors.Is(err, io.EOF)
-		if len(bytes.TrimSpace(text)) > 0 {
-			if err := d.line(text); err != nil {
-				if last && n > 1 && !json.Valid(text) {
-					d.h.Torn = true
-					break
-				}
-				return nil, &FormatError{Line: n, Err: err}
-			}
-		}
-		if last {
-			break
-		}
-	}
-	if d.h.Header.Version == 0 {
-		return nil, &FormatError{Line: 1, Err: errors.New(`no header: the first line must be {"kvsim_history":1,...}`)}
-	}
-	return &d.h, nil
-}
-
-// readLine returns a line without its newline, and io.EOF with the last one.
-func readLine(br *bufio.Reader) ([]byte, error) {
-	line, err := br.ReadSlice('\n')
-	if err == nil {
-		return line[:len(line)-1], nil
-	}
-	if !errors.Is(err, bufio.ErrBufferFull) {
-		return line, err
-	}
-	long := slices.Clone(line)
-	rest, err := br.ReadBytes('\n')
-	return bytes.TrimSuffix(append(long, rest...), []byte("\n")), err
-}
 
 // A line is any line of a stored history.
 type line struct {
@@ -304,120 +244,5 @@ func (d *decoder) log(at Stamp, kind LogKind) error {
 	}
 	l.Key, l.Value, l.Txn, l.Foreign = d.key(), d.text(in.Value), d.name(in.Txn), in.Foreign
 	d.h.Log = append(d.h.Log, l)
-	return nil
-}
-
-func (d *decoder) needProcess() error {
-	if d.in.Client == "" {
-		return errors.New(`"client" is missing`)
-	}
-	return nil
-}
-
-func (d *decoder) items() []Item {
-	if len(d.in.Items) == 0 {
-		return nil
-	}
-	items := make([]Item, len(d.in.Items))
-	for i, it := range d.in.Items {
-		items[i] = Item{Key: d.name(it.Key), Value: d.text(it.Value), Revision: d.known(it.Rev)}
-	}
-	return items
-}
-
-func (d *decoder) known(v *int64) int64 {
-	if v == nil {
-		return None
-	}
-	if *v < None && d.err == nil {
-		d.err = fmt.Errorf("%d is neither an offset nor -1", *v)
-	}
-	return *v
-}
-
-func (d *decoder) key() string {
-	if d.in.Key == nil {
-		return ""
-	}
-	return d.name(*d.in.Key)
-}
-
-// text decodes a value id.
-func (d *decoder) text(s string) string {
-	t, err := unescape(s)
-	if err != nil && d.err == nil {
-		d.err = err
-	}
-	return t
-}
-
-// name decodes a name that is likely to come again, and keeps one copy of it.
-func (d *decoder) name(s string) string {
-	if s == "" {
-		return ""
-	}
-	if t, ok := d.names[s]; ok {
-		return t
-	}
-	t := d.text(s)
-	d.names[s] = t
-	return t
-}
-
-// unescape undoes appendText.
-func unescape(s string) (string, error) {
-	i := bytes.IndexByte([]byte(s), '%')
-	if i < 0 {
-		return s, nil
-	}
-	out := append(make([]byte, 0, len(s)), s[:i]...)
-	for ; i < len(s); i++ {
-		if s[i] != '%' {
-			out = append(out, s[i])
-			continue
-		}
-		if i+2 >= len(s) || hexValue(s[i+1]) < 0 || hexValue(s[i+2]) < 0 {
-			return "", fmt.Errorf("%q: %% must be followed by two hexadecimal digits (write %%25 for a %%)", s)
-		}
-		out = append(out, byte(hexValue(s[i+1])<<4|hexValue(s[i+2])))
-		i += 2
-	}
-	return string(out), nil
-}
-
-func hexValue(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	}
-	return -1
-}
-
-// validInvoke says what an operation lacks.
-func validInvoke(o *Operation, hasKey bool) error {
-	switch o.Kind {
-	case OpPut:
-		if o.Value == "" {
-			return errors.New(`put without a "value": each put needs a value id`)
-		}
-		fallthrough
-	case OpGet, OpDelete:
-		if !hasKey {
-			return fmt.Errorf(`%s without a "key"`, o.Kind)
-		}
-	case OpBatch:
-		if len(o.Items) == 0 {
-			return errors.New(`batch without "items"`)
-		}
-	case OpWait:
-		if o.Revision == None {
-			return errors.New(`wait without a "rev"`)
-		}
-	case OpRange, OpSync, OpOpen, OpClose:
-	}
 	return nil
 }

@@ -3,7 +3,6 @@ package linearizability_test
 import (
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -18,13 +17,6 @@ type mutation struct {
 	// caught are the checks of which one must be violated.
 	caught []lin.CheckID
 	break1 func(m *mutant) bool
-}
-
-// A mutant is a history with a way to choose places in it.
-type mutant struct {
-	*lin.History
-
-	choose func(n int) int
 }
 
 var mutations = []mutation{
@@ -190,146 +182,6 @@ var mutations = []mutation{
 		m.exchange(a, b)
 		return true
 	}},
-}
-
-func unique(id string) bool { return id != "" && !strings.HasPrefix(id, "~") }
-
-func sameProcess(a, b *lin.Operation) bool { return a.Client == b.Client && a.Process == b.Process }
-
-// op chooses an operation that fits.
-func (m *mutant) op(fits func(o *lin.Operation) bool) *lin.Operation {
-	var all []*lin.Operation
-	for i := range m.Ops {
-		if fits(&m.Ops[i]) {
-			all = append(all, &m.Ops[i])
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	return all[m.choose(len(all))]
-}
-
-// appended returns where in the log the value of a write is, or -1.
-func (m *mutant) appended(o *lin.Operation) int {
-	if o == nil {
-		return -1
-	}
-	return slices.IndexFunc(m.Log, func(l lin.LogEvent) bool {
-		return l.Kind == lin.LogAppend && l.Key == o.Key && l.Value == o.Value
-	})
-}
-
-// tampered reports whether records were removed from the log or lost, which
-// excuses much.
-func (m *mutant) tampered() bool {
-	return slices.ContainsFunc(m.Log, func(l lin.LogEvent) bool {
-		return l.Kind == lin.LogCompact || l.Kind == lin.LogTruncate
-	})
-}
-
-// blank makes a get of a key that is never deleted find nothing, though an
-// operation that it must not miss was acknowledged before it.
-func (m *mutant) blank(needs func(o, before *lin.Operation) bool) bool {
-	o := m.op(func(o *lin.Operation) bool {
-		if o.Kind != lin.OpGet || o.Outcome != lin.OK || o.Key[0] != 'p' || o.Value == "" {
-			return false
-		}
-		return slices.ContainsFunc(m.Ops, func(before lin.Operation) bool {
-			return before.Outcome == lin.OK && before.Return.Seq < o.Call.Seq && needs(o, &before)
-		})
-	})
-	if o == nil || m.tampered() {
-		return false
-	}
-	o.Value, o.Revision = "", lin.None
-	return true
-}
-
-// hook chooses a hook of a process that is there to the end.
-func (m *mutant) hook() int {
-	last := map[string]int{}
-	for i := range m.Ops {
-		last[m.Ops[i].Client] = m.Ops[i].Process
-	}
-	count := map[string]int{}
-	for _, h := range m.Hooks {
-		if last[h.Client] == h.Process {
-			count[h.Client]++
-		}
-	}
-	var all []int
-	for i, h := range m.Hooks {
-		if last[h.Client] == h.Process && count[h.Client] > 1 {
-			all = append(all, i)
-		}
-	}
-	if len(all) == 0 || m.tampered() {
-		return -1
-	}
-	return all[m.choose(len(all))]
-}
-
-// snapshot changes one item of a snapshot.
-func (m *mutant) snapshot(kind lin.SnapshotKind, change func(items []lin.Item, i int) []lin.Item) bool {
-	var all []*lin.Snapshot
-	for i := range m.Snapshots {
-		if s := &m.Snapshots[i]; s.Kind == kind && len(s.Items) > 0 {
-			all = append(all, s)
-		}
-	}
-	if len(all) == 0 || m.tampered() {
-		return false
-	}
-	s := all[m.choose(len(all))]
-	s.Items = change(slices.Clone(s.Items), m.choose(len(s.Items)))
-	return true
-}
-
-func (m *mutant) exchange(a, b int) {
-	x, y := &m.Log[a].Record, &m.Log[b].Record
-	x.Key, y.Key = y.Key, x.Key
-	x.Value, y.Value = y.Value, x.Value
-}
-
-// after returns a stamp after all events.
-func (m *mutant) after() lin.Stamp {
-	var s lin.Stamp
-	later := func(t lin.Stamp) {
-		if t.Seq > s.Seq {
-			s = t
-		}
-	}
-	for _, o := range m.Ops {
-		later(o.Call)
-		later(o.Return)
-	}
-	for _, l := range m.Log {
-		later(l.Stamp)
-	}
-	for _, h := range m.Hooks {
-		later(h.Stamp)
-	}
-	for _, p := range m.Snapshots {
-		later(p.Stamp)
-	}
-	s.Seq++
-	return s
-}
-
-// add appends a record to the log, after everything.
-func (m *mutant) add(rec lin.Record) {
-	var end int64
-	for _, l := range m.Log {
-		switch l.Kind {
-		case lin.LogAppend:
-			end = l.Offset + 1
-		case lin.LogTruncate:
-			end = min(end, l.Offset)
-		}
-	}
-	rec.Offset = end
-	m.Log = append(m.Log, lin.LogEvent{Stamp: m.after(), Kind: lin.LogAppend, Record: rec})
 }
 
 // TestCheck_catches_what_is_broken_in_one_place breaks random legal histories.

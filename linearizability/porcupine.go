@@ -1,9 +1,6 @@
 package linearizability
 
 import (
-	"cmp"
-	"fmt"
-	"io"
 	"runtime"
 	"slices"
 	"sync"
@@ -241,87 +238,4 @@ func (t *task) until(ret int64) *piece {
 	p := *t.piece
 	p.ops = slices.DeleteFunc(slices.Clone(t.ops), func(o keyOp) bool { return o.kind == keyRead && o.ret > ret })
 	return &p
-}
-
-// explainPiece explains that a piece has no legal order.
-func (j *judge) explainPiece(t *task) *Violation {
-	o := j.op(t.op)
-	v := &Violation{
-		Check: t.check, Client: o.Client, Process: o.Process, Key: t.h.key, Ops: []int64{o.ID},
-		From: o.Call, To: o.Return, Evidence: []string{o.String()},
-	}
-	what := "no order of the writes to key %s explains %s with what its process had seen before"
-	if t.check == CheckPorcupineKey {
-		what = "no order of the writes to key %s and the barrier reads of it explains %s"
-	}
-	v.Reason = fmt.Sprintf(what, quote(t.h.key), o.call()+" = "+valueName(o.Value))
-	for _, k := range t.around(t.op) {
-		if w := j.op(k.op); w.ID != o.ID {
-			v.Ops = append(v.Ops, w.ID)
-			v.Evidence = append(v.Evidence, w.String())
-			if w.Call.Seq < v.From.Seq {
-				v.From = w.Call
-			}
-		}
-	}
-	return v
-}
-
-// around returns the writes of the piece around an operation, and the last read
-// of its process before it.
-func (t *task) around(op int32) []keyOp {
-	var writes []keyOp
-	var before, self *keyOp
-	for i := range t.ops {
-		o := &t.ops[i]
-		if o.op == op {
-			self = o
-		}
-	}
-	for i := range t.ops {
-		o := &t.ops[i]
-		switch {
-		case o.kind == keyWrite && o.call < self.ret:
-			writes = append(writes, *o)
-		case o.kind == keyRead && o.proc == self.proc && o.ret < self.call:
-			before = o
-		}
-	}
-	slices.SortStableFunc(writes, func(a, b keyOp) int { return cmp.Compare(a.call, b.call) })
-	writes = writes[max(0, len(writes)-5):]
-	if before != nil {
-		writes = append(writes, *before)
-	}
-	return writes
-}
-
-// VisualizeKey writes porcupine's picture of one key's history as a HTML page:
-// the piece in which it found a violation, or else the first piece.
-func VisualizeKey(w io.Writer, h *History, key string, opts Options) error {
-	j := newJudge(h, opts)
-	j.events = j.opEvents()
-	for _, k := range j.keyHistories() {
-		if k.key != key {
-			continue
-		}
-		popts := opts.Porcupine.withDefaults()
-		var show *task
-		add := func(check CheckID, pieces []*piece) {
-			for _, p := range pieces {
-				t := &task{piece: p, check: check, op: -1}
-				if t.run(popts); show == nil || (t.result == porcupine.Illegal && show.result != porcupine.Illegal) {
-					show = t
-				}
-			}
-		}
-		add(CheckPorcupineSession, k.split(popts, false))
-		add(CheckPorcupineKey, k.split(popts, true))
-		model, ops := show.model(show.piece, &stepCounter{left: popts.MaxSteps})
-		_, info := porcupine.CheckOperationsVerbose(model, ops, popts.Timeout)
-		if err := porcupine.Visualize(model, info, w); err != nil {
-			return fmt.Errorf("visualize key %s: %w", quote(key), err)
-		}
-		return nil
-	}
-	return fmt.Errorf("visualize key %s: no get read it", quote(key))
 }

@@ -1,133 +1,9 @@
 package linearizability
 
 import (
-	"math"
 	"slices"
 	"sort"
 )
-
-// A read is what one get, range or snapshot returned, as a question to the log:
-// at which position was this its state?
-type read struct {
-	seq     int64 // the event of the return
-	proc    *process
-	pos     int64 // the position that was reported afterwards, or None
-	targets []target
-	batches bool // positions inside of a batch are no answer
-	// firm is a position below which the process must have seen every
-	// record, even one that compaction removed before it came to it.
-	firm position
-}
-
-// A target is what a read says about one key: the class of the value, which for
-// no value is that of the tombstone.
-type target struct {
-	key   int32
-	class int32 // -1: the log never had that value for the key
-	none  bool  // no value
-	rec   int32 // the record by its reported revision, or -1
-}
-
-const beyond = int64(math.MaxInt64)
-
-// least returns the lowest position that satisfies the bound and explains the
-// read, or false. It is the answer that leaves later reads the most freedom: a
-// later read that can be explained after any other answer can be after this.
-func (x *logIndex) least(r *read, from position, limit func(e int32) int64) (position, bool) {
-	for e := from.epoch; e <= x.current(r.seq); e++ {
-		lo, hi := x.in(from, e), limit(e)
-		if q := x.leastIn(r, e, lo, hi); q <= hi {
-			return position{e, q}, true
-		}
-	}
-	return position{}, false
-}
-
-// leastIn returns the lowest position in an epoch, or one above hi.
-func (x *logIndex) leastIn(r *read, e int32, lo, hi int64) int64 {
-	q := lo
-	for again := true; again && q <= hi; {
-		again = false
-		for i := range r.targets {
-			if n := x.leastFor(r, &r.targets[i], e, q); n != q {
-				if q = n; q > hi {
-					return q
-				}
-				again = len(r.targets) > 1 || r.batches
-			}
-		}
-		if r.batches {
-			if n := x.batchEnd(e, q); n != q {
-				q, again = n, true
-			}
-		}
-	}
-	return q
-}
-
-// leastFor returns the lowest position from lo on at which the target holds, or
-// beyond if there is none.
-func (x *logIndex) leastFor(r *read, t *target, e int32, lo int64) int64 {
-	if t.key < 0 {
-		if t.none {
-			return lo // the log never had the key
-		}
-		return beyond
-	}
-	versions := x.versions[e][t.key]
-	i := x.search(versions, lo) // versions before i are applied at lo
-	var held []int32
-	if t.class >= 0 {
-		held = x.byClass[e][t.class]
-	}
-	if t.rec >= 0 {
-		held = x.only(t.rec, e)
-	}
-	if i > 0 && x.records[versions[i-1]].class == t.class && (t.rec < 0 || t.rec == versions[i-1]) {
-		return lo
-	}
-	if i == 0 && t.none && t.rec < 0 {
-		return lo
-	}
-	if x.removed && x.overlooked(r, t, e, versions[:i]) {
-		return lo
-	}
-	if k := x.search(held, lo); k < len(held) {
-		return x.records[held[k]].off + 1
-	}
-	return beyond
-}
-
-// firm returns the position of the bounds that promise a write to be visible.
-// A reader that lags while compaction removes records may never see them, and
-// that is not its fault, but it must not claim then that it has caught up.
-func (x *logIndex) firm(b *bounds) position {
-	return x.join(x.join(b[causeOwn].pos, b[causeBarrier].pos), b[causeWait].pos)
-}
-
-// only returns a record as a list, if it is in the epoch.
-func (x *logIndex) only(rec, e int32) []int32 {
-	if r := &x.records[rec]; r.born > e || r.died <= e || !r.visible() {
-		return nil
-	}
-	return []int32{rec}
-}
-
-// overlooked reports whether a process that has applied the versions may hold
-// an older one of the target's class, because it never saw those after it:
-// they were removed from the log first.
-func (x *logIndex) overlooked(r *read, t *target, e int32, versions []int32) bool {
-	for i := len(versions) - 1; i >= 0; i-- {
-		rec := &x.records[versions[i]]
-		if rec.class == t.class && (t.rec < 0 || t.rec == versions[i]) {
-			return true
-		}
-		if !x.missable(r.proc, rec, r.seq, e, x.in(r.firm, e)) {
-			return false
-		}
-	}
-	return t.none && t.rec < 0
-}
 
 // reach limits a read to what was in the log when it returned.
 func (r *read) reach(x *logIndex) func(e int32) int64 {
@@ -139,28 +15,6 @@ func (r *read) reach(x *logIndex) func(e int32) int64 {
 		}
 		return s.lso
 	}
-}
-
-// unlimited lets a read be explained by all that the log ever had.
-func unlimited(int32) int64 { return beyond - 1 }
-
-// target returns what an operation says about a key.
-func (j *judge) target(key, value string, rev int64, seq int64) target {
-	t := target{key: -1, class: -1, none: value == "", rec: -1}
-	k, ok := j.x.keyID[key]
-	if !ok {
-		return t
-	}
-	t.key = k
-	t.class = j.x.lookup(key, value)
-	if rev != None && t.class >= 0 {
-		for e := j.x.current(seq); e >= 0 && t.rec < 0; e-- {
-			if r := j.x.at(e, rev); r >= 0 && j.x.records[r].class == t.class {
-				t.rec = r
-			}
-		}
-	}
-	return t
 }
 
 // readOf returns the question that an operation asks.

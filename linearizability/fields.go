@@ -1,0 +1,122 @@
+package linearizability
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+func (d *decoder) needProcess() error {
+	if d.in.Client == "" {
+		return errors.New(`"client" is missing`)
+	}
+	return nil
+}
+
+func (d *decoder) items() []Item {
+	if len(d.in.Items) == 0 {
+		return nil
+	}
+	items := make([]Item, len(d.in.Items))
+	for i, it := range d.in.Items {
+		items[i] = Item{Key: d.name(it.Key), Value: d.text(it.Value), Revision: d.known(it.Rev)}
+	}
+	return items
+}
+
+func (d *decoder) known(v *int64) int64 {
+	if v == nil {
+		return None
+	}
+	if *v < None && d.err == nil {
+		d.err = fmt.Errorf("%d is neither an offset nor -1", *v)
+	}
+	return *v
+}
+
+func (d *decoder) key() string {
+	if d.in.Key == nil {
+		return ""
+	}
+	return d.name(*d.in.Key)
+}
+
+// text decodes a value id.
+func (d *decoder) text(s string) string {
+	t, err := unescape(s)
+	if err != nil && d.err == nil {
+		d.err = err
+	}
+	return t
+}
+
+// name decodes a name that is likely to come again, and keeps one copy of it.
+func (d *decoder) name(s string) string {
+	if s == "" {
+		return ""
+	}
+	if t, ok := d.names[s]; ok {
+		return t
+	}
+	t := d.text(s)
+	d.names[s] = t
+	return t
+}
+
+// unescape undoes appendText.
+func unescape(s string) (string, error) {
+	i := bytes.IndexByte([]byte(s), '%')
+	if i < 0 {
+		return s, nil
+	}
+	out := append(make([]byte, 0, len(s)), s[:i]...)
+	for ; i < len(s); i++ {
+		if s[i] != '%' {
+			out = append(out, s[i])
+			continue
+		}
+		if i+2 >= len(s) || hexValue(s[i+1]) < 0 || hexValue(s[i+2]) < 0 {
+			return "", fmt.Errorf("%q: %% must be followed by two hexadecimal digits (write %%25 for a %%)", s)
+		}
+		out = append(out, byte(hexValue(s[i+1])<<4|hexValue(s[i+2])))
+		i += 2
+	}
+	return string(out), nil
+}
+
+func hexValue(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	}
+	return -1
+}
+
+// validInvoke says what an operation lacks.
+func validInvoke(o *Operation, hasKey bool) error {
+	switch o.Kind {
+	case OpPut:
+		if o.Value == "" {
+			return errors.New(`put without a "value": each put needs a value id`)
+		}
+		fallthrough
+	case OpGet, OpDelete:
+		if !hasKey {
+			return fmt.Errorf(`%s without a "key"`, o.Kind)
+		}
+	case OpBatch:
+		if len(o.Items) == 0 {
+			return errors.New(`batch without "items"`)
+		}
+	case OpWait:
+		if o.Revision == None {
+			return errors.New(`wait without a "rev"`)
+		}
+	case OpRange, OpSync, OpOpen, OpClose:
+	}
+	return nil
+}

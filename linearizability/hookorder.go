@@ -1,0 +1,168 @@
+package linearizability
+
+import (
+	"fmt"
+)
+
+// hook takes the next hook, and reports one that is not the next record's.
+func (r *hookReader) hook(h *Hook) bool {
+	held := r.records(h)
+	if len(held) == 0 {
+		r.strange(h, r.anyRecords(h))
+		return false
+	}
+	var next []int
+	if len(held) == 1 {
+		next = r.ledTo(held[0], h.Seq)
+	} else {
+		next = r.ledToAny(r.x.records[held[0]].class, h.Seq)
+	}
+	if len(next) > 0 {
+		r.next = next
+		return true
+	}
+	k := r.x.search(held, r.offset())
+	if k == len(held) {
+		r.strange(h, held)
+		return false
+	}
+	for i := r.furthest(); i < len(r.list) && r.list[i] != held[k]; i++ {
+		if m := r.list[i]; !r.mayMiss(m, h.Seq) {
+			v := r.violation(h)
+			v.Reason = fmt.Sprintf("the hook for %s was skipped: the next one to fire was for offset %d",
+				r.recordName(m), r.x.records[held[k]].off)
+			r.violate(r.with(v, m, held[k]))
+			return false
+		}
+	}
+	r.strange(h, held)
+	return false
+}
+
+// records returns the records that a hook can be of.
+func (r *hookReader) records(h *Hook) []int32 {
+	held := r.anyRecords(h)
+	if h.Offset == None {
+		return held
+	}
+	k := r.x.search(held, h.Offset)
+	if k == len(held) || r.x.records[held[k]].off != h.Offset {
+		return nil
+	}
+	return held[k : k+1]
+}
+
+// anyRecords returns the records with the key and the value of a hook.
+func (r *hookReader) anyRecords(h *Hook) []int32 {
+	value := h.Value
+	if h.Delete {
+		value = ""
+	} else if value == "" {
+		return nil // a set hook has a value
+	}
+	c := r.x.lookup(h.Key, value)
+	if c < 0 {
+		return nil
+	}
+	return r.x.byClass[r.epoch][c]
+}
+
+// ledTo returns where a hook of one record leads, nil if it cannot be its turn.
+func (r *hookReader) ledTo(rec int32, seq int64) []int {
+	at := r.x.search(r.list, r.x.records[rec].off)
+	for i := len(r.next) - 1; i >= 0; i-- {
+		if from := r.next[i]; from <= at && r.allMissable(from, at, seq) {
+			return []int{at + 1}
+		}
+	}
+	return nil
+}
+
+// ledToAny returns where a hook of any record of a class leads.
+func (r *hookReader) ledToAny(class int32, seq int64) []int {
+	var next []int
+	for n, from := range r.next {
+		for i := from; i < len(r.list); i++ {
+			if n+1 < len(r.next) && i >= r.next[n+1] {
+				break // the next place goes on from here
+			}
+			rec := &r.x.records[r.list[i]]
+			if rec.class == class && rec.visible() {
+				next = append(next, i+1)
+			}
+			if !r.mayMiss(r.list[i], seq) {
+				break
+			}
+		}
+	}
+	return next
+}
+
+func (r *hookReader) allMissable(from, to int, seq int64) bool {
+	for _, m := range r.list[from:to] {
+		if !r.mayMiss(m, seq) {
+			return false
+		}
+	}
+	return true
+}
+
+// furthest returns the furthest place that the hooks can have led to.
+func (r *hookReader) furthest() int { return r.next[len(r.next)-1] }
+
+// offset returns the offset up to which hooks have fired.
+func (r *hookReader) offset() int64 {
+	if n := r.furthest(); n > 0 {
+		return r.x.records[r.list[n-1]].off + 1
+	}
+	return 0
+}
+
+// mayMiss reports whether no hook is due for a record.
+func (r *hookReader) mayMiss(rec int32, seq int64) bool {
+	m := &r.x.records[rec]
+	return !m.visible() || r.x.missable(r.proc, m, seq, r.epoch, 0)
+}
+
+func (r *hookReader) violation(h *Hook) *Violation {
+	return &Violation{
+		Check: CheckHooks, Client: h.Client, Process: h.Process, Key: h.Key, From: h.Stamp, To: h.Stamp,
+		Evidence: []string{fmt.Sprintf("%s of %s at %s", hookName(h), who(h.Client, h.Process), h.Time)},
+	}
+}
+
+func hookName(h *Hook) string {
+	s := fmt.Sprintf("set hook for %s = %s", quote(h.Key), h.Value)
+	if h.Delete {
+		s = "delete hook for " + quote(h.Key)
+	}
+	if h.Offset != None {
+		s += fmt.Sprintf(" at offset %d", h.Offset)
+	}
+	return s
+}
+
+// strange reports a hook that fired again, too late, or for nothing.
+func (r *hookReader) strange(h *Hook, held []int32) {
+	v := r.violation(h)
+	if len(held) == 0 {
+		v.Reason = hookName(h) + " fired, but the log has no such record that is committed"
+		r.violate(v)
+		return
+	}
+	last := held[len(held)-1]
+	v.Reason = fmt.Sprintf("%s fired after the hooks of later records: its record is at offset %d", hookName(h), r.x.records[last].off)
+	if n := r.furthest(); n > 0 {
+		passed := r.list[n-1]
+		if passed == last {
+			v.Reason = hookName(h) + " fired twice"
+		}
+		v = r.with(v, last, passed)
+		for _, other := range r.x.versions[r.epoch][r.x.records[last].key] {
+			if off := r.x.records[other].off; off > r.x.records[last].off && off <= r.x.records[passed].off {
+				v.Also = []CheckID{CheckPerKeyOrder}
+			}
+		}
+	}
+	r.violate(v)
+}

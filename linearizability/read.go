@@ -1,0 +1,69 @@
+package linearizability
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// A FormatError is a line of a stored history that cannot be read.
+type FormatError struct {
+	// Line is the number of the line, from 1.
+	Line int
+	Err  error
+}
+
+// Error names the line and says what is wrong with it.
+func (e *FormatError) Error() string { return fmt.Sprintf("history line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns what is wrong with the line.
+func (e *FormatError) Unwrap() error { return e.Err }
+
+// ReadHistory reads a stored history. What it cannot read is a *FormatError; a
+// history that it can read, but that makes no sense, is for Check to judge. A
+// last line that was cut off is left out and noted in Torn.
+func ReadHistory(r io.Reader) (*History, error) {
+	d := decoder{open: map[int64]int{}, faults: map[int64]int{}, names: map[string]string{}}
+	br := bufio.NewReaderSize(r, 1<<16)
+	for n := 1; ; n++ {
+		text, err := readLine(br)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, &FormatError{Line: n, Err: err}
+		}
+		last := errors.Is(err, io.EOF)
+		if len(bytes.TrimSpace(text)) > 0 {
+			if err := d.line(text); err != nil {
+				if last && n > 1 && !json.Valid(text) {
+					d.h.Torn = true
+					break
+				}
+				return nil, &FormatError{Line: n, Err: err}
+			}
+		}
+		if last {
+			break
+		}
+	}
+	if d.h.Header.Version == 0 {
+		return nil, &FormatError{Line: 1, Err: errors.New(`no header: the first line must be {"kvsim_history":1,...}`)}
+	}
+	return &d.h, nil
+}
+
+// readLine returns a line without its newline, and io.EOF with the last one.
+func readLine(br *bufio.Reader) ([]byte, error) {
+	line, err := br.ReadSlice('\n')
+	if err == nil {
+		return line[:len(line)-1], nil
+	}
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return line, err
+	}
+	long := slices.Clone(line)
+	rest, err := br.ReadBytes('\n')
+	return bytes.TrimSuffix(append(long, rest...), []byte("\n")), err
+}

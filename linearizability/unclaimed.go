@@ -1,0 +1,122 @@
+package linearizability
+
+import (
+	"fmt"
+)
+
+// unclaimed reports a record that no operation accounts for.
+func (j *judge) unclaimed(r int32) {
+	rec := &j.x.records[r]
+	cls := j.x.classes[rec.class]
+	key := j.x.keys[cls.key]
+	for _, other := range j.x.written[rec.class] {
+		o := &j.x.records[other]
+		if o.op >= 0 && !shared(cls.value) {
+			if j.overlap(o, rec) {
+				j.doubled(o.op, other, r)
+			}
+			return
+		}
+	}
+	if op, ok := j.writerOf(cls, rec.seq); ok {
+		switch j.op(op).Outcome {
+		case Failed:
+			v := j.accusation(CheckRefusedAbsent, op)
+			v.Reason = fmt.Sprintf("%s was refused, but the log has it at offset %d", j.op(op).call(), rec.off)
+			v.Key = key
+			j.violate(j.with(v, r))
+		case OK, Unknown, Pending:
+			j.doubled(op, j.firstRecord(op), r)
+		}
+		return
+	}
+	v := &Violation{Check: CheckLogFromWrites, Key: key, From: j.h.Log[rec.event].Stamp, To: j.h.Log[rec.event].Stamp}
+	v.Reason = "no operation had written " + j.recordName(r)
+	if op, ok := j.writerOfValue(cls.value); ok {
+		v.Reason += ": that value was for another key"
+		v.Ops = append(v.Ops, j.op(op).ID)
+		v.Evidence = append(v.Evidence, j.op(op).String())
+	}
+	j.violate(j.with(v, r))
+}
+
+// overlap reports whether two records were in the log at the same time. A write
+// that is tried again after its first record was lost is in the log once.
+func (j *judge) overlap(a, b *record) bool {
+	return a.born < b.died && b.born < a.died
+}
+
+func (j *judge) doubled(op, one, two int32) {
+	o := j.op(op)
+	check := CheckAckedOnce
+	if o.Outcome != OK {
+		check = CheckUnknownAtMostOnce
+	}
+	v := j.accusation(check, op)
+	v.Key = j.x.keys[j.x.records[two].key]
+	recs := []int32{two}
+	if one >= 0 && one != two {
+		recs = []int32{one, two}
+		v.Reason = fmt.Sprintf("%s is in the log twice, at offsets %d and %d", o.call(), j.x.records[one].off, j.x.records[two].off)
+	} else {
+		v.Reason = fmt.Sprintf("%s is in the log once more than it was called, at offset %d", o.call(), j.x.records[two].off)
+	}
+	j.violate(j.with(v, recs...))
+}
+
+func (j *judge) firstRecord(op int32) int32 {
+	if recs := j.recordsOf(op); len(recs) > 0 {
+		return recs[0]
+	}
+	return -1
+}
+
+// writerOf returns an operation that wrote the class and was called before the
+// event: one that was acknowledged if there is one, else one that is unknown.
+func (j *judge) writerOf(c class, seq int64) (int32, bool) {
+	id := j.x.classID[c]
+	best, found := int32(-1), false
+	for _, n := range j.itemsOfClass(id) {
+		op := j.items[n].op
+		o := j.op(op)
+		if o.Call.Seq > seq {
+			continue
+		}
+		if !found || (o.Outcome == OK && j.op(best).Outcome != OK) || (j.op(best).Outcome == Failed && o.Outcome != Failed) {
+			best, found = op, true
+		}
+	}
+	return best, found
+}
+
+// itemsOfClass returns the items that write a class.
+func (j *judge) itemsOfClass(id int32) []int32 {
+	if j.byClass == nil {
+		j.byClass = map[int32][]int32{}
+		for n := range j.items {
+			if c := j.items[n].class; c >= 0 {
+				j.byClass[c] = append(j.byClass[c], int32(n))
+			}
+		}
+	}
+	return j.byClass[id]
+}
+
+// writerOfValue returns an operation that wrote a value, to whatever key.
+func (j *judge) writerOfValue(value string) (int32, bool) {
+	if shared(value) {
+		return 0, false
+	}
+	for _, op := range j.writes {
+		o := j.op(op)
+		if o.Kind == OpPut && o.Value == value {
+			return op, true
+		}
+		for _, it := range o.Items {
+			if it.Value == value {
+				return op, true
+			}
+		}
+	}
+	return 0, false
+}
