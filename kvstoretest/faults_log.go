@@ -39,11 +39,17 @@ func (k *Kit) DeleteRecords(before int64) *Fault {
 	}
 	return k.change(text, func(text string) (*Fault, error) {
 		count := len(k.Log())
+		info, err := k.cluster.Partition(k.cfg.topic, 0)
+		if err != nil {
+			return nil, err
+		}
+		if before >= 0 && before <= info.LogStartOffset {
+			return k.done(text, 0), nil
+		}
 		if err := k.cluster.DeleteRecords(k.cfg.topic, 0, before); err != nil {
 			return nil, err
 		}
-		info, err := k.cluster.Partition(k.cfg.topic, 0)
-		if err != nil {
+		if info, err = k.cluster.Partition(k.cfg.topic, 0); err != nil {
 			return nil, err
 		}
 		if err := k.history.trimmed(info.LogStartOffset); err != nil {

@@ -15,28 +15,34 @@ func fetches(t simnet.Target) simnet.Target {
 	return t
 }
 
+// mostDelay is what a delay has to stay below: a client that waits longer for an
+// answer gives up on the connection, tries again and never gets anywhere.
+const mostDelay = 10 * time.Second
+
 // Lag makes what the named clients (all, if none is named) read from the log
-// arrive d later. Their own writes become visible to them that much later too,
-// and so return later.
+// arrive d later, which has to be less than 10 s. Their own writes become visible
+// to them that much later too, and so return later. For a client that reads
+// nothing for as long as you like, see [Kit.PauseFetches].
 func (k *Kit) Lag(d time.Duration, clients ...string) *Fault {
 	k.t.Helper()
 	text := "lag " + d.String() + " " + of(clients)
-	return k.delay("Lag", text, d, clients, fetches)
+	return k.delay("Lag", text, d, mostDelay, clients, fetches)
 }
 
 // Latency makes everything between the named clients (all, if none is named)
-// and the brokers take d longer one way, dials too. It adds to [WithLatency].
+// and the brokers take d longer one way, dials too. There and back it has to be
+// less than 10 s. It adds to [WithLatency].
 func (k *Kit) Latency(d time.Duration, clients ...string) *Fault {
 	k.t.Helper()
 	text := "latency " + d.String() + " " + of(clients)
-	return k.delay("Latency", text, d, clients, func(t simnet.Target) simnet.Target { return t })
+	return k.delay("Latency", text, d, mostDelay/2, clients, func(t simnet.Target) simnet.Target { return t })
 }
 
-func (k *Kit) delay(call, text string, d time.Duration, clients []string, narrow func(simnet.Target) simnet.Target) *Fault {
+func (k *Kit) delay(call, text string, d, most time.Duration, clients []string, narrow func(simnet.Target) simnet.Target) *Fault {
 	k.t.Helper()
 	t, ok := k.target(call, clients)
-	if ok && d <= 0 {
-		k.misuse("%s(%v): the delay has to be more than zero", call, d)
+	if ok && (d <= 0 || d >= most) {
+		k.misuse("%s(%v): the delay has to be more than zero and less than %v, after which clients give up on an answer; see PauseFetches", call, d, most)
 		ok = false
 	}
 	if !ok {

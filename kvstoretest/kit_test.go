@@ -239,6 +239,8 @@ func TestMisuseFailsTheTest(t *testing.T) {
 		{"BlackHole: there is no client", onKit(func(k *Kit) { k.BlackHole("b") })},
 		{"DropConnections: there is no client", onKit(func(k *Kit) { k.DropConnections("b") })},
 		{"Lag(0s): the delay has to be more than zero", onKit(func(k *Kit) { k.Lag(0) })},
+		{"Lag(10s): the delay has to be more than zero and less than 10s", onKit(func(k *Kit) { k.Lag(10 * time.Second) })},
+		{"Latency(5s): the delay has to be more than zero and less than 5s", onKit(func(k *Kit) { k.Latency(5 * time.Second) })},
 		{"Latency(-1ns): the delay has to be more than zero", onKit(func(k *Kit) { k.Latency(-1) })},
 		{"LoseAnswers(-1): the number can't be negative", onKit(func(k *Kit) { k.LoseAnswers(-1) })},
 		{"LoseRequests(-1): the number can't be negative", onKit(func(k *Kit) { k.LoseRequests(-1) })},

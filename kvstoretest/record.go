@@ -42,6 +42,9 @@ type Recorded struct {
 //	... // use kv, from as many goroutines as you like
 //	kit.CheckHistory()
 //
+// The history names a client as the kit does; something around a client can have
+// a method Name() string that says how it is called.
+//
 // All writers should be recorded. A record of somebody else is taken for what it
 // is, unless it has the same key and value as a recorded write.
 func (k *Kit) Record(kv Store) *Recorded {
