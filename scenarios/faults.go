@@ -208,8 +208,12 @@ func (d *draw) failProduce() {
 }
 
 func (d *draw) slowBroker() {
+	api := "produce"
+	if l := &d.p.Workload; d.IntN(2) == 0 && l.BarrierGet+l.BarrierRange+l.Sync > 5 {
+		api = "list-offsets" // what a barrier asks for
+	}
 	d.add(sim.SlowBroker{
-		Broker: [...]string{"", "leader"}[d.IntN(2)], API: [...]string{"produce", "list-offsets"}[d.IntN(2)],
+		Broker: [...]string{"", "leader"}[d.IntN(2)], API: api,
 		Delay: d.between(5*ms, 300*ms), Count: 1 + d.IntN(8), Span: d.span(500*ms, 3000*ms),
 	})
 }

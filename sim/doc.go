@@ -25,7 +25,15 @@
 // scheduler is not under control there, so it must not matter: every delay has
 // nanoseconds of its own, so no two events share an instant, and of goroutines
 // that one event wakes each waits another number of nanoseconds before it goes
-// on.
+// on. Of 200 seeds of the scenario everything, each run twice, 199 gave the same
+// history. What is left to chance:
+//
+//   - A fault that bites a number of times on links that carry something in the
+//     same instant: a broker answers all waiting fetches at once. The scenarios
+//     bind such faults to produce requests or to one client; a plan written by
+//     hand may not.
+//   - franz-go itself: which of two goroutines that the same event wakes comes
+//     first, and what Go's select takes when two things are ready.
 //
 // # What is recorded
 //

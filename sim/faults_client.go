@@ -55,10 +55,17 @@ func (f Pause) check(*Plan) error { return f.mustLast() }
 func (f Pause) start(_ context.Context, w *world) (*effect, error) {
 	slots := w.chosen(f.Client)
 	stall := w.net.Stall(w.target(f.Client, "", "", ""))
+	held := func() (sum int) {
+		for _, s := range slots {
+			sum += s.pauses.waits()
+		}
+		return sum
+	}
+	before := held()
 	for _, s := range slots {
 		s.pauses.shut()
 	}
-	return &effect{hits: stall.Hits, undo: func(context.Context) error {
+	return &effect{hits: func() int { return stall.Hits() + held() - before }, undo: func(context.Context) error {
 		for _, s := range slots {
 			s.pauses.lift()
 		}

@@ -56,7 +56,7 @@ type process struct {
 	cancel  context.CancelCauseFunc
 	crashed atomic.Bool
 	writes  atomic.Int64 // under way
-	opened  time.Time    // when opening began
+	jitter  *jitter
 
 	// mu makes reading the position and recording it one step, so that the
 	// positions of two workers are recorded in the order in which they were.
@@ -157,7 +157,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 		return errCrashed
 	}
 	s.number++
-	p := &process{slot: s, number: s.number, opened: time.Now()}
+	p := &process{slot: s, number: s.number, jitter: &jitter{r: stream(w.plan.Seed, "jitter", s.n, s.number)}}
 	p.ctx, p.cancel = context.WithCancelCause(w.ctx)
 	s.opening = p
 	s.mu.Unlock()
@@ -171,7 +171,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	defer stop()
 	c, err := w.env.Open(octx, OpenRequest{
 		Client: s.name, Process: p.number, Topic: topicName,
-		Storage: &storage{Storage: memory.New(), client: s.name, troubles: &w.troubles},
+		Storage: &storage{Storage: memory.New(), client: s.name, troubles: &w.troubles, jitter: p.jitter},
 		Options: s.options(p), Kafka: append(s.kafka(p), kgo.SeedBrokers(w.cluster.Seeds()...)),
 	})
 	s.mu.Lock()
@@ -204,6 +204,7 @@ func (s *slot) kafka(p *process) []kgo.Opt {
 		kgo.Dialer(w.cluster.Dialer(s.name)),
 		kgo.RetryBackoffFn(backoff(r)),
 		kgo.MetadataMinAge(100*time.Millisecond + time.Duration(r.Int64N(int64(time.Millisecond)))),
+		kgo.ProducerLinger(0), // whether a flush overtakes the linger is chance
 		kgo.FetchMaxWait(time.Second + time.Duration(r.IntN(100))*time.Millisecond),
 	}
 	if log := (kafkaLog{s.logger(p)}); log.Level() != kgo.LogLevelNone {
@@ -253,7 +254,7 @@ func backoff(r *rand.Rand) func(int) time.Duration {
 // hook records a call of a hook.
 func (p *process) hook(h lin.Hook) {
 	if d := p.slot.w.hookDelay(p.slot.name); d > 0 {
-		_ = sleep(p.ctx, d)
+		_ = sleep(p.ctx, d+p.jitter.draw())
 	}
 	if p.crashed.Load() {
 		return
@@ -350,6 +351,13 @@ type gate struct {
 	mu   sync.Mutex
 	n    int
 	open chan struct{}
+	held int // how often somebody had to wait
+}
+
+func (g *gate) waits() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.held
 }
 
 func (g *gate) shut() {
@@ -373,6 +381,9 @@ func (g *gate) pass(ctx context.Context) (waited bool, err error) {
 	for {
 		g.mu.Lock()
 		open, n := g.open, g.n
+		if n > 0 {
+			g.held++
+		}
 		g.mu.Unlock()
 		if n == 0 {
 			return waited, nil

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"sort"
+	"sync"
 	"time"
 )
 
@@ -32,6 +33,19 @@ func mix(x uint64) uint64 {
 func exponential(r *rand.Rand, mean time.Duration) time.Duration {
 	x := min(r.ExpFloat64(), 8)
 	return time.Duration(x*float64(mean)) + time.Duration(r.Int64N(1000))
+}
+
+// A jitter draws nanoseconds that keep events of equal delays apart. It is safe
+// for concurrent use.
+type jitter struct {
+	mu sync.Mutex
+	r  *rand.Rand
+}
+
+func (j *jitter) draw() time.Duration {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return 1 + time.Duration(j.r.Int64N(10_000))
 }
 
 // zipf chooses numbers below n, the weight of number i being (i+1)^-s. s may be

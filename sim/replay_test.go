@@ -55,10 +55,10 @@ func scenario(t *testing.T, name string) scenarios.Scenario {
 // documentation.
 func TestSameSeedGivesSameHistory(t *testing.T) {
 	s := scenario(t, "everything")
-	n := seeds(t, 12)
+	n := seeds(t, 8)
 	differ := 0
 	for seed := range n {
-		p := s.Plan(seed, scenarios.Knobs{})
+		p := s.Plan(seed, scenarios.Knobs{Ops: 100})
 		var first, second bytes.Buffer
 		a := virtual(t, p, sim.Env{History: &first})
 		b := virtual(t, p, sim.Env{History: &second})

@@ -52,7 +52,7 @@ func (ts *troubles) add(t *trouble) (undo func()) {
 }
 
 // suffer lets the active troubles act on a client.
-func (ts *troubles) suffer(ctx context.Context, client string) error {
+func (ts *troubles) suffer(ctx context.Context, client string, j *jitter) error {
 	ts.mu.Lock()
 	all := ts.all
 	ts.mu.Unlock()
@@ -64,7 +64,7 @@ func (ts *troubles) suffer(ctx context.Context, client string) error {
 		t.hits++
 		t.mu.Unlock()
 		if t.delay > 0 {
-			if err := sleep(ctx, t.delay); err != nil {
+			if err := sleep(ctx, t.delay+j.draw()); err != nil {
 				return err
 			}
 		}
@@ -80,40 +80,41 @@ type storage struct {
 	*memory.Storage
 	client   string
 	troubles *troubles
+	jitter   *jitter
 }
 
 var _ kvstore.RecordStorage = (*storage)(nil)
 
 func (s *storage) Set(ctx context.Context, key, value []byte) error {
-	if err := s.troubles.suffer(ctx, s.client); err != nil {
+	if err := s.troubles.suffer(ctx, s.client, s.jitter); err != nil {
 		return err
 	}
 	return s.Storage.Set(ctx, key, value)
 }
 
 func (s *storage) Delete(ctx context.Context, key []byte) error {
-	if err := s.troubles.suffer(ctx, s.client); err != nil {
+	if err := s.troubles.suffer(ctx, s.client, s.jitter); err != nil {
 		return err
 	}
 	return s.Storage.Delete(ctx, key)
 }
 
 func (s *storage) ApplyBatch(ctx context.Context, items []kvstore.KeyValue) error {
-	if err := s.troubles.suffer(ctx, s.client); err != nil {
+	if err := s.troubles.suffer(ctx, s.client, s.jitter); err != nil {
 		return err
 	}
 	return s.Storage.ApplyBatch(ctx, items)
 }
 
 func (s *storage) ApplyRecords(ctx context.Context, records []kvstore.Record) error {
-	if err := s.troubles.suffer(ctx, s.client); err != nil {
+	if err := s.troubles.suffer(ctx, s.client, s.jitter); err != nil {
 		return err
 	}
 	return s.Storage.ApplyRecords(ctx, records)
 }
 
 func (s *storage) Reset(ctx context.Context) error {
-	if err := s.troubles.suffer(ctx, s.client); err != nil {
+	if err := s.troubles.suffer(ctx, s.client, s.jitter); err != nil {
 		return err
 	}
 	return s.Storage.Reset(ctx)
