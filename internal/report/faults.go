@@ -1,0 +1,111 @@
+package report
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// A faultModel is a fault as the page's script gets it.
+type faultModel struct {
+	// Kind is the first word of Text, Detail the rest without its times.
+	Kind   string `json:"kind"`
+	Detail string `json:"detail"`
+	Text   string `json:"text"`
+	// Client and Lane are what it is done to, as the text says: client=c2, and
+	// broker=1. With neither it is done to the whole cluster.
+	Client int   `json:"client"`
+	Lane   int   `json:"lane"`
+	Start  point `json:"start"`
+	// End is the history's end for a fault that was not healed.
+	End point `json:"end"`
+}
+
+// clusterLane has what is done to no broker in particular.
+const clusterLane = "cluster"
+
+// lanesOf returns the lanes above those of the clients, and the faults. The
+// first lane is the cluster's, if there is something for it; then come the
+// brokers by number, then what stands for a broker, such as the leader.
+func lanesOf(r *Report, clients indexer) ([]string, []faultModel) {
+	brokers := make(map[string]bool)
+	for i := range r.Brokers {
+		brokers["broker "+strconv.Itoa(i)] = true
+	}
+	laneNames := make([]string, len(r.History.Faults))
+	cluster := false
+	for i := range r.History.Faults {
+		f := &r.History.Faults[i]
+		client, broker := target(f.Text)
+		switch {
+		case broker != "":
+			laneNames[i] = brokerLane(broker)
+			brokers[laneNames[i]] = true
+		case clients.of(client) < 0:
+			laneNames[i] = clusterLane
+			cluster = true
+		}
+	}
+	lanes := make([]string, 0, len(brokers)+1)
+	for name := range brokers {
+		lanes = append(lanes, name)
+	}
+	slices.SortFunc(lanes, compareNames)
+	if cluster {
+		lanes = append([]string{clusterLane}, lanes...)
+	}
+	index := indexOf(lanes)
+	faults := make([]faultModel, len(laneNames))
+	for i := range faults {
+		faults[i] = faultOf(r.History, i, clients, index.of(laneNames[i]))
+	}
+	return lanes, faults
+}
+
+func faultOf(h *lin.History, i int, clients indexer, lane int) faultModel {
+	f := &h.Faults[i]
+	client, _ := target(f.Text)
+	m := faultModel{
+		Text: clean(f.Text), Client: clients.of(client), Lane: lane,
+		Start: pointOf(f.Start), End: pointOf(f.End),
+	}
+	if f.End.Seq == 0 {
+		m.End = endOf(h)
+	}
+	m.Kind, m.Detail = splitFault(m.Text)
+	return m
+}
+
+// target returns what a fault is done to.
+func target(text string) (client, broker string) {
+	for word := range strings.FieldsSeq(text) {
+		if name, ok := strings.CutPrefix(word, "client="); ok {
+			client = name
+		}
+		if name, ok := strings.CutPrefix(word, "broker="); ok {
+			broker = name
+		}
+	}
+	return client, broker
+}
+
+func brokerLane(name string) string {
+	if _, err := strconv.Atoi(name); err == nil {
+		return "broker " + name
+	}
+	return printable(name)
+}
+
+// splitFault splits the text of a fault, and leaves out what the picture shows.
+func splitFault(text string) (kind, detail string) {
+	kind, rest, _ := strings.Cut(text, " ")
+	var words []string
+	for word := range strings.FieldsSeq(rest) {
+		if !strings.HasPrefix(word, "from=") && !strings.HasPrefix(word, "for=") {
+			words = append(words, word)
+		}
+	}
+	return kind, strings.Join(words, " ")
+}

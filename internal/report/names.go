@@ -1,0 +1,101 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// clientsOf returns all clients, c2 before c10.
+func clientsOf(h *lin.History) []string {
+	seen := map[string]bool{}
+	for i := range h.Ops {
+		seen[h.Ops[i].Client] = true
+	}
+	for i := range h.Hooks {
+		seen[h.Hooks[i].Client] = true
+	}
+	for i := range h.Snapshots {
+		if s := &h.Snapshots[i]; s.Client != "" {
+			seen[s.Client] = true
+		}
+	}
+	var names []string
+	for name := range seen {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, compareNames)
+	return names
+}
+
+// compareNames orders names with a number at their end by that number.
+func compareNames(a, b string) int {
+	headA, headB := strings.TrimRight(a, "0123456789"), strings.TrimRight(b, "0123456789")
+	if headA != headB {
+		return cmp.Compare(a, b)
+	}
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}
+
+// keysOf returns all keys in the order of their bytes.
+func keysOf(h *lin.History) []string {
+	seen := map[string]bool{}
+	items := func(list []lin.Item) {
+		for _, it := range list {
+			seen[it.Key] = true
+		}
+	}
+	for i := range h.Ops {
+		o := &h.Ops[i]
+		switch o.Kind {
+		case lin.OpPut, lin.OpDelete, lin.OpGet:
+			seen[o.Key] = true
+		case lin.OpBatch, lin.OpRange:
+			items(o.Items)
+		case lin.OpSync, lin.OpWait, lin.OpOpen, lin.OpClose:
+		}
+	}
+	for i := range h.Log {
+		if key := h.Log[i].Key; key != "" {
+			seen[key] = true
+		}
+	}
+	for i := range h.Hooks {
+		seen[h.Hooks[i].Key] = true
+	}
+	for i := range h.Snapshots {
+		items(h.Snapshots[i].Items)
+	}
+	keys := make([]string, 0, len(seen))
+	for key := range seen {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// endOf returns the last event's place.
+func endOf(h *lin.History) point {
+	end := point{Time: int64(h.Duration())}
+	see := func(s lin.Stamp) { end.Seq = max(end.Seq, s.Seq) }
+	for i := range h.Ops {
+		see(h.Ops[i].Call)
+		see(h.Ops[i].Return)
+	}
+	for i := range h.Faults {
+		see(h.Faults[i].Start)
+		see(h.Faults[i].End)
+	}
+	if n := len(h.Log); n > 0 {
+		see(h.Log[n-1].Stamp)
+	}
+	if n := len(h.Hooks); n > 0 {
+		see(h.Hooks[n-1].Stamp)
+	}
+	if n := len(h.Snapshots); n > 0 {
+		see(h.Snapshots[n-1].Stamp)
+	}
+	return end
+}

@@ -1,0 +1,74 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// mostPictures bounds the pictures of porcupine: each is a page of its own.
+const mostPictures = 6
+
+// A picture is porcupine's picture of one key, a page that the report shows in
+// a frame. The frame may run the picture's own script and nothing else.
+type picture struct {
+	Key  string `json:"key"`
+	HTML string `json:"html"`
+}
+
+// A pictureView offers a picture, or says why there is none.
+type pictureView struct {
+	Key, Problem string
+	// Index is the picture's place in the model, -1 if there is none.
+	Index int
+}
+
+// pictures draws the keys that violations and disagreements are about, and
+// those that were asked for.
+func (r *Report) pictures() ([]picture, []pictureView) {
+	var keys []string
+	want := func(key string) {
+		if key != "" && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	for _, key := range r.Keys {
+		want(key)
+	}
+	for _, d := range r.Verdict.Disagreements {
+		want(d.Key)
+	}
+	for _, v := range r.Verdict.Violations {
+		want(v.Key)
+	}
+	pictures := []picture{}
+	var views []pictureView
+	for _, key := range keys[:min(len(keys), mostPictures)] {
+		name := printable(key)
+		page, err := draw(r.History, key)
+		if err != nil {
+			views = append(views, pictureView{name, clean(err.Error()), -1})
+			continue
+		}
+		views = append(views, pictureView{name, "", len(pictures)})
+		pictures = append(pictures, picture{name, string(page)})
+	}
+	return pictures, views
+}
+
+// draw lets porcupine draw a key. It panics when the search for the picture ran
+// out of steps.
+func draw(h *lin.History, key string) (page []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("visualize key %s: porcupine gave up: %v", quote(key), p)
+		}
+	}()
+	var b bytes.Buffer
+	if err := lin.VisualizeKey(&b, h, key, lin.Options{}); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
