@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -27,7 +26,8 @@ var benchCommand = command{
 The reference workload W is the scenario ` + defaultScenario + ` with 5 clients, 200 operations
 each, on 3 brokers. A core is one world at a time: the numbers for a core are those
 of all jobs, divided by the jobs or by the cores, whichever are fewer. Operations
-count as checked when their world was judged.
+count as checked when their world was judged. On a machine that does other things
+too, seeds for an hour of processor time say more than seeds for an hour.
 `,
 	flags: func(c *cli, fs *flag.FlagSet) execFunc {
 		b := &bencher{cli: c}
@@ -56,6 +56,8 @@ type benchLine struct {
 	Worlds         int           `json:"worlds"`
 	Jobs           int           `json:"jobs"`
 	Elapsed        time.Duration `json:"elapsed_ns"`
+	CPU            time.Duration `json:"cpu_ns"`
+	SeedsPerCPU    float64       `json:"seeds_per_cpu_hour"`
 	SeedsPerHour   float64       `json:"seeds_per_hour_per_core"`
 	Speed          float64       `json:"simulated_over_wall_per_core"`
 	ChecksPerSec   float64       `json:"checked_operations_per_second_per_core"`
@@ -81,8 +83,8 @@ func (b *bencher) exec(ctx context.Context, args []string, _ io.Reader, stdout, 
 	if !b.json {
 		fmt.Fprintf(stdout, "W: scenario %s, %d clients, %d operations each, %d brokers\n",
 			defaultScenario, workloadW.Clients, workloadW.Ops, workloadW.Brokers)
-		fmt.Fprintf(stdout, "%-8s %7s %5s %20s %15s %19s %6s\n",
-			"engine", "worlds", "jobs", "seeds/hour/core", "simulated/wall", "checked ops/s/core", "held")
+		fmt.Fprintf(stdout, "%-8s %7s %5s %16s %15s %19s %17s %6s\n",
+			"engine", "worlds", "jobs", "seeds/hour/core", "simulated/wall", "checked ops/s/core", "seeds/CPU hour", "held")
 	}
 	for _, name := range names {
 		line, err := b.measure(ctx, name, stderr)
@@ -131,7 +133,7 @@ func (b *bencher) measure(ctx context.Context, name string, stderr io.Writer) (*
 	line := &benchLine{Engine: name, Jobs: eng.Jobs()}
 	t := newTally(source.scenario, name, eng.Jobs(), nil)
 	hashes := make(map[uint64]string, worlds)
-	started := b.cli.now()
+	started, cpu := b.cli.now(), b.cli.cpu()
 	err = run(1, worlds, func(x ran) error {
 		t.add(x.result)
 		hashes[x.job.Seed] = x.result.Hash
@@ -141,13 +143,14 @@ func (b *bencher) measure(ctx context.Context, name string, stderr io.Writer) (*
 		return nil, err
 	}
 	line.Elapsed = b.cli.now().Sub(started)
+	line.CPU = t.CPU + b.cli.cpu() - cpu
 	if b.twice {
 		err = run(1, worlds, func(x ran) error {
 			line.compare(x.result, hashes[x.job.Seed])
 			return nil
 		})
 	}
-	line.rates(t)
+	line.rates(t, b.cli.cores)
 	return line, err
 }
 
@@ -162,13 +165,16 @@ func (l *benchLine) compare(r *world.Result, hash string) {
 }
 
 // rates divides what was done by the time of the cores that did it.
-func (l *benchLine) rates(t *tally) {
+func (l *benchLine) rates(t *tally, cores int) {
 	l.Worlds, l.Held = t.Worlds, t.Held
-	spent := l.Elapsed.Seconds() * float64(min(l.Jobs, runtime.NumCPU()))
+	spent := l.Elapsed.Seconds() * float64(min(l.Jobs, cores))
 	if spent > 0 {
 		l.SeedsPerHour = float64(t.Worlds) / spent * time.Hour.Seconds()
 		l.Speed = t.Simulated.Seconds() / spent
 		l.ChecksPerSec = float64(t.Operations.Total) / spent
+	}
+	if l.CPU > 0 {
+		l.SeedsPerCPU = float64(t.Worlds) / l.CPU.Hours()
 	}
 }
 
@@ -176,8 +182,8 @@ func (b *bencher) print(l *benchLine, stdout io.Writer) error {
 	if b.json {
 		return json.NewEncoder(stdout).Encode(l)
 	}
-	_, err := fmt.Fprintf(stdout, "%-8s %7s %5d %20s %14sx %19s %6s\n", l.Engine, count(l.Worlds), l.Jobs,
-		count(int(l.SeedsPerHour)), count(int(l.Speed)), count(int(l.ChecksPerSec)), count(l.Held))
+	_, err := fmt.Fprintf(stdout, "%-8s %7s %5d %16s %14sx %19s %17s %6s\n", l.Engine, count(l.Worlds), l.Jobs,
+		count(int(l.SeedsPerHour)), count(int(l.Speed)), count(int(l.ChecksPerSec)), count(int(l.SeedsPerCPU)), count(l.Held))
 	if l.Twice > 0 {
 		fmt.Fprintf(stdout, "         %s of %s seeds gave the same history twice, to the byte\n", count(l.Same), count(l.Twice))
 		if len(l.DifferentSeeds) > 0 {

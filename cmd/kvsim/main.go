@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"time"
 
 	"github.com/kvsim/kvsim/internal/engine"
@@ -30,6 +31,8 @@ func defaultCLI() *cli {
 	return &cli{
 		engines:   startEngine,
 		now:       time.Now,
+		cores:     runtime.NumCPU(),
+		cpu:       engine.CPUTime,
 		getenv:    os.Getenv,
 		sometimes: sim.SometimesNames(),
 		ticks: func(d time.Duration) (<-chan time.Time, func()) {
@@ -45,7 +48,11 @@ type cli struct {
 	// engines starts the engine that the flags ask for.
 	engines func(ctx context.Context, opts engineOptions, progress io.Writer) (engine.Engine, error)
 	now     func() time.Time
-	getenv  func(string) string
+	// cores is the number of processors.
+	cores int
+	// cpu is the processor time that this process has used.
+	cpu    func() time.Duration
+	getenv func(string) string
 	// sometimes names what a campaign of everything has to have seen.
 	sometimes []string
 	// ticks returns a channel that says when to print progress, and what stops

@@ -36,6 +36,8 @@ func testCLI(bug string) *cli {
 			return engine.NewVirtual(engine.VirtualOptions{Jobs: o.jobs, Env: []string{bugEnv + "=" + bug}})
 		},
 		now:    func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
+		cores:  2,
+		cpu:    func() time.Duration { return 0 },
 		getenv: func(string) string { return "" },
 		ticks:  func(time.Duration) (<-chan time.Time, func()) { return nil, func() {} },
 	}

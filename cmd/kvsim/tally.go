@@ -29,7 +29,8 @@ type tally struct {
 	Records      int              `json:"records"`
 	Simulated    time.Duration    `json:"simulated_ns"`
 	Elapsed      time.Duration    `json:"elapsed_ns"`
-	Busy         time.Duration    `json:"busy_ns"` // the sum of all worlds' wall time
+	// CPU is the processor time of the workers, 0 where it is not known.
+	CPU time.Duration `json:"cpu_ns,omitempty"`
 
 	Faults    []*faultTally     `json:"faults"`
 	Sometimes []*sometimesTally `json:"sometimes"`
@@ -86,7 +87,7 @@ func (t *tally) add(r *world.Result) *failureTally {
 	t.Operations.Acknowledged += r.Operations.Acknowledged
 	t.Records += r.Records
 	t.Simulated += r.Simulated
-	t.Busy += r.Wall
+	t.CPU += r.CPU
 	for _, f := range r.Faults {
 		t.fault(f)
 	}

@@ -88,7 +88,11 @@ func (w *worker) serve(t *testing.T) {
 	}
 	for req := range w.requests {
 		var answer response
+		before := CPUTime()
 		synctest.Test(t, func(*testing.T) { answer = w.world(req) })
+		if answer.Result != nil {
+			answer.Result.CPU = CPUTime() - before
+		}
 		if err := send(w.out, answer); err != nil {
 			w.exit(fmt.Sprintf("answering: %v", err), false)
 		}

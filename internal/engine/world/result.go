@@ -124,9 +124,11 @@ type Result struct {
 	// Events counts the events of the history, Records those of the log.
 	Events  int `json:"events"`
 	Records int `json:"records"`
-	// Simulated is the time that passed inside, Wall the time it took.
+	// Simulated is the time that passed inside, Wall the time it took, CPU the
+	// processor time of a worker process; other engines do not know that.
 	Simulated  time.Duration  `json:"simulated_ns"`
 	Wall       time.Duration  `json:"wall_ns"`
+	CPU        time.Duration  `json:"cpu_ns,omitempty"`
 	Operations Operations     `json:"operations"`
 	Faults     []Fault        `json:"faults,omitempty"`
 	Sometimes  map[string]int `json:"sometimes,omitempty"`
