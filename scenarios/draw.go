@@ -17,7 +17,7 @@ type draw struct {
 
 func newDraw(name string, seed uint64, k Knobs) *draw {
 	h := fnv.New64a()
-	h.Write([]byte(name)) //nolint:errcheck // a hash does not fail
+	h.Write([]byte(name))
 	d := &draw{Rand: rand.New(rand.NewPCG(seed, h.Sum64())), p: defaults()}
 	d.p.Scenario, d.p.Seed = name, seed
 	if k.Clients > 0 {

@@ -102,9 +102,7 @@ func (w *world) lastWrite(ctx context.Context, s *slot) error {
 		octx, cancel := context.WithTimeout(ctx, w.plan.Workload.Timeout)
 		op := &operation{worker: w.caller(s), p: p, ctx: octx}
 		call := op.begin(lin.Operation{Kind: lin.OpPut, Key: key, Value: id})
-		p.writes.Add(1)
 		rev, err := p.client.PutRevision(octx, []byte(key), encodePayload(id, 0))
-		p.writes.Add(-1)
 		op.ended(call, key, rev, err)
 		cancel()
 		if err == nil {

@@ -41,8 +41,6 @@ type effect struct {
 	hits func() int
 	// undo ends it, and may let time pass. Nil: there is nothing to end.
 	undo func(ctx context.Context) error
-	// note says something about it for people.
-	note string
 }
 
 // A FaultKind describes a kind of fault.
@@ -101,8 +99,8 @@ func FaultKinds() []FaultKind {
 }
 
 // ParseFault reads a line of a plan such as "lag client=c2 from=1.2s for=800ms".
-func ParseFault(line string) (Fault, error) {
-	word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+func ParseFault(text string) (Fault, error) {
+	word, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
 	names := make([]string, len(kinds))
 	for i, k := range kinds {
 		if names[i] = k.example.Kind(); names[i] != word {
@@ -118,8 +116,8 @@ func ParseFault(line string) (Fault, error) {
 	return nil, fmt.Errorf("%q is neither a part of a plan (scenario, seed, world, workload, phases, floors) nor a fault (%s)", word, strings.Join(names, ", "))
 }
 
-// print returns the line of a fault. It is given a pointer to the struct.
-func print(kind string, f any) string {
+// line returns the line of a fault. It is given a pointer to the struct.
+func line(kind string, f any) string {
 	if fields := encodeFields(f); fields != "" {
 		return kind + " " + fields
 	}

@@ -28,7 +28,7 @@ type Restart struct {
 func (f Restart) Kind() string { return "restart" }
 
 // String implements Fault.
-func (f Restart) String() string { return print(f.Kind(), &f) }
+func (f Restart) String() string { return line(f.Kind(), &f) }
 
 func (f Restart) check(p *Plan) error {
 	if f.Move && p.World.Brokers < 2 {
@@ -50,7 +50,7 @@ type RestartAll struct {
 func (f RestartAll) Kind() string { return "restart-all" }
 
 // String implements Fault.
-func (f RestartAll) String() string { return print(f.Kind(), &f) }
+func (f RestartAll) String() string { return line(f.Kind(), &f) }
 
 func (f RestartAll) check(*Plan) error { return nil }
 
@@ -167,7 +167,7 @@ type Rolling struct {
 func (f Rolling) Kind() string { return "rolling-restart" }
 
 // String implements Fault.
-func (f Rolling) String() string { return print(f.Kind(), &f) }
+func (f Rolling) String() string { return line(f.Kind(), &f) }
 
 func (f Rolling) check(*Plan) error {
 	if f.Down <= 0 {
@@ -211,7 +211,7 @@ type MoveLeader struct {
 func (f MoveLeader) Kind() string { return "move-leader" }
 
 // String implements Fault.
-func (f MoveLeader) String() string { return print(f.Kind(), &f) }
+func (f MoveLeader) String() string { return line(f.Kind(), &f) }
 
 func (f MoveLeader) check(p *Plan) error {
 	if p.World.Brokers < 2 {
@@ -257,7 +257,7 @@ type FailProduce struct {
 func (f FailProduce) Kind() string { return "fail-produce" }
 
 // String implements Fault.
-func (f FailProduce) String() string { return print(f.Kind(), &f) }
+func (f FailProduce) String() string { return line(f.Kind(), &f) }
 
 // produceErrors are the errors that a broker may answer and a client may retry.
 var produceErrors = []*kerr.Error{
@@ -319,7 +319,7 @@ type SlowBroker struct {
 func (f SlowBroker) Kind() string { return "slow-broker" }
 
 // String implements Fault.
-func (f SlowBroker) String() string { return print(f.Kind(), &f) }
+func (f SlowBroker) String() string { return line(f.Kind(), &f) }
 
 func (f SlowBroker) check(*Plan) error {
 	switch {

@@ -22,7 +22,7 @@ type Lag struct {
 func (f Lag) Kind() string { return "lag" }
 
 // String implements Fault.
-func (f Lag) String() string { return print(f.Kind(), &f) }
+func (f Lag) String() string { return line(f.Kind(), &f) }
 
 func (f Lag) check(*Plan) error { return f.mustLast() }
 
@@ -48,7 +48,7 @@ type Pause struct {
 func (f Pause) Kind() string { return "pause" }
 
 // String implements Fault.
-func (f Pause) String() string { return print(f.Kind(), &f) }
+func (f Pause) String() string { return line(f.Kind(), &f) }
 
 func (f Pause) check(*Plan) error { return f.mustLast() }
 
@@ -84,7 +84,7 @@ type Crash struct {
 func (f Crash) Kind() string { return "crash" }
 
 // String implements Fault.
-func (f Crash) String() string { return print(f.Kind(), &f) }
+func (f Crash) String() string { return line(f.Kind(), &f) }
 
 func (f Crash) check(*Plan) error { return nil }
 
@@ -98,7 +98,7 @@ func (f Crash) start(ctx context.Context, w *world) (*effect, error) {
 	}
 	hits := 0
 	for _, s := range slots {
-		if _, was := s.crash(false); was {
+		if s.crash(false) {
 			hits++
 		}
 	}
@@ -122,7 +122,7 @@ type Herd struct {
 func (f Herd) Kind() string { return "herd" }
 
 // String implements Fault.
-func (f Herd) String() string { return print(f.Kind(), &f) }
+func (f Herd) String() string { return line(f.Kind(), &f) }
 
 func (f Herd) check(*Plan) error {
 	if f.Readers < 1 || f.Readers > 10_000 {
@@ -194,7 +194,7 @@ type SlowStorage struct {
 func (f SlowStorage) Kind() string { return "slow-storage" }
 
 // String implements Fault.
-func (f SlowStorage) String() string { return print(f.Kind(), &f) }
+func (f SlowStorage) String() string { return line(f.Kind(), &f) }
 
 func (f SlowStorage) check(*Plan) error {
 	if f.Delay <= 0 {
@@ -217,7 +217,7 @@ type FailStorage struct {
 func (f FailStorage) Kind() string { return "fail-storage" }
 
 // String implements Fault.
-func (f FailStorage) String() string { return print(f.Kind(), &f) }
+func (f FailStorage) String() string { return line(f.Kind(), &f) }
 
 func (f FailStorage) check(*Plan) error { return f.mustLast() }
 
@@ -241,7 +241,7 @@ type SlowHooks struct {
 func (f SlowHooks) Kind() string { return "slow-hooks" }
 
 // String implements Fault.
-func (f SlowHooks) String() string { return print(f.Kind(), &f) }
+func (f SlowHooks) String() string { return line(f.Kind(), &f) }
 
 func (f SlowHooks) check(*Plan) error {
 	if f.Delay <= 0 {

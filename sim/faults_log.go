@@ -24,7 +24,7 @@ type Compact struct {
 func (f Compact) Kind() string { return "compact" }
 
 // String implements Fault.
-func (f Compact) String() string { return print(f.Kind(), &f) }
+func (f Compact) String() string { return line(f.Kind(), &f) }
 
 func (f Compact) check(*Plan) error {
 	if f.For > 0 && f.Every > 0 && f.For/f.Every > 10_000 {
@@ -144,7 +144,7 @@ type DeleteRecords struct {
 func (f DeleteRecords) Kind() string { return "delete-records" }
 
 // String implements Fault.
-func (f DeleteRecords) String() string { return print(f.Kind(), &f) }
+func (f DeleteRecords) String() string { return line(f.Kind(), &f) }
 
 func (f DeleteRecords) check(*Plan) error { return nil }
 
@@ -194,7 +194,7 @@ type LoseTail struct {
 func (f LoseTail) Kind() string { return "lose-tail" }
 
 // String implements Fault.
-func (f LoseTail) String() string { return print(f.Kind(), &f) }
+func (f LoseTail) String() string { return line(f.Kind(), &f) }
 
 func (f LoseTail) check(*Plan) error {
 	if f.Records < 1 {
@@ -248,7 +248,7 @@ type Recreate struct {
 func (f Recreate) Kind() string { return "recreate-topic" }
 
 // String implements Fault.
-func (f Recreate) String() string { return print(f.Kind(), &f) }
+func (f Recreate) String() string { return line(f.Kind(), &f) }
 
 func (f Recreate) check(*Plan) error { return nil }
 
@@ -280,7 +280,7 @@ type Transaction struct {
 func (f Transaction) Kind() string { return "transaction" }
 
 // String implements Fault.
-func (f Transaction) String() string { return print(f.Kind(), &f) }
+func (f Transaction) String() string { return line(f.Kind(), &f) }
 
 func (f Transaction) check(*Plan) error {
 	switch {
@@ -350,7 +350,7 @@ type Keyless struct {
 func (f Keyless) Kind() string { return "keyless" }
 
 // String implements Fault.
-func (f Keyless) String() string { return print(f.Kind(), &f) }
+func (f Keyless) String() string { return line(f.Kind(), &f) }
 
 func (f Keyless) check(*Plan) error {
 	if f.Records < 1 || f.Records > 1000 {

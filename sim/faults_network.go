@@ -23,7 +23,7 @@ type Latency struct {
 func (f Latency) Kind() string { return "latency" }
 
 // String implements Fault.
-func (f Latency) String() string { return print(f.Kind(), &f) }
+func (f Latency) String() string { return line(f.Kind(), &f) }
 
 func (f Latency) check(*Plan) error {
 	if f.Min <= 0 && f.Mean <= 0 {
@@ -52,7 +52,7 @@ type Stall struct {
 func (f Stall) Kind() string { return "stall" }
 
 // String implements Fault.
-func (f Stall) String() string { return print(f.Kind(), &f) }
+func (f Stall) String() string { return line(f.Kind(), &f) }
 
 func (f Stall) check(*Plan) error { return f.mustLast() }
 
@@ -74,7 +74,7 @@ type BlackHole struct {
 func (f BlackHole) Kind() string { return "black-hole" }
 
 // String implements Fault.
-func (f BlackHole) String() string { return print(f.Kind(), &f) }
+func (f BlackHole) String() string { return line(f.Kind(), &f) }
 
 func (f BlackHole) check(*Plan) error { return f.mustLast() }
 
@@ -95,7 +95,7 @@ type LoseRequest struct {
 func (f LoseRequest) Kind() string { return "lose-request" }
 
 // String implements Fault.
-func (f LoseRequest) String() string { return print(f.Kind(), &f) }
+func (f LoseRequest) String() string { return line(f.Kind(), &f) }
 
 func (f LoseRequest) check(*Plan) error { return f.mustLast() }
 
@@ -116,7 +116,7 @@ type LoseAnswer struct {
 func (f LoseAnswer) Kind() string { return "lose-answer" }
 
 // String implements Fault.
-func (f LoseAnswer) String() string { return print(f.Kind(), &f) }
+func (f LoseAnswer) String() string { return line(f.Kind(), &f) }
 
 func (f LoseAnswer) check(*Plan) error { return f.mustLast() }
 
@@ -148,7 +148,7 @@ type CutFrame struct {
 func (f CutFrame) Kind() string { return "cut-frame" }
 
 // String implements Fault.
-func (f CutFrame) String() string { return print(f.Kind(), &f) }
+func (f CutFrame) String() string { return line(f.Kind(), &f) }
 
 func (f CutFrame) check(*Plan) error { return f.mustLast() }
 
@@ -167,7 +167,7 @@ type Reset struct {
 func (f Reset) Kind() string { return "reset" }
 
 // String implements Fault.
-func (f Reset) String() string { return print(f.Kind(), &f) }
+func (f Reset) String() string { return line(f.Kind(), &f) }
 
 func (f Reset) check(*Plan) error { return nil }
 

@@ -86,10 +86,6 @@ func (k *worker) do(ctx context.Context, p *process, kind opKind) {
 	k.w.inflight.begin(kind)
 	defer k.w.inflight.end(kind)
 	op := &operation{worker: k, p: p, ctx: ctx}
-	if kind.writes() {
-		p.writes.Add(1)
-		defer p.writes.Add(-1)
-	}
 	switch kind {
 	case opPut:
 		op.put()

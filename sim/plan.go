@@ -19,7 +19,7 @@ const PlanVersion = 1
 // equal plans give the same run where time is virtual.
 //
 // Durations are of simulated time.
-type Plan struct {
+type Plan struct { //nolint:recvcheck // a plan is a value; only reading one into it needs a pointer
 	// Scenario names what the plan was made from, for people.
 	Scenario string
 	// Seed seeds every random choice of the run.
@@ -197,8 +197,15 @@ func (p Plan) Validate() error {
 // weights returns the operations with their weights, in a fixed order.
 func (l *Workload) weights() []weighted {
 	return []weighted{
-		{opPut, l.Put}, {opDelete, l.Delete}, {opBatch, l.Batch}, {opGet, l.Get}, {opRange, l.Range},
-		{opBarrierGet, l.BarrierGet}, {opBarrierRange, l.BarrierRange}, {opSync, l.Sync}, {opWait, l.Wait},
+		{opPut, l.Put},
+		{opDelete, l.Delete},
+		{opBatch, l.Batch},
+		{opGet, l.Get},
+		{opRange, l.Range},
+		{opBarrierGet, l.BarrierGet},
+		{opBarrierRange, l.BarrierRange},
+		{opSync, l.Sync},
+		{opWait, l.Wait},
 	}
 }
 

@@ -22,8 +22,8 @@ var errCrashed = errors.New("the process has crashed")
 
 // An attempt to open a client takes at most this long.
 const (
-	openTimeoutMin = 2 * time.Second
-	openTimeoutMax = 10 * time.Second
+	openAtLeast = 2 * time.Second
+	openAtMost  = 10 * time.Second
 )
 
 // A slot is the place of one client: it has one process at a time, or none.
@@ -55,7 +55,6 @@ type process struct {
 	ctx     context.Context //nolint:containedctx // its life
 	cancel  context.CancelCauseFunc
 	crashed atomic.Bool
-	writes  atomic.Int64 // under way
 	jitter  *jitter
 
 	// mu makes reading the position and recording it one step, so that the
@@ -126,7 +125,7 @@ func (s *slot) open(ctx context.Context) error {
 		if there {
 			return nil
 		}
-		timeout := openTimeoutMin + time.Duration(r.Int64N(int64(openTimeoutMax-openTimeoutMin)))
+		timeout := openAtLeast + time.Duration(r.Int64N(int64(openAtMost-openAtLeast)))
 		err := s.attempt(ctx, timeout)
 		if err == nil {
 			return nil
@@ -266,7 +265,7 @@ func (p *process) hook(h lin.Hook) {
 // crash ends the process as if its machine lost power: nothing that it was
 // about to send goes out, nothing that comes for it is heard, and its calls
 // never return. The slot stays down until up is called as often as crash.
-func (s *slot) crash(forGood bool) (writes int64, was bool) {
+func (s *slot) crash(forGood bool) (was bool) {
 	s.mu.Lock()
 	s.down++
 	s.dead = s.dead || forGood
@@ -279,12 +278,11 @@ func (s *slot) crash(forGood bool) (writes int64, was bool) {
 	}
 	if p == nil {
 		s.mu.Unlock()
-		return 0, false
+		return false
 	}
 	p.crashed.Store(true)
 	client := p.client
 	s.mu.Unlock()
-	writes = p.writes.Load()
 	net := s.w.cluster.Network()
 	refuse := net.RefuseDials(linksOf(s.name))
 	net.DropConns(linksOf(s.name))
@@ -294,7 +292,7 @@ func (s *slot) crash(forGood bool) (writes int64, was bool) {
 		_ = client.Close()
 	}
 	refuse.Undo()
-	return writes, true
+	return true
 }
 
 // up undoes one crash and opens the next process if no other holds it down.

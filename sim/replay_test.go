@@ -68,7 +68,7 @@ func TestSameSeedGivesSameHistory(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d seeds gave the same history twice", int(n)-differ, n)
-	if allowed := int(n) / 100; differ > allowed {
+	if allowed := 1 + int(n)/100; differ > allowed {
 		t.Errorf("%d of %d seeds gave two histories, want at most %d", differ, n, allowed)
 	}
 }
