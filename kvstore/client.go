@@ -133,7 +133,7 @@ func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 	if err != nil {
 		return fmt.Errorf("kafka options: %w", err)
 	}
-	c.writer = &writer{cl: producer, connect: connect, topic: c.topic, limit: c.limit, track: c.tracker, probe: probe, wake: make(chan struct{}, 1)}
+	c.writer = &writer{cl: producer, connect: connect, topic: c.topic, limit: c.limit, track: c.tracker, probe: probe, backoff: c.backoff, wake: make(chan struct{}, 1)}
 	c.running.Go(func() { c.writer.run(ctx) })
 	return nil
 }

@@ -25,8 +25,6 @@ var refusals = []error{
 	kerr.PolicyViolation,
 	kerr.UnsupportedForMessageFormat,
 	kerr.UnsupportedCompressionType,
-	kerr.UnknownTopicOrPartition,
-	kerr.UnknownTopicID,
 }
 
 func refusal(err error) bool {
@@ -56,28 +54,42 @@ type produceProbe struct {
 	missing  int // records not yet buffered in their partition
 	buffered chan struct{}
 	tries    int64
+	answers  int64
 }
 
 var (
 	_ kgo.HookProduceRecordPartitioned = (*produceProbe)(nil)
 	_ kgo.HookBrokerWrite              = (*produceProbe)(nil)
+	_ kgo.HookBrokerE2E                = (*produceProbe)(nil)
 )
 
 // begin expects n records. The channel closes when kgo has buffered them all.
 func (p *produceProbe) begin(n int) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.missing, p.tries = n, 0
+	p.missing, p.tries, p.answers = n, 0, 0
 	p.buffered = make(chan struct{})
 	return p.buffered
 }
 
-// count returns how many produce requests were written since begin, in whole
-// or in part.
-func (p *produceProbe) count() int64 {
+// attempts is how often a record batch was sent.
+type attempts struct {
+	// sent counts the produce requests that were written, in whole or in part.
+	sent int64
+
+	// answered counts those that a broker answered.
+	answered int64
+}
+
+// definite reports whether an error of the batch can be the broker's answer to
+// all that was sent: nothing is left of which nobody knows what became of it.
+func (a attempts) definite() bool { return a.sent == a.answered && a.sent <= 1 }
+
+// count returns the attempts since begin.
+func (p *produceProbe) count() attempts {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.tries
+	return attempts{sent: p.tries, answered: p.answers}
 }
 
 // OnProduceRecordPartitioned is called by kgo.
@@ -89,13 +101,25 @@ func (p *produceProbe) OnProduceRecordPartitioned(*kgo.Record, int32) {
 	}
 }
 
+// produceKey is the api key of a produce request.
+const produceKey = 0
+
 // OnBrokerWrite is called by kgo.
 func (p *produceProbe) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, written int, _, _ time.Duration, _ error) {
-	const produceKey = 0
 	if key != produceKey || written == 0 {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tries++
+}
+
+// OnBrokerE2E is called by kgo.
+func (p *produceProbe) OnBrokerE2E(_ kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
+	if key != produceKey || e2e.Err() != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answers++
 }

@@ -27,6 +27,9 @@ type writer struct {
 	limit   int // bytes of one record batch
 	track   *tracker
 	probe   *produceProbe
+	backoff func(failures int) time.Duration
+
+	failures int // groups in a row that could not be sent; of run only
 
 	mu     sync.Mutex
 	queue  []*write
@@ -48,6 +51,7 @@ type write struct {
 	changes []change
 	size    int // of the changes alone, without the batch's header
 	alone   bool
+	left    bool         // the caller has gone; guarded by the writer's mu
 	result  chan written // of capacity 1
 }
 
@@ -108,6 +112,7 @@ func (w *writer) withdraw(wr *write) bool {
 			return true
 		}
 	}
+	wr.left = true
 	return false
 }
 
@@ -218,10 +223,18 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	term, applied, _ := w.track.now()
 	records, err := w.produce(ctx, group)
 	tries := w.probe.count()
-	if tries == 0 && errors.Is(err, kerr.ClusterAuthorizationFailed) {
+	switch {
+	case err == nil:
+		w.failures = 0
+	case tries.sent == 0 && errors.Is(err, kerr.ClusterAuthorizationFailed):
 		w.reconnect()
+	case tries.sent == 0 && hungUp(err):
+		w.failures++
+		w.putBack(group)
+		sleep(ctx, w.backoff(w.failures))
+		return
 	}
-	if err != nil && tooLarge(err) && tries <= 1 && len(group) > 1 {
+	if err != nil && tooLarge(err) && tries.definite() && len(group) > 1 {
 		for _, wr := range group {
 			wr.alone = true
 			w.send(ctx, []*write{wr})
@@ -249,6 +262,33 @@ func (w *writer) send(ctx context.Context, group []*write) {
 		}
 		wr.result <- res
 	}
+}
+
+// hungUp reports whether a broker's address took the connection and closed it
+// again, as a port forwarder does while the broker behind it restarts. kgo does
+// not try that again, because it may also mean that TLS is missing; a refused
+// connection it does.
+func hungUp(err error) bool {
+	var eof *kgo.ErrFirstReadEOF
+	return errors.As(err, &eof)
+}
+
+// putBack returns a group that was never sent to the head of the queue, but for
+// the writes whose callers have gone.
+func (w *writer) putBack(group []*write) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var again []*write
+	for _, wr := range group {
+		switch {
+		case wr.left:
+		case w.failed:
+			wr.result <- written{revision: -1, outcome: ErrNotWritten, cause: w.dead}
+		default:
+			again = append(again, wr)
+		}
+	}
+	w.queue = append(again, w.queue...)
 }
 
 // reconnect replaces the kgo client: it keeps a refusal of a producer id for
@@ -325,16 +365,16 @@ func (w *writer) produce(ctx context.Context, group []*write) ([]*kgo.Record, er
 }
 
 // outcome turns a produce error into one of the three outcomes.
-func (w *writer) outcome(err error, tries int64, wr *write) (outcome, cause error) {
+func (w *writer) outcome(err error, tries attempts, wr *write) (outcome, cause error) {
 	switch {
-	case tries <= 1 && refusal(err):
+	case tries.definite() && refusal(err):
 		outcome = ErrRefused
-	case tries == 0:
+	case tries.sent == 0:
 		outcome = ErrNotWritten
 	default:
 		outcome = ErrOutcomeUnknown
 	}
-	if tries == 1 && tooLarge(err) {
+	if outcome == ErrRefused && tooLarge(err) {
 		size := &SizeError{Records: len(wr.changes), Bytes: batchSize(wr.changes), Limit: w.limit}
 		return outcome, fmt.Errorf("%w: %w", size, err)
 	}

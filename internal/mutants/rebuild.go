@@ -10,6 +10,14 @@ func rebuildMutants() []Mutant {
 	)
 	return []Mutant{
 		{
+			Name: "sync-trusts-any-log", Bug: "Sync takes the end of a topic created anew for the end of the log that the client reads",
+			Scenario: "recreate", Checks: []lin.CheckID{lin.CheckBarrier, lin.CheckPorcupineKey},
+			Edits: []Edit{
+				{"kvstore/ends.go", "			err = c.part.sameTopic(ctx)\n", "			err = nil\n"},
+				{"kvstore/ends.go", "			if end >= position {\n", "			if end >= position || true {\n"},
+			},
+		},
+		{
 			Name: "stale-read-while-rebuilding", Bug: "reads are answered while the storage is being rebuilt",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckMonotonicReads, lin.CheckReadYourWrites, lin.CheckOnePosition},
 			Edits: []Edit{{rebuild, "	t.gate.shut()\n", ""}},

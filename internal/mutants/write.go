@@ -37,7 +37,7 @@ func writeMutants() []Mutant {
 		{
 			Name: "unknown-called-not-written", Bug: "a write on its way is reported as withdrawn when its context ends",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckRefusedAbsent},
-			Edits: []Edit{{writer, "			return true\n		}\n	}\n	return false\n", "			return true\n		}\n	}\n	return true\n"}},
+			Edits: []Edit{{writer, "	wr.left = true\n	return false\n", "	wr.left = true\n	return true\n"}},
 		},
 		{
 			Name: "batch-torn-in-log", Bug: "a batch is written change by change",
@@ -46,7 +46,7 @@ func writeMutants() []Mutant {
 		},
 		{
 			Name: "batch-loses-last-change", Bug: "the last change of a batch is left out",
-			Scenario: "steady", Checks: []lin.CheckID{lin.CheckBatchInLog},
+			Scenario: "steady", Checks: []lin.CheckID{lin.CheckBatchInLog, lin.CheckRevision, lin.CheckAckedOnce},
 			Edits: []Edit{{batch, "	return b.c.write(ctx, \"execute\", changes)\n", "	return b.c.write(ctx, \"execute\", changes[:max(1, len(changes)-1)])\n"}},
 		},
 		{
