@@ -23,12 +23,18 @@ type target struct {
 	key   int32
 	class int32 // -1: the log never had that value for the key
 	none  bool  // no value
-	rec   int32 // the record by its reported revision, or -1
+	off   int64 // the reported revision, or None
 }
 
-// target returns what an operation says about a key.
+// is reports whether a record is what the target says, in its own epochs.
+func (t *target) is(r *record) bool {
+	return r.class == t.class && (t.off == None || t.off == r.off)
+}
+
+// target returns what an operation says about a key. A revision at which the
+// log never had the value is left out; it is judged by itself.
 func (j *judge) target(key, value string, rev int64, seq int64) target {
-	t := target{key: -1, class: -1, none: value == "", rec: -1}
+	t := target{key: -1, class: -1, none: value == "", off: None}
 	k, ok := j.x.keyID[key]
 	if !ok {
 		return t
@@ -36,9 +42,9 @@ func (j *judge) target(key, value string, rev int64, seq int64) target {
 	t.key = k
 	t.class = j.x.lookup(key, value)
 	if rev != None && t.class >= 0 {
-		for e := j.x.current(seq); e >= 0 && t.rec < 0; e-- {
+		for e := j.x.current(seq); e >= 0 && t.off == None; e-- {
 			if r := j.x.at(e, rev); r >= 0 && j.x.records[r].class == t.class {
-				t.rec = r
+				t.off = rev
 			}
 		}
 	}
@@ -97,13 +103,13 @@ func (x *logIndex) leastFor(r *read, t *target, e int32, lo int64) int64 {
 	if t.class >= 0 {
 		held = x.byClass[e][t.class]
 	}
-	if t.rec >= 0 {
-		held = x.only(t.rec, e)
+	if t.off != None {
+		held = x.only(held, t.off)
 	}
-	if i > 0 && x.records[versions[i-1]].class == t.class && (t.rec < 0 || t.rec == versions[i-1]) {
+	if i > 0 && t.is(&x.records[versions[i-1]]) {
 		return lo
 	}
-	if i == 0 && t.none && t.rec < 0 {
+	if i == 0 && t.none && t.off == None {
 		return lo
 	}
 	if x.removed && x.overlooked(r, t, e, versions[:i]) {
@@ -115,12 +121,12 @@ func (x *logIndex) leastFor(r *read, t *target, e int32, lo int64) int64 {
 	return beyond
 }
 
-// only returns a record as a list, if it is in the epoch.
-func (x *logIndex) only(rec, e int32) []int32 {
-	if r := &x.records[rec]; r.born > e || r.died <= e || !r.visible() {
-		return nil
+// only returns the record of the list that is at an offset.
+func (x *logIndex) only(list []int32, off int64) []int32 {
+	if i := x.search(list, off); i < len(list) && x.records[list[i]].off == off {
+		return list[i : i+1]
 	}
-	return []int32{rec}
+	return nil
 }
 
 // overlooked reports whether a process that has applied the versions may hold
@@ -129,14 +135,14 @@ func (x *logIndex) only(rec, e int32) []int32 {
 func (x *logIndex) overlooked(r *read, t *target, e int32, versions []int32) bool {
 	for i := len(versions) - 1; i >= 0; i-- {
 		rec := &x.records[versions[i]]
-		if rec.class == t.class && (t.rec < 0 || t.rec == versions[i]) {
+		if t.is(rec) {
 			return true
 		}
 		if !x.missable(r.proc, rec, r.seq, e, x.in(r.firm, e)) {
 			return false
 		}
 	}
-	return t.none && t.rec < 0
+	return t.none && t.off == None
 }
 
 // firm returns the position of the bounds that promise a write to be visible.

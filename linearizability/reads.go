@@ -167,7 +167,7 @@ func (s *sweeper) revision(op int32, key, value string, rev int64, t *target) bo
 		return true
 	}
 	s.judged(CheckRevision)
-	if t.rec >= 0 || t.class < 0 {
+	if t.off != None || t.class < 0 {
 		return true
 	}
 	o := s.op(op)
