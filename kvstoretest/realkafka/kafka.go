@@ -183,8 +183,8 @@ func (k *Kafka) String() string {
 		where = "at " + strings.Join(k.seeds, ",")
 	}
 	n := "1 broker"
-	if len(k.nodes) > 1 {
-		n = fmt.Sprintf("%d brokers", len(k.nodes))
+	if len(k.seeds) > 1 {
+		n = fmt.Sprintf("%d brokers", len(k.seeds))
 	}
 	return fmt.Sprintf("%s (%s, %s)", k.version, where, n)
 }
