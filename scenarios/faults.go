@@ -64,6 +64,7 @@ func slowClients(d *draw) {
 
 func dataLoss(d *draw) {
 	d.times(1, 2, d.loseTail)
+	d.times(0, 2, d.deleteRecords)
 	d.times(0, 2, d.lag)
 	d.times(0, 1, d.crash)
 }
@@ -91,7 +92,7 @@ func everything(d *draw) {
 		d.lag, d.pause, d.crash, d.herd, d.slowStorage, d.failStorage, d.slowHooks,
 		d.latency, d.stall, d.blackHole, d.loseRequest, d.loseAnswer, d.cutFrame, d.reset,
 		d.restart, d.restartAll, d.compact, d.transaction, d.keyless, d.failProduce, d.slowBroker,
-		d.loseTail, d.recreate,
+		d.loseTail, d.deleteRecords, d.recreate,
 	}
 	if d.p.World.Brokers > 1 {
 		kinds = append(kinds, d.rolling, d.moveLeader)
@@ -227,6 +228,17 @@ func (d *draw) transaction() {
 }
 
 func (d *draw) loseTail() { d.add(sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}) }
+
+// deleteRecords deletes while a client is behind, as often as not.
+func (d *draw) deleteRecords() {
+	f := sim.DeleteRecords{Keep: d.IntN(30), Span: d.once()}
+	if d.IntN(2) == 0 {
+		d.add(sim.Lag{Client: d.client(), Span: sim.Span{From: f.From, For: d.between(500*ms, 3000*ms)}})
+		f.From += 400 * ms
+		f.Keep /= 10
+	}
+	d.add(f)
+}
 
 func (d *draw) recreate() { d.add(sim.Recreate{Span: d.once()}) }
 

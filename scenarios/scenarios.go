@@ -77,7 +77,7 @@ var all = []struct {
 	{"transactions", "others write in transactions that stay open, are committed and aborted, and records without a key", transactions},
 	{"herd", "many clients open at once while the log is written and compacted", herd},
 	{"storage", "the clients' own storages and hooks are slow or fail, and clients pause", slowClients},
-	{"data-loss", "the log loses its tail in an unclean election", dataLoss},
+	{"data-loss", "the log loses its tail in an unclean election, and its oldest records by deletion", dataLoss},
 	{"recreate", "the topic is deleted and created again, empty", recreate},
 	{"liveness", "some clients and a broker die for good: everybody else has to go on and converge", liveness},
 	{"everything", "each seed draws which of all faults it uses, and how hard they are", everything},

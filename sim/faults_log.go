@@ -78,6 +78,9 @@ func (w *world) compact() (removed int, err error) {
 	if retention == 0 {
 		retention = 24 * time.Hour
 	}
+	if w.tap.openTransactions() > 0 {
+		return 0, nil
+	}
 	last := w.tap.expiring(retention)
 	behind, opening := w.lowest()
 	if last >= 0 && (opening || behind <= last) {
@@ -235,8 +238,8 @@ func (f LoseTail) start(ctx context.Context, w *world) (*effect, error) {
 func (w *world) loses() bool {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
-	end, err := w.cluster.EndOffset(topicName, 0)
-	return err == nil && end > w.cleaned
+	info, err := w.cluster.Partition(topicName, 0)
+	return err == nil && info.HighWatermark > max(w.cleaned, info.LogStartOffset)
 }
 
 // Recreate deletes the topic and creates it again.

@@ -295,6 +295,13 @@ func (t *tap) abortAll() {
 	clear(t.txns)
 }
 
+// openTransactions returns how many transactions have records and no end.
+func (t *tap) openTransactions() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.txns)
+}
+
 // replaced returns how often the log was replaced.
 func (t *tap) replaced() int {
 	t.mu.Lock()
