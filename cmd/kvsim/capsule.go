@@ -89,7 +89,9 @@ func writeCapsule(out string, at time.Time, r ran, info capsuleHeader) (string, 
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, linkLatest(out, filepath.Base(dir)))
+	errs = append(errs,
+		writeReport(&capsule{dir: dir, plan: r.job.Plan, info: info, result: *r.result}),
+		linkLatest(out, filepath.Base(dir)))
 	if err := errors.Join(errs...); err != nil {
 		return "", fmt.Errorf("write the capsule %s: %w", dir, err)
 	}

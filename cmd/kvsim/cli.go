@@ -40,7 +40,7 @@ type execFunc func(ctx context.Context, args []string, stdin io.Reader, stdout, 
 func commands() []command {
 	return []command{
 		runCommand, listCommand, planCommand, replayCommand, shrinkCommand,
-		checkCommand, benchCommand, mutateCommand, execCommand, versionCommand,
+		checkCommand, reportCommand, benchCommand, mutateCommand, execCommand, versionCommand,
 	}
 }
 

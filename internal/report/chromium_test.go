@@ -315,11 +315,11 @@ func (p *tab) click(x, y float64) {
 	p.drawn()
 }
 
-// screenshot writes a PNG of the tab, or of the whole page.
-func (p *tab) screenshot(name string, whole bool) {
+// screenshot writes a PNG of what the tab shows.
+func (p *tab) screenshot(name string) {
 	p.t.Helper()
 	var shot struct{ Data string }
-	p.do("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": whole, "optimizeForSpeed": false}, &shot)
+	p.do("Page.captureScreenshot", map[string]any{"format": "png"}, &shot)
 	data, err := base64.StdEncoding.DecodeString(shot.Data)
 	if err == nil {
 		err = os.WriteFile(name, data, 0o666)

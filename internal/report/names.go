@@ -8,7 +8,8 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// clientsOf returns all clients, c2 before c10.
+// clientsOf returns all clients, c2 before c10. A reader of the log that only
+// has a snapshot is none.
 func clientsOf(h *lin.History) []string {
 	seen := map[string]bool{}
 	for i := range h.Ops {
@@ -16,11 +17,6 @@ func clientsOf(h *lin.History) []string {
 	}
 	for i := range h.Hooks {
 		seen[h.Hooks[i].Client] = true
-	}
-	for i := range h.Snapshots {
-		if s := &h.Snapshots[i]; s.Client != "" {
-			seen[s.Client] = true
-		}
 	}
 	var names []string
 	for name := range seen {

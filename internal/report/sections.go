@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 
 	lin "github.com/kvsim/kvsim/linearizability"
 )
@@ -16,9 +17,15 @@ type violationView struct {
 	Also      []checkName
 	Ops       []int64
 	Evidence  []string
-	Log       []string
+	Log       []logView
 	Faults    []string
 	Span      string
+}
+
+// A logView is a line of the log; those that prove the violation are marked.
+type logView struct {
+	Text   string
+	Marked bool
 }
 
 type checkName struct{ Check, Guarantee string }
@@ -41,7 +48,7 @@ func (r *Report) violations() []violationView {
 	for i, v := range r.Verdict.Violations {
 		w := violationView{
 			Number: i + 1, Check: string(v.Check), Reason: clean(v.Reason), Guarantee: v.Check.Guarantee(),
-			Ops: v.Ops, Span: fmt.Sprintf("%s to %s", v.From.Time, v.To.Time),
+			Ops: v.Ops, Span: fmt.Sprintf("%s to %s", duration(v.From.Time), duration(v.To.Time)),
 		}
 		if v.Client != "" {
 			w.Who = fmt.Sprintf("%s (process %d)", printable(v.Client), v.Process)
@@ -53,7 +60,8 @@ func (r *Report) violations() []violationView {
 			w.Evidence = append(w.Evidence, clean(e))
 		}
 		for i := range v.Log {
-			w.Log = append(w.Log, clean(v.Log[i].String()))
+			marked := v.Log[i].Kind == lin.LogAppend && slices.Contains(v.Offsets, v.Log[i].Offset)
+			w.Log = append(w.Log, logView{clean(v.Log[i].String()), marked})
 		}
 		for _, f := range v.Faults {
 			w.Faults = append(w.Faults, clean(f.String()))

@@ -41,8 +41,13 @@ func TestScreenshots(t *testing.T) {
 	for _, scheme := range []string{"light", "dark"} {
 		p := b.open(t, file, scheme, 1440, 1400)
 		p.drawn()
-		p.screenshot(filepath.Join(dir, scheme+".png"), false)
-		p.screenshot(filepath.Join(dir, scheme+"-whole.png"), true)
+		p.screenshot(filepath.Join(dir, scheme+".png"))
+		// Frames load later.
+		for _, id := range []string{"tools", "detail", "picture"} {
+			p.eval("document.getElementById('"+id+"').scrollIntoView()", nil)
+			p.drawn()
+			p.screenshot(filepath.Join(dir, scheme+"-"+id+".png"))
+		}
 	}
 	b.quiet(t)
 }

@@ -41,6 +41,8 @@ function makeFilters() {
   byId('key').addEventListener('input', (e) => { state.key = e.target.value; filter(); });
   byId('outcome').addEventListener('change', (e) => { state.outcome = e.target.value; filter(); });
   byId('offending').addEventListener('change', (e) => { state.offending = e.target.checked; filter(); });
+  byId('busy').checked = state.busy;
+  byId('busy').addEventListener('change', (e) => { state.busy = e.target.checked; filter(); });
   byId('axis').addEventListener('change', (e) => setAxis(e.target.value));
   byId('positions').addEventListener('change', (e) => { state.positions = e.target.value; changed(); });
   byId('zoom-in').addEventListener('click', () => zoom(0.5));
@@ -276,6 +278,12 @@ function start() {
     const tab = e.target.closest('[data-picture]');
     if (tab) showPicture(Number(tab.dataset.picture));
   });
+  for (const card of document.querySelectorAll('.violation')) {
+    card.addEventListener('toggle', () => {
+      const n = Number(card.dataset.violation) - 1;
+      if (card.open && n !== state.violation) chooseViolation(n);
+    });
+  }
   window.addEventListener('hashchange', follow);
   window.addEventListener('resize', changed);
   timeline.addEventListener('scroll', changed);
@@ -290,7 +298,15 @@ function start() {
   brushing(byId('overview'));
   lanesCanvas.addEventListener('pointermove', showTip);
   lanesCanvas.addEventListener('pointerleave', () => { tip.hidden = true; });
-  if (data.pictures?.length > 0) showPicture(0);
+  if (data.pictures?.length > 0) {
+    // Out of sight a frame is not laid out, and the picture would be wrong.
+    const watch = new IntersectionObserver((entries) => {
+      if (!entries.some((e) => e.isIntersecting)) return;
+      watch.disconnect();
+      if (!byId('picture').firstChild) showPicture(0);
+    });
+    watch.observe(byId('picture'));
+  }
   if (location.hash) follow();
   listeners.push(() => { document.documentElement.dataset.ready = 'true'; });
 }

@@ -18,29 +18,35 @@ function linear(low, high, h) {
   return (v) => bottom - (v - low) / Math.max(1, high - low) * (bottom - top);
 }
 
-// inSight calls use for each value of a line that is in sight, and for the one
-// before, which reaches into it.
-function inSight(line, values, use) {
+// inSight returns the places of the values of a line that are in sight, and of
+// one more on both sides, which reach into it.
+function inSight(line) {
   const xs = column(line);
-  for (let i = Math.max(0, before(xs, state.from) - 1); i < xs.length; i++) {
-    if (xs[i] > state.to) break;
-    use(xs[i], values[i]);
+  const first = Math.max(0, before(xs, state.from) - 1);
+  const last = Math.min(xs.length, before(xs, state.to) + 1);
+  return { xs, first, last };
+}
+
+// range finds the least and the most of a line's values in sight. What reaches
+// into sight from before counts with lead.
+function range(line, values, lead, see) {
+  const { xs, first, last } = inSight(line);
+  for (let i = first; i < last; i++) {
+    if (xs[i] <= state.to && (lead || xs[i] >= state.from)) see(values[i]);
   }
 }
 
-// drawSteps draws a line that keeps its value until the next.
-function drawSteps(c, line, values, scale, y, until) {
+// drawLine draws a line that keeps each value until the next. What is known
+// last reaches to the end if it lasts.
+function drawLine(c, line, values, lasts, scale, y) {
+  const { xs, first, last } = inSight(line);
   c.beginPath();
-  let last;
-  inSight(line, values, (x, v) => {
-    if (last === undefined) c.moveTo(scale(x), y(v));
-    else {
-      c.lineTo(scale(x), y(last));
-      c.lineTo(scale(x), y(v));
-    }
-    last = v;
-  });
-  if (last !== undefined && until !== undefined) c.lineTo(scale(until), y(last));
+  for (let i = first; i < last; i++) {
+    if (i === first) c.moveTo(scale(xs[i]), y(values[i]));
+    else c.lineTo(scale(xs[i]), y(values[i - 1]));
+    c.lineTo(scale(xs[i]), y(values[i]));
+  }
+  if (lasts && last > first) c.lineTo(scale(whole()), y(values[last - 1]));
   c.stroke();
 }
 
@@ -54,12 +60,12 @@ function drawPositions() {
     'Lag: how many offsets each client is behind the end of the log' : 'Position of each client, and the end of the log (next offset)';
   let low = Infinity;
   let high = -Infinity;
-  const see = (_, v) => {
+  const see = (v) => {
     low = Math.min(low, v);
     high = Math.max(high, v);
   };
-  for (const t of shown) inSight(t, lag ? t.lag : t.value, see);
-  if (!lag) inSight(logEnds, logEnds.value, see);
+  for (const t of shown) range(t, lag ? t.lag : t.value, false, see);
+  if (!lag) range(logEnds, logEnds.value, true, see);
   drawAxis(c, w, h, scale);
   if (high < low) {
     empty(c, w, h, 'no positions here');
@@ -76,28 +82,31 @@ function drawPositions() {
       c.strokeStyle = colours.log;
       c.globalAlpha = 0.35;
       c.lineWidth = 5;
-      drawSteps(c, logEnds, logEnds.value, scale, y, whole());
+      drawLine(c, logEnds, logEnds.value, true, scale, y);
       c.globalAlpha = 1;
     }
     c.lineWidth = 1.5;
     for (const t of shown) {
       c.strokeStyle = lineColour(t.client);
-      drawSteps(c, t, lag ? t.lag : t.value, scale, y);
-      if (t.op.length < 2000 || state.to - state.from < whole() / 4) drawPoints(c, t, lag ? t.lag : t.value, scale, y);
+      drawLine(c, t, lag ? t.lag : t.value, false, scale, y);
+      drawPoints(c, t, lag ? t.lag : t.value, scale, y);
     }
   });
 }
 
-// drawPoints marks the values that offending operations reported.
+// drawPoints marks the values where there are few of them, and those that
+// offending operations reported.
 function drawPoints(c, t, values, scale, y) {
-  const xs = column(t);
-  c.fillStyle = colours.bad;
-  t.op.forEach((i, k) => {
-    if (!blame.get(i)?.includes(state.violation) || xs[k] < state.from || xs[k] > state.to) return;
+  const { xs, first, last } = inSight(t);
+  const few = (last - first) * 12 < (state.to - state.from) * scale.per;
+  for (let k = first; k < last; k++) {
+    const guilty = blame.get(t.op[k])?.includes(state.violation);
+    if (!guilty && !few) continue;
+    c.fillStyle = guilty ? colours.bad : lineColour(t.client);
     c.beginPath();
-    c.arc(scale(xs[k]), y(values[k]), 4, 0, 2 * Math.PI);
+    c.arc(scale(xs[k]), y(values[k]), guilty ? 4.5 : 2, 0, 2 * Math.PI);
     c.fill();
-  });
+  }
 }
 
 function empty(c, w, h, text) {

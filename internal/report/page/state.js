@@ -5,6 +5,7 @@ const state = {
   positions: 'offset', // or 'lag'
   clients: new Set(clients.keys()),
   key: '', outcome: '', offending: false,
+  busy: clients.length + lanes.length > 8, // hide lanes with nothing in sight
   selected: NONE, // an operation's index
   violation: violations.length > 0 ? 0 : NONE,
   hover: NONE,
@@ -54,6 +55,7 @@ function show(from, to) {
   from = Math.max(-margin, Math.min(from, all + margin - span));
   state.from = from;
   state.to = from + span;
+  if (state.busy) relayout();
   changed();
 }
 
@@ -94,7 +96,7 @@ function showViolation() {
     from = Math.min(from, calls()[i]);
     if (ops.returnSeq[i] !== 0) to = Math.max(to, column(ends)[i]);
   }
-  const span = Math.max(to - from, state.axis === 'time' ? whole() / 400 : 30);
+  const span = Math.max(to - from, state.axis === 'time' ? whole() / 1500 : 30);
   const mid = (from + to) / 2;
   show(mid - span * 0.75, mid + span * 0.75);
 }
@@ -117,6 +119,7 @@ function filter() {
     state.visible.push(i);
   }
   relayout();
+  sizeTable();
   changed();
 }
 
@@ -145,9 +148,12 @@ function select(i, move = true) {
 function chooseViolation(n, { scroll = false } = {}) {
   if (n < 0 || n >= violations.length) return;
   state.violation = n;
+  relayout();
   const first = opOf.get(violations[n].ops[0]);
   showViolation();
   if (first !== undefined) select(first);
-  if (scroll) document.getElementById('violation-' + (n + 1))?.scrollIntoView({ block: 'nearest' });
+  const card = document.getElementById('violation-' + (n + 1));
+  card.open = true;
+  if (scroll) card.scrollIntoView({ block: 'nearest' });
   changed();
 }

@@ -25,10 +25,14 @@ function makeHead() {
   }
 }
 
+// sizeTable makes room for all rows.
+function sizeTable() {
+  space.style.height = state.visible.length * ROW + 'px';
+}
+
 // drawTable puts the rows in sight into the page.
 function drawTable() {
   const total = state.visible.length;
-  space.style.height = total * ROW + 'px';
   table.setAttribute('aria-rowcount', String(total + 1));
   const first = Math.max(0, Math.floor(table.scrollTop / ROW) - 4);
   const last = Math.min(total, Math.ceil((table.scrollTop + table.clientHeight) / ROW) + 4);

@@ -5,6 +5,7 @@ const BAR = 14;
 const STEP = 18; // from one row of a lane to the next
 const PAD = 5;
 const MOST_ROWS = 12;
+const MOST_CALLOUTS = 6;
 
 const timeline = document.getElementById('timeline');
 const lanesCanvas = document.getElementById('lanes');
@@ -22,6 +23,11 @@ function stack(items, from, to, most) {
   });
 }
 
+// seen reports whether a part of the axis is in sight.
+function seen(from, to) {
+  return to >= state.from && from <= state.to;
+}
+
 // relayout computes the lanes of what passes the filters.
 function relayout() {
   layout.lanes = [];
@@ -35,6 +41,7 @@ function relayout() {
   };
   lanes.forEach((name, n) => {
     const own = faults.filter((f) => f.lane === n);
+    if (state.busy && !own.some((f) => seen(at(f.start), at(f.end)))) return;
     addFaults({ kind: 'broker', name, faults: own, client: NONE }, own, add);
   });
   if (log.seq.length > 0) add({ kind: 'log', name: 'log', faults: [], client: NONE }, 1);
@@ -42,11 +49,17 @@ function relayout() {
   for (const i of state.visible) byClient[ops.client[i]].push(i);
   clients.forEach((name, n) => {
     if (!state.clients.has(n)) return;
+    const from = calls();
+    const to = column(ends);
+    if (state.busy && !byClient[n].some((i) => seen(from[i], to[i]))) return;
     const rows = stack(byClient[n], (i) => ops.callSeq[i], (i) => ends.seq[i], MOST_ROWS);
     byClient[n].forEach((i, k) => layout.row.set(i, rows[k]));
     const own = faults.filter((f) => f.client === n);
     const most = rows.reduce((a, b) => Math.max(a, b), 0);
-    add({ kind: 'client', name, faults: own, client: n, hookRow: true }, most + 1.35);
+    // Below are a row for each operation of the violation, and room for hooks.
+    const guilty = byClient[n].filter((i) => blame.get(i)?.includes(state.violation));
+    const lane = { kind: 'client', name, faults: own, client: n, bars: most + 1, callouts: Math.min(guilty.length, MOST_CALLOUTS) };
+    add(lane, lane.bars + lane.callouts + (own.length > 0 ? 0.8 : 0.35));
   });
   layout.height = y + 2;
   extent.style.height = '0px';
@@ -188,38 +201,50 @@ function drawFaultBars(c, w, scale, lane) {
 function drawLog(c, w, scale, lane) {
   const xs = column(log);
   const marked = new Set(state.violation === NONE ? [] : violations[state.violation].offsets);
-  let room = -Infinity; // where the next text may begin
+  const y = lane.y + PAD;
+  const guilty = [];
   for (let i = Math.max(0, before(xs, state.from) - 1); i < xs.length && xs[i] <= state.to; i++) {
     const kind = log.kind[i];
     if (kind === 'end') continue;
     const x = scale(xs[i]);
-    const y = lane.y + PAD;
-    const bad = kind === 'append' && marked.has(log.offset[i]);
-    const faint = state.wanted && kind === 'append' && !state.wanted.has(log.key[i]);
-    c.fillStyle = bad ? colours.bad : kind === 'append' ? colours.log : colours.unknown;
-    c.globalAlpha = faint && !bad ? 0.2 : 1;
-    c.fillRect(x - (bad ? 1.5 : 0.5), y, bad ? 3 : 1.5, BAR);
     layout.hits.push({ x: x - 2, y, w: 5, h: BAR, text: log.text[i] });
-    const label = kind === 'append' ? String(log.offset[i]) : kind;
-    c.font = bad ? BOLD : FONT;
-    const width = c.measureText(label).width;
-    const next = i + 1 < xs.length ? scale(xs[i + 1]) : w;
-    if (bad || (!faint && x + 3 > room && x + 4 + width < next)) {
-      if (bad) {
-        c.fillStyle = colours.panel;
-        c.fillRect(x + 2, y, width + 4, BAR);
-        c.fillStyle = colours.bad;
-      } else if (kind === 'append') {
-        c.fillStyle = colours.muted;
-      }
-      if (!bad || x + 3 > room) {
-        c.fillText(label, x + 4, y + BAR / 2);
-        room = x + 6 + width;
-      }
+    if (kind === 'append' && marked.has(log.offset[i])) {
+      guilty.push({ x, text: String(log.offset[i]) });
+      continue;
     }
-    c.font = FONT;
+    c.globalAlpha = state.wanted && kind === 'append' && !state.wanted.has(log.key[i]) ? 0.2 : 1;
+    c.fillStyle = kind === 'append' ? colours.log : colours.unknown;
+    c.fillRect(x - 0.5, y, 1.5, BAR);
+    const text = kind === 'append' ? String(log.offset[i]) : kind;
+    const next = i + 1 < xs.length ? scale(xs[i + 1]) : w;
+    if (x + 6 + c.measureText(text).width > next) continue;
+    if (kind === 'append') c.fillStyle = colours.muted;
+    c.fillText(text, x + 4, y + BAR / 2);
   }
   c.globalAlpha = 1;
+  drawGuiltyRecords(c, guilty, y);
+}
+
+// drawGuiltyRecords marks the records of the violation. Those that are close
+// share a text.
+function drawGuiltyRecords(c, records, y) {
+  c.font = BOLD;
+  c.fillStyle = colours.bad;
+  for (let i = 0; i < records.length;) {
+    const { x, text } = records[i];
+    let all = text;
+    let last = x;
+    for (i++; i < records.length && records[i].x < x + 8 + c.measureText(all).width; i++) {
+      all += ', ' + records[i].text;
+      last = records[i].x;
+    }
+    c.fillStyle = colours.panel;
+    c.fillRect(x + 2, y, last - x + c.measureText(all).width + 5, BAR);
+    c.fillStyle = colours.bad;
+    c.fillText(all, last + 4, y + BAR / 2);
+  }
+  for (const { x } of records) c.fillRect(x - 1.5, y, 3, BAR);
+  c.font = FONT;
 }
 
 // drawHooks draws the calls of hooks as small lines at the foot of the lanes.
@@ -251,6 +276,7 @@ function drawOps(c, scale) {
   const process = new Map();
   for (const i of state.visible) {
     const lane = byClient.get(ops.client[i]);
+    if (!lane) continue;
     const opens = ops.kind[i] === 'open' || (process.has(ops.client[i]) && process.get(ops.client[i]) !== ops.process[i]);
     process.set(ops.client[i], ops.process[i]);
     if (to[i] < state.from || from[i] > state.to) continue;
@@ -283,18 +309,18 @@ function drawBar(c, { i, x, y, w }) {
   if (guilty) {
     const now = guilty.includes(state.violation);
     c.strokeStyle = colours.bad;
-    c.lineWidth = now ? 3 : 1.5;
+    c.lineWidth = now ? 2.5 : 1;
     c.strokeRect(x - 2, y - 2, w + 4, BAR + 4);
   }
   if (i === state.selected) {
     c.strokeStyle = colours.focus;
-    c.lineWidth = 2;
+    c.lineWidth = 1.5;
     c.strokeRect(x - 4.5, y - 4.5, w + 9, BAR + 9);
   }
 }
 
 // drawLabels writes in the bars, or beside them where there is room. Those of
-// the violation come first.
+// the violation have rows of their own.
 function drawLabels(c, w, bars) {
   const rows = new Map();
   for (const b of bars) {
@@ -303,34 +329,52 @@ function drawLabels(c, w, bars) {
     rows.get(name).push(b);
   }
   for (const row of rows.values()) {
-    let taken = -Infinity; // by the label of a bar before
     row.forEach((b, n) => {
-      const guilty = blame.get(b.i)?.includes(state.violation);
-      const text = (guilty ? '#' + ops.id[b.i] + ' ' : '') + opText(b.i);
+      const text = opText(b.i);
       const left = Math.max(b.x, GUTTER);
-      const inside = b.x + b.w - left - 8;
-      c.font = guilty ? BOLD : FONT;
-      const short = fit(c, text, inside);
-      if (short && left > taken) {
-        label(c, b, short, left + 4, isUnknown(b.i) || ops.outcome[b.i] === 'failed');
+      const inside = fit(c, text, b.x + b.w - left - 8);
+      if (inside) {
+        label(c, b, inside, left + 4, isUnknown(b.i) || ops.outcome[b.i] === 'failed');
         return;
       }
-      const next = row.slice(n + 1).find((o) => !guilty || blame.get(o.i)?.includes(state.violation));
+      if (blame.get(b.i)?.includes(state.violation)) return;
       const start = b.x + b.w + 5;
-      const room = (next ? next.x - 6 : w - MARGIN) - start;
-      const beside = guilty ? fit(c, text, Math.min(Math.max(room, 30), 340)) : fit(c, text, room);
-      if (!beside || start < taken) return;
-      const width = c.measureText(beside).width;
-      if (guilty) {
-        c.fillStyle = colours.bg;
-        c.globalAlpha = 0.92;
-        c.fillRect(start - 1, b.y - 1, width + 4, BAR + 2);
-        c.globalAlpha = 1;
-      }
-      c.fillStyle = guilty ? colours.bad : colours.muted;
-      c.fillText(beside, start + 1, b.y + BAR / 2);
-      taken = start + width + 4;
+      const beside = fit(c, text, (row[n + 1]?.x ?? w - MARGIN) - 6 - start);
+      c.fillStyle = colours.muted;
+      if (beside) c.fillText(beside, start + 1, b.y + BAR / 2);
     });
+  }
+  drawCallouts(c, w, bars);
+}
+
+// drawCallouts names the operations of the violation below the bars of their
+// lane, each with a line to its bar.
+function drawCallouts(c, w, bars) {
+  const used = new Map(); // rows that are taken, by lane
+  c.font = BOLD;
+  c.lineWidth = 1;
+  for (const b of bars.toReversed()) {
+    if (!blame.get(b.i)?.includes(state.violation)) continue;
+    const row = used.get(b.lane) ?? 0;
+    if (row >= b.lane.callouts) continue;
+    used.set(b.lane, row + 1);
+    const text = fit(c, '#' + ops.id[b.i] + ' ' + opText(b.i), Math.min(560, w - GUTTER - MARGIN - 24));
+    const width = c.measureText(text).width;
+    const foot = Math.max(b.x, GUTTER) + Math.min(b.w, 6) / 2;
+    // The latest bar has the highest row, so that no line crosses a text.
+    const y = b.lane.y + PAD + (b.lane.bars + row) * STEP;
+    const x = foot + 8 + width < w - MARGIN ? foot + 8 : Math.max(GUTTER + 2, foot - width - 8);
+    c.strokeStyle = colours.bad;
+    c.beginPath();
+    c.moveTo(foot, b.y + BAR + 2);
+    c.lineTo(foot, y + BAR / 2);
+    c.lineTo(x > foot ? x - 2 : x + width + 2, y + BAR / 2);
+    c.stroke();
+    c.fillStyle = colours.bg;
+    c.fillRect(x - 1, y, width + 2, BAR);
+    c.fillStyle = colours.bad;
+    c.fillText(text, x, y + BAR / 2);
+    layout.hits.push({ x, y, w: width, h: BAR, op: b.i });
   }
   c.font = FONT;
 }
