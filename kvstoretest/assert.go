@@ -160,12 +160,11 @@ func (k *Kit) scene(kv Reader) string {
 		}
 		b.WriteByte('\n')
 	}
-	batches, err := k.cluster.ReadLog(k.cfg.topic, 0, 0)
+	log, err := k.readLog()
 	if err != nil {
 		fmt.Fprintf(&b, "    the log can't be read: %v", err)
 		return b.String()
 	}
-	log := logOf(batches)
 	if len(log) == 0 {
 		b.WriteString("    the log is empty")
 		return b.String()

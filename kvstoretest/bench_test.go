@@ -59,9 +59,8 @@ func oneTest(t testing.TB) {
 }
 
 // TestKitCostsLittle compares the kit with what any test on a fake broker has to
-// do: start one, produce a record and consume it. The best of several runs of
-// both is compared, so the speed of the machine does not matter. On an idle
-// machine the ratio is about 2.
+// do: start one, connect, and ask it ten times for something. The best of several
+// runs of both is compared, so the speed of the machine does not matter.
 func TestKitCostsLittle(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures")
@@ -81,18 +80,15 @@ func TestKitCostsLittle(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		cl, err := kgo.NewClient(
-			kgo.SeedBrokers(c.Seeds()...), kgo.Dialer(c.Dialer("yardstick")),
-			kgo.ConsumeTopics("kv"), kgo.DefaultProduceTopic("kv"), kgo.MetadataMinAge(10*time.Millisecond),
-		)
+		cl, err := kgo.NewClient(kgo.SeedBrokers(c.Seeds()...), kgo.Dialer(c.Dialer("yardstick")))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer cl.Close()
-		if err := cl.ProduceSync(t.Context(), kgo.StringRecord("v")).FirstErr(); err != nil {
-			t.Fatal(err)
-		}
-		for cl.PollFetches(t.Context()).NumRecords() == 0 {
+		for range 10 {
+			if err := cl.Ping(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 	kit := best(func() {
@@ -101,7 +97,7 @@ func TestKitCostsLittle(t *testing.T) {
 		f.end()
 	})
 	t.Logf("a test with the kit: %v, yardstick: %v, ratio %.1f", kit, yardstick, float64(kit)/float64(yardstick))
-	if kit > 6*yardstick {
-		t.Errorf("a test with the kit takes %v, want 6 times %v at most", kit, yardstick)
+	if kit > 10*yardstick {
+		t.Errorf("a test with the kit takes %v, want 10 times %v at most", kit, yardstick)
 	}
 }

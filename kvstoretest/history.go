@@ -139,12 +139,12 @@ func (h *history) compacted() error {
 	if err := h.noteAll(); err != nil {
 		return err
 	}
-	left, err := h.k.cluster.ReadLog(h.k.cfg.topic, 0, 0)
+	left, err := h.k.readLog()
 	if err != nil {
 		return err
 	}
 	there := map[int64]bool{}
-	for _, r := range logOf(left) {
+	for _, r := range left {
 		there[r.Offset] = true
 	}
 	if removed := h.forget(func(off int64) bool { return !there[off] }); len(removed) > 0 {

@@ -148,12 +148,32 @@ func (e Entries) String() string {
 // and its faults.
 func (k *Kit) Log() Log {
 	k.t.Helper()
-	batches, err := k.cluster.ReadLog(k.cfg.topic, 0, 0)
+	log, err := k.readLog()
 	if err != nil {
 		k.fatal("read the log: %v", err)
-		return nil
 	}
-	return logOf(batches)
+	return log
+}
+
+// readLog reads the log from its start. The batch that the log starts in is
+// there whole: what lies before the start is deleted all the same.
+func (k *Kit) readLog() (Log, error) {
+	info, err := k.cluster.Partition(k.cfg.topic, 0)
+	if err != nil {
+		return nil, err
+	}
+	batches, err := k.cluster.ReadLog(k.cfg.topic, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	log := slices.DeleteFunc(logOf(batches), func(r LogRecord) bool { return r.Offset < info.LogStartOffset })
+	for i := range log {
+		// The brokers aborted it when they lost the marker or crashed.
+		if log[i].Txn == TxnOpen && log[i].Offset < info.LastStableOffset {
+			log[i].Txn = TxnAborted
+		}
+	}
+	return log, nil
 }
 
 // Snapshot returns what the log as it is now gives to a reader of all of it.

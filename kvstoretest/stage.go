@@ -207,16 +207,16 @@ func (k *Kit) sameAsLog(ctx context.Context, kv Reader) bool {
 	if err != nil {
 		return false
 	}
-	batches, err := k.cluster.ReadLog(k.cfg.topic, 0, 0)
+	log, err := k.readLog()
 	if err != nil {
 		return false
 	}
-	if len(batches) > 0 {
+	if len(log) > 0 {
 		// Deleting records makes no client forget what it has read of them.
-		start := batches[0].FirstOffset
+		start := log[0].Offset
 		got = slices.DeleteFunc(got, func(e kvstore.Entry) bool { return e.Revision < start })
 	}
-	want := logOf(batches).Entries()
+	want := log.Entries()
 	return slices.EqualFunc(got, want, func(a, b kvstore.Entry) bool {
 		return string(a.Key) == string(b.Key) && string(a.Value) == string(b.Value) && a.Revision == b.Revision
 	})

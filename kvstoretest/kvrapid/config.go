@@ -1,0 +1,124 @@
+package kvrapid
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
+)
+
+// World is where the clients of a run connect to: a *kvstoretest.Kit, or real
+// brokers with a topic that is empty and belongs to the run.
+type World interface {
+	// Topic is the store's topic.
+	Topic() string
+	// ClientOptions connect a client of that name.
+	ClientOptions(name string) []kvstore.ClientOption
+	// Log reads the topic's log from its start to its end.
+	Log() kvstoretest.Log
+}
+
+var _ World = (*kvstoretest.Kit)(nil)
+
+// Config says what to check. The zero value checks kvstore itself, on
+// kvstore/memory, under faults.
+type Config struct {
+	// Kit are options of the kit that each run is made on. A kit has two
+	// brokers and a max.message.bytes of 64 KiB unless set here.
+	Kit []kvstoretest.Option
+
+	// World makes something else than a kit for each run. Faults, records of
+	// others and transactions are then left out.
+	World func(t testing.TB) World
+
+	// Storage makes the storage of each client. Default: memory.New.
+	Storage func(t testing.TB) kvstore.Storage
+
+	// Options are further options of each client.
+	Options []kvstore.ClientOption
+
+	// Wrap puts something around each client, which is then what is checked.
+	Wrap func(client *kvstore.Client) kvstoretest.Store
+
+	// Clients is how many clients are open at a time. Default: 2.
+	Clients int
+
+	// Keys and Values generate what is written. Keys must not be empty.
+	// Default: Keys() and Values().
+	Keys, Values *rapid.Generator[[]byte]
+
+	// NoFaults leaves the faults out.
+	NoFaults bool
+
+	// Patience is how long an operation may take while nothing stands in its
+	// way. Default: 30 s.
+	Patience time.Duration
+
+	// Impatience is how long an operation may take while a fault does, such
+	// as a stopped broker. Default: 20 ms.
+	Impatience time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Storage == nil {
+		c.Storage = func(testing.TB) kvstore.Storage { return memory.New() }
+	}
+	if c.Wrap == nil {
+		c.Wrap = func(client *kvstore.Client) kvstoretest.Store { return client }
+	}
+	if c.Clients <= 0 {
+		c.Clients = 2
+	}
+	if c.Keys == nil {
+		c.Keys = Keys()
+	}
+	if c.Values == nil {
+		c.Values = Values()
+	}
+	if c.Patience <= 0 {
+		c.Patience = 30 * time.Second
+	}
+	if c.Impatience <= 0 {
+		c.Impatience = 20 * time.Millisecond
+	}
+	if c.World == nil {
+		kit := append([]kvstoretest.Option{
+			kvstoretest.WithBrokers(2),
+			kvstoretest.WithTopicConfig(map[string]string{"max.message.bytes": "65536"}),
+		}, c.Kit...)
+		c.World = func(t testing.TB) World { return kvstoretest.New(t, kit...) }
+	}
+	return c
+}
+
+// Check checks that the store does what its documentation says, with random
+// operations on several clients, random faults, and a model of what has to come
+// out. A failure is reduced to a short sequence of operations, which the output
+// of the test lists together with the flag that repeats it.
+//
+// It works in a synctest bubble too, where faults cost no time. One bubble holds
+// the whole check:
+//
+//	synctest.Test(t, func(t *testing.T) { kvrapid.Check(t, kvrapid.Config{}) })
+//
+// The flags of rapid apply: -rapid.checks is the number of runs, -rapid.steps
+// that of operations in a run, -rapid.shrinktime how long a failure is reduced.
+// In a bubble that is simulated time, which passes quickly: give it hours.
+func Check(t testing.TB, cfg Config) {
+	t.Helper()
+	// rapid takes a *testing.T for one outside of a bubble.
+	rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) { Run(rt, cfg) })
+}
+
+// Run does one run of [Check], for rapid.MakeFuzz and for properties of your
+// own.
+func Run(t *rapid.T, cfg Config) {
+	t.Helper()
+	m := newMachine(t, cfg.withDefaults())
+	t.Repeat(m.actions())
+	m.finish(t)
+}

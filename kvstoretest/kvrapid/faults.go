@@ -1,0 +1,136 @@
+package kvrapid
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"pgregory.net/rapid"
+
+	"github.com/kvsim/kvsim/kvstoretest"
+)
+
+// FaultKind names a fault.
+type FaultKind string
+
+// The kinds of faults. The first group lasts and lets operations go on, the
+// second lasts and stands in their way, the third is done at once.
+const (
+	Lag           FaultKind = "lag"
+	Latency       FaultKind = "latency"
+	LoseAnswers   FaultKind = "lose-answers"
+	LoseRequests  FaultKind = "lose-requests"
+	FailBefore    FaultKind = "fail-before-append"
+	FailAfter     FaultKind = "fail-after-append"
+	PauseFetches  FaultKind = "pause-fetches"
+	BlackHole     FaultKind = "black-hole"
+	StopLeader    FaultKind = "stop-leader"
+	DropConns     FaultKind = "drop-connections"
+	Restart       FaultKind = "restart-brokers"
+	MoveLeader    FaultKind = "move-leader"
+	Compact       FaultKind = "compact"
+	LoseTail      FaultKind = "lose-tail"
+	DeleteRecords FaultKind = "delete-records"
+	RecreateTopic FaultKind = "recreate-topic"
+)
+
+// FaultKinds returns all kinds.
+func FaultKinds() []FaultKind {
+	return []FaultKind{
+		Lag, Latency, LoseAnswers, LoseRequests, FailBefore, FailAfter,
+		PauseFetches, BlackHole, StopLeader,
+		DropConns, Restart, MoveLeader, Compact, LoseTail, DeleteRecords, RecreateTopic,
+	}
+}
+
+// Blocks reports whether operations can't be done while the fault lasts.
+func (k FaultKind) Blocks() bool { return k == PauseFetches || k == BlackHole || k == StopLeader }
+
+// Fault is a fault to do to a kit.
+type Fault struct {
+	Kind FaultKind
+	// Client is the name of the one that is hit, "" for all. Not every kind
+	// is about clients.
+	Client string
+	// N is how often the fault bites, how many records are lost, or how many
+	// stay at the end of the log when records are deleted.
+	N int
+	// Delay is that of lag and latency.
+	Delay time.Duration
+}
+
+// String returns the fault with what its kind uses.
+func (f Fault) String() string {
+	s := string(f.Kind)
+	switch f.Kind {
+	case Lag, Latency:
+		s += " " + f.Delay.String()
+	case LoseAnswers, LoseRequests, FailBefore, FailAfter, LoseTail, DeleteRecords:
+		s += fmt.Sprintf(" %d", f.N)
+	default:
+	}
+	switch f.Kind {
+	case Lag, Latency, LoseAnswers, LoseRequests, PauseFetches, BlackHole, DropConns:
+		if f.Client != "" {
+			s += " of " + f.Client
+		}
+	default:
+	}
+	return s
+}
+
+// Faults generates faults of the given kinds, on the named clients and on all of
+// them.
+func Faults(kinds []FaultKind, clients ...string) *rapid.Generator[Fault] {
+	return rapid.Custom(func(t *rapid.T) Fault {
+		return Fault{
+			Kind:   rapid.SampledFrom(kinds).Draw(t, "kind"),
+			Client: rapid.SampledFrom(append([]string{""}, clients...)).Draw(t, "client"),
+			N:      rapid.IntRange(1, 3).Draw(t, "n"),
+			Delay:  time.Duration(rapid.IntRange(1, 10).Draw(t, "ms")) * time.Millisecond,
+		}
+	})
+}
+
+// Apply does the fault to a kit.
+func (f Fault) Apply(kit *kvstoretest.Kit) *kvstoretest.Fault {
+	var clients []string
+	if f.Client != "" {
+		clients = []string{f.Client}
+	}
+	switch f.Kind {
+	case Lag:
+		return kit.Lag(f.Delay, clients...)
+	case Latency:
+		return kit.Latency(f.Delay, clients...)
+	case LoseAnswers:
+		return kit.LoseAnswers(f.N, clients...)
+	case LoseRequests:
+		return kit.LoseRequests(f.N, clients...)
+	case FailBefore:
+		return kit.FailProduces(f.N, kerr.NotEnoughReplicas)
+	case FailAfter:
+		return kit.FailProducesAfterAppend(f.N)
+	case PauseFetches:
+		return kit.PauseFetches(clients...)
+	case BlackHole:
+		return kit.BlackHole(clients...)
+	case StopLeader:
+		return kit.StopBroker(kit.Leader())
+	case DropConns:
+		return kit.DropConnections(clients...)
+	case Restart:
+		return kit.RestartBrokers()
+	case MoveLeader:
+		return kit.MoveLeader((kit.Leader() + f.N) % len(kit.Brokers()))
+	case Compact:
+		return kit.Compact()
+	case LoseTail:
+		return kit.LoseTail(f.N)
+	case DeleteRecords:
+		return kit.DeleteRecords(max(0, kit.End()-int64(f.N)))
+	case RecreateTopic:
+		return kit.RecreateTopic()
+	}
+	panic(fmt.Sprintf("kvrapid: there is no fault %q", f.Kind))
+}
