@@ -40,12 +40,17 @@ func checkAssumptions(h *History) []*AssumptionError {
 
 const (
 	ruleSeq     = "each event has its own sequence number, and each list of events is in its order"
+	ruleNumbers = "sequence numbers are above 0, offsets and positions are not below 0, and all are at most 2^60"
 	ruleTime    = "time does not go back as sequence numbers grow"
 	ruleEnds    = "an operation returns after it was called, and a call has an id, a client and a kind"
 	ruleProcess = "each operation belongs to a process of its client that is open, and the newest one"
 	ruleValues  = "each write has a value id of its own, unless the id starts with ~"
 	ruleLog     = "the log tap tells each record once, in the order of offsets"
 )
+
+// mostNumber is the highest sequence number, offset or position, so that the
+// checks can add to it.
+const mostNumber = int64(1) << 60
 
 // stamps checks the sequence numbers and times of all events.
 func (a *assumptions) stamps(h *History) {
@@ -85,7 +90,11 @@ func (a *assumptions) stamps(h *History) {
 // times checks that stamps are unique and that time follows the sequence.
 func (a *assumptions) times(all []Stamp) {
 	bySeq := all
-	if highest := maxSeq(all); highest > 0 && highest <= int64(4*len(all)) {
+	highest := maxSeq(all)
+	if highest > mostNumber {
+		a.broken(ruleNumbers, highest, "there is an event %d", highest)
+	}
+	if highest > 0 && highest <= int64(4*len(all)) {
 		// Sequence numbers are dense: sort them by counting.
 		bySeq = make([]Stamp, highest+1)
 		for _, s := range all {
@@ -137,11 +146,16 @@ func (a *assumptions) operations(h *History) {
 			a.broken(ruleEnds, o.Call.Seq, "operation %d of kind %s by client %q", o.ID, o.Kind, o.Client)
 		case o.Outcome != Pending && o.Return.Seq <= o.Call.Seq:
 			a.broken(ruleEnds, o.Call.Seq, "%s returned at event %d", o, o.Return.Seq)
+		case badNumber(o.Revision) || badNumber(o.Position):
+			a.broken(ruleNumbers, o.Call.Seq, "%s has revision %d and position %d", o, o.Revision, o.Position)
 		case o.Outcome > Unknown:
 			a.broken(ruleEnds, o.Call.Seq, "operation %d has outcome %s", o.ID, o.Outcome)
 		}
 	}
 }
+
+// badNumber reports whether an offset is neither None nor one that can be.
+func badNumber(off int64) bool { return off < None || off > mostNumber }
 
 // processes checks that operations belong to the process that is alive.
 func (a *assumptions) processes(h *History) {
@@ -217,6 +231,10 @@ func (a *assumptions) log(h *History) {
 	ended := map[string]bool{}
 	for i := range h.Log {
 		l := &h.Log[i]
+		if l.Offset < 0 || l.Offset > mostNumber {
+			a.broken(ruleNumbers, l.Seq, "%s has offset %d", l.Kind, l.Offset)
+			continue
+		}
 		switch l.Kind {
 		case LogAppend:
 			if l.Offset < end {

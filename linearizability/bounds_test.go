@@ -2,6 +2,7 @@ package linearizability_test
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -145,5 +146,39 @@ func TestCheck_empty_history_is_no_pass(t *testing.T) {
 	v := lin.Check(&lin.History{}, lin.Options{})
 	if v.Status != lin.Inconclusive || len(v.Assumptions) != 1 {
 		t.Errorf("verdict of an empty history: %s", v)
+	}
+}
+
+func TestCheck_numbers_that_cannot_be_are_no_pass(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		spoil func(h *lin.History)
+	}{
+		{"sequence number too high", func(h *lin.History) { h.Ops[1].Return.Seq = 1 << 62 }},
+		{"sequence number 0", func(h *lin.History) { h.Ops[0].Call.Seq = 0 }},
+		{"sequence number twice", func(h *lin.History) { h.Ops[1].Return.Seq = h.Log[0].Seq }},
+		{"time goes back", func(h *lin.History) { h.Ops[1].Return.Time = 0 }},
+		{"return before the call", func(h *lin.History) { h.Ops[0].Call, h.Ops[0].Return = h.Ops[0].Return, h.Ops[0].Call }},
+		{"negative offset", func(h *lin.History) { h.Log[0].Offset = -2 }},
+		{"negative revision", func(h *lin.History) { h.Ops[0].Revision = -2 }},
+		{"position too high", func(h *lin.History) { h.Ops[1].Position = 1 << 62 }},
+		{"operation twice", func(h *lin.History) { h.Ops[1].ID = h.Ops[0].ID }},
+		{"no client", func(h *lin.History) { h.Ops[1].Client = "" }},
+		{"no such kind", func(h *lin.History) { h.Ops[1].Kind = 77 }},
+		{"no such outcome", func(h *lin.History) { h.Ops[1].Outcome = 77 }},
+		{"no such log event", func(h *lin.History) { h.Log[0].Kind = 77 }},
+		{"put without a value", func(h *lin.History) { h.Ops[0].Value = "" }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h, err := recordText([]string{"c1 put a v1 => ok @0 ^1", "c1 get a -> v1 @0 ^1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.spoil(h)
+			v := lin.Check(h, lin.Options{})
+			if err := v.Err(); v.Status != lin.HarnessFailure || !errors.Is(err, lin.ErrAssumption) {
+				t.Errorf("verdict: %s, want a harness failure with a broken assumption", v)
+			}
+		})
 	}
 }

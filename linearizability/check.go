@@ -28,7 +28,7 @@ type PorcupineOptions struct {
 	// Workers is how many pieces are judged at the same time, GOMAXPROCS if 0.
 	Workers int
 	// PieceOperations is the most operations of one key that are judged in
-	// one piece, 300 if 0.
+	// one piece, 300 if 0, and never more than 10,000.
 	PieceOperations int
 	// PieceUnknown is the most operations of unknown outcome in a piece, 10 if 0.
 	PieceUnknown int

@@ -8,6 +8,9 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
+// mostOperations bounds a piece so that its numbers fit the session's state.
+const mostOperations = 10_000
+
 func (o PorcupineOptions) withDefaults() PorcupineOptions {
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -15,6 +18,7 @@ func (o PorcupineOptions) withDefaults() PorcupineOptions {
 	if o.PieceOperations == 0 {
 		o.PieceOperations = 300
 	}
+	o.PieceOperations = min(o.PieceOperations, mostOperations)
 	if o.PieceUnknown == 0 {
 		o.PieceUnknown = 10
 	}
