@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -30,7 +29,7 @@ type side struct {
 	readLog func(ctx context.Context) ([]realkafka.Batch, error)
 	compact func(ctx context.Context) error
 	clients [2]*kvstore.Client
-	closing []func()
+	closing func() error
 }
 
 // sides makes a topic with the same settings on kfake and on real Kafka.
@@ -44,34 +43,21 @@ func sides(t testing.TB, ctx context.Context, k *realkafka.Kafka, fake *fakeclus
 	if err := fake.CreateTopic(fakecluster.Topic{Name: topic, Configs: configs}); err != nil {
 		t.Fatal(err)
 	}
-	real := &side{
+	kafka := &side{
 		name: "real", topic: topic,
 		kafka:   []kgo.Opt{kgo.SeedBrokers(k.Brokers()...)},
 		readLog: func(ctx context.Context) ([]realkafka.Batch, error) { return k.ReadLog(ctx, topic) },
-		compact: func(ctx context.Context) error {
-			if err := k.AlterTopic(ctx, topic, map[string]string{"min.compaction.lag.ms": "0"}); err != nil {
-				return err
-			}
-			return k.Compact(ctx, topic)
-		},
+		compact: func(ctx context.Context) error { return k.Compact(ctx, topic) },
 	}
-	real.closing = append(real.closing, func() {
-		if err := k.DeleteTopic(ctx, topic); err != nil {
-			t.Error(err)
-		}
-	})
+	kafka.closing = func() error { return k.DeleteTopic(ctx, topic) }
 	kfake := &side{
 		name: "kfake", topic: topic,
 		kafka:   []kgo.Opt{kgo.SeedBrokers(fake.Seeds()...), kgo.Dialer(fake.Dialer("c"))},
 		readLog: func(context.Context) ([]realkafka.Batch, error) { return fakeLog(fake, topic) },
 		compact: func(context.Context) error { return fake.Compact() },
 	}
-	kfake.closing = append(kfake.closing, func() {
-		if err := fake.DeleteTopic(topic); err != nil {
-			t.Error(err)
-		}
-	})
-	return []*side{kfake, real}
+	kfake.closing = func() error { return fake.DeleteTopic(topic) }
+	return []*side{kfake, kafka}
 }
 
 func startFake(t testing.TB) *fakecluster.Cluster {
@@ -108,21 +94,25 @@ func fakeLog(fake *fakecluster.Cluster, topic string) ([]realkafka.Batch, error)
 func (s *side) open(ctx context.Context, n int) error {
 	c, err := kvstore.NewClient(ctx, s.topic, memory.New(),
 		kvstore.WithKafkaOptions(append(s.kafka, kgo.ProducerBatchCompression(kgo.NoCompression()))...),
-		kvstore.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+		kvstore.WithLogger(slog.New(slog.DiscardHandler)))
 	if err == nil {
 		s.clients[n] = c
 	}
 	return err
 }
 
-func (s *side) close() {
-	for _, c := range s.clients {
-		if c != nil {
-			_ = c.Close()
+// closeAll closes clients and deletes the topics.
+func closeAll(t testing.TB, both []*side) {
+	t.Helper()
+	for _, s := range both {
+		for _, c := range s.clients {
+			if c != nil {
+				_ = c.Close()
+			}
 		}
-	}
-	for _, fn := range s.closing {
-		fn()
+		if err := s.closing(); err != nil {
+			t.Errorf("%s: %v", s.name, err)
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ func TestKfakeAndKafkaAgree(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		d := newDiff(t, rt, ctx, k, fake, fmt.Sprintf("%s-%d", prefix, rounds))
-		defer d.close()
+		defer closeAll(t, d.sides)
 		rt.Repeat(map[string]func(*rapid.T){
 			"put": d.put, "put2": d.put, "delete": d.delete, "batch": d.batch, "get": d.get, "range": d.show,
 			"sync": d.sync, "reopen": d.reopen, "produce": d.produce, "transaction": d.transaction,
@@ -79,12 +79,6 @@ func newDiff(t testing.TB, rt *rapid.T, ctx context.Context, k *realkafka.Kafka,
 		}
 	}
 	return d
-}
-
-func (d *diff) close() {
-	for _, s := range d.sides {
-		s.close()
-	}
 }
 
 // both does something on both sides and compares what came of it.

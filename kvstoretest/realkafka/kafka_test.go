@@ -57,7 +57,7 @@ func TestVersionComesFromTheBroker(t *testing.T) {
 
 func TestCompactReallyHappens(t *testing.T) {
 	k := realkafka.Start(t)
-	topic := k.Topic(nil)
+	topic := k.Topic(keepAll)
 	produce(t, k, topic, record("a", "1"), record("b", "1"), record("a", "2"))
 	produce(t, k, topic, record("b", "2"), kgo.KeySliceRecord([]byte("c"), nil))
 	if got, want := text(k.ReadLog(topic)), "0:a=1,1:b=1,2:a=2 3:b=2,4:c"; got != want {

@@ -51,7 +51,7 @@ func Run(m interface{ Run() int }) int {
 		if s.kafka == nil {
 			continue
 		}
-		fmt.Printf("realkafka: %d tests ran on %v\n", len(s.tests), s.kafka)
+		fmt.Fprintf(os.Stdout, "realkafka: %d tests ran on %v\n", len(s.tests), s.kafka)
 		if err := s.kafka.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, "realkafka:", err)
 			code = max(code, 1)

@@ -110,8 +110,6 @@ func (ws *writers) check() {
 
 func TestAcknowledgedWritesSurviveBrokerRestarts(t *testing.T) {
 	w := newWorld(t)
-	// Compaction must not take what is to be checked.
-	w.k.AlterTopic(w.topic, map[string]string{"min.compaction.lag.ms": "3600000"})
 	ws := startWriters(w, 3)
 	ws.more(50)
 	w.k.StopBroker(1)
@@ -125,7 +123,6 @@ func TestAcknowledgedWritesSurviveBrokerRestarts(t *testing.T) {
 
 func TestAcknowledgedWritesSurviveLeaderMoves(t *testing.T) {
 	w := newWorld(t, realkafka.WithBrokers(3))
-	w.k.AlterTopic(w.topic, map[string]string{"min.compaction.lag.ms": "3600000"})
 	ws := startWriters(w, 3)
 	for range 4 {
 		ws.more(20)
@@ -142,7 +139,8 @@ func TestAcknowledgedWritesSurviveLeaderMoves(t *testing.T) {
 }
 
 func TestReadersConvergeWhileTheLogIsCompacted(t *testing.T) {
-	w := newWorld(t)
+	k := realkafka.Start(t)
+	w := &world{t: t, k: k, topic: k.Topic(nil)} // compacted all the time
 	reader := w.open()
 	ws := startWriters(w, 2)
 	for range 2 {
@@ -246,9 +244,9 @@ func TestRecordsDeletedUnderALaggingReaderRebuild(t *testing.T) {
 // A follower that missed writes becomes the leader: what it missed is gone,
 // though it was acknowledged.
 func TestUncleanElectionRebuilds(t *testing.T) {
-	k := realkafka.Start(t, realkafka.WithBrokers(3), realkafka.Own())
+	k := realkafka.Start(t, realkafka.WithBrokers(3))
 	w := &world{t: t, k: k, topic: k.Topic(map[string]string{
-		"min.insync.replicas": "1", "unclean.leader.election.enable": "true",
+		"min.insync.replicas": "1", "unclean.leader.election.enable": "true", "min.compaction.lag.ms": "3600000",
 	})}
 	var hooks hookBook
 	c := w.open(hooks.options()...)

@@ -161,6 +161,7 @@ func TestClientsRaceToCreateTheTopic(t *testing.T) {
 				return
 			}
 			clients[i] = c
+			t.Cleanup(func() { _ = c.Close() })
 		})
 	}
 	wg.Wait()
@@ -168,7 +169,6 @@ func TestClientsRaceToCreateTheTopic(t *testing.T) {
 		if c == nil {
 			t.FailNow()
 		}
-		defer func() { _ = c.Close() }()
 		w.put(c, fmt.Sprintf("k%d", i), "1")
 	}
 	if err := clients[0].Sync(w.within(patience)); err != nil {

@@ -3,7 +3,6 @@ package realkafka_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -28,16 +27,20 @@ type world struct {
 	topic string
 }
 
+// keepAll lets the cleaner take nothing until Compact is called, so that a log
+// can be checked for what was written.
+var keepAll = map[string]string{"min.compaction.lag.ms": "3600000"}
+
 func newWorld(t *testing.T, opts ...realkafka.Option) *world {
 	t.Helper()
 	k := realkafka.Start(t, opts...)
-	return &world{t: t, k: k, topic: k.Topic(nil)}
+	return &world{t: t, k: k, topic: k.Topic(keepAll)}
 }
 
 func (w *world) options(more ...kvstore.ClientOption) []kvstore.ClientOption {
 	return append([]kvstore.ClientOption{
 		kvstore.WithBrokers(w.k.Brokers()...),
-		kvstore.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
+		kvstore.WithLogger(slog.New(slog.DiscardHandler)),
 	}, more...)
 }
 

@@ -181,7 +181,7 @@ func TestReadersSeeBatchesWhole(t *testing.T) {
 func TestSizeLimitIsTheBrokersOwn(t *testing.T) {
 	k := realkafka.Start(t)
 	const limit = 20_000
-	w := &world{t: t, k: k, topic: k.Topic(map[string]string{"max.message.bytes": fmt.Sprint(limit)})}
+	w := &world{t: t, k: k, topic: k.Topic(map[string]string{"max.message.bytes": fmt.Sprint(limit), "min.compaction.lag.ms": "3600000"})}
 	c := w.open(kvstore.WithKafkaOptions(kgo.ProducerBatchCompression(kgo.NoCompression())))
 	size := largestThatFits(t, func(n int) error { return c.Put(w.within(patience), []byte("k"), bytes.Repeat([]byte("v"), n)) })
 
@@ -227,7 +227,7 @@ func largestThatFits(t *testing.T, put func(int) error) int {
 func TestBatchSizeLimitIsExactAndWritesNothing(t *testing.T) {
 	k := realkafka.Start(t)
 	const limit = 30_000
-	w := &world{t: t, k: k, topic: k.Topic(map[string]string{"max.message.bytes": fmt.Sprint(limit)})}
+	w := &world{t: t, k: k, topic: k.Topic(map[string]string{"max.message.bytes": fmt.Sprint(limit), "min.compaction.lag.ms": "3600000"})}
 	c := w.open(kvstore.WithKafkaOptions(kgo.ProducerBatchCompression(kgo.NoCompression())))
 	batch := func(last int) error {
 		b := c.Batch()

@@ -163,3 +163,22 @@ func (k *Kafka) Offsets(ctx context.Context, topic string) (start, end int64, er
 	e, _ := ends.Lookup(topic, 0)
 	return s.Offset, e.Offset, nil
 }
+
+// setting returns the value of a topic's setting.
+func (k *Kafka) setting(ctx context.Context, topic, name string) (string, error) {
+	configs, err := k.admin.DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return "", err
+	}
+	for _, rc := range configs {
+		if rc.Err != nil {
+			return "", rc.Err
+		}
+		for _, c := range rc.Configs {
+			if c.Key == name {
+				return c.MaybeValue(), nil
+			}
+		}
+	}
+	return "", fmt.Errorf("the broker knows no setting %s", name)
+}
