@@ -24,6 +24,7 @@ type Client struct {
 	view    view
 	hooks   *hooks
 	tracker *tracker
+	recent  *recent
 	gate    *gate
 	health  *health
 	ends    *ends
@@ -81,6 +82,7 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		view:    newView(storage),
 		hooks:   &hooks{onSet: cfg.onSet, onDelete: cfg.onDelete, onError: cfg.onHookError, logger: cfg.logger},
 		tracker: newTracker(),
+		recent:  &recent{},
 		gate:    newGate(),
 		health:  newHealth(),
 		backoff: backoffSetting(cl),
@@ -141,7 +143,7 @@ func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLog, opened func()) {
 	decode, codec := decodeSettings(c.kafka)
 	t := &tail{
-		part: c.part, view: c.view, hooks: c.hooks, track: c.tracker, gate: c.gate, health: c.health,
+		part: c.part, view: c.view, hooks: c.hooks, track: c.tracker, recent: c.recent, gate: c.gate, health: c.health,
 		log: log, limits: fetchSettings(c.kafka), decode: decode, codec: codec, backoff: c.backoff,
 		opened: opened, report: cfg.onProgress, epoch: -1, checked: noLeader, rebuild: newOpening(),
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
@@ -135,6 +136,51 @@ func TestAcknowledgedWriteLostWithTheTailIsUnknown(t *testing.T) {
 		if !errors.Is(err, kvstore.ErrOutcomeUnknown) || !errors.Is(err, kvstore.ErrDataLoss) {
 			t.Errorf("Put whose record was lost with the tail = %v, want unknown because of ErrDataLoss", err)
 		}
+	})
+}
+
+// The client has read, in the log before the loss, other records at the offset
+// that its write gets in the log after it.
+func TestWriteAcknowledgedInAnotherLogIsNotTakenForVisible(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c, other := w.open("c"), w.kafka("other")
+		w.put(c, "first", "1")
+		held := w.cluster.Network().Stall(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.Produce)}})
+		result := make(chan error, 1)
+		go func() { result <- c.Put(w.within(time.Minute), []byte("k"), []byte("mine")) }()
+		if err := held.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10 {
+			w.produce(other, record("k", fmt.Sprint(i)))
+		}
+		w.eventually("the client has read them", func() bool { return c.Position() == 11 })
+		// Nothing tells the client of the loss, but the write gets through.
+		blind := w.cluster.Network().Stall(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.Fetch), int16(kmsg.ListOffsets), int16(kmsg.OffsetForLeaderEpoch)}})
+		if _, err := w.cluster.LoseTail(topic, 0, 3); err != nil {
+			t.Fatal(err)
+		}
+		held.Undo()
+		w.eventually("the write is in the log", func() bool { return w.end() == 4 })
+		time.Sleep(time.Second)
+		select {
+		case err := <-result:
+			if err == nil {
+				w.want(c, "k", "mine")
+			}
+			result <- err
+		default:
+		}
+		blind.Undo()
+		if err := <-result; err == nil {
+			w.want(c, "k", "mine")
+		} else if !errors.Is(err, kvstore.ErrOutcomeUnknown) || !errors.Is(err, kvstore.ErrDataLoss) {
+			t.Errorf("Put = %v, want unknown because of ErrDataLoss", err)
+		}
+		if err := c.Sync(w.within(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		w.want(c, "k", "mine")
 	})
 }
 

@@ -159,6 +159,7 @@ func newProducer(cfg *clientConfig, topic string, limit int, probe *produceProbe
 	opts = append(opts,
 		kgo.DefaultProduceTopic(topic),
 		kgo.ManualFlushing(),
+		kgo.ProducerLinger(0), // else it is chance whether the flush or the linger is first
 		kgo.ProducerBatchMaxBytes(int32(max(room, limit))),
 		kgo.MaxBufferedRecords(1<<30),
 		kgo.MaxBufferedBytes(0),

@@ -254,6 +254,39 @@ func (p *partition) epochEnd(ctx context.Context, epoch int32) (known int32, end
 	return known, end, err
 }
 
+// lostError says that the log no longer has what was read of it.
+type lostError struct {
+	end int64 // up to here at most it is the same
+	msg string
+}
+
+func (e *lostError) Error() string { return e.msg }
+func (e *lostError) Unwrap() error { return ErrDataLoss }
+
+// holds asks whether the log still has what was read up to pos, where the last
+// record was of the given leader epoch, -1 for none. If not it fails with a
+// *lostError. This is the check of KIP-320.
+func (p *partition) holds(ctx context.Context, pos int64, epoch int32) error {
+	if epoch >= 0 {
+		known, end, err := p.epochEnd(ctx, epoch)
+		switch {
+		case errors.Is(err, kerr.UnsupportedVersion):
+		case err != nil:
+			return err
+		case known >= 0 && (end < pos || known < epoch):
+			return &lostError{min(end, pos), fmt.Sprintf("%v: leader epoch %d ends at offset %d, this client had read up to %d", ErrDataLoss, known, end, pos)}
+		}
+	}
+	end, err := p.listOffset(ctx, atLatest)
+	if err != nil {
+		return err
+	}
+	if end < pos {
+		return &lostError{end, fmt.Sprintf("%v: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, pos)}
+	}
+	return nil
+}
+
 // fetchLimits are the knobs of a fetch, taken from the kgo options.
 type fetchLimits struct {
 	wait     time.Duration

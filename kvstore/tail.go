@@ -24,6 +24,7 @@ type tail struct {
 	view    view
 	hooks   *hooks
 	track   *tracker
+	recent  *recent
 	gate    *gate
 	health  *health
 	log     *repeatLog
@@ -148,24 +149,13 @@ func (t *tail) validate(ctx context.Context) error {
 	if err != nil || l == t.checked && doubts == t.doubts {
 		return err
 	}
-	if t.epoch >= 0 {
-		known, end, err := t.part.epochEnd(ctx, t.epoch)
-		switch {
-		case errors.Is(err, kerr.UnsupportedVersion):
-		case err != nil:
-			return err
-		case known >= 0 && (end < t.pos || known < t.epoch):
-			t.startOver(min(end, t.pos), fmt.Errorf("%w: leader epoch %d ends at offset %d, this client had read up to %d", ErrDataLoss, known, end, t.pos))
+	if err := t.part.holds(ctx, t.pos, t.epoch); err != nil {
+		var lost *lostError
+		if errors.As(err, &lost) {
+			t.startOver(lost.end, err)
 			return nil
 		}
-	}
-	end, err := t.part.listOffset(ctx, atLatest)
-	if err != nil {
 		return err
-	}
-	if end < t.pos {
-		t.startOver(end, fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, t.pos))
-		return nil
 	}
 	t.checked, t.doubts = l, doubts
 	return nil
@@ -266,7 +256,8 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 	if n := len(f.records); n > 0 {
 		t.epoch = f.records[n-1].LeaderEpoch
 	}
-	t.track.show(t.pos)
+	t.recent.add(t.sources(f.records))
+	t.track.show(t.pos, t.epoch)
 	if t.hooks.any() {
 		for _, r := range records {
 			t.hooks.call(r)
@@ -282,6 +273,16 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 		t.progress(false)
 	}
 	return nil
+}
+
+// sources says who wrote the last records of a fetch.
+func (t *tail) sources(records []*kgo.Record) []seen {
+	records = records[max(0, len(records)-recentRecords):]
+	out := make([]seen, len(records))
+	for i, r := range records {
+		out[i] = seen{offset: r.Offset, producer: r.ProducerID}
+	}
+	return out
 }
 
 // convert takes the store's records out of a fetch.

@@ -21,6 +21,7 @@ type tracker struct {
 	mu      sync.Mutex
 	applied int64
 	done    int64
+	epoch   int32 // leader epoch of the last record below applied, -1 for none
 	term    uint64
 	waiters waitHeap
 	cause   error // why the position may be held up; nil when nothing is known
@@ -35,7 +36,9 @@ type waiter struct {
 	ready  chan error // of capacity 1
 }
 
-func newTracker() *tracker { return &tracker{applied: -1, done: -1, died: make(chan struct{})} }
+func newTracker() *tracker {
+	return &tracker{applied: -1, done: -1, epoch: -1, died: make(chan struct{})}
+}
 
 // WaitError says how far a client had come when a context ended. It matches
 // the context's error and the last cause seen, with errors.Is.
@@ -138,10 +141,17 @@ func (t *tracker) waitErrorLocked(ctx context.Context, target int64) error {
 }
 
 // show makes records below applied count as readable.
-func (t *tracker) show(applied int64) {
+func (t *tracker) show(applied int64, epoch int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.applied = max(t.applied, applied)
+	t.applied, t.epoch = max(t.applied, applied), epoch
+}
+
+// read returns how far the log was read, and the leader epoch there.
+func (t *tracker) read() (applied int64, epoch int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.applied, t.epoch
 }
 
 // advance moves done (and applied, when it is behind) and releases whoever
@@ -180,7 +190,7 @@ func (t *tracker) rollback(pos int64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.term++
-	t.applied, t.done = pos, pos
+	t.applied, t.done, t.epoch = pos, pos, -1
 	t.releaseAll(err)
 }
 

@@ -3,6 +3,7 @@ package kvstore
 import (
 	"bytes"
 	"context"
+	"errors"
 )
 
 // Put stores a pair. It returns when this client's reads show it and the hooks
@@ -82,7 +83,28 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	if err := c.tracker.wait(ctx, res.revision+1, res.term); err != nil {
 		return fail(ErrOutcomeUnknown, err, res.revision)
 	}
+	if err := c.confirm(ctx, res); err != nil {
+		return fail(ErrOutcomeUnknown, err, -1)
+	}
 	return res.revision, nil
+}
+
+// confirm makes sure that the record which was applied at a write's revision is
+// the write's. Compaction may have removed it before this client came to it,
+// which is as good: then the log has to be the one that was read.
+func (c *Client) confirm(ctx context.Context, res written) error {
+	if c.recent.has(res.revision, res.producer) {
+		return nil
+	}
+	pos, epoch := c.tracker.read()
+	err := c.part.holds(ctx, pos, epoch)
+	if err == nil {
+		err = c.part.sameTopic(ctx)
+	}
+	if errors.Is(err, ErrDataLoss) {
+		c.part.suspect()
+	}
+	return err
 }
 
 // syncWrite ends a write that is in the log at an unknown offset: everything up

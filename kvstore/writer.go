@@ -59,6 +59,7 @@ type write struct {
 type written struct {
 	revision int64  // offset of the write's last record, -1 unknown
 	term     uint64 // the tracker's term when it was handed to Kafka
+	producer int64  // the id under which it was produced
 	outcome  error  // nil when acknowledged
 	cause    error
 }
@@ -241,10 +242,14 @@ func (w *writer) send(ctx context.Context, group []*write) {
 		}
 		return
 	}
+	producer := int64(-1)
+	if err == nil {
+		producer, _, _ = w.cl.ProducerID(ctx) // known by now, asks nobody
+	}
 	next := 0
 	for _, wr := range group {
 		next += len(wr.changes)
-		res := written{revision: -1, term: term}
+		res := written{revision: -1, term: term, producer: producer}
 		switch last := records[next-1]; {
 		case err != nil:
 			res.outcome, res.cause = w.outcome(err, tries, wr)

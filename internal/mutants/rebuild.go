@@ -36,11 +36,17 @@ func rebuildMutants() []Mutant {
 			Edits: []Edit{{tail, "	case t.pos < start:\n", "	case t.pos < start:\n		t.pos = start\n		t.track.advance(start)\n		return nil\n	case t.pos < start:\n"}},
 		},
 		{
+			Name: "another-log-not-noticed", Bug: "a write acknowledged in a log that lost its tail is taken for visible, because the client has passed its offset before",
+			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckWriteVisible, lin.CheckRevision, lin.CheckHooks, lin.CheckBarrier},
+			Edits: []Edit{{"kvstore/write.go", "	if err := c.confirm(ctx, res); err != nil {\n", "	if err := error(nil); err != nil {\n"}},
+		},
+		{
 			Name: "lost-tail-not-noticed", Bug: "a client that has read more than the log holds reads on from the end",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckPosition, lin.CheckReadYourWrites, lin.CheckOnePosition, lin.CheckHooks},
 			Edits: []Edit{
-				{tail, "		case known >= 0 && (end < t.pos || known < t.epoch):\n", "		case known >= 0 && (end < t.pos || known < t.epoch) && t.pos < 0:\n"},
-				{tail, "	if end < t.pos {\n", "	if end < t.pos {\n		t.pos = end\n	}\n	if end < t.pos {\n"},
+				{"kvstore/partition.go", "		case known >= 0 && (end < pos || known < epoch):\n", "		case known >= 0 && end < -1:\n"},
+				{"kvstore/partition.go", "	if end < pos {\n", "	if end < -1 {\n"},
+				{tail, "	case t.pos > end:\n", "	case t.pos > end:\n		t.pos = end\n		return nil\n	case t.pos > end:\n"},
 			},
 		},
 	}

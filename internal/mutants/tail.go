@@ -69,7 +69,7 @@ func tailMutants() []Mutant {
 		{
 			Name: "hooks-after-return", Bug: "a write returns before the hooks that it caused",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckHooks},
-			Edits: []Edit{{tail, "	t.track.show(t.pos)\n", "	t.track.advance(t.pos)\n"}},
+			Edits: []Edit{{tail, "	t.track.show(t.pos, t.epoch)\n", "	t.track.advance(t.pos)\n"}},
 		},
 		{
 			Name: "uncommitted-visible", Bug: "records of open and aborted transactions are read",

@@ -1,0 +1,63 @@
+package kvstore
+
+import "sync"
+
+// recent remembers which records were applied last, and whose they were. By it
+// a write tells its own record from another one at the same offset.
+//
+// Without it this history would be possible: a put is on its way; the log loses
+// its tail; the put is appended to the new log at offset 149 and acknowledged;
+// the client still reads the old log, has passed 149 there, and takes another
+// client's record for its own: the put returns, and a read does not show it.
+type recent struct {
+	mu   sync.Mutex
+	ring []seen // grows up to recentRecords
+	next int    // where the next one goes once the ring is full
+}
+
+type seen struct {
+	offset   int64
+	producer int64
+}
+
+// recentRecords is how many records are remembered: more than pass between an
+// acknowledgement and the moment that its writer looks.
+const recentRecords = 4096
+
+// reset forgets everything.
+func (r *recent) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ring, r.next = r.ring[:0], 0
+}
+
+// add remembers records that are about to become visible.
+func (r *recent) add(records []seen) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range records {
+		if len(r.ring) < recentRecords {
+			r.ring = append(r.ring, s)
+			continue
+		}
+		r.ring[r.next] = s
+		r.next = (r.next + 1) % recentRecords
+	}
+}
+
+// has reports whether the record at offset was applied and was the producer's.
+func (r *recent) has(offset, producer int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	// The latest are looked for most.
+	for i := range r.ring {
+		s := r.ring[(r.next+len(r.ring)-1-i)%len(r.ring)]
+		if s.offset == offset {
+			return s.producer == producer
+		}
+		if s.offset < offset {
+			return false
+		}
+	}
+	return false
+}
