@@ -235,8 +235,12 @@ func TestHookMayWriteThroughAnotherClient(t *testing.T) {
 			if string(k) != "cause" {
 				return
 			}
-			w.put(other, "through another", "1")
-			started.Go(func() { w.put(own, "by a goroutine", "1") })
+			started.Go(func() {
+				if err := own.Put(w.within(time.Minute), []byte("by a goroutine"), []byte("1")); err != nil {
+					t.Errorf("Put by a goroutine that the hook started = %v", err)
+				}
+			})
+			w.put(other, "through another", "1") // meanwhile the goroutine writes
 		}))
 		w.put(own, "cause", "1")
 		started.Wait()
