@@ -96,7 +96,7 @@ func defaults() sim.Plan {
 			Put: 30, Delete: 8, Batch: 8, Get: 30, Range: 8, BarrierGet: 5, BarrierRange: 2, Sync: 3, Wait: 6,
 		},
 		Phases: sim.Phases{
-			Before: 2 * time.Second, Faults: 24 * time.Second, After: 3 * time.Second,
+			Before: 2 * time.Second, Faults: 30 * time.Second, After: 3 * time.Second,
 			Converge: 2 * time.Minute, Patience: 20 * time.Second,
 		},
 		Floors: sim.Floors{Before: 10, During: 20, After: 10, Hits: 1},
