@@ -53,12 +53,12 @@ func (w *world) promptly(d time.Duration, op func(ctx context.Context) error) er
 func wantOutcome(t *testing.T, what string, err, want error) {
 	t.Helper()
 	for _, outcome := range []error{kvstore.ErrNotWritten, kvstore.ErrRefused, kvstore.ErrOutcomeUnknown} {
-		if got := errors.Is(err, outcome); got != (outcome == want) {
+		if got := errors.Is(err, outcome); got != errors.Is(want, outcome) {
 			t.Errorf("%s = %v; errors.Is(err, %q) = %v, want the outcome %q", what, err, outcome, got, want)
 		}
 	}
 	var we *kvstore.WriteError
-	if !errors.As(err, &we) || we.Outcome != want || we.Cause == nil {
+	if !errors.As(err, &we) || !errors.Is(we.Outcome, want) || we.Cause == nil {
 		t.Errorf("%s = %#v, want a WriteError with the outcome %q and a cause", what, we, want)
 	}
 }

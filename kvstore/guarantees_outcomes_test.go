@@ -177,37 +177,37 @@ func TestRefusedWriteSaysWhyAndIsNotInTheLog(t *testing.T) {
 	limited := slow(1)
 	limited.Topics[0].Configs["max.message.bytes"] = "2000"
 	big := random(3000)
-	denied := func(err *kerr.Error) func(*testing.T, *world) (*kvstore.Client, error) {
-		return func(t *testing.T, w *world) (*kvstore.Client, error) {
+	denied := func(err *kerr.Error) func(*testing.T, *world) error {
+		return func(t *testing.T, w *world) error {
 			c := w.open("c")
 			w.failProduces(err, 0)
-			return c, c.Put(t.Context(), []byte("k"), nil)
+			return c.Put(t.Context(), []byte("k"), nil)
 		}
 	}
 	for what, tc := range map[string]struct {
-		write func(*testing.T, *world) (*kvstore.Client, error)
+		write func(*testing.T, *world) error
 		want  error
 		says  string
 	}{
-		"nil key": {func(t *testing.T, w *world) (*kvstore.Client, error) {
+		"nil key": {func(t *testing.T, w *world) error {
 			c := w.open("c")
-			return c, c.Put(t.Context(), nil, []byte("v"))
+			return c.Put(t.Context(), nil, []byte("v"))
 		}, kvstore.ErrInvalidKey, "invalid key"},
-		"value too large": {func(t *testing.T, w *world) (*kvstore.Client, error) {
+		"value too large": {func(t *testing.T, w *world) error {
 			c := w.open("c")
-			return c, c.Put(t.Context(), []byte("k"), big)
+			return c.Put(t.Context(), []byte("k"), big)
 		}, kvstore.ErrValueTooLarge, "limit is 2000"},
-		"key too large": {func(t *testing.T, w *world) (*kvstore.Client, error) {
+		"key too large": {func(t *testing.T, w *world) error {
 			c := w.open("c")
-			return c, c.Delete(t.Context(), big)
+			return c.Delete(t.Context(), big)
 		}, kvstore.ErrValueTooLarge, "limit is 2000"},
-		"batch too large": {func(t *testing.T, w *world) (*kvstore.Client, error) {
+		"batch too large": {func(t *testing.T, w *world) error {
 			c := w.open("c")
-			return c, c.Batch().Put([]byte("k"), big[:1500]).Put([]byte("l"), big[1500:]).Execute(t.Context())
+			return c.Batch().Put([]byte("k"), big[:1500]).Put([]byte("l"), big[1500:]).Execute(t.Context())
 		}, kvstore.ErrBatchTooLarge, "limit is 2000"},
-		"read-only": {func(t *testing.T, w *world) (*kvstore.Client, error) {
+		"read-only": {func(t *testing.T, w *world) error {
 			c := w.open("c", kvstore.WithReadOnly())
-			return c, c.Put(t.Context(), []byte("k"), nil)
+			return c.Put(t.Context(), []byte("k"), nil)
 		}, kvstore.ErrReadOnly, "read-only"},
 		"no right to the topic":   {denied(kerr.TopicAuthorizationFailed), kerr.TopicAuthorizationFailed, "TOPIC_AUTHORIZATION_FAILED"},
 		"no right to the cluster": {denied(kerr.ClusterAuthorizationFailed), kerr.ClusterAuthorizationFailed, "CLUSTER_AUTHORIZATION_FAILED"},
@@ -217,7 +217,7 @@ func TestRefusedWriteSaysWhyAndIsNotInTheLog(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			inWorld(t, limited, func(t *testing.T, w *world) {
-				_, err := tc.write(t, w)
+				err := tc.write(t, w)
 				wantOutcome(t, what, err, kvstore.ErrRefused)
 				if !errors.Is(err, tc.want) {
 					t.Errorf("error = %v, want %v", err, tc.want)

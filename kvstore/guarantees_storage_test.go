@@ -1,6 +1,7 @@
 package kvstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -200,7 +201,7 @@ func TestBatchIsNeverHalfVisibleWhenTheStorageFailsInIt(t *testing.T) {
 				z, err = c.Get(ctx, []byte("z"))
 				return err
 			})
-			if err == nil && string(a) != string(z) {
+			if err == nil && !bytes.Equal(a, z) {
 				t.Fatalf("reads show a=%s z=%s, half of a batch", a, z)
 			}
 			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
@@ -232,7 +233,9 @@ func TestBatchIsNeverHalfVisibleWhenTheStorageFailsInIt(t *testing.T) {
 		case <-time.After(grace):
 			t.Error("Get did not return when the client was closed")
 		}
-		<-result
+		if err := <-result; !errors.Is(err, kvstore.ErrClientClosed) {
+			t.Errorf("Execute while the client closed = %v", err)
+		}
 	})
 }
 
