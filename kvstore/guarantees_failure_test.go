@@ -349,6 +349,7 @@ func TestCloseIsIdempotentConcurrentAndWaits(t *testing.T) {
 		puts := make(chan error, 3)
 		for range 3 {
 			go func() { puts <- c.Put(t.Context(), []byte("k"), []byte("v")) }()
+			time.Sleep(time.Millisecond) // the first is on its way, the others queue
 		}
 		waits := make(chan error, 2)
 		go func() { waits <- c.Sync(t.Context()) }()
