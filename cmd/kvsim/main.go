@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/kvsim/kvsim/internal/engine"
@@ -20,7 +21,7 @@ func main() {
 	engine.Serve(func(ctx context.Context, job world.Job) (*world.Result, error) {
 		return world.RunInFiles(ctx, job, world.Env{})
 	})
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The second key press ends the program at once.
 	context.AfterFunc(ctx, stop)
 	os.Exit(defaultCLI().main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

@@ -93,17 +93,19 @@ func (s *shrinkRun) shrink(ctx context.Context, c *capsule, p sim.Plan, stderr i
 		return nil, err
 	}
 	defer eng.Close()
-	end := s.cli.now().Add(s.length)
+	// A world that hangs must not outlast the budget.
+	limited, cancel := context.WithTimeout(ctx, s.length)
+	defer cancel()
 	fmt.Fprintf(stderr, "shrinking %s, kept is %s: %s\n", c.dir, c.result.Status, s.check)
 	return shrink.Shrink(ctx, p, shrink.Options{
 		Jobs: eng.Jobs(), Tries: s.tries,
-		Run: func(ctx context.Context, p sim.Plan) (*world.Result, error) {
-			return eng.Run(ctx, world.Job{Seed: p.Seed, Plan: p.String()})
+		Run: func(_ context.Context, p sim.Plan) (*world.Result, error) {
+			return eng.Run(limited, world.Job{Seed: p.Seed, Plan: p.String()})
 		},
 		Fails: func(r *world.Result) bool {
 			return r.Status == c.result.Status && failedFor(r, s.check)
 		},
-		Stop: func(runs int) bool { return runs >= s.runs || s.cli.now().After(end) },
+		Stop: func(runs int) bool { return runs >= s.runs || ctx.Err() == nil && limited.Err() != nil },
 		Progress: func(what string, p sim.Plan, runs int) {
 			fmt.Fprintf(stderr, "%6d runs: %-50s now %s\n", runs, what, sizeOf(p))
 		},

@@ -28,7 +28,8 @@ type Options struct {
 	// with fewer. 0 means DefaultTries.
 	Tries int
 	// Stop is asked between worlds, after so many of them, whether the budget is
-	// used up. Nil means that there is no end.
+	// used up, and when Run fails: the caller may end Run's context when it is.
+	// Nil means that there is no end.
 	Stop func(runs int) bool
 	// Progress is told about each step that made the plan smaller, from the
 	// goroutine that called Shrink. It may be nil.
@@ -160,6 +161,9 @@ func (s *shrinker) first(ctx context.Context, attempts []attempt) (*attempt, err
 		wg.Wait()
 		s.report.Runs += n
 		for i := range n {
+			if errs[i] != nil && s.opts.Stop != nil && s.report.Result != nil && s.opts.Stop(s.report.Runs) {
+				return nil, errBudget
+			}
 			if errs[i] != nil {
 				return nil, fmt.Errorf("shrink: %w", errs[i])
 			}
