@@ -63,7 +63,7 @@ func Check(h *History, opts Options) *Verdict {
 	}
 	j := newJudge(h, opts)
 	j.events = j.opEvents()
-	if h.Header.Tap == TapExact || len(h.Log) > 0 {
+	if h.Header.Tap != TapNone || len(h.Log) > 0 {
 		j.witness()
 	} else {
 		j.noWitness()

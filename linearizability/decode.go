@@ -102,7 +102,7 @@ func (d *decoder) header() error {
 	}
 	i := slices.Index(taps[:], d.in.Tap)
 	if i < 0 {
-		return fmt.Errorf(`"tap" is %q, want "exact" or "late"`, d.in.Tap)
+		return fmt.Errorf(`"tap" is %q, want "exact", "late" or "none"`, d.in.Tap)
 	}
 	d.h.Header.Tap = Tap(i)
 	return nil

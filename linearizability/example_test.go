@@ -66,7 +66,7 @@ func ExampleNewRecorder() {
 	get := rec.Begin(lin.Operation{Client: "c1", Process: 1, Kind: lin.OpGet, Key: "user/\x00"})
 	get.Value("v1").Revision(0).Position(1).OK()
 	// Output:
-	// {"kvsim_history":1,"tap":"late"}
+	// {"kvsim_history":1,"tap":"none"}
 	// {"seq":1,"t":1000000,"ev":"invoke","client":"c1","proc":1,"op":1,"call":"get","key":"user/%00"}
 	// {"seq":2,"t":2000000,"ev":"ok","client":"c1","proc":1,"op":1,"value":"v1","rev":0,"pos":1}
 }

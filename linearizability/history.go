@@ -6,16 +6,19 @@ import "time"
 type Tap uint8
 
 const (
+	// TapNone says that nothing of the log was noted. A history with this
+	// header that has log events all the same is taken for TapLate.
+	TapNone Tap = iota
 	// TapLate says that a record may be noted after clients have seen it
 	// (a tap that consumes the log as any other client, for example). When a
 	// record came to be is then bounded by the operation that wrote it.
-	TapLate Tap = iota
+	TapLate
 	// TapExact says that an append is noted before any client can see its effect: an
 	// acknowledgement, the record itself, or an end of the log beyond it.
 	TapExact
 )
 
-var taps = [...]string{TapLate: "late", TapExact: "exact"}
+var taps = [...]string{TapNone: "none", TapLate: "late", TapExact: "exact"}
 
 // String returns the name of the tap in the history format.
 func (t Tap) String() string { return enumName(taps[:], int(t)) }

@@ -40,7 +40,7 @@ func (j *judge) match() {
 		j.noteBatch(o)
 	}
 	j.x.sortBatches()
-	if j.h.Header.Tap == TapLate {
+	if j.h.Header.Tap != TapExact {
 		j.x.steps = j.lateSteps()
 	}
 }

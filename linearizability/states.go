@@ -60,7 +60,7 @@ func (j *judge) checkStates() {
 func (j *judge) compareState(check CheckID, snap *Snapshot) {
 	e := j.x.current(snap.Seq)
 	at := j.x.reach(e, snap.Seq).lso
-	if j.h.Header.Tap == TapLate {
+	if j.h.Header.Tap != TapExact {
 		e = int32(len(j.x.epochs) - 1)
 		at = j.x.epochs[e].end
 	}

@@ -235,7 +235,7 @@ func (s *sweeper) rebuilt(from, to int64) bool {
 // furthest returns the highest end that the log had until an event.
 func (s *sweeper) furthest(seq int64) int64 {
 	cur := s.x.current(seq)
-	if s.h.Header.Tap == TapLate {
+	if s.h.Header.Tap != TapExact {
 		cur = int32(len(s.x.epochs) - 1)
 		seq = int64(1) << 62
 	}
