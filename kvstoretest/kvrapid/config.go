@@ -107,7 +107,9 @@ func (c Config) withDefaults() Config {
 //
 // The flags of rapid apply: -rapid.checks is the number of runs, -rapid.steps
 // that of operations in a run, -rapid.shrinktime how long a failure is reduced.
-// In a bubble that is simulated time, which passes quickly: give it hours.
+// In a bubble that is simulated time, which passes at a pace of its own: with many
+// time-outs an hour is gone in a moment, and without any and without latency it
+// does not pass at all.
 func Check(t testing.TB, cfg Config) {
 	t.Helper()
 	// rapid takes a *testing.T for one outside of a bubble.

@@ -52,7 +52,11 @@ func (m *machine) acknowledged(t *rapid.T, c *client, call string, changes []Cha
 	for i, ch := range changes {
 		r, ok := m.model.record(first + int64(i))
 		if !ok || !says(r, ch) || r.Txn != kvstoretest.TxnNone || !isFresh(fresh, r.Offset) {
-			t.Fatalf("%s: %s = revision %d, but offset %d is not its %v: %v\n%s", c.name, call, revision, first+int64(i), ch, r, m.model.tail())
+			there := "nothing new"
+			if ok {
+				there = r.String()
+			}
+			t.Fatalf("%s: %s = revision %d, but offset %d is not its %v: it has %s\n%s", c.name, call, revision, first+int64(i), ch, there, m.model.tail())
 		}
 	}
 	if _, err := m.model.claim(others, nil); err != nil {
