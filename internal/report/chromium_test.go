@@ -32,8 +32,12 @@ type chromium struct {
 	// answers has the calls under way; complaints what pages complained about.
 	answers    map[int]chan message
 	complaints []string
-	loaded     chan struct{}
-	gone       chan struct{}
+	// inner has the sessions of frames in processes of their own, and frames
+	// gets each when it is loaded.
+	inner  map[string]bool
+	frames chan string
+	loaded chan struct{}
+	gone   chan struct{}
 }
 
 type message struct {
@@ -89,7 +93,7 @@ func startChromium(t *testing.T) *chromium {
 		t.Fatal(err)
 	}
 	_, _ = in.Close(), out.Close()
-	b := &chromium{to: to, answers: map[int]chan message{}, loaded: make(chan struct{}, 8), gone: make(chan struct{})}
+	b := &chromium{to: to, answers: map[int]chan message{}, inner: map[string]bool{}, frames: make(chan string, 64), loaded: make(chan struct{}, 8), gone: make(chan struct{})}
 	go b.read(from)
 	t.Cleanup(func() {
 		// The browser ends by itself when told, and so leaves no process.
@@ -148,14 +152,27 @@ func (b *chromium) take(m message) {
 			b.complain("request: " + r.Request.URL)
 		}
 	case "Page.loadEventFired":
-		b.loaded <- struct{}{}
+		b.mu.Lock()
+		inner := b.inner[m.Session]
+		b.mu.Unlock()
+		if inner {
+			b.frames <- m.Session
+		} else {
+			b.loaded <- struct{}{}
+		}
 	case "Target.attachedToTarget":
+		if m.Session == "" {
+			return // a tab, which was attached to by us
+		}
 		// A frame in a process of its own: listen to it too.
 		var a struct {
 			SessionID string `json:"sessionId"`
 		}
 		_ = json.Unmarshal(m.Params, &a)
-		for _, method := range []string{"Runtime.enable", "Log.enable", "Network.enable", "Runtime.runIfWaitingForDebugger"} {
+		b.mu.Lock()
+		b.inner[a.SessionID] = true
+		b.mu.Unlock()
+		for _, method := range []string{"Page.enable", "Runtime.enable", "Log.enable", "Network.enable", "Runtime.runIfWaitingForDebugger"} {
 			_, _ = b.send(a.SessionID, method, nil)
 		}
 	}
@@ -289,6 +306,19 @@ func (p *tab) await(expression string) {
 func (p *tab) drawn() {
 	p.t.Helper()
 	p.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))", nil)
+}
+
+// frame returns the frame that was made in the page, which is sandboxed and so
+// has a process of its own.
+func (p *tab) frame() *tab {
+	p.t.Helper()
+	select {
+	case session := <-p.b.frames:
+		return &tab{t: p.t, b: p.b, session: session}
+	case <-time.After(patience):
+		p.t.Fatal("no frame was loaded")
+		return nil
+	}
 }
 
 // press presses a key.
