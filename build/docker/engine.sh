@@ -23,6 +23,9 @@ die() {
 
 answers() { docker version --format '{{.Server.Version}}' 2>/dev/null; }
 
+# cleanup removes what an engine of ours left outside of the cache.
+cleanup() { rm -rf "$socket" /var/run/kvsim-docker; }
+
 install_engine() {
   command -v dockerd >/dev/null && command -v docker >/dev/null && command -v iptables >/dev/null && return
   command -v apt-get >/dev/null || die "dockerd is absent and so is apt-get: install a Docker engine and run again"
@@ -78,6 +81,7 @@ start() {
     fi
     say "dockerd $flags does not run here: $(grep -oE 'msg="[^"]*"|failed to .*|.*denied.*|.*not permitted.*' "$log" | tail -n 1)"
   done
+  cleanup
   die "no Docker engine can run on this machine, its log is $log"
 }
 
@@ -94,6 +98,7 @@ stop() {
     [ $SECONDS -lt $deadline ] || die "process $pid does not end"
     sleep 0.2
   done
+  cleanup
   say "stopped"
 }
 

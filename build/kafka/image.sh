@@ -69,7 +69,13 @@ make_rootfs() {
     apt-get update -qq
     download_packages || die "apt can't download Java 17 or later and the C library"
   fi
-  mkdir -p "$root"/{bin,etc,tmp,proc,sys,dev,mnt/shared/config,opt/kafka/libs,opt/kafka/config,etc/kafka/docker}
+  mkdir -p "$root"/{etc,tmp,proc,sys,dev,mnt/shared/config,opt/kafka/libs,opt/kafka/config,etc/kafka/docker}
+  # Packages may have their files under /lib or under /usr/lib.
+  local dir
+  for dir in bin lib lib64; do
+    mkdir -p "$root/usr/$dir"
+    ln -s "usr/$dir" "$root/$dir"
+  done
   chmod 1777 "$root/tmp" "$root/opt/kafka/config"
   local deb
   for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$root"; done
@@ -91,7 +97,7 @@ make_rootfs() {
   tar -C "$root" --owner=0 --group=0 --sort=name -cf "$work/rootfs.tar" .
 }
 
-archive=$cache/$inputs.tar
+archive=$cache/$version-$inputs.tar
 if [ -f "$archive" ]; then
   say "file system from the cache, $archive"
   mkdir "$work/context"
@@ -99,7 +105,7 @@ if [ -f "$archive" ]; then
 else
   make_rootfs
   mkdir -p "$cache" "$work/context"
-  find "$cache" -name '*.tar' -delete # of former inputs
+  find "$cache" -name "$version-*.tar" -delete # of former inputs
   cp "$work/rootfs.tar" "$archive.$$" && mv "$archive.$$" "$archive"
   mv "$work/rootfs.tar" "$work/context/"
 fi
@@ -110,4 +116,5 @@ docker build -q --label "kvsim.inputs=$inputs" --label "kvsim.kafka=$version" -t
   cat "$work/log" >&2
   die "docker build failed"
 }
+docker image prune -f --filter label=kvsim.inputs >/dev/null # what the image was before
 say "built $image, $(($(docker image inspect --format '{{.Size}}' "$image") / 1000000)) MB"
