@@ -14,7 +14,7 @@ const (
 	// there is stuck.
 	DefaultSimulatedLimit = 2 * time.Hour
 	// DefaultWallLimit is far above what a world takes, on a slow machine too.
-	DefaultWallLimit = 3 * time.Minute
+	DefaultWallLimit = time.Minute
 )
 
 // ErrEngine is what an error that no other world would escape is, by errors.Is:

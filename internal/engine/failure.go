@@ -54,6 +54,19 @@ func classifyPanic(line string) world.Reason {
 	return world.Reason{Name: reasonPanic, Text: line}
 }
 
+// tooLong says why a world may not have ended, from the goroutines it had then.
+func tooLong(limit time.Duration, output string) world.Reason {
+	why := "a goroutine computes for ever, or waits for something outside of the world"
+	for line := range strings.Lines(output) {
+		// A bubble's time does not go on while a goroutine waits for a mutex.
+		if strings.HasPrefix(line, "goroutine ") && strings.Contains(line, "Mutex.") && strings.Contains(line, "bubble") {
+			why = "a goroutine waits for a mutex, which stops simulated time, and its holder waits for time to pass"
+			break
+		}
+	}
+	return world.Reason{Name: reasonWall, Text: fmt.Sprintf("it did not end within %v of real time: %s", limit, why)}
+}
+
 // broken makes the result of a world that broke its process.
 func broken(seed uint64, wall time.Duration, r world.Reason, output string) *world.Result {
 	res := world.BrokenResult(seed, r.Name, r.Text, output)
@@ -62,7 +75,7 @@ func broken(seed uint64, wall time.Duration, r world.Reason, output string) *wor
 }
 
 // endBytes is how much of the beginning and of the end of an output is kept.
-const endBytes = 32 << 10
+const endBytes = 256 << 10
 
 // ends keeps the beginning and the end of what is written to it.
 type ends struct {

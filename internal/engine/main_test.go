@@ -49,8 +49,7 @@ func fakeWorld(ctx context.Context, job world.Job) (*world.Result, error) {
 		}()
 	case "deadlock":
 		<-make(chan int)
-	case "outside":
-		os.Stdin.Close()
+	case "mutex":
 		var mu sync.Mutex
 		mu.Lock()
 		mu.Lock()

@@ -119,11 +119,8 @@ func (v *Virtual) runOn(ctx context.Context, p *process, job world.Job) (*proces
 		result.Wall = wall
 		return p, result, nil
 	case errors.Is(err, errWall):
-		reason := world.Reason{
-			Name: reasonWall,
-			Text: fmt.Sprintf("it did not end within %v of real time: a goroutine computes for ever, or waits for something outside of the world", v.opts.WallLimit),
-		}
-		return nil, broken(job.Seed, wall, reason, p.output.String()), nil
+		output := p.output.String()
+		return nil, broken(job.Seed, wall, tooLong(v.opts.WallLimit, output), output), nil
 	case errors.Is(err, errGone):
 		output := p.output.String()
 		return nil, broken(job.Seed, wall, classify(output, p.cmd.ProcessState.String()), output), nil

@@ -116,7 +116,7 @@ func TestBrokenWorldIsReportedAndOthersGoOn(t *testing.T) {
 
 func TestWorldThatSpinsIsKilledWithItsGoroutines(t *testing.T) {
 	t.Parallel()
-	for _, plan := range []string{"spin", "outside"} {
+	for plan, why := range map[string]string{"spin": "computes for ever", "mutex": "waits for a mutex"} {
 		t.Run(plan, func(t *testing.T) {
 			t.Parallel()
 			// However slow the machine is, the world never ends by itself.
@@ -125,8 +125,8 @@ func TestWorldThatSpinsIsKilledWithItsGoroutines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := res.Reason(); res.Status != world.Broken || got.Name != reasonWall {
-				t.Errorf("status = %v, %+v; want %v, %s", res.Status, got, world.Broken, reasonWall)
+			if got := res.Reason(); res.Status != world.Broken || got.Name != reasonWall || !strings.Contains(got.Text, why) {
+				t.Errorf("status = %v, %+v; want %v, %s because it %s", res.Status, got, world.Broken, reasonWall, why)
 			}
 			if !strings.Contains(res.Output, "fakeWorld") {
 				t.Errorf("output has no goroutine of the world:\n%s", res.Output)
