@@ -219,12 +219,29 @@ func (d *draw) slowBroker() {
 	})
 }
 
+// compact compacts again and again, as often as not while clients open.
 func (d *draw) compact() {
-	d.add(sim.Compact{Every: d.between(100*ms, 900*ms), Span: d.span(1000*ms, 5000*ms)})
+	f := sim.Compact{Every: d.between(100*ms, 900*ms), Span: d.span(1000*ms, 5000*ms)}
+	if d.IntN(2) == 0 {
+		d.openDuring(f.From + f.Every)
+	}
+	d.add(f)
 }
 
+// openDuring lets clients begin to open a little before an instant, so that they
+// are in the middle of it then.
+func (d *draw) openDuring(at time.Duration) {
+	d.add(sim.Herd{Readers: 3 + d.IntN(6), Span: sim.Span{From: at - 3*ms}})
+}
+
+// transaction lets clients open, as often as not, when its marker is the end of
+// the log, or was a moment ago.
 func (d *draw) transaction() {
-	d.add(sim.Transaction{Records: 1 + d.IntN(5), End: [...]string{"commit", "abort"}[d.IntN(2)], Span: d.span(100*ms, 2500*ms)})
+	f := sim.Transaction{Records: 1 + d.IntN(5), End: [...]string{"commit", "abort"}[d.IntN(2)], Span: d.span(100*ms, 2500*ms)}
+	if d.IntN(2) == 0 {
+		d.openDuring(f.From + f.For + 5*ms)
+	}
+	d.add(f)
 }
 
 func (d *draw) loseTail() { d.add(sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}) }
@@ -240,6 +257,14 @@ func (d *draw) deleteRecords() {
 	d.add(f)
 }
 
-func (d *draw) recreate() { d.add(sim.Recreate{Span: d.once()}) }
+// recreate creates the topic anew, as often as not while clients open.
+func (d *draw) recreate() {
+	f := sim.Recreate{Span: d.once()}
+	f.From += 10 * ms
+	if d.IntN(2) == 0 {
+		d.openDuring(f.From)
+	}
+	d.add(f)
+}
 
 func (d *draw) keyless() { d.add(sim.Keyless{Records: 1 + d.IntN(3), Span: d.once()}) }

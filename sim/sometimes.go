@@ -26,7 +26,6 @@ const (
 	sometimesCompactionWrite    = "a compaction raced a write"
 	sometimesCompactionOpen     = "a compaction raced an opening"
 	sometimesCompactionLag      = "a compaction ran while a reader was behind"
-	sometimesCompactionWaited   = "a compaction waited for a reader to see a tombstone"
 	sometimesTombstoneGone      = "a tombstone was compacted away"
 	sometimesDeletedUnderReader = "records were deleted under a lagging reader"
 	sometimesTailLost           = "the log lost its tail"
@@ -42,7 +41,7 @@ var sometimesNames = []string{
 	sometimesUnknownInLog, sometimesUnknownNotInLog, sometimesNotWritten, sometimesGroupCommit,
 	sometimesHandedOver, sometimesStaleRead, sometimesBarrierWaited, sometimesEmptyValue,
 	sometimesRecreatedKey, sometimesCompactionRead, sometimesCompactionWrite, sometimesCompactionOpen,
-	sometimesCompactionLag, sometimesCompactionWaited, sometimesTombstoneGone, sometimesDeletedUnderReader,
+	sometimesCompactionLag, sometimesTombstoneGone, sometimesDeletedUnderReader,
 	sometimesTailLost, sometimesRebuilt, sometimesTxnHeld, sometimesTxnCommitted, sometimesTxnAborted,
 }
 
