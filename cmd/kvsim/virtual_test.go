@@ -91,7 +91,7 @@ var shrunk = regexp.MustCompile(`after      (\d+) clients? with (\d+) operations
 func TestOrderingBugShrinksToASmallPlanAndATest(t *testing.T) {
 	t.Parallel()
 	out := t.TempDir()
-	found := kvsim(t, testCLI("records-reordered"), "", "run", "--seed", "1..10", "--scenario", "lag", "--out", out)
+	found := kvsim(t, testCLI("records-reordered"), "", "run", "--seed", "1..10", "--scenario", "lag", "--clients", "3", "--ops", "60", "--out", out)
 	if found.code != exitViolation {
 		t.Fatalf("exit code = %d, want %d; stdout =\n%s", found.code, exitViolation, found.stdout)
 	}
