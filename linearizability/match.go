@@ -89,35 +89,48 @@ func (j *judge) reported(op int32, n int) int64 {
 	return o.Revision
 }
 
-// matchReported claims the records at the offsets that the operation reported.
+// matchReported claims the records at the offsets that the operation reported:
+// all of them from one epoch, if there is one that has them, since the offsets of
+// a tail that was lost are used again.
 func (j *judge) matchReported(op int32) {
 	if j.op(op).Outcome == Failed {
 		return
 	}
+	best, most := int32(0), 0
+	for e := range j.x.timeline {
+		found := 0
+		for n := range j.itemsOf(op) {
+			if j.find(op, n, int32(e)) >= 0 {
+				found++
+			}
+		}
+		if found > most {
+			best, most = int32(e), found
+		}
+	}
 	items := j.itemsOf(op)
 	for n := range items {
-		if off := j.reported(op, n); off != None && items[n].rec < 0 && items[n].class >= 0 {
-			j.claim(&items[n], j.find(op, items[n].class, off))
-		}
+		j.claim(&items[n], j.find(op, n, best))
 	}
 }
 
-// find returns a record of the class at the offset that the operation can have
-// written: one without a writer that was appended between the call and the
-// return, or -1.
-func (j *judge) find(op, class int32, off int64) int32 {
-	o := j.op(op)
-	for e := range j.x.timeline {
-		r := j.x.at(int32(e), off)
-		if r < 0 || !j.free(op, r) || j.x.records[r].class != class {
-			continue
-		}
-		if j.h.Header.Tap == TapExact && o.Outcome == OK && j.x.records[r].seq > o.Return.Seq && e+1 < len(j.x.timeline) {
-			continue // the offset was used again
-		}
-		return r
+// find returns the record at the offset that the operation reported for its item
+// n, if it can have written it and waits for one: a record without a writer,
+// appended between the call and the return. Else it returns -1.
+func (j *judge) find(op int32, n int, e int32) int32 {
+	it, off := &j.itemsOf(op)[n], j.reported(op, n)
+	if off == None || it.rec >= 0 || it.class < 0 {
+		return -1
 	}
-	return -1
+	r := j.x.at(e, off)
+	if r < 0 || !j.free(op, r) || j.x.records[r].class != it.class {
+		return -1
+	}
+	late := j.x.records[r].seq > j.op(op).Return.Seq && j.op(op).Outcome == OK
+	if late && j.h.Header.Tap == TapExact && len(j.x.epochs) > 1 {
+		return -1 // the offset was used again
+	}
+	return r
 }
 
 func (j *judge) free(op, r int32) bool {
@@ -139,6 +152,7 @@ func (j *judge) matchByValue(op int32) {
 	if j.op(op).Outcome == Failed {
 		return
 	}
+	exact := j.h.Header.Tap == TapExact
 	items := j.itemsOf(op)
 	for n := range items {
 		it := &items[n]
@@ -149,7 +163,7 @@ func (j *judge) matchByValue(op int32) {
 		best, rank := int32(-1), -1
 		for _, r := range j.x.written[it.class] {
 			fit := 0
-			if o := j.op(op); o.Outcome == OK && j.x.records[r].seq < o.Return.Seq {
+			if o := j.op(op); exact && o.Outcome == OK && j.x.records[r].seq < o.Return.Seq {
 				fit += 4
 			}
 			if j.x.records[r].off == off {

@@ -18,6 +18,9 @@ func (j *judge) unclaimed(r int32) {
 			return
 		}
 	}
+	if j.triedAgain(rec) {
+		return
+	}
 	if op, ok := j.writerOf(cls, rec.seq); ok {
 		switch j.op(op).Outcome {
 		case Failed:
@@ -38,6 +41,34 @@ func (j *judge) unclaimed(r int32) {
 		v.Evidence = append(v.Evidence, j.op(op).String())
 	}
 	j.violate(j.with(v, r))
+}
+
+// triedAgain reports whether a record of a shared value can be of an operation
+// that has another one, because one of the two was lost with the log's tail: no
+// timeline has more of them than there were writes.
+func (j *judge) triedAgain(rec *record) bool {
+	if len(j.x.epochs) == 1 {
+		return false
+	}
+	writes := 0
+	for _, n := range j.itemsOfClass(rec.class) {
+		if o := j.op(j.items[n].op); o.Outcome != Failed && o.Call.Seq < rec.seq {
+			writes++
+		}
+	}
+	for e := rec.born; e < min(rec.died, int32(len(j.x.epochs))); e++ {
+		records := 0
+		for _, r := range j.x.written[rec.class] {
+			other := &j.x.records[r]
+			if other.born <= e && e < other.died && other.seq <= rec.seq && !j.h.Log[other.event].Foreign {
+				records++
+			}
+		}
+		if records > writes {
+			return false
+		}
+	}
+	return true
 }
 
 // overlap reports whether two records were in the log at the same time. A write

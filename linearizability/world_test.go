@@ -57,6 +57,7 @@ type worldOp struct {
 	off    int64 // of the last record, -1 if not appended
 	epoch  int   // in which it was appended
 	lost   bool
+	again  bool // it was lost, and is sent again
 	target int64
 }
 
@@ -341,7 +342,7 @@ func (w *world) endWrite(o *worldOp) {
 		o.call.OK()
 	case !w.one(6):
 		return // it waits
-	case o.off < 0 && !o.lost && w.one(2):
+	case o.off < 0 && !o.lost && !o.again && w.one(2):
 		o.call.Failed(errors.New("refused"))
 	default:
 		if o.off < 0 {

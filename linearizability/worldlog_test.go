@@ -140,7 +140,13 @@ func (w *world) truncate(all bool) {
 	maps.DeleteFunc(w.batches, func(start, _ int64) bool { return start >= cut })
 	for _, c := range w.clients {
 		for _, o := range c.ops {
-			o.lost = o.lost || o.off >= cut
+			switch {
+			case o.off < cut:
+			case w.one(2):
+				o.off, o.again = -1, true
+			default:
+				o.lost = true
+			}
 		}
 	}
 	if all {

@@ -90,7 +90,9 @@ func (j *judge) checkAcked(op int32) {
 			j.judged(CheckRevision)
 		}
 		if it.rec < 0 {
-			j.lost(op, n)
+			if !j.takenByAnother(op, n) {
+				j.lost(op, n)
+			}
 			return
 		}
 		rec := &j.x.records[it.rec]
@@ -133,6 +135,19 @@ func (j *judge) checkVisible(op int32) {
 			o.call(), o.Client, o.Position, p.off-1)
 		j.violate(j.with(v, j.recordsOf(op)...))
 	}
+}
+
+// takenByAnother reports whether the record that the operation reported is there,
+// but was given to another one, because an offset that was used again has the
+// same shared value twice.
+func (j *judge) takenByAnother(op int32, n int) bool {
+	it, off := &j.itemsOf(op)[n], j.reported(op, n)
+	if len(j.x.epochs) == 1 || it.class < 0 || off == None || !shared(j.x.classes[it.class].value) {
+		return false
+	}
+	return slices.ContainsFunc(j.x.written[it.class], func(r int32) bool {
+		return j.x.records[r].off == off && j.x.records[r].seq > j.op(op).Call.Seq
+	})
 }
 
 func (j *judge) recordsOf(op int32) []int32 {
