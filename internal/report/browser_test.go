@@ -285,8 +285,6 @@ func inOrder(list []string, wanted ...string) bool {
 func TestBrowserShowsPorcupinesPicture(t *testing.T) {
 	b := startChromium(t)
 	p := b.open(t, save(t, report.Report{History: history(t, 300)}), "light", 1280, 1000)
-	p.eval("document.getElementById('picture').scrollIntoView()", nil)
-	p.await("document.querySelector('#picture iframe')")
 	frame := p.frame()
 	frame.want("String(document.querySelectorAll('.history-rect').length > 3)", "true")
 	// Boxes are as wide as their text if the text could be measured.
@@ -306,8 +304,6 @@ func TestBrowserTakesHostileTextForText(t *testing.T) {
 	p.press("0")
 	lane(p, "c1") // tooltips too
 	p.want("document.querySelector('h1').textContent", attacks[0])
-	p.eval("document.getElementById('picture').scrollIntoView()", nil)
-	p.await("document.querySelector('#picture iframe')")
 	frame := p.frame()
 	frame.want("String(document.querySelectorAll('.history-rect').length > 0)", "true")
 	// The picture shows states as HTML when the mouse is over an operation.

@@ -32,9 +32,7 @@ type chromium struct {
 	// answers has the calls under way; complaints what pages complained about.
 	answers    map[int]chan message
 	complaints []string
-	// inner has the sessions of frames in processes of their own, and frames
-	// gets each when it is loaded.
-	inner  map[string]bool
+	// frames gets the session of each frame that has a process of its own.
 	frames chan string
 	loaded chan struct{}
 	gone   chan struct{}
@@ -93,7 +91,7 @@ func startChromium(t *testing.T) *chromium {
 		t.Fatal(err)
 	}
 	_, _ = in.Close(), out.Close()
-	b := &chromium{to: to, answers: map[int]chan message{}, inner: map[string]bool{}, frames: make(chan string, 64), loaded: make(chan struct{}, 8), gone: make(chan struct{})}
+	b := &chromium{to: to, answers: map[int]chan message{}, frames: make(chan string, 64), loaded: make(chan struct{}, 8), gone: make(chan struct{})}
 	go b.read(from)
 	t.Cleanup(func() {
 		// The browser ends by itself when told, and so leaves no process.
@@ -152,14 +150,7 @@ func (b *chromium) take(m message) {
 			b.complain("request: " + r.Request.URL)
 		}
 	case "Page.loadEventFired":
-		b.mu.Lock()
-		inner := b.inner[m.Session]
-		b.mu.Unlock()
-		if inner {
-			b.frames <- m.Session
-		} else {
-			b.loaded <- struct{}{}
-		}
+		b.loaded <- struct{}{}
 	case "Target.attachedToTarget":
 		if m.Session == "" {
 			return // a tab, which was attached to by us
@@ -169,12 +160,10 @@ func (b *chromium) take(m message) {
 			SessionID string `json:"sessionId"`
 		}
 		_ = json.Unmarshal(m.Params, &a)
-		b.mu.Lock()
-		b.inner[a.SessionID] = true
-		b.mu.Unlock()
-		for _, method := range []string{"Page.enable", "Runtime.enable", "Log.enable", "Network.enable", "Runtime.runIfWaitingForDebugger"} {
+		for _, method := range []string{"Runtime.enable", "Log.enable", "Network.enable", "Runtime.runIfWaitingForDebugger"} {
 			_, _ = b.send(a.SessionID, method, nil)
 		}
+		b.frames <- a.SessionID
 	}
 }
 
@@ -308,15 +297,19 @@ func (p *tab) drawn() {
 	p.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))", nil)
 }
 
-// frame returns the frame that was made in the page, which is sandboxed and so
-// has a process of its own.
+// frame returns the frame of the picture, which is sandboxed and so has a
+// process of its own. It draws once it is in sight.
 func (p *tab) frame() *tab {
 	p.t.Helper()
+	p.await("document.querySelector('#picture iframe').dataset.loaded")
 	select {
 	case session := <-p.b.frames:
-		return &tab{t: p.t, b: p.b, session: session}
+		f := &tab{t: p.t, b: p.b, session: session}
+		p.eval("document.getElementById('picture').scrollIntoView()", nil)
+		f.await("document.querySelector('.history-rect')")
+		return f
 	case <-time.After(patience):
-		p.t.Fatal("no frame was loaded")
+		p.t.Fatal("no frame was made")
 		return nil
 	}
 }

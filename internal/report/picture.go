@@ -70,5 +70,21 @@ func draw(h *lin.History, key string) (page []byte, err error) {
 	if err := lin.VisualizeKey(&b, h, key, lin.Options{}); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
+	return drawInSight(b.Bytes()), nil
+}
+
+// drawInSight makes a picture wait until it is in sight. Browsers do not lay out
+// a frame that is not, and the picture measures its texts once, when it is drawn.
+func drawInSight(page []byte) []byte {
+	const drawing = "render(data)"
+	const waiting = `new IntersectionObserver((seen, watch) => {
+        if (!seen.some((s) => s.isIntersecting)) return
+        watch.disconnect()
+        ` + drawing + `
+      }).observe(document.documentElement)`
+	i := bytes.LastIndex(page, []byte(drawing))
+	if i < 0 {
+		return page
+	}
+	return slices.Concat(page[:i], []byte(waiting), page[i+len(drawing):])
 }

@@ -255,6 +255,7 @@ function showPicture(n) {
   const frame = document.createElement('iframe');
   frame.setAttribute('sandbox', 'allow-scripts');
   frame.title = 'porcupine\'s picture of key ' + data.pictures[n].key;
+  frame.addEventListener('load', () => { frame.dataset.loaded = 'true'; });
   frame.srcdoc = data.pictures[n].html;
   byId('picture').replaceChildren(frame);
   for (const b of document.querySelectorAll('[data-picture]')) b.setAttribute('aria-pressed', String(Number(b.dataset.picture) === n));
@@ -298,15 +299,7 @@ function start() {
   brushing(byId('overview'));
   lanesCanvas.addEventListener('pointermove', showTip);
   lanesCanvas.addEventListener('pointerleave', () => { tip.hidden = true; });
-  if (data.pictures?.length > 0) {
-    // Out of sight a frame is not laid out, and the picture would be wrong.
-    const watch = new IntersectionObserver((entries) => {
-      if (!entries.some((e) => e.isIntersecting)) return;
-      watch.disconnect();
-      if (!byId('picture').firstChild) showPicture(0);
-    });
-    watch.observe(byId('picture'));
-  }
+  if (data.pictures.length > 0) showPicture(0);
   if (location.hash) follow();
   listeners.push(() => { document.documentElement.dataset.ready = 'true'; });
 }
