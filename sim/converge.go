@@ -44,16 +44,16 @@ func (w *world) converge() error {
 	w.liveness = l
 	ctx, cancel := context.WithTimeoutCause(w.ctx, l.Deadline, errDeadline)
 	defer cancel()
-	steps := []struct {
-		what string
-		fn   func(context.Context, *slot) error
-	}{{"write", w.lastWrite}, {"read up to the end of the log", w.lastSync}}
-	for _, step := range steps {
-		w.stuck(slots, w.each(ctx, slots, step.fn), step.what)
-		if len(l.Stuck) > 0 || w.ctx.Err() != nil {
-			l.Took = time.Since(begin)
-			return context.Cause(w.ctx)
+	w.stuck(slots, w.each(ctx, slots, w.lastWrite), "write")
+	if len(l.Stuck) == 0 && w.ctx.Err() == nil {
+		if err := w.endInMarker(); err != nil {
+			return err
 		}
+		w.stuck(slots, w.each(ctx, slots, w.lastSync), "read up to the end of the log")
+	}
+	if len(l.Stuck) > 0 || w.ctx.Err() != nil {
+		l.Took = time.Since(begin)
+		return context.Cause(w.ctx)
 	}
 	if err := w.tap.sync(); err != nil {
 		return err
@@ -74,6 +74,19 @@ func (w *world) converge() error {
 		return err
 	}
 	return context.Cause(w.ctx)
+}
+
+// endInMarker makes an aborted transaction the end of the log. No record tells a
+// client that it has come there.
+func (w *world) endInMarker() error {
+	t, err := w.cluster.Begin(fmt.Sprintf("other-%d", w.foreigners.Add(1)))
+	if err != nil {
+		return err
+	}
+	if _, err := t.Append(topicName, 0, w.foreignRecords("end", 0, 1, true)...); err != nil {
+		return err
+	}
+	return t.Abort()
 }
 
 // stuck notes the clients that did not get through a step.

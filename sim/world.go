@@ -64,7 +64,7 @@ type world struct {
 	board   board
 	downs   downs
 
-	logMu         sync.Mutex // one change of the log by the harness at a time
+	logMu         turn // one change of the log by the harness at a time
 	cleaned       int64      // the log's end at the last compaction
 	troubles      troubles   // of storages
 	hookTroubles  troubles
@@ -89,7 +89,7 @@ func newWorld(ctx context.Context, p Plan, env Env, out io.Writer) (*world, erro
 	if env.Open == nil {
 		env.Open = DefaultOpen
 	}
-	w := &world{plan: p, env: env, logger: env.Logger, sometimes: newCounters(), downs: downs{all: map[int32]*down{}}}
+	w := &world{plan: p, env: env, logger: env.Logger, sometimes: newCounters(), downs: downs{all: map[int32]*down{}}, logMu: newTurn()}
 	if w.logger == nil {
 		w.logger = slog.New(slog.DiscardHandler)
 	}

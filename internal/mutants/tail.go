@@ -81,7 +81,7 @@ func tailMutants() []Mutant {
 		},
 		{
 			Name: "position-from-records", Bug: "the position is taken from the last record, so it stays behind a tail without any",
-			Scenario: "transactions", Checks: []lin.CheckID{lin.CheckOpen},
+			Scenario: "transactions", Checks: []lin.CheckID{lin.CheckOpen, "liveness"},
 			Edits: []Edit{
 				{tail, "	t.pos = f.next\n", "	if len(records) > 0 {\n		t.pos = records[len(records)-1].Revision + 1\n	} else {\n		sleep(ctx, 10*time.Millisecond)\n	}\n"},
 				{tail, "	if t.pos < f.stable {\n", "	if f.next < f.stable {\n"},
