@@ -54,19 +54,21 @@ var mutations = []mutation{
 		o := m.op(func(o *lin.Operation) bool {
 			return o.Kind == lin.OpPut && o.Outcome == lin.OK && unique(o.Value) && o.Revision != lin.None
 		})
-		if o != nil {
-			o.Revision++
+		if o == nil || m.tampered() {
+			return false // the offset may have been used twice
 		}
-		return o != nil
+		o.Revision++
+		return true
 	}},
 	{"get reports the next offset", []lin.CheckID{lin.CheckRevision}, func(m *mutant) bool {
 		o := m.op(func(o *lin.Operation) bool {
 			return o.Kind == lin.OpGet && o.Outcome == lin.OK && unique(o.Value) && o.Revision != lin.None
 		})
-		if o != nil {
-			o.Revision++
+		if o == nil || m.tampered() {
+			return false // the offset may have been used twice
 		}
-		return o != nil
+		o.Revision++
+		return true
 	}},
 	{"get of a value that nobody wrote", []lin.CheckID{lin.CheckReadFromLog}, func(m *mutant) bool {
 		o := m.op(func(o *lin.Operation) bool { return o.Kind == lin.OpGet && o.Outcome == lin.OK })
