@@ -36,8 +36,10 @@ func TestKafkaOptionsThatBreakAPromiseAreRefused(t *testing.T) {
 		"transactions":           {[]kgo.Opt{kgo.TransactionalID("t")}, []string{"kgo.TransactionalID", "transactions"}},
 		"group":                  {[]kgo.Opt{kgo.ConsumerGroup("g"), kgo.ConsumeTopics("x")}, []string{"kgo.ConsumerGroup"}},
 		"topics":                 {[]kgo.Opt{kgo.ConsumeTopics(topic)}, []string{"kgo.ConsumeTopics"}},
-		"partitions": {[]kgo.Opt{kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {1: kgo.NewOffset()}})},
-			[]string{"kgo.ConsumePartitions"}},
+		"partitions": {
+			[]kgo.Opt{kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {1: kgo.NewOffset()}})},
+			[]string{"kgo.ConsumePartitions"},
+		},
 		"regex": {[]kgo.Opt{kgo.ConsumeRegex()}, []string{"kgo.ConsumeRegex"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -64,9 +64,9 @@ type world struct {
 	board   board
 	downs   downs
 
-	logMu         turn // one change of the log by the harness at a time
-	cleaned       int64      // the log's end at the last compaction
-	troubles      troubles   // of storages
+	logMu         turn     // one change of the log by the harness at a time
+	cleaned       int64    // the log's end at the last compaction
+	troubles      troubles // of storages
 	hookTroubles  troubles
 	inflight      inflight
 	sometimes     *counters

@@ -72,8 +72,11 @@ func TestPageSaysEveryStatus(t *testing.T) {
 		wants []string
 	}{
 		{"held", report.Report{History: held.r.History()}, []string{"badge held", "Every guarantee that could be judged held."}},
-		{"inconclusive", report.Report{History: held.r.History(), Verdict: &lin.Verdict{Status: lin.Inconclusive, Undecided: []string{"too <i>small"}}, Notes: []string{"a floor & more"}},
-			[]string{"badge inconclusive", "Undecided: too &lt;i&gt;small", "a floor &amp; more"}},
+		{
+			"inconclusive",
+			report.Report{History: held.r.History(), Verdict: &lin.Verdict{Status: lin.Inconclusive, Undecided: []string{"too <i>small"}}, Notes: []string{"a floor & more"}},
+			[]string{"badge inconclusive", "Undecided: too &lt;i&gt;small", "a floor &amp; more"},
+		},
 		{"empty", report.Report{History: &lin.History{Torn: true}}, []string{"The stored history ended inside of a line"}},
 		{"disagreement", report.Report{History: held.r.History(), Verdict: disagreement}, []string{"badge harness-failure", "The two judges disagree", "held &lt;b&gt;", `data-picture="0"`}},
 	} {

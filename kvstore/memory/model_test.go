@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kvsim/kvsim/kvstore"
 	"pgregory.net/rapid"
+
+	"github.com/kvsim/kvsim/kvstore"
 )
 
 // model is what a storage should hold.
