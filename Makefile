@@ -29,7 +29,7 @@ EXAMPLES := $(patsubst %/go.mod,%,$(shell find examples -name go.mod 2>/dev/null
 MODULES  := . $(EXAMPLES)
 
 # What the gate runs, in this order.
-GATE := test lint test-wasm sim campaign test-race
+GATE := test lint test-wasm sim campaign test-race test-report
 
 ##@ Main jobs
 
@@ -63,6 +63,10 @@ test-race: ## Run all tests under the race detector, in random order (needs a C 
 test-wasm: ## Compile what must run in the exact engine, and its tests, for wasip1
 	GOOS=wasip1 GOARCH=wasm $(GO) build ./kvstore/... ./linearizability/...
 	GOOS=wasip1 GOARCH=wasm $(GO) vet ./kvstore/... ./linearizability/...
+
+.PHONY: test-report
+test-report: ## Run the tests of report.html, with those that need Chromium
+	KVSIM_REQUIRE_CHROMIUM=1 $(GO) test -count=1 -timeout=$(TEST_TIMEOUT) $(TESTFLAGS) ./internal/report/...
 
 .PHONY: campaign
 campaign: ## Run many seeds (CAMPAIGN="--for 10m --scenario everything")
