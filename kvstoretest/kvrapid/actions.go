@@ -77,7 +77,7 @@ func (m *machine) foreign(t *rapid.T) {
 func (m *machine) transaction(t *rapid.T) {
 	changes := m.foreignChanges(t)
 	c := m.pick(t)
-	key := m.cfg.Keys.Draw(t, "key")
+	key := drawBytes(t, m.cfg.Keys, "key")
 	m.learn(t)
 	txn := m.kit.Begin()
 	txn.Append(changesToRecords(changes)...)

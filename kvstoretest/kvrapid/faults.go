@@ -79,6 +79,9 @@ func (f Fault) String() string {
 	return s
 }
 
+// GoString returns what String does: rapid lists with it what was drawn.
+func (f Fault) GoString() string { return f.String() }
+
 // Faults generates faults of the given kinds, on the named clients and on all of
 // them.
 func Faults(kinds []FaultKind, clients ...string) *rapid.Generator[Fault] {

@@ -45,13 +45,16 @@ func (c Change) String() string {
 	return fmt.Sprintf("put(%q, %s)", c.Key, show(c.Value))
 }
 
+// GoString returns what String does: rapid lists with it what was drawn.
+func (c Change) GoString() string { return c.String() }
+
 // Batches generates the changes of a batch, none to six. The same key may be in
 // one more than once.
 func Batches(keys, values *rapid.Generator[[]byte]) *rapid.Generator[[]Change] {
 	change := rapid.Custom(func(t *rapid.T) Change {
-		c := Change{Key: keys.Draw(t, "key"), Delete: rapid.IntRange(0, 3).Draw(t, "delete") == 0}
+		c := Change{Key: drawBytes(t, keys, "key"), Delete: rapid.IntRange(0, 3).Draw(t, "delete") == 0}
 		if !c.Delete {
-			c.Value = values.Draw(t, "value")
+			c.Value = drawBytes(t, values, "value")
 		}
 		return c
 	})
@@ -75,6 +78,9 @@ func (r RangeQuery) String() string {
 	return fmt.Sprintf("[%s, %s) limit %d", bound(r.Constraint.Start), bound(r.Constraint.End), r.Limit)
 }
 
+// GoString returns what String does.
+func (r RangeQuery) GoString() string { return r.String() }
+
 // Ranges generates range queries: all keys, prefixes, two bounds in any order,
 // an open or an empty bound; with and without a limit.
 func Ranges(keys *rapid.Generator[[]byte]) *rapid.Generator[RangeQuery] {
@@ -83,17 +89,28 @@ func Ranges(keys *rapid.Generator[[]byte]) *rapid.Generator[RangeQuery] {
 		switch rapid.IntRange(0, 4).Draw(t, "kind of range") {
 		case 0:
 		case 1:
-			r.Constraint = kvstore.Prefix(string(keys.Draw(t, "prefix")))
+			r.Constraint = kvstore.Prefix(string(drawBytes(t, keys, "prefix")))
 		case 2:
-			r.Constraint.Start = keys.Draw(t, "start")
+			r.Constraint.Start = drawBytes(t, keys, "start")
 		case 3:
-			r.Constraint.Start, r.Constraint.End = keys.Draw(t, "start"), keys.Draw(t, "end")
+			r.Constraint.Start, r.Constraint.End = drawBytes(t, keys, "start"), drawBytes(t, keys, "end")
 		case 4:
 			r.Constraint.End = append([]byte{}, rapid.OneOf(keys, rapid.Just([]byte{})).Draw(t, "end")...)
 		}
 		r.Limit = rapid.IntRange(-1, 4).Draw(t, "limit")
 		return r
 	})
+}
+
+// shown is a key or a value that rapid lists as text.
+type shown []byte
+
+// GoString returns the bytes as text, cut when they are many.
+func (s shown) GoString() string { return show(s) }
+
+// drawBytes draws bytes so that they are listed as text.
+func drawBytes(t *rapid.T, g *rapid.Generator[[]byte], label string) []byte {
+	return rapid.Map(g, func(b []byte) shown { return b }).Draw(t, label)
 }
 
 // show prints a value, cut when it is long.

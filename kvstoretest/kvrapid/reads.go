@@ -40,7 +40,7 @@ func (m *machine) read(t *rapid.T, c *client, call string, do func(ctx context.C
 
 func (m *machine) get(t *rapid.T) {
 	c := m.pick(t)
-	m.getKey(t, c, m.cfg.Keys.Draw(t, "key"))
+	m.getKey(t, c, drawBytes(t, m.cfg.Keys, "key"))
 }
 
 func (m *machine) getKey(t *rapid.T, c *client, key []byte) {
@@ -78,7 +78,7 @@ func (m *machine) lateRead(t *rapid.T) {
 	c := m.pick(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	key := m.cfg.Keys.Draw(t, "key")
+	key := drawBytes(t, m.cfg.Keys, "key")
 	if _, err := c.store.GetEntry(ctx, key); !errors.Is(err, context.Canceled) {
 		t.Fatalf("%s: GetEntry(%q) with a context that has ended = %v, want context.Canceled", c.name, key, err)
 	}
@@ -94,7 +94,7 @@ func (m *machine) lateRead(t *rapid.T) {
 // barrier does a Sync and then a read.
 func (m *machine) barrier(t *rapid.T) {
 	c := m.pick(t)
-	key := m.cfg.Keys.Draw(t, "key")
+	key := drawBytes(t, m.cfg.Keys, "key")
 	m.step(t, func() error { return m.sync(t, c) })
 	m.getKey(t, c, key)
 }

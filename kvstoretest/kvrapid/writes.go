@@ -120,7 +120,7 @@ func (m *machine) refused(t *rapid.T, c *client, call string, want error, do fun
 
 func (m *machine) put(t *rapid.T) {
 	c := m.pick(t)
-	ch := Change{Key: m.cfg.Keys.Draw(t, "key"), Value: m.cfg.Values.Draw(t, "value")}
+	ch := Change{Key: drawBytes(t, m.cfg.Keys, "key"), Value: drawBytes(t, m.cfg.Values, "value")}
 	m.write(t, c, ch.String(), []Change{ch}, func(ctx context.Context) (int64, error) {
 		return c.store.PutRevision(ctx, ch.Key, ch.Value)
 	})
@@ -128,7 +128,7 @@ func (m *machine) put(t *rapid.T) {
 
 func (m *machine) delete(t *rapid.T) {
 	c := m.pick(t)
-	ch := Change{Key: m.cfg.Keys.Draw(t, "key"), Delete: true}
+	ch := Change{Key: drawBytes(t, m.cfg.Keys, "key"), Delete: true}
 	m.write(t, c, ch.String(), []Change{ch}, func(ctx context.Context) (int64, error) {
 		return c.store.DeleteRevision(ctx, ch.Key)
 	})
@@ -155,7 +155,7 @@ func (m *machine) badWrite(t *rapid.T) {
 	if m.blocked {
 		t.Skip("a size may have to be asked for")
 	}
-	value := m.cfg.Values.Draw(t, "value")
+	value := drawBytes(t, m.cfg.Values, "value")
 	switch kind := rapid.SampledFrom([]string{"no key", "no key to delete", "no key in a batch", "too large"}).Draw(t, "mistake"); kind {
 	case "no key":
 		m.refused(t, c, "put without a key", kvstore.ErrInvalidKey, func(ctx context.Context) error {
@@ -182,7 +182,7 @@ func (m *machine) badWrite(t *rapid.T) {
 // lateWrite does a write whose context is over.
 func (m *machine) lateWrite(t *rapid.T) {
 	c := m.pick(t)
-	ch := Change{Key: m.cfg.Keys.Draw(t, "key"), Value: m.cfg.Values.Draw(t, "value")}
+	ch := Change{Key: drawBytes(t, m.cfg.Keys, "key"), Value: drawBytes(t, m.cfg.Values, "value")}
 	m.learn(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -1,0 +1,75 @@
+// Package kvstoretest gives a test a running Kafka cluster with a kvstore on it,
+// and everything that can go wrong with one.
+//
+//	func TestTheme(t *testing.T) {
+//		kv := kvstoretest.NewStore(t)
+//		...
+//	}
+//
+// The cluster is a fake one in the memory of the test: it starts in less than a
+// millisecond, belongs to that test alone and ends with it. It works in real time
+// and inside a testing/synctest bubble, where the whole world runs in simulated
+// time and a test of a day takes milliseconds.
+//
+// # A kit
+//
+// [New] returns a [Kit]. A test opens clients on it by name, or gives the options
+// of [Kit.ClientOptions] to the program under test:
+//
+//	kit := kvstoretest.New(t, kvstoretest.WithBrokers(3))
+//	kv := kit.Open("app")                      // closed when the test ends
+//	app, err := server.Start(ctx, kit.Topic(), kit.ClientOptions("server")...)
+//
+// [Kit.Seed], [Kit.Append] and [Kit.Begin] write past all clients: keys, records
+// of other programs, records without a key, batches that can't be decoded,
+// transactions. [Kit.Log] and [Kit.Snapshot] read the log back, [Kit.CaughtUp]
+// waits until a client shows it.
+//
+// # Faults
+//
+// Each fault is one call. It lasts until the [Fault] that it returns is undone,
+// or until the test ends; Hits says how often it has bitten, and Wait waits for
+// that, so that no test has to sleep:
+//
+//	pause := kit.PauseFetches("app")
+//	...
+//	pause.Wait(1) // a record is held up now
+//	pause.Undo()
+//
+//	reading        Lag PauseFetches
+//	network        Latency BlackHole DropConnections
+//	writing        FailProduces FailProducesAfterAppend LoseRequests LoseAnswers
+//	brokers        StopBroker RestartBrokers MoveLeader
+//	the log        Compact DeleteRecords LoseTail RecreateTopic
+//
+// # Failures
+//
+// [Kit.WantValue] and its siblings check what a client shows now. A message gives
+// what was got and wanted, with the revision, the client's position, the last
+// records of the log and the faults that are active:
+//
+//	Get("theme") = "light" (revision 0), want "dark"
+//	    client "reader" at position 1, live
+//	    the last 2 of 2 records of the log:
+//	        offset 0  "theme" = "light"
+//	        offset 1  "theme" = "dark" (not applied yet)
+//	    fault: fetches paused of client "reader", 1 hits
+//
+// What clients and brokers logged is attached to tests that fail. Using the kit
+// wrongly fails the test with a message that says what to do.
+//
+// # Histories
+//
+// [Kit.Record] wraps a client so that everything that is done with it is
+// recorded, from as many goroutines as the test has. [Kit.CheckHistory], in the
+// last line of the test, has it all judged by package linearizability: whether
+// each acknowledged write is in the log once, reads are states of the log, nobody
+// misses its own writes or goes back in time, and so on.
+//
+// # Parts of your own
+//
+// [TestStorage] and [TestSerde] check a storage and a serde of your own against
+// the rules of their interfaces. The package kvrapid below this one checks the
+// whole store with random operations and faults, and realkafka runs tests on real
+// brokers; they are packages of their own because of what they link.
+package kvstoretest
