@@ -210,7 +210,8 @@ func TestOperationsInTheModel(t *testing.T) {
 
 func TestPageIsTheSameEachTime(t *testing.T) {
 	h := history(t, 300)
-	if write(t, report.Report{History: h}) != write(t, report.Report{History: h}) {
+	first, second := write(t, report.Report{History: h}), write(t, report.Report{History: h})
+	if first != second {
 		t.Error("two pages of one history differ")
 	}
 }

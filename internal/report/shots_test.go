@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/kvsim/kvsim/internal/report"
@@ -12,12 +13,13 @@ import (
 
 // TestScreenshots makes pictures of a history of your choice, to look at:
 //
-//	KVSIM_REPORT_SHOTS=history.jsonl,directory go test ./internal/report -run Screenshots
+//	KVSIM_REPORT_SHOTS=history.jsonl,directory,violation-3 go test ./internal/report -run Screenshots
 func TestScreenshots(t *testing.T) {
-	name, dir, ok := bytesCut(os.Getenv("KVSIM_REPORT_SHOTS"))
-	if !ok {
+	args := strings.Split(os.Getenv("KVSIM_REPORT_SHOTS"), ",")
+	if len(args) < 2 {
 		t.Skip("KVSIM_REPORT_SHOTS=HISTORY,DIRECTORY is not set")
 	}
+	name, dir := args[0], args[1]
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +42,11 @@ func TestScreenshots(t *testing.T) {
 	b := startChromium(t)
 	for _, scheme := range []string{"light", "dark"} {
 		p := b.open(t, file, scheme, 1440, 1400)
+		if len(args) > 2 {
+			p.eval("location.hash = '#"+args[2]+"'", nil)
+		}
+		p.drawn()
+		p.eval("window.scrollTo(0, 0)", nil)
 		p.drawn()
 		p.screenshot(filepath.Join(dir, scheme+".png"))
 		// Frames load later.
@@ -48,11 +55,10 @@ func TestScreenshots(t *testing.T) {
 			p.drawn()
 			p.screenshot(filepath.Join(dir, scheme+"-"+id+".png"))
 		}
+		p.press("0")
+		p.eval("document.getElementById('tools').scrollIntoView()", nil)
+		p.drawn()
+		p.screenshot(filepath.Join(dir, scheme+"-all.png"))
 	}
 	b.quiet(t)
-}
-
-func bytesCut(s string) (string, string, bool) {
-	a, b, ok := bytes.Cut([]byte(s), []byte(","))
-	return string(a), string(b), ok
 }

@@ -98,6 +98,7 @@ function clipped(c, w, h, draw, top = 0) {
 
 // fit shortens a text to a width.
 function fit(c, text, width) {
+  if (width < 20) return '';
   if (c.measureText(text).width <= width) return text;
   const each = c.measureText('m').width;
   const n = Math.floor(width / each) - 1;
