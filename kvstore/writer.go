@@ -379,7 +379,7 @@ func (w *writer) outcome(err error, tries attempts, wr *write) (outcome, cause e
 	default:
 		outcome = ErrOutcomeUnknown
 	}
-	if outcome == ErrRefused && tooLarge(err) {
+	if errors.Is(outcome, ErrRefused) && tooLarge(err) {
 		size := &SizeError{Records: len(wr.changes), Bytes: batchSize(wr.changes), Limit: w.limit}
 		return outcome, fmt.Errorf("%w: %w", size, err)
 	}

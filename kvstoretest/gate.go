@@ -17,7 +17,7 @@ func (g *gate) do(fn func()) {
 	for {
 		g.mu.Lock()
 		if g.n == 0 {
-			defer g.mu.Unlock()
+			defer g.mu.Unlock() //nolint:gocritic // the loop ends here
 			fn()
 			return
 		}

@@ -1,6 +1,7 @@
 package kvstoretest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -218,6 +219,6 @@ func (k *Kit) sameAsLog(ctx context.Context, kv Reader) bool {
 	}
 	want := log.Entries()
 	return slices.EqualFunc(got, want, func(a, b kvstore.Entry) bool {
-		return string(a.Key) == string(b.Key) && string(a.Value) == string(b.Value) && a.Revision == b.Revision
+		return bytes.Equal(a.Key, b.Key) && bytes.Equal(a.Value, b.Value) && a.Revision == b.Revision
 	})
 }

@@ -84,7 +84,7 @@ func batchItemsStay(p *storageProbe, b kvstore.BatchStorage) {
 func batchEnded(p *storageProbe, b kvstore.BatchStorage) {
 	p.set("k", "1")
 	for _, ctx := range endedContexts() {
-		p.wantEnded("ApplyBatch", ctx, b.ApplyBatch(ctx, []kvstore.KeyValue{putItem("k", "2"), putItem("new", "1"), removeItem("k")}))
+		p.wantEnded(ctx, "ApplyBatch", b.ApplyBatch(ctx, []kvstore.KeyValue{putItem("k", "2"), putItem("new", "1"), removeItem("k")}))
 	}
 	p.wantContent("k", "1")
 }

@@ -176,7 +176,7 @@ func getEnded(p *storageProbe) {
 	for _, ctx := range endedContexts() {
 		for _, key := range []string{"k", "missing"} {
 			_, err := p.s.Get(ctx, []byte(key))
-			p.wantEnded("Get("+quote(key)+")", ctx, err)
+			p.wantEnded(ctx, "Get("+quote(key)+")", err)
 		}
 	}
 }
@@ -184,8 +184,8 @@ func getEnded(p *storageProbe) {
 func setEnded(p *storageProbe) {
 	p.set("k", "1")
 	for _, ctx := range endedContexts() {
-		p.wantEnded("Set", ctx, p.s.Set(ctx, []byte("k"), []byte("2")))
-		p.wantEnded("Set", ctx, p.s.Set(ctx, []byte("new"), []byte("2")))
+		p.wantEnded(ctx, "Set", p.s.Set(ctx, []byte("k"), []byte("2")))
+		p.wantEnded(ctx, "Set", p.s.Set(ctx, []byte("new"), []byte("2")))
 	}
 	p.wantContent("k", "1")
 }
@@ -193,7 +193,7 @@ func setEnded(p *storageProbe) {
 func deleteEnded(p *storageProbe) {
 	p.set("k", "1")
 	for _, ctx := range endedContexts() {
-		p.wantEnded("Delete", ctx, p.s.Delete(ctx, []byte("k")))
+		p.wantEnded(ctx, "Delete", p.s.Delete(ctx, []byte("k")))
 	}
 	p.wantContent("k", "1")
 }

@@ -151,7 +151,7 @@ func (p *storageProbe) wantPairs(call string, got, want []string) {
 }
 
 // wantEnded wants the error of a context that has ended.
-func (p *storageProbe) wantEnded(call string, ctx context.Context, err error) {
+func (p *storageProbe) wantEnded(ctx context.Context, call string, err error) {
 	if !errors.Is(err, ctx.Err()) {
 		p.errorf("%s with a context that has ended = %v, want %v", call, err, ctx.Err())
 	}

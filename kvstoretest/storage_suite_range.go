@@ -113,12 +113,12 @@ func rangeStopsEarly(p *storageProbe) {
 func rangeEnded(p *storageProbe) {
 	p.setAll("a", "b")
 	for _, ctx := range endedContexts() {
-		wantRangeEnded(p, "Range", ctx, p.s.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{}))
+		wantRangeEnded(ctx, p, "Range", p.s.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{}))
 	}
 }
 
 // wantRangeEnded wants no pair, and the context's error once.
-func wantRangeEnded[T any](p *storageProbe, call string, ctx context.Context, seq iter.Seq2[T, error]) {
+func wantRangeEnded[T any](ctx context.Context, p *storageProbe, call string, seq iter.Seq2[T, error]) {
 	var last error
 	good, bad := 0, 0
 	for _, err := range seq {
@@ -128,7 +128,7 @@ func wantRangeEnded[T any](p *storageProbe, call string, ctx context.Context, se
 			bad++
 		}
 	}
-	p.wantEnded(call, ctx, last)
+	p.wantEnded(ctx, call, last)
 	if good != 0 || bad != 1 {
 		p.errorf("%s with a context that has ended yields %d pairs and %d errors, want its error only", call, good, bad)
 	}

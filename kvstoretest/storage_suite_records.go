@@ -154,7 +154,7 @@ func recordsRepeatable(p *storageProbe, r kvstore.RecordStorage) {
 func recordsEnded(p *storageProbe, r kvstore.RecordStorage) {
 	p.records(r, setRecord("k", "1", 0, aTime))
 	for _, ctx := range endedContexts() {
-		p.wantEnded("ApplyRecords", ctx, r.ApplyRecords(ctx, []kvstore.Record{
+		p.wantEnded(ctx, "ApplyRecords", r.ApplyRecords(ctx, []kvstore.Record{
 			setRecord("k", "2", 1, aTime), setRecord("new", "1", 2, aTime), deleteRecord("k", 3),
 		}))
 	}
@@ -175,8 +175,8 @@ func entryEnded(p *storageProbe, r kvstore.RecordStorage) {
 	p.records(r, setRecord("k", "1", 0, aTime))
 	for _, ctx := range endedContexts() {
 		_, err := r.GetEntry(ctx, []byte("k"))
-		p.wantEnded("GetEntry", ctx, err)
+		p.wantEnded(ctx, "GetEntry", err)
 		_, err = r.Snapshot(ctx)
-		p.wantEnded("Snapshot", ctx, err)
+		p.wantEnded(ctx, "Snapshot", err)
 	}
 }

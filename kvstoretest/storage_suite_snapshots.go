@@ -98,8 +98,8 @@ func snapshotEnded(p *storageProbe, r kvstore.RecordStorage) {
 	s := p.snapshot(r)
 	for _, ctx := range endedContexts() {
 		_, err := s.GetEntry(ctx, []byte("k"))
-		p.wantEnded("snapshot.GetEntry", ctx, err)
-		wantRangeEnded(p, "snapshot.Range", ctx, s.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{}))
+		p.wantEnded(ctx, "snapshot.GetEntry", err)
+		wantRangeEnded(ctx, p, "snapshot.Range", s.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{}))
 	}
 }
 
@@ -130,7 +130,7 @@ func resetLeavesSnapshots(p *storageProbe, r kvstore.RecordStorage) {
 func resetEnded(p *storageProbe, r kvstore.RecordStorage) {
 	p.records(r, setRecord("k", "1", 0, aTime))
 	for _, ctx := range endedContexts() {
-		p.wantEnded("Reset", ctx, r.Reset(ctx))
+		p.wantEnded(ctx, "Reset", r.Reset(ctx))
 	}
 	p.wantEntries("snapshot", p.snapshot(r), setRecord("k", "1", 0, aTime))
 }

@@ -36,9 +36,9 @@ func codeDir(cache, hash string) (dir string, fresh bool, err error) {
 
 // treeBytes adds up the files below dir. Somebody else may be changing them.
 func treeBytes(dir string) (total int64) {
-	filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return nil // gone by now
+			return nil //nolint:nilerr // gone by now
 		}
 		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
 			total += info.Size()
@@ -96,7 +96,7 @@ func replaceFile(path string, data []byte) error {
 		err = os.Rename(file.Name(), path)
 	}
 	if err != nil {
-		os.Remove(file.Name())
+		_ = os.Remove(file.Name())
 	}
 	return err
 }

@@ -76,10 +76,10 @@ func makeOutputDirs(files *memFS, outputs []output) {
 	if len(outputs) == 0 {
 		return
 	}
-	files.Mkdir(outputMount, 0o777)
+	_ = files.Mkdir(outputMount, 0o777)
 	for _, o := range outputs {
 		if o.dir {
-			files.Mkdir(o.guestPath, 0o777)
+			_ = files.Mkdir(o.guestPath, 0o777)
 		}
 	}
 }

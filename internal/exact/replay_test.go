@@ -42,7 +42,7 @@ func answerAsWorker() bool {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(ran{Result: result, stdout: stdout.String(), stderr: stderr.String()}.digest())
+	fmt.Fprintln(os.Stdout, ran{Result: result, stdout: stdout.String(), stderr: stderr.String()}.digest())
 	return true
 }
 

@@ -129,7 +129,7 @@ func (g *Guest) Run(ctx context.Context, opts RunOptions) (Result, error) {
 	inner := withMemory(context.WithValue(context.Background(), worldKey{}, w))
 	mod, err := g.runtime.InstantiateModule(inner, g.module, moduleConfig(w, opts, stderr))
 	if mod != nil {
-		defer mod.Close(inner)
+		defer func() { _ = mod.Close(inner) }()
 	}
 	result := w.result(stderr)
 	if opts.after != nil {

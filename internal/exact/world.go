@@ -157,7 +157,7 @@ func randomGet(ctx context.Context, mod api.Module, stack []uint64) {
 		stack[0] = errnoFault
 		return
 	}
-	w.bytes.Read(buf) // never fails
+	_, _ = w.bytes.Read(buf) // never fails
 	stack[0] = errnoSuccess
 }
 

@@ -126,7 +126,7 @@ func Start(opts Options) (*Cluster, error) {
 	}
 	for _, t := range opts.Topics {
 		if err := c.CreateTopic(t); err != nil {
-			c.Close()
+			_ = c.Close()
 			return nil, err
 		}
 	}
@@ -241,7 +241,7 @@ func (c *Cluster) Close() error {
 
 func (c *Cluster) closeNetwork() {
 	if c.net != nil {
-		c.net.Close()
+		_ = c.net.Close()
 	}
 }
 

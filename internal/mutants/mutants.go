@@ -91,6 +91,7 @@ func All() []Mutant {
 	all := writeMutants()
 	all = append(all, readMutants()...)
 	all = append(all, tailMutants()...)
+	all = append(all, followMutants()...)
 	return append(all, rebuildMutants()...)
 }
 

@@ -5,12 +5,8 @@ import lin "github.com/kvsim/kvsim/linearizability"
 // tailMutants are bugs on the way of a record from the log to reads and hooks.
 func tailMutants() []Mutant {
 	const (
-		tail      = "kvstore/tail.go"
-		view      = "kvstore/view.go"
-		hooks     = "kvstore/hooks.go"
-		rebuild   = "kvstore/rebuild.go"
-		partition = "kvstore/partition.go"
-		kafkaopts = "kvstore/kafkaopts.go"
+		tail = "kvstore/tail.go"
+		view = "kvstore/view.go"
 	)
 	return []Mutant{
 		{
@@ -56,6 +52,18 @@ func tailMutants() []Mutant {
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckBarrier, lin.CheckWaitRevision, lin.CheckHooks, lin.CheckOpen},
 			Edits: []Edit{{tail, "	records := t.convert(f.records)\n", "	records := t.convert(f.records)\n	t.track.advance(f.next)\n"}},
 		},
+	}
+}
+
+// followMutants are bugs between the storage and the hooks, and of the position.
+func followMutants() []Mutant {
+	const (
+		tail      = "kvstore/tail.go"
+		rebuild   = "kvstore/rebuild.go"
+		partition = "kvstore/partition.go"
+		kafkaopts = "kvstore/kafkaopts.go"
+	)
+	return []Mutant{
 		{
 			Name: "hooks-skipped", Bug: "a hook is not called when its record comes in one fetch with others",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckHooks},

@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -86,7 +87,7 @@ func (c *conn) Read(b []byte) (int, error) {
 		return 0, nil
 	}
 	n, err := c.in.read(b)
-	switch err {
+	switch err { //nolint:errorlint // errors of this package, never wrapped
 	case nil, io.EOF:
 		return n, err
 	case errReset:
@@ -157,11 +158,11 @@ func (c *conn) Write(b []byte) (int, error) {
 	c.in.mu.Lock()
 	end := c.in.end
 	c.in.mu.Unlock()
-	switch end {
-	case nil:
+	switch {
+	case end == nil:
 		c.out.write(b)
 		return len(b), nil
-	case io.EOF:
+	case errors.Is(end, io.EOF):
 		return 0, c.syscallError("write", syscall.EPIPE)
 	}
 	return 0, c.syscallError("write", syscall.ECONNRESET)

@@ -67,7 +67,7 @@ func (l *listener) Close() error {
 	l.n.mu.Unlock()
 	for _, c := range backlog {
 		c.pair.reset(nil)
-		c.Close()
+		_ = c.Close()
 	}
 	return nil
 }

@@ -332,7 +332,7 @@ func (n *Network) Close() error {
 	}
 	n.mu.Unlock()
 	for _, l := range listeners {
-		l.Close()
+		_ = l.Close()
 	}
 	for _, p := range pairs {
 		p.toBroker.kill()

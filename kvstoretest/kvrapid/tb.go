@@ -51,7 +51,7 @@ func (p *propertyTB) Skipped() bool { return false }
 // TempDir implements testing.TB.
 func (p *propertyTB) TempDir() string {
 	p.t.Helper()
-	dir, err := os.MkdirTemp("", "kvrapid") //nolint:usetesting // this is what TempDir is made of
+	dir, err := os.MkdirTemp("", "kvrapid")
 	if err != nil {
 		p.t.Fatalf("TempDir: %v", err)
 	}
