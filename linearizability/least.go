@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"math"
+	"slices"
 )
 
 // A read is what one get, range or snapshot returned, as a question to the log:
@@ -51,6 +52,12 @@ func (j *judge) target(key, value string, rev int64, seq int64) target {
 	return t
 }
 
+// begins reports whether the log began at an offset, after a trim that may have
+// cut a batch in two: who reads anew from there has seen nothing of it yet.
+func (x *logIndex) begins(off, seq int64) bool {
+	return slices.ContainsFunc(x.trims, func(t trim) bool { return t.off == off && t.seq < seq })
+}
+
 const beyond = int64(math.MaxInt64)
 
 // least returns the lowest position that satisfies the bound and explains the
@@ -80,7 +87,7 @@ func (x *logIndex) leastIn(r *read, e int32, lo, hi int64) int64 {
 			}
 		}
 		if r.batches {
-			if n := x.batchEnd(e, q); n != q {
+			if n := x.batchEnd(e, q); n != q && !x.begins(q, r.seq) {
 				q, again = n, true
 			}
 		}

@@ -127,6 +127,9 @@ func newLogIndex(h *History) *logIndex {
 		case LogTrim:
 			x.trims = append(x.trims, trim{l.Seq, l.Offset})
 			x.removed = true
+			for t, first := range open { // readers go on from the log's start
+				open[t] = max(first, l.Offset)
+			}
 		case LogCompact:
 			x.compact(alive, l)
 		case LogEnd:
