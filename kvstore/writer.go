@@ -29,7 +29,8 @@ type writer struct {
 	probe   *produceProbe
 	backoff func(failures int) time.Duration
 
-	failures int // groups in a row that could not be sent; of run only
+	failures int  // groups in a row that could not be sent; of run only
+	settled  bool // settle was called for cl; of run only
 
 	mu     sync.Mutex
 	queue  []*write
@@ -311,6 +312,7 @@ func (w *writer) reconnect() {
 		w.cl = next
 	}
 	w.mu.Unlock()
+	w.settled = false
 	last.Close()
 }
 
@@ -355,6 +357,7 @@ func (w *writer) produce(ctx context.Context, group []*write) ([]*kgo.Record, er
 	for failed < len(records) {
 		select {
 		case <-buffered:
+			w.settle()
 			w.cl.Flush(ctx) //nolint:errcheck // each record has its own result
 			for failed < len(records) {
 				note(<-results)
@@ -367,6 +370,22 @@ func (w *writer) produce(ctx context.Context, group []*write) ([]*kgo.Record, er
 		}
 	}
 	return records, first
+}
+
+// settle waits, before the first flush of a kgo client, until its metadata loop
+// is done with the topic.
+//
+// franz-go v1.22.2 moves the records that waited for the topic's metadata into
+// the partition, and tells the probe, before it makes the partition known to
+// Flush (storePartitionsUpdate). A flush in between finds no partition, and
+// nothing would ever send the records. To forget a topic that is not there does
+// nothing but wait for the loop. TestFirstWriteOfAClientIsSent tells when this is
+// not needed any more: run it under -race without it.
+func (w *writer) settle() {
+	if !w.settled {
+		w.cl.PurgeTopicsFromProducing("no topic of the store")
+		w.settled = true
+	}
 }
 
 // outcome turns a produce error into one of the three outcomes.
