@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,14 +63,14 @@ func TestBytesGivenAreCopiedWhenTheCallReturns(t *testing.T) {
 					"Delete":  `"key"="" "last"="1" `,
 					"Execute": `"key"="value" "gone"="" "last"="1" `,
 				}[op]
-				got := ""
+				var got strings.Builder
 				for _, b := range w.batches() {
 					for _, r := range b.Records {
-						got += fmt.Sprintf("%q=%q ", r.Key, r.Value)
+						got.WriteString(fmt.Sprintf("%q=%q ", r.Key, r.Value))
 					}
 				}
-				if got != want {
-					t.Errorf("the log has %s, want %s", got, want)
+				if got.String() != want {
+					t.Errorf("the log has %s, want %s", got.String(), want)
 				}
 			})
 		})
@@ -121,33 +122,33 @@ func TestRangeBoundsAreCopiedWhenTheCallReturns(t *testing.T) {
 		typedEntries := typed.RangeEntries(t.Context(), kvstore.KeyConstraint{Start: start, End: end}, kvstore.QueryOptions{})
 		spoil(start, end)
 		for range 2 {
-			got := ""
+			var got strings.Builder
 			for kv, err := range pairs {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got += string(kv.Key)
+				got.WriteString(string(kv.Key))
 			}
 			for e, err := range entries {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got += string(e.Key)
+				got.WriteString(string(e.Key))
 			}
 			for kv, err := range numbers {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got += string(kv.Key)
+				got.WriteString(string(kv.Key))
 			}
 			for e, err := range typedEntries {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got += string(e.Key)
+				got.WriteString(string(e.Key))
 			}
-			if got != "bcbcbcbc" {
-				t.Errorf("four ranges from b to d show %q, want b c each", got)
+			if got.String() != "bcbcbcbc" {
+				t.Errorf("four ranges from b to d show %q, want b c each", got.String())
 			}
 		}
 	})

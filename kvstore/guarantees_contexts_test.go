@@ -247,7 +247,7 @@ func TestEndedContextTouchesNoOtherWrite(t *testing.T) {
 		var wg sync.WaitGroup
 		results := make([]error, 40)
 		put := func(ctx context.Context, n int) {
-			wg.Go(func() { results[n] = c.Put(ctx, []byte(fmt.Sprintf("k%02d", n)), []byte("v")) })
+			wg.Go(func() { results[n] = c.Put(ctx, fmt.Appendf(nil, "k%02d", n), []byte("v")) })
 		}
 		first := 10 * time.Millisecond
 		put(t.Context(), 0) // goes alone, from 0 s to 1 s

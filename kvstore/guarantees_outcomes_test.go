@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -237,9 +238,7 @@ func TestRefusedWriteSaysWhyAndIsNotInTheLog(t *testing.T) {
 func secured(configs map[string]string) fakecluster.Options {
 	opts := slow(1)
 	opts.Users = map[string]string{"ann": "secret"}
-	for k, v := range configs {
-		opts.Topics[0].Configs[k] = v
-	}
+	maps.Copy(opts.Topics[0].Configs, configs)
 	return opts
 }
 

@@ -304,15 +304,15 @@ func TestStorageThatIsNotEmptyEndsEqualToTheLog(t *testing.T) {
 					if got := w.contents(c); got != want {
 						t.Errorf("contents = %q, want %q", got, want)
 					}
-					in := ""
+					var in strings.Builder
 					for kv, err := range s.Range(t.Context(), kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						in += fmt.Sprintf("%s=%s ", kv.Key, kv.Value)
+						in.WriteString(fmt.Sprintf("%s=%s ", kv.Key, kv.Value))
 					}
-					if in != want {
-						t.Errorf("the storage itself holds %q, want %q", in, want)
+					if in.String() != want {
+						t.Errorf("the storage itself holds %q, want %q", in.String(), want)
 					}
 				})
 			})

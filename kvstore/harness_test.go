@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -144,14 +145,14 @@ func (w *world) want(c *kvstore.Client, key, value string) {
 // contents returns what a client shows, as one text.
 func (w *world) contents(c *kvstore.Client) string {
 	w.t.Helper()
-	out := ""
+	var out strings.Builder
 	for kv, err := range c.Range(w.t.Context(), kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		out += fmt.Sprintf("%s=%s ", kv.Key, kv.Value)
+		out.WriteString(fmt.Sprintf("%s=%s ", kv.Key, kv.Value))
 	}
-	return out
+	return out.String()
 }
 
 // within returns a context that ends after d of simulated time.

@@ -99,9 +99,9 @@ var finalErrors = []error{
 func (o *opener) create(ctx context.Context) error {
 	configs := map[string]*string{}
 	for k, v := range o.cfg.topicConfig {
-		configs[k] = kadm.StringPtr(v)
+		configs[k] = new(v)
 	}
-	configs["cleanup.policy"] = kadm.StringPtr("compact")
+	configs["cleanup.policy"] = new("compact")
 	resp, err := o.adm.CreateTopic(ctx, 1, o.cfg.replication, configs, o.part.topic)
 	if errors.Is(err, kerr.TopicAlreadyExists) {
 		return nil

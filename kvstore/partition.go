@@ -70,7 +70,7 @@ func (p *partition) forget(l leader) {
 func (p *partition) lookup(ctx context.Context) (topicMeta, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	t := kmsg.NewMetadataRequestTopic()
-	t.Topic = kmsg.StringPtr(p.topic)
+	t.Topic = new(p.topic)
 	req.Topics = append(req.Topics, t)
 	resp, err := req.RequestWith(ctx, p.cl)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -116,9 +117,7 @@ func answer(status int, body string) func(*http.Request) (*http.Response, error)
 func compile(t testing.TB, name, file string, imports map[string]string) protoreflect.MessageType {
 	t.Helper()
 	files := map[string]string{"test.proto": file}
-	for k, v := range imports {
-		files[k] = v
-	}
+	maps.Copy(files, imports)
 	c := protocompile.Compiler{Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{
 		Accessor: protocompile.SourceAccessorFromMap(files),
 	})}

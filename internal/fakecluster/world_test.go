@@ -111,7 +111,7 @@ func (w *world) judge(log []Tapped) {
 func (w *world) write(ctx context.Context, cl *kgo.Client, name string, puts int) {
 	for n := range puts {
 		value := fmt.Sprintf("%s-%d", name, n)
-		r := &kgo.Record{Key: []byte(fmt.Sprint("k", n%7)), Value: []byte(value)}
+		r := &kgo.Record{Key: fmt.Append(nil, "k", n%7), Value: []byte(value)}
 		w.say("%s puts %s", name, value)
 		if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
 			w.t.Errorf("put %s: %v", value, err)

@@ -220,18 +220,19 @@ func outcome(answer any, err error) string {
 func dump(batches []realkafka.Batch) string {
 	var out []string
 	for _, b := range batches {
-		s := fmt.Sprintf("%d-%d", b.FirstOffset, b.LastOffset)
+		var s strings.Builder
+		s.WriteString(fmt.Sprintf("%d-%d", b.FirstOffset, b.LastOffset))
 		if b.Transactional {
-			s += " transactional"
+			s.WriteString(" transactional")
 		}
 		if commit, ok := b.Marker(); ok {
-			s += fmt.Sprintf(" marker, commit %v", commit)
+			s.WriteString(fmt.Sprintf(" marker, commit %v", commit))
 		} else {
 			for _, r := range b.Records {
-				s += " " + recordText(r)
+				s.WriteString(" " + recordText(r))
 			}
 		}
-		out = append(out, s)
+		out = append(out, s.String())
 	}
 	return strings.Join(out, "\n")
 }

@@ -33,7 +33,7 @@ func (k *Kafka) CreateTopic(ctx context.Context, name string, settings map[strin
 	maps.Copy(all, settings)
 	configs := map[string]*string{}
 	for key, value := range all {
-		configs[key] = kadm.StringPtr(value)
+		configs[key] = new(value)
 	}
 	replicas := int16(-1) // as the cluster likes
 	if !k.External() {
@@ -131,7 +131,7 @@ func (k *Kafka) deleteRecords(ctx context.Context, topic string, before int64) (
 func (k *Kafka) AlterTopic(ctx context.Context, topic string, settings map[string]string) error {
 	var changes []kadm.AlterConfig
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		changes = append(changes, kadm.AlterConfig{Op: kadm.SetConfig, Name: name, Value: kadm.StringPtr(settings[name])})
+		changes = append(changes, kadm.AlterConfig{Op: kadm.SetConfig, Name: name, Value: new(settings[name])})
 	}
 	answers, err := k.admin.AlterTopicConfigs(ctx, changes, topic)
 	for _, a := range answers {
