@@ -66,7 +66,7 @@ func TestBytesGivenAreCopiedWhenTheCallReturns(t *testing.T) {
 				var got strings.Builder
 				for _, b := range w.batches() {
 					for _, r := range b.Records {
-						got.WriteString(fmt.Sprintf("%q=%q ", r.Key, r.Value))
+						fmt.Fprintf(&got, "%q=%q ", r.Key, r.Value)
 					}
 				}
 				if got.String() != want {

@@ -309,7 +309,7 @@ func TestStorageThatIsNotEmptyEndsEqualToTheLog(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						in.WriteString(fmt.Sprintf("%s=%s ", kv.Key, kv.Value))
+						fmt.Fprintf(&in, "%s=%s ", kv.Key, kv.Value)
 					}
 					if in.String() != want {
 						t.Errorf("the storage itself holds %q, want %q", in.String(), want)

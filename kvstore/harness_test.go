@@ -150,7 +150,7 @@ func (w *world) contents(c *kvstore.Client) string {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		out.WriteString(fmt.Sprintf("%s=%s ", kv.Key, kv.Value))
+		fmt.Fprintf(&out, "%s=%s ", kv.Key, kv.Value)
 	}
 	return out.String()
 }

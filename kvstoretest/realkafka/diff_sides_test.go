@@ -221,12 +221,12 @@ func dump(batches []realkafka.Batch) string {
 	var out []string
 	for _, b := range batches {
 		var s strings.Builder
-		s.WriteString(fmt.Sprintf("%d-%d", b.FirstOffset, b.LastOffset))
+		fmt.Fprintf(&s, "%d-%d", b.FirstOffset, b.LastOffset)
 		if b.Transactional {
 			s.WriteString(" transactional")
 		}
 		if commit, ok := b.Marker(); ok {
-			s.WriteString(fmt.Sprintf(" marker, commit %v", commit))
+			fmt.Fprintf(&s, " marker, commit %v", commit)
 		} else {
 			for _, r := range b.Records {
 				s.WriteString(" " + recordText(r))
