@@ -112,7 +112,6 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 	if err := c.awaitOpen(ctx, opened); err != nil {
 		return nil, err
 	}
-	c.health.set(StateLive, nil)
 	return c, nil
 }
 
@@ -135,7 +134,7 @@ func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 	if err != nil {
 		return fmt.Errorf("kafka options: %w", err)
 	}
-	c.writer = &writer{cl: producer, connect: connect, topic: c.topic, limit: c.limit, track: c.tracker, probe: probe, backoff: c.backoff, wake: make(chan struct{}, 1)}
+	c.writer = &writer{cl: producer, connect: connect, topic: c.topic, limit: c.limit, track: c.tracker, recent: c.recent, probe: probe, backoff: c.backoff, wake: make(chan struct{}, 1)}
 	c.running.Go(func() { c.writer.run(ctx) })
 	return nil
 }

@@ -90,6 +90,7 @@ func (e *ends) close() {
 // up would call data of the log before current.
 func (c *Client) askEnd(ctx context.Context) (int64, error) {
 	for failures := 1; ; failures++ {
+		_, position, _ := c.tracker.now() // before the request: the end moves on
 		end, err := c.part.listOffset(ctx, atLatest)
 		if err == nil {
 			err = c.part.sameTopic(ctx)
@@ -99,12 +100,11 @@ func (c *Client) askEnd(ctx context.Context) (int64, error) {
 			return 0, err
 		}
 		if err == nil {
-			term, position, _ := c.tracker.now()
 			if end >= position {
 				return end, nil
 			}
 			c.part.suspect()
-			err = fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d in term %d", ErrDataLoss, end, position, term)
+			err = fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, position)
 		}
 		if ctx.Err() != nil {
 			return 0, ErrClientClosed

@@ -119,7 +119,8 @@ func WithTopicConfig(configs map[string]string) ClientOption {
 
 // WithTopicValidation says what to do with a topic that does not fit a store:
 // one with more than one partition, or with a cleanup.policy that is not
-// exactly compact. The default is [TopicValidationFail].
+// exactly compact. The default is [TopicValidationFail]. Without the right to
+// describe the topic's configuration the policy can't be checked; that is logged.
 func WithTopicValidation(v TopicValidation) ClientOption {
 	return func(c *clientConfig) { c.validation = v }
 }

@@ -75,7 +75,9 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 	}
 	err = t.insist(ctx, func() error {
 		before, err := t.view.reset(ctx)
-		if err == nil && rb.before == nil {
+		// A reset that fails may have removed a part: what was there is
+		// what the first try found.
+		if before != nil && rb.before == nil {
 			rb.before = before
 		}
 		return err
@@ -121,11 +123,10 @@ func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 	t.progress(true)
 	t.rebuild = nil
 	t.gate.open()
+	t.health.set(StateLive, nil)
 	if rb.opening {
 		t.opened()
-		return nil
 	}
-	t.health.set(StateLive, nil)
 	return nil
 }
 

@@ -1,6 +1,9 @@
 package kvstore
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // recent remembers which records were applied last, and whose they were. By it
 // a write tells its own record from another one at the same offset.
@@ -10,6 +13,10 @@ import "sync"
 // the client still reads the old log, has passed 149 there, and takes another
 // client's record for its own: the put returns, and a read does not show it.
 type recent struct {
+	// own is the producer id of this client and one, 0 while it is not known.
+	// Once it is, other clients' records are not kept.
+	own atomic.Int64
+
 	mu   sync.Mutex
 	ring []seen // grows up to recentRecords
 	next int    // where the next one goes once the ring is full
@@ -20,9 +27,10 @@ type seen struct {
 	producer int64
 }
 
-// recentRecords is how many records are remembered: more than pass between an
-// acknowledgement and the moment that its writer looks.
-const recentRecords = 4096
+// recentRecords is how many records are remembered. Once the producer's id is
+// known they are its own, and one batch of writes has no more than maxGroup; of a
+// larger batch the last record is what counts.
+const recentRecords = maxGroup
 
 // reset forgets everything.
 func (r *recent) reset() {

@@ -7,14 +7,17 @@ import (
 )
 
 // repeatLog logs errors that repeat at most once a second, with a count of
-// those that were left out.
+// those that were left out, for each of a few constant messages.
 type repeatLog struct {
 	logger *slog.Logger
 	topic  string
 
-	mu      sync.Mutex
+	mu   sync.Mutex
+	said map[string]*repeated
+}
+
+type repeated struct {
 	last    time.Time
-	message string
 	omitted int
 }
 
@@ -23,13 +26,21 @@ const repeatInterval = time.Second
 func (l *repeatLog) warn(message string, err error) {
 	l.mu.Lock()
 	now := time.Now()
-	if l.message == message && now.Sub(l.last) < repeatInterval {
-		l.omitted++
+	r := l.said[message]
+	if r == nil {
+		if l.said == nil {
+			l.said = map[string]*repeated{}
+		}
+		r = &repeated{}
+		l.said[message] = r
+	}
+	if !r.last.IsZero() && now.Sub(r.last) < repeatInterval {
+		r.omitted++
 		l.mu.Unlock()
 		return
 	}
-	omitted := l.omitted
-	l.last, l.message, l.omitted = now, message, 0
+	omitted := r.omitted
+	r.last, r.omitted = now, 0
 	l.mu.Unlock()
 	l.logger.Warn(message, //nolint:sloglint // callers pass constants
 		"topic", l.topic, "error", err, "omitted", omitted)

@@ -187,7 +187,7 @@ func (t *tail) caughtUp(ctx context.Context, f fetched) error {
 	t.health.sawEnd(f.end)
 	if t.pos < f.stable {
 		t.track.because(nil)
-		return nil
+		return t.finishRebuild(ctx, f) // enough may have been read, though not all
 	}
 	if f.stable < f.end {
 		t.track.because(fmt.Errorf("an open transaction of another producer holds the log at offset %d; the high watermark is %d", f.stable, f.end))
@@ -275,14 +275,16 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 	return nil
 }
 
-// sources says who wrote the last records of a fetch.
+// sources returns the last records of a fetch that may be this client's.
 func (t *tail) sources(records []*kgo.Record) []seen {
-	records = records[max(0, len(records)-recentRecords):]
-	out := make([]seen, len(records))
-	for i, r := range records {
-		out[i] = seen{offset: r.Offset, producer: r.ProducerID}
+	own := t.recent.own.Load()
+	var out []seen
+	for _, r := range records {
+		if own == 0 || r.ProducerID == own-1 {
+			out = append(out, seen{offset: r.Offset, producer: r.ProducerID})
+		}
 	}
-	return out
+	return out[max(0, len(out)-recentRecords):]
 }
 
 // convert takes the store's records out of a fetch.

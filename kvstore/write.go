@@ -24,7 +24,8 @@ func (c *Client) Put(ctx context.Context, key []byte, value []byte) error {
 
 // PutRevision is [Client.Put] that also returns the revision of the write: the
 // offset of its record. Another client that waits for it with
-// [Client.WaitRevision] reads this write.
+// [Client.WaitRevision] reads this write. It is -1 when a broker recognised a
+// write that was sent again but did not know its offset any more.
 func (c *Client) PutRevision(ctx context.Context, key []byte, value []byte) (revision int64, err error) {
 	return c.write(ctx, "put", []change{putChange(key, value)})
 }
@@ -78,13 +79,16 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 		return fail(res.outcome, res.cause, -1)
 	}
 	if res.revision < 0 {
-		return c.syncWrite(ctx, changes, fail)
+		return c.syncWrite(ctx, fail)
 	}
 	if err := c.tracker.wait(ctx, res.revision+1, res.term); err != nil {
 		return fail(ErrOutcomeUnknown, err, res.revision)
 	}
 	if err := c.confirm(ctx, res); err != nil {
-		return fail(ErrOutcomeUnknown, err, -1)
+		if errors.Is(err, ErrDataLoss) {
+			res.revision = -1 // of a log that is no more
+		}
+		return fail(ErrOutcomeUnknown, err, res.revision)
 	}
 	return res.revision, nil
 }
@@ -96,27 +100,35 @@ func (c *Client) confirm(ctx context.Context, res written) error {
 	if c.recent.has(res.revision, res.producer) {
 		return nil
 	}
-	pos, epoch := c.tracker.read()
-	err := c.part.holds(ctx, pos, epoch)
-	if err == nil {
-		err = c.part.sameTopic(ctx)
+	for failures := 1; ; failures++ {
+		pos, epoch := c.tracker.read()
+		err := c.part.holds(ctx, pos, epoch)
+		if err == nil {
+			err = c.part.sameTopic(ctx)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrDataLoss), errors.Is(err, ErrTopicRecreated):
+			c.part.suspect()
+			return err
+		case ctx.Err() != nil:
+			return c.tracker.waitError(ctx, res.revision+1)
+		}
+		if dead := c.tracker.deadBy(); dead != nil {
+			return dead
+		}
+		sleep(ctx, c.backoff(failures))
 	}
-	if errors.Is(err, ErrDataLoss) {
-		c.part.suspect()
-	}
-	return err
 }
 
 // syncWrite ends a write that is in the log at an unknown offset: everything up
 // to the log's end includes it.
-func (c *Client) syncWrite(ctx context.Context, changes []change, fail func(error, error, int64) (int64, error)) (int64, error) {
+func (c *Client) syncWrite(ctx context.Context, fail func(error, error, int64) (int64, error)) (int64, error) {
 	if err := c.Sync(ctx); err != nil {
 		return fail(ErrOutcomeUnknown, err, -1)
 	}
-	if e, err := c.GetEntry(ctx, changes[len(changes)-1].key); err == nil {
-		return e.Revision, nil
-	}
-	return -1, nil // done, but overwritten by a delete since
+	return -1, nil
 }
 
 // admissible checks what can be refused without asking Kafka.

@@ -26,6 +26,7 @@ type writer struct {
 	topic   string
 	limit   int // bytes of one record batch
 	track   *tracker
+	recent  *recent
 	probe   *produceProbe
 	backoff func(failures int) time.Duration
 
@@ -246,6 +247,7 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	producer := int64(-1)
 	if err == nil {
 		producer, _, _ = w.cl.ProducerID(ctx) // known by now, asks nobody
+		w.recent.own.Store(producer + 1)
 	}
 	next := 0
 	for _, wr := range group {
