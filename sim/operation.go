@@ -177,7 +177,16 @@ func (o *operation) put() {
 	id, value := o.value()
 	call := o.begin(lin.Operation{Kind: lin.OpPut, Key: key, Value: id})
 	rev, err := o.p.client.PutRevision(o.ctx, []byte(key), value)
+	spoil(value)
 	o.ended(call, key, rev, err)
+}
+
+// spoil uses a buffer again, as its owner may once a call has returned, whatever
+// became of the write.
+func spoil(value []byte) {
+	for i := range value {
+		value[i] ^= 0xff
+	}
 }
 
 func (o *operation) delete() {
@@ -201,7 +210,9 @@ func (o *operation) batch() {
 	}
 	call := o.begin(lin.Operation{Kind: lin.OpBatch, Items: items})
 	rev, err := o.p.client.Execute(o.ctx, changes)
-
+	for _, ch := range changes {
+		spoil(ch.Value)
+	}
 	o.ended(call, items[n-1].Key, rev, err)
 }
 

@@ -19,12 +19,12 @@ func rebuildMutants() []Mutant {
 		},
 		{
 			Name: "stale-read-while-rebuilding", Bug: "reads are answered while the storage is being rebuilt",
-			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckMonotonicReads, lin.CheckReadYourWrites, lin.CheckOnePosition},
+			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckMonotonicReads, lin.CheckReadYourWrites, lin.CheckOnePosition},
 			Edits: []Edit{{rebuild, "	t.gate.shut()\n", ""}},
 		},
 		{
 			Name: "replays-over-live-state", Bug: "the log is read anew over what the storage still holds",
-			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckOnePosition, lin.CheckMonotonicReads, lin.CheckReadYourWrites},
+			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckOnePosition, lin.CheckMonotonicReads, lin.CheckReadYourWrites},
 			Edits: []Edit{
 				{rebuild, "		before, err := t.view.reset(ctx)\n", "		if !rb.opening {\n			return nil\n		}\n		before, err := t.view.reset(ctx)\n"},
 				{rebuild, "	if t.hooks.any() {\n		err :=", "	if rb.before != nil && t.hooks.any() {\n		err :="},
@@ -32,7 +32,7 @@ func rebuildMutants() []Mutant {
 		},
 		{
 			Name: "goes-on-behind-a-gap", Bug: "records deleted under the client are skipped instead of rebuilding",
-			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckOnePosition, lin.CheckMonotonicReads},
+			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckOnePosition, lin.CheckMonotonicReads},
 			Edits: []Edit{{tail, "	case t.pos < start:\n", "	case t.pos < start:\n		t.pos = start\n		t.track.advance(start)\n		return nil\n	case t.pos < start:\n"}},
 		},
 		{
@@ -42,7 +42,7 @@ func rebuildMutants() []Mutant {
 		},
 		{
 			Name: "lost-tail-not-noticed", Bug: "a client that has read more than the log holds reads on from the end",
-			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckPosition, lin.CheckReadYourWrites, lin.CheckOnePosition, lin.CheckHooks},
+			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckPosition, lin.CheckReadYourWrites, lin.CheckOnePosition, lin.CheckHooks},
 			Edits: []Edit{
 				{"kvstore/partition.go", "		case known >= 0 && (end < pos || known < epoch):\n", "		case known >= 0 && end < -1:\n"},
 				{"kvstore/partition.go", "	if end < pos {\n", "	if end < -1 {\n"},

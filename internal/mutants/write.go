@@ -60,11 +60,6 @@ func writeMutants() []Mutant {
 			Edits: []Edit{{write, "value: append(make([]byte, 0, len(value)), value...)}", "value: value[:len(value):len(value)]}"}},
 		},
 		{
-			Name: "wrong-partition-after-growth", Bug: "writes are spread by key once the topic has more partitions",
-			Scenario: "everything", Checks: []lin.CheckID{lin.CheckAckedOnce, lin.CheckRealTimeOrder, lin.CheckAckedAfterAppend},
-			Edits: []Edit{{"kvstore/kafkaopts.go", "var onePartition = kgo.ManualPartitioner()", "var onePartition = kgo.StickyKeyPartitioner(nil)"}},
-		},
-		{
 			Name: "empty-value-deletes", Bug: "an empty value is written as a tombstone",
 			Scenario: "steady", Checks: []lin.CheckID{lin.CheckLogFromWrites, lin.CheckAckedOnce},
 			Edits: []Edit{{write, "value: append(make([]byte, 0, len(value)), value...)}", "value: append([]byte(nil), value...)}"}},
