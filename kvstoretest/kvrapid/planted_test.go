@@ -270,8 +270,11 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				// ends at -rapid.shrinktime.
 				p.cfg.Kit = []kvstoretest.Option{kvstoretest.WithLatency(time.Millisecond)}
 				text, failed := "", false
-				for range 20 { // some need a fault at the right time
-					if text, failed = onFake(t, func(t testing.TB) { Check(t, p.cfg) }); failed {
+				// Some need a fault at the right time, and a bug may show
+				// first in what else it breaks.
+				for range 20 {
+					text, failed = onFake(t, func(t testing.TB) { Check(t, p.cfg) })
+					if failed && strings.Contains(text, p.want) {
 						break
 					}
 				}
@@ -314,6 +317,9 @@ func TestOtherConfigurations(t *testing.T) {
 			Keys: rapid.SliceOfN(rapid.ByteRange('a', 'b'), 1, 2), Values: rapid.Just([]byte("v")),
 		},
 	} {
+		// TestStoreKeepsItsPromisesInSimulatedTime has the faults. Here values need not be unique, by
+		// which alone the model tells what became of a write that a fault hit.
+		cfg.NoFaults = true
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { Check(t, cfg) })
 		})
