@@ -61,7 +61,8 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 		}
 		return -1, e
 	}
-	if err := c.admissible(changes); err != nil {
+	size, err := c.admissible(changes)
+	if err != nil {
 		return fail(ErrRefused, err, -1)
 	}
 	if c.hooks.inside() {
@@ -74,7 +75,7 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 		return fail(ErrNotWritten, err, -1)
 	}
 	defer c.writer.leave()
-	res := c.writer.submit(ctx, &write{changes: changes, size: batchSize(changes) - batchOverhead, result: make(chan written, 1)})
+	res := c.writer.submit(ctx, &write{changes: changes, size: size - batchOverhead, result: make(chan written, 1)})
 	if res.outcome != nil {
 		return fail(res.outcome, res.cause, -1)
 	}
@@ -131,18 +132,19 @@ func (c *Client) syncWrite(ctx context.Context, fail func(error, error, int64) (
 	return -1, nil
 }
 
-// admissible checks what can be refused without asking Kafka.
-func (c *Client) admissible(changes []change) error {
+// admissible checks what can be refused without asking Kafka, and returns the
+// size of the record batch that the changes need.
+func (c *Client) admissible(changes []change) (size int, err error) {
 	if c.writer == nil {
-		return ErrReadOnly
+		return 0, ErrReadOnly
 	}
 	for _, ch := range changes {
 		if len(ch.key) == 0 {
-			return ErrInvalidKey
+			return 0, ErrInvalidKey
 		}
 	}
-	if size := batchSize(changes); size > c.limit {
-		return &SizeError{Records: len(changes), Bytes: size, Limit: c.limit}
+	if size = batchSize(changes); size > c.limit {
+		return 0, &SizeError{Records: len(changes), Bytes: size, Limit: c.limit}
 	}
-	return nil
+	return size, nil
 }
