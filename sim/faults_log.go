@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+
+	"github.com/twmb/franz-go/pkg/kfake"
 )
 
 // Compact compacts the log, once or again and again.
@@ -185,6 +187,10 @@ func (w *world) longer(n int) bool {
 // It loses nothing that a compaction has seen. The broker that is elected has
 // compacted its own log, which never held what is lost, so a record that only a
 // lost one superseded is still there; the one log of a world would not have it.
+//
+// Nor does it part a transaction that has ended from its marker: without the
+// marker the broker would abort what it had committed, and a client that has
+// read a part of it, up to somewhere before the marker, could never know.
 type LoseTail struct {
 	// Records is how many offsets at the end of the log go; a batch that is
 	// hit goes whole.
@@ -217,7 +223,10 @@ func (f LoseTail) start(ctx context.Context, w *world) (*effect, error) {
 		if err != nil {
 			return 0, err
 		}
-		from := max(info.LogStartOffset, w.cleaned, info.HighWatermark-int64(f.Records))
+		from, err := w.tail(info, int64(f.Records))
+		if err != nil {
+			return 0, err
+		}
 		lost, err := w.cluster.LoseTail(topicName, 0, from)
 		if err != nil || len(lost) == 0 {
 			return info.HighWatermark, err
@@ -238,7 +247,32 @@ func (w *world) loses() bool {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
 	info, err := w.cluster.Partition(topicName, 0)
-	return err == nil && info.HighWatermark > max(w.cleaned, info.LogStartOffset)
+	if err != nil || w.tap.sync() != nil {
+		return false
+	}
+	from, err := w.tail(info, 1)
+	return err == nil && from < info.HighWatermark
+}
+
+// tail returns the offset from which on the log is lost when n records are to
+// go; the log's end when nothing can. The tap knows the log.
+func (w *world) tail(info kfake.PartitionInfo, n int64) (from int64, err error) {
+	ended := w.tap.ended()
+	lowest := above(max(info.LogStartOffset, w.cleaned), ended)
+	if lowest >= info.HighWatermark {
+		return info.HighWatermark, nil
+	}
+	batches, err := w.cluster.ReadLog(topicName, 0, lowest)
+	if err != nil {
+		return 0, err
+	}
+	from = lowest
+	for i := range batches { // the last batch that begins early enough
+		if first := batches[i].FirstOffset; first <= info.HighWatermark-n {
+			from = max(from, first)
+		}
+	}
+	return below(from, ended), nil
 }
 
 // Recreate deletes the topic and creates it again.

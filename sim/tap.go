@@ -26,8 +26,9 @@ type tap struct {
 	mu      sync.Mutex
 	next    int64 // everything below is in the history
 	live    map[int64]tapped
-	txns    map[int64]string // open transactions by producer id
+	txns    map[int64]transaction // the open ones, by producer id
 	txnN    int
+	decided []extent // of the transactions that the log has with their markers
 	conn    net.Conn // to the leader; closed to make the tap look again
 	stopped bool     // while the log is being replaced
 	// generation counts how often the log was replaced.
@@ -42,7 +43,7 @@ type tapped struct {
 }
 
 func newTap(w *world) *tap {
-	return &tap{w: w, live: map[int64]tapped{}, txns: map[int64]string{}, again: make(chan struct{})}
+	return &tap{w: w, live: map[int64]tapped{}, txns: map[int64]transaction{}, again: make(chan struct{})}
 }
 
 // run follows the log until ctx ends.
@@ -159,21 +160,24 @@ func (t *tap) marker(b *fakecluster.Batch) {
 	t.live[b.LastOffset] = tapped{at: b.MaxTimestamp}
 	t.w.rec.Append(lin.Record{Offset: b.LastOffset, Foreign: true})
 	commit, ok := b.Marker()
-	name := t.txns[b.ProducerID]
-	if ok && name != "" {
+	txn, open := t.txns[b.ProducerID]
+	if ok && open {
 		delete(t.txns, b.ProducerID)
-		t.w.rec.Transaction(name, commit)
+		t.decided = append(t.decided, extent{txn.first, b.LastOffset})
+		t.w.rec.Transaction(txn.name, commit)
 	}
 }
 
 func (t *tap) append(b *fakecluster.Batch) {
 	txn := ""
 	if b.Transactional {
-		if txn = t.txns[b.ProducerID]; txn == "" {
+		open, ok := t.txns[b.ProducerID]
+		if !ok {
 			t.txnN++
-			txn = fmt.Sprintf("t%d", t.txnN)
-			t.txns[b.ProducerID] = txn
+			open = transaction{fmt.Sprintf("t%d", t.txnN), b.FirstOffset}
+			t.txns[b.ProducerID] = open
 		}
+		txn = open.name
 	}
 	writers := map[string]bool{}
 	for i := range b.Records {
@@ -274,6 +278,7 @@ func (t *tap) replace(fn func() (from int64, err error)) error {
 		for _, off := range t.offsets(func(off int64) bool { return off >= from }) {
 			delete(t.live, off)
 		}
+		t.decided = slices.DeleteFunc(t.decided, func(e extent) bool { return e.last >= from })
 		t.abortAll()
 		t.generation++
 	}
@@ -285,8 +290,8 @@ func (t *tap) replace(fn func() (from int64, err error)) error {
 // abortAll records that the open transactions ended with their brokers.
 func (t *tap) abortAll() {
 	var names []string
-	for _, name := range t.txns {
-		names = append(names, name)
+	for _, txn := range t.txns {
+		names = append(names, txn.name)
 	}
 	slices.Sort(names)
 	for _, name := range names {

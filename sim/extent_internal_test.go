@@ -1,0 +1,27 @@
+package sim
+
+import "testing"
+
+func TestCutBesideTransactions(t *testing.T) {
+	// Two that overlap, and one on its own.
+	all := []extent{{10, 14}, {12, 18}, {30, 31}}
+	for _, tc := range []struct{ off, above, below int64 }{
+		{5, 5, 5},
+		{10, 10, 10}, // the whole of the first one goes
+		{11, 19, 10},
+		{13, 19, 10},
+		{15, 19, 10}, // the second one's begin lies within the first one
+		{18, 19, 10},
+		{19, 19, 19},
+		{30, 30, 30},
+		{31, 32, 30},
+		{40, 40, 40},
+	} {
+		if got := above(tc.off, all); got != tc.above {
+			t.Errorf("above(%d) = %d, want %d", tc.off, got, tc.above)
+		}
+		if got := below(tc.off, all); got != tc.below {
+			t.Errorf("below(%d) = %d, want %d", tc.off, got, tc.below)
+		}
+	}
+}
