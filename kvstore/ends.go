@@ -84,14 +84,16 @@ func (e *ends) close() {
 // ends.
 //
 // The request names the topic, and a topic created anew has the same name. So
-// the answer counts only if the topic still has the same id after it. And an end
-// below the position belongs to a log that lost its tail: the answer counts once
-// the client has found out. Without these checks a client whose fetches are held
-// up would call data of the log before current.
+// the answer counts only if the topic still has the same id after it. And a log
+// may have lost its tail: then its end is below the position, or not any more,
+// because others went on writing to it. So the answer of a leader counts only
+// once the client has made sure that this leader's log holds what it has read.
+// Without these checks a client whose fetches are held up would call data of the
+// log before current.
 func (c *Client) askEnd(ctx context.Context) (int64, error) {
 	for failures := 1; ; failures++ {
 		_, position, _ := c.tracker.now() // before the request: the end moves on
-		end, err := c.part.listOffset(ctx, atLatest)
+		end, l, err := c.part.offsetUnder(ctx, atLatest)
 		if err == nil {
 			err = c.part.sameTopic(ctx)
 		}
@@ -99,12 +101,15 @@ func (c *Client) askEnd(ctx context.Context) (int64, error) {
 			c.fail(err)
 			return 0, err
 		}
-		if err == nil {
-			if end >= position {
-				return end, nil
-			}
+		if err == nil && end < position {
 			c.part.suspect()
 			err = fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, position)
+		}
+		if trusted := c.tracker.trusts(); err == nil && l.epoch >= 0 && l.epoch != trusted {
+			err = fmt.Errorf("the leader of epoch %d has not been asked yet whether its log holds what was read before (that of epoch %d was)", l.epoch, trusted)
+		}
+		if err == nil {
+			return end, nil
 		}
 		if ctx.Err() != nil {
 			return 0, ErrClientClosed

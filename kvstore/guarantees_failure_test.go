@@ -494,3 +494,31 @@ func TestNothingIsLeftWhenOpeningFails(t *testing.T) {
 		}
 	})
 }
+
+// The client has fetched its first write and can't apply it. The log loses that
+// write, and the second one gets its offset: then the first one is applied, and
+// must not be taken for the second.
+func TestWriteIsNotTakenForAnotherOneOfItsOwn(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		s := newFlaky()
+		c := w.openOn("c", s)
+		w.put(c, "k", "0")
+		s.fail(errors.New("disk full"))
+		first, second := make(chan error, 1), make(chan error, 1)
+		go func() { first <- c.Put(w.within(time.Minute), []byte("k"), []byte("1")) }()
+		w.eventually("the client has it", func() bool { return c.Status().State == kvstore.StateStalled })
+		if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		go func() { second <- c.Put(w.within(time.Minute), []byte("k"), []byte("2")) }()
+		w.eventually("the second is in the log", func() bool { return w.end() == 2 })
+		time.Sleep(100 * time.Millisecond) // acknowledged
+		s.fail(nil)
+		<-first
+		if err := <-second; err == nil {
+			w.want(c, "k", "2")
+		} else if !errors.Is(err, kvstore.ErrOutcomeUnknown) {
+			t.Errorf("the second Put = %v, want nil or unknown", err)
+		}
+	})
+}

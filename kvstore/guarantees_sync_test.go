@@ -1,6 +1,7 @@
 package kvstore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -72,5 +73,31 @@ func TestSyncRecoversSoonAfterALostAnswer(t *testing.T) {
 		if d > 6*time.Second {
 			t.Errorf("Sync took %v after the network was back, with a request timeout of 2s", d)
 		}
+	})
+}
+
+// The log lost its tail and others filled it up again, so that its end tells
+// nothing.
+func TestSyncWaitsUntilALostTailThatGrewAgainIsRebuilt(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c, other := w.open("c"), w.kafka("other")
+		for i := range 10 {
+			w.put(c, "k", fmt.Sprint(i))
+		}
+		hold := w.cluster.Network().Stall(onlyFetches("c"))
+		if _, err := w.cluster.LoseTail(topic, 0, 3); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 7 {
+			w.produce(other, record("k", fmt.Sprint("new ", i)))
+		}
+		if err := c.Sync(w.within(5 * time.Second)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Sync while the client reads the log before = %v, want the deadline", err)
+		}
+		hold.Undo()
+		if err := c.Sync(w.within(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		w.want(c, "k", "new 6")
 	})
 }

@@ -196,9 +196,16 @@ const (
 // listOffset asks for the begin (atEarliest) or the high watermark (atLatest)
 // of the log.
 func (p *partition) listOffset(ctx context.Context, at int64) (int64, error) {
+	offset, _, err := p.offsetUnder(ctx, at)
+	return offset, err
+}
+
+// offsetUnder is listOffset that also returns under which leader the answer
+// holds.
+func (p *partition) offsetUnder(ctx context.Context, at int64) (int64, leader, error) {
 	l, _, err := p.lead(ctx)
 	if err != nil {
-		return 0, err
+		return 0, l, err
 	}
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1
@@ -222,7 +229,7 @@ func (p *partition) listOffset(ctx context.Context, at int64) (int64, error) {
 		offset = got.Offset
 		return got.ErrorCode, nil
 	})
-	return offset, err
+	return offset, l, err
 }
 
 // epochEnd asks for the latest leader epoch up to the given one that the log
@@ -303,13 +310,13 @@ type fetched struct {
 	end     int64         // high watermark
 }
 
-// fetch reads committed records from offset on. It waits at most lim.wait for
-// the first. An error may come with the records that precede it.
-func (p *partition) fetch(ctx context.Context, offset int64, lim fetchLimits, opts kgo.ProcessFetchPartitionOpts, dec kgo.Decompressor) (fetched, error) {
-	l, id, err := p.lead(ctx)
-	if err != nil {
-		return fetched{next: offset}, err
-	}
+// fetch reads committed records from offset on, at the given leader and from no
+// other: a broker that leads since another epoch refuses. It waits at most
+// lim.wait for the first. An error may come with the records that precede it.
+func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetchLimits, opts kgo.ProcessFetchPartitionOpts, dec kgo.Decompressor) (fetched, error) {
+	p.mu.Lock()
+	id := p.id
+	p.mu.Unlock()
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxWaitMillis = int32(lim.wait.Milliseconds())
 	req.MinBytes = lim.minBytes
@@ -324,7 +331,7 @@ func (p *partition) fetch(ctx context.Context, offset int64, lim fetchLimits, op
 	req.Topics = append(req.Topics, t)
 
 	var part kmsg.FetchResponseTopicPartition
-	err = p.ask(ctx, l, fetchRequest(req, id), func(r kmsg.Response) (int16, error) {
+	err := p.ask(ctx, l, fetchRequest(req, id), func(r kmsg.Response) (int16, error) {
 		resp := r.(*kmsg.FetchResponse)
 		if resp.ErrorCode != 0 {
 			return resp.ErrorCode, nil

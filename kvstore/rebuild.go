@@ -55,6 +55,7 @@ func (t *tail) startOver(resume int64, cause error) {
 	}
 	t.rebuild = next
 	t.checked = noLeader
+	t.track.trust(-1)
 	t.short = 0
 }
 

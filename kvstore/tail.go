@@ -124,7 +124,7 @@ func (t *tail) step(ctx context.Context) error {
 	if rb := t.rebuild; rb != nil && !rb.asked {
 		rb.asked, limits.wait = true, 0 // there may be nothing to wait for
 	}
-	f, fetchErr := t.part.fetch(ctx, t.pos, limits, t.decode, t.codec)
+	f, fetchErr := t.part.fetch(ctx, t.checked, t.pos, limits, t.decode, t.codec)
 	if f.next > t.pos {
 		if err := t.apply(ctx, f); err != nil {
 			return err
@@ -158,6 +158,7 @@ func (t *tail) validate(ctx context.Context) error {
 		return err
 	}
 	t.checked, t.doubts = l, doubts
+	t.track.trust(l.epoch)
 	return nil
 }
 

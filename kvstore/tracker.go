@@ -22,6 +22,7 @@ type tracker struct {
 	applied int64
 	done    int64
 	epoch   int32 // leader epoch of the last record below applied, -1 for none
+	trusted int32 // leader epoch whose log is known to hold what was applied, -1 for none
 	term    uint64
 	waiters waitHeap
 	cause   error // why the position may be held up; nil when nothing is known
@@ -37,7 +38,7 @@ type waiter struct {
 }
 
 func newTracker() *tracker {
-	return &tracker{applied: -1, done: -1, epoch: -1, died: make(chan struct{})}
+	return &tracker{applied: -1, done: -1, epoch: -1, trusted: -1, died: make(chan struct{})}
 }
 
 // WaitError says how far a client had come when a context ended. It matches
@@ -152,6 +153,22 @@ func (t *tracker) read() (applied int64, epoch int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.applied, t.epoch
+}
+
+// trust notes that the log of the leader of this epoch holds everything below
+// applied. It stays so while the epoch lasts: a leader does not lose what it
+// has, and only this leader's records are added.
+func (t *tracker) trust(epoch int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.trusted = epoch
+}
+
+// trusts returns what trust was told last.
+func (t *tracker) trusts() int32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.trusted
 }
 
 // advance moves done (and applied, when it is behind) and releases whoever

@@ -30,7 +30,9 @@ type writer struct {
 	probe   *produceProbe
 	backoff func(failures int) time.Duration
 
-	failures int  // groups in a row that could not be sent; of run only
+	failures int   // groups in a row that could not be sent; of run only
+	wrote    int64 // the end of the log after what was acknowledged in term wroteIn; of run only
+	wroteIn  uint64
 	settled  bool // settle was called for cl; of run only
 
 	mu     sync.Mutex
@@ -249,6 +251,10 @@ func (w *writer) send(ctx context.Context, group []*write) {
 		producer, _, _ = w.cl.ProducerID(ctx) // known by now, asks nobody
 		w.recent.own.Store(producer + 1)
 	}
+	if term != w.wroteIn {
+		w.wrote, w.wroteIn = 0, term
+	}
+	known := max(applied, w.wrote) // the log was that long before the group was sent
 	next := 0
 	for _, wr := range group {
 		next += len(wr.changes)
@@ -259,16 +265,19 @@ func (w *writer) send(ctx context.Context, group []*write) {
 		case records[0].Offset < 0:
 			// A duplicate that the broker recognised, but whose offset
 			// it has forgotten: in the log, at an unknown place.
-		case last.Offset < applied:
-			// The log is not the one that this client reads: it was
-			// created anew or cut off since, and the tail has yet to
-			// find out.
+		case last.Offset < known:
+			// The log is not the one that this client reads, or wrote
+			// before: it was created anew or cut off since, and the tail
+			// has yet to find out.
 			res.outcome = ErrOutcomeUnknown
-			res.cause = fmt.Errorf("%w: acknowledged at offset %d, below position %d", ErrDataLoss, last.Offset, applied)
+			res.cause = fmt.Errorf("%w: acknowledged at offset %d, below position %d", ErrDataLoss, last.Offset, known)
 		default:
 			res.revision = last.Offset
 		}
 		wr.result <- res
+	}
+	if err == nil {
+		w.wrote = max(w.wrote, records[len(records)-1].Offset+1)
 	}
 }
 

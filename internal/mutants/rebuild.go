@@ -14,7 +14,8 @@ func rebuildMutants() []Mutant {
 			Scenario: "recreate", Checks: []lin.CheckID{lin.CheckBarrier, lin.CheckPorcupineKey},
 			Edits: []Edit{
 				{"kvstore/ends.go", "			err = c.part.sameTopic(ctx)\n", "			err = nil\n"},
-				{"kvstore/ends.go", "			if end >= position {\n", "			if end >= position || true {\n"},
+				{"kvstore/ends.go", "err == nil && end < position {", "err == nil && end < position && false {"},
+				{"kvstore/ends.go", "l.epoch != trusted {", "l.epoch != trusted && false {"},
 			},
 		},
 		{
