@@ -58,7 +58,7 @@ func (w *world) converge() error {
 	if err := w.tap.sync(); err != nil {
 		return err
 	}
-	end, err := w.cluster.EndOffset(topicName, 0)
+	end, err := w.cluster.EndOffset()
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (w *world) endInMarker() error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.Append(topicName, 0, w.foreignRecords("end", 0, 1, true)...); err != nil {
+	if err := t.Append(w.foreignRecords("end", 0, 1, true)...); err != nil {
 		return err
 	}
 	return t.Abort()
@@ -168,7 +168,7 @@ func (w *world) snapshot(ctx context.Context, s *slot) error {
 
 // cold records what a reader makes of the log that is left.
 func (w *world) cold() error {
-	batches, err := w.cluster.ReadLog(topicName, 0, 0)
+	batches, err := w.cluster.ReadLog(0)
 	if err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func (w *world) cold() error {
 		items = append(items, it)
 	}
 	sort.Slice(items, func(i, j int) bool { return items[i].Key < items[j].Key })
-	if log, err := w.cluster.EndOffset(topicName, 0); err == nil {
+	if log, err := w.cluster.EndOffset(); err == nil {
 		end = max(end, log)
 	}
 	w.rec.Snapshot(lin.Snapshot{Kind: lin.SnapshotCold, Client: "log", Position: end, Items: items})

@@ -222,7 +222,7 @@ func (w *world) target(client, broker, dir, api string) simnet.Target {
 // broker returns the number that a plan's broker setting means now.
 func (w *world) broker(s string) int32 {
 	if s == leaderName || s == "" {
-		info, err := w.cluster.Partition(topicName, 0)
+		info, err := w.cluster.Partition()
 		if err != nil {
 			return 0
 		}

@@ -96,10 +96,8 @@ func (w *world) stop(brokers []int32, move bool) (*effect, error) {
 			return sum
 		},
 		undo: func(context.Context) error {
-			for _, b := range brokers {
-				if err := w.downs.start(w, b); err != nil {
-					return err
-				}
+			if err := w.downs.start(w, brokers); err != nil {
+				return err
 			}
 			w.tap.refresh()
 			return nil
@@ -143,16 +141,21 @@ func (d *downs) stop(w *world, b int32) (refused func() int, err error) {
 	return func() int { return s.refuse.Hits() - before }, w.cluster.StopBroker(b)
 }
 
-func (d *downs) start(w *world, b int32) error {
+// start starts those brokers that nobody else holds down.
+func (d *downs) start(w *world, brokers []int32) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := d.all[b]
-	if s.n--; s.n > 0 {
-		return nil
+	var free []int32
+	for _, b := range brokers {
+		s := d.all[b]
+		if s.n--; s.n > 0 {
+			continue
+		}
+		delete(d.all, b)
+		s.refuse.Undo()
+		free = append(free, b)
 	}
-	delete(d.all, b)
-	s.refuse.Undo()
-	return w.cluster.StartBroker(b)
+	return w.cluster.StartBrokers(free)
 }
 
 // Rolling restarts all brokers one after the other.
@@ -235,7 +238,7 @@ func (f MoveLeader) start(ctx context.Context, w *world) (*effect, error) {
 	}
 	hits := w.net.Conns(simnet.Target{Brokers: []int32{old}, Keys: asking})
 	inflight := w.inflight.count(opKind.writes)
-	if err := w.cluster.MoveLeader(topicName, 0, to); err != nil {
+	if err := w.cluster.MoveLeader(to); err != nil {
 		return nil, err
 	}
 	w.moved(inflight)
@@ -293,7 +296,7 @@ func (f FailProduce) start(_ context.Context, w *world) (*effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := w.cluster.FailProduces(fakecluster.ProduceFault{Topic: topicName, Err: e, AfterAppend: f.After, Count: f.Count})
+	r, err := w.cluster.FailProduces(fakecluster.ProduceFault{Topic: w.cluster.Topic(), Err: e, AfterAppend: f.After, Count: f.Count})
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func (w *world) compact() (removed int, err error) {
 	if err := w.cluster.Compact(); err != nil {
 		return 0, err
 	}
-	if w.cleaned, err = w.cluster.EndOffset(topicName, 0); err != nil {
+	if w.cleaned, err = w.cluster.EndOffset(); err != nil {
 		return 0, err
 	}
 	removed, tombstones, err := w.tap.compacted()
@@ -116,7 +116,7 @@ func (w *world) raced(behind int64, opening bool) {
 	if w.inflight.count(opKind.reads) > 0 {
 		w.sometimes.hit(sometimesCompactionRead)
 	}
-	if end, err := w.cluster.EndOffset(topicName, 0); err == nil && behind < end-1 {
+	if end, err := w.cluster.EndOffset(); err == nil && behind < end-1 {
 		w.sometimes.hit(sometimesCompactionLag)
 	}
 }
@@ -161,7 +161,7 @@ func (f DeleteRecords) start(ctx context.Context, w *world) (*effect, error) {
 	if err := w.tap.sync(); err != nil {
 		return nil, err
 	}
-	info, err := w.cluster.Partition(topicName, 0)
+	info, err := w.cluster.Partition()
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (f DeleteRecords) start(ctx context.Context, w *world) (*effect, error) {
 	if behind, _ := w.lowest(); behind < start {
 		w.sometimes.hit(sometimesDeletedUnderReader)
 	}
-	if err := w.cluster.DeleteRecords(topicName, 0, start); err != nil {
+	if err := w.cluster.DeleteRecords(start); err != nil {
 		return nil, err
 	}
 	w.tap.trimmed(start)
@@ -178,7 +178,7 @@ func (f DeleteRecords) start(ctx context.Context, w *world) (*effect, error) {
 
 // longer reports whether the log has more than n offsets.
 func (w *world) longer(n int) bool {
-	info, err := w.cluster.Partition(topicName, 0)
+	info, err := w.cluster.Partition()
 	return err == nil && info.HighWatermark-info.LogStartOffset > int64(n)
 }
 
@@ -219,7 +219,7 @@ func (f LoseTail) start(ctx context.Context, w *world) (*effect, error) {
 	defer w.logMu.Unlock()
 	hits := 0
 	err := w.tap.replace(func() (int64, error) {
-		info, err := w.cluster.Partition(topicName, 0)
+		info, err := w.cluster.Partition()
 		if err != nil {
 			return 0, err
 		}
@@ -227,7 +227,7 @@ func (f LoseTail) start(ctx context.Context, w *world) (*effect, error) {
 		if err != nil {
 			return 0, err
 		}
-		lost, err := w.cluster.LoseTail(topicName, 0, from)
+		lost, err := w.cluster.LoseTail(from)
 		if err != nil || len(lost) == 0 {
 			return info.HighWatermark, err
 		}
@@ -246,7 +246,7 @@ func (f LoseTail) start(ctx context.Context, w *world) (*effect, error) {
 func (w *world) loses() bool {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
-	info, err := w.cluster.Partition(topicName, 0)
+	info, err := w.cluster.Partition()
 	if err != nil || w.tap.sync() != nil {
 		return false
 	}
@@ -262,7 +262,7 @@ func (w *world) tail(info kfake.PartitionInfo, n int64) (from int64, err error) 
 	if lowest >= info.HighWatermark {
 		return info.HighWatermark, nil
 	}
-	batches, err := w.cluster.ReadLog(topicName, 0, lowest)
+	batches, err := w.cluster.ReadLog(lowest)
 	if err != nil {
 		return 0, err
 	}
@@ -292,13 +292,11 @@ func (f Recreate) start(_ context.Context, w *world) (*effect, error) {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
 	err := w.tap.replace(func() (int64, error) {
-		if err := w.cluster.RecreateTopic(topicName); err != nil {
-			return 0, err
-		}
-		w.cleaned = 0
-		w.rec.Recreate()
-		w.board.clear()
-		return 0, nil
+		return 0, w.cluster.RecreateTopic(func() {
+			w.cleaned = 0
+			w.rec.Recreate()
+			w.board.clear()
+		})
 	})
 	return counted(1), err
 }
@@ -336,7 +334,7 @@ func (f Transaction) start(_ context.Context, w *world) (*effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := t.Append(topicName, 0, records...); err != nil {
+	if err := t.Append(records...); err != nil {
 		return nil, err
 	}
 	log := w.tap.replaced()
@@ -398,6 +396,6 @@ func (f Keyless) check(*Plan) error {
 func (f Keyless) start(_ context.Context, w *world) (*effect, error) {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
-	_, err := w.cluster.Append(topicName, 0, w.foreignRecords("keyless", f.From, f.Records, false)...)
+	err := w.cluster.Append(w.foreignRecords("keyless", f.From, f.Records, false)...)
 	return counted(f.Records), err
 }

@@ -169,7 +169,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	stop := context.AfterFunc(p.ctx, cancel)
 	defer stop()
 	c, err := w.env.Open(octx, OpenRequest{
-		Client: s.name, Process: p.number, Topic: topicName,
+		Client: s.name, Process: p.number, Topic: w.cluster.Topic(),
 		Storage: &storage{Storage: memory.New(), client: s.name, troubles: &w.troubles, jitter: p.jitter},
 		Options: s.options(p), Kafka: append(s.kafka(p), kgo.SeedBrokers(w.cluster.Seeds()...)),
 	})

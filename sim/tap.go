@@ -71,7 +71,7 @@ func (t *tap) follow(ctx context.Context) error {
 		}
 		return nil
 	}
-	info, err := t.w.cluster.Partition(topicName, 0)
+	info, err := t.w.cluster.Partition()
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (t *tap) follow(ctx context.Context) error {
 		t.mu.Lock()
 		next := t.next
 		t.mu.Unlock()
-		batches, err := f.fetch(topicName, next)
+		batches, err := f.fetch(t.w.cluster.Topic(), next)
 		if err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func (t *tap) sync() error {
 }
 
 func (t *tap) syncLocked() error {
-	batches, err := t.w.cluster.ReadLog(topicName, 0, t.next)
+	batches, err := t.w.cluster.ReadLog(t.next)
 	if err != nil {
 		return fmt.Errorf("log tap: %w", err)
 	}
@@ -209,7 +209,7 @@ func (t *tap) compacted() (records, tombstones int, err error) {
 	if err := t.syncLocked(); err != nil {
 		return 0, 0, err
 	}
-	left, err := t.w.cluster.ReadLog(topicName, 0, 0)
+	left, err := t.w.cluster.ReadLog(0)
 	if err != nil {
 		return 0, 0, fmt.Errorf("log tap: %w", err)
 	}

@@ -11,13 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/internal/simnet"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
-
-// topicName is the topic of every world.
-const topicName = "kv"
 
 // An Env is what a run is given besides its plan. The zero value is usable.
 type Env struct {
@@ -34,6 +30,8 @@ type Env struct {
 	// LateTap has to be set where time is real: the log tap may then note a
 	// record after a client has seen it, and the judge must allow for it.
 	LateTap bool
+	// Cluster starts the brokers of the world. Nil means kfake's.
+	Cluster func(ctx context.Context, p *Plan) (Cluster, error)
 }
 
 // Progress says how far a run is.
@@ -55,7 +53,7 @@ type world struct {
 	ctx    context.Context //nolint:containedctx // the run's life
 	cancel context.CancelCauseFunc
 
-	cluster *fakecluster.Cluster
+	cluster Cluster
 	net     *simnet.Network
 	rec     *lin.Recorder
 	tap     *tap
@@ -94,7 +92,11 @@ func newWorld(ctx context.Context, p Plan, env Env, out io.Writer) (*world, erro
 		w.logger = slog.New(slog.DiscardHandler)
 	}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
-	c, err := fakecluster.Start(w.clusterOptions())
+	start := env.Cluster
+	if start == nil {
+		start = startFake
+	}
+	c, err := start(ctx, &w.plan)
 	if err != nil {
 		return nil, err
 	}
@@ -118,25 +120,6 @@ func newWorld(ctx context.Context, p Plan, env Env, out io.Writer) (*world, erro
 	}
 	w.makeWorkers()
 	return w, nil
-}
-
-func (w *world) clusterOptions() fakecluster.Options {
-	p := &w.plan.World
-	configs := fakecluster.CompactConfigs()
-	if p.Tombstones > 0 {
-		configs["delete.retention.ms"] = strconv.FormatInt(p.Tombstones.Milliseconds(), 10)
-	}
-	if p.MaxMessage > 0 {
-		configs["max.message.bytes"] = strconv.Itoa(p.MaxMessage)
-	}
-	return fakecluster.Options{
-		Brokers: p.Brokers,
-		Network: simnet.Config{
-			Seed:    w.plan.Seed,
-			Latency: simnet.Latency{Min: p.LatencyMin, Mean: p.LatencyMean, Max: p.LatencyMax},
-		},
-		Topics: []fakecluster.Topic{{Name: topicName, Configs: configs}},
-	}
 }
 
 func (w *world) makeWorkers() {

@@ -1,0 +1,158 @@
+package sim
+
+import (
+	"context"
+	"net"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simnet"
+)
+
+// A Cluster is the brokers of one world, numbered from 0, with one topic of
+// one partition for it, and the network between clients and brokers. Those of
+// package fakecluster are the default; others come from Env.Cluster. It is safe
+// for concurrent use. Calls block until what they ask for is done.
+type Cluster interface {
+	// Network carries what clients and brokers say to each other.
+	Network() *simnet.Network
+	// Seeds are the brokers' addresses in that network.
+	Seeds() []string
+	// Dialer returns the dial function of a client.
+	Dialer(client string) func(ctx context.Context, network, address string) (net.Conn, error)
+	// Topic is the world's topic. The methods below are about its partition 0.
+	Topic() string
+	// Partition tells the leader and both ends of the log.
+	Partition() (kfake.PartitionInfo, error)
+	// EndOffset returns the high watermark.
+	EndOffset() (int64, error)
+	// ReadLog returns every batch from the one that holds an offset on.
+	ReadLog(from int64) ([]fakecluster.Batch, error)
+
+	StopBroker(broker int32) error
+	// StartBrokers starts stopped brokers, at once.
+	StartBrokers(brokers []int32) error
+	MoveLeader(to int32) error
+	MoveLeadersFrom(broker int32) error
+	FailProduces(f fakecluster.ProduceFault) (fakecluster.Fault, error)
+	SlowBroker(s fakecluster.Slow) (fakecluster.Fault, error)
+
+	// Compact compacts the log as it is now.
+	Compact() error
+	DeleteRecords(before int64) error
+	LoseTail(from int64) ([]fakecluster.Batch, error)
+	// RecreateTopic deletes the topic, calls gone, and creates it again.
+	RecreateTopic(gone func()) error
+	// Append writes records as one batch of somebody else.
+	Append(rs ...fakecluster.Record) error
+	// Begin begins a transaction of somebody else.
+	Begin(id string) (Transactor, error)
+
+	Close() error
+}
+
+// A Transactor is a transaction of somebody else.
+type Transactor interface {
+	Append(rs ...fakecluster.Record) error
+	Commit() error
+	Abort() error
+}
+
+// topicName is the topic of worlds on kfake.
+const topicName = "kv"
+
+// fakeCluster is a world's cluster on kfake.
+type fakeCluster struct{ *fakecluster.Cluster }
+
+func startFake(_ context.Context, p *Plan) (Cluster, error) {
+	c, err := fakecluster.Start(fakecluster.Options{
+		Brokers: p.World.Brokers,
+		Network: p.Network(),
+		Topics:  []fakecluster.Topic{{Name: topicName, Configs: p.topicConfigs()}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return fakeCluster{c}, nil
+}
+
+// Network is what the plan says about links.
+func (p *Plan) Network() simnet.Config {
+	return simnet.Config{
+		Seed:    p.Seed,
+		Latency: simnet.Latency{Min: p.World.LatencyMin, Mean: p.World.LatencyMean, Max: p.World.LatencyMax},
+	}
+}
+
+func (p *Plan) topicConfigs() map[string]string {
+	configs := fakecluster.CompactConfigs()
+	if p.World.Tombstones > 0 {
+		configs["delete.retention.ms"] = strconv.FormatInt(p.World.Tombstones.Milliseconds(), 10)
+	}
+	if p.World.MaxMessage > 0 {
+		configs["max.message.bytes"] = strconv.Itoa(p.World.MaxMessage)
+	}
+	return configs
+}
+
+func (c fakeCluster) Topic() string { return topicName }
+
+func (c fakeCluster) Partition() (kfake.PartitionInfo, error) {
+	return c.Cluster.Partition(topicName, 0)
+}
+
+func (c fakeCluster) EndOffset() (int64, error) { return c.Cluster.EndOffset(topicName, 0) }
+
+func (c fakeCluster) ReadLog(from int64) ([]fakecluster.Batch, error) {
+	return c.Cluster.ReadLog(topicName, 0, from)
+}
+
+func (c fakeCluster) StartBrokers(brokers []int32) error {
+	for _, b := range brokers {
+		if err := c.StartBroker(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c fakeCluster) MoveLeader(to int32) error { return c.Cluster.MoveLeader(topicName, 0, to) }
+
+func (c fakeCluster) DeleteRecords(before int64) error {
+	return c.Cluster.DeleteRecords(topicName, 0, before)
+}
+
+func (c fakeCluster) LoseTail(from int64) ([]fakecluster.Batch, error) {
+	return c.Cluster.LoseTail(topicName, 0, from)
+}
+
+func (c fakeCluster) RecreateTopic(gone func()) error {
+	err := c.Cluster.RecreateTopic(topicName)
+	if err == nil {
+		gone()
+	}
+	return err
+}
+
+func (c fakeCluster) Append(rs ...fakecluster.Record) error {
+	_, err := c.Cluster.Append(topicName, 0, rs...)
+	return err
+}
+
+func (c fakeCluster) Begin(id string) (Transactor, error) {
+	t, err := c.Cluster.Begin(id)
+	if err != nil {
+		return nil, err
+	}
+	return fakeTxn{t}, nil
+}
+
+// fakeTxn is a transaction on kfake.
+type fakeTxn struct{ *fakecluster.Txn }
+
+func (t fakeTxn) Append(rs ...fakecluster.Record) error {
+	_, err := t.Txn.Append(topicName, 0, rs...)
+	return err
+}
