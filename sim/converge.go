@@ -190,6 +190,13 @@ func (w *world) cold() error {
 			aborted[b.ProducerID] = append(aborted[b.ProducerID], i)
 		}
 	}
+	// What has no marker has not been committed. A transaction that was open
+	// when its brokers crashed gets none: they know it for aborted.
+	for _, open := range aborted {
+		for _, j := range open {
+			drop[j] = true
+		}
+	}
 	state := map[string]lin.Item{}
 	for i := range batches {
 		if batches[i].Control || drop[i] {
