@@ -42,7 +42,7 @@ func (w *world) converge() error {
 		Deadline: w.plan.Phases.Converge,
 	}
 	w.liveness = l
-	ctx, cancel := context.WithTimeoutCause(w.ctx, l.Deadline, errDeadline)
+	ctx, cancel := context.WithTimeoutCause(inLane(w.ctx, laneOfRun), l.Deadline, errDeadline)
 	defer cancel()
 	w.stuck(slots, w.each(ctx, slots, w.lastWrite), "write")
 	if len(l.Stuck) == 0 && w.ctx.Err() == nil {
@@ -112,7 +112,7 @@ func (w *world) lastWrite(ctx context.Context, s *slot) error {
 		}
 		id := fmt.Sprintf("%s/end.%d", s.name, n)
 		key := "end/" + s.name
-		octx, cancel := context.WithTimeout(ctx, w.plan.Workload.Timeout)
+		octx, cancel := context.WithDeadline(ctx, after(ctx, w.plan.Workload.Timeout))
 		op := &operation{worker: w.caller(s), p: p, ctx: octx}
 		call := op.begin(lin.Operation{Kind: lin.OpPut, Key: key, Value: id})
 		rev, err := p.client.PutRevision(octx, []byte(key), encodePayload(id, 0))

@@ -21,19 +21,14 @@
 // for each link of the network and direction, one for each worker of each
 // client, one for each client's backoff.
 //
-// In virtual time, equal plans give equal histories, to the nanosecond. The
-// scheduler is not under control there, so it must not matter: every delay has
-// nanoseconds of its own, so no two events share an instant, and of goroutines
-// that one event wakes each waits another number of nanoseconds before it goes
-// on. Of 200 seeds of the scenario everything, each run twice, 199 gave the same
-// history. What is left to chance:
-//
-//   - A fault that bites a number of times on links that carry something in the
-//     same instant: a broker answers all waiting fetches at once. The scenarios
-//     bind such faults to produce requests or to one client; a plan written by
-//     hand may not.
-//   - franz-go itself: which of two goroutines that the same event wakes comes
-//     first, and what Go's select takes when two things are ready.
+// In virtual time, equal plans give equal histories, to the nanosecond, and equal
+// logs. The scheduler is not under control there, so it must not matter. Whatever
+// acts at times of its own has a nanosecond of each 10 microseconds to itself (see
+// lane.go and simnet.Lane): each worker, each fault, each client's hooks and
+// storage, each use of each link. So no two events fall on one instant, by
+// construction and not by luck, and of goroutines that one event wakes each goes
+// on in its own lane. docs/cli.md tells under "bench" how often a seed repeats and
+// what is left to chance.
 //
 // # What is recorded
 //

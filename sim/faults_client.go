@@ -155,15 +155,20 @@ func (f Herd) start(ctx context.Context, w *world) (*effect, error) {
 }
 
 func (f Herd) member(ctx context.Context, w *world, s *slot, i int, hits *atomic.Int64) error {
-	// All but at once: no two events share an instant.
-	r := stream(w.plan.Seed, "herd", s.n)
-	if err := sleep(ctx, time.Duration(i)*time.Microsecond+time.Duration(r.Int64N(1000))); err != nil {
+	// All but at once.
+	ctx = inLane(ctx, slotLane(s.n))
+	if err := sleep(ctx, time.Duration(i)*time.Microsecond); err != nil {
 		return err
 	}
 	if err := s.open(ctx); err != nil {
 		return err
 	}
 	hits.Add(1)
+	// At the instant at which a client is open it asks for more: closed then,
+	// it may have logged that or not.
+	if err := sleep(ctx, simnet.Round); err != nil {
+		return err
+	}
 	p, _, err := s.live(ctx)
 	if err != nil {
 		return err

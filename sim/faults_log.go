@@ -41,7 +41,7 @@ func (f Compact) start(ctx context.Context, w *world) (*effect, error) {
 	if again <= 0 {
 		again = f.For + 100*time.Millisecond
 	}
-	return &effect{hits: func() int { return int(hits.Load()) }, undo: w.repeat(ctx, "compact", f.From, again, func() error {
+	return &effect{hits: func() int { return int(hits.Load()) }, undo: w.repeat(ctx, again, func() error {
 		n, err := w.compact()
 		hits.Add(int64(n))
 		return err
@@ -50,17 +50,16 @@ func (f Compact) start(ctx context.Context, w *world) (*effect, error) {
 
 // repeat calls fn now and then again after each interval, until the returned
 // function is called.
-func (w *world) repeat(ctx context.Context, purpose string, from, every time.Duration, fn func() error) (undo func(context.Context) error) {
-	ctx, cancel := context.WithCancel(ctx)
+func (w *world) repeat(ctx context.Context, every time.Duration, fn func() error) (undo func(context.Context) error) {
+	ctx, cancel := context.WithCancel(inNextLane(ctx))
 	done := make(chan error, 1)
-	r := stream(w.plan.Seed, purpose, int(from))
 	go func() {
 		for {
 			if err := fn(); err != nil {
 				done <- err
 				return
 			}
-			if sleep(ctx, every+time.Duration(r.Int64N(1000))) != nil {
+			if sleep(ctx, every) != nil {
 				done <- nil
 				return
 			}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/kvsim/kvsim/internal/simnet"
 )
 
 // timeline applies the plan's faults, each at its time, and returns when all of
@@ -30,11 +32,10 @@ func (w *world) timeline() error {
 // patience, while it has bitten nothing: what it tests did not happen yet.
 func (w *world) inflict(i int, f Fault) error {
 	s := f.span()
+	ctx := inLane(w.ctx, faultLane(i))
 	r := &w.results[i]
 	*r = FaultResult{Fault: f.String(), Kind: f.Kind()}
-	// Faults of the same time begin one after the other.
-	nudge := time.Duration(1+i) * 11 * time.Nanosecond
-	if err := sleep(w.ctx, s.From+nudge); err != nil {
+	if err := sleep(ctx, s.From); err != nil {
 		return err
 	}
 	r.From = time.Since(w.start)
@@ -42,17 +43,17 @@ func (w *world) inflict(i int, f Fault) error {
 	heal := w.rec.Fault(f.String())
 	defer func() {
 		// What the fault set free at this instant is recorded before.
-		_ = sleep(context.WithoutCancel(w.ctx), nudge)
+		_ = sleep(context.WithoutCancel(ctx), simnet.Round)
 		heal()
 	}()
-	e, err := f.start(w.ctx, w)
+	e, err := f.start(ctx, w)
 	if err != nil {
 		return err
 	}
-	err = w.last(e, s.For+nudge)
+	err = w.last(ctx, e, s.For)
 	r.Hits = e.hits()
 	if e.undo != nil {
-		undoErr := e.undo(w.ctx)
+		undoErr := e.undo(ctx)
 		if !errors.Is(undoErr, errEnded) {
 			err = errors.Join(err, undoErr)
 		}
@@ -63,16 +64,16 @@ func (w *world) inflict(i int, f Fault) error {
 }
 
 // last lets a fault last.
-func (w *world) last(e *effect, d time.Duration) error {
+func (w *world) last(ctx context.Context, e *effect, d time.Duration) error {
 	if e.undo == nil {
 		return nil
 	}
-	if err := sleep(w.ctx, d); err != nil {
+	if err := sleep(ctx, d); err != nil {
 		return err
 	}
 	const step = 100 * time.Millisecond
 	for waited := time.Duration(0); e.hits() == 0 && waited < w.plan.Phases.Patience; waited += step {
-		if err := sleep(w.ctx, step); err != nil {
+		if err := sleep(ctx, step); err != nil {
 			return err
 		}
 	}
@@ -82,7 +83,7 @@ func (w *world) last(e *effect, d time.Duration) error {
 // await waits until a fault of an instant has something to bite, within the
 // plan's patience.
 func (w *world) await(ctx context.Context, ready func() bool) error {
-	const step = 10_007 * time.Microsecond
+	const step = 10 * time.Millisecond
 	for waited := time.Duration(0); !ready() && waited < w.plan.Phases.Patience; waited += step {
 		if err := sleep(ctx, step); err != nil {
 			return err
@@ -94,13 +95,17 @@ func (w *world) await(ctx context.Context, ready func() bool) error {
 // kill makes the plan's dead clients and its dead broker dead for good.
 func (w *world) kill() error {
 	ph := &w.plan.Phases
+	ctx := inLane(w.ctx, laneOfRun)
 	dead := w.slots[len(w.slots)-ph.DeadClients:]
 	for _, s := range dead {
-		w.rec.Fault("client " + s.name + " dies for good")
-		s.crash(true)
-		if err := sleep(w.ctx, 1009*time.Microsecond); err != nil {
+		if err := sleep(ctx, time.Millisecond); err != nil {
 			return err
 		}
+		w.rec.Fault("client " + s.name + " dies for good")
+		s.crash(true)
+	}
+	if err := sleep(ctx, time.Millisecond); err != nil {
+		return err
 	}
 	if ph.DeadBroker == "" {
 		return nil
@@ -132,14 +137,15 @@ func (w *world) alive() []*slot {
 	return out
 }
 
-// each runs fn for every slot at once, each beginning at its own instant, and
+// each runs fn for every slot at once, each in the lane of its slot, and
 // returns the errors by slot.
 func (w *world) each(ctx context.Context, slots []*slot, fn func(context.Context, *slot) error) []error {
 	errs := make([]error, len(slots))
 	var all sync.WaitGroup
 	for i, s := range slots {
 		all.Go(func() {
-			if errs[i] = sleep(ctx, time.Duration(1+i)*10_007*time.Nanosecond); errs[i] == nil {
+			ctx := inLane(ctx, slotLane(s.n))
+			if errs[i] = sleep(ctx, simnet.Round); errs[i] == nil {
 				errs[i] = fn(ctx, s)
 			}
 		})

@@ -40,6 +40,7 @@ func (k opKind) reads() bool { return !k.writes() && k != opOpen }
 // A worker is one goroutine of a client. It does one operation after another.
 type worker struct {
 	w    *world
+	ctx  context.Context //nolint:containedctx // the run's life, in the worker's lane
 	slot *slot
 	n    int // among those of the client
 	id   string
@@ -79,7 +80,7 @@ func (k *worker) key() string { return k.w.keys[k.keys.draw(k.rng)] }
 
 // do does one operation and records it.
 func (k *worker) do(ctx context.Context, p *process, kind opKind) {
-	ctx, cancel := context.WithTimeout(ctx, k.timeout())
+	ctx, cancel := context.WithDeadline(ctx, after(ctx, k.timeout()))
 	defer cancel()
 	stop := context.AfterFunc(p.ctx, cancel)
 	defer stop()

@@ -74,10 +74,10 @@ func (k *worker) run(phase int, length time.Duration, over <-chan struct{}) {
 			// The idle time before the burst makes up for what was or will
 			// be fast in it.
 			target := begin.Add(gap*time.Duration(i) + exponential(k.rng, gap))
-			if sleep(k.w.ctx, time.Until(target)) != nil {
+			if sleep(k.ctx, time.Until(target)) != nil {
 				return
 			}
-		} else if sleep(k.w.ctx, exponential(k.rng, 300*time.Microsecond)) != nil {
+		} else if sleep(k.ctx, exponential(k.rng, 300*time.Microsecond)) != nil {
 			return
 		}
 		if i >= n-n/10 && !k.hold(over) {
@@ -91,15 +91,15 @@ func (k *worker) run(phase int, length time.Duration, over <-chan struct{}) {
 
 // hold waits for over, but not for long. It reports false when the run ends.
 func (k *worker) hold(over <-chan struct{}) bool {
-	t := time.NewTimer(exponential(k.rng, 500*time.Millisecond))
+	t := time.NewTimer(time.Until(after(k.ctx, exponential(k.rng, 500*time.Millisecond))))
 	defer t.Stop()
 	select {
 	case <-over:
 		// All workers are told at the same instant: each goes on at its own.
-		return sleep(k.w.ctx, exponential(k.rng, time.Millisecond)) == nil
+		return sleep(k.ctx, exponential(k.rng, time.Millisecond)) == nil
 	case <-t.C:
 		return true
-	case <-k.w.ctx.Done():
+	case <-k.ctx.Done():
 		return false
 	}
 }
@@ -108,23 +108,23 @@ func (k *worker) hold(over <-chan struct{}) bool {
 func (k *worker) one() error {
 	kind := choose(k.rng, k.w.plan.Workload.weights())
 	for {
-		p, waited, err := k.slot.live(k.w.ctx)
+		p, waited, err := k.slot.live(k.ctx)
 		if err != nil {
 			return err
 		}
-		held, err := k.slot.pauses.pass(k.w.ctx)
+		held, err := k.slot.pauses.pass(k.ctx)
 		if err != nil {
 			return err
 		}
 		if waited || held || p.crashed.Load() {
 			// Workers that waited for the same thing go on one by one.
-			if err := sleep(k.w.ctx, exponential(k.rng, time.Millisecond)); err != nil {
+			if err := sleep(k.ctx, exponential(k.rng, time.Millisecond)); err != nil {
 				return err
 			}
 			continue
 		}
 		k.w.progress(k.w.currentPhase(), 1)
-		k.do(k.w.ctx, p, kind)
+		k.do(k.ctx, p, kind)
 		return nil
 	}
 }
@@ -144,7 +144,7 @@ func (w *world) openAll(ctx context.Context) error {
 		r := stream(w.plan.Seed, "start", s.n)
 		d := time.Duration(s.n)*100*time.Microsecond + time.Duration(r.Int64N(int64(time.Millisecond)))
 		go func() {
-			err := sleep(ctx, d)
+			err := sleep(inLane(ctx, slotLane(s.n)), d)
 			if err == nil {
 				err = s.open(ctx)
 			}

@@ -55,7 +55,6 @@ type process struct {
 	ctx     context.Context //nolint:containedctx // its life
 	cancel  context.CancelCauseFunc
 	crashed atomic.Bool
-	jitter  *jitter
 
 	// mu makes reading the position and recording it one step, so that the
 	// positions of two workers are recorded in the order in which they were.
@@ -116,6 +115,7 @@ func (s *slot) open(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	ctx = inLane(ctx, slotLane(s.n))
 	r := stream(s.w.plan.Seed, "open", s.n, s.attempts)
 	for {
 		s.attempts++
@@ -156,21 +156,21 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 		return errCrashed
 	}
 	s.number++
-	p := &process{slot: s, number: s.number, jitter: &jitter{r: stream(w.plan.Seed, "jitter", s.n, s.number)}}
-	p.ctx, p.cancel = context.WithCancelCause(w.ctx)
+	p := &process{slot: s, number: s.number}
+	p.ctx, p.cancel = context.WithCancelCause(inLane(w.ctx, slotLane(s.n)))
 	s.opening = p
 	s.mu.Unlock()
 
 	w.inflight.begin(opOpen)
 	defer w.inflight.end(opOpen)
 	call := w.rec.Begin(lin.Operation{Client: s.name, Process: p.number, Kind: lin.OpOpen})
-	octx, cancel := context.WithTimeout(ctx, timeout)
+	octx, cancel := context.WithDeadline(ctx, after(ctx, timeout))
 	defer cancel()
 	stop := context.AfterFunc(p.ctx, cancel)
 	defer stop()
 	c, err := w.env.Open(octx, OpenRequest{
 		Client: s.name, Process: p.number, Topic: w.cluster.Topic(),
-		Storage: &storage{Storage: memory.New(), client: s.name, troubles: &w.troubles, jitter: p.jitter},
+		Storage: &storage{Storage: memory.New(), client: s.name, troubles: &w.troubles, lane: slotLane(s.n)},
 		Options: s.options(p), Kafka: append(s.kafka(p), kgo.SeedBrokers(w.cluster.Seeds()...)),
 	})
 	s.mu.Lock()
@@ -202,7 +202,7 @@ func (s *slot) kafka(p *process) []kgo.Opt {
 		kgo.ClientID(s.name),
 		kgo.Dialer(w.cluster.Dialer(s.name)),
 		kgo.RetryBackoffFn(backoff(r)),
-		kgo.MetadataMinAge(100*time.Millisecond + time.Duration(r.Int64N(int64(time.Millisecond)))),
+		kgo.MetadataMinAge(100*time.Millisecond + rounds(r, time.Millisecond)),
 		kgo.ProducerLinger(0), // whether a flush overtakes the linger is chance
 		kgo.FetchMaxWait(time.Second + time.Duration(r.IntN(100))*time.Millisecond),
 	}
@@ -246,14 +246,14 @@ func backoff(r *rand.Rand) func(int) time.Duration {
 		if failures < 6 {
 			d = 50 * time.Millisecond << max(0, failures-1)
 		}
-		return d*4/5 + time.Duration(r.Int64N(int64(d*2/5)))
+		return d*4/5 + rounds(r, d*2/5)
 	}
 }
 
 // hook records a call of a hook.
 func (p *process) hook(h lin.Hook) {
 	if d := p.slot.w.hookDelay(p.slot.name); d > 0 {
-		_ = sleep(p.ctx, d+p.jitter.draw())
+		_ = sleep(p.ctx, d)
 	}
 	if p.crashed.Load() {
 		return

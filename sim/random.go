@@ -6,8 +6,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"sort"
-	"sync"
 	"time"
+
+	"github.com/kvsim/kvsim/internal/simnet"
 )
 
 // stream returns the generator of one purpose. Each purpose has its own, so
@@ -29,23 +30,15 @@ func mix(x uint64) uint64 {
 }
 
 // exponential draws a duration with the given mean, at most 8 times as long.
-// It always has nanoseconds, so that no two events share an instant.
 func exponential(r *rand.Rand, mean time.Duration) time.Duration {
 	x := min(r.ExpFloat64(), 8)
 	return time.Duration(x*float64(mean)) + time.Duration(r.Int64N(1000))
 }
 
-// A jitter draws nanoseconds that keep events of equal delays apart. It is safe
-// for concurrent use.
-type jitter struct {
-	mu sync.Mutex
-	r  *rand.Rand
-}
-
-func (j *jitter) draw() time.Duration {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return 1 + time.Duration(j.r.Int64N(10_000))
+// rounds draws whole rounds of lanes, less than d: a timer of whole rounds stays
+// in the lane of whatever set it.
+func rounds(r *rand.Rand, d time.Duration) time.Duration {
+	return time.Duration(r.Int64N(int64(d/simnet.Round))) * simnet.Round
 }
 
 // zipf chooses numbers below n, the weight of number i being (i+1)^-s. s may be

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
@@ -52,7 +53,7 @@ func (ts *troubles) add(t *trouble) (undo func()) {
 }
 
 // suffer lets the active troubles act on a client.
-func (ts *troubles) suffer(ctx context.Context, client string, j *jitter) error {
+func (ts *troubles) suffer(ctx context.Context, client string, l simnet.Lane) error {
 	ts.mu.Lock()
 	all := ts.all
 	ts.mu.Unlock()
@@ -64,7 +65,7 @@ func (ts *troubles) suffer(ctx context.Context, client string, j *jitter) error 
 		t.hits++
 		t.mu.Unlock()
 		if t.delay > 0 {
-			if err := sleep(ctx, t.delay+j.draw()); err != nil {
+			if err := sleep(inLane(ctx, l), t.delay); err != nil {
 				return err
 			}
 		}
@@ -80,57 +81,47 @@ type storage struct {
 	*memory.Storage
 	client   string
 	troubles *troubles
-	jitter   *jitter
+	lane     simnet.Lane
+}
+
+// suffer lets the active troubles act on a write.
+func (s *storage) suffer(ctx context.Context) error {
+	return s.troubles.suffer(ctx, s.client, s.lane)
 }
 
 var _ kvstore.RecordStorage = (*storage)(nil)
 
 func (s *storage) Set(ctx context.Context, key, value []byte) error {
-	if err := s.troubles.suffer(ctx, s.client, s.jitter); err != nil {
+	if err := s.suffer(ctx); err != nil {
 		return err
 	}
 	return s.Storage.Set(ctx, key, value)
 }
 
 func (s *storage) Delete(ctx context.Context, key []byte) error {
-	if err := s.troubles.suffer(ctx, s.client, s.jitter); err != nil {
+	if err := s.suffer(ctx); err != nil {
 		return err
 	}
 	return s.Storage.Delete(ctx, key)
 }
 
 func (s *storage) ApplyBatch(ctx context.Context, items []kvstore.KeyValue) error {
-	if err := s.troubles.suffer(ctx, s.client, s.jitter); err != nil {
+	if err := s.suffer(ctx); err != nil {
 		return err
 	}
 	return s.Storage.ApplyBatch(ctx, items)
 }
 
 func (s *storage) ApplyRecords(ctx context.Context, records []kvstore.Record) error {
-	if err := s.troubles.suffer(ctx, s.client, s.jitter); err != nil {
+	if err := s.suffer(ctx); err != nil {
 		return err
 	}
 	return s.Storage.ApplyRecords(ctx, records)
 }
 
 func (s *storage) Reset(ctx context.Context) error {
-	if err := s.troubles.suffer(ctx, s.client, s.jitter); err != nil {
+	if err := s.suffer(ctx); err != nil {
 		return err
 	}
 	return s.Storage.Reset(ctx)
-}
-
-// sleep waits for d, or for the end of ctx, whose cause it returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return context.Cause(ctx)
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -131,7 +131,7 @@ func (w *world) makeWorkers() {
 				id += "/" + strconv.Itoa(n+1)
 			}
 			w.workers = append(w.workers, &worker{
-				w: w, slot: s, n: n, id: id, keys: keys,
+				w: w, slot: s, n: n, id: id, keys: keys, ctx: inLane(w.ctx, workLane(len(w.workers))),
 				rng: stream(w.plan.Seed, "worker", s.n, n),
 			})
 		}

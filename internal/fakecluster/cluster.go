@@ -265,10 +265,11 @@ func (l opLock) unlock() { <-l }
 
 // settle lets a moment of simulated time pass on a network with latency, so
 // that the steps of the harness happen at instants of their own, and what one
-// of them sets off is over before the next. The caller holds no mutex.
+// of them sets off is over before the next. It is a round of the network's
+// lanes, so that the harness stays in its own. The caller holds no mutex.
 func (c *Cluster) settle() {
 	if c.net != nil && !c.opts.Network.Latency.IsZero() {
-		time.Sleep(time.Microsecond)
+		time.Sleep(simnet.Round)
 	}
 }
 

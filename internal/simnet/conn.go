@@ -19,7 +19,8 @@ type pair struct {
 	n                  *Network
 	toBroker, toClient half
 	client, broker     conn
-	direct             bool        // outside the simulation
+	direct             bool // outside the simulation
+	place              place
 	down               atomic.Bool // reset
 
 	mu    sync.Mutex
@@ -27,13 +28,13 @@ type pair struct {
 
 	// shaking lasts until the first request that says what the connection is
 	// for; nominal is the instant at which the handshake would be by now if no
-	// delivery had moved by a nanosecond. See handshake.go.
+	// delivery had waited for its lane. See handshake.go.
 	shaking atomic.Bool
 	nominal time.Time // guarded by mu
 }
 
-func newPair(n *Network, client string, broker int32, dial int, addr *net.TCPAddr) *pair {
-	p := &pair{n: n}
+func newPair(n *Network, client string, broker int32, dial int, at place, addr *net.TCPAddr) *pair {
+	p := &pair{n: n, place: at}
 	p.toBroker.init(p, Link{client, broker, dial, ToBroker})
 	p.toClient.init(p, Link{client, broker, dial, ToClient})
 	p.shaking.Store(!n.cfg.Raw)

@@ -30,11 +30,14 @@
 // is opened and, once its first request tells what it is for, by that request's
 // api key and the number of such connections before (clients dial several at
 // one instant, which nothing orders). What happens on one link never changes
-// the draws of another. Delays have
-// nanosecond resolution and no two deliveries of one network share an instant
-// (when two would, the later one moves by a nanosecond), so that inside a
-// testing/synctest bubble the order of events is the order of their instants
-// and the same seed gives the same run.
+// the draws of another.
+//
+// Delays have nanosecond resolution, and each use of each link has a [Lane], a
+// nanosecond of every 10 microseconds, in which all its deliveries happen. So no
+// two deliveries of one network share an instant, and neither do a delivery and
+// what the user of the network does in lanes of its own. Inside a
+// testing/synctest bubble the order of events is then the order of their
+// instants, and the same seed gives the same run.
 //
 // With the zero [Latency] nothing is delayed and no timer and no goroutine is
 // used: a Write makes the bytes readable at once at the other end.

@@ -118,7 +118,7 @@ func TestStallHoldsAndThenBursts(t *testing.T) {
 				for i := range int32(3) {
 					mustRead(t, b, request(produceKey, i, "x"))
 				}
-				if d := time.Since(released); d > 10*time.Microsecond {
+				if d := time.Since(released); d > 4*Round {
 					t.Errorf("the burst took %v", d)
 				}
 				if f.Hits() == 0 {
@@ -235,8 +235,8 @@ func TestDelaysAddUp(t *testing.T) {
 		start := time.Now()
 		mustWrite(t, c, request(produceKey, 1, "x"))
 		mustRead(t, b, request(produceKey, 1, "x"))
-		if d := time.Since(start); d != time.Minute+time.Second+2 {
-			t.Errorf("the frame took %v, want 1m1s and 2ns", d)
+		if d := time.Since(start); d < time.Minute+time.Second+2 || d >= time.Minute+time.Second+2+Round {
+			t.Errorf("the frame took %v, want 1m1s and 2ns, and the wait for its lane", d)
 		}
 		if _, err := w.Delay(Target{}, Latency{Min: -1}); err == nil {
 			t.Error("Delay of a negative latency: no error")

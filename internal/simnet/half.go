@@ -37,6 +37,7 @@ type half struct {
 	link    Link
 	latency Latency
 	rng     *rand.Rand // not set on a direct connection
+	lane    Lane       // of all deliveries
 	direct  bool
 
 	mu      sync.Mutex
@@ -67,6 +68,7 @@ func (h *half) init(p *pair, link Link) {
 		h.latency = cfg.LatencyFor(link)
 	}
 	h.rng = link.stream(cfg.Seed)
+	h.lane = p.place.lane(cfg.Seed, link, openingLane+p.place.opening%openingLane)
 	h.cond.L = &h.mu
 }
 
@@ -143,7 +145,7 @@ func (h *half) queue(pc parcel, d time.Duration) {
 		if !at.After(h.last) {
 			at = h.last.Add(1)
 		}
-		pc.at = h.p.n.claim(at)
+		pc.at = h.p.n.claim(h.lane.Next(at))
 		h.last = pc.at
 	}
 	h.flight = append(h.flight, pc)
@@ -259,7 +261,7 @@ func (h *half) respread() {
 			break
 		}
 		h.free(pc)
-		pc.at = h.p.n.claim(last.Add(h.latency.drawJitter(h.rng)))
+		pc.at = h.p.n.claim(h.lane.Next(last.Add(h.latency.drawJitter(h.rng))))
 		last = pc.at
 	}
 	if last.After(h.last) {

@@ -15,14 +15,15 @@ import (
 //   - Dials of a client to a broker at one instant share their dial number,
 //     and thereby draw the same delays for the dial and for the requests that
 //     only open a connection (ApiVersions, SASL). They run side by side, but
-//     for the nanoseconds by which deliveries are kept apart; the nominal time
-//     of the connection runs without those.
+//     for the lanes that keep deliveries apart; the nominal time of the
+//     connection runs without those.
 //   - The first other request says what the connection is for. From then on
 //     it draws from a stream that belongs to (client, broker, api key of that
-//     request, how many connections for it there were before, direction).
+//     request, how many connections for it there were before, direction), and
+//     has the lane of that use.
 
 // slack is how far the nominal time may be behind: more is real time passing.
-const slack = time.Microsecond
+const slack = 2 * Round
 
 // The requests that open a connection.
 const (
@@ -41,22 +42,36 @@ type dialKey struct {
 type dialCount struct {
 	n    int
 	last time.Time
+	same int // those before at the instant last
 }
 
-// dialNumber returns the number of a dial that begins now. n.mu is held.
-func (n *Network) dialNumber(client string, broker int32) int {
+// dialNumber returns the number of a dial that begins now, and its place. n.mu
+// is held.
+func (n *Network) dialNumber(client string, broker int32) (int, place) {
+	at := place{client: n.clientNumber(client), brokers: len(n.brokers)}
 	k := dialKey{client, broker, NoKey}
 	d, ok := n.dials[k]
 	now := time.Now()
-	if ok && now.Equal(d.last) {
-		return d.n
-	}
-	if ok {
+	switch {
+	case ok && now.Equal(d.last):
+		d.same++
+	case ok:
 		d.n++
+		d.same = 0
 	}
 	d.last = now
 	n.dials[k] = d
-	return d.n
+	at.opening = d.same
+	return d.n, at
+}
+
+func (n *Network) clientNumber(client string) int {
+	i, ok := n.clients[client]
+	if !ok {
+		i = len(n.clients)
+		n.clients[client] = i
+	}
+	return i
 }
 
 // opened is told the key of each request until the connection is open. The
@@ -70,10 +85,17 @@ func (p *pair) opened(key int16) {
 	d := p.n.dials[k]
 	p.n.dials[k] = dialCount{n: d.n + 1}
 	p.n.mu.Unlock()
-	p.toBroker.rng = p.toBroker.link.purpose(p.n.cfg.Seed, key, d.n)
+	p.toBroker.used(key, d.n)
 	p.toClient.mu.Lock()
-	p.toClient.rng = p.toClient.link.purpose(p.n.cfg.Seed, key, d.n)
+	p.toClient.used(key, d.n)
 	p.toClient.mu.Unlock()
+}
+
+// used tells a direction what its connection is for. The caller holds mu.
+func (h *half) used(key int16, n int) {
+	seed := h.p.n.cfg.Seed
+	h.rng = h.link.purpose(seed, key, n)
+	h.lane = h.p.place.lane(seed, h.link, useOf(key))
 }
 
 // purpose returns the stream of the nth connection for an api key.

@@ -49,7 +49,8 @@ type Network struct {
 	brokers   map[int]int32 // port -> broker number
 	listeners map[int]*listener
 	dials     map[dialKey]dialCount
-	pairs     []*pair // live connections in order of their dials
+	clients   map[string]int // numbers of the clients, in the order of first dials
+	pairs     []*pair        // live connections in order of their dials
 	nextPort  int
 	ephemeral int
 	changed   chan struct{} // closed and replaced when a fault is undone
@@ -75,6 +76,7 @@ func New(cfg Config) (*Network, error) {
 		brokers:   make(map[int]int32),
 		listeners: make(map[int]*listener),
 		dials:     make(map[dialKey]dialCount),
+		clients:   make(map[string]int),
 		changed:   make(chan struct{}),
 		instants:  make(map[int64]struct{}),
 		nextPort:  firstPort,
@@ -173,10 +175,10 @@ func (n *Network) dial(ctx context.Context, client, address string) (net.Conn, e
 		n.mu.Unlock()
 		return nil, refused(addr)
 	}
-	number := n.dialNumber(client, broker)
+	number, at := n.dialNumber(client, broker)
 	n.mu.Unlock()
 
-	p := newPair(n, client, broker, number, addr)
+	p := newPair(n, client, broker, number, at, addr)
 	if err := n.connect(ctx, p, addr); err != nil {
 		return nil, err
 	}
@@ -213,7 +215,7 @@ func (n *Network) connect(ctx context.Context, p *pair, addr net.Addr) error {
 		if d+extra > 0 {
 			p.clock(d + extra)
 		}
-		if err := sleep(ctx, n, d+extra); err != nil {
+		if err := sleep(ctx, n, to.lane, d+extra); err != nil {
 			return dialError(addr, err)
 		}
 		d = 0
@@ -232,11 +234,11 @@ func (n *Network) connect(ctx context.Context, p *pair, addr net.Addr) error {
 	}
 }
 
-func sleep(ctx context.Context, n *Network, d time.Duration) error {
+func sleep(ctx context.Context, n *Network, l Lane, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()
 	}
-	at := n.claim(time.Now().Add(d))
+	at := n.claim(l.Next(time.Now().Add(d)))
 	defer n.release(at)
 	t := time.NewTimer(time.Until(at))
 	defer t.Stop()
@@ -266,8 +268,10 @@ func waitChange(ctx context.Context, n *Network, changed <-chan struct{}, limit 
 	}
 }
 
-// claim takes the instant at, or the next free nanosecond after it, so that
-// no two deliveries share one.
+// claim takes the instant at, or the first one of the same lane after it that
+// is free, so that no two deliveries share one. That it is taken happens where
+// a lane has two users: in a network of hundreds of clients, or when a client
+// opens a connection while another one for the same use still closes.
 func (n *Network) claim(at time.Time) time.Time {
 	n.instantMu.Lock()
 	defer n.instantMu.Unlock()
@@ -276,7 +280,7 @@ func (n *Network) claim(at time.Time) time.Time {
 			n.instants[at.UnixNano()] = struct{}{}
 			return at
 		}
-		at = at.Add(1)
+		at = at.Add(Round)
 	}
 }
 
