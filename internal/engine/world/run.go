@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 
 	"github.com/kvsim/kvsim/linearizability"
@@ -34,7 +33,8 @@ func Run(ctx context.Context, job Job, env Env) (*Result, error) {
 	}
 	simEnv := sim.Env{History: env.History, LateTap: env.LateTap, Open: env.Open}
 	if env.Log != nil {
-		simEnv.Logger = slog.New(slog.NewTextHandler(env.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		// Where time is real the brokers may have logs of their own to compare.
+		simEnv.Logger = newLogger(env.Log, !env.LateTap)
 	}
 	out, err := sim.Run(ctx, plan, simEnv)
 	switch {
