@@ -20,6 +20,8 @@ type Cluster interface {
 	Network() *simnet.Network
 	// Seeds are the brokers' addresses in that network.
 	Seeds() []string
+	// Direct connects the harness with a broker, outside of the network.
+	Direct(ctx context.Context, broker int32) (net.Conn, error)
 	// Dialer returns the dial function of a client.
 	Dialer(client string) func(ctx context.Context, network, address string) (net.Conn, error)
 	// Topic is the world's topic. The methods below are about its partition 0.
@@ -31,6 +33,9 @@ type Cluster interface {
 	// ReadLog returns every batch from the one that holds an offset on.
 	ReadLog(from int64) ([]fakecluster.Batch, error)
 
+	// Quiet holds what clients send until the returned function is called. It
+	// returns when brokers have answered what they have got of writes.
+	Quiet() (goOn func())
 	StopBroker(broker int32) error
 	// StartBrokers starts stopped brokers, at once.
 	StartBrokers(brokers []int32) error
@@ -70,7 +75,7 @@ func startFake(_ context.Context, p *Plan) (Cluster, error) {
 	c, err := fakecluster.Start(fakecluster.Options{
 		Brokers: p.World.Brokers,
 		Network: p.Network(),
-		Topics:  []fakecluster.Topic{{Name: topicName, Configs: p.topicConfigs()}},
+		Topics:  []fakecluster.Topic{{Name: topicName, Configs: p.TopicConfigs()}},
 	})
 	if err != nil {
 		return nil, err
@@ -86,7 +91,8 @@ func (p *Plan) Network() simnet.Config {
 	}
 }
 
-func (p *Plan) topicConfigs() map[string]string {
+// TopicConfigs is what the plan says about the topic. The caller owns the map.
+func (p *Plan) TopicConfigs() map[string]string {
 	configs := fakecluster.CompactConfigs()
 	if p.World.Tombstones > 0 {
 		configs["delete.retention.ms"] = strconv.FormatInt(p.World.Tombstones.Milliseconds(), 10)
@@ -96,6 +102,13 @@ func (p *Plan) topicConfigs() map[string]string {
 	}
 	return configs
 }
+
+func (c fakeCluster) Direct(ctx context.Context, broker int32) (net.Conn, error) {
+	return c.Network().Direct(ctx, "tcp", c.Seeds()[broker])
+}
+
+// Quiet does nothing: what changes a log on kfake stops it meanwhile.
+func (c fakeCluster) Quiet() func() { return func() {} }
 
 func (c fakeCluster) Topic() string { return topicName }
 

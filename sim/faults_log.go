@@ -157,6 +157,7 @@ func (f DeleteRecords) start(ctx context.Context, w *world) (*effect, error) {
 	}
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
+	defer w.cluster.Quiet()()
 	if err := w.tap.sync(); err != nil {
 		return nil, err
 	}
@@ -290,6 +291,7 @@ func (f Recreate) check(*Plan) error { return nil }
 func (f Recreate) start(_ context.Context, w *world) (*effect, error) {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
+	defer w.cluster.Quiet()()
 	err := w.tap.replace(func() (int64, error) {
 		return 0, w.cluster.RecreateTopic(func() {
 			w.cleaned = 0

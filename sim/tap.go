@@ -53,9 +53,17 @@ func (t *tap) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := t.follow(ctx); err != nil && ctx.Err() == nil {
 			// The leader moved, or the brokers restarted.
-			_ = sleep(ctx, 50*time.Microsecond)
+			_ = sleep(ctx, t.pause())
 		}
 	}
+}
+
+// pause is how long the tap waits for brokers that are not there.
+func (t *tap) pause() time.Duration {
+	if t.w.env.LateTap {
+		return 5 * time.Millisecond
+	}
+	return 50 * time.Microsecond
 }
 
 // follow fetches from the present leader until something goes wrong or
@@ -75,7 +83,7 @@ func (t *tap) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn, err := t.w.cluster.Network().Direct(ctx, "tcp", t.w.cluster.Seeds()[info.Leader])
+	conn, err := t.w.cluster.Direct(ctx, info.Leader)
 	if err != nil {
 		return err
 	}
@@ -145,6 +153,10 @@ func (t *tap) note(batches []fakecluster.Batch) {
 		b := &batches[i]
 		if b.LastOffset < t.next {
 			continue
+		}
+		if b.FirstOffset > t.next || !b.Control && int64(len(b.Records)) != b.LastOffset-b.FirstOffset+1 {
+			t.w.fail(fmt.Errorf("log tap: something between %d and %d went before it was seen", t.next, b.LastOffset))
+			return
 		}
 		if b.Control {
 			t.marker(b)

@@ -96,7 +96,7 @@ func newWorld(ctx context.Context, p Plan, env Env, out io.Writer) (*world, erro
 	if start == nil {
 		start = startFake
 	}
-	c, err := start(ctx, &w.plan)
+	c, err := start(w.ctx, &w.plan)
 	if err != nil {
 		return nil, err
 	}
