@@ -42,6 +42,8 @@ type capsuleHeader struct {
 	Scenario  string `json:"scenario"`
 	Engine    string `json:"engine"`
 	Scheduler string `json:"scheduler,omitempty"`
+	// Kafka is the --kafka of the real engine.
+	Kafka string `json:"kafka,omitempty"`
 	// Command is the command line that found it, Replay the one that repeats
 	// it.
 	Command  string   `json:"command"`

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/kvsim/kvsim/internal/engine"
-	"github.com/kvsim/kvsim/internal/engine/world"
 	"github.com/kvsim/kvsim/internal/exact"
 )
 
@@ -18,11 +17,17 @@ type engineOptions struct {
 	jobs int
 	// scheduler is the exact engine's, empty for the random one.
 	scheduler string
+	// kafka is what the real engine runs on: empty for kfake, testcontainers,
+	// or addresses of brokers.
+	kafka string
+	// brokers is the number of containers, 0 for 1.
+	brokers int
 }
 
 func (o *engineOptions) declare(fs *flag.FlagSet) {
 	fs.StringVar(&o.name, "engine", "virtual", "what runs the worlds: `virtual`, exact or real")
 	fs.IntVar(&o.jobs, "jobs", 0, "how many worlds run at once, a `number` (default: one on each core)")
+	fs.StringVar(&o.kafka, "kafka", "", "what the real engine runs on: `testcontainers` or brokers as host:port,host:port (default: kfake, in this process)")
 	fs.StringVar(&o.scheduler, "scheduler", "", "the order of goroutines in the exact engine: `random` or stock")
 }
 
@@ -40,6 +45,14 @@ func (o *engineOptions) validate() error {
 	case "", exact.SchedulerRandom, exact.SchedulerStock:
 	default:
 		return usagef("there is no scheduler %q: use random or stock", o.scheduler)
+	}
+	if o.kafka != "" {
+		if o.name != "real" {
+			return usagef("--kafka %s needs --engine real: the %s engine has brokers of its own", o.kafka, o.name)
+		}
+		if _, err := o.addrs(); err != nil {
+			return err
+		}
 	}
 	if o.jobs < 0 {
 		return usagef("--jobs %d is negative: leave it out for one on each core", o.jobs)
@@ -60,6 +73,9 @@ func (o *engineOptions) flags() string {
 	if o.scheduler != "" {
 		s += " --scheduler " + o.scheduler
 	}
+	if o.kafka != "" {
+		s += " --kafka " + quoteArg(o.kafka)
+	}
 	return s
 }
 
@@ -71,9 +87,7 @@ func startEngine(ctx context.Context, o engineOptions, progress io.Writer) (engi
 			Jobs: o.jobs, Scheduler: exact.Scheduler(o.scheduler), Progress: progress,
 		})
 	case "real":
-		return engine.NewReal(func(ctx context.Context, job world.Job) (*world.Result, error) {
-			return world.RunInFiles(ctx, job, world.Env{LateTap: true})
-		}), nil
+		return startReal(ctx, o, progress)
 	}
 	return engine.NewVirtual(engine.VirtualOptions{Jobs: o.jobs})
 }

@@ -64,6 +64,9 @@ func (r *runner) replay(ctx context.Context, dir string, given map[string]bool, 
 		if !given["scheduler"] {
 			r.engine.scheduler = c.info.Scheduler
 		}
+		if !given["kafka"] {
+			r.engine.kafka = c.info.Kafka
+		}
 	}
 	if err := r.validate(nil); err != nil {
 		return err
@@ -74,7 +77,7 @@ func (r *runner) replay(ctx context.Context, dir string, given map[string]bool, 
 	}
 	r.worlds.seeds = seedRange{from: c.info.Seed, to: c.info.Seed, set: true}
 	err = r.runSource(ctx, planSource{
-		scenario: c.info.Scenario, flags: "--plan " + quoteArg(c.dir+"/"+capsulePlan),
+		scenario: c.info.Scenario, brokers: p.World.Brokers, flags: "--plan " + quoteArg(c.dir+"/"+capsulePlan),
 		plan: func(uint64) (sim.Plan, error) { return p, nil },
 	}, stdout, stderr)
 	var exit exitError

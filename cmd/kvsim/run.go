@@ -94,17 +94,22 @@ func (r *runner) validate(args []string) error {
 	case r.out == "":
 		return usagef("--out is empty: name a directory")
 	}
+	if r.worlds.knobs.Brokers > 0 && r.engine.existing() {
+		return usagef("--brokers-count %d: the brokers of --kafka %s are as many as they are, leave it out", r.worlds.knobs.Brokers, r.engine.kafka)
+	}
 	return r.engine.validate()
 }
 
 // runSource runs the worlds of a source and prints the summary.
-func (r *runner) runSource(ctx context.Context, source planSource, stdout, stderr io.Writer) error {
+func (r *runner) runSource(ctx context.Context, source planSource, stdout, stderr io.Writer) (err error) {
 	r.stdout, r.stderr = stdout, stderr
+	r.engine.brokers = source.brokers
 	eng, err := r.cli.engines(ctx, r.engine, stderr)
 	if err != nil {
 		return err
 	}
-	defer eng.Close()
+	defer func() { err = errors.Join(err, eng.Close()) }()
+	source = onBrokers(source, eng, stderr)
 	scratch, made, err := r.scratch()
 	if err != nil {
 		return err
@@ -182,7 +187,7 @@ func (r *runner) take(x ran) error {
 	if group != nil && r.capsules[group] < capsulesPerReason || r.keep {
 		var err error
 		capsule, err = writeCapsule(r.out, r.started, x, capsuleHeader{
-			Seed: x.job.Seed, Scenario: r.tally.Scenario, Engine: r.engine.name, Scheduler: r.engine.scheduler,
+			Seed: x.job.Seed, Scenario: r.tally.Scenario, Engine: r.engine.name, Scheduler: r.engine.scheduler, Kafka: r.engine.kafka,
 			Command: replay, Versions: readVersions(),
 		})
 		if err != nil {

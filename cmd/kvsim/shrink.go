@@ -88,7 +88,7 @@ func (s *shrinkRun) exec(ctx context.Context, args []string, _ io.Reader, stdout
 
 // shrink runs the reduction in the capsule's engine.
 func (s *shrinkRun) shrink(ctx context.Context, c *capsule, p sim.Plan, stderr io.Writer) (*shrink.Report, error) {
-	eng, err := s.cli.engines(ctx, engineOptions{name: c.info.Engine, jobs: s.jobs, scheduler: c.info.Scheduler}, stderr)
+	eng, err := s.cli.engines(ctx, engineOptions{name: c.info.Engine, jobs: s.jobs, scheduler: c.info.Scheduler, kafka: c.info.Kafka, brokers: p.World.Brokers}, stderr)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,12 @@ type planSource struct {
 	// seed is the seed that a plan file has, if it is one.
 	seed    uint64
 	hasSeed bool
-	plan    func(seed uint64) (sim.Plan, error)
+	// brokers is the number of brokers that was asked for, 0 if none was.
+	brokers int
+	// draw makes the plan for a seed with that many brokers. It is nil for a
+	// plan file.
+	draw func(seed uint64, brokers int) (sim.Plan, error)
+	plan func(seed uint64) (sim.Plan, error)
 }
 
 // source reads what the flags ask for.
@@ -64,15 +69,18 @@ func (f *worldFlags) source(stdin io.Reader) (planSource, error) {
 	if err != nil {
 		return planSource{}, &usageError{err: err}
 	}
+	draw := func(seed uint64, brokers int) (sim.Plan, error) {
+		knobs := f.knobs
+		knobs.Brokers = brokers
+		p := s.Plan(seed, knobs)
+		if err := p.Validate(); err != nil {
+			return p, usagef("scenario %s with these numbers: %w", s.Name, err)
+		}
+		return p, nil
+	}
 	return planSource{
-		scenario: s.Name, flags: f.String(),
-		plan: func(seed uint64) (sim.Plan, error) {
-			p := s.Plan(seed, f.knobs)
-			if err := p.Validate(); err != nil {
-				return p, usagef("scenario %s with these numbers: %w", s.Name, err)
-			}
-			return p, nil
-		},
+		scenario: s.Name, flags: f.String(), brokers: f.knobs.Brokers, draw: draw,
+		plan: func(seed uint64) (sim.Plan, error) { return draw(seed, f.knobs.Brokers) },
 	}, nil
 }
 
@@ -93,7 +101,7 @@ func (f *worldFlags) planFile(stdin io.Reader) (planSource, error) {
 		name = "plan"
 	}
 	return planSource{
-		scenario: name, flags: f.String(), seed: p.Seed, hasSeed: true,
+		scenario: name, flags: f.String(), seed: p.Seed, hasSeed: true, brokers: p.World.Brokers,
 		plan: func(seed uint64) (sim.Plan, error) {
 			q := p
 			q.Seed = seed

@@ -99,6 +99,13 @@ var rules = []rule{
 		why:     "an engine runs any plan and knows none by name",
 	},
 	{
+		pkg:     "internal/kafkaworld",
+		own:     []string{"sim", "kvstore", "kvstoretest", "linearizability", "internal"},
+		notOwn:  []string{"kvstoretest/kvrapid", "internal/engine", "internal/exact"},
+		foreign: []string{rapid, wazero},
+		why:     "real brokers are one more place for worlds, which no engine needs to know",
+	},
+	{
 		pkg:     "internal",
 		own:     []string{"kvstore", "linearizability", "internal"},
 		notOwn:  []string{"internal/engine", "internal/exact"},

@@ -141,7 +141,7 @@ func TestRealEngineRunsOneWorldAtATime(t *testing.T) {
 			panic("a planted panic")
 		}
 		return &world.Result{Seed: job.Seed}, nil
-	})
+	}, nil)
 	var wg sync.WaitGroup
 	for seed := range uint64(6) {
 		wg.Go(func() {

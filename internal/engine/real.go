@@ -6,18 +6,34 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/sim"
 )
 
 // Real runs worlds in this process, one after the other, in real time.
 type Real struct {
-	run  Func
-	turn chan struct{}
+	run     Func
+	brokers Brokers
+	turn    chan struct{}
 }
 
-// NewReal returns the engine that calls run.
-func NewReal(run Func) *Real {
-	return &Real{run: run, turn: make(chan struct{}, 1)}
+// Brokers are what the worlds of a Real run on, if it is not kfake.
+type Brokers interface {
+	// String names them.
+	String() string
+	// Abilities tells what can be done to them.
+	Abilities() sim.Abilities
+	// Close ends them.
+	Close() error
 }
+
+// NewReal returns the engine that calls run. It closes brokers, which may be
+// nil.
+func NewReal(run Func, brokers Brokers) *Real {
+	return &Real{run: run, brokers: brokers, turn: make(chan struct{}, 1)}
+}
+
+// Brokers returns what the worlds run on, nil for kfake.
+func (r *Real) Brokers() Brokers { return r.brokers }
 
 // Name returns "real".
 func (r *Real) Name() string { return "real" }
@@ -46,5 +62,10 @@ func (r *Real) Run(ctx context.Context, job world.Job) (result *world.Result, er
 	return r.run(ctx, job)
 }
 
-// Close does nothing.
-func (r *Real) Close() error { return nil }
+// Close closes the brokers.
+func (r *Real) Close() error {
+	if r.brokers == nil {
+		return nil
+	}
+	return r.brokers.Close()
+}

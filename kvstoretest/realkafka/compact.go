@@ -48,14 +48,7 @@ func (k *Kafka) compact(ctx context.Context, topic string) error {
 	if err != nil {
 		return err
 	}
-	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(k.seeds...),
-		kgo.DefaultProduceTopic(topic),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.TransactionalID("kvsim-compact-"+unique()),
-		kgo.MetadataMinAge(50*time.Millisecond),
-		kgo.DisableClientMetrics(),
-	)
+	cl, err := k.transactor(topic)
 	if err != nil {
 		return err
 	}
@@ -65,7 +58,7 @@ func (k *Kafka) compact(ctx context.Context, topic string) error {
 		// A segment is closed by the first append after segment.ms, and each
 		// closed segment is a reason for the cleaner to look again.
 		if rounds%10 == 0 {
-			if err := appendAborted(ctx, cl); err != nil {
+			if err := appendAborted(ctx, cl, []byte{}); err != nil {
 				return err
 			}
 		}
@@ -82,12 +75,71 @@ func (k *Kafka) compact(ctx context.Context, topic string) error {
 	return nil
 }
 
+// transactor returns a client that writes to a topic in transactions.
+func (k *Kafka) transactor(topic string) (*kgo.Client, error) {
+	return kgo.NewClient(
+		kgo.SeedBrokers(k.seeds...),
+		kgo.DefaultProduceTopic(topic),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.TransactionalID("kvsim-compact-"+unique()),
+		kgo.MetadataMinAge(50*time.Millisecond),
+		kgo.DisableClientMetrics(),
+	)
+}
+
+// Clean lets the broker's cleaner work on a topic that it leaves alone
+// otherwise, having min.cleanable.dirty.ratio=1. It returns when of the records
+// that were in the log before the call each key has its last one only, or when
+// patience is over. Tombstones stay for the topic's delete.retention.ms, and what
+// is younger than its min.compaction.lag.ms is not touched. As [Kafka.Compact]
+// does, it appends aborted transactions, each of one tombstone.
+func (k *Kafka) Clean(ctx context.Context, topic string, patience time.Duration) (err error) {
+	_, end, err := k.Offsets(ctx, topic)
+	if err != nil {
+		return err
+	}
+	if err := k.AlterTopic(ctx, topic, map[string]string{ratioSetting: "0.001"}); err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, k.AlterTopic(context.WithoutCancel(ctx), topic, map[string]string{ratioSetting: "1"}))
+	}()
+	cl, err := k.transactor(topic)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	for round, until := 0, time.Now().Add(patience); time.Now().Before(until); round++ {
+		if round%5 == 0 {
+			if err := appendAborted(ctx, cl, nil); err != nil {
+				return fmt.Errorf("clean %s: %w", topic, err)
+			}
+		}
+		batches, err := k.ReadLog(ctx, topic)
+		if err != nil {
+			return fmt.Errorf("clean %s: %w", topic, err)
+		}
+		if superseded(batches, end) == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// ratioSetting is how much of a log has to be dirty for the cleaner to begin.
+const ratioSetting = "min.cleanable.dirty.ratio"
+
 // appendAborted appends a transaction that is aborted.
-func appendAborted(ctx context.Context, cl *kgo.Client) error {
+func appendAborted(ctx context.Context, cl *kgo.Client, value []byte) error {
 	if err := cl.BeginTransaction(); err != nil {
 		return err
 	}
-	produced := cl.ProduceSync(ctx, &kgo.Record{Key: []byte("kvsim-compact"), Value: []byte{}}).FirstErr()
+	produced := cl.ProduceSync(ctx, &kgo.Record{Key: []byte("kvsim-compact"), Value: value}).FirstErr()
 	if err := cl.EndTransaction(ctx, kgo.TryAbort); err != nil {
 		return fmt.Errorf("abort: %w", err)
 	}
@@ -96,6 +148,18 @@ func appendAborted(ctx context.Context, cl *kgo.Client) error {
 
 // compacted tells what below end the cleaner has still to remove.
 func compacted(batches []Batch, end int64) error {
+	for _, b := range batches {
+		for _, r := range b.Records {
+			if !b.Control && r.Offset < end && r.Value == nil {
+				return fmt.Errorf("the tombstone of %q at offset %d is still there", r.Key, r.Offset)
+			}
+		}
+	}
+	return superseded(batches, end)
+}
+
+// superseded tells which key has more than one record below end.
+func superseded(batches []Batch, end int64) error {
 	last := map[string]int64{}
 	for _, b := range batches {
 		if b.Control {
@@ -104,9 +168,6 @@ func compacted(batches []Batch, end int64) error {
 		for _, r := range b.Records {
 			if r.Offset >= end {
 				break
-			}
-			if r.Value == nil {
-				return fmt.Errorf("the tombstone of %q at offset %d is still there", r.Key, r.Offset)
 			}
 			if before, ok := last[string(r.Key)]; ok {
 				return fmt.Errorf("%q is at offset %d and still at %d", r.Key, r.Offset, before)

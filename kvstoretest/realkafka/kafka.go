@@ -23,7 +23,7 @@ var (
 
 	// ErrExternal is returned for what can't be done to a cluster that this
 	// package did not start.
-	ErrExternal = errors.New("the brokers are not ours to stop: they come from " + EnvBrokers)
+	ErrExternal = errors.New("the brokers are not ours to stop: it is an existing cluster (" + EnvBrokers + ")")
 )
 
 // Kafka is a running cluster. Its methods are safe for concurrent use; those
@@ -95,6 +95,9 @@ func (k *Kafka) startContainers(ctx context.Context) error {
 	return nil
 }
 
+// connectTimeout bounds connect: containers accept connections by then.
+const connectTimeout = 90 * time.Second
+
 // connect makes the clients for admin requests and waits until all brokers are
 // there.
 func (k *Kafka) connect(ctx context.Context) error {
@@ -110,6 +113,8 @@ func (k *Kafka) connect(ctx context.Context) error {
 	}
 	k.client, k.admin = cl, kadm.NewClient(cl)
 	want := max(1, len(k.nodes))
+	ctx, cancel := context.WithTimeoutCause(ctx, connectTimeout, fmt.Errorf("not within %v", connectTimeout))
+	defer cancel()
 	err = poll(ctx, 100*time.Millisecond, func() error {
 		md, err := k.admin.BrokerMetadata(ctx)
 		if err != nil {
@@ -170,7 +175,8 @@ func (k *Kafka) Version() string { return k.version }
 // Redpanda reports whether the brokers are Redpanda's.
 func (k *Kafka) Redpanda() bool { return k.cfg.redpanda || strings.Contains(k.version, "Redpanda") }
 
-// External reports whether the brokers come from KVSIM_KAFKA_BROKERS.
+// External reports whether the brokers are an existing cluster, from
+// KVSIM_KAFKA_BROKERS or [At].
 func (k *Kafka) External() bool { return len(k.cfg.external) > 0 }
 
 // Admin returns a client for admin requests. It is closed with k.

@@ -47,23 +47,31 @@ func (b *Batch) Marker() (commit, ok bool) {
 // watermark: markers, aborted and open transactions and batches that compaction
 // emptied too. It asks the leader for raw bytes and reads them by itself.
 func (k *Kafka) ReadLog(ctx context.Context, topic string) ([]Batch, error) {
+	return k.ReadLogFrom(ctx, topic, 0)
+}
+
+// ReadLogFrom is ReadLog from the batch on that holds an offset, or the next
+// one after it.
+func (k *Kafka) ReadLogFrom(ctx context.Context, topic string, from int64) ([]Batch, error) {
 	var out []Batch
+	var final error
 	err := poll(ctx, 100*time.Millisecond, func() error {
 		var err error
-		out, err = k.readLog(ctx, topic)
+		out, err = k.readLog(ctx, topic, from)
 		var ke *kerr.Error
 		if errors.As(err, &ke) && !ke.Retriable {
+			final = err
 			return nil
 		}
 		return err
 	})
-	if err != nil {
+	if err = errors.Join(err, final); err != nil {
 		return nil, fmt.Errorf("read the log of %s: %w", topic, err)
 	}
 	return out, nil
 }
 
-func (k *Kafka) readLog(ctx context.Context, topic string) ([]Batch, error) {
+func (k *Kafka) readLog(ctx context.Context, topic string, from int64) ([]Batch, error) {
 	start, end, err := k.Offsets(ctx, topic)
 	if err != nil {
 		return nil, err
@@ -73,7 +81,7 @@ func (k *Kafka) readLog(ctx context.Context, topic string) ([]Batch, error) {
 		return nil, err
 	}
 	var out []Batch
-	for at := start; at < end; {
+	for at := max(start, from); at < end; {
 		raw, err := k.fetch(ctx, leader, topic, at)
 		if err != nil {
 			return nil, err

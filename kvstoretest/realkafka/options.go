@@ -31,6 +31,7 @@ type config struct {
 	own      bool
 	settings map[string]string
 	external []string
+	anywhere bool // the environment may name an existing cluster
 }
 
 // WithImage sets the image, with its tag: apache/kafka, apache/kafka-native, an
@@ -57,10 +58,19 @@ func WithBrokerConfig(settings map[string]string) Option {
 // removed when it ends.
 func Own() Option { return func(c *config) { c.own = true } }
 
+// At uses an existing cluster, by the addresses of some of its brokers, instead
+// of containers. KVSIM_KAFKA_BROKERS is not looked at then.
+func At(brokers ...string) Option {
+	return func(c *config) { c.external, c.anywhere = brokers, false }
+}
+
+// InContainers starts containers even if KVSIM_KAFKA_BROKERS names brokers.
+func InContainers() Option { return func(c *config) { c.external, c.anywhere = nil, false } }
+
 // newConfig applies options and environment. The result is complete: an image
 // or external brokers, and a number of brokers.
 func newConfig(opts []Option) (config, error) {
-	c := config{brokers: 1, settings: map[string]string{}}
+	c := config{brokers: 1, settings: map[string]string{}, anywhere: true}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&c)
@@ -69,7 +79,7 @@ func newConfig(opts []Option) (config, error) {
 	if c.brokers < 1 || c.brokers > 9 {
 		return c, fmt.Errorf("WithBrokers(%d): want 1 to 9 brokers", c.brokers)
 	}
-	if list := os.Getenv(EnvBrokers); list != "" {
+	if list := os.Getenv(EnvBrokers); list != "" && c.anywhere {
 		for addr := range strings.SplitSeq(list, ",") {
 			if addr = strings.TrimSpace(addr); addr != "" {
 				c.external = append(c.external, addr)
@@ -78,6 +88,8 @@ func newConfig(opts []Option) (config, error) {
 		if len(c.external) == 0 {
 			return c, fmt.Errorf("%s=%q names no broker: want host:port,host:port", EnvBrokers, list)
 		}
+	}
+	if len(c.external) > 0 {
 		return c, nil
 	}
 	if c.image == "" {

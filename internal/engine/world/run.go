@@ -21,6 +21,8 @@ type Env struct {
 	LateTap bool
 	// Open replaces the store's own clients. Nil means those.
 	Open sim.OpenFunc
+	// Cluster replaces kfake's brokers. Nil means those.
+	Cluster func(ctx context.Context, p *sim.Plan) (sim.Cluster, error)
 }
 
 // Run runs one world in the time that its caller has, and judges it. The error
@@ -31,7 +33,7 @@ func Run(ctx context.Context, job Job, env Env) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
 	}
-	simEnv := sim.Env{History: env.History, LateTap: env.LateTap, Open: env.Open}
+	simEnv := sim.Env{History: env.History, LateTap: env.LateTap, Open: env.Open, Cluster: env.Cluster}
 	if env.Log != nil {
 		// Where time is real the brokers may have logs of their own to compare.
 		simEnv.Logger = newLogger(env.Log, !env.LateTap)
