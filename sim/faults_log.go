@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -90,7 +91,7 @@ func (w *world) compact() (removed int, err error) {
 	if err := w.tap.sync(); err != nil {
 		return 0, err
 	}
-	if err := w.cluster.Compact(); err != nil {
+	if err := w.clean(); err != nil {
 		return 0, err
 	}
 	if w.cleaned, err = w.cluster.EndOffset(); err != nil {
@@ -102,6 +103,31 @@ func (w *world) compact() (removed int, err error) {
 		w.raced(behind, opening)
 	}
 	return removed, err
+}
+
+// clean makes the brokers compact. Where that takes time, the history has what
+// goes before it may go.
+func (w *world) clean() error {
+	if !w.env.LateTap {
+		return w.cluster.Compact()
+	}
+	done := make(chan struct{})
+	var all sync.WaitGroup
+	w.tap.anticipate()
+	all.Go(func() {
+		for sleep(w.ctx, 100*time.Millisecond) == nil {
+			select {
+			case <-done:
+				return
+			default:
+				w.tap.anticipate()
+			}
+		}
+	})
+	err := w.cluster.Compact()
+	close(done)
+	all.Wait()
+	return err
 }
 
 // raced notes what a compaction that removed something met.

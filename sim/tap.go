@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -26,9 +27,11 @@ type tap struct {
 	mu      sync.Mutex
 	next    int64 // everything below is in the history
 	live    map[int64]tapped
+	going   map[int64]bool        // compacted in the history, maybe not yet in the log
 	txns    map[int64]transaction // the open ones, by producer id
 	txnN    int
 	decided []extent // of the transactions that the log has with their markers
+	commits map[string]bool
 	conn    net.Conn // to the leader; closed to make the tap look again
 	stopped bool     // while the log is being replaced
 	// generation counts how often the log was replaced.
@@ -38,12 +41,17 @@ type tap struct {
 
 // tapped is what the tap remembers of a record that the log has.
 type tapped struct {
+	key       string
+	txn       string // name of its transaction
 	tombstone bool
 	at        time.Time
 }
 
 func newTap(w *world) *tap {
-	return &tap{w: w, live: map[int64]tapped{}, txns: map[int64]transaction{}, again: make(chan struct{})}
+	return &tap{
+		w: w, live: map[int64]tapped{}, going: map[int64]bool{}, txns: map[int64]transaction{},
+		commits: map[string]bool{}, again: make(chan struct{}),
+	}
 }
 
 // run follows the log until ctx ends.
@@ -176,6 +184,7 @@ func (t *tap) marker(b *fakecluster.Batch) {
 	if ok && open {
 		delete(t.txns, b.ProducerID)
 		t.decided = append(t.decided, extent{txn.first, b.LastOffset})
+		t.commits[txn.name] = commit
 		t.w.rec.Transaction(txn.name, commit)
 	}
 }
@@ -205,7 +214,7 @@ func (t *tap) append(b *fakecluster.Batch) {
 			rec.Foreign = foreign(rec.Value)
 			writers[writeOf(rec.Value)] = true
 		}
-		t.live[r.Offset] = tapped{tombstone: len(r.Key) > 0 && r.Value == nil, at: r.Timestamp}
+		t.live[r.Offset] = tapped{key: string(r.Key), txn: txn, tombstone: len(r.Key) > 0 && r.Value == nil, at: r.Timestamp}
 		t.w.rec.Append(rec)
 	}
 	if len(writers) > 1 {
@@ -242,7 +251,39 @@ func (t *tap) compacted() (records, tombstones int, err error) {
 	if len(removed) > 0 {
 		t.w.rec.Compact(removed)
 	}
-	return len(removed), tombstones, nil
+	records = len(removed)
+	for off := range t.going {
+		if !there[off] {
+			delete(t.going, off)
+			records++
+		}
+	}
+	return records, tombstones, nil
+}
+
+// anticipate records what a compaction that is under way may remove before
+// long: whatever has a newer record of its key. Brokers that compact at a time of
+// their own don't say when they did, so that a client which opens could miss a
+// record before the history says that it went.
+func (t *tap) anticipate() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	committed := t.offsets(func(off int64) bool {
+		r := t.live[off]
+		return r.key != "" && (r.txn == "" || t.commits[r.txn])
+	})
+	newest := map[string]int64{}
+	for _, off := range committed {
+		newest[t.live[off].key] = off
+	}
+	committed = slices.DeleteFunc(committed, func(off int64) bool { return newest[t.live[off].key] == off })
+	for _, off := range committed {
+		delete(t.live, off)
+		t.going[off] = true
+	}
+	if len(committed) > 0 {
+		t.w.rec.Compact(committed)
+	}
 }
 
 // trimmed records that the log begins at start now.
@@ -252,6 +293,7 @@ func (t *tap) trimmed(start int64) {
 	for _, off := range t.offsets(func(off int64) bool { return off < start }) {
 		delete(t.live, off)
 	}
+	maps.DeleteFunc(t.going, func(off int64, _ bool) bool { return off < start })
 	t.next = max(t.next, start)
 	t.w.rec.Trim(start)
 }
@@ -290,6 +332,7 @@ func (t *tap) replace(fn func() (from int64, err error)) error {
 		for _, off := range t.offsets(func(off int64) bool { return off >= from }) {
 			delete(t.live, off)
 		}
+		maps.DeleteFunc(t.going, func(off int64, _ bool) bool { return off >= from })
 		t.decided = slices.DeleteFunc(t.decided, func(e extent) bool { return e.last >= from })
 		t.abortAll()
 		t.generation++
