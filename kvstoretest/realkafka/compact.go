@@ -77,14 +77,14 @@ func (k *Kafka) compact(ctx context.Context, topic string) error {
 
 // transactor returns a client that writes to a topic in transactions.
 func (k *Kafka) transactor(topic string) (*kgo.Client, error) {
-	return kgo.NewClient(
+	return kgo.NewClient(append(k.cfg.login(),
 		kgo.SeedBrokers(k.seeds...),
 		kgo.DefaultProduceTopic(topic),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.TransactionalID("kvsim-compact-"+unique()),
 		kgo.MetadataMinAge(50*time.Millisecond),
 		kgo.DisableClientMetrics(),
-	)
+	)...)
 }
 
 // Clean lets the broker's cleaner work on a topic that it leaves alone

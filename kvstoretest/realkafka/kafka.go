@@ -101,13 +101,13 @@ const connectTimeout = 90 * time.Second
 // connect makes the clients for admin requests and waits until all brokers are
 // there.
 func (k *Kafka) connect(ctx context.Context) error {
-	cl, err := kgo.NewClient(
+	cl, err := kgo.NewClient(append(k.cfg.login(),
 		kgo.SeedBrokers(k.seeds...),
 		kgo.MetadataMinAge(50*time.Millisecond),
 		kgo.MetadataMaxAge(time.Second),
 		kgo.RetryTimeout(10*time.Second),
 		kgo.DisableClientMetrics(),
-	)
+	)...)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type config struct {
 	brokers  int
 	own      bool
 	settings map[string]string
+	users    map[string]string
 	external []string
 	anywhere bool // the environment may name an existing cluster
 }
@@ -54,6 +55,13 @@ func WithBrokerConfig(settings map[string]string) Option {
 	return func(c *config) { maps.Copy(c.settings, settings) }
 }
 
+// WithUsers makes clients log in, by SASL/PLAIN with one of these names and
+// passwords, and gives each user the rights of [Kafka.Allow] only. It needs
+// containers, and Apache Kafka.
+func WithUsers(passwords map[string]string) Option {
+	return func(c *config) { maps.Copy(c.users, passwords) }
+}
+
 // Own gives the test containers that it shares with no other test, which are
 // removed when it ends.
 func Own() Option { return func(c *config) { c.own = true } }
@@ -70,7 +78,7 @@ func InContainers() Option { return func(c *config) { c.external, c.anywhere = n
 // newConfig applies options and environment. The result is complete: an image
 // or external brokers, and a number of brokers.
 func newConfig(opts []Option) (config, error) {
-	c := config{brokers: 1, settings: map[string]string{}, anywhere: true}
+	c := config{brokers: 1, settings: map[string]string{}, users: map[string]string{}, anywhere: true}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&c)
@@ -102,8 +110,8 @@ func newConfig(opts []Option) (config, error) {
 		}
 	}
 	c.redpanda = strings.Contains(c.image, "redpanda")
-	if c.redpanda && (c.brokers > 1 || len(c.settings) > 0) {
-		return c, fmt.Errorf("image %s: several brokers and broker settings are for Apache Kafka only", c.image)
+	if c.redpanda && (c.brokers > 1 || len(c.settings) > 0 || len(c.users) > 0) {
+		return c, fmt.Errorf("image %s: several brokers, users and broker settings are for Apache Kafka only", c.image)
 	}
 	return c, nil
 }
@@ -114,6 +122,9 @@ func (c *config) key() string {
 	fmt.Fprintf(&b, "%s %d %v", c.image, c.brokers, c.external)
 	for _, name := range slices.Sorted(maps.Keys(c.settings)) {
 		fmt.Fprintf(&b, " %s=%s", name, c.settings[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.users)) {
+		fmt.Fprintf(&b, " %s:%s", name, c.users[name])
 	}
 	return b.String()
 }
