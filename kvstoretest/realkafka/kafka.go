@@ -95,8 +95,12 @@ func (k *Kafka) startContainers(ctx context.Context) error {
 	return nil
 }
 
-// connectTimeout bounds connect: containers accept connections by then.
-const connectTimeout = 90 * time.Second
+// Bounds of connect. Containers accept connections by then, but may still be
+// busy with their start.
+const (
+	connectTimeout  = 90 * time.Second
+	existingTimeout = 20 * time.Second
+)
 
 // connect makes the clients for admin requests and waits until all brokers are
 // there.
@@ -113,7 +117,11 @@ func (k *Kafka) connect(ctx context.Context) error {
 	}
 	k.client, k.admin = cl, kadm.NewClient(cl)
 	want := max(1, len(k.nodes))
-	ctx, cancel := context.WithTimeoutCause(ctx, connectTimeout, fmt.Errorf("not within %v", connectTimeout))
+	limit := connectTimeout
+	if k.External() {
+		limit = existingTimeout
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %v", limit))
 	defer cancel()
 	err = poll(ctx, 100*time.Millisecond, func() error {
 		md, err := k.admin.BrokerMetadata(ctx)
