@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/engine/world"
 	"github.com/kvsim/kvsim/scenarios"
 )
 
@@ -26,7 +25,7 @@ var benchCommand = command{
 The reference workload W is the scenario ` + defaultScenario + ` with 5 clients, 200 operations
 each, on 3 brokers. A core is one world at a time: the numbers for a core are those
 of all jobs, divided by the jobs or by the cores, whichever are fewer. Operations
-count as checked when their world was judged. On a machine that does other things
+count as checked when their world was judged, which counts into the time. On a machine that does other things
 too, seeds for an hour of processor time say more than seeds for an hour.
 `,
 	flags: func(c *cli, fs *flag.FlagSet) execFunc {
@@ -34,7 +33,7 @@ too, seeds for an hour of processor time say more than seeds for an hour.
 		fs.StringVar(&b.engines, "engine", "virtual,exact", "the `engines` to measure, with commas between them")
 		fs.IntVar(&b.jobs, "jobs", 1, "how many worlds run at once, a `number`; 0 for one on each core")
 		fs.IntVar(&b.worlds, "seeds", 0, "the `number` of seeds for each engine (default: 100 for virtual, 5 for exact)")
-		fs.BoolVar(&b.twice, "twice", false, "run each seed twice and compare the histories")
+		fs.BoolVar(&b.twice, "twice", false, "then run each seed twice more and compare histories and logs")
 		fs.BoolVar(&b.json, "json", false, "print JSON lines")
 		return b.exec
 	},
@@ -52,19 +51,17 @@ type bencher struct {
 
 // A benchLine is what was measured of one engine.
 type benchLine struct {
-	Engine         string        `json:"engine"`
-	Worlds         int           `json:"worlds"`
-	Jobs           int           `json:"jobs"`
-	Elapsed        time.Duration `json:"elapsed_ns"`
-	CPU            time.Duration `json:"cpu_ns"`
-	SeedsPerCPU    float64       `json:"seeds_per_cpu_hour"`
-	SeedsPerHour   float64       `json:"seeds_per_hour_per_core"`
-	Speed          float64       `json:"simulated_over_wall_per_core"`
-	ChecksPerSec   float64       `json:"checked_operations_per_second_per_core"`
-	Held           int           `json:"held"`
-	Twice          int           `json:"twice,omitempty"`
-	Same           int           `json:"same,omitempty"`
-	DifferentSeeds []uint64      `json:"different_seeds,omitempty"`
+	Engine       string        `json:"engine"`
+	Worlds       int           `json:"worlds"`
+	Jobs         int           `json:"jobs"`
+	Elapsed      time.Duration `json:"elapsed_ns"`
+	CPU          time.Duration `json:"cpu_ns"`
+	SeedsPerCPU  float64       `json:"seeds_per_cpu_hour"`
+	SeedsPerHour float64       `json:"seeds_per_hour_per_core"`
+	Speed        float64       `json:"simulated_over_wall_per_core"`
+	ChecksPerSec float64       `json:"checked_operations_per_second_per_core"`
+	Held         int           `json:"held"`
+	fidelity
 }
 
 func (b *bencher) exec(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
@@ -132,11 +129,9 @@ func (b *bencher) measure(ctx context.Context, name string, stderr io.Writer) (*
 	}
 	line := &benchLine{Engine: name, Jobs: eng.Jobs()}
 	t := newTally(source.scenario, name, eng.Jobs(), nil)
-	hashes := make(map[uint64]string, worlds)
 	started, cpu := b.cli.now(), b.cli.cpu()
 	err = run(1, worlds, func(x ran) error {
 		t.add(x.result)
-		hashes[x.job.Seed] = x.result.Hash
 		return nil
 	})
 	if err != nil {
@@ -144,24 +139,11 @@ func (b *bencher) measure(ctx context.Context, name string, stderr io.Writer) (*
 	}
 	line.Elapsed = b.cli.now().Sub(started)
 	line.CPU = t.CPU + b.cli.cpu() - cpu
-	if b.twice {
-		err = run(1, worlds, func(x ran) error {
-			line.compare(x.result, hashes[x.job.Seed])
-			return nil
-		})
-	}
 	line.rates(t, b.cli.cores)
-	return line, err
-}
-
-// compare counts a second run of a seed.
-func (l *benchLine) compare(r *world.Result, hash string) {
-	l.Twice++
-	if r.Hash == hash && hash != "" {
-		l.Same++
-	} else {
-		l.DifferentSeeds = append(l.DifferentSeeds, r.Seed)
+	if b.twice {
+		err = line.fidelity.run(ctx, eng, source, dir, worlds)
 	}
+	return line, err
 }
 
 // rates divides what was done by the time of the cores that did it.
@@ -185,10 +167,7 @@ func (b *bencher) print(l *benchLine, stdout io.Writer) error {
 	_, err := fmt.Fprintf(stdout, "%-8s %7s %5d %16s %14sx %19s %17s %6s\n", l.Engine, count(l.Worlds), l.Jobs,
 		count(int(l.SeedsPerHour)), count(int(l.Speed)), count(int(l.ChecksPerSec)), count(int(l.SeedsPerCPU)), count(l.Held))
 	if l.Twice > 0 {
-		fmt.Fprintf(stdout, "         %s of %s seeds gave the same history twice, to the byte\n", count(l.Same), count(l.Twice))
-		if len(l.DifferentSeeds) > 0 {
-			fmt.Fprintf(stdout, "         different: seeds %v\n", l.DifferentSeeds[:min(20, len(l.DifferentSeeds))])
-		}
+		_, err = io.WriteString(stdout, l.fidelity.String())
 	}
 	return err
 }

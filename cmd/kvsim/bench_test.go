@@ -18,10 +18,13 @@ func TestBenchDividesByTheTimeOfTheCores(t *testing.T) {
 		runs[seed]++
 		r := fakeResult(seed, world.Held)
 		r.CPU = 100 * time.Millisecond
-		// The third run of a seed that was there to warm up is the second that
-		// counts.
-		if seed == 2 && runs[seed] == 3 {
+		// Seeds 1 and 2 also warm up. Then each is measured, and then come the
+		// two runs that are compared.
+		if seed == 2 && runs[seed] == 4 {
 			r.Hash = "another"
+		}
+		if seed == 5 && runs[seed] == 3 {
+			r.Output = "a line more\n"
 		}
 		return r, nil
 	})
@@ -29,7 +32,14 @@ func TestBenchDividesByTheTimeOfTheCores(t *testing.T) {
 	kvsim(t, c, "", "bench", "--engine", "virtual", "--seeds", "10", "--twice").want(t, said{stdout: `W: scenario everything, 5 clients, 200 operations each, 3 brokers
 engine    worlds  jobs  seeds/hour/core  simulated/wall  checked ops/s/core    seeds/CPU hour   held
 virtual       10     2           18,000             61x               5,000            36,000     10
-         9 of 10 seeds gave the same history twice, to the byte
-         different: seeds [2]
+         9 of 10 seeds gave the same history twice, to the nanosecond; 9 the same log
+         different histories: seeds [2]
+         different logs: seeds [5]
+         seed 2, history, line 2:
+           - 
+           + with another
+         seed 5, log, line 2:
+           - 
+           + a line more
 `})
 }

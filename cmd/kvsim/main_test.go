@@ -90,10 +90,23 @@ func (f *fakeEngine) Run(ctx context.Context, job world.Job) (*world.Result, err
 	f.mu.Lock()
 	f.jobs = append(f.jobs, job)
 	f.mu.Unlock()
-	if err := os.WriteFile(job.History, fmt.Appendf(nil, "history %d\n", job.Seed), 0o666); err != nil {
+	r, err := f.result(job.Seed)
+	if err != nil {
 		return nil, err
 	}
-	return f.result(job.Seed)
+	history := fmt.Appendf(nil, "history %d\n", job.Seed)
+	if r.Hash != fmt.Sprintf("hash-%d", job.Seed) {
+		history = fmt.Appendf(history, "with %s\n", r.Hash)
+	}
+	if err := os.WriteFile(job.History, history, 0o666); err != nil {
+		return nil, err
+	}
+	if job.Log != "" {
+		if err := os.WriteFile(job.Log, fmt.Appendf(nil, "log %d\n%s", job.Seed, r.Output), 0o666); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // fakeCLI is a command with a fake engine and a clock that goes on by a second

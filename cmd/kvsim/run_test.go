@@ -53,7 +53,7 @@ func TestOneWorldIsShownInFull(t *testing.T) {
 		{
 			name: "held and kept", args: " --keep", code: exitHeld,
 			stdout: did + "  verdict    held\n  capsule    OUT/20260102T030406Z-3\n",
-			files:  "20260102T030406Z-3/ 20260102T030406Z-3/capsule.json 20260102T030406Z-3/history.jsonl 20260102T030406Z-3/plan.txt 20260102T030406Z-3/verdict.json 20260102T030406Z-3/verdict.txt latest",
+			files:  "20260102T030406Z-3/ 20260102T030406Z-3/capsule.json 20260102T030406Z-3/history.jsonl 20260102T030406Z-3/log.txt 20260102T030406Z-3/plan.txt 20260102T030406Z-3/verdict.json 20260102T030406Z-3/verdict.txt latest",
 		},
 		{
 			name: "violated", status: world.Violated, reason: []world.Reason{lost, leak}, code: exitViolation,
@@ -63,7 +63,7 @@ func TestOneWorldIsShownInFull(t *testing.T) {
   replay     kvsim replay OUT/20260102T030406Z-3
 `,
 			stderr: "seed 3: violation: client c2 did not see its own write\n",
-			files:  "20260102T030406Z-3/ 20260102T030406Z-3/capsule.json 20260102T030406Z-3/history.jsonl 20260102T030406Z-3/plan.txt 20260102T030406Z-3/verdict.json 20260102T030406Z-3/verdict.txt latest",
+			files:  "20260102T030406Z-3/ 20260102T030406Z-3/capsule.json 20260102T030406Z-3/history.jsonl 20260102T030406Z-3/log.txt 20260102T030406Z-3/plan.txt 20260102T030406Z-3/verdict.json 20260102T030406Z-3/verdict.txt latest",
 		},
 		{
 			name: "inconclusive", status: world.Inconclusive, reason: []world.Reason{lost}, code: exitInconclusive,
@@ -73,7 +73,7 @@ func TestOneWorldIsShownInFull(t *testing.T) {
   replay     kvsim replay OUT/20260102T030406Z-3
 `,
 			stderr: "seed 3: inconclusive: client c2 did not see its own write\n",
-			files:  "20260102T030406Z-3/ 20260102T030406Z-3/capsule.json 20260102T030406Z-3/history.jsonl 20260102T030406Z-3/plan.txt 20260102T030406Z-3/verdict.json 20260102T030406Z-3/verdict.txt latest",
+			files:  "20260102T030406Z-3/ 20260102T030406Z-3/capsule.json 20260102T030406Z-3/history.jsonl 20260102T030406Z-3/log.txt 20260102T030406Z-3/plan.txt 20260102T030406Z-3/verdict.json 20260102T030406Z-3/verdict.txt latest",
 		},
 		{
 			name: "harness failed", status: world.Broken, reason: []world.Reason{leak}, code: exitHarness,
@@ -83,7 +83,7 @@ func TestOneWorldIsShownInFull(t *testing.T) {
   replay     kvsim replay OUT/20260102T030406Z-3
 `,
 			stderr: "seed 3: harness-failure: goroutines were left behind\n",
-			files:  "20260102T030406Z-3/ 20260102T030406Z-3/capsule.json 20260102T030406Z-3/history.jsonl 20260102T030406Z-3/plan.txt 20260102T030406Z-3/verdict.json 20260102T030406Z-3/verdict.txt latest",
+			files:  "20260102T030406Z-3/ 20260102T030406Z-3/capsule.json 20260102T030406Z-3/history.jsonl 20260102T030406Z-3/log.txt 20260102T030406Z-3/plan.txt 20260102T030406Z-3/verdict.json 20260102T030406Z-3/verdict.txt latest",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
