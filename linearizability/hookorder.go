@@ -121,7 +121,7 @@ func (r *hookReader) offset() int64 {
 // mayMiss reports whether no hook is due for a record.
 func (r *hookReader) mayMiss(rec int32, seq int64) bool {
 	m := &r.x.records[rec]
-	return !m.visible() || r.x.missable(r.proc, m, seq, r.epoch, 0)
+	return !m.visible() || r.x.missable(r.proc, m, seq, r.epoch, 0) || r.x.deleted(r.proc, m, seq, r.epoch)
 }
 
 func (r *hookReader) violation(h *Hook) *Violation {

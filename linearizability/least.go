@@ -1,9 +1,6 @@
 package linearizability
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // A read is what one get, range or snapshot returned, as a question to the log:
 // at which position was this its state?
@@ -16,6 +13,10 @@ type read struct {
 	// firm is a position below which the process must have seen every
 	// record, even one that compaction removed before it came to it.
 	firm position
+	// base is the offset from which on the process applied the log, one of
+	// all that there can be.
+	base int64
+	all  []int64
 }
 
 // A target is what a read says about one key: the class of the value, which for
@@ -52,12 +53,6 @@ func (j *judge) target(key, value string, rev int64, seq int64) target {
 	return t
 }
 
-// begins reports whether the log began at an offset, after a trim that may have
-// cut a batch in two: who reads anew from there has seen nothing of it yet.
-func (x *logIndex) begins(off, seq int64) bool {
-	return slices.ContainsFunc(x.trims, func(t trim) bool { return t.off == off && t.seq < seq })
-}
-
 const beyond = int64(math.MaxInt64)
 
 // least returns the lowest position that satisfies the bound and explains the
@@ -66,11 +61,27 @@ const beyond = int64(math.MaxInt64)
 func (x *logIndex) least(r *read, from position, limit func(e int32) int64) (position, bool) {
 	for e := from.epoch; e <= x.current(r.seq); e++ {
 		lo, hi := x.in(from, e), limit(e)
-		if q := x.leastIn(r, e, lo, hi); q <= hi {
+		if q := x.leastOf(r, e, lo, hi); q <= hi {
 			return position{e, q}, true
 		}
 	}
 	return position{}, false
+}
+
+// leastOf returns the lowest position in an epoch, from wherever the process can
+// have applied the log, or one above hi.
+func (x *logIndex) leastOf(r *read, e int32, lo, hi int64) int64 {
+	if len(x.trims) == 0 {
+		return x.leastIn(r, e, lo, hi)
+	}
+	q := beyond
+	r.all = x.bases(r.all[:0], r.proc, r.seq, e)
+	for _, r.base = range r.all {
+		// One that has read the log anew has come to its begin at least.
+		q = min(q, x.leastIn(r, e, max(lo, r.base), hi))
+	}
+	r.base = 0
+	return q
 }
 
 // leastIn returns the lowest position in an epoch, or one above hi.
@@ -87,7 +98,7 @@ func (x *logIndex) leastIn(r *read, e int32, lo, hi int64) int64 {
 			}
 		}
 		if r.batches {
-			if n := x.batchEnd(e, q); n != q && !x.begins(q, r.seq) {
+			if n := x.batchEnd(e, q); n != q && q != r.base { // what is left of a batch begins the log
 				q, again = n, true
 			}
 		}
@@ -105,6 +116,9 @@ func (x *logIndex) leastFor(r *read, t *target, e int32, lo int64) int64 {
 		return beyond
 	}
 	versions := x.versions[e][t.key]
+	if r.base > 0 {
+		versions = versions[x.search(versions, r.base):]
+	}
 	i := x.search(versions, lo) // versions before i are applied at lo
 	var held []int32
 	if t.class >= 0 {

@@ -66,7 +66,7 @@ type logIndex struct {
 	epochs  []epoch
 	steps   []step
 	trims   []trim
-	removed bool // compaction or a trim removed something
+	removed bool // compaction removed something
 
 	keys     []string
 	keyID    map[string]int32
@@ -87,7 +87,7 @@ func newLogIndex(h *History) *logIndex {
 	x.epochs = []epoch{{}}
 	open := map[string]int64{} // open transactions, by their first offset
 	byTxn := map[string][]int32{}
-	var end int64
+	var start, end int64
 	var alive []int32 // the records of the current timeline
 	for i := range h.Log {
 		l := &h.Log[i]
@@ -118,17 +118,20 @@ func newLogIndex(h *History) *logIndex {
 				cut = 0
 			}
 			alive = x.lose(alive, cut, end, l.Seq)
-			end = min(end, cut)
+			start, end = min(start, cut), min(end, cut)
 			for t, first := range open {
 				if first >= cut {
 					delete(open, t)
 				}
 			}
 		case LogTrim:
-			x.trims = append(x.trims, trim{l.Seq, l.Offset})
-			x.removed = true
+			if l.Offset <= start {
+				break // it began there already
+			}
+			start = l.Offset
+			x.trims = append(x.trims, trim{l.Seq, start})
 			for t, first := range open { // readers go on from the log's start
-				open[t] = max(first, l.Offset)
+				open[t] = max(first, start)
 			}
 		case LogCompact:
 			x.compact(alive, l)

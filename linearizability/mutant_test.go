@@ -1,6 +1,8 @@
 package linearizability_test
 
 import (
+	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -90,6 +92,49 @@ func (m *mutant) hook() int {
 		return -1
 	}
 	return all[m.choose(len(all))]
+}
+
+// behindGap gives a final state a value that was deleted from the begin of the
+// log together with a later one of its key.
+func (m *mutant) behindGap() bool {
+	type versions struct {
+		before, last string
+		offset       int64 // of the last
+	}
+	keys := map[string]versions{}
+	var start int64
+	for _, l := range m.Log {
+		switch l.Kind {
+		case lin.LogAppend:
+			v := keys[l.Key]
+			if l.Txn == "" { // else it may be aborted
+				keys[l.Key] = versions{v.last, l.Value, l.Offset}
+			} else {
+				keys[l.Key] = versions{"", "", math.MaxInt64}
+			}
+		case lin.LogTrim:
+			start = max(start, l.Offset)
+		case lin.LogTruncate, lin.LogRecreate:
+			return false
+		default:
+		}
+	}
+	for i := range m.Snapshots {
+		s := &m.Snapshots[i]
+		for _, key := range slices.Sorted(maps.Keys(keys)) {
+			v := keys[key]
+			if s.Kind != lin.SnapshotFinal || v.offset >= start || !unique(v.before) || v.before == v.last {
+				continue
+			}
+			n, there := slices.BinarySearchFunc(s.Items, key, func(it lin.Item, key string) int { return strings.Compare(it.Key, key) })
+			if !there {
+				s.Items = slices.Insert(slices.Clone(s.Items), n, lin.Item{Key: key})
+			}
+			s.Items[n].Value, s.Items[n].Revision = v.before, lin.None
+			return true
+		}
+	}
+	return false
 }
 
 // snapshot changes one item of a snapshot.

@@ -152,6 +152,9 @@ var mutations = []mutation{
 			return items
 		})
 	}},
+	{"client goes on behind a gap with what it had", []lin.CheckID{lin.CheckConvergence}, func(m *mutant) bool {
+		return m.behindGap()
+	}},
 	{"client ends without a key", []lin.CheckID{lin.CheckConvergence}, func(m *mutant) bool {
 		return m.snapshot(lin.SnapshotFinal, func(items []lin.Item, i int) []lin.Item { return slices.Delete(items, i, i+1) })
 	}},

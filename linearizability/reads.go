@@ -21,7 +21,7 @@ func (r *read) reach(x *logIndex) func(e int32) int64 {
 func (s *sweeper) readOf(op int32, p *process) *read {
 	o := s.op(op)
 	r := &s.scratch
-	*r = read{seq: o.Return.Seq, proc: p, pos: o.Position, targets: r.targets[:0], batches: s.runs(CheckBatchVisible)}
+	*r = read{seq: o.Return.Seq, proc: p, pos: o.Position, targets: r.targets[:0], all: r.all, batches: s.runs(CheckBatchVisible)}
 	if o.Kind == OpGet {
 		r.targets = append(r.targets, s.target(o.Key, o.Value, o.Revision, r.seq))
 		return r

@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"slices"
 	"sort"
 )
 
@@ -11,7 +12,7 @@ type mark struct {
 
 // mark notes how far the process is known to be.
 func (s *sweeper) mark(p *process, seq int64) {
-	if !s.x.removed {
+	if !s.x.removed && len(s.x.trims) == 0 {
 		return
 	}
 	all := s.x.joined(&p.bounds)
@@ -38,27 +39,50 @@ func (x *logIndex) known(p *process, seq int64, e int32) int64 {
 	return x.in(p.marks[i-1].pos, e)
 }
 
-// missable reports whether the process may never have seen a record, because it
-// was removed from the log before the process is known to have got that far. It
+// bases appends to buf from which offsets on a process can have applied the log
+// of epoch e by an event: 0 is all of it. Records may be deleted from the begin
+// of the log (DeleteRecords, retention). A process that had applied them keeps
+// what they left; one that had not, or that has to read the log anew, begins
+// with the first record that is there and has nothing of those before.
+//
+// The log [a=1 a=2 b=1 c=1] is deleted below offset 3. A client that was at
+// position 1 may go on with a=2 and b=1 if it had got them before; else it
+// empties its state and has c=1 alone. That it goes on with a=1 and c=1 no log
+// explains.
+func (x *logIndex) bases(buf []int64, p *process, seq int64, e int32) []int64 {
+	buf = append(buf, 0)
+	late := x.h.Header.Tap != TapExact
+	for _, t := range x.trims {
+		te := x.current(t.seq)
+		if te > e || t.seq > seq && !late {
+			continue
+		}
+		base := x.in(position{te, t.off}, e) // the log may have begun anew since
+		switch {
+		case t.seq < p.opened && !late: // it found the log so
+			buf = append(buf[:0], base)
+		case slices.Contains(buf, base):
+		// After the loss of a tail a process may read the log anew at any
+		// time, however far it had been.
+		case late || e > 0 || x.known(p, t.seq, e) < t.off:
+			buf = append(buf, base)
+		}
+	}
+	return buf
+}
+
+// missable reports whether the process may never have seen a record, because
+// compaction removed it before the process is known to have got that far. It
 // must have seen what compaction removed below the position firm: compaction
 // leaves something newer, which one who has caught up has seen.
 func (x *logIndex) missable(p *process, r *record, seq int64, e int32, firm int64) bool {
-	if x.goneBefore(r, e) || (r.gone != 0 && r.gone < seq && r.off >= firm && x.known(p, r.gone, e) <= r.off) {
-		return true
-	}
-	for _, t := range x.trims {
-		// After the loss of a tail a process may read the log anew at any
-		// time, however far it had been.
-		if t.seq < seq && x.deletes(t, r) && (e > 0 || x.known(p, t.seq, e) < t.off) {
-			return true
-		}
-	}
-	return false
+	return x.goneBefore(r, e) || (r.gone != 0 && r.gone < seq && r.off >= firm && x.known(p, r.gone, e) <= r.off)
 }
 
-// deletes reports whether a trim deleted a record.
-func (x *logIndex) deletes(t trim, r *record) bool {
-	return r.off < t.off && r.born <= x.current(t.seq)
+// deleted reports whether a process may never have seen a record because it was
+// deleted from the begin of the log.
+func (x *logIndex) deleted(p *process, r *record, seq int64, e int32) bool {
+	return len(x.trims) > 0 && slices.ContainsFunc(x.bases(nil, p, seq, e), func(base int64) bool { return r.off < base })
 }
 
 // goneBefore reports whether compaction removed a record before the epoch. If

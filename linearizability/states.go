@@ -15,7 +15,7 @@ func (s *sweeper) snapshot(snap *Snapshot) {
 	s.judged(CheckOnePosition)
 	s.judged(CheckReadFromLog)
 	r := &s.scratch
-	*r = read{seq: snap.Seq, proc: p, pos: snap.Position, batches: s.runs(CheckBatchVisible), targets: r.targets[:0]}
+	*r = read{seq: snap.Seq, proc: p, pos: snap.Position, batches: s.runs(CheckBatchVisible), targets: r.targets[:0], all: r.all}
 	r.targets = s.state(r.targets, snap.Items, "", "", snap.Seq)
 	if pos, ok := s.x.least(r, s.x.joined(&p.bounds), r.reach(s.x)); ok {
 		s.raise(p, causeSeen, bound{pos, -1})
@@ -67,23 +67,68 @@ func (j *judge) compareState(check CheckID, snap *Snapshot) {
 	if snap.Position != None && (snap.Kind == SnapshotCold || snap.Position > at) {
 		at = snap.Position
 	}
-	have := make(map[int32]Item, len(snap.Items))
-	var wrong []string
-	var offsets []int64
-	var key string
-	note := func(k, got, want string, off int64) {
-		if len(wrong) == 0 {
-			key = k
-		}
-		wrong = append(wrong, fmt.Sprintf("key %s has %s, want %s", quote(k), valueName(got), want))
-		if off >= 0 {
-			offsets = append(offsets, off)
+	var best *difference
+	for _, base := range j.basesOf(snap, e) {
+		if d := j.differs(snap, e, base, at); len(d.wrong) == 0 {
+			return
+		} else if best == nil || len(d.wrong) < len(best.wrong) {
+			best = d
 		}
 	}
+	v := j.ofSnapshot(check, snap)
+	v.Key, v.Offsets = best.key, best.offsets
+	what := "the final state of " + who(snap.Client, snap.Process)
+	if snap.Kind == SnapshotCold {
+		what = "what " + snap.Client + " read from the log"
+	}
+	v.Reason = fmt.Sprintf("%s differs from the log at position %d%s in %d keys: %s", what, at, best.from(), len(best.wrong), best.wrong[0])
+	v.Evidence = append(v.Evidence, best.wrong[1:min(len(best.wrong), 8)]...)
+	j.violate(v)
+}
+
+// basesOf returns from which offsets on a snapshot can have the log applied.
+func (j *judge) basesOf(snap *Snapshot, e int32) []int64 {
+	p := j.processes[processID{snap.Client, snap.Process}]
+	if p == nil || snap.Kind == SnapshotCold {
+		p = &process{} // nothing is known of it
+	}
+	return j.x.bases(nil, p, snap.Seq, e)
+}
+
+// A difference is between a state and that of the log, applied from base on.
+type difference struct {
+	base    int64
+	wrong   []string // one line for each key
+	key     string   // the first of them
+	offsets []int64
+}
+
+func (d *difference) add(key, got, want string, off int64) {
+	if len(d.wrong) == 0 {
+		d.key = key
+	}
+	d.wrong = append(d.wrong, fmt.Sprintf("key %s has %s, want %s", quote(key), valueName(got), want))
+	if off >= 0 {
+		d.offsets = append(d.offsets, off)
+	}
+}
+
+// from names the base.
+func (d *difference) from() string {
+	if d.base == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", read from offset %d on,", d.base)
+}
+
+// differs compares a state with the log's at a position, applied from base on.
+func (j *judge) differs(snap *Snapshot, e int32, base, at int64) *difference {
+	d := &difference{base: base}
+	have := make(map[int32]Item, len(snap.Items))
 	for _, it := range snap.Items {
 		k, ok := j.x.keyID[it.Key]
 		if !ok {
-			note(it.Key, it.Value, "no value: the log never had the key", -1)
+			d.add(it.Key, it.Value, "no value: the log never had the key", -1)
 			continue
 		}
 		have[k] = it
@@ -91,30 +136,20 @@ func (j *judge) compareState(check CheckID, snap *Snapshot) {
 	for _, k := range j.x.sorted {
 		it, has := have[k]
 		rec, want := j.stateAt(e, k, at)
-		if (has && want != "" && it.Value == want) || (!has && want == "") || j.trimmed(rec, snap.Seq) ||
-			(rec >= 0 && j.x.goneBefore(&j.x.records[rec], e)) {
+		if rec >= 0 && j.x.records[rec].off < base {
+			rec, want = -1, ""
+		}
+		if (has && want != "" && it.Value == want) || (!has && want == "") || (rec >= 0 && j.x.goneBefore(&j.x.records[rec], e)) {
 			continue
 		}
-		off := int64(-1)
-		because := "no value: the key was never written"
 		if rec >= 0 {
-			off = j.x.records[rec].off
-			because = fmt.Sprintf("%s from offset %d", valueName(want), off)
+			off := j.x.records[rec].off
+			d.add(j.x.keys[k], it.Value, fmt.Sprintf("%s from offset %d", valueName(want), off), off)
+		} else {
+			d.add(j.x.keys[k], it.Value, "no value: the key was not written", -1)
 		}
-		note(j.x.keys[k], it.Value, because, off)
 	}
-	if len(wrong) == 0 {
-		return
-	}
-	v := j.ofSnapshot(check, snap)
-	v.Key, v.Offsets = key, offsets
-	what := "the final state of " + who(snap.Client, snap.Process)
-	if snap.Kind == SnapshotCold {
-		what = "what " + snap.Client + " read from the log"
-	}
-	v.Reason = fmt.Sprintf("%s differs from the log at position %d in %d keys: %s", what, at, len(wrong), wrong[0])
-	v.Evidence = append(v.Evidence, wrong[1:min(len(wrong), 8)]...)
-	j.violate(v)
+	return d
 }
 
 // stateAt returns the record that sets a key at a position, or -1, and the value.
@@ -134,7 +169,8 @@ func (j *judge) trimmed(rec int32, seq int64) bool {
 	if rec < 0 {
 		return false
 	}
-	return slices.ContainsFunc(j.x.trims, func(t trim) bool { return t.seq < seq && j.x.deletes(t, &j.x.records[rec]) })
+	r := &j.x.records[rec]
+	return slices.ContainsFunc(j.x.trims, func(t trim) bool { return t.seq < seq && r.off < t.off && r.born <= j.x.current(t.seq) })
 }
 
 // checkFinalAgreement compares final states with each other, for want of a log.

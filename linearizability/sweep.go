@@ -44,6 +44,8 @@ type process struct {
 	// marks is the position that the process was known to have reached, by
 	// event. It is kept only if something was removed from the log.
 	marks []mark
+	// opened is the event at which it began to open, 0 if nobody told.
+	opened int64
 	// read is the newest version of each key that it has read.
 	read map[int32]seen
 }
@@ -137,6 +139,9 @@ func (s *sweeper) shown(b bound) {
 func (s *sweeper) called(op int32) {
 	o := s.op(op)
 	p := s.process(o.Client, o.Process)
+	if o.Kind == OpOpen && p.opened == 0 {
+		p.opened = o.Call.Seq
+	}
 	f := inFlight{bounds: p.bounds, anyone: s.anyone, reported: p.reported, read: seen{-1, -1}}
 	if o.Kind == OpGet {
 		if k, ok := s.x.keyID[o.Key]; ok {
