@@ -75,6 +75,18 @@ func recreate(d *draw) {
 	d.times(0, 1, d.crash)
 }
 
+// growth gives the topic partitions while clients write. Leaders move and
+// brokers refuse meanwhile, so that producers look at the topic anew.
+func growth(d *draw) {
+	d.grow()
+	d.times(0, 1, d.grow)
+	if d.p.World.Brokers > 1 {
+		d.times(0, 2, d.moveLeader)
+	}
+	d.times(0, 2, d.failProduce)
+	d.times(0, 1, d.lag)
+}
+
 func liveness(d *draw) {
 	d.p.World.Brokers = max(2, d.p.World.Brokers)
 	d.p.Phases.DeadClients = min(1+d.IntN(2), d.p.World.Clients-1)
@@ -92,7 +104,7 @@ func everything(d *draw) {
 		d.lag, d.pause, d.crash, d.herd, d.slowStorage, d.failStorage, d.slowHooks,
 		d.latency, d.stall, d.blackHole, d.loseRequest, d.loseAnswer, d.cutFrame, d.reset,
 		d.restart, d.restartAll, d.compact, d.transaction, d.keyless, d.failProduce, d.slowBroker,
-		d.loseTail, d.deleteRecords, d.recreate,
+		d.loseTail, d.deleteRecords, d.recreate, d.grow,
 	}
 	if d.p.World.Brokers > 1 {
 		kinds = append(kinds, d.rolling, d.moveLeader)
@@ -265,6 +277,10 @@ func (d *draw) recreate() {
 		d.openDuring(f.From)
 	}
 	d.add(f)
+}
+
+func (d *draw) grow() {
+	d.add(sim.GrowPartitions{Partitions: 2 + d.IntN(5), Span: d.span(2000*ms, 5000*ms)})
 }
 
 func (d *draw) keyless() { d.add(sim.Keyless{Records: 1 + d.IntN(3), Span: d.once()}) }

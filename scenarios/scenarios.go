@@ -79,6 +79,7 @@ var all = []struct {
 	{"storage", "the clients' own storages and hooks are slow or fail, and clients pause", slowClients},
 	{"data-loss", "the log loses its tail in an unclean election, and its oldest records by deletion", dataLoss},
 	{"recreate", "the topic is deleted and created again, empty", recreate},
+	{"growth", "the topic gets more partitions while clients write, leaders move and brokers refuse", growth},
 	{"liveness", "some clients and a broker die for good: everybody else has to go on and converge", liveness},
 	{"everything", "each seed draws which of all faults it uses, and how hard they are", everything},
 }

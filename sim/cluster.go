@@ -50,6 +50,9 @@ type Cluster interface {
 	LoseTail(from int64) ([]fakecluster.Batch, error)
 	// RecreateTopic deletes the topic, calls gone, and creates it again.
 	RecreateTopic(gone func()) error
+	// AddPartitions gives the topic so many partitions. Its log stays the one
+	// of partition 0.
+	AddPartitions(total int) error
 	// Append writes records as one batch of somebody else.
 	Append(rs ...fakecluster.Record) error
 	// Begin begins a transaction of somebody else.
@@ -147,6 +150,10 @@ func (c fakeCluster) RecreateTopic(gone func()) error {
 		gone()
 	}
 	return err
+}
+
+func (c fakeCluster) AddPartitions(total int) error {
+	return c.Cluster.AddPartitions(topicName, int32(total))
 }
 
 func (c fakeCluster) Append(rs ...fakecluster.Record) error {

@@ -81,6 +81,7 @@ var kinds = []struct {
 	{DeleteRecords{Keep: 10, Span: span(2500, 0)}, "the oldest records of the log are deleted; hits are the records"},
 	{LoseTail{Records: 5, Span: span(2500, 0)}, "an unclean election: the newest records of the log are lost, acknowledged ones too; hits are the records"},
 	{Recreate{Span: span(2500, 0)}, "the topic is deleted and created again, empty; a hit is a recreation"},
+	{GrowPartitions{Partitions: 3, Span: span(1500, 3000)}, "the topic gets more partitions, for good; hits are the answers that tell clients of them"},
 	{Transaction{Records: 3, End: "abort", Span: span(1500, 600)}, "somebody else writes in a transaction that stays open, and is then committed or aborted; hits are its records"},
 	{Keyless{Records: 2, Span: span(1600, 0)}, "somebody else writes records without a key; hits are the records"},
 }

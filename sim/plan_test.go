@@ -90,6 +90,7 @@ func TestValidateNamesWhatMakesNoSense(t *testing.T) {
 		{func(p *sim.Plan) {
 			p.Faults = []sim.Fault{sim.SlowBroker{API: "fetch", Delay: 1, Span: at}}
 		}, "use latency, stall or lag"},
+		{func(p *sim.Plan) { p.Faults = []sim.Fault{sim.GrowPartitions{Partitions: 1, Span: at}} }, "partitions is 1 and has to be from 2"},
 		{func(p *sim.Plan) { p.World.Brokers, p.Faults = 1, []sim.Fault{sim.MoveLeader{}} }, "needs 2 brokers"},
 	} {
 		p := smallPlan()

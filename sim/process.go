@@ -206,6 +206,9 @@ func (s *slot) kafka(p *process) []kgo.Opt {
 		kgo.ProducerLinger(0), // whether a flush overtakes the linger is chance
 		kgo.FetchMaxWait(time.Second + time.Duration(r.IntN(100))*time.Millisecond),
 	}
+	if w.plan.grows() {
+		kafka = append(kafka, kgo.MetadataMaxAge(metadataAge+rounds(r, metadataAge)))
+	}
 	if log := (kafkaLog{s.logger(p)}); log.Level() != kgo.LogLevelNone {
 		kafka = append(kafka, kgo.WithLogger(log))
 	}
@@ -222,7 +225,12 @@ func (s *slot) logger(p *process) *slog.Logger {
 // options are those of a kvstore.Client. Its hooks report to the history.
 func (s *slot) options(p *process) []kvstore.ClientOption {
 	w := s.w
+	validation := kvstore.TopicValidationFail
+	if w.plan.grows() {
+		validation = kvstore.TopicValidationWarn
+	}
 	return []kvstore.ClientOption{
+		kvstore.WithTopicValidation(validation),
 		kvstore.WithBrokers(w.cluster.Seeds()...),
 		kvstore.WithLogger(s.logger(p)),
 		kvstore.WithKafkaOptions(s.kafka(p)...),

@@ -30,6 +30,7 @@ const (
 	sometimesDeletedUnderReader = "records were deleted under a lagging reader"
 	sometimesTailLost           = "the log lost its tail"
 	sometimesRebuilt            = "a client rebuilt from the log"
+	sometimesGrew               = "clients heard that the topic has more partitions"
 	sometimesTxnHeld            = "an open transaction held an operation up"
 	sometimesTxnCommitted       = "a foreign transaction was committed"
 	sometimesTxnAborted         = "a foreign transaction was aborted"
@@ -42,7 +43,7 @@ var sometimesNames = []string{
 	sometimesHandedOver, sometimesStaleRead, sometimesBarrierWaited, sometimesEmptyValue,
 	sometimesRecreatedKey, sometimesCompactionRead, sometimesCompactionWrite, sometimesCompactionOpen,
 	sometimesCompactionLag, sometimesTombstoneGone, sometimesDeletedUnderReader,
-	sometimesTailLost, sometimesRebuilt, sometimesTxnHeld, sometimesTxnCommitted, sometimesTxnAborted,
+	sometimesTailLost, sometimesRebuilt, sometimesGrew, sometimesTxnHeld, sometimesTxnCommitted, sometimesTxnAborted,
 }
 
 // SometimesNames returns the names of all counters of Outcome.Sometimes. A

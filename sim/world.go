@@ -64,6 +64,7 @@ type world struct {
 
 	logMu         turn     // one change of the log by the harness at a time
 	cleaned       int64    // the log's end at the last compaction
+	partitions    int      // of the topic, if it grew
 	troubles      troubles // of storages
 	hookTroubles  troubles
 	inflight      inflight

@@ -492,3 +492,29 @@ func TestTCPSaysWhatItCannotDo(t *testing.T) {
 		t.Errorf("read after Close: %v", err)
 	}
 }
+
+func TestPartitionsAreAddedWhileBrokersAreDown(t *testing.T) {
+	c := start(t, Options{Brokers: 3, Topics: []Topic{{Name: topic}}})
+	check(t, c.StopBroker(0))
+	check(t, c.AddPartitions(topic, 4))
+	check(t, c.StartBroker(0))
+	for p := range int32(4) {
+		info, err := c.Partition(topic, p)
+		if err != nil || info.HighWatermark != 0 {
+			t.Errorf("partition %d = %+v, %v; want an empty one", p, info, err)
+		}
+		if _, err := c.Append(topic, p, kv("k", "v")); err != nil {
+			t.Errorf("append to partition %d: %v", p, err)
+		}
+	}
+	if err := c.AddPartitions(topic, 3); err == nil {
+		t.Error("AddPartitions to fewer than there are = nil, want an error")
+	}
+	if err := c.AddPartitions("nope", 3); !errors.Is(err, ErrNoPartition) {
+		t.Errorf("AddPartitions to a topic that is not there = %v, want ErrNoPartition", err)
+	}
+	check(t, c.RecreateTopic(topic))
+	if _, err := c.Partition(topic, 3); err != nil {
+		t.Errorf("partition 3 of the topic created anew = %v, want it to be there", err)
+	}
+}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // ErrNoPartition is returned for a topic or partition that does not exist.
@@ -100,6 +102,66 @@ func (c *Cluster) learn(k *kfake.Cluster, tp partition) (*part, error) {
 		p.epochs = append(p.epochs, epochStart{pi.Epoch, pi.HighWatermark})
 	}
 	return p, nil
+}
+
+// AddPartitions makes a topic have so many partitions. Those that there are
+// stay as they are: clients hear of the new ones with their next metadata. The
+// leader of a new partition is the one that [Cluster.CreateTopic] would choose.
+// Kafka can't take partitions away.
+func (c *Cluster) AddPartitions(topic string, total int32) error {
+	c.op.lock()
+	defer c.op.unlock()
+	if err := c.addPartitions(topic, total); err != nil {
+		return fmt.Errorf("fakecluster: give topic %q %d partitions: %w", topic, total, err)
+	}
+	return c.do(func(k *kfake.Cluster) error {
+		for p := range total {
+			if _, err := c.learn(k, partition{topic, p}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (c *Cluster) addPartitions(topic string, total int32) error {
+	var have int32
+	err := c.do(func(k *kfake.Cluster) error {
+		have = int32(len(k.PartitionInfos(topic)))
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case have == 0:
+		return ErrNoPartition
+	case total < have:
+		return fmt.Errorf("it has %d already", have)
+	}
+	req := kmsg.NewPtrCreatePartitionsRequest()
+	req.Version = 3
+	req.TimeoutMillis = 1000
+	rt := kmsg.NewCreatePartitionsRequestTopic()
+	rt.Topic, rt.Count = topic, total
+	for p := have; p < total; p++ {
+		a := kmsg.NewCreatePartitionsRequestTopicAssignment()
+		a.Replicas = []int32{p % int32(c.opts.Brokers)}
+		rt.Assignment = append(rt.Assignment, a)
+	}
+	req.Topics = append(req.Topics, rt)
+	for broker := range int32(c.opts.Brokers) { // one of them is the controller
+		var resp kmsg.Response
+		if resp, err = c.request(broker, req); err != nil {
+			continue // it is down
+		}
+		for _, rt := range resp.(*kmsg.CreatePartitionsResponse).Topics {
+			err = kerr.ErrorForCode(rt.ErrorCode)
+		}
+		if !errors.Is(err, kerr.NotController) {
+			return err
+		}
+	}
+	return err
 }
 
 // DeleteTopic deletes a topic.

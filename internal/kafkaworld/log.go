@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
@@ -61,6 +63,25 @@ func (w *World) RecreateTopic(gone func()) error {
 	}
 	gone()
 	return w.b.k.CreateTopic(ctx, w.topic, w.settings)
+}
+
+// AddPartitions implements sim.Cluster.
+func (w *World) AddPartitions(total int) error {
+	ctx, cancel := w.bounded()
+	defer cancel()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.b.addrs...), kgo.DisableClientMetrics())
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	resp, err := kadm.NewClient(cl).UpdatePartitions(ctx, total, w.topic)
+	if err == nil {
+		err = resp.Error()
+	}
+	if errors.Is(err, kerr.InvalidPartitions) { // it has as many
+		return nil
+	}
+	return err
 }
 
 // Begin implements sim.Cluster. The brokers abort what stays open for five

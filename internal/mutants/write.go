@@ -60,6 +60,11 @@ func writeMutants() []Mutant {
 			Edits: []Edit{{write, "value: append(make([]byte, 0, len(value)), value...)}", "value: value[:len(value):len(value)]}"}},
 		},
 		{
+			Name: "wrong-partition-after-growth", Bug: "records go to a partition chosen by their key once the topic has several",
+			Scenario: "growth", Checks: []lin.CheckID{lin.CheckAckedOnce},
+			Edits: []Edit{{"kvstore/kafkaopts.go", "var onePartition = kgo.ManualPartitioner()\n", "var onePartition = kgo.StickyKeyPartitioner(nil)\n"}},
+		},
+		{
 			Name: "empty-value-deletes", Bug: "an empty value is written as a tombstone",
 			Scenario: "steady", Checks: []lin.CheckID{lin.CheckLogFromWrites, lin.CheckAckedOnce},
 			Edits: []Edit{{write, "value: append(make([]byte, 0, len(value)), value...)}", "value: append([]byte(nil), value...)}"}},

@@ -1,0 +1,72 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/simnet"
+)
+
+// GrowPartitions gives the topic more partitions while clients run, as an
+// operator may who does not know what the topic is for. It can't be undone. The
+// store's log stays that of partition 0: a client that spread its writes over
+// all partitions would lose the order of them, and readers would never see most.
+//
+// In a plan with it clients renew their metadata about every second (kgo's
+// default is five minutes), so that producers know of the new partitions, and
+// they open on a topic of several partitions with a warning.
+type GrowPartitions struct {
+	// Partitions is how many there are afterwards.
+	Partitions int `plan:"partitions"`
+	Span
+}
+
+// Kind implements Fault.
+func (f GrowPartitions) Kind() string { return "grow-partitions" }
+
+// String implements Fault.
+func (f GrowPartitions) String() string { return line(f.Kind(), &f) }
+
+func (f GrowPartitions) check(*Plan) error {
+	if f.Partitions < 2 || f.Partitions > 100 {
+		return fmt.Errorf("partitions is %d and has to be from 2 to 100: it says how many there are afterwards", f.Partitions)
+	}
+	return nil
+}
+
+func (f GrowPartitions) start(_ context.Context, w *world) (*effect, error) {
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	if f.Partitions > w.partitions {
+		if err := w.cluster.AddPartitions(f.Partitions); err != nil {
+			return nil, err
+		}
+		w.partitions = f.Partitions
+	}
+	// A delay of nothing counts.
+	told, err := w.net.Delay(w.target("", "", "to-client", "metadata"), simnet.Latency{})
+	if err != nil {
+		return nil, err
+	}
+	return &effect{hits: told.Hits, undo: func(context.Context) error {
+		if told.Hits() > 0 {
+			w.sometimes.hit(sometimesGrew)
+		}
+		told.Undo()
+		return nil
+	}}, nil
+}
+
+// grows reports whether the topic gets more partitions in the plan.
+func (p *Plan) grows() bool {
+	for _, f := range p.Faults {
+		if f.Kind() == (GrowPartitions{}).Kind() {
+			return true
+		}
+	}
+	return false
+}
+
+// metadataAge is how old a client's metadata gets in a plan that grows.
+const metadataAge = time.Second
