@@ -37,8 +37,11 @@ type Cluster interface {
 	// returns when brokers have answered what they have got of writes.
 	Quiet() (goOn func())
 	StopBroker(broker int32) error
-	// StartBrokers starts stopped brokers, at once.
+	// StartBrokers starts stopped brokers, at once, and does not wait for
+	// them: of three one alone is nothing.
 	StartBrokers(brokers []int32) error
+	// AwaitBrokers waits until brokers serve clients, or are stopped again.
+	AwaitBrokers(brokers []int32) error
 	MoveLeader(to int32) error
 	MoveLeadersFrom(broker int32) error
 	FailProduces(f fakecluster.ProduceFault) (fakecluster.Fault, error)
@@ -133,6 +136,9 @@ func (c fakeCluster) StartBrokers(brokers []int32) error {
 	}
 	return nil
 }
+
+// AwaitBrokers has nothing to wait for.
+func (c fakeCluster) AwaitBrokers([]int32) error { return nil }
 
 func (c fakeCluster) MoveLeader(to int32) error { return c.Cluster.MoveLeader(topicName, 0, to) }
 

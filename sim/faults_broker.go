@@ -99,6 +99,9 @@ func (w *world) stop(brokers []int32, move bool) (*effect, error) {
 			if err := w.downs.start(w, brokers); err != nil {
 				return err
 			}
+			if err := w.cluster.AwaitBrokers(brokers); err != nil {
+				return err
+			}
 			w.tap.refresh()
 			return nil
 		},

@@ -24,6 +24,8 @@ import (
 const (
 	askTimeout   = 2 * time.Minute
 	closeTimeout = 3 * time.Minute
+	// moveTimeout bounds the moves that go before a stop, which can do without.
+	moveTimeout = 20 * time.Second
 	// cleanPatience is how long a compaction waits for the cleaner.
 	cleanPatience = 15 * time.Second
 	// quietTimeout bounds the wait for answers to writes: a broker that runs
@@ -42,6 +44,7 @@ type World struct {
 
 	mu      sync.Mutex
 	stopped map[int32]bool
+	absent  map[int32]bool // stopped, or started and not yet there
 	txns    map[*txn]bool
 }
 
@@ -63,15 +66,37 @@ func (b *Brokers) World(ctx context.Context, p *sim.Plan) (sim.Cluster, error) {
 			"min.compaction.lag.ms":     "1000",
 			"delete.retention.ms":       "86400000",
 		},
-		stopped: map[int32]bool{}, txns: map[*txn]bool{},
+		stopped: map[int32]bool{}, absent: map[int32]bool{}, txns: map[*txn]bool{},
 	}
 	maps.Copy(w.settings, p.TopicConfigs())
 	ctx, cancel := w.bounded()
 	defer cancel()
-	if err := b.k.CreateTopic(ctx, w.topic, w.settings); err != nil {
+	err = b.heal(ctx)
+	if err == nil {
+		err = b.k.CreateTopic(ctx, w.topic, w.settings)
+	}
+	if err != nil {
 		return nil, errors.Join(err, bridge.Close())
 	}
 	return w, nil
+}
+
+// heal makes all brokers run: a world that broke may have left some stopped.
+func (b *Brokers) heal(ctx context.Context) error {
+	if b.k.External() {
+		return nil
+	}
+	for _, id := range b.ids {
+		if err := b.k.BootBroker(ctx, int(id)); err != nil {
+			return err
+		}
+	}
+	for _, id := range b.ids {
+		if err := b.k.AwaitBroker(ctx, int(id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func topicName(seed uint64) string {
@@ -89,13 +114,13 @@ func (w *World) Close() error {
 	ctx, cancel := context.WithTimeout(w.ctx, closeTimeout)
 	defer cancel()
 	w.mu.Lock()
-	stopped := slices.Collect(maps.Keys(w.stopped))
+	stopped, absent := slices.Collect(maps.Keys(w.stopped)), slices.Collect(maps.Keys(w.absent))
 	txns := slices.Collect(maps.Keys(w.txns))
 	w.mu.Unlock()
 	for _, t := range txns {
 		t.forget()
 	}
-	return errors.Join(w.bridge.Close(), w.StartBrokers(stopped), w.b.k.DeleteTopic(ctx, w.topic))
+	return errors.Join(w.bridge.Close(), w.StartBrokers(stopped), w.AwaitBrokers(absent), w.b.k.DeleteTopic(ctx, w.topic))
 }
 
 // Network implements sim.Cluster.
@@ -211,8 +236,8 @@ func (w *World) StopBroker(broker int32) error {
 	ctx, cancel := w.bounded()
 	defer cancel()
 	w.mu.Lock()
-	alone := len(w.stopped) == 0
-	w.stopped[broker] = true
+	alone := len(w.absent) == 0
+	w.stopped[broker], w.absent[broker] = true, true
 	w.mu.Unlock()
 	if alone {
 		return w.b.k.StopBroker(ctx, int(w.b.ids[broker]))
@@ -226,7 +251,7 @@ func (w *World) StartBrokers(brokers []int32) error {
 	defer cancel()
 	var g errgroup.Group
 	for _, b := range brokers {
-		g.Go(func() error { return w.b.k.StartBroker(ctx, int(w.b.ids[b])) })
+		g.Go(func() error { return w.b.k.BootBroker(ctx, int(w.b.ids[b])) })
 	}
 	err := g.Wait()
 	w.mu.Lock()
@@ -235,6 +260,33 @@ func (w *World) StartBrokers(brokers []int32) error {
 		delete(w.stopped, b)
 	}
 	return err
+}
+
+// AwaitBrokers implements sim.Cluster.
+func (w *World) AwaitBrokers(brokers []int32) error {
+	ctx, cancel := w.bounded()
+	defer cancel()
+	for _, b := range brokers {
+		err := again(ctx, func() error {
+			w.mu.Lock()
+			stopped := w.stopped[b]
+			w.mu.Unlock()
+			if stopped {
+				return nil
+			}
+			err := w.b.k.Serves(ctx, int(w.b.ids[b]))
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if err == nil && !w.stopped[b] {
+				delete(w.absent, b)
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("wait for broker %d: %w", b, err)
+		}
+	}
+	return nil
 }
 
 // MoveLeader implements sim.Cluster.
@@ -249,10 +301,12 @@ func (w *World) MoveLeadersFrom(broker int32) error {
 	for i := range w.b.ids {
 		to := (broker + 1 + int32(i)) % int32(len(w.b.ids))
 		w.mu.Lock()
-		stopped := w.stopped[to]
+		absent := w.absent[to]
 		w.mu.Unlock()
-		if to != broker && !stopped {
-			return w.MoveLeader(to)
+		if to != broker && !absent {
+			ctx, cancel := context.WithTimeout(w.ctx, moveTimeout)
+			defer cancel()
+			return w.b.k.MoveLeader(ctx, w.topic, int(w.b.ids[to]))
 		}
 	}
 	return errors.New("no other broker runs")

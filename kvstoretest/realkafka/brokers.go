@@ -15,6 +15,20 @@ import (
 // stopGrace is how long a broker may take to shut down before it is killed.
 const stopGrace = 30 * time.Second
 
+// Serves reports what keeps a broker from serving: it does not answer, or the
+// cluster does not count it in.
+func (k *Kafka) Serves(ctx context.Context, broker int) error {
+	md, err := k.admin.BrokerMetadata(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(md.Brokers, func(b kadm.BrokerDetail) bool { return int(b.NodeID) == broker }) {
+		return errors.New("it has not joined the cluster")
+	}
+	_, err = k.client.Broker(broker).Request(ctx, kmsg.NewPtrApiVersionsRequest())
+	return err
+}
+
 // node returns the container of a broker; brokers are numbered from 1.
 func (k *Kafka) node(broker int) (*node, error) {
 	if k.External() {
@@ -50,26 +64,27 @@ func (k *Kafka) KillBroker(ctx context.Context, broker int) error {
 // returns when it answers and the cluster counts it in. Starting a running
 // broker does nothing.
 func (k *Kafka) StartBroker(ctx context.Context, broker int) error {
+	if err := k.BootBroker(ctx, broker); err != nil {
+		return err
+	}
+	return k.AwaitBroker(ctx, broker)
+}
+
+// BootBroker starts a stopped broker as StartBroker does, but does not wait for
+// it: without a majority of the others it serves nobody.
+func (k *Kafka) BootBroker(ctx context.Context, broker int) error {
 	n, err := k.node(broker)
 	if err != nil {
 		return err
 	}
-	if err := n.start(ctx); err != nil {
-		return err
-	}
+	return n.start(ctx)
+}
+
+// AwaitBroker returns when a broker answers and the cluster counts it in.
+func (k *Kafka) AwaitBroker(ctx context.Context, broker int) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	err = poll(ctx, 100*time.Millisecond, func() error {
-		md, err := k.admin.BrokerMetadata(ctx)
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(md.Brokers, func(b kadm.BrokerDetail) bool { return int(b.NodeID) == broker }) {
-			return errors.New("it has not joined the cluster")
-		}
-		_, err = k.client.Broker(broker).Request(ctx, kmsg.NewPtrApiVersionsRequest())
-		return err
-	})
+	err := poll(ctx, 100*time.Millisecond, func() error { return k.Serves(ctx, broker) })
 	if err != nil {
 		return fmt.Errorf("wait for broker %d: %w", broker, err)
 	}
