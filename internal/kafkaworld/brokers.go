@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/testcontainers/testcontainers-go/log"
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/kvsim/kvsim/kvstoretest/realkafka"
@@ -46,6 +47,7 @@ func Start(ctx context.Context, opts Options) (*Brokers, error) {
 			}
 		}
 	}
+	log.SetDefault(log.NewNoopLogger()) // errors say what matters
 	k, err := realkafka.Launch(ctx, where...)
 	if err != nil {
 		return nil, err
