@@ -33,9 +33,17 @@ type tracker struct {
 // A waiter is released when the position reaches target, or with an error.
 type waiter struct {
 	target int64
-	index  int
-	ready  chan error // of capacity 1
+	index  int        // in the heap; outside and released are below 0
+	ready  chan error // of capacity 1; gets one error, or nil
 }
+
+// Where a waiter is that is not in the heap.
+const (
+	outside  = -1 // not there yet
+	released = -2 // its ready has the outcome
+)
+
+func newWaiter() waiter { return waiter{index: outside, ready: make(chan error, 1)} }
 
 func newTracker() *tracker {
 	return &tracker{applied: -1, done: -1, epoch: -1, trusted: -1, died: make(chan struct{})}
@@ -96,34 +104,48 @@ func (t *tracker) now() (term uint64, applied, done int64) {
 // term: when that term is over, wait fails with an error that wraps
 // ErrDataLoss.
 func (t *tracker) wait(ctx context.Context, target int64, term uint64) error {
-	t.mu.Lock()
-	switch {
-	case t.term != term:
-		t.mu.Unlock()
-		return errRolledBack
-	case t.done >= target:
-		t.mu.Unlock()
-		return nil
-	case t.dead != nil:
-		t.mu.Unlock()
-		return t.dead
-	}
-	w := &waiter{target: target, ready: make(chan error, 1)}
-	heap.Push(&t.waiters, w)
-	t.mu.Unlock()
-
+	w := newWaiter()
+	t.enlist(&w, target, term)
 	select {
 	case err := <-w.ready:
 		return err
 	case <-ctx.Done():
+		_, err := t.leave(ctx, &w)
+		return err
 	}
+}
+
+// enlist makes a new waiter wait for target, as wait does, without waiting.
+func (t *tracker) enlist(w *waiter, target int64, term uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if w.index < 0 { // released in the same moment
-		return <-w.ready
+	w.target = target
+	switch {
+	case t.term != term:
+		t.release(w, errRolledBack)
+	case t.done >= target:
+		t.release(w, nil)
+	case t.dead != nil:
+		t.release(w, t.dead)
+	default:
+		heap.Push(&t.waiters, w)
+	}
+}
+
+// leave takes a waiter back because ctx ended, and returns the error for that,
+// or what the waiter was released with in the same moment. It reports false when
+// the waiter was never enlisted.
+func (t *tracker) leave(ctx context.Context, w *waiter) (enlisted bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch w.index {
+	case outside:
+		return false, nil
+	case released:
+		return true, <-w.ready
 	}
 	heap.Remove(&t.waiters, w.index)
-	return t.waitErrorLocked(ctx, target)
+	return true, t.waitErrorLocked(ctx, w.target)
 }
 
 // waitError describes a wait for target that ctx ended.
@@ -248,7 +270,7 @@ func (t *tracker) releaseAll(err error) {
 }
 
 func (t *tracker) release(w *waiter, err error) {
-	w.index = -1
+	w.index = released
 	w.ready <- err
 }
 

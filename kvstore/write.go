@@ -46,7 +46,10 @@ func (c *Client) DeleteRevision(ctx context.Context, key []byte) (revision int64
 
 // putChange copies a pair. The value is never nil: in the log nil is a delete.
 func putChange(key, value []byte) change {
-	return change{key: bytes.Clone(key), value: append(make([]byte, 0, len(value)), value...)}
+	both := make([]byte, len(key)+len(value))
+	n := copy(both, key)
+	copy(both[n:], value)
+	return change{key: both[:n:n], value: both[n:]}
 }
 
 func deleteChange(key []byte) change { return change{key: bytes.Clone(key)} }
@@ -75,15 +78,15 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 		return fail(ErrNotWritten, err, -1)
 	}
 	defer c.writer.leave()
-	res := c.writer.submit(ctx, &write{changes: changes, size: size - batchOverhead, result: make(chan written, 1)})
+	res := c.writer.submit(ctx, newWrite(changes, size))
 	if res.outcome != nil {
 		return fail(res.outcome, res.cause, -1)
 	}
 	if res.revision < 0 {
 		return c.syncWrite(ctx, fail)
 	}
-	if err := c.tracker.wait(ctx, res.revision+1, res.term); err != nil {
-		return fail(ErrOutcomeUnknown, err, res.revision)
+	if res.wait != nil {
+		return fail(ErrOutcomeUnknown, res.wait, res.revision)
 	}
 	if err := c.confirm(ctx, res); err != nil {
 		if errors.Is(err, ErrDataLoss) {

@@ -55,24 +55,41 @@ type write struct {
 	changes []change
 	size    int // of the changes alone, without the batch's header
 	alone   bool
-	left    bool         // the caller has gone; guarded by the writer's mu
-	result  chan written // of capacity 1
+	left    bool // the caller has gone; guarded by the writer's mu
+
+	// res is set before visible is released: by the writer when there is
+	// nothing to wait for, else by the tracker once the write is visible.
+	// So the caller is woken once.
+	res     written
+	visible waiter
+}
+
+// newWrite returns a write of changes that fit a record batch of size bytes.
+func newWrite(changes []change, size int) *write {
+	return &write{changes: changes, size: size - batchOverhead, visible: newWaiter()}
+}
+
+// end gives a write an outcome that it does not have to become visible for.
+func (wr *write) end(res written) {
+	wr.res = res
+	wr.visible.ready <- nil
 }
 
 // written is what became of a write.
 type written struct {
-	revision int64  // offset of the write's last record, -1 unknown
-	term     uint64 // the tracker's term when it was handed to Kafka
-	producer int64  // the id under which it was produced
-	outcome  error  // nil when acknowledged
+	revision int64 // offset of the write's last record, -1 unknown
+	producer int64 // the id under which it was produced
+	outcome  error // nil when acknowledged
 	cause    error
+	wait     error // why it is not visible although acknowledged
 }
 
 // maxGroup bounds the records of a group of single writes, so that a burst of
 // tiny writes does not make one batch that all of them wait for.
 const maxGroup = 4096
 
-// submit queues a write and waits for its outcome, or for the end of ctx.
+// submit queues a write and waits until it is visible or has failed, or for the
+// end of ctx.
 func (w *writer) submit(ctx context.Context, wr *write) written {
 	w.mu.Lock()
 	if w.failed {
@@ -84,16 +101,21 @@ func (w *writer) submit(ctx context.Context, wr *write) written {
 	w.signal()
 
 	select {
-	case res := <-wr.result:
-		return res
+	case err := <-wr.visible.ready:
+		wr.res.wait = err
+		return wr.res
 	case <-ctx.Done():
 	}
 	if w.withdraw(wr) {
 		return written{revision: -1, outcome: ErrNotWritten, cause: contextError(ctx)}
 	}
+	if acknowledged, err := w.track.leave(ctx, &wr.visible); acknowledged {
+		wr.res.wait = err
+		return wr.res
+	}
 	select {
-	case res := <-wr.result: // answered in the same moment
-		return res
+	case <-wr.visible.ready: // ended in the same moment
+		return wr.res
 	default:
 		return written{revision: -1, outcome: ErrOutcomeUnknown, cause: contextError(ctx)}
 	}
@@ -175,7 +197,7 @@ func (w *writer) fail(err error) {
 		w.dead = err
 	}
 	for _, wr := range w.queue {
-		wr.result <- written{revision: -1, outcome: ErrNotWritten, cause: err}
+		wr.end(written{revision: -1, outcome: ErrNotWritten, cause: err})
 	}
 	w.queue = nil
 }
@@ -258,7 +280,7 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	next := 0
 	for _, wr := range group {
 		next += len(wr.changes)
-		res := written{revision: -1, term: term, producer: producer}
+		res := written{revision: -1, producer: producer}
 		switch last := records[next-1]; {
 		case err != nil:
 			res.outcome, res.cause = w.outcome(err, tries, wr)
@@ -274,7 +296,12 @@ func (w *writer) send(ctx context.Context, group []*write) {
 		default:
 			res.revision = last.Offset
 		}
-		wr.result <- res
+		if res.revision < 0 {
+			wr.end(res)
+			continue
+		}
+		wr.res = res
+		w.track.enlist(&wr.visible, res.revision+1, term)
 	}
 	if err == nil {
 		w.wrote = max(w.wrote, records[len(records)-1].Offset+1)
@@ -300,7 +327,7 @@ func (w *writer) putBack(group []*write) {
 		switch {
 		case wr.left:
 		case w.failed:
-			wr.result <- written{revision: -1, outcome: ErrNotWritten, cause: w.dead}
+			wr.end(written{revision: -1, outcome: ErrNotWritten, cause: w.dead})
 		default:
 			again = append(again, wr)
 		}
@@ -334,69 +361,6 @@ func (w *writer) disconnect() {
 	last := w.cl
 	w.mu.Unlock()
 	last.Close()
-}
-
-// produce hands the records of a group to kgo as one record batch and waits
-// until it is acknowledged or failed.
-//
-// kgo starts to send as soon as it is flushed, so the flush has to wait until
-// every record is in the batch: on a new client the topic's metadata is loaded
-// first, and kgo then moves the records over one by one.
-func (w *writer) produce(ctx context.Context, group []*write) ([]*kgo.Record, error) {
-	var records []*kgo.Record
-	now := time.Now()
-	for _, wr := range group {
-		for _, ch := range wr.changes {
-			records = append(records, &kgo.Record{Topic: w.topic, Partition: partitionNumber, Key: ch.key, Value: ch.value, Timestamp: now})
-		}
-	}
-	results := make(chan error, len(records))
-	buffered := w.probe.begin(len(records))
-	for _, r := range records {
-		// The record's context is the client's: kgo fails all that it
-		// has buffered when a record's context ends.
-		w.cl.Produce(ctx, r, func(_ *kgo.Record, err error) { results <- err })
-	}
-	var first error
-	failed := 0
-	note := func(err error) {
-		failed++
-		if err != nil && first == nil {
-			first = err
-		}
-	}
-	for failed < len(records) {
-		select {
-		case <-buffered:
-			w.settle()
-			w.cl.Flush(ctx) //nolint:errcheck // each record has its own result
-			for failed < len(records) {
-				note(<-results)
-			}
-		case err := <-results:
-			// Failed before it was in the batch. Without all of its
-			// records the batch must not go.
-			note(err)
-			_ = w.cl.AbortBufferedRecords(ctx)
-		}
-	}
-	return records, first
-}
-
-// settle waits, before the first flush of a kgo client, until its metadata loop
-// is done with the topic.
-//
-// franz-go v1.22.2 moves the records that waited for the topic's metadata into
-// the partition, and tells the probe, before it makes the partition known to
-// Flush (storePartitionsUpdate). A flush in between finds no partition, and
-// nothing would ever send the records. To forget a topic that is not there does
-// nothing but wait for the loop. TestFirstWriteOfAClientIsSent tells when this is
-// not needed any more: run it under -race without it.
-func (w *writer) settle() {
-	if !w.settled {
-		w.cl.PurgeTopicsFromProducing("no topic of the store")
-		w.settled = true
-	}
 }
 
 // outcome turns a produce error into one of the three outcomes.

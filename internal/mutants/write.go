@@ -13,14 +13,15 @@ func writeMutants() []Mutant {
 		{
 			Name: "put-answers-before-visible", Bug: "a write returns when Kafka has it, not when this client's reads show it",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckWriteVisible, lin.CheckReadYourWrites},
-			Edits: []Edit{{write, "err := c.tracker.wait(ctx, res.revision+1, res.term); err != nil", "err := error(nil); err != nil"}},
+			Edits: []Edit{{writer, "		w.track.enlist(&wr.visible, res.revision+1, term)\n", "		wr.end(res)\n"}},
 		},
 		{
 			Name: "put-answers-before-acknowledged", Bug: "a write returns when it is handed to Kafka",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckAckedAfterAppend, lin.CheckAckedOnce},
 			Edits: []Edit{
-				{writer, "	records, err := w.produce(ctx, group)\n", "	for _, wr := range group {\n		wr.result <- written{revision: -1, term: term}\n	}\n	records, err := w.produce(ctx, group)\n"},
-				{writer, "		wr.result <- res\n", "		select {\n		case wr.result <- res:\n		default:\n		}\n"},
+				{writer, "	records, err := w.produce(ctx, group)\n", "	for _, wr := range group {\n		wr.end(written{revision: -1})\n	}\n	records, err := w.produce(ctx, group)\n"},
+				{writer, "	wr.visible.ready <- nil\n", "	select {\n	case wr.visible.ready <- nil:\n	default:\n	}\n"},
+				{writer, "		w.track.enlist(&wr.visible, res.revision+1, term)\n", ""},
 				{write, "	if err := c.Sync(ctx); err != nil {", "	if err := ctx.Err(); err != nil {"},
 			},
 		},
@@ -32,7 +33,7 @@ func writeMutants() []Mutant {
 		{
 			Name: "written-twice", Bug: "a write of unknown outcome is tried again as a new one",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckUnknownAtMostOnce, lin.CheckAckedOnce},
-			Edits: []Edit{{write, "	if res.outcome != nil {\n", "	if res.outcome == ErrOutcomeUnknown {\n		c.writer.submit(context.WithoutCancel(ctx), &write{changes: changes, size: batchSize(changes) - batchOverhead, result: make(chan written, 1)})\n	}\n	if res.outcome != nil {\n"}},
+			Edits: []Edit{{write, "	if res.outcome != nil {\n", "	if res.outcome == ErrOutcomeUnknown {\n		c.writer.submit(context.WithoutCancel(ctx), newWrite(changes, batchSize(changes)))\n	}\n	if res.outcome != nil {\n"}},
 		},
 		{
 			Name: "unknown-called-not-written", Bug: "a write on its way is reported as withdrawn when its context ends",
@@ -57,7 +58,7 @@ func writeMutants() []Mutant {
 		{
 			Name: "buffer-reused", Bug: "the client keeps the caller's value instead of a copy, and the caller uses its buffer again",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckLogFromWrites, lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
-			Edits: []Edit{{write, "value: append(make([]byte, 0, len(value)), value...)}", "value: value[:len(value):len(value)]}"}},
+			Edits: []Edit{{write, "value: both[n:]}", "value: value[:len(value):len(value)]}"}},
 		},
 		{
 			Name: "wrong-partition-after-growth", Bug: "records go to a partition chosen by their key once the topic has several",
@@ -67,7 +68,7 @@ func writeMutants() []Mutant {
 		{
 			Name: "empty-value-deletes", Bug: "an empty value is written as a tombstone",
 			Scenario: "steady", Checks: []lin.CheckID{lin.CheckLogFromWrites, lin.CheckAckedOnce},
-			Edits: []Edit{{write, "value: append(make([]byte, 0, len(value)), value...)}", "value: append([]byte(nil), value...)}"}},
+			Edits: []Edit{{write, "value: both[n:]}", "value: append([]byte(nil), both[n:]...)}"}},
 		},
 	}
 }
