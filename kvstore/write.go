@@ -110,7 +110,9 @@ func (c *Client) confirm(ctx context.Context, res written) error {
 		if err == nil {
 			err = c.part.sameTopic(ctx)
 		}
-		switch {
+		switch term, _, _ := c.tracker.now(); {
+		case term != res.term: // it was seen in a log that is being read anew
+			return errRolledBack
 		case err == nil:
 			return nil
 		case errors.Is(err, ErrDataLoss), errors.Is(err, ErrTopicRecreated):

@@ -77,9 +77,10 @@ func (wr *write) end(res written) {
 
 // written is what became of a write.
 type written struct {
-	revision int64 // offset of the write's last record, -1 unknown
-	producer int64 // the id under which it was produced
-	outcome  error // nil when acknowledged
+	revision int64  // offset of the write's last record, -1 unknown
+	producer int64  // the id under which it was produced
+	term     uint64 // the tracker's term when it was handed to Kafka
+	outcome  error  // nil when acknowledged
 	cause    error
 	wait     error // why it is not visible although acknowledged
 }
@@ -280,7 +281,7 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	next := 0
 	for _, wr := range group {
 		next += len(wr.changes)
-		res := written{revision: -1, producer: producer}
+		res := written{revision: -1, producer: producer, term: term}
 		switch last := records[next-1]; {
 		case err != nil:
 			res.outcome, res.cause = w.outcome(err, tries, wr)
