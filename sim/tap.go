@@ -139,20 +139,27 @@ func (t *tap) reconnect() {
 	}
 }
 
-// sync brings the history up to the log as it is now.
+// sync brings the history up to the log as it is now. The lock is not held while
+// it reads: brokers may be away for long, and whoever starts them needs it.
 func (t *tap) sync() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.syncLocked()
-}
-
-func (t *tap) syncLocked() error {
-	batches, err := t.w.cluster.ReadLog(t.next)
-	if err != nil {
-		return fmt.Errorf("log tap: %w", err)
+	for {
+		t.mu.Lock()
+		next, generation := t.next, t.generation
+		t.mu.Unlock()
+		batches, err := t.w.cluster.ReadLog(next)
+		if err != nil {
+			return fmt.Errorf("log tap: %w", err)
+		}
+		t.mu.Lock()
+		same := t.generation == generation
+		if same {
+			t.note(batches)
+		}
+		t.mu.Unlock()
+		if same {
+			return nil
+		}
 	}
-	t.note(batches)
-	return nil
 }
 
 // note records batches that are not in the history yet. The caller holds mu.
@@ -225,15 +232,18 @@ func (t *tap) append(b *fakecluster.Batch) {
 // compacted finds out what a compaction removed, records it and returns how
 // many records and tombstones that were.
 func (t *tap) compacted() (records, tombstones int, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err := t.syncLocked(); err != nil {
+	if err := t.sync(); err != nil {
 		return 0, 0, err
 	}
+	t.mu.Lock()
+	known := t.offsets(func(int64) bool { return true })
+	t.mu.Unlock()
 	left, err := t.w.cluster.ReadLog(0)
 	if err != nil {
 		return 0, 0, fmt.Errorf("log tap: %w", err)
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	there := make(map[int64]bool, len(left))
 	for i := range left {
 		for j := range left[i].Records {
@@ -241,7 +251,7 @@ func (t *tap) compacted() (records, tombstones int, err error) {
 		}
 		there[left[i].LastOffset] = there[left[i].LastOffset] || left[i].Control
 	}
-	removed := t.offsets(func(off int64) bool { return !there[off] })
+	removed := slices.DeleteFunc(known, func(off int64) bool { return there[off] })
 	for _, off := range removed {
 		if t.live[off].tombstone {
 			tombstones++
@@ -317,14 +327,14 @@ func (t *tap) expiring(age time.Duration) int64 {
 // does not follow. The tap goes on at the offset that fn returns.
 func (t *tap) replace(fn func() (from int64, err error)) error {
 	t.mu.Lock()
-	err := t.syncLocked()
-	t.stopped = err == nil
+	t.stopped = true
 	t.reconnect()
 	t.mu.Unlock()
-	if err != nil {
-		return err
+	err := t.sync()
+	from := int64(0)
+	if err == nil {
+		from, err = fn()
 	}
-	from, err := fn()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err == nil {
