@@ -48,9 +48,19 @@ func (c *Cluster) compact(marker bool) error {
 		}
 		k.Compact()
 		for _, tp := range parts {
-			if info := k.PartitionInfo(tp.topic, tp.n); info != nil {
-				c.compacted(tp, before[tp], info.LogStartOffset)
+			info := k.PartitionInfo(tp.topic, tp.n)
+			if info == nil {
+				continue
 			}
+			if info.LogStartOffset < before[tp] {
+				// Records were deleted up to the middle of a batch, and
+				// kfake begins the log with that batch again.
+				if err := k.DeleteRecords(tp.topic, tp.n, before[tp]); err != nil {
+					return err
+				}
+				info = k.PartitionInfo(tp.topic, tp.n)
+			}
+			c.compacted(tp, before[tp], info.LogStartOffset)
 		}
 		return nil
 	})

@@ -153,6 +153,32 @@ func TestCompactReallyCompacts(t *testing.T) {
 	wantLog(t, c, "6:b 8:a=3 9:abort")
 }
 
+// TestCompactionBringsBackNothingThatWasDeleted deletes up to the middle of a
+// batch. kfake moves the log's start back to the batch when it compacts.
+func TestCompactionBringsBackNothingThatWasDeleted(t *testing.T) {
+	c := start(t, Options{})
+	must(c.Append(topic, 0, kv("a", "1"), kv("b", "2"), kv("c", "3")))(t)
+	must(c.Append(topic, 0, kv("d", "4")))(t)
+	check(t, c.DeleteRecords(topic, 0, 2))
+	for range 2 {
+		check(t, c.Compact())
+		info := must(c.Partition(topic, 0))(t)
+		if info.LogStartOffset != 2 {
+			t.Errorf("the log starts at %d, want 2", info.LogStartOffset)
+		}
+	}
+	reader := client(t, c, "reader", kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	var got []string
+	for len(got) < 2 {
+		fetches := reader.PollFetches(t.Context())
+		check(t, fetches.Err())
+		fetches.EachRecord(func(r *kgo.Record) { got = append(got, string(r.Key)) })
+	}
+	if fmt.Sprint(got) != "[c d]" {
+		t.Errorf("a new reader reads %v, want [c d]", got)
+	}
+}
+
 func TestTombstonesExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t, Options{})
