@@ -13,7 +13,8 @@ TEST_TIMEOUT ?= 10m
 RACE_TIMEOUT ?= 20m
 SIM          ?=
 CAMPAIGN     ?= --seed 1..50 --scenario everything
-BENCH        ?= .
+BENCH        ?= -out bin/bench.json
+MICROBENCH   ?= .
 BENCHFLAGS   ?= -benchmem
 
 # Developer tools are pinned in modules of their own, so that none of them is
@@ -73,11 +74,23 @@ campaign: ## Run many seeds (CAMPAIGN="--for 10m --scenario everything")
 	$(GO) run ./cmd/kvsim run $(CAMPAIGN)
 
 .PHONY: bench
-bench: ## Run the benchmarks (BENCH=regexp); compare two outputs with make benchstat
-	$(GO) test -run='^$$' -bench='$(BENCH)' $(BENCHFLAGS) -timeout=60m ./...
+bench: ## Measure store, simulator and judges against their limits (BENCH="-only put,get -rounds 9")
+	@mkdir -p bin
+	$(GO) build -o bin/kvsim ./cmd/kvsim
+	$(GO) build -o bin/bench ./internal/bench
+	bin/bench -kvsim bin/kvsim $(BENCH)
+
+.PHONY: bench-compare
+bench-compare: ## Compare two results of make bench (OLD=old.json NEW=new.json)
+	@test -n "$(OLD)" && test -n "$(NEW)" || { echo 'usage: make bench-compare OLD=old.json NEW=new.json' >&2; exit 64; }
+	$(GO) run ./internal/bench -compare $(OLD),$(NEW)
+
+.PHONY: microbench
+microbench: ## Run the benchmarks of the packages (MICROBENCH=regexp); compare two outputs with make benchstat
+	$(GO) test -run='^$$' -bench='$(MICROBENCH)' $(BENCHFLAGS) -timeout=60m ./...
 
 .PHONY: benchstat
-benchstat: ## Compare benchmark outputs (OLD=old.txt NEW=new.txt)
+benchstat: ## Compare outputs of make microbench (OLD=old.txt NEW=new.txt)
 	@test -n "$(OLD)" && test -n "$(NEW)" || { echo 'usage: make benchstat OLD=old.txt NEW=new.txt' >&2; exit 64; }
 	$(TOOL) benchstat $(OLD) $(NEW)
 

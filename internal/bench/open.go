@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/metrics"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// openJob is what a child process opens or polls; each in a process of its own,
+// so that one's garbage is not the other's.
+type openJob struct {
+	Addrs []string `json:"addrs"`
+	Topic string   `json:"topic"`
+	Keys  int      `json:"keys"`
+}
+
+// opened is what a child measured.
+type opened struct {
+	Seconds float64 `json:"seconds"`
+	Peak    float64 `json:"peak_bytes"` // of heap objects, live and not yet swept
+	Live    float64 `json:"live_bytes"` // after a collection
+	Range   float64 `json:"range_us"`   // of 1,000 pairs
+	Scan    float64 `json:"scan_ns"`    // of all pairs, a pair
+	Get     float64 `json:"get_ns"`
+}
+
+// runChild is a child process of the given kind.
+func runChild(ctx context.Context, kind string, stdin io.Reader, stdout io.Writer) error {
+	if kind == childBroker {
+		return runBroker(stdin, stdout)
+	}
+	var job openJob
+	if err := json.NewDecoder(stdin).Decode(&job); err != nil {
+		return err
+	}
+	do := job.open
+	if kind == childPoll {
+		do = job.poll
+	}
+	res, err := do(ctx)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(stdout).Encode(res)
+}
+
+// child runs a job in a process of its own.
+func (j openJob) child(ctx context.Context, kind string) (opened, error) {
+	var res opened
+	self, err := os.Executable()
+	if err != nil {
+		return res, err
+	}
+	in, err := json.Marshal(j)
+	if err != nil {
+		return res, err
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), childEnv+"="+kind)
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return res, fmt.Errorf("child %s: %w", kind, err)
+	}
+	err = json.Unmarshal(out, &res)
+	return res, err
+}
+
+// open opens a store and then reads from it.
+func (j openJob) open(ctx context.Context) (*opened, error) {
+	before := liveHeap()
+	peak := watchHeap()
+	c := cluster{addrs: j.Addrs}
+	began := time.Now()
+	kv, err := c.store(ctx, j.Topic)
+	if err != nil {
+		return nil, err
+	}
+	defer kv.Close()
+	res := &opened{Seconds: time.Since(began).Seconds(), Peak: peak() - before}
+	res.Live = liveHeap() - before
+
+	const n = 1000
+	i := 0
+	if res.Range, err = medianOf(50, func() error {
+		i += 7919
+		return drain(kv.Range(ctx, kvstore.KeyConstraint{Start: keyOf(i % j.Keys)}, kvstore.QueryOptions{Limit: n}))
+	})(); err != nil {
+		return nil, err
+	}
+	scan, err := medianOf(3, func() error { return drain(kv.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{})) })()
+	if err != nil {
+		return nil, err
+	}
+	res.Scan = scan * 1000 / float64(j.Keys)
+	get, err := medianOf(20, func() error {
+		for range n {
+			i += 7919
+			if _, err := kv.Get(ctx, keyOf(i%j.Keys)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})()
+	res.Get = get * 1000 / n
+	return res, err
+}
+
+func drain[K any](pairs func(func(K, error) bool)) (failed error) {
+	pairs(func(_ K, err error) bool {
+		failed = err
+		return err == nil
+	})
+	return failed
+}
+
+// poll reads a topic to its end with kgo and keeps nothing.
+func (j openJob) poll(ctx context.Context) (*opened, error) {
+	began := time.Now()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(j.Addrs...), kgo.ConsumeTopics(j.Topic))
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	for n := 0; n < j.Keys; {
+		f := cl.PollFetches(ctx)
+		if err := f.Err(); err != nil {
+			return nil, err
+		}
+		n += f.NumRecords()
+	}
+	return &opened{Seconds: time.Since(began).Seconds()}, nil
+}
+
+const heapObjects = "/memory/classes/heap/objects:bytes"
+
+func heapNow() float64 {
+	s := []metrics.Sample{{Name: heapObjects}}
+	metrics.Read(s)
+	return float64(s[0].Value.Uint64())
+}
+
+// liveHeap returns the bytes of the heap after a collection.
+func liveHeap() float64 {
+	runtime.GC()
+	runtime.GC()
+	return heapNow()
+}
+
+// watchHeap looks at the heap every millisecond. The function that it returns
+// ends that and returns the most that was seen.
+func watchHeap() (peak func() float64) {
+	stop, done := make(chan struct{}), make(chan float64)
+	go func() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		most := 0.0
+		for {
+			most = max(most, heapNow())
+			select {
+			case <-tick.C:
+			case <-stop:
+				done <- most
+				return
+			}
+		}
+	}()
+	return func() float64 {
+		close(stop)
+		return <-done
+	}
+}
+
+// opening measures the bootstrap in rounds of an open and a poll, each in a new
+// process.
+func (b *bench) opening(ctx context.Context, c *cluster, topic string) error {
+	if !b.wants("bootstrap", "memory", "peak-heap") {
+		return nil
+	}
+	boot := row{
+		ID: "bootstrap", What: fmt.Sprintf("bootstrap of %d records", b.keys), Yardstick: "kgo poll of the same topic", Brokers: c.kind,
+		Unit: "records/s", Limit: 0.7, AtLeast: true,
+	}
+	mem := row{
+		ID: "memory", What: fmt.Sprintf("memory per key at %d", b.keys), Yardstick: "key and value", Brokers: c.kind,
+		Unit: "bytes", Limit: 2,
+	}
+	peak := row{
+		ID: "peak-heap", What: "peak heap during bootstrap", Yardstick: "live keys and values", Brokers: c.kind,
+		Unit: "bytes/key", Limit: 3, Note: "GOGC as Go has it; the peak counts garbage that is not swept yet",
+	}
+	job, keys := openJob{c.addrs, topic, b.keys}, float64(b.keys)
+	for i := range b.rounds + 1 {
+		var open, poll opened
+		var err, err2 error
+		if i%2 == 0 {
+			open, err = job.child(ctx, childOpen)
+		}
+		poll, err2 = job.child(ctx, childPoll)
+		if i%2 == 1 {
+			open, err = job.child(ctx, childOpen)
+		}
+		if err := errors.Join(err, err2); err != nil {
+			return err
+		}
+		if i == 0 {
+			continue
+		}
+		boot.add(keys/open.Seconds, keys/poll.Seconds)
+		mem.add(open.Live/keys, pairSize)
+		peak.add(open.Peak/keys, pairSize)
+	}
+	for _, r := range []row{boot, mem, peak} {
+		b.row(r)
+	}
+	return nil
+}

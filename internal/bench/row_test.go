@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestSpreadIsSmallestMedianLargest(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		want   spread
+	}{
+		{[]float64{3}, spread{3, 3, 3}},
+		{[]float64{3, 1, 2}, spread{1, 2, 3}},
+		{[]float64{4, 1, 2, 3}, spread{1, 2.5, 4}},
+	} {
+		if got := spreadOf(c.values); got != c.want {
+			t.Errorf("spreadOf(%v) = %v, want %v", c.values, got, c.want)
+		}
+	}
+}
+
+func TestPercentileStaysInside(t *testing.T) {
+	values := []float64{5, 1, 4, 2, 3}
+	for part, want := range map[float64]float64{0: 1, 0.5: 3, 0.999: 5, 1: 5} {
+		if got := percentile(values, part); got != want {
+			t.Errorf("percentile(%v) = %v, want %v", part, got, want)
+		}
+	}
+}
+
+func TestVerdictRestsOnTheMedian(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		ratios  []float64
+		limit   float64
+		atLeast bool
+		want    string
+	}{
+		{"within", []float64{0.9, 1.1, 9}, 1.15, false, "holds"},
+		{"at the limit", []float64{1.15}, 1.15, false, "holds"},
+		{"above", []float64{2, 2.3, 2.4}, 1.15, false, "short: 2.00x the limit"},
+		{"enough", []float64{0.1, 0.9, 1}, 0.9, true, "holds"},
+		{"too little", []float64{0.35, 0.35, 9}, 0.7, true, "short: 0.50 of the limit"},
+		{"no limit", []float64{7}, 0, false, "reported"},
+	} {
+		r := row{Limit: c.limit, AtLeast: c.atLeast}
+		for _, v := range c.ratios {
+			r.add(v, 1)
+		}
+		if got := r.verdict(); got != c.want {
+			t.Errorf("%s: verdict = %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestTurnsSwapWhoIsFirstAndLeaveOutTheFirstRound(t *testing.T) {
+	var order strings.Builder
+	n := 0.0
+	side := func(name string) sample {
+		return func() (float64, error) {
+			order.WriteString(name)
+			n++
+			return n, nil
+		}
+	}
+	var r row
+	if err := turns(&r, 2, side("a"), side("b")); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := order.String(), "abbaab"; got != want {
+		t.Errorf("order = %s, want %s", got, want)
+	}
+	if len(r.Values) != 2 || r.Ours[0] != 4 || r.Theirs[0] != 3 || r.Ours[1] != 5 || r.Theirs[1] != 6 {
+		t.Errorf("rounds = %+v, want 4/3 and 5/6", r)
+	}
+}
+
+func TestTurnsStopAtAnError(t *testing.T) {
+	bad := func() (float64, error) { return 0, io.ErrUnexpectedEOF }
+	good := func() (float64, error) { return 1, nil }
+	for _, sides := range [][2]sample{{bad, good}, {good, bad}} {
+		if err := turns(&row{}, 1, sides[0], sides[1]); err != io.ErrUnexpectedEOF {
+			t.Errorf("turns = %v, want %v", err, io.ErrUnexpectedEOF)
+		}
+	}
+}
+
+func TestComparingTwoReports(t *testing.T) {
+	dir := t.TempDir()
+	save := func(name string, rows ...*row) string {
+		path := filepath.Join(dir, name)
+		r := newReport(5, 10)
+		r.Commit, r.Rows = name, rows
+		if err := r.save(path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	measured := func(id string, limit float64, values ...float64) *row {
+		r := &row{ID: id, Limit: limit}
+		for _, v := range values {
+			r.add(v, 1)
+		}
+		return r
+	}
+	before := save("old", measured("put", 1.15, 2, 2, 2), measured("get", 1.5, 1, 1.1, 1.2))
+	after := save("new", measured("put", 1.15, 1, 1, 1), measured("get", 1.5, 1.05, 1.1, 1.3), measured("scan", 0, 5))
+	var out bytes.Buffer
+	if err := compareFiles(&out, before+","+after); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		got = append(got, strings.Join(strings.Fields(line), " "))
+	}
+	want := []string{
+		"old -> new", "", "row brokers before after change verdict before verdict after",
+		"put 2.00 1.00 -50 % short: 1.74x the limit holds",
+		"get 1.10 1.10 same holds holds",
+		"scan - 5.00 new - reported",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("compare printed\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestBenchmarkLine(t *testing.T) {
+	name, ns, ok := benchmarkLine("BenchmarkWitness/100000-2    3   155000000 ns/op   12 B/op")
+	if name != "BenchmarkWitness/100000-2" || ns != 155000000 || !ok {
+		t.Errorf("benchmarkLine = %q, %v, %v", name, ns, ok)
+	}
+	if _, _, ok := benchmarkLine("ok  	github.com/kvsim/kvsim/linearizability	1.2s"); ok {
+		t.Error("benchmarkLine took the last line for a result")
+	}
+}
+
+func TestPlotDrawsEachQuantity(t *testing.T) {
+	points := []point{{10_000, opened{1, 1, 1, 1, 1, 1}}, {100_000, opened{10, 10, 10, 1, 1, 1}}}
+	var out bytes.Buffer
+	if err := plot(&out, points); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "<polyline"); n != len(quantities)+1 {
+		t.Errorf("the plot has %d lines, want %d", n, len(quantities)+1)
+	}
+	if err := plot(io.Discard, points[:1]); err == nil {
+		t.Error("a plot of one size was drawn")
+	}
+}
+
+func TestWrongArgumentsSayWhatToDo(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-rounds", "4"}, "the least is 5"},
+		{[]string{"put"}, "unknown argument"},
+		{[]string{"-compare", "a.json"}, "two files"},
+	} {
+		err := run(context.Background(), c.args, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("bench %v = %v, want an error with %q", c.args, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import "time"
+
+// sample is one measurement of one side; it returns a number in the row's unit.
+type sample func() (float64, error)
+
+// turns measures two sides in rounds, after one that does not count. Which of
+// them goes first changes from round to round.
+func turns(r *row, rounds int, ours, theirs sample) error {
+	for i := range rounds + 1 {
+		var a, b float64
+		var err error
+		if i%2 == 0 {
+			a, err = ours()
+		}
+		if err == nil {
+			b, err = theirs()
+		}
+		if err == nil && i%2 == 1 {
+			a, err = ours()
+		}
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			r.add(a, b)
+		}
+	}
+	return nil
+}
+
+// medianOf returns a sample of n calls of do in one round: the median of their
+// times, in microseconds.
+func medianOf(n int, do func() error) sample {
+	return func() (float64, error) {
+		took := make([]float64, 0, n)
+		for range n {
+			began := time.Now()
+			if err := do(); err != nil {
+				return 0, err
+			}
+			took = append(took, micros(time.Since(began)))
+		}
+		return percentile(took, 0.5), nil
+	}
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// inPieces measures two sides within each round in short pieces that take
+// turns, so that what disturbs the machine for a while disturbs both. Each piece
+// gives a number; a round is the median of its pieces.
+func inPieces(r *row, rounds, pieces int, ours, theirs sample) error {
+	for i := range rounds + 1 {
+		part := row{}
+		if err := turns(&part, pieces, ours, theirs); err != nil {
+			return err
+		}
+		if i > 0 {
+			r.add(spreadOf(part.Ours).median, spreadOf(part.Theirs).median)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory"
+)
+
+// store opens a store on a topic of the cluster.
+func (c *cluster) store(ctx context.Context, topic string) (*kvstore.Client, error) {
+	return kvstore.NewClient(ctx, topic, memory.New(), kvstore.WithBrokers(c.addrs...))
+}
+
+// writers is the store and the raw client beside it, each with a topic.
+type writers struct {
+	kv  *kvstore.Client
+	raw *kgo.Client
+	val values
+	n   int
+}
+
+func (c *cluster) writers(ctx context.Context) (*writers, error) {
+	mine, err := c.topic(ctx, "store")
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := c.topic(ctx, "raw")
+	if err != nil {
+		return nil, err
+	}
+	w := &writers{val: newValues(1)}
+	if w.kv, err = c.store(ctx, mine); err != nil {
+		return nil, err
+	}
+	if w.raw, err = c.producer(theirs); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *writers) close() {
+	_ = w.kv.Close() // always nil
+	w.raw.Close()
+}
+
+// pair is the next pair to write; keys come again after 10,000.
+func (w *writers) pair() (key, value []byte) {
+	w.n++
+	return keyOf(w.n % 10_000), w.val.next()
+}
+
+func (w *writers) put(ctx context.Context) sample {
+	return medianOf(100, func() error {
+		k, v := w.pair()
+		return w.kv.Put(ctx, k, v)
+	})
+}
+
+func (w *writers) produce(ctx context.Context) sample {
+	return medianOf(100, func() error {
+		k, v := w.pair()
+		return w.raw.ProduceSync(ctx, &kgo.Record{Key: k, Value: v}).FirstErr()
+	})
+}
+
+// many writes from 64 goroutines and returns writes in a second.
+func (w *writers) many(each int, write func(k, v []byte) error) sample {
+	return func() (float64, error) {
+		var group sync.WaitGroup
+		errs := make([]error, 64)
+		began := time.Now()
+		for g := range errs {
+			group.Go(func() {
+				v := newValues(byte(g)).next()
+				for i := range each {
+					if err := write(keyOf(g*each+i), v); err != nil {
+						errs[g] = err
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+		for _, err := range errs {
+			if err != nil {
+				return 0, err
+			}
+		}
+		return float64(len(errs)*each) / time.Since(began).Seconds(), nil
+	}
+}
+
+// batches measures batches of n pairs on both sides, in microseconds a pair.
+func (w *writers) batches(ctx context.Context, n, times int) (ours, theirs sample) {
+	pairs := make([]kvstore.KeyValue, n)
+	for i := range pairs {
+		pairs[i] = kvstore.KeyValue{Key: keyOf(i), Value: w.val.next()}
+	}
+	each := func(s sample) sample {
+		return func() (float64, error) {
+			us, err := s()
+			return us / float64(n), err
+		}
+	}
+	ours = medianOf(times, func() error {
+		b := w.kv.Batch()
+		for _, p := range pairs {
+			b.Put(p.Key, p.Value)
+		}
+		return b.Execute(ctx)
+	})
+	theirs = medianOf(times, func() error {
+		records := make([]*kgo.Record, n)
+		for i, p := range pairs {
+			records[i] = &kgo.Record{Key: p.Key, Value: p.Value}
+		}
+		return w.raw.ProduceSync(ctx, records...).FirstErr()
+	})
+	return each(ours), each(theirs)
+}
+
+func (b *bench) puts(ctx context.Context, c *cluster) error {
+	w, err := c.writers(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if b.wants("put") {
+		r := b.row(row{
+			ID: "put", What: "sequential Put, p50", Yardstick: "kgo ProduceSync without linger", Brokers: c.kind,
+			Unit: "us", Limit: 1.15,
+		})
+		if err := inPieces(r, b.rounds, 8, w.put(ctx), w.produce(ctx)); err != nil {
+			return err
+		}
+	}
+	if b.wants("put-seen") {
+		if err := b.putSeen(ctx, c, w); err != nil {
+			return err
+		}
+	}
+	if b.wants("puts-64") {
+		r := b.row(row{
+			ID: "puts-64", What: "64 concurrent Puts, throughput", Yardstick: "64 concurrent ProduceSync", Brokers: c.kind,
+			Unit: "/s", Limit: 0.90, AtLeast: true,
+		})
+		put := w.many(50, func(k, v []byte) error { return w.kv.Put(ctx, k, v) })
+		produce := w.many(50, func(k, v []byte) error {
+			return w.raw.ProduceSync(ctx, &kgo.Record{Key: k, Value: v}).FirstErr()
+		})
+		if err := inPieces(r, b.rounds, 5, put, produce); err != nil {
+			return err
+		}
+	}
+	for _, size := range []struct {
+		n, times, pieces int
+		limit            float64
+	}{{100, 20, 5, 1.3}, {10_000, 2, 5, 1.5}} {
+		id := fmt.Sprintf("batch-%d", size.n)
+		if !b.wants(id) {
+			continue
+		}
+		r := b.row(row{
+			ID: id, What: fmt.Sprintf("Batch of %d, per operation", size.n), Yardstick: "ProduceSync of the same records",
+			Brokers: c.kind, Unit: "us", Limit: size.limit,
+		})
+		ours, theirs := w.batches(ctx, size.n, size.times)
+		if err := inPieces(r, b.rounds, size.pieces, ours, theirs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putSeen compares Put with the least that any client does which makes sure by a
+// fetch that its write is in the log that it reads: produce, and wait until a
+// consumer has it. The row says which part of the distance to ProduceSync is the
+// store's own.
+func (b *bench) putSeen(ctx context.Context, c *cluster, w *writers) error {
+	topic, err := c.topic(ctx, "seen")
+	if err != nil {
+		return err
+	}
+	raw, err := c.producer(topic)
+	if err != nil {
+		return err
+	}
+	defer raw.Close()
+	consumer, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.ConsumeTopics(topic), kgo.FetchMinBytes(1),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		return err
+	}
+	defer consumer.Close()
+	seen := make(chan int64, 16)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		for {
+			f := consumer.PollFetches(ctx)
+			if f.IsClientClosed() || ctx.Err() != nil {
+				return
+			}
+			f.EachRecord(func(r *kgo.Record) { seen <- r.Offset })
+		}
+	}()
+	r := b.row(row{
+		ID: "put-seen", What: "sequential Put, p50", Yardstick: "ProduceSync until a kgo consumer has the record", Brokers: c.kind, Unit: "us",
+		Note: "what a write costs that is looked for in the log, without a store",
+	})
+	return inPieces(r, b.rounds, 8, w.put(ctx), medianOf(100, func() error {
+		k, v := w.pair()
+		got := raw.ProduceSync(ctx, &kgo.Record{Key: k, Value: v})
+		if err := got.FirstErr(); err != nil {
+			return err
+		}
+		for {
+			select {
+			case at := <-seen:
+				if at == got[0].Record.Offset {
+					return nil
+				}
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}))
+}
+
+// firstPut measures the first Put of a client on a topic that has just been
+// made.
+func (b *bench) firstPut(ctx context.Context, c *cluster) error {
+	if !b.wants("first-put") {
+		return nil
+	}
+	r := b.row(row{
+		ID: "first-put", What: "first Put on a fresh topic", Brokers: c.kind, Unit: "ms", Limit: 50,
+		Note: "the value is the first Put in milliseconds",
+	})
+	for i := range b.rounds + 1 {
+		topic, err := c.topic(ctx, "first")
+		if err != nil {
+			return err
+		}
+		kv, err := c.store(ctx, topic)
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		err = kv.Put(ctx, keyOf(1), newValues(3).next())
+		took := time.Since(began)
+		_ = kv.Close() // always nil
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			r.addValue(micros(took) / 1000)
+		}
+	}
+	return nil
+}
+
+// putsHeld compares puts of a client that holds many keys with those of one that
+// holds 1,000.
+func (b *bench) putsHeld(ctx context.Context, c *cluster, big string) error {
+	if !b.wants("put-held") {
+		return nil
+	}
+	small, err := c.topic(ctx, "small")
+	if err != nil {
+		return err
+	}
+	if err := c.fill(ctx, small, 1000); err != nil {
+		return err
+	}
+	side := func(topic string, keys int) (sample, func() error, error) {
+		kv, err := c.store(ctx, topic)
+		if err != nil {
+			return nil, nil, err
+		}
+		val, i := newValues(4), 0
+		return medianOf(100, func() error {
+			i += 7919
+			return kv.Put(ctx, keyOf(i%keys), val.next())
+		}), kv.Close, nil
+	}
+	few, closeFew, err := side(small, 1000)
+	if err != nil {
+		return err
+	}
+	defer closeFew() //nolint:errcheck // always nil
+	many, closeMany, err := side(big, b.keys)
+	if err != nil {
+		return err
+	}
+	defer closeMany() //nolint:errcheck // always nil
+	r := b.row(row{
+		ID: "put-held", What: fmt.Sprintf("Put with %d keys held", b.keys), Yardstick: "Put with 1,000 keys held", Brokers: c.kind,
+		Unit: "us", Limit: 1.1,
+	})
+	return inPieces(r, b.rounds, 8, many, few)
+}
