@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/testcontainers/testcontainers-go/log"
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/kvsim/kvsim/kvstoretest/realkafka"
@@ -47,7 +46,6 @@ func Start(ctx context.Context, opts Options) (*Brokers, error) {
 			}
 		}
 	}
-	log.SetDefault(log.NewNoopLogger()) // errors say what matters
 	k, err := realkafka.Launch(ctx, where...)
 	if err != nil {
 		return nil, err

@@ -303,11 +303,13 @@ func (w *World) MoveLeadersFrom(broker int32) error {
 		w.mu.Lock()
 		absent := w.absent[to]
 		w.mu.Unlock()
-		if to != broker && !absent {
-			ctx, cancel := context.WithTimeout(w.ctx, moveTimeout)
-			defer cancel()
-			return w.b.k.MoveLeader(ctx, w.topic, int(w.b.ids[to]))
+		if to == broker || absent {
+			continue
 		}
+		ctx, cancel := context.WithTimeout(w.ctx, moveTimeout)
+		err := w.b.k.MoveLeader(ctx, w.topic, int(w.b.ids[to]))
+		cancel()
+		return err
 	}
 	return errors.New("no other broker runs")
 }

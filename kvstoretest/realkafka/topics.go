@@ -39,8 +39,17 @@ func (k *Kafka) CreateTopic(ctx context.Context, name string, settings map[strin
 	if !k.External() {
 		replicas = int16(k.cfg.replicas())
 	}
-	_, err := k.admin.CreateTopic(ctx, 1, replicas, configs, name)
-	if err != nil {
+	// A broker that has just restarted answers before it counts for replicas.
+	var final error
+	err := poll(ctx, 100*time.Millisecond, func() error {
+		_, err := k.admin.CreateTopic(ctx, 1, replicas, configs, name)
+		if !k.External() && errors.Is(err, kerr.InvalidReplicationFactor) {
+			return err
+		}
+		final = err
+		return nil
+	})
+	if err = errors.Join(err, final); err != nil {
 		return fmt.Errorf("create topic %s: %w", name, err)
 	}
 	if _, _, err := k.Leader(ctx, name); err != nil {
