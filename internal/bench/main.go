@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"slices"
 	"strings"
 )
@@ -67,6 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	out := fs.String("out", "", "write the report to this `file`, as JSON")
 	svg := fs.String("plot", "", "draw the growth into this `file`, as SVG")
 	kvsim := fs.String("kvsim", "", "the kvsim `command` whose bench gives the simulator's rows (default: without them)")
+	profile := fs.String("profile", "", "write a CPU profile of this process to this `file`; openings run in other processes")
 	diff := fs.String("compare", "", "measure nothing: compare two reports, `old,new`")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -84,7 +86,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *only != "" {
 		b.only = strings.Split(*only, ",")
 	}
-	if err := b.all(ctx, *most, *kvsim); err != nil {
+	if err := profiled(*profile, func() error { return b.all(ctx, *most, *kvsim) }); err != nil {
 		return err
 	}
 	if len(b.report.Rows) == 0 {
@@ -103,6 +105,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return b.report.save(*out)
 	}
 	return nil
+}
+
+// profiled runs do, with a CPU profile if path names a file.
+func profiled(path string, do func() error) error {
+	if path == "" {
+		return do()
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	err = do()
+	pprof.StopCPUProfile()
+	return errors.Join(err, f.Close())
 }
 
 func compareFiles(w io.Writer, names string) error {
@@ -145,6 +164,9 @@ func (b *bench) all(ctx context.Context, most int, kvsim string) error {
 	return b.simulator(ctx, kvsim)
 }
 
+// bigRows are those that need a topic with all keys.
+var bigRows = slices.Concat(openingRows, readRows, []string{"put-held", "growth"})
+
 // on measures the rows that need brokers, then calls more with the name of the
 // topic that holds all keys.
 func (b *bench) on(ctx context.Context, kind string, addrs []string, more func(c *cluster, big string) error) (err error) {
@@ -158,6 +180,9 @@ func (b *bench) on(ctx context.Context, kind string, addrs []string, more func(c
 	}
 	if err := b.firstPut(ctx, c); err != nil {
 		return err
+	}
+	if !b.wants(bigRows...) {
+		return nil
 	}
 	big, err := c.topic(ctx, "big")
 	if err != nil {

@@ -183,10 +183,12 @@ func watchHeap() (peak func() float64) {
 	}
 }
 
+var openingRows = []string{"bootstrap", "memory", "peak-heap"}
+
 // opening measures the bootstrap in rounds of an open and a poll, each in a new
 // process.
 func (b *bench) opening(ctx context.Context, c *cluster, topic string) error {
-	if !b.wants("bootstrap", "memory", "peak-heap") {
+	if !b.wants(openingRows...) {
 		return nil
 	}
 	boot := row{

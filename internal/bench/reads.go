@@ -144,8 +144,10 @@ func (r *readers) getter(ctx context.Context) func([]byte) bool {
 	}
 }
 
+var readRows = []string{"get", "get-allocations", "get-2", "get-2-writes", "map-2", "range-1000", "range-allocations", "get-p99.9"}
+
 func (b *bench) reads(ctx context.Context, c *cluster, topic string) error {
-	if !b.wants("get", "get-allocations", "get-2", "get-2-writes", "map-2", "range-1000", "range-allocations", "get-p99.9") {
+	if !b.wants(readRows...) {
 		return nil
 	}
 	r, err := b.readers(ctx, c, topic)

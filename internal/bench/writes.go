@@ -62,10 +62,10 @@ func (w *writers) put(ctx context.Context) sample {
 	})
 }
 
-func (w *writers) produce(ctx context.Context) sample {
+func (w *writers) produce(ctx context.Context, produce produceFunc) sample {
 	return medianOf(100, func() error {
 		k, v := w.pair()
-		return w.raw.ProduceSync(ctx, &kgo.Record{Key: k, Value: v}).FirstErr()
+		return produce(ctx, &kgo.Record{Key: k, Value: v})
 	})
 }
 
@@ -96,8 +96,24 @@ func (w *writers) many(each int, write func(k, v []byte) error) sample {
 	}
 }
 
+func (w *writers) manyPuts(ctx context.Context) sample {
+	return w.many(50, func(k, v []byte) error { return w.kv.Put(ctx, k, v) })
+}
+
+func (w *writers) manyProduced(ctx context.Context, produce produceFunc) sample {
+	return w.many(50, func(k, v []byte) error { return produce(ctx, &kgo.Record{Key: k, Value: v}) })
+}
+
+// produceFunc writes records and returns when they are where they have to be.
+type produceFunc func(ctx context.Context, records ...*kgo.Record) error
+
+// sync returns when the records are acknowledged.
+func (w *writers) sync(ctx context.Context, records ...*kgo.Record) error {
+	return w.raw.ProduceSync(ctx, records...).FirstErr()
+}
+
 // batches measures batches of n pairs on both sides, in microseconds a pair.
-func (w *writers) batches(ctx context.Context, n, times int) (ours, theirs sample) {
+func (w *writers) batches(ctx context.Context, n, times int, produce produceFunc) (ours, theirs sample) {
 	pairs := make([]kvstore.KeyValue, n)
 	for i := range pairs {
 		pairs[i] = kvstore.KeyValue{Key: keyOf(i), Value: w.val.next()}
@@ -115,14 +131,16 @@ func (w *writers) batches(ctx context.Context, n, times int) (ours, theirs sampl
 		}
 		return b.Execute(ctx)
 	})
-	theirs = medianOf(times, func() error {
-		records := make([]*kgo.Record, n)
-		for i, p := range pairs {
-			records[i] = &kgo.Record{Key: p.Key, Value: p.Value}
-		}
-		return w.raw.ProduceSync(ctx, records...).FirstErr()
-	})
+	theirs = medianOf(times, func() error { return produce(ctx, recordsOf(pairs)...) })
 	return each(ours), each(theirs)
+}
+
+func recordsOf(pairs []kvstore.KeyValue) []*kgo.Record {
+	records := make([]*kgo.Record, len(pairs))
+	for i, p := range pairs {
+		records[i] = &kgo.Record{Key: p.Key, Value: p.Value}
+	}
+	return records
 }
 
 func (b *bench) puts(ctx context.Context, c *cluster) error {
@@ -136,12 +154,7 @@ func (b *bench) puts(ctx context.Context, c *cluster) error {
 			ID: "put", What: "sequential Put, p50", Yardstick: "kgo ProduceSync without linger", Brokers: c.kind,
 			Unit: "us", Limit: 1.15,
 		})
-		if err := inPieces(r, b.rounds, 8, w.put(ctx), w.produce(ctx)); err != nil {
-			return err
-		}
-	}
-	if b.wants("put-seen") {
-		if err := b.putSeen(ctx, c, w); err != nil {
+		if err := inPieces(r, b.rounds, 8, w.put(ctx), w.produce(ctx, w.sync)); err != nil {
 			return err
 		}
 	}
@@ -150,11 +163,7 @@ func (b *bench) puts(ctx context.Context, c *cluster) error {
 			ID: "puts-64", What: "64 concurrent Puts, throughput", Yardstick: "64 concurrent ProduceSync", Brokers: c.kind,
 			Unit: "/s", Limit: 0.90, AtLeast: true,
 		})
-		put := w.many(50, func(k, v []byte) error { return w.kv.Put(ctx, k, v) })
-		produce := w.many(50, func(k, v []byte) error {
-			return w.raw.ProduceSync(ctx, &kgo.Record{Key: k, Value: v}).FirstErr()
-		})
-		if err := inPieces(r, b.rounds, 5, put, produce); err != nil {
+		if err := inPieces(r, b.rounds, 5, w.manyPuts(ctx), w.manyProduced(ctx, w.sync)); err != nil {
 			return err
 		}
 	}
@@ -170,67 +179,12 @@ func (b *bench) puts(ctx context.Context, c *cluster) error {
 			ID: id, What: fmt.Sprintf("Batch of %d, per operation", size.n), Yardstick: "ProduceSync of the same records",
 			Brokers: c.kind, Unit: "us", Limit: size.limit,
 		})
-		ours, theirs := w.batches(ctx, size.n, size.times)
+		ours, theirs := w.batches(ctx, size.n, size.times, w.sync)
 		if err := inPieces(r, b.rounds, size.pieces, ours, theirs); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// putSeen compares Put with the least that any client does which makes sure by a
-// fetch that its write is in the log that it reads: produce, and wait until a
-// consumer has it. The row says which part of the distance to ProduceSync is the
-// store's own.
-func (b *bench) putSeen(ctx context.Context, c *cluster, w *writers) error {
-	topic, err := c.topic(ctx, "seen")
-	if err != nil {
-		return err
-	}
-	raw, err := c.producer(topic)
-	if err != nil {
-		return err
-	}
-	defer raw.Close()
-	consumer, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.ConsumeTopics(topic), kgo.FetchMinBytes(1),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	if err != nil {
-		return err
-	}
-	defer consumer.Close()
-	seen := make(chan int64, 16)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		for {
-			f := consumer.PollFetches(ctx)
-			if f.IsClientClosed() || ctx.Err() != nil {
-				return
-			}
-			f.EachRecord(func(r *kgo.Record) { seen <- r.Offset })
-		}
-	}()
-	r := b.row(row{
-		ID: "put-seen", What: "sequential Put, p50", Yardstick: "ProduceSync until a kgo consumer has the record", Brokers: c.kind, Unit: "us",
-		Note: "what a write costs that is looked for in the log, without a store",
-	})
-	return inPieces(r, b.rounds, 8, w.put(ctx), medianOf(100, func() error {
-		k, v := w.pair()
-		got := raw.ProduceSync(ctx, &kgo.Record{Key: k, Value: v})
-		if err := got.FirstErr(); err != nil {
-			return err
-		}
-		for {
-			select {
-			case at := <-seen:
-				if at == got[0].Record.Offset {
-					return nil
-				}
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	}))
+	return b.seen(ctx, c, w)
 }
 
 // firstPut measures the first Put of a client on a topic that has just been
