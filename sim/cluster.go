@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strconv"
 
@@ -140,7 +141,35 @@ func (c fakeCluster) StartBrokers(brokers []int32) error {
 // AwaitBrokers has nothing to wait for.
 func (c fakeCluster) AwaitBrokers([]int32) error { return nil }
 
-func (c fakeCluster) MoveLeader(to int32) error { return c.Cluster.MoveLeader(topicName, 0, to) }
+func (c fakeCluster) MoveLeader(to int32) error {
+	if err := c.Cluster.MoveLeader(topicName, 0, to); err != nil {
+		return err
+	}
+	return c.together()
+}
+
+// together lets the leader of partition 0 lead the others of a topic that grew,
+// too. A flush of franz-go asks for a producer id once for each broker that leads
+// a partition, and all but one of those requests wait for a sync.Mutex: while one
+// does, no time passes in a bubble, so the answer never comes.
+func (c fakeCluster) together() error {
+	var leader int32
+	for n := int32(0); ; n++ {
+		info, err := c.Cluster.Partition(topicName, n)
+		switch {
+		case errors.Is(err, fakecluster.ErrNoPartition) && n > 0:
+			return nil
+		case err != nil:
+			return err
+		case n == 0:
+			leader = info.Leader
+		case info.Leader != leader:
+			if err := c.Cluster.MoveLeader(topicName, n, leader); err != nil {
+				return err
+			}
+		}
+	}
+}
 
 func (c fakeCluster) DeleteRecords(before int64) error {
 	return c.Cluster.DeleteRecords(topicName, 0, before)
@@ -151,15 +180,18 @@ func (c fakeCluster) LoseTail(from int64) ([]fakecluster.Batch, error) {
 }
 
 func (c fakeCluster) RecreateTopic(gone func()) error {
-	err := c.Cluster.RecreateTopic(topicName)
-	if err == nil {
-		gone()
+	if err := c.Cluster.RecreateTopic(topicName); err != nil {
+		return err
 	}
-	return err
+	gone()
+	return c.together()
 }
 
 func (c fakeCluster) AddPartitions(total int) error {
-	return c.Cluster.AddPartitions(topicName, int32(total))
+	if err := c.Cluster.AddPartitions(topicName, int32(total)); err != nil {
+		return err
+	}
+	return c.together()
 }
 
 func (c fakeCluster) Append(rs ...fakecluster.Record) error {
