@@ -34,3 +34,8 @@ func (c KeyConstraint) Contains(key []byte) bool {
 	}
 	return c.End == nil || bytes.Compare(key, c.End) < 0
 }
+
+// clone returns a constraint that shares no bytes with c.
+func (c KeyConstraint) clone() KeyConstraint {
+	return KeyConstraint{Start: bytes.Clone(c.Start), End: bytes.Clone(c.End)}
+}

@@ -16,11 +16,18 @@ import (
 // may be missing: call [Client.Sync] or [Client.WaitRevision] first to see them.
 // Get blocks only while the client rebuilds after the log lost records.
 func (c *Client) Get(ctx context.Context, key []byte) ([]byte, error) {
-	e, err := c.GetEntry(ctx, key)
-	if err != nil {
-		return nil, err
+	if len(key) == 0 {
+		return nil, ErrInvalidKey
 	}
-	return e.Value, nil
+	var value []byte
+	err := c.read(ctx, func() (err error) {
+		value, err = c.view.value(ctx, key)
+		return err
+	})
+	if err != nil {
+		return nil, getError(key, err)
+	}
+	return cloneValue(value), nil
 }
 
 // GetEntry is [Client.Get] that also returns the value's revision and time.
@@ -34,28 +41,43 @@ func (c *Client) GetEntry(ctx context.Context, key []byte) (Entry, error) {
 		return err
 	})
 	if err != nil {
-		if isNotFound(err) {
-			return Entry{}, ErrNotFound
-		}
-		return Entry{}, fmt.Errorf("get %s: %w", quoteKey(key), err)
+		return Entry{}, getError(key, err)
 	}
 	e.Key, e.Value = bytes.Clone(key), cloneValue(e.Value)
 	return e, nil
 }
 
+func getError(key []byte, err error) error {
+	if isNotFound(err) {
+		return ErrNotFound
+	}
+	return fmt.Errorf("get %s: %w", quoteKey(key), err)
+}
+
 // Range yields the pairs within a constraint, in ascending order of the keys'
 // bytes, at most opts.Limit of them. It shows one point of the log, also while
-// writes go on. The slices belong to the caller. An error, for example the end
-// of ctx, is yielded last.
+// writes go on. The slices belong to the caller. With the default storage those
+// of up to 63 small neighbours lie in one allocation, so one that is kept keeps
+// them all: clone what is kept for long out of a large range. An error, for
+// example the end of ctx, is yielded last.
 //
 // What it may show is what [Client.Get] may show. A storage that implements
 // [RecordStorage] is read as the loop goes on; any other one is read into memory
 // first.
 func (c *Client) Range(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[KeyValue, error] {
-	entries := c.RangeEntries(ctx, constraint, opts)
+	constraint = constraint.clone()
 	return func(yield func(KeyValue, error) bool) {
+		entries, err := c.scan(ctx, constraint, opts)
+		if err != nil {
+			yield(KeyValue{}, fmt.Errorf("range: %w", err))
+			return
+		}
 		for e, err := range entries {
-			if !yield(KeyValue{Key: e.Key, Value: e.Value}, err) {
+			if err != nil {
+				yield(KeyValue{}, fmt.Errorf("range: %w", err))
+				return
+			}
+			if !yield(KeyValue{Key: e.Key, Value: e.Value}, nil) {
 				return
 			}
 		}
@@ -64,13 +86,9 @@ func (c *Client) Range(ctx context.Context, constraint KeyConstraint, opts Query
 
 // RangeEntries is [Client.Range] that also yields revisions and times.
 func (c *Client) RangeEntries(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[Entry, error] {
-	constraint = KeyConstraint{Start: bytes.Clone(constraint.Start), End: bytes.Clone(constraint.End)}
+	constraint = constraint.clone()
 	return func(yield func(Entry, error) bool) {
-		var entries iter.Seq2[Entry, error]
-		err := c.read(ctx, func() (err error) {
-			entries, err = c.view.scan(ctx, constraint, opts)
-			return err
-		})
+		entries, err := c.scan(ctx, constraint, opts)
 		if err != nil {
 			yield(Entry{}, fmt.Errorf("range: %w", err))
 			return
@@ -80,12 +98,21 @@ func (c *Client) RangeEntries(ctx context.Context, constraint KeyConstraint, opt
 				yield(Entry{}, fmt.Errorf("range: %w", err))
 				return
 			}
-			e.Key, e.Value = bytes.Clone(e.Key), cloneValue(e.Value)
 			if !yield(e, nil) {
 				return
 			}
 		}
 	}
+}
+
+// scan returns the entries within a constraint at one point of the log, with
+// slices that belong to the caller.
+func (c *Client) scan(ctx context.Context, constraint KeyConstraint, opts QueryOptions) (entries iter.Seq2[Entry, error], err error) {
+	err = c.read(ctx, func() (err error) {
+		entries, err = c.view.owned(ctx, constraint, opts)
+		return err
+	})
+	return entries, err
 }
 
 // cloneValue never returns nil: a value that is there is not nil.

@@ -120,3 +120,15 @@ type Snapshot interface {
 	// them. It stops with ctx's error when ctx ends.
 	Range(ctx context.Context, c KeyConstraint, opts QueryOptions) iter.Seq2[Entry, error]
 }
+
+// OwnedRanger is an optional interface of a [Snapshot] that can copy a range
+// for less than one allocation a key. With such a snapshot the client makes no
+// copies of its own.
+type OwnedRanger interface {
+	Snapshot
+
+	// RangeOwned is Range, but the slices that it yields belong to whoever
+	// reads them, to keep and to change. Several may lie in one allocation,
+	// each with no capacity beyond its length.
+	RangeOwned(ctx context.Context, c KeyConstraint, opts QueryOptions) iter.Seq2[Entry, error]
+}

@@ -18,9 +18,18 @@ type view interface {
 	// records alias a fetch buffer.
 	apply(ctx context.Context, records []Record) error
 
-	// entry and scan hand out slices that must not be changed.
+	// entry and scan hand out slices that must not be changed, owned those
+	// that the caller may keep and change.
 	entry(ctx context.Context, key []byte) (Entry, error)
 	scan(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error)
+	owned(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error)
+
+	// value is entry without revision and time.
+	value(ctx context.Context, key []byte) ([]byte, error)
+
+	// ready prepares for reads what a storage leaves undone while it is
+	// filled.
+	ready(ctx context.Context)
 
 	// reset removes everything and returns what was there.
 	reset(ctx context.Context) (held, error)
@@ -53,12 +62,45 @@ func (v recordView) entry(ctx context.Context, key []byte) (Entry, error) {
 	return v.s.GetEntry(ctx, key)
 }
 
+func (v recordView) value(ctx context.Context, key []byte) ([]byte, error) {
+	return v.s.Get(ctx, key)
+}
+
+// ready takes a snapshot, for which the default storage builds its order. An error is
+// told by the read that meets it again.
+func (v recordView) ready(ctx context.Context) { _, _ = v.s.Snapshot(ctx) }
+
 func (v recordView) scan(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error) {
 	snap, err := v.s.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return snap.Range(ctx, c, opts), nil
+}
+
+func (v recordView) owned(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error) {
+	snap, err := v.s.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if snap, ok := snap.(OwnedRanger); ok {
+		return snap.RangeOwned(ctx, c, opts), nil
+	}
+	return copies(snap.Range(ctx, c, opts)), nil
+}
+
+// copies yields the entries with slices of their own.
+func copies(entries iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for e, err := range entries {
+			if err == nil {
+				e.Key, e.Value = bytes.Clone(e.Key), cloneValue(e.Value)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
 func (v recordView) reset(ctx context.Context) (held, error) {
@@ -192,6 +234,16 @@ func (v *indexView) entry(ctx context.Context, key []byte) (Entry, error) {
 	return v.join(KeyValue{key, value}), nil
 }
 
+func (v *indexView) value(ctx context.Context, key []byte) ([]byte, error) {
+	if err := v.lock.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer v.lock.Release(1)
+	return v.s.Get(ctx, key)
+}
+
+func (v *indexView) ready(context.Context) {}
+
 func (v *indexView) join(kv KeyValue) Entry {
 	at := v.index[string(kv.Key)]
 	return Entry{Key: kv.Key, Value: kv.Value, Revision: at.revision, Time: time.UnixMilli(at.timeMillis)}
@@ -223,6 +275,14 @@ func (v *indexView) scan(ctx context.Context, c KeyConstraint, opts QueryOptions
 			}
 		}
 	}, nil
+}
+
+func (v *indexView) owned(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error) {
+	entries, err := v.scan(ctx, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	return copies(entries), nil
 }
 
 func (v *indexView) reset(ctx context.Context) (held, error) {

@@ -25,7 +25,7 @@ func readMutants() []Mutant {
 		{
 			Name: "range-at-many-positions", Bug: "a range reads each key when it comes to it, not at one point of the log",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckOnePosition, lin.CheckBatchVisible},
-			Edits: []Edit{{view, "	return snap.Range(ctx, c, opts), nil\n", `	return func(yield func(Entry, error) bool) {
+			Edits: []Edit{{view, "		return snap.RangeOwned(ctx, c, opts), nil\n", `		return func(yield func(Entry, error) bool) {
 		for e, err := range snap.Range(ctx, c, opts) {
 			time.Sleep(5 * time.Millisecond)
 			if now, nerr := v.s.GetEntry(ctx, e.Key); err == nil && nerr == nil {

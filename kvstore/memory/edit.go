@@ -5,17 +5,28 @@ import (
 	"slices"
 )
 
-// editor builds the next version of a tree. It copies a node before it first
-// changes it and marks the copy with its id; later changes of the same editor
-// are done in the copy. The old root stays as it is, so an editor that is thrown
-// away has changed nothing.
+// editor builds the next version of a tree, and the list of what has to be done
+// to the index. It copies a node before it first changes it and marks the copy
+// with its id; later changes of the same editor are done in the copy. The old root
+// stays as it is, so an editor that is thrown away has changed nothing.
 type editor struct {
-	root *node
-	id   uint64 // not used by any editor of this storage before
+	root    *node  // nil: there is no tree yet, only an index
+	id      uint64 // not used by any editor of this storage before
+	changes []change
+}
+
+// change is one step from an index to the next: item is put, or key removed.
+type change struct {
+	item *item
+	key  []byte
 }
 
 // put adds it, or replaces the item with the same key.
 func (e *editor) put(it *item) {
+	e.changes = append(e.changes, change{item: it})
+	if e.root == nil {
+		return
+	}
 	left, split := e.insert(e.root, it.key(), it, true, true)
 	e.root = left
 	if split.right != nil {
@@ -24,9 +35,13 @@ func (e *editor) put(it *item) {
 	}
 }
 
-// delete removes the item of key, if there is one.
+// delete removes the item of key, if there is one. The editor keeps key.
 func (e *editor) delete(key []byte) {
-	if e.root.get(key) == nil {
+	if e.root != nil && e.root.get(key) == nil {
+		return
+	}
+	e.changes = append(e.changes, change{key: key})
+	if e.root == nil {
 		return
 	}
 	e.root = e.remove(e.root, key)
@@ -73,12 +88,14 @@ func (e *editor) insertLeaf(n *node, key []byte, it *item, first, last bool) (*n
 	if i, equal := n.search(key); equal {
 		n = e.own(n, 0)
 		n.slots[i].item = it
+		e.changed(n)
 		return n, division{}
 	}
 	i, _ := n.find(key)
 	n = e.own(n, 1)
 	n.insertSlot(i, it)
 	if len(n.slots) <= maxLeaf {
+		e.changed(n)
 		return n, division{}
 	}
 	return e.divide(n, cut(len(n.slots), 1, first && i == 0, last && i+1 == len(n.slots)))
@@ -105,6 +122,8 @@ func (e *editor) divide(n *node, at int) (*node, division) {
 	if n.height == 0 {
 		left.setSlots(n.slots[:at])
 		right.setSlots(n.slots[at:])
+		e.gather(left)
+		e.gather(right)
 		return left, division{separate(n.slots[at-1].item.key(), n.slots[at].item.key()), right}
 	}
 	left.setSlots(n.slots[:at-1])
@@ -126,6 +145,7 @@ func (e *editor) remove(n *node, key []byte) *node {
 		i, _ := n.find(key)
 		n = e.own(n, 0)
 		n.deleteSlot(i)
+		e.changed(n)
 		return n
 	}
 	i := n.childFor(key)
@@ -161,8 +181,32 @@ func (e *editor) merge(n *node, i int) {
 		m.children = slices.Concat(a.children, b.children)
 	}
 	m.setSlots(append(slots, b.slots...))
+	if m.height == 0 {
+		e.gather(m)
+	}
 	n.deleteChild(i + 1)
 	n.children[i] = m
+}
+
+// changed counts a change of a leaf, and gathers its items when a third of them
+// has come, or a third of its blocks gone, since that was last done. The space
+// that lies waste in blocks is thus bounded.
+func (e *editor) changed(n *node) {
+	n.strays++
+	if n.strays > 8 && int(n.strays) > len(n.slots)/3 {
+		e.gather(n)
+	}
+}
+
+// gather puts the items of a leaf that may be changed side by side.
+func (e *editor) gather(n *node) {
+	gather(n.slots)
+	n.strays = 0
+	for _, s := range n.slots {
+		if s.item.gathered() {
+			e.changes = append(e.changes, change{item: s.item})
+		}
+	}
 }
 
 // own returns n, or a copy with room for more slots when n is not this editor's
@@ -176,6 +220,7 @@ func (e *editor) own(n *node, more int) *node {
 		edit:   e.id,
 		skip:   n.skip,
 		height: n.height,
+		strays: n.strays,
 	}
 	copy(c.slots, n.slots)
 	c.children = slices.Clone(n.children)

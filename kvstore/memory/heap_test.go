@@ -89,20 +89,29 @@ func TestHeapStaysWithinTwiceTheLiveData(t *testing.T) {
 			}
 		}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			before := heapHeld()
-			s := New()
-			c.load(s)
-			held, live := heapHeld()-before, int64(c.live*(keySize+valueSize))
-			if n := len(keysOf(s.root.Load())); n != c.live {
-				t.Fatalf("%d keys, want %d", n, c.live)
+		for _, ordered := range []bool{false, true} {
+			if ordered && c.live == size {
+				continue // for time
 			}
-			t.Logf("%d bytes held for %d live: %.2f times", held, live, float64(held)/float64(live))
-			if held > 2*live {
-				t.Errorf("heap held = %d bytes, want at most twice the %d live ones", held, live)
-			}
-			runtime.KeepAlive(s)
-		})
+			t.Run(fmt.Sprintf("%s, ordered from the start: %v", c.name, ordered), func(t *testing.T) {
+				before := heapHeld()
+				s := New()
+				if ordered {
+					s.tree()
+				}
+				c.load(s)
+				s.tree()
+				held, live := heapHeld()-before, int64(c.live*(keySize+valueSize))
+				if n := len(keysOf(s.tree())); n != c.live {
+					t.Fatalf("%d keys, want %d", n, c.live)
+				}
+				t.Logf("%d bytes held for %d live: %.2f times", held, live, float64(held)/float64(live))
+				if held > 2*live {
+					t.Errorf("heap held = %d bytes, want at most twice the %d live ones", held, live)
+				}
+				runtime.KeepAlive(s)
+			})
+		}
 	}
 	runtime.KeepAlive(random)
 }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"hash/maphash"
 	"iter"
 	"sync"
 	"sync/atomic"
@@ -19,11 +20,24 @@ const checkEvery = 1024
 //
 // Make one with [New]. A Storage must not be copied.
 type Storage struct {
-	// root is the current version of the tree. It is never nil.
+	// root is the current version of the tree, nil while there is none: a
+	// storage that is being filled has an index only, until it is first read
+	// in order.
 	root atomic.Pointer[node]
 
-	mu    sync.Mutex // held by writes
-	edits uint64     // number of writes so far; guarded by mu
+	// index has the items of root.
+	index index
+
+	// version is odd while the index is behind root. What a reader finds in
+	// the index is good if version is the same even number before and after.
+	// Without the second look this history would be possible: a batch sets a
+	// and b, a reader finds the new b and then the old a.
+	version atomic.Uint64
+
+	_       [64]byte   // what follows is written often: not in the readers' cache line
+	mu      sync.Mutex // held by writes
+	edits   uint64     // number of writes so far; guarded by mu
+	changes []change   // space for the next editor; guarded by mu
 }
 
 var _ kvstore.RecordStorage = (*Storage)(nil)
@@ -31,8 +45,44 @@ var _ kvstore.RecordStorage = (*Storage)(nil)
 // New returns an empty storage.
 func New() *Storage {
 	s := &Storage{}
-	s.root.Store(&node{})
+	s.index.seed = maphash.MakeSeed()
+	s.index.clear()
 	return s
+}
+
+// find returns the item of key, or nil. It asks the index, and the tree while a
+// write is changing the index: it waits for nobody. Only a storage that has no
+// tree yet makes it wait, for the one write that is under way.
+func (s *Storage) find(key []byte) *item {
+	h := s.index.hash(key)
+	if v := s.version.Load(); v&1 == 0 {
+		it := s.index.find(h, key)
+		if s.version.Load() == v {
+			return it
+		}
+	}
+	if root := s.root.Load(); root != nil {
+		return root.get(key)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.index.find(h, key)
+}
+
+// tree returns the current version of the tree, which it builds when there is
+// none.
+func (s *Storage) tree() *node {
+	if root := s.root.Load(); root != nil {
+		return root
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	root := s.root.Load()
+	if root == nil {
+		root = build(&s.index)
+		s.root.Store(root)
+	}
+	return root
 }
 
 // Get returns the value of key, or [kvstore.ErrNotFound]. The value aliases the
@@ -42,7 +92,7 @@ func (s *Storage) Get(ctx context.Context, key []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	it := s.root.Load().get(key)
+	it := s.find(key)
 	if it == nil {
 		return nil, kvstore.ErrNotFound
 	}
@@ -54,7 +104,14 @@ func (s *Storage) Get(ctx context.Context, key []byte) ([]byte, error) {
 // without a record has revision -1 and the zero time. For the slices the rule of
 // [Storage.Get] holds.
 func (s *Storage) GetEntry(ctx context.Context, key []byte) (kvstore.Entry, error) {
-	return view{s.root.Load()}.GetEntry(ctx, key)
+	if err := ctx.Err(); err != nil {
+		return kvstore.Entry{}, err
+	}
+	it := s.find(key)
+	if it == nil {
+		return kvstore.Entry{}, kvstore.ErrNotFound
+	}
+	return entryOf(it), nil
 }
 
 // Range yields the pairs of c in ascending key order, as they were when the
@@ -64,7 +121,7 @@ func (s *Storage) Range(
 	ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions,
 ) iter.Seq2[kvstore.KeyValue, error] {
 	return func(yield func(kvstore.KeyValue, error) bool) {
-		scan(ctx, s.root.Load(), c, opts.Limit, yield, func(it *item) kvstore.KeyValue {
+		scan(ctx, s.tree(), c, opts.Limit, yield, func(it *item) kvstore.KeyValue {
 			return kvstore.KeyValue{Key: it.key(), Value: it.value()}
 		})
 	}
@@ -75,7 +132,7 @@ func (s *Storage) Snapshot(ctx context.Context) (kvstore.Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return view{s.root.Load()}, nil
+	return view{s.tree()}, nil
 }
 
 // Set sets key to a copy of value, with revision -1. A nil value is stored as
@@ -136,10 +193,16 @@ func (s *Storage) ApplyRecords(ctx context.Context, records []kvstore.Record) er
 // Reset removes everything. Snapshots and ranges that have begun are not
 // affected.
 func (s *Storage) Reset(ctx context.Context) error {
-	return s.change(ctx, func(e *editor) error {
-		e.root = &node{}
-		return nil
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.version.Add(1)
+	s.root.Store(nil)
+	s.index.clear()
+	s.version.Add(1)
+	return nil
 }
 
 // change publishes what do makes of the current version, unless ctx has ended
@@ -151,12 +214,31 @@ func (s *Storage) change(ctx context.Context, do func(*editor) error) error {
 		return err
 	}
 	s.edits++
-	e := editor{root: s.root.Load(), id: s.edits}
-	if err := do(&e); err != nil {
-		return err
+	e := editor{root: s.root.Load(), id: s.edits, changes: s.changes[:0]}
+	err := do(&e)
+	if err == nil {
+		s.publish(e.root, e.changes)
 	}
-	s.root.Store(e.root)
-	return nil
+	clear(e.changes) // they point at items and at the caller's keys
+	if s.changes = e.changes; cap(s.changes) > checkEvery {
+		s.changes = nil
+	}
+	return err
+}
+
+// publish makes the next version visible, at once for all keys: readers go by the
+// tree until the index is as far.
+func (s *Storage) publish(root *node, changes []change) {
+	s.version.Add(1)
+	s.root.Store(root)
+	for _, c := range changes {
+		if c.item != nil {
+			s.index.put(c.item)
+		} else {
+			s.index.remove(c.key)
+		}
+	}
+	s.version.Add(1)
 }
 
 // view is one version of the tree. It implements [kvstore.Snapshot].
@@ -201,6 +283,25 @@ func scan[T any](
 	yield func(T, error) bool, of func(*item) T,
 ) {
 	left := limit
+	scanLeaves(ctx, root, c, yield, func(slots []slot) bool {
+		for _, s := range slots {
+			if !yield(of(s.item), nil) {
+				return false
+			}
+			if left--; left == 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// scanLeaves calls visit with the items of c, leaf by leaf, until it returns
+// false. When ctx has ended it yields the error instead.
+func scanLeaves[T any](
+	ctx context.Context, root *node, c kvstore.KeyConstraint,
+	yield func(T, error) bool, visit func([]slot) bool,
+) {
 	fail := func(err error) bool {
 		var none T
 		yield(none, err)
@@ -218,14 +319,6 @@ func scan[T any](
 		if c.End != nil {
 			slots, more = until(slots, c.End)
 		}
-		for _, s := range slots {
-			if !yield(of(s.item), nil) {
-				return false
-			}
-			if left--; left == 0 {
-				return false
-			}
-		}
-		return more
+		return visit(slots) && more
 	})
 }

@@ -30,6 +30,7 @@ type node struct {
 	edit     uint64  // the write that made the node and may still change it
 	skip     uint32  // number of leading bytes that all keys in slots share
 	height   uint8   // 0 for a leaf
+	strays   uint8   // leaves only: changes since the items were gathered
 }
 
 // slot is an item with a piece of its key.

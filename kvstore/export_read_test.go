@@ -1,0 +1,7 @@
+package kvstore
+
+// NewReader returns a client of which only the reads work: they are answered
+// from s as those of a real client are, with no log behind them.
+func NewReader(s Storage) *Client {
+	return &Client{gate: newGate(), view: newView(s), hooks: &hooks{}}
+}
