@@ -46,6 +46,7 @@ func TestEachBrokenImportIsReported(t *testing.T) {
 			"sim":                     {kfake, module + "/internal/fakecluster", module + "/kvstore/memory"},
 			"internal/engine/virtual": {"testing", "testing/synctest", module + "/sim"},
 			"internal/engine/exact":   {wazero, module + "/sim"},
+			"internal/bench":          {kfake, module + "/kvstore/memory", "github.com/tidwall/btree"},
 			"scenarios":               {module + "/sim"},
 			"cmd/kvsim":               {module + "/scenarios", module + "/internal/engine/virtual", wazero, "testing"},
 		}
@@ -80,6 +81,8 @@ func TestEachBrokenImportIsReported(t *testing.T) {
 		{"sim", "testing"},
 		{"internal/engine/virtual", module + "/scenarios"},
 		{"internal/engine/virtual", module + "/cmd/kvsim"},
+		{"internal/bench", "testing"},
+		{"internal/bench", module + "/internal/fakecluster"},
 		{"internal/shared", module + "/sim"},
 		{"scenarios", module + "/cmd/kvsim"},
 		{"scenarios", module + "/internal/engine/exact"},

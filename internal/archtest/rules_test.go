@@ -106,6 +106,12 @@ var rules = []rule{
 		why:     "real brokers are one more place for worlds, which no engine needs to know",
 	},
 	{
+		pkg:     "internal/bench",
+		own:     []string{"kvstore"},
+		foreign: []string{"testing", porcupine, rapid, testcontainers, wazero},
+		why:     "it measures what users link, so it links nothing that would be measured with it",
+	},
+	{
 		pkg:     "internal",
 		own:     []string{"kvstore", "linearizability", "internal"},
 		notOwn:  []string{"internal/engine", "internal/exact"},
