@@ -33,7 +33,8 @@ type writer struct {
 	failures int   // groups in a row that could not be sent; of run only
 	wrote    int64 // the end of the log after what was acknowledged in term wroteIn; of run only
 	wroteIn  uint64
-	settled  bool // settle was called for cl; of run only
+	before   int64 // the furthest end after what was acknowledged in earlier terms; of run only
+	settled  bool  // settle was called for cl; of run only
 
 	mu     sync.Mutex
 	queue  []*write
@@ -84,6 +85,9 @@ type written struct {
 	cause    error
 	wait     error // why it is not visible although acknowledged
 }
+
+// nobody is no producer's id; -1 is that of a producer that has none.
+const nobody = -2
 
 // maxGroup bounds the records of a group of single writes, so that a burst of
 // tiny writes does not make one batch that all of them wait for.
@@ -275,6 +279,7 @@ func (w *writer) send(ctx context.Context, group []*write) {
 		w.recent.own.Store(producer + 1)
 	}
 	if term != w.wroteIn {
+		w.before = max(w.before, w.wrote)
 		w.wrote, w.wroteIn = 0, term
 	}
 	known := max(applied, w.wrote) // the log was that long before the group was sent
@@ -296,6 +301,12 @@ func (w *writer) send(ctx context.Context, group []*write) {
 			res.cause = fmt.Errorf("%w: acknowledged at offset %d, below position %d", ErrDataLoss, last.Offset, known)
 		default:
 			res.revision = last.Offset
+			if last.Offset < w.before {
+				// In a log that was lost the offset may be that of
+				// another write of this producer, and a client that
+				// reads on in that one would take it for this write.
+				res.producer = nobody
+			}
 		}
 		if res.revision < 0 {
 			wr.end(res)
