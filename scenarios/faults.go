@@ -64,13 +64,25 @@ func slowClients(d *draw) {
 
 func dataLoss(d *draw) {
 	d.times(1, 2, d.loseTail)
+	d.times(0, 1, d.loseTailUnnoticed)
+	d.times(0, 1, d.rebuildSlowly)
 	d.times(0, 2, d.deleteRecords)
 	d.times(0, 2, d.lag)
 	d.times(0, 1, d.crash)
 }
 
+func unclean(d *draw) {
+	l := &d.p.Workload
+	l.Workers, l.Put = 2, 2*l.Put
+	d.times(4, 6, d.loseTailUnstored)
+	d.times(0, 2, d.loseTailUnnoticed)
+}
+
 func recreate(d *draw) {
+	l := &d.p.Workload
+	l.Workers, l.BarrierGet, l.BarrierRange = 3, 3*l.BarrierGet, 3*l.BarrierRange
 	d.recreate()
+	d.recreateUnnoticed()
 	d.times(0, 2, d.lag)
 	d.times(0, 1, d.crash)
 }
@@ -256,6 +268,36 @@ func (d *draw) transaction() {
 	d.add(f)
 }
 
+// loseTailUnnoticed is an unclean election whose new leader is slow to say what
+// it knows of the epochs before: clients write to the log that is left while
+// they still show the one that they had read.
+func (d *draw) loseTailUnnoticed() { d.unclean(2+d.IntN(12), 0) }
+
+// loseTailUnstored is the same while clients are busy storing what is lost at
+// that moment, and show it only afterwards.
+func (d *draw) loseTailUnstored() { d.unclean(1+d.IntN(5), 100*ms) }
+
+func (d *draw) unclean(records int, storing time.Duration) {
+	const before = 700 * ms
+	f := sim.LoseTail{Records: records, Span: d.once()}
+	around := sim.Span{From: f.From + before - 200*ms, For: d.between(2000*ms, 4000*ms)}
+	d.add(sim.SlowBroker{API: "offset-for-leader-epoch", Delay: d.between(300*ms, 900*ms), Span: around})
+	if storing > 0 {
+		d.add(sim.SlowStorage{Delay: d.between(storing, 3*storing), Span: sim.Span{From: f.From, For: 2 * before}})
+	}
+	f.From += before
+	d.add(f)
+}
+
+// rebuildSlowly loses the tail while storages are slow, so that clients take
+// their time to read the log anew.
+func (d *draw) rebuildSlowly() {
+	f := sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}
+	f.From += 200 * ms
+	d.add(sim.SlowStorage{Delay: d.between(40*ms, 250*ms), Span: sim.Span{From: f.From - 200*ms, For: d.between(1500*ms, 3000*ms)}})
+	d.add(f)
+}
+
 func (d *draw) loseTail() { d.add(sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}) }
 
 // deleteRecords deletes while a client is behind, as often as not.
@@ -275,6 +317,18 @@ func (d *draw) recreate() {
 	f.From += 10 * ms
 	if d.IntN(2) == 0 {
 		d.openDuring(f.From)
+	}
+	d.add(f)
+}
+
+// recreateUnnoticed creates the topic anew while what some clients fetch is held
+// up: they do not hear that the log that they have read is no more, and others
+// write to the new one.
+func (d *draw) recreateUnnoticed() {
+	f := sim.Recreate{Span: d.once()}
+	f.From += 200 * ms
+	for _, i := range d.Perm(d.p.World.Clients)[:(d.p.World.Clients+1)/2] {
+		d.add(sim.Lag{Client: "c" + strconv.Itoa(i+1), Span: sim.Span{From: f.From - d.between(20*ms, 200*ms), For: d.between(1500*ms, 4000*ms)}})
 	}
 	d.add(f)
 }

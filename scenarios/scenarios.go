@@ -78,6 +78,7 @@ var all = []struct {
 	{"herd", "many clients open at once while the log is written and compacted", herd},
 	{"storage", "the clients' own storages and hooks are slow or fail, and clients pause", slowClients},
 	{"data-loss", "the log loses its tail in an unclean election, and its oldest records by deletion", dataLoss},
+	{"unclean", "the log loses its tail again and again, and clients are slow to store what is lost and to hear of it", unclean},
 	{"recreate", "the topic is deleted and created again, empty", recreate},
 	{"growth", "the topic gets more partitions while clients write, leaders move and brokers refuse", growth},
 	{"liveness", "some clients and a broker die for good: everybody else has to go on and converge", liveness},

@@ -44,7 +44,7 @@ func tailMutants() []Mutant {
 		},
 		{
 			Name: "batch-torn-visible", Bug: "the records of one record batch become visible one after the other",
-			Scenario: "steady", Checks: []lin.CheckID{lin.CheckBatchVisible, lin.CheckOnePosition},
+			Scenario: "storage", Checks: []lin.CheckID{lin.CheckBatchVisible, lin.CheckOnePosition},
 			Edits: []Edit{{view, "	return v.s.ApplyRecords(ctx, records)\n", "	for i := range records {\n		if err := v.s.ApplyRecords(ctx, records[i:i+1]); err != nil {\n			return err\n		}\n		time.Sleep(2 * time.Millisecond)\n	}\n	return nil\n"}},
 		},
 		{
