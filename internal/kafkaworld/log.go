@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -43,45 +42,58 @@ func (w *World) Append(...fakecluster.Record) error {
 func (w *World) Compact() error {
 	ctx, cancel := w.bounded()
 	defer cancel()
-	return w.b.k.Clean(ctx, w.topic, cleanPatience)
+	return again(ctx, func() error { return w.b.k.Clean(ctx, w.topic, cleanPatience) })
 }
 
 // DeleteRecords implements sim.Cluster.
 func (w *World) DeleteRecords(before int64) error {
 	ctx, cancel := w.bounded()
 	defer cancel()
-	_, err := w.b.k.DeleteRecords(ctx, w.topic, before)
-	return err
+	return again(ctx, func() error {
+		_, err := w.b.k.DeleteRecords(ctx, w.topic, before)
+		return err
+	})
 }
 
 // RecreateTopic implements sim.Cluster.
 func (w *World) RecreateTopic(gone func()) error {
 	ctx, cancel := w.bounded()
 	defer cancel()
-	if err := w.b.k.DeleteTopic(ctx, w.topic); err != nil {
+	// What a try did whose answer was lost, the next one finds done.
+	err := again(ctx, func() error {
+		err := w.b.k.DeleteTopic(ctx, w.topic)
+		if errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	gone()
-	return w.b.k.CreateTopic(ctx, w.topic, w.settings)
+	return again(ctx, func() error {
+		err := w.b.k.CreateTopic(ctx, w.topic, w.settings)
+		if errors.Is(err, kerr.TopicAlreadyExists) {
+			_, _, err = w.b.k.Leader(ctx, w.topic)
+		}
+		return err
+	})
 }
 
 // AddPartitions implements sim.Cluster.
 func (w *World) AddPartitions(total int) error {
 	ctx, cancel := w.bounded()
 	defer cancel()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(w.b.addrs...), kgo.DisableClientMetrics())
-	if err != nil {
+	return again(ctx, func() error {
+		resp, err := w.b.k.Admin().UpdatePartitions(ctx, total, w.topic)
+		if err == nil {
+			err = resp.Error()
+		}
+		if errors.Is(err, kerr.InvalidPartitions) { // it has as many
+			return nil
+		}
 		return err
-	}
-	defer cl.Close()
-	resp, err := kadm.NewClient(cl).UpdatePartitions(ctx, total, w.topic)
-	if err == nil {
-		err = resp.Error()
-	}
-	if errors.Is(err, kerr.InvalidPartitions) { // it has as many
-		return nil
-	}
-	return err
+	})
 }
 
 // Begin implements sim.Cluster. The brokers abort what stays open for five

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"golang.org/x/sync/errgroup"
 
@@ -171,12 +172,14 @@ func (w *World) EndOffset() (end int64, err error) {
 	})
 }
 
-// again calls fn until it succeeds: brokers restart and leaders move.
+// again calls fn until it succeeds or the brokers refuse for good: they restart
+// and leaders move meanwhile.
 func again(ctx context.Context, fn func() error) error {
 	for {
 		err := fn()
-		if err == nil {
-			return nil
+		var refused *kerr.Error
+		if err == nil || errors.As(err, &refused) && !refused.Retriable {
+			return err
 		}
 		select {
 		case <-ctx.Done():
