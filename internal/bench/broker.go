@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +30,9 @@ const (
 
 // runBroker is the child that runs kfake. It prints the addresses.
 func runBroker(stdin io.Reader, stdout io.Writer) error {
-	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	const never = 200 * 365 * 24 * time.Hour // nothing is compacted while it is measured
+	c, err := kfake.NewCluster(kfake.NumBrokers(1),
+		kfake.BrokerConfigs(map[string]string{"log.cleaner.backoff.ms": strconv.FormatInt(never.Milliseconds(), 10)}))
 	if err != nil {
 		return err
 	}

@@ -86,23 +86,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *only != "" {
 		b.only = strings.Split(*only, ",")
 	}
-	if err := profiled(*profile, func() error { return b.all(ctx, *most, *kvsim) }); err != nil {
-		return err
-	}
-	if len(b.report.Rows) == 0 {
+	err := profiled(*profile, func() error { return b.all(ctx, *most, *kvsim) })
+	if err == nil && len(b.report.Rows) == 0 {
 		return fmt.Errorf("-only %s names no row", *only)
 	}
+	// What was measured before something failed is worth its minutes.
+	return errors.Join(err, b.write(stdout, *out, *svg))
+}
+
+// write shows the report, and stores it and the plot in the files that have a
+// name.
+func (b *bench) write(stdout io.Writer, out, svg string) error {
+	b.report.dropEmpty()
 	if err := b.report.table(stdout); err != nil {
 		return err
 	}
 	printGrowth(stdout, b.report.Growth)
-	if *svg != "" {
-		if err := savePlot(*svg, b.report.Growth); err != nil {
+	if svg != "" && len(b.report.Growth) > 0 {
+		if err := savePlot(svg, b.report.Growth); err != nil {
 			return err
 		}
 	}
-	if *out != "" {
-		return b.report.save(*out)
+	if out != "" {
+		return b.report.save(out)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -43,6 +44,12 @@ func commit() string {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// dropEmpty removes rows that were not measured to their first round, because
+// something failed.
+func (r *report) dropEmpty() {
+	r.Rows = slices.DeleteFunc(r.Rows, func(x *row) bool { return len(x.Values) == 0 })
 }
 
 // table prints the rows.
