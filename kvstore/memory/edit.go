@@ -13,6 +13,7 @@ type editor struct {
 	root    *node  // nil: there is no tree yet, only an index
 	id      uint64 // not used by any editor of this storage before
 	changes []change
+	due     []*node // leaves whose items are to be gathered in the end
 }
 
 // change is one step from an index to the next: item is put, or key removed.
@@ -117,6 +118,7 @@ func cut(size, least int, first, last bool) int {
 
 // divide makes two nodes of n, the left one with at entries.
 func (e *editor) divide(n *node, at int) (*node, division) {
+	n.replaced()
 	left := &node{edit: e.id, height: n.height}
 	right := &node{edit: e.id, height: n.height}
 	if n.height == 0 {
@@ -173,6 +175,8 @@ func fits(a, b *node) bool {
 // merge replaces the children i and i+1 of n by one node.
 func (e *editor) merge(n *node, i int) {
 	a, b := n.children[i], n.children[i+1]
+	a.replaced()
+	b.replaced()
 	slots := make([]slot, 0, len(a.slots)+len(b.slots)+1)
 	slots = append(slots, a.slots...)
 	m := &node{edit: e.id, height: a.height}
@@ -188,13 +192,36 @@ func (e *editor) merge(n *node, i int) {
 	n.children[i] = m
 }
 
-// changed counts a change of a leaf, and gathers its items when a third of them
-// has come, or a third of its blocks gone, since that was last done. The space
-// that lies waste in blocks is thus bounded.
+// changed counts a change of a leaf that may be changed. When half of its items
+// have come, or half of its blocks gone, since they were last gathered, that is
+// due: in the end, once for all changes that the editor makes to the leaf. The
+// space that lies waste in blocks is thus bounded.
 func (e *editor) changed(n *node) {
+	if n.due {
+		return
+	}
 	n.strays++
-	if n.strays > 8 && int(n.strays) > len(n.slots)/3 {
-		e.gather(n)
+	if n.strays > 8 && int(n.strays) > len(n.slots)/2 {
+		n.due = true
+		e.due = append(e.due, n)
+	}
+}
+
+// finish gathers what is due.
+func (e *editor) finish() {
+	for _, n := range e.due {
+		if n.due {
+			n.due = false
+			e.gather(n)
+		}
+	}
+}
+
+// replaced says that n is not in the tree any more. Its items may be in other
+// nodes, and overwritten there, when what is due is done.
+func (n *node) replaced() {
+	if n.due { // a node of an older version never is, and must not be written
+		n.due = false
 	}
 }
 

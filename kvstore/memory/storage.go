@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -175,6 +176,7 @@ func (s *Storage) ApplyBatch(ctx context.Context, items []kvstore.KeyValue) erro
 // see all of the records or none. Nothing is done when an error is returned.
 func (s *Storage) ApplyRecords(ctx context.Context, records []kvstore.Record) error {
 	return s.change(ctx, func(e *editor) error {
+		e.changes = slices.Grow(e.changes, len(records))
 		for i := range records {
 			if i%checkEvery == checkEvery-1 && ctx.Err() != nil {
 				return ctx.Err()
@@ -217,6 +219,7 @@ func (s *Storage) change(ctx context.Context, do func(*editor) error) error {
 	e := editor{root: s.root.Load(), id: s.edits, changes: s.changes[:0]}
 	err := do(&e)
 	if err == nil {
+		e.finish()
 		s.publish(e.root, e.changes)
 	}
 	clear(e.changes) // they point at items and at the caller's keys

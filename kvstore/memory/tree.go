@@ -31,6 +31,7 @@ type node struct {
 	skip     uint32  // number of leading bytes that all keys in slots share
 	height   uint8   // 0 for a leaf
 	strays   uint8   // leaves only: changes since the items were gathered
+	due      bool    // is in its editor's due; false in what was published
 }
 
 // slot is an item with a piece of its key.
