@@ -2,6 +2,7 @@ package kvstore
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -16,6 +17,7 @@ type Batch struct {
 
 	mu       sync.Mutex
 	changes  []change
+	room     []byte // for the keys and values to come
 	executed bool
 }
 
@@ -25,15 +27,35 @@ func (c *Client) Batch() *Batch { return &Batch{c: c} }
 // Put adds a put of a pair to the batch and returns the batch. Key and value are
 // copied; a nil value is stored as an empty one. A bad key is reported by
 // Execute.
-func (b *Batch) Put(key, value []byte) *Batch { return b.add(putChange(key, value)) }
+func (b *Batch) Put(key, value []byte) *Batch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	size := len(key) + len(value)
+	if size > len(b.room) {
+		b.room = make([]byte, max(size, min(len(b.changes)*size, maxRoom)))
+	}
+	both := b.room[:size:size]
+	b.room = b.room[size:]
+	return b.add(putChangeIn(both, key, value))
+}
+
+// maxRoom bounds what a batch allocates at once, in bytes: a pair by itself while
+// the batch is small, then as much again as the batch has.
+const maxRoom = 64 << 10
 
 // Delete adds the delete of a key to the batch and returns the batch. The key is
 // copied.
-func (b *Batch) Delete(key []byte) *Batch { return b.add(deleteChange(key)) }
-
-func (b *Batch) add(ch change) *Batch {
+func (b *Batch) Delete(key []byte) *Batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.add(deleteChange(key))
+}
+
+// add appends a change. It is called under mu.
+func (b *Batch) add(ch change) *Batch {
+	if n := len(b.changes); n == cap(b.changes) {
+		b.changes = slices.Grow(b.changes, max(n, 4)) // append would grow a long one by a quarter, again and again
+	}
 	b.changes = append(b.changes, ch)
 	return b
 }

@@ -46,7 +46,11 @@ func (c *Client) DeleteRevision(ctx context.Context, key []byte) (revision int64
 
 // putChange copies a pair. The value is never nil: in the log nil is a delete.
 func putChange(key, value []byte) change {
-	both := make([]byte, len(key)+len(value))
+	return putChangeIn(make([]byte, len(key)+len(value)), key, value)
+}
+
+// putChangeIn is putChange into memory of just the size.
+func putChangeIn(both, key, value []byte) change {
 	n := copy(both, key)
 	copy(both[n:], value)
 	return change{key: both[:n:n], value: both[n:]}
