@@ -27,6 +27,8 @@ die() {
   exit 1
 }
 
+command -v curl >/dev/null || die "curl is absent: install it and run again"
+
 answers() { curl -fs --max-time 2 -o /dev/null "$url/subjects"; }
 
 # download fetches the registry once.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"github.com/kvsim/kvsim/internal/engine"
 	"github.com/kvsim/kvsim/internal/engine/world"
 	"github.com/kvsim/kvsim/internal/kafkaworld"
+	"github.com/kvsim/kvsim/kvstoretest/realkafka"
 	"github.com/kvsim/kvsim/sim"
 )
 
@@ -56,7 +58,10 @@ func startReal(ctx context.Context, o engineOptions, progress io.Writer) (engine
 		fmt.Fprintf(progress, "kvsim: starting %d broker(s) in containers\n", max(1, o.brokers))
 	}
 	brokers, err := kafkaworld.Start(ctx, kafkaworld.Options{Addrs: addrs, Brokers: o.brokers})
-	if err != nil {
+	switch {
+	case errors.Is(err, realkafka.ErrUnavailable):
+		return nil, fmt.Errorf("--kafka %s: %w\nAn existing cluster is named by --kafka host:port,host:port", o.kafka, err)
+	case err != nil:
 		return nil, fmt.Errorf("--kafka %s: %w", o.kafka, err)
 	}
 	fmt.Fprintf(progress, "kvsim: worlds run on %v\n", brokers)
