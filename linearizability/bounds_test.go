@@ -3,6 +3,7 @@ package linearizability_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -180,5 +181,28 @@ func TestCheck_numbers_that_cannot_be_are_no_pass(t *testing.T) {
 				t.Errorf("verdict: %s, want a harness failure with a broken assumption", v)
 			}
 		})
+	}
+}
+
+func TestVisualizeKey_draws_whatever_the_search_found_within_its_steps(t *testing.T) {
+	h, err := recordText([]string{
+		"c1 put a v1 => ok @0", "c2 get a -> v1", "c1 put a v2 => ok @1", "c2 get a -> v2", "c2 get a -> v1", "c1 get a -> v2",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for steps := 1; steps < 100; steps++ {
+		var page bytes.Buffer
+		err := func() (err error) {
+			defer func() {
+				if p := recover(); p != nil {
+					err = fmt.Errorf("it panics: %v", p)
+				}
+			}()
+			return lin.VisualizeKey(&page, h, "a", lin.Options{Porcupine: lin.PorcupineOptions{MaxSteps: steps}})
+		}()
+		if err != nil || !strings.Contains(page.String(), "v2") {
+			t.Fatalf("VisualizeKey with %d steps = %v, want a page with the operations", steps, err)
+		}
 	}
 }

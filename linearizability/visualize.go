@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/anishathalye/porcupine"
@@ -82,8 +83,12 @@ func VisualizeKey(w io.Writer, h *History, key string, opts Options) error {
 		}
 		add(CheckPorcupineSession, k.split(popts, false))
 		add(CheckPorcupineKey, k.split(popts, true))
-		model, ops := show.model(show.piece, &stepCounter{left: popts.MaxSteps})
+		steps := &stepCounter{left: popts.MaxSteps}
+		model, ops := show.model(show.piece, steps)
 		_, info := porcupine.CheckOperationsVerbose(model, ops, popts.Timeout)
+		// To draw what the search found, porcupine goes through it once more,
+		// in no more steps than that: it must not run out of them.
+		steps.left = math.MaxInt
 		if err := porcupine.Visualize(model, info, w); err != nil {
 			return fmt.Errorf("visualize key %s: %w", quote(key), err)
 		}

@@ -78,8 +78,16 @@ func faultOf(h *lin.History, i int, clients indexer, lane int) faultModel {
 	return m
 }
 
-// target returns what a fault is done to.
+// target returns what a fault is done to: client=c1 and broker=1 say so, and, as
+// in "broker 1 dies for good", the first two words.
 func target(text string) (client, broker string) {
+	switch words := strings.Fields(text); {
+	case len(words) < 2:
+	case words[0] == "client":
+		client = words[1]
+	case words[0] == "broker":
+		broker = words[1]
+	}
 	for word := range strings.FieldsSeq(text) {
 		if name, ok := strings.CutPrefix(word, "client="); ok {
 			client = name

@@ -58,8 +58,8 @@ func (r *Report) pictures() ([]picture, []pictureView) {
 	return pictures, views
 }
 
-// draw lets porcupine draw a key. It panics when the search for the picture ran
-// out of steps.
+// draw lets porcupine draw a key. Should it panic, the report lacks a picture and
+// says why; it is worth more than nothing.
 func draw(h *lin.History, key string) (page []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {

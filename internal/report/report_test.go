@@ -159,7 +159,7 @@ func TestLanesAndFaults(t *testing.T) {
 	}
 	for _, text := range []string{
 		"lag client=c2 from=1s for=2s", "restart broker=leader from=1s", "stall client=c1 broker=12 dir=to-client from=0s", "rolling down=1s",
-		"lag client=c99",
+		"lag client=c99", "broker 1 dies for good", "client c10 dies for good",
 	} {
 		r.Fault(text)
 	}
@@ -170,7 +170,7 @@ func TestLanesAndFaults(t *testing.T) {
 	if want := []string{"cluster", "broker 0", "broker 1", "broker 2", "broker 12", "leader"}; !slices.Equal(m.Lanes, want) {
 		t.Errorf("lanes = %q, want %q", m.Lanes, want)
 	}
-	want := "[{lag client=c2 1 -1} {restart broker=leader -1 5} {stall client=c1 broker=12 dir=to-client 0 4} {rolling down=1s -1 0} {lag client=c99 -1 0}]"
+	want := "[{lag client=c2 1 -1} {restart broker=leader -1 5} {stall client=c1 broker=12 dir=to-client 0 4} {rolling down=1s -1 0} {lag client=c99 -1 0} {broker 1 dies for good -1 2} {client c10 dies for good 2 -1}]"
 	if got := fmt.Sprint(m.Faults); got != want {
 		t.Errorf("faults = %s\nwant     %s", got, want)
 	}
