@@ -28,6 +28,16 @@
 // Topics are tuned so that the broker's own cleaner compacts them within
 // seconds. [Cluster.Compact] makes it happen and returns when it did.
 //
+// # Rights
+//
+// [WithUsers] makes clients log in, by SASL/PLAIN, with rights that the test gives
+// and takes away:
+//
+//	k := realkafka.Start(t, realkafka.Own(), realkafka.WithUsers(map[string]string{"ann": "secret"}))
+//	topic := k.Topic(nil)
+//	k.Allow("ann", topic, kmsg.ACLOperationRead, kmsg.ACLOperationDescribe)
+//	... kvstore.WithKafkaOptions(k.Login("ann")) ...
+//
 // # Ports
 //
 // A broker keeps its port when its container is stopped and started, as a
@@ -38,5 +48,6 @@
 //
 // # Without tests
 //
-// [Launch] and [Kafka] are the same without testing.TB, for programs.
+// [Launch] and [Kafka] are the same without testing.TB, for programs. [At] and
+// [InContainers] say where the brokers are, whatever the environment says.
 package realkafka
