@@ -13,6 +13,7 @@ TEST_TIMEOUT ?= 10m
 RACE_TIMEOUT ?= 20m
 SIM          ?=
 CAMPAIGN     ?= --seed 1..50 --scenario everything
+MUTATE       ?= --campaigns 5 --seeds 40
 BENCH        ?= -out bin/bench.json
 MICROBENCH   ?= .
 BENCHFLAGS   ?= -benchmem
@@ -72,6 +73,10 @@ test-report: ## Run the tests of report.html, with those that need Chromium
 .PHONY: campaign
 campaign: ## Run many seeds (CAMPAIGN="--for 10m --scenario everything")
 	$(GO) run ./cmd/kvsim run $(CAMPAIGN)
+
+.PHONY: mutate
+mutate: ## Plant bugs into the store: does each check find what it is named for? (MUTATE="--campaigns 1 tombstone-lost")
+	$(GO) run ./cmd/kvsim mutate $(MUTATE)
 
 .PHONY: bench
 bench: ## Measure store, simulator and judges against their limits (BENCH="-only put,get -rounds 9")

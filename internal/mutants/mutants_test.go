@@ -58,3 +58,36 @@ func TestFindNamesWhatThereIs(t *testing.T) {
 		t.Errorf("Find of an unknown name = %v, want the names that there are", err)
 	}
 }
+
+// The kinds of bugs that stores of this kind have had and that the judges have to
+// know, each with the mutants that are it.
+func TestEveryKindOfBugHasItsMutants(t *testing.T) {
+	kinds := map[string][]string{
+		"put answers before visible":         {"put-answers-before-visible"},
+		"put answers before acknowledged":    {"put-answers-before-acknowledged"},
+		"stale read after rebuild":           {"stale-read-while-rebuilding", "stale-cache"},
+		"tombstone lost":                     {"tombstone-lost"},
+		"delete takes a prefix":              {"delete-takes-prefix"},
+		"batch torn":                         {"batch-torn-in-log", "batch-torn-visible", "batch-loses-last-change"},
+		"hooks skipped or reordered":         {"hooks-skipped", "hooks-reordered", "hooks-after-return"},
+		"uncommitted data visible":           {"uncommitted-visible"},
+		"duplicate on retry":                 {"duplicate-on-retry", "written-twice"},
+		"position from records":              {"position-from-records"},
+		"bootstrap returns early":            {"bootstrap-returns-early"},
+		"reset replays over live state":      {"replays-over-live-state"},
+		"wrong partition after growth":       {"wrong-partition-after-growth"},
+		"buffer reused":                      {"buffer-reused"},
+		"revision off by one":                {"revision-off-by-one", "entry-revision-off-by-one", "wait-revision-off-by-one"},
+		"sync that only looks at own writes": {"sync-sees-own-writes-only", "sync-trusts-any-log"},
+		"records lost or deleted not noticed": {
+			"lost-tail-not-noticed", "another-log-not-noticed", "another-record-taken-for-own", "goes-on-behind-a-gap",
+		},
+	}
+	for kind, names := range kinds {
+		for _, name := range names {
+			if _, err := mutants.Find(name); err != nil {
+				t.Errorf("%s: %v", kind, err)
+			}
+		}
+	}
+}
