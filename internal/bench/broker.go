@@ -124,14 +124,21 @@ func newCluster(kind string, addrs []string) (*cluster, error) {
 // more than Kafka's default.
 const maxBatch = "8000000"
 
+// unmade returns the name of a topic that is not there. close deletes it if
+// somebody made it.
+func (c *cluster) unmade(name string) string {
+	name = fmt.Sprintf("kvsim-bench-%d-%s-%d", c.run, name, len(c.made))
+	c.made = append(c.made, name)
+	return name
+}
+
 // topic creates a topic that is empty, with a name of its own.
 func (c *cluster) topic(ctx context.Context, name string) (string, error) {
-	name = fmt.Sprintf("kvsim-bench-%d-%s-%d", c.run, name, len(c.made))
+	name = c.unmade(name)
 	configs := map[string]*string{"cleanup.policy": new("compact"), "max.message.bytes": new(maxBatch)}
 	if _, err := c.admin.CreateTopic(ctx, 1, -1, configs, name); err != nil {
 		return "", fmt.Errorf("create topic %s: %w", name, err)
 	}
-	c.made = append(c.made, name)
 	return name, nil
 }
 

@@ -47,6 +47,9 @@ func (b *bench) growth(ctx context.Context, c *cluster, most int) error {
 		}
 	}
 	b.report.Growth = points
+	if len(points) < 2 {
+		return nil // nothing has grown
+	}
 	for _, q := range quantities {
 		r := b.row(row{
 			ID: "growth-" + q.name, What: q.what + ", growth from one power of ten to the next", Yardstick: q.bound,
@@ -73,6 +76,7 @@ func middle(runs []opened) opened {
 	return opened{
 		Seconds: of(func(o opened) float64 { return o.Seconds }),
 		Peak:    of(func(o opened) float64 { return o.Peak }),
+		First:   of(func(o opened) float64 { return o.First }),
 		Live:    of(func(o opened) float64 { return o.Live }),
 		Range:   of(func(o opened) float64 { return o.Range }),
 		Scan:    of(func(o opened) float64 { return o.Scan }),

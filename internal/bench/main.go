@@ -8,9 +8,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime/pprof"
 	"slices"
 	"strings"
+	"time"
 )
 
 func main() {
@@ -37,7 +39,8 @@ type bench struct {
 	report *report
 	rounds int
 	keys   int
-	only   []string
+	only   []*regexp.Regexp
+	piece  time.Duration // of what is measured by counting for a while
 	stderr io.Writer
 }
 
@@ -46,7 +49,24 @@ func (b *bench) wants(ids ...string) bool {
 	if len(b.only) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(b.only, id) })
+	return slices.ContainsFunc(ids, func(id string) bool {
+		return slices.ContainsFunc(b.only, func(re *regexp.Regexp) bool { return re.MatchString(id) })
+	})
+}
+
+// choose takes the -only flag. A row's name has to match as a whole.
+func (b *bench) choose(only string) error {
+	if only == "" {
+		return nil
+	}
+	for _, x := range strings.Split(only, ",") {
+		re, err := regexp.Compile("^(?:" + x + ")$")
+		if err != nil {
+			return fmt.Errorf("-only %s: %w", only, err)
+		}
+		b.only = append(b.only, re)
+	}
+	return nil
 }
 
 // row adds a row to the report. Its values are added to what is returned.
@@ -56,7 +76,10 @@ func (b *bench) row(r row) *row {
 	return &r
 }
 
-const minRounds = 5
+const (
+	minRounds    = 5
+	defaultPiece = 200 * time.Millisecond
+)
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -64,7 +87,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	rounds := fs.Int("rounds", 7, "rounds of each row, 5 or more")
 	keys := fs.Int("keys", 1_000_000, "keys that the store holds in the rows about reads, memory and bootstrap")
 	most := fs.Int("growth", 1_000_000, "the largest number of keys for growth; 10000000 needs about 8 GB and a minute more")
-	only := fs.String("only", "", "the `rows` to measure, with commas between them (default: all)")
+	only := fs.String("only", "", "the `rows` to measure: names or regular expressions, with commas between them (default: all)")
 	out := fs.String("out", "", "write the report to this `file`, as JSON")
 	svg := fs.String("plot", "", "draw the growth into this `file`, as SVG")
 	kvsim := fs.String("kvsim", "", "the kvsim `command` whose bench gives the simulator's rows (default: without them)")
@@ -82,9 +105,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *rounds < minRounds || *keys < 10_000 || *most < 100_000 {
 		return fmt.Errorf("-rounds %d, -keys %d, -growth %d: the least is %d, 10000 and 100000", *rounds, *keys, *most, minRounds)
 	}
-	b := &bench{report: newReport(*rounds, *keys), rounds: *rounds, keys: *keys, stderr: stderr}
-	if *only != "" {
-		b.only = strings.Split(*only, ",")
+	b := &bench{report: newReport(*rounds, *keys), rounds: *rounds, keys: *keys, piece: defaultPiece, stderr: stderr}
+	if err := b.choose(*only); err != nil {
+		return err
 	}
 	err := profiled(*profile, func() error { return b.all(ctx, *most, *kvsim) })
 	if err == nil && len(b.report.Rows) == 0 {

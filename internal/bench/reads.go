@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/tidwall/btree"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kvsim/kvsim/kvstore"
 )
@@ -24,6 +21,7 @@ type readers struct {
 	tree  *btree.BTreeG[pair]
 	ring  [][]byte // random keys
 	keys  int
+	piece time.Duration // of reading in parallel
 }
 
 type pair struct {
@@ -36,7 +34,7 @@ func (b *bench) readers(ctx context.Context, c *cluster, topic string) (*readers
 	if err != nil {
 		return nil, err
 	}
-	r := &readers{kv: kv, plain: map[string][]byte{}, keys: b.keys}
+	r := &readers{kv: kv, plain: map[string][]byte{}, keys: b.keys, piece: b.piece}
 	r.tree = btree.NewBTreeG(func(x, y pair) bool { return x.key < y.key })
 	for kv, err := range kv.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
 		if err != nil {
@@ -105,45 +103,6 @@ func allocations(n int, do func() error) (float64, error) {
 	return float64(after.Mallocs-before.Mallocs) / float64(n), nil
 }
 
-// together runs get from n goroutines for a while and returns gets in a second.
-func (r *readers) together(n int, get func(key []byte) bool) sample {
-	return func() (float64, error) {
-		const each = 200 * time.Millisecond
-		var group sync.WaitGroup
-		var done atomic.Int64
-		var wrong atomic.Bool
-		began := time.Now()
-		for g := range n {
-			group.Go(func() {
-				at, count := g*7919, int64(0)
-				for time.Since(began) < each {
-					for range 256 {
-						at++
-						if !get(r.key(at)) {
-							wrong.Store(true)
-							return
-						}
-					}
-					count += 256
-				}
-				done.Add(count)
-			})
-		}
-		group.Wait()
-		if wrong.Load() {
-			return 0, errors.New("a get among others failed")
-		}
-		return float64(done.Load()) / time.Since(began).Seconds(), nil
-	}
-}
-
-func (r *readers) getter(ctx context.Context) func([]byte) bool {
-	return func(key []byte) bool {
-		v, err := r.kv.Get(ctx, key)
-		return err == nil && len(v) == valueSize
-	}
-}
-
 var readRows = []string{"get", "get-allocations", "get-2", "get-2-writes", "map-2", "range-1000", "range-allocations", "get-p99.9"}
 
 func (b *bench) reads(ctx context.Context, c *cluster, topic string) error {
@@ -167,7 +126,10 @@ func (b *bench) reads(ctx context.Context, c *cluster, topic string) error {
 	if err := b.parallelWithWrites(ctx, r); err != nil {
 		return err
 	}
-	return b.tails(ctx, c, topic, r)
+	if err := r.kv.Close(); err != nil {
+		return err
+	}
+	return b.tails(ctx, c, topic)
 }
 
 func (b *bench) gets(ctx context.Context, _ *cluster, r *readers) error {
@@ -240,111 +202,4 @@ func (b *bench) ranges(ctx context.Context, _ *cluster, r *readers) error {
 		x.addValue(count)
 	}
 	return nil
-}
-
-func (b *bench) parallel(ctx context.Context, _ *cluster, r *readers) error {
-	get := r.getter(ctx)
-	if b.wants("get-2") {
-		x := b.row(row{
-			ID: "get-2", What: "Get on 2 cores", Yardstick: "Get on one", Unit: "/s", Limit: 1.8, AtLeast: true,
-			Note: "compare it with map-2, which is what the machine gives",
-		})
-		if err := inPieces(x, b.rounds, 4, r.together(2, get), r.together(1, get)); err != nil {
-			return err
-		}
-	}
-	if !b.wants("map-2") {
-		return nil
-	}
-	x := b.row(row{ID: "map-2", What: "map lookup and copy on 2 cores", Yardstick: "the same on one", Unit: "/s"})
-	lookup := func(key []byte) bool {
-		v := r.plain[string(key)]
-		return len(append(make([]byte, 0, len(v)), v...)) == valueSize
-	}
-	return inPieces(x, b.rounds, 4, r.together(2, lookup), r.together(1, lookup))
-}
-
-// parallelWithWrites reads while the same client puts, 200 times a second: enough
-// that every read meets a version of its own, and too few to take a core away
-// from the readers.
-func (b *bench) parallelWithWrites(ctx context.Context, r *readers) error {
-	if !b.wants("get-2-writes") {
-		return nil
-	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	var failed error
-	var writer sync.WaitGroup
-	writer.Go(func() {
-		val, tick := newValues(5), time.NewTicker(5*time.Millisecond)
-		defer tick.Stop()
-		for i := 0; ; i++ {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			if err := r.kv.Put(ctx, r.key(i), val.next()); err != nil && ctx.Err() == nil {
-				failed = err
-				return
-			}
-		}
-	})
-	x := b.row(row{
-		ID: "get-2-writes", What: "Get on 2 cores while 200 Puts a second go on", Yardstick: "Get on one, with the same Puts",
-		Unit: "/s", Limit: 1.8, AtLeast: true,
-	})
-	get := r.getter(context.WithoutCancel(ctx))
-	err := inPieces(x, b.rounds, 4, r.together(2, get), r.together(1, get))
-	stop()
-	writer.Wait()
-	return errors.Join(err, failed)
-}
-
-// tails measures the slowest Gets while batches of 10,000 records are applied
-// without a pause, as in a bootstrap.
-func (b *bench) tails(ctx context.Context, c *cluster, topic string, r *readers) error {
-	if !b.wants("get-p99.9") {
-		return nil
-	}
-	raw, err := c.producer(topic)
-	if err != nil {
-		return err
-	}
-	defer raw.Close()
-	x := b.row(row{
-		ID: "get-p99.9", What: "p99.9 of Get while batches of 10,000 apply", Yardstick: "p99.9 of Get at rest", Brokers: c.kind, Unit: "us",
-	})
-	get := r.getter(ctx)
-	slowest := func() (float64, error) {
-		took := make([]float64, 0, 1<<20)
-		for began, at := time.Now(), 0; time.Since(began) < 300*time.Millisecond && len(took) < cap(took); at++ {
-			t := time.Now()
-			if !get(r.key(at)) {
-				return 0, errors.New("a get while a batch applied failed")
-			}
-			took = append(took, micros(time.Since(t)))
-		}
-		return percentile(took, 0.999), nil
-	}
-	busy := func() (float64, error) {
-		ctx, stop := context.WithCancel(ctx)
-		var writer sync.WaitGroup
-		writer.Go(func() {
-			val := newValues(6)
-			for ctx.Err() == nil {
-				records := make([]*kgo.Record, 10_000)
-				for i := range records {
-					records[i] = &kgo.Record{Key: r.key(i), Value: val.next()}
-				}
-				_ = raw.ProduceSync(ctx, records...).FirstErr() // ends with ctx
-			}
-		})
-		defer writer.Wait()
-		defer stop()
-		return slowest()
-	}
-	return turns(x, b.rounds, busy, func() (float64, error) {
-		return slowest()
-	})
 }

@@ -68,19 +68,47 @@ func (r *row) holds() bool {
 	return median <= r.Limit
 }
 
-// verdict is "holds", or by how much the row falls short of its limit.
+// against returns how many rounds are on the other side of the limit than the
+// median.
+func (r *row) against() int {
+	n, holds := 0, r.holds()
+	for _, v := range r.Values {
+		one := row{Values: []float64{v}, Limit: r.Limit, AtLeast: r.AtLeast}
+		if one.holds() != holds {
+			n++
+		}
+	}
+	return n
+}
+
+// verdict is "holds", or by how much the row falls short of its limit. It is
+// close when a quarter of the rounds or more would have had the other verdict:
+// another run may come to it.
 func (r *row) verdict() string {
 	if r.Limit == 0 {
 		return "reported"
 	}
-	if r.holds() {
-		return "holds"
+	word := "holds"
+	if median := spreadOf(r.Values).median; !r.holds() {
+		word = fmt.Sprintf("short: %sx the limit", figure(median/r.Limit))
+		if r.AtLeast {
+			word = fmt.Sprintf("short: %s of the limit", figure(median/r.Limit))
+		}
 	}
-	median := spreadOf(r.Values).median
-	if r.AtLeast {
-		return fmt.Sprintf("short: %s of the limit", figure(median/r.Limit))
+	if 4*r.against() >= len(r.Values) {
+		word += ", close"
 	}
-	return fmt.Sprintf("short: %sx the limit", figure(median/r.Limit))
+	return word
+}
+
+// mostRounds is how many times as many rounds a row may get while its rounds fall
+// on both sides of its limit.
+const mostRounds = 3
+
+// wantsMore reports whether a row that is to have so many rounds needs another.
+func (r *row) wantsMore(rounds int) bool {
+	n := len(r.Values)
+	return n < rounds || n < mostRounds*rounds && r.Limit != 0 && r.against() > 0
 }
 
 // limit returns the limit as text.

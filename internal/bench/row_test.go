@@ -41,12 +41,15 @@ func TestVerdictRestsOnTheMedian(t *testing.T) {
 		atLeast bool
 		want    string
 	}{
-		{"within", []float64{0.9, 1.1, 9}, 1.15, false, "holds"},
+		{"within", []float64{0.9, 1, 1, 1.1, 9}, 1.15, false, "holds"},
 		{"at the limit", []float64{1.15}, 1.15, false, "holds"},
 		{"above", []float64{2, 2.3, 2.4}, 1.15, false, "short: 2.00x the limit"},
-		{"enough", []float64{0.1, 0.9, 1}, 0.9, true, "holds"},
-		{"too little", []float64{0.35, 0.35, 9}, 0.7, true, "short: 0.50 of the limit"},
+		{"enough", []float64{0.1, 0.9, 0.9, 0.9, 1}, 0.9, true, "holds"},
+		{"too little", []float64{0.35, 0.35, 0.35, 0.35, 9}, 0.7, true, "short: 0.50 of the limit"},
 		{"no limit", []float64{7}, 0, false, "reported"},
+		{"one round of five against it", []float64{1, 1, 1, 1, 2}, 1.15, false, "holds"},
+		{"two rounds of five against it", []float64{1, 1, 1, 2, 2}, 1.15, false, "holds, close"},
+		{"above, two rounds below", []float64{1, 1, 2.3, 2.4, 2.5}, 1.15, false, "short: 2.00x the limit, close"},
 	} {
 		r := row{Limit: c.limit, AtLeast: c.atLeast}
 		for _, v := range c.ratios {
@@ -77,6 +80,27 @@ func TestTurnsSwapWhoIsFirstAndLeaveOutTheFirstRound(t *testing.T) {
 	}
 	if len(r.Values) != 2 || r.Ours[0] != 4 || r.Theirs[0] != 3 || r.Ours[1] != 5 || r.Theirs[1] != 6 {
 		t.Errorf("rounds = %+v, want 4/3 and 5/6", r)
+	}
+}
+
+func TestARowNearItsLimitGetsMoreRounds(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ours  []float64 // comes again from the begin
+		limit float64
+		want  int
+	}{
+		{"far within", []float64{1}, 2, 4},
+		{"no limit", []float64{1, 3}, 0, 4},
+		{"both sides", []float64{1, 3}, 2, 12},
+		{"one outlier", []float64{1, 1, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 2, 12},
+	} {
+		r, i := row{Limit: c.limit}, -1
+		ours := func() (float64, error) { i++; return c.ours[i%len(c.ours)], nil }
+		one := func() (float64, error) { return 1, nil }
+		if err := turns(&r, 4, ours, one); err != nil || len(r.Values) != c.want {
+			t.Errorf("%s: %d rounds, %v, want %d", c.name, len(r.Values), err, c.want)
+		}
 	}
 }
 
@@ -140,7 +164,10 @@ func TestBenchmarkLine(t *testing.T) {
 }
 
 func TestPlotDrawsEachQuantity(t *testing.T) {
-	points := []point{{10_000, opened{1, 1, 1, 1, 1, 1}}, {100_000, opened{10, 10, 10, 1, 1, 1}}}
+	points := []point{
+		{10_000, opened{Seconds: 1, Live: 1, Range: 1, Scan: 1}},
+		{100_000, opened{Seconds: 10, Live: 10, Range: 1, Scan: 1}},
+	}
 	var out bytes.Buffer
 	if err := plot(&out, points); err != nil {
 		t.Fatal(err)

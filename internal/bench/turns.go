@@ -6,9 +6,10 @@ import "time"
 type sample func() (float64, error)
 
 // turns measures two sides in rounds, after one that does not count. Which of
-// them goes first changes from round to round.
+// them goes first changes from round to round. While the rounds fall on both
+// sides of the row's limit there are more of them, see wantsMore.
 func turns(r *row, rounds int, ours, theirs sample) error {
-	for i := range rounds + 1 {
+	for i := 0; i == 0 || r.wantsMore(rounds); i++ {
 		var a, b float64
 		var err error
 		if i%2 == 0 {
@@ -52,7 +53,7 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 // turns, so that what disturbs the machine for a while disturbs both. Each piece
 // gives a number; a round is the median of its pieces.
 func inPieces(r *row, rounds, pieces int, ours, theirs sample) error {
-	for i := range rounds + 1 {
+	for i := 0; i == 0 || r.wantsMore(rounds); i++ {
 		part := row{}
 		if err := turns(&part, pieces, ours, theirs); err != nil {
 			return err

@@ -143,6 +143,8 @@ func recordsOf(pairs []kvstore.KeyValue) []*kgo.Record {
 	return records
 }
 
+var putRows = []string{"put", "puts-64", "batch-100", "batch-10000"}
+
 func (b *bench) puts(ctx context.Context, c *cluster) error {
 	w, err := c.writers(ctx)
 	if err != nil {
@@ -185,39 +187,6 @@ func (b *bench) puts(ctx context.Context, c *cluster) error {
 		}
 	}
 	return b.seen(ctx, c, w)
-}
-
-// firstPut measures the first Put of a client on a topic that has just been
-// made.
-func (b *bench) firstPut(ctx context.Context, c *cluster) error {
-	if !b.wants("first-put") {
-		return nil
-	}
-	r := b.row(row{
-		ID: "first-put", What: "first Put on a fresh topic", Brokers: c.kind, Unit: "ms", Limit: 50,
-		Note: "the value is the first Put in milliseconds",
-	})
-	for i := range b.rounds + 1 {
-		topic, err := c.topic(ctx, "first")
-		if err != nil {
-			return err
-		}
-		kv, err := c.store(ctx, topic)
-		if err != nil {
-			return err
-		}
-		began := time.Now()
-		err = kv.Put(ctx, keyOf(1), newValues(3).next())
-		took := time.Since(began)
-		_ = kv.Close() // always nil
-		if err != nil {
-			return err
-		}
-		if i > 0 {
-			r.addValue(micros(took) / 1000)
-		}
-	}
-	return nil
 }
 
 // putsHeld compares puts of a client that holds many keys with those of one that

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory"
+)
+
+// tails measures the slowest Gets while a store applies what a bootstrap brings:
+// fetches of 8 MiB, each one change of its storage.
+//
+// A hook holds the store back until all of it is in the log, so that nothing else
+// runs while Gets are timed than the store and the broker that it reads from.
+func (b *bench) tails(ctx context.Context, c *cluster, topic string) error {
+	if !b.wants("get-p99.9") {
+		return nil
+	}
+	g := &gate{}
+	kv, err := kvstore.NewClient(ctx, topic, memory.New(), kvstore.WithBrokers(c.addrs...), kvstore.WithOnSetHook(g.hook))
+	if err != nil {
+		return err
+	}
+	defer kv.Close() //nolint:errcheck // always nil
+	defer g.release()
+	raw, err := c.producer(topic)
+	if err != nil {
+		return err
+	}
+	defer raw.Close()
+	x := b.row(row{
+		ID: "get-p99.9", What: "p99.9 of Get while a bootstrap applies", Yardstick: "p99.9 of Get at rest", Brokers: c.kind, Unit: "us",
+	})
+	t := &tail{kv: kv, raw: raw, gate: g, keys: b.keys, val: newValues(6)}
+	return turns(x, b.rounds, func() (float64, error) { return t.busy(ctx) }, func() (float64, error) {
+		return t.slowest(ctx, func() bool { return true })
+	})
+}
+
+// tail is a store that can be held back, and a producer for what it then applies
+// at once.
+type tail struct {
+	kv   *kvstore.Client
+	raw  *kgo.Client
+	gate *gate
+	keys int
+	val  values
+	at   int
+}
+
+// mostApplied is how many records are applied while Gets are timed: two fetches.
+const mostApplied = 150_000
+
+// busy is p99.9 in microseconds while records are applied.
+func (t *tail) busy(ctx context.Context) (float64, error) {
+	held := t.gate.arm()
+	if err := t.raw.ProduceSync(ctx, &kgo.Record{Key: gateKey, Value: t.val.next()}).FirstErr(); err != nil {
+		return 0, err
+	}
+	select {
+	case <-held:
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	end, err := t.pour(ctx, min(mostApplied, t.keys))
+	t.gate.release()
+	if err != nil {
+		return 0, err
+	}
+	return t.slowest(ctx, func() bool { return t.kv.Position() >= end })
+}
+
+// pour writes n records and returns where the log then ends.
+func (t *tail) pour(ctx context.Context, n int) (end int64, failed error) {
+	for i := range n {
+		t.raw.Produce(ctx, &kgo.Record{Key: keyOf(i), Value: t.val.next()}, func(r *kgo.Record, err error) {
+			if failed == nil { // promises come one at a time
+				failed = err
+			}
+			end = max(end, r.Offset+1)
+		})
+	}
+	err := t.raw.Flush(ctx)
+	return end, errors.Join(err, failed)
+}
+
+// slowest gets random keys, 100,000 times or more until done says so, and returns
+// the p99.9 of their times in microseconds.
+func (t *tail) slowest(ctx context.Context, done func() bool) (float64, error) {
+	took := make([]float64, 0, 1<<22)
+	last := time.Now()
+	for n := 0; n < 100_000 || !done(); n++ {
+		t.at = (t.at + 7919) % t.keys
+		if v, err := t.kv.Get(ctx, keyOf(t.at)); err != nil || len(v) != valueSize {
+			return 0, fmt.Errorf("get while records apply: %d bytes, %w", len(v), err)
+		}
+		now := time.Now()
+		took = append(took, micros(now.Sub(last)))
+		last = now
+	}
+	return percentile(took, 0.999), nil
+}
+
+// gateKey stops a store whose hook is an armed gate. It is as long as the others.
+var gateKey = []byte("stop at this key")
+
+// gate is a hook that holds a store back.
+type gate struct {
+	armed      atomic.Bool
+	held, open chan struct{}
+}
+
+// arm makes the hook stop at the next gateKey. The channel closes when it has.
+func (g *gate) arm() (held <-chan struct{}) {
+	g.held, g.open = make(chan struct{}), make(chan struct{})
+	g.armed.Store(true)
+	return g.held
+}
+
+func (g *gate) hook(key, _ []byte) {
+	if bytes.Equal(key, gateKey) && g.armed.CompareAndSwap(true, false) {
+		close(g.held)
+		<-g.open
+	}
+}
+
+// release lets the store go on.
+func (g *gate) release() {
+	g.armed.Store(false)
+	if g.open != nil {
+		close(g.open)
+		g.open = nil
+	}
+}
