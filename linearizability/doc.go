@@ -75,9 +75,15 @@
 //     broker's loss. A client may serve the lost state until it has seen the
 //     new one, and then go back as far as the two have in common, and no
 //     further. Porcupine does not judge keys that lost records.
-//   - A client that lags while compaction or retention removes records may
-//     never see them, unless it claims to have caught up: by acknowledging its
-//     own write, by a barrier or by waiting for a revision.
+//   - A client that lags while compaction removes records may never see them,
+//     unless it claims to have caught up: by acknowledging its own write, by a
+//     barrier or by waiting for a revision.
+//   - When records are deleted from the begin of the log (DeleteRecords,
+//     retention), a client that has not come to them may go on from what is
+//     left. Then it has read the log anew and has nothing from before, for any
+//     key; what it had and what is left are no state of the log together. A
+//     process that opens after the deletion begins there. One that had read
+//     the records keeps what they left.
 //   - Where several writes have the same value id, as deletes of one key have,
 //     a record is held to be of any of them that fits.
 //
