@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -201,7 +200,7 @@ func (s *slot) kafka(p *process) []kgo.Opt {
 	kafka := []kgo.Opt{
 		kgo.ClientID(s.name),
 		kgo.Dialer(w.cluster.Dialer(s.name)),
-		kgo.RetryBackoffFn(backoff(r)),
+		kgo.RetryBackoffFn(s.backoff(p)),
 		kgo.MetadataMinAge(100*time.Millisecond + rounds(r, time.Millisecond)),
 		kgo.ProducerLinger(0), // whether a flush overtakes the linger is chance
 		kgo.FetchMaxWait(time.Second + time.Duration(r.IntN(100))*time.Millisecond),
@@ -244,12 +243,11 @@ func (s *slot) options(p *process) []kvstore.ClientOption {
 }
 
 // backoff is kvstore's own, but for the source of its randomness: from 50 ms
-// doubling up to 1 s, a fifth more or less.
-func backoff(r *rand.Rand) func(int) time.Duration {
-	var mu sync.Mutex
+// doubling up to 1 s, a fifth more or less. It is drawn for the instant: requests
+// of one client that fail at the same instant ask in any order.
+func (s *slot) backoff(p *process) func(int) time.Duration {
 	return func(failures int) time.Duration {
-		mu.Lock()
-		defer mu.Unlock()
+		r := stream(s.w.plan.Seed, "backoff", s.n, p.number, failures, int(time.Since(s.w.start)))
 		d := time.Second
 		if failures < 6 {
 			d = 50 * time.Millisecond << max(0, failures-1)
