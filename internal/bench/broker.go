@@ -26,6 +26,7 @@ const (
 	childBroker = "broker" // runs kfake until its stdin ends
 	childOpen   = "open"   // opens a store once
 	childPoll   = "poll"   // reads a topic with kgo once
+	childSide   = "side"   // holds one side of the rows about reads
 )
 
 // runBroker is the child that runs kfake. It prints the addresses.

@@ -50,8 +50,12 @@ func runChild(ctx context.Context, kind string, stdin io.Reader, stdout io.Write
 	if kind == childBroker {
 		return runBroker(stdin, stdout)
 	}
+	in, out := json.NewDecoder(stdin), json.NewEncoder(stdout)
+	if kind == childSide {
+		return runSide(ctx, in, out)
+	}
 	var job openJob
-	if err := json.NewDecoder(stdin).Decode(&job); err != nil {
+	if err := in.Decode(&job); err != nil {
 		return err
 	}
 	do := job.open
@@ -62,7 +66,7 @@ func runChild(ctx context.Context, kind string, stdin io.Reader, stdout io.Write
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(stdout).Encode(res)
+	return out.Encode(res)
 }
 
 // child runs a job in a process of its own.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -98,8 +97,8 @@ func (t *tail) slowest(ctx context.Context, done func() bool) (float64, error) {
 	last := time.Now()
 	for n := 0; n < 100_000 || !done(); n++ {
 		t.at = (t.at + 7919) % t.keys
-		if v, err := t.kv.Get(ctx, keyOf(t.at)); err != nil || len(v) != valueSize {
-			return 0, fmt.Errorf("get while records apply: %d bytes, %w", len(v), err)
+		if _, err := t.kv.Get(ctx, keyOf(t.at)); err != nil {
+			return 0, err
 		}
 		now := time.Now()
 		took = append(took, micros(now.Sub(last)))
