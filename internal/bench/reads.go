@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-var readRows = []string{"get", "get-allocations", "get-2", "get-2-writes", "map-2", "range-1000", "range-allocations", "get-p99.9"}
+var readRows = []string{"get", "get-allocations", "get-2", "get-2-writes", "map-2", "range-1000", "range-allocations", "get-p99.9", "get-slowest"}
 
 // reads measures a store that holds all keys against the same pairs in a map and
 // in a B-tree.

@@ -19,7 +19,7 @@ import (
 // A hook holds the store back until all of it is in the log, so that nothing else
 // runs while Gets are timed than the store and the broker that it reads from.
 func (b *bench) tails(ctx context.Context, c *cluster, topic string) error {
-	if !b.wants("get-p99.9") {
+	if !b.wants("get-p99.9", "get-slowest") {
 		return nil
 	}
 	g := &gate{}
@@ -37,10 +37,20 @@ func (b *bench) tails(ctx context.Context, c *cluster, topic string) error {
 	x := b.row(row{
 		ID: "get-p99.9", What: "p99.9 of Get while a bootstrap applies", Yardstick: "p99.9 of Get at rest", Brokers: c.kind, Unit: "us",
 	})
+	slowest := b.row(row{ID: "get-slowest", What: "the slowest Get while a bootstrap applies", Brokers: c.kind, Unit: "us"})
 	t := &tail{kv: kv, raw: raw, gate: g, keys: b.keys, val: newValues(6)}
-	return turns(x, b.rounds, func() (float64, error) { return t.busy(ctx) }, func() (float64, error) {
-		return t.slowest(ctx, func() bool { return true })
-	})
+	if err := turns(x, b.rounds, func() (float64, error) {
+		p999, worst, err := t.busy(ctx)
+		slowest.addValue(worst)
+		return p999, err
+	}, func() (float64, error) {
+		p999, _, err := t.gets(ctx, func() bool { return true })
+		return p999, err
+	}); err != nil {
+		return err
+	}
+	slowest.Ours, slowest.Values = slowest.Ours[1:], slowest.Values[1:] // the round to warm up
+	return nil
 }
 
 // tail is a store that can be held back, and a producer for what it then applies
@@ -57,23 +67,23 @@ type tail struct {
 // mostApplied is how many records are applied while Gets are timed: two fetches.
 const mostApplied = 150_000
 
-// busy is p99.9 in microseconds while records are applied.
-func (t *tail) busy(ctx context.Context) (float64, error) {
+// busy times Gets while records are applied.
+func (t *tail) busy(ctx context.Context) (p999, worst float64, err error) {
 	held := t.gate.arm()
 	if err := t.raw.ProduceSync(ctx, &kgo.Record{Key: gateKey, Value: t.val.next()}).FirstErr(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	select {
 	case <-held:
 	case <-ctx.Done():
-		return 0, context.Cause(ctx)
+		return 0, 0, context.Cause(ctx)
 	}
 	end, err := t.pour(ctx, min(mostApplied, t.keys))
 	t.gate.release()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return t.slowest(ctx, func() bool { return t.kv.Position() >= end })
+	return t.gets(ctx, func() bool { return t.kv.Position() >= end })
 }
 
 // pour writes n records and returns where the log then ends.
@@ -90,21 +100,21 @@ func (t *tail) pour(ctx context.Context, n int) (end int64, failed error) {
 	return end, errors.Join(err, failed)
 }
 
-// slowest gets random keys, 100,000 times or more until done says so, and returns
-// the p99.9 of their times in microseconds.
-func (t *tail) slowest(ctx context.Context, done func() bool) (float64, error) {
+// gets reads random keys, 100,000 times or more until done says so, and returns
+// the p99.9 and the largest of their times in microseconds.
+func (t *tail) gets(ctx context.Context, done func() bool) (p999, worst float64, err error) {
 	took := make([]float64, 0, 1<<22)
 	last := time.Now()
 	for n := 0; n < 100_000 || !done(); n++ {
 		t.at = (t.at + 7919) % t.keys
 		if _, err := t.kv.Get(ctx, keyOf(t.at)); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		now := time.Now()
 		took = append(took, micros(now.Sub(last)))
 		last = now
 	}
-	return percentile(took, 0.999), nil
+	return percentile(took, 0.999), took[len(took)-1], nil
 }
 
 // gateKey stops a store whose hook is an armed gate. It is as long as the others.
