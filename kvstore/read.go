@@ -57,62 +57,51 @@ func getError(key []byte, err error) error {
 // Range yields the pairs within a constraint, in ascending order of the keys'
 // bytes, at most opts.Limit of them. It shows one point of the log, also while
 // writes go on. The slices belong to the caller. With the default storage those
-// of up to 63 small neighbours lie in one allocation, so one that is kept keeps
-// them all: clone what is kept for long out of a large range. An error, for
+// of up to 63 small neighbours lie in one allocation of at most 8 KiB, which one
+// that is kept keeps alive: clone what is kept for long out of a large range. An error, for
 // example the end of ctx, is yielded last.
 //
 // What it may show is what [Client.Get] may show. A storage that implements
 // [RecordStorage] is read as the loop goes on; any other one is read into memory
 // first.
 func (c *Client) Range(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[KeyValue, error] {
-	constraint = constraint.clone()
-	return func(yield func(KeyValue, error) bool) {
-		entries, err := c.scan(ctx, constraint, opts)
-		if err != nil {
-			yield(KeyValue{}, fmt.Errorf("range: %w", err))
-			return
-		}
-		for e, err := range entries {
-			if err != nil {
-				yield(KeyValue{}, fmt.Errorf("range: %w", err))
-				return
-			}
-			if !yield(KeyValue{Key: e.Key, Value: e.Value}, nil) {
-				return
-			}
-		}
-	}
+	return scan(ctx, c, c.view.pairs, constraint, opts)
 }
 
 // RangeEntries is [Client.Range] that also yields revisions and times.
 func (c *Client) RangeEntries(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[Entry, error] {
+	return scan(ctx, c, c.view.owned, constraint, opts)
+}
+
+// scan yields what the view has within a constraint.
+func scan[T any](
+	ctx context.Context, c *Client,
+	of func(context.Context, KeyConstraint, QueryOptions) (iter.Seq2[T, error], error),
+	constraint KeyConstraint, opts QueryOptions,
+) iter.Seq2[T, error] {
 	constraint = constraint.clone()
-	return func(yield func(Entry, error) bool) {
-		entries, err := c.scan(ctx, constraint, opts)
+	return func(yield func(T, error) bool) {
+		var found iter.Seq2[T, error]
+		err := c.read(ctx, func() (err error) {
+			found, err = of(ctx, constraint, opts)
+			return err
+		})
 		if err != nil {
-			yield(Entry{}, fmt.Errorf("range: %w", err))
+			var none T
+			yield(none, fmt.Errorf("range: %w", err))
 			return
 		}
-		for e, err := range entries {
+		for t, err := range found {
 			if err != nil {
-				yield(Entry{}, fmt.Errorf("range: %w", err))
+				var none T
+				yield(none, fmt.Errorf("range: %w", err))
 				return
 			}
-			if !yield(e, nil) {
+			if !yield(t, nil) {
 				return
 			}
 		}
 	}
-}
-
-// scan returns the entries within a constraint at one point of the log, with
-// slices that belong to the caller.
-func (c *Client) scan(ctx context.Context, constraint KeyConstraint, opts QueryOptions) (entries iter.Seq2[Entry, error], err error) {
-	err = c.read(ctx, func() (err error) {
-		entries, err = c.view.owned(ctx, constraint, opts)
-		return err
-	})
-	return entries, err
 }
 
 // cloneValue never returns nil: a value that is there is not nil.

@@ -131,4 +131,7 @@ type OwnedRanger interface {
 	// reads them, to keep and to change. Several may lie in one allocation,
 	// each with no capacity beyond its length.
 	RangeOwned(ctx context.Context, c KeyConstraint, opts QueryOptions) iter.Seq2[Entry, error]
+
+	// PairsOwned is RangeOwned without revisions and times.
+	PairsOwned(ctx context.Context, c KeyConstraint, opts QueryOptions) iter.Seq2[KeyValue, error]
 }

@@ -24,6 +24,9 @@ type view interface {
 	scan(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error)
 	owned(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error)
 
+	// pairs is owned without revisions and times.
+	pairs(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[KeyValue, error], error)
+
 	// value is entry without revision and time.
 	value(ctx context.Context, key []byte) ([]byte, error)
 
@@ -87,6 +90,27 @@ func (v recordView) owned(ctx context.Context, c KeyConstraint, opts QueryOption
 		return snap.RangeOwned(ctx, c, opts), nil
 	}
 	return copies(snap.Range(ctx, c, opts)), nil
+}
+
+func (v recordView) pairs(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[KeyValue, error], error) {
+	snap, err := v.s.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if snap, ok := snap.(OwnedRanger); ok {
+		return snap.PairsOwned(ctx, c, opts), nil
+	}
+	return pairsOf(copies(snap.Range(ctx, c, opts))), nil
+}
+
+func pairsOf(entries iter.Seq2[Entry, error]) iter.Seq2[KeyValue, error] {
+	return func(yield func(KeyValue, error) bool) {
+		for e, err := range entries {
+			if !yield(KeyValue{e.Key, e.Value}, err) {
+				return
+			}
+		}
+	}
 }
 
 // copies yields the entries with slices of their own.
@@ -283,6 +307,14 @@ func (v *indexView) owned(ctx context.Context, c KeyConstraint, opts QueryOption
 		return nil, err
 	}
 	return copies(entries), nil
+}
+
+func (v *indexView) pairs(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[KeyValue, error], error) {
+	entries, err := v.owned(ctx, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	return pairsOf(entries), nil
 }
 
 func (v *indexView) reset(ctx context.Context) (held, error) {

@@ -14,8 +14,8 @@ const (
 	fullLeaf  = 56
 	fullInner = 28
 
-	// alone is the number of items below which it is not worth it to share
-	// the work among processors.
+	// alone is the number of items for which it is not worth it to start
+	// another goroutine.
 	alone = 8192
 )
 
@@ -25,10 +25,11 @@ const (
 //
 // The index may be read meanwhile: it is given copies of items that it has.
 func build(x *index) *node {
-	slots := sorted(unsorted(x))
+	slots := unsorted(x)
 	if len(slots) == 0 {
 		return &node{}
 	}
+	order(slots, runtime.GOMAXPROCS(0))
 	level := leaves(x, slots)
 	for height := uint8(1); len(level) > 1; height++ {
 		level = parents(level, height)
@@ -39,30 +40,71 @@ func build(x *index) *node {
 // unsorted returns the items of x in no order, with hints behind the prefix that
 // all keys share.
 func unsorted(x *index) []slot {
-	slots := make([]slot, 0, x.len())
-	skip := 0
+	var segments []*segment
+	ends := []int{0}
 	for s := range x.all {
-		for it := range s.items() {
-			if len(slots) == 0 {
-				skip = len(it.key())
-			} else {
-				skip = sharedPrefix(it.key()[:min(skip, len(it.key()))], slots[0].item.key())
-			}
-			slots = append(slots, slot{item: it})
-		}
+		segments = append(segments, s)
+		ends = append(ends, ends[len(ends)-1]+s.count)
 	}
-	each(len(slots), func(from, to int) {
-		for i := from; i < to; i++ {
-			slots[i].hint = hintOf(slots[i].item.key(), uint32(skip))
-		}
-	})
+	slots := make([]slot, ends[len(segments)])
+	// Most often what a few keys share is what all share. Where it is not, the
+	// hints have to be taken again.
+	for prefix, sound := sampledPrefix(segments), false; !sound; {
+		var mu sync.Mutex
+		shared := len(prefix)
+		each(len(segments), 1+len(segments)*alone/(len(slots)+1), func(from, to int) {
+			least := len(prefix)
+			for i := from; i < to; i++ {
+				least = min(least, segments[i].collect(slots[ends[i]:ends[i+1]], prefix))
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			shared = min(shared, least)
+		})
+		sound = shared == len(prefix)
+		prefix = prefix[:shared]
+	}
 	return slots
 }
 
+// sampledPrefix returns what the keys of the first segment with items share.
+func sampledPrefix(segments []*segment) []byte {
+	var prefix []byte
+	for _, s := range segments {
+		if s.count == 0 {
+			continue
+		}
+		for it := range s.items() {
+			if prefix == nil {
+				prefix = it.key()
+			}
+			prefix = prefix[:sharedPrefix(prefix, it.key())]
+		}
+		break
+	}
+	return prefix
+}
+
+// collect fills slots with the items of s, with hints behind the prefix, and
+// returns how much of the prefix the keys share.
+func (s *segment) collect(slots []slot, prefix []byte) (shared int) {
+	shared = len(prefix)
+	n := 0
+	for it := range s.items() {
+		key := it.key()
+		if !bytes.HasPrefix(key, prefix[:shared]) {
+			shared = sharedPrefix(key, prefix)
+		}
+		slots[n] = slot{hintOf(key, uint32(len(prefix))), it}
+		n++
+	}
+	return shared
+}
+
 // each calls do with parts of 0..n that make up the whole, at the same time when
-// there is enough to do.
-func each(n int, do func(from, to int)) {
-	workers := min(runtime.GOMAXPROCS(0), 1+n/alone)
+// there are several times least to do.
+func each(n, least int, do func(from, to int)) {
+	workers := min(runtime.GOMAXPROCS(0), 1+n/least)
 	var wg sync.WaitGroup
 	for w := 1; w < workers; w++ {
 		wg.Go(func() { do(n*w/workers, n*(w+1)/workers) })
@@ -71,37 +113,46 @@ func each(n int, do func(from, to int)) {
 	wg.Wait()
 }
 
-// sorted returns slots, whose hints are of one skip, in the order of their keys.
-func sorted(slots []slot) []slot {
-	if len(slots) < 2*alone || runtime.GOMAXPROCS(0) == 1 {
+// order sorts slots, whose hints are of one skip, by key. With processors to
+// spare it divides them in place into parts, all items of one below all of the
+// next, and sorts those at the same time.
+func order(slots []slot, processors int) {
+	if processors < 2 || len(slots) < 2*alone {
 		slices.SortFunc(slots, compareSlots)
-		return slots
+		return
 	}
-	middle := len(slots) / 2
-	each2(
-		func() { slices.SortFunc(slots[:middle], compareSlots) },
-		func() { slices.SortFunc(slots[middle:], compareSlots) },
-	)
-	return merged(slots[:middle], slots[middle:])
-}
-
-func each2(a, b func()) {
+	middle := divideAt(slots, sampledMedian(slots))
 	var wg sync.WaitGroup
-	wg.Go(a)
-	b()
+	wg.Go(func() { order(slots[:middle], processors/2) })
+	order(slots[middle:], processors-processors/2)
 	wg.Wait()
 }
 
-func merged(a, b []slot) []slot {
-	out := make([]slot, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		if compareSlots(a[0], b[0]) < 0 {
-			out, a = append(out, a[0]), a[1:]
-		} else {
-			out, b = append(out, b[0]), b[1:]
-		}
+// sampledMedian returns about the middle one of slots.
+func sampledMedian(slots []slot) slot {
+	var sample [127]slot
+	for i := range sample {
+		sample[i] = slots[len(slots)/len(sample)*i]
 	}
-	return append(append(out, a...), b...)
+	slices.SortFunc(sample[:], compareSlots)
+	return sample[len(sample)/2]
+}
+
+// divideAt moves what is below the pivot to the front and returns how much it is.
+func divideAt(slots []slot, pivot slot) int {
+	i, j := 0, len(slots)
+	for {
+		for i < j && compareSlots(slots[i], pivot) < 0 {
+			i++
+		}
+		for i < j && compareSlots(slots[j-1], pivot) >= 0 {
+			j--
+		}
+		if i >= j {
+			return i
+		}
+		slots[i], slots[j-1] = slots[j-1], slots[i]
+	}
 }
 
 func compareSlots(a, b slot) int {
@@ -119,12 +170,16 @@ type built struct {
 
 func leaves(x *index, slots []slot) []built {
 	level := make([]built, (len(slots)+fullLeaf-1)/fullLeaf)
-	each(len(level), func(from, to int) {
+	each(len(level), alone/fullLeaf, func(from, to int) {
+		var old [fullLeaf]*item
 		for i := from; i < to; i++ {
 			part := slots[i*fullLeaf : min((i+1)*fullLeaf, len(slots))]
+			for j, s := range part {
+				old[j] = s.item
+			}
 			gather(part)
-			for _, s := range part {
-				x.put(s.item)
+			for j, s := range part {
+				x.move(old[j], s.item)
 			}
 			n := &node{}
 			n.setSlots(part)

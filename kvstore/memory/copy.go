@@ -3,71 +3,120 @@ package memory
 import (
 	"context"
 	"iter"
+	"math"
 
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// firstChunk is the number of items that a range copies ahead at first. Each
-// further chunk is twice as long, up to a leaf: a loop that stops early has
-// copied little in vain.
-const firstChunk = 8
+const (
+	// firstChunk is the number of items that a range copies ahead at first.
+	// Each further chunk is twice as long: a loop that stops early has copied
+	// little in vain.
+	firstChunk = 8
+
+	// lastChunk is the most items, and lastBytes the most bytes of small
+	// items, that a range copies ahead. It stops earlier at the end of a
+	// block, which makes the copy one move of memory, and the next one too.
+	lastChunk = maxLeaf
+	lastBytes = 2 * blockSize
+
+	// longRun is the number of neighbours in a block at whose end it stops.
+	longRun = 8
+)
 
 // RangeOwned implements [kvstore.OwnedRanger]. The slices of a chunk of
-// neighbours, at most 63, lie in one allocation; those of an item of more than
-// 512 bytes have one of their own.
+// neighbours, at most 63 of them, lie in one allocation of at most 8 KiB; those
+// of an item of more than 512 bytes have one of their own.
 func (v view) RangeOwned(
 	ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions,
 ) iter.Seq2[kvstore.Entry, error] {
 	return func(yield func(kvstore.Entry, error) bool) {
-		left, chunk := opts.Limit, firstChunk
-		if left <= 0 {
-			left = int(^uint(0) >> 1)
-		}
-		scanLeaves(ctx, v.root, c, yield, func(slots []slot) bool {
-			slots = slots[:min(left, len(slots))]
-			left -= len(slots)
-			for len(slots) > 0 {
-				n := min(chunk, len(slots))
-				if !yieldCopies(slots[:n], yield) {
-					return false
-				}
-				slots = slots[n:]
-				chunk = min(2*chunk, maxLeaf)
-			}
-			return left > 0
-		})
+		scanOwned(ctx, v.root, c, opts.Limit, yield, entryOf)
 	}
 }
 
-// yieldCopies yields copies of at most maxLeaf items.
-func yieldCopies(slots []slot, yield func(kvstore.Entry, error) bool) bool {
-	var sizes [maxLeaf]int
-	total := 0
-	for i := range slots {
-		if sizes[i] = slots[i].item.size(); sizes[i] <= maxGathered {
-			total += sizes[i]
-		}
+// PairsOwned implements [kvstore.OwnedRanger], as RangeOwned does.
+func (v view) PairsOwned(
+	ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions,
+) iter.Seq2[kvstore.KeyValue, error] {
+	return func(yield func(kvstore.KeyValue, error) bool) {
+		scanOwned(ctx, v.root, c, opts.Limit, yield, pairOf)
 	}
-	block := copyRuns(make([]byte, 0, total), slots, sizes[:len(slots)])
+}
+
+func pairOf(it *item) kvstore.KeyValue {
+	l := it.layout()
+	return kvstore.KeyValue{Key: it.bytes(l.key, l.value-l.key), Value: it.bytes(l.value, l.stamp-l.value)}
+}
+
+// scanOwned is scan with copies of the items.
+func scanOwned[T any](
+	ctx context.Context, root *node, c kvstore.KeyConstraint, limit int,
+	yield func(T, error) bool, of func(*item) T,
+) {
+	left, chunk := limit, firstChunk
+	if left <= 0 {
+		left = math.MaxInt
+	}
+	scanLeaves(ctx, root, c, yield, func(slots []slot) bool {
+		slots = slots[:min(left, len(slots))]
+		left -= len(slots)
+		for len(slots) > 0 {
+			n, more := yieldCopies(slots[:min(chunk, len(slots))], yield, of)
+			if !more {
+				return false
+			}
+			slots = slots[n:]
+			chunk = min(2*chunk, lastChunk)
+		}
+		return left > 0
+	})
+}
+
+// yieldCopies yields copies of the first of slots, as many as make a chunk, and
+// returns how many that were.
+func yieldCopies[T any](slots []slot, yield func(T, error) bool, of func(*item) T) (n int, more bool) {
+	var sizes [lastChunk]int
+	total, run := 0, 0
+	for ; n < len(slots); n++ {
+		it := slots[n].item
+		size := it.size()
+		if n > 0 && it.behind(slots[n-1].item, sizes[n-1]) {
+			run++
+		} else if run >= longRun {
+			break
+		} else {
+			run = 1
+		}
+		if size <= maxGathered {
+			if total+size > lastBytes {
+				break
+			}
+			total += size
+		}
+		sizes[n] = size
+	}
+	block := copyRuns(total, slots[:n], sizes[:n])
 	at := 0
-	for i := range slots {
-		it := slots[i].item
+	for i, s := range slots[:n] {
+		it := s.item
 		if sizes[i] > maxGathered {
 			it = itemAt(append([]byte(nil), it.raw(sizes[i])...), 0)
 		} else {
 			it = itemAt(block, at)
 			at += sizes[i]
 		}
-		if !yield(entryOf(it), nil) {
-			return false
+		if !yield(of(it), nil) {
+			return n, false
 		}
 	}
-	return true
+	return n, true
 }
 
-// copyRuns appends the small items to block. Items that lie side by side are
-// copied together.
-func copyRuns(block []byte, slots []slot, sizes []int) []byte {
+// copyRuns returns a copy of the small items, total bytes. Items that lie side by
+// side are copied together.
+func copyRuns(total int, slots []slot, sizes []int) []byte {
+	var block []byte
 	for i := 0; i < len(slots); {
 		if sizes[i] > maxGathered {
 			i++
@@ -76,6 +125,9 @@ func copyRuns(block []byte, slots []slot, sizes []int) []byte {
 		first, run := slots[i].item, sizes[i]
 		for i++; i < len(slots) && sizes[i] <= maxGathered && slots[i].item.behind(slots[i-1].item, sizes[i-1]); i++ {
 			run += sizes[i]
+		}
+		if block == nil && run < total {
+			block = make([]byte, 0, total)
 		}
 		block = append(block, first.raw(run)...)
 	}

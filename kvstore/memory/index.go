@@ -117,6 +117,23 @@ func (x *index) put(it *item) {
 	s.add(h, it)
 }
 
+// move replaces the item old, which is there, by it, which has the same key. It may
+// be called by several goroutines at a time, when none changes anything else.
+func (x *index) move(old, it *item) {
+	h := x.hash(it.key())
+	s := x.dir.Load().segment(h)
+	mask := uint64(len(s.buckets) - 1)
+	for at := h >> 7; ; at++ {
+		b := &s.buckets[at&mask]
+		for i := range b.items {
+			if b.items[i].Load() == old {
+				b.items[i].Store(it)
+				return
+			}
+		}
+	}
+}
+
 // add puts it, whose key is not there, into a segment that has room.
 func (s *segment) add(h uint64, it *item) {
 	mask := uint64(len(s.buckets) - 1)

@@ -145,6 +145,17 @@ func TestOwnedRangeIsTheCallers(t *testing.T) {
 			if a, b := fmt.Sprint(got), fmt.Sprint(want); a != b {
 				t.Fatalf("RangeOwned(%q, %d) yields %d entries, Range %d, or others", c, limit, len(got), len(want))
 			}
+			i := 0
+			for kv, err := range snapshot.(kvstore.OwnedRanger).PairsOwned(ctx, c, opts) {
+				mustNot(t, err)
+				if i >= len(want) || string(kv.Key) != string(want[i].Key) || string(kv.Value) != string(want[i].Value) {
+					t.Fatalf("PairsOwned(%q, %d) yields %q as number %d", c, limit, kv.Key, i)
+				}
+				i++
+			}
+			if i != len(want) {
+				t.Fatalf("PairsOwned(%q, %d) yields %d pairs, want %d", c, limit, i, len(want))
+			}
 			before := fmt.Sprint(want)
 			for _, e := range got {
 				clear(e.Key)

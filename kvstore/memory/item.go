@@ -2,6 +2,7 @@ package memory
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"unsafe"
 )
 
@@ -10,9 +11,13 @@ import (
 //
 //	uvarint(len(key)<<2 | gathered<<1 | stamped)
 //	uvarint(len(value))
+//	number of bytes of revision<<4 | of time     only when stamped
 //	key
 //	value
-//	varint(revision) varint(time)    only when stamped
+//	revision, time    only when stamped
+//
+// Revision and time are as binary.PutVarint maps signed numbers to unsigned ones,
+// the low byte first, without leading zeros.
 //
 // A *item costs eight bytes in a leaf where a slice costs 24, and the length
 // prefixes cost two bytes for small pairs where a struct header costs 24. That
@@ -42,68 +47,95 @@ type stamp struct {
 
 // pack copies key and value into a new item.
 func pack(key, value []byte, s stamp) *item {
-	var head, tail [2 * binary.MaxVarintLen64]byte
-	flags, t := uint64(0), 0
+	var head [2*binary.MaxVarintLen64 + 1]byte
+	flags, revision, millis := uint64(0), uint64(0), uint64(0)
 	if s.known {
-		flags = stamped
-		t = binary.PutVarint(tail[:], s.revision)
-		t += binary.PutVarint(tail[t:], s.timeMillis)
+		flags, revision, millis = stamped, zigzag(s.revision), zigzag(s.timeMillis)
 	}
 	h := binary.PutUvarint(head[:], uint64(len(key))<<flagBits|flags)
 	h += binary.PutUvarint(head[h:], uint64(len(value)))
-
-	buf := make([]byte, h+len(key)+len(value)+t)
+	r, t := byteLen(revision), byteLen(millis)
+	if s.known {
+		head[h] = byte(r<<4 | t)
+		h++
+	}
+	buf := make([]byte, h+len(key)+len(value)+r+t)
 	n := copy(buf, head[:h])
 	n += copy(buf[n:], key)
 	n += copy(buf[n:], value)
-	copy(buf[n:], tail[:t])
+	for ; revision > 0; revision >>= 8 {
+		buf[n] = byte(revision)
+		n++
+	}
+	for ; millis > 0; millis >>= 8 {
+		buf[n] = byte(millis)
+		n++
+	}
 	return (*item)(unsafe.SliceData(buf))
+}
+
+func byteLen(u uint64) int { return (bits.Len64(u) + 7) / 8 }
+
+// layout says where things lie in an item, in bytes from its begin.
+type layout struct {
+	key, value, stamp, end int
+	revision               int // size of the revision
+}
+
+func (it *item) layout() layout {
+	var l layout
+	head, size, n := uint64(it.at(0)), uint64(it.at(1)), 2
+	if head|size >= 0x80 {
+		head, n = it.uvarint(0)
+		size, n = it.uvarint(n)
+	}
+	if head&stamped != 0 {
+		lens := int(it.at(n))
+		l.revision = lens >> 4
+		l.end = l.revision + lens&0xf
+		n++
+	}
+	l.key = n
+	l.value = l.key + int(head>>flagBits)
+	l.stamp = l.value + int(size)
+	l.end += l.stamp
+	return l
 }
 
 // key returns the key. It aliases the item.
 func (it *item) key() []byte {
-	head, n := it.uvarint(0)
-	_, n = it.uvarint(n)
-	return it.bytes(n, int(head>>flagBits))
+	l := it.layout()
+	return it.bytes(l.key, l.value-l.key)
 }
 
 // value returns the value, never nil. It aliases the item.
 func (it *item) value() []byte {
-	head, n := it.uvarint(0)
-	size, n := it.uvarint(n)
-	return it.bytes(n+int(head>>flagBits), int(size))
-}
-
-// stamp returns the revision and time of the record that wrote the item.
-func (it *item) stamp() stamp {
-	head, n := it.uvarint(0)
-	size, n := it.uvarint(n)
-	if head&stamped == 0 {
-		return stamp{revision: -1}
-	}
-	n += int(head>>flagBits) + int(size)
-	revision, n := it.uvarint(n)
-	millis, _ := it.uvarint(n)
-	return stamp{revision: unzigzag(revision), timeMillis: unzigzag(millis), known: true}
+	l := it.layout()
+	return it.bytes(l.value, l.stamp-l.value)
 }
 
 // size returns the number of bytes of the item.
-func (it *item) size() int {
-	head, n := it.uvarint(0)
-	size, n := it.uvarint(n)
-	n += int(head>>flagBits) + int(size)
-	if head&stamped != 0 {
-		n = it.skip(it.skip(n))
+func (it *item) size() int { return it.layout().end }
+
+// stamp returns the revision and time of the record that wrote the item.
+func (it *item) stamp() stamp {
+	if it.at(0)&stamped == 0 {
+		return stamp{revision: -1}
 	}
-	return n
+	l := it.layout()
+	return stamp{
+		revision:   it.number(l.stamp, l.revision),
+		timeMillis: it.number(l.stamp+l.revision, l.end-l.stamp-l.revision),
+		known:      true,
+	}
 }
 
-// skip returns the offset behind the number at offset n.
-func (it *item) skip(n int) int {
-	for it.at(n) >= 0x80 {
-		n++
+func (it *item) number(n, size int) int64 {
+	var u uint64
+	for i := range size {
+		u |= uint64(it.at(n+i)) << (8 * i)
 	}
-	return n + 1
+	return unzigzag(u)
 }
 
 // gathered reports whether the item lies in a block.
@@ -140,7 +172,9 @@ func (it *item) uvarint(n int) (uint64, int) {
 	}
 }
 
-// unzigzag undoes the mapping of [binary.PutVarint].
+func zigzag(n int64) uint64 { return uint64(n)<<1 ^ uint64(n>>63) }
+
+// unzigzag undoes zigzag.
 func unzigzag(u uint64) int64 {
 	return int64(u>>1) ^ -int64(u&1)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"iter"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,13 @@ import (
 // checkEvery is the number of changes of a batch after which its context is
 // looked at again.
 const checkEvery = 1024
+
+// collectFrom is the number of items from which on a tree is built after a garbage
+// collection. What the fetches and the index left behind while the storage was
+// filled would else lie in the heap beside the copies that building makes: the
+// peak at 1,000,000 keys was 3.3 times the live keys and values, and is 2.7
+// times with it.
+const collectFrom = 100_000
 
 // Storage is an ordered map on the heap. It implements [kvstore.RecordStorage].
 // The package documentation says what it guarantees.
@@ -80,6 +88,9 @@ func (s *Storage) tree() *node {
 	defer s.mu.Unlock()
 	root := s.root.Load()
 	if root == nil {
+		if s.index.len() > collectFrom {
+			runtime.GC()
+		}
 		root = build(&s.index)
 		s.root.Store(root)
 	}
@@ -122,9 +133,7 @@ func (s *Storage) Range(
 	ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions,
 ) iter.Seq2[kvstore.KeyValue, error] {
 	return func(yield func(kvstore.KeyValue, error) bool) {
-		scan(ctx, s.tree(), c, opts.Limit, yield, func(it *item) kvstore.KeyValue {
-			return kvstore.KeyValue{Key: it.key(), Value: it.value()}
-		})
+		scan(ctx, s.tree(), c, opts.Limit, yield, pairOf)
 	}
 }
 
@@ -271,7 +280,8 @@ func (v view) Range(
 }
 
 func entryOf(it *item) kvstore.Entry {
-	entry := kvstore.Entry{Key: it.key(), Value: it.value(), Revision: -1}
+	kv := pairOf(it)
+	entry := kvstore.Entry{Key: kv.Key, Value: kv.Value, Revision: -1}
 	if s := it.stamp(); s.known {
 		entry.Revision = s.revision
 		entry.Time = time.UnixMilli(s.timeMillis).UTC()
