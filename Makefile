@@ -110,7 +110,7 @@ cover: ## Measure test coverage across packages, into coverage.out
 KAFKA_VERSION ?= 4.4.0
 KAFKA_LOCAL   := kvsim-kafka:$(KAFKA_VERSION)
 KAFKA_TESTS   ?= ./kvstoretest/realkafka/...
-SIM_KAFKA     ?= --for 45s --seed 24 --brokers-count 3
+SIM_KAFKA     ?= --for 45s --seed 24 --brokers-count 3 --allow-inconclusive 50
 
 # The image that is here and what testcontainers needs for it, unless the
 # environment says what to run on.
