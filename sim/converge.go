@@ -168,6 +168,10 @@ func (w *world) snapshot(ctx context.Context, s *slot) error {
 
 // cold records what a reader makes of the log that is left.
 func (w *world) cold() error {
+	info, err := w.cluster.Partition()
+	if err != nil {
+		return err
+	}
 	batches, err := w.cluster.ReadLog(0)
 	if err != nil {
 		return err
@@ -206,6 +210,7 @@ func (w *world) cold() error {
 			r := &batches[i].Records[j]
 			switch {
 			case len(r.Key) == 0:
+			case r.Offset < info.LogStartOffset: // deleted, but its batch begins the log
 			case r.Value == nil:
 				delete(state, string(r.Key))
 			default:
