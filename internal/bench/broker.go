@@ -88,9 +88,14 @@ const (
 // one after the other are not neighbours in order.
 func keyOf(i int) []byte {
 	k := make([]byte, keySize)
+	putKey(k, i)
+	return k
+}
+
+// putKey makes k the i-th key.
+func putKey(k []byte, i int) {
 	binary.BigEndian.PutUint64(k, uint64(i)*0x9e3779b97f4a7c15)
 	binary.BigEndian.PutUint64(k[8:], uint64(i))
-	return k
 }
 
 // values makes random values.

@@ -92,6 +92,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	svg := fs.String("plot", "", "draw the growth into this `file`, as SVG")
 	kvsim := fs.String("kvsim", "", "the kvsim `command` whose bench gives the simulator's rows (default: without them)")
 	profile := fs.String("profile", "", "write a CPU profile of this process to this `file`; openings run in other processes")
+	page := fs.String("markdown", "", "measure nothing: print the rows of this `file` that -out wrote as a table for the documentation")
 	diff := fs.String("compare", "", "measure nothing: compare two reports, `old,new`")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -101,6 +102,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if *diff != "" {
 		return compareFiles(stdout, *diff)
+	}
+	if *page != "" {
+		r, err := load(*page)
+		if err != nil {
+			return err
+		}
+		return r.markdown(stdout)
 	}
 	if *rounds < minRounds || *keys < 10_000 || *most < 100_000 {
 		return fmt.Errorf("-rounds %d, -keys %d, -growth %d: the least is %d, 10000 and 100000", *rounds, *keys, *most, minRounds)

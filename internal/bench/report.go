@@ -78,6 +78,26 @@ func (r *report) table(w io.Writer) error {
 	return nil
 }
 
+// markdown prints the rows as a table for docs/performance.md.
+func (r *report) markdown(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("| row | what | beside | ours | yardstick | min | median | max | limit | verdict |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|\n")
+	for _, x := range r.Rows {
+		s, theirs := spreadOf(x.Values), "-"
+		if len(x.Theirs) > 0 {
+			theirs = figure(spreadOf(x.Theirs).median)
+		}
+		id := "`" + x.ID + "`"
+		if x.Brokers == "kafka" {
+			id += " on Kafka"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s %s | %s | %s | %s | %s | %s | %s |\n", id, x.What, x.Yardstick,
+			figure(spreadOf(x.Ours).median), x.Unit, theirs, figure(s.min), figure(s.median), figure(s.max), x.limit(), x.verdict())
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
 // save writes the report as JSON.
 func (r *report) save(path string) error {
 	data, err := json.MarshalIndent(r, "", "  ")

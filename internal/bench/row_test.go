@@ -153,6 +153,33 @@ func TestComparingTwoReports(t *testing.T) {
 	}
 }
 
+func TestAReportAsMarkdown(t *testing.T) {
+	r := newReport(5, 10)
+	put := &row{ID: "put", What: "Put", Yardstick: "ProduceSync", Brokers: "kafka", Unit: "us", Limit: 1.15}
+	for range 5 {
+		put.add(20, 10)
+	}
+	mem := &row{ID: "memory", What: "memory", Unit: "bytes"}
+	mem.addValue(165)
+	r.Rows = []*row{put, mem}
+	path := filepath.Join(t.TempDir(), "report.json")
+	if err := r.save(path); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := run(context.Background(), []string{"-markdown", path}, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	want := []string{
+		"| `put` on Kafka | Put | ProduceSync | 20.0 us | 10.0 | 2.00 | 2.00 | 2.00 | <= 1.15 | short: 1.74x the limit |",
+		"| `memory` | memory |  | 165 bytes | - | 165 | 165 | 165 | - | reported |",
+	}
+	if strings.Join(lines[2:], "\n") != strings.Join(want, "\n") {
+		t.Errorf("markdown printed\n%s\nwant rows\n%s", out.String(), strings.Join(want, "\n"))
+	}
+}
+
 func TestBenchmarkLine(t *testing.T) {
 	name, ns, ok := benchmarkLine("BenchmarkWitness/100000-2    3   155000000 ns/op   12 B/op")
 	if name != "BenchmarkWitness/100000-2" || ns != 155000000 || !ok {
