@@ -176,6 +176,20 @@ func (y *yardstick) ascend() error {
 	return nil
 }
 
+// ascendCopy copies keys and values, as a Range does.
+func (y *yardstick) ascendCopy() error {
+	left, all := rangeLen, make([]byte, 0, rangeLen*pairSize)
+	y.tree.Ascend(pair{key: string(y.ring.next())}, func(p pair) bool {
+		all = append(append(all, p.key...), p.value...)
+		left--
+		return left > 0
+	})
+	if len(all)%pairSize != 0 {
+		return errYardstick
+	}
+	return nil
+}
+
 // allocations returns the allocations of one call of do.
 func allocations(n int, do func() error) (float64, error) {
 	var before, after runtime.MemStats

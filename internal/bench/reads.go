@@ -6,7 +6,10 @@ import (
 	"fmt"
 )
 
-var readRows = []string{"get", "get-allocations", "get-2", "get-2-writes", "map-2", "range-1000", "range-allocations", "get-p99.9", "get-slowest"}
+var readRows = []string{
+	"get", "map-copy", "get-allocations", "range-1000", "btree-copy", "range-allocations",
+	"get-2", "map-2", "get-2-writes", "get-p99.9", "get-slowest",
+}
 
 // reads measures a store that holds all keys against the same pairs in a map and
 // in a B-tree.
@@ -44,6 +47,12 @@ func (b *bench) gets(store, plain *side) error {
 			return err
 		}
 	}
+	if b.wants("map-copy") {
+		x := b.row(row{ID: "map-copy", What: "map lookup and copy of the value", Yardstick: "Go map lookup", Unit: "ns"})
+		if err := inPieces(x, b.rounds, 4, plain.sample("get-copy", 200_000), plain.sample("get", 200_000)); err != nil {
+			return err
+		}
+	}
 	if !b.wants("get-allocations") {
 		return nil
 	}
@@ -75,6 +84,12 @@ func (b *bench) ranges(store, plain *side) error {
 			Note: "the yardstick hands out its own slices, Range copies; the caller of either looks at lengths only",
 		})
 		if err := inPieces(x, b.rounds, 4, store.sample("range", 200), plain.sample("range", 200)); err != nil {
+			return err
+		}
+	}
+	if b.wants("btree-copy") {
+		x := b.row(row{ID: "btree-copy", What: "Ascend of 1,000 and a copy of each pair", Yardstick: "tidwall/btree Ascend", Unit: "us"})
+		if err := inPieces(x, b.rounds, 4, plain.sample("range-copy", 200), plain.sample("range", 200)); err != nil {
 			return err
 		}
 	}

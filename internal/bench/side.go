@@ -132,10 +132,12 @@ func (j sideJob) pieces(ctx context.Context) (pieces map[string]func(n int) (flo
 	if j.Yardstick {
 		y := newYardstick(j.Keys)
 		return map[string]func(int) (float64, error){
-			"ready":    ready,
-			"get":      func(n int) (float64, error) { return timed(n, y.lookup) },
-			"range":    func(n int) (float64, error) { return medianOf(n, y.ascend)() },
-			"together": func(n int) (float64, error) { return together(n, j.Piece, y.ring, y.lookupCopy) },
+			"ready":      ready,
+			"get":        func(n int) (float64, error) { return timed(n, y.lookup) },
+			"get-copy":   func(n int) (float64, error) { return timed(n, func() error { return y.lookupCopy(y.ring.next()) }) },
+			"range":      func(n int) (float64, error) { return medianOf(n, y.ascend)() },
+			"range-copy": func(n int) (float64, error) { return medianOf(n, y.ascendCopy)() },
+			"together":   func(n int) (float64, error) { return together(n, j.Piece, y.ring, y.lookupCopy) },
 		}, func() {}, nil
 	}
 	s, err := openReader(ctx, j.openJob)

@@ -30,7 +30,7 @@ func TestEveryRowIsMeasured(t *testing.T) {
 		t.Skip("some seconds of broker and child processes")
 	}
 	b := &bench{report: newReport(1, 2000), rounds: 1, keys: 2000, piece: 2 * time.Millisecond, stderr: new(bytes.Buffer)}
-	if err := b.choose("put.*|batch.*|first.*|second.*|boot.*|mem.*|peak.*|get.*|map.*|range.*|growth"); err != nil {
+	if err := b.choose("put.*|batch.*|first.*|second.*|boot.*|mem.*|peak.*|get.*|map.*|btree.*|range.*|growth"); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("KVSIM_KAFKA_BROKERS", "")
