@@ -125,14 +125,7 @@ func newLogIndex(h *History) *logIndex {
 				}
 			}
 		case LogTrim:
-			if l.Offset <= start {
-				break // it began there already
-			}
-			start = l.Offset
-			x.trims = append(x.trims, trim{l.Seq, start})
-			for t, first := range open { // readers go on from the log's start
-				open[t] = max(first, start)
-			}
+			start = x.trim(l, start, open)
 		case LogCompact:
 			x.compact(alive, l)
 		case LogEnd:
@@ -144,6 +137,18 @@ func newLogIndex(h *History) *logIndex {
 	x.batches = make([][]span, len(x.epochs))
 	x.group()
 	return x
+}
+
+// trim notes that the log begins at a later offset, and returns where it begins.
+func (x *logIndex) trim(l *LogEvent, start int64, open map[string]int64) int64 {
+	if l.Offset <= start {
+		return start // it began there already
+	}
+	x.trims = append(x.trims, trim{l.Seq, l.Offset})
+	for t, first := range open { // readers go on from the log's start
+		open[t] = max(first, l.Offset)
+	}
+	return l.Offset
 }
 
 func stable(end int64, open map[string]int64) int64 {
