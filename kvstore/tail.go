@@ -39,6 +39,7 @@ type tail struct {
 	epoch    int32    // leader epoch of the last record read, -1 for none
 	checked  leader   // the leader under which pos was last validated
 	doubts   int      // of the partition, when pos was last validated
+	ahead    *ahead   // not nil while the next fetch is under way
 	rebuild  *rebuild // not nil while the view is brought up from the log's begin
 	missing  time.Time
 	short    int // answers in a row that say that the log ends before what is waited for
@@ -53,6 +54,7 @@ const missingTopicGrace = 5 * time.Second
 // for good (and returns why).
 func (t *tail) run(ctx context.Context) error {
 	defer t.view.end()
+	defer t.drop()
 	for ctx.Err() == nil {
 		if err := t.step(ctx); err == nil {
 			t.failures = 0
@@ -124,7 +126,7 @@ func (t *tail) step(ctx context.Context) error {
 	if rb := t.rebuild; rb != nil && !rb.asked {
 		rb.asked, limits.wait = true, 0 // there may be nothing to wait for
 	}
-	f, fetchErr := t.part.fetch(ctx, t.checked, t.pos, limits, t.decode, t.codec)
+	f, fetchErr := t.fetch(ctx, limits)
 	if f.next > t.pos {
 		if err := t.apply(ctx, f); err != nil {
 			return err

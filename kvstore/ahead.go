@@ -1,0 +1,51 @@
+package kvstore
+
+import "context"
+
+// ahead is a fetch that was sent before its turn: while one part of a long log is
+// applied, the next one is on its way and is decoded.
+type ahead struct {
+	from   leader
+	offset int64
+	cancel context.CancelFunc
+	done   chan struct{} // closed when f and err are set
+	f      fetched
+	err    error
+}
+
+// fetch brings the records from the position on, and sends for those behind them
+// if there are any.
+func (t *tail) fetch(ctx context.Context, limits fetchLimits) (f fetched, err error) {
+	if a := t.ahead; a != nil && a.from == t.checked && a.offset == t.pos {
+		<-a.done
+		f, err = a.f, a.err
+		t.drop()
+	} else {
+		t.drop()
+		f, err = t.part.fetch(ctx, t.checked, t.pos, limits, t.decode, t.codec)
+	}
+	if err == nil && t.pos < f.next && f.next < f.stable {
+		t.send(ctx, f.next, limits)
+	}
+	return f, err
+}
+
+// send starts the fetch from offset on.
+func (t *tail) send(ctx context.Context, offset int64, limits fetchLimits) {
+	ctx, cancel := context.WithCancel(ctx)
+	a := &ahead{from: t.checked, offset: offset, cancel: cancel, done: make(chan struct{})}
+	t.ahead = a
+	go func() {
+		defer close(a.done)
+		a.f, a.err = t.part.fetch(ctx, a.from, offset, limits, t.decode, t.codec)
+	}()
+}
+
+// drop ends the fetch that is ahead, if there is one.
+func (t *tail) drop() {
+	if t.ahead != nil {
+		t.ahead.cancel()
+		<-t.ahead.done
+		t.ahead = nil
+	}
+}
