@@ -58,8 +58,8 @@ func getError(key []byte, err error) error {
 // bytes, at most opts.Limit of them. It shows one point of the log, also while
 // writes go on. The slices belong to the caller. With the default storage those
 // of up to 63 small neighbours lie in one allocation of at most 8 KiB, which one
-// that is kept keeps alive: clone what is kept for long out of a large range. An error, for
-// example the end of ctx, is yielded last.
+// that is kept keeps alive: clone what is kept for long out of a large range. An
+// error, for example the end of ctx, is yielded last.
 //
 // What it may show is what [Client.Get] may show. A storage that implements
 // [RecordStorage] is read as the loop goes on; any other one is read into memory

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,19 +12,32 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
+type reader func(s *Storage, keys int) (seen uint64, err error)
+
 // TestReadersSeeWholeBatches writes batches that set all keys to the same number
 // and has every kind of reader look for a mixture, or for a number that goes
 // back.
 func TestReadersSeeWholeBatches(t *testing.T) {
+	readWholeBatches(t, map[string]reader{"range": readRange, "snapshot": readSnapshot, "gets": readGets})
+}
+
+// TestGetsSeeWholeBatchesBeforeTheFirstRange does so with a storage that never
+// gets a tree.
+func TestGetsSeeWholeBatchesBeforeTheFirstRange(t *testing.T) {
+	s := readWholeBatches(t, map[string]reader{"gets": readGets, "other gets": readGets})
+	if s.root.Load() != nil {
+		t.Error("gets have built a tree")
+	}
+}
+
+func readWholeBatches(t *testing.T, readerOf map[string]reader) *Storage {
 	const keys, batches = 300, 400
 	s := New()
 	mustNot(t, s.ApplyRecords(context.Background(), uniform(keys, 0)))
 
 	var done atomic.Bool
 	var readers sync.WaitGroup
-	for name, read := range map[string]func(*Storage, int) (uint64, error){
-		"range": readRange, "snapshot": readSnapshot, "gets": readGets,
-	} {
+	for name, read := range readerOf {
 		readers.Go(func() {
 			var last uint64
 			for rounds := 0; !done.Load() || rounds == 0; rounds++ {
@@ -43,6 +57,42 @@ func TestReadersSeeWholeBatches(t *testing.T) {
 	}
 	done.Store(true)
 	readers.Wait()
+	return s
+}
+
+// TestGetNeverSeesTheMidstOfABatch has batches delete all keys and set them
+// again, and readers, more than there are processors, that miss none.
+func TestGetNeverSeesTheMidstOfABatch(t *testing.T) {
+	const keys, batches = 5000, 40
+	ctx := context.Background()
+	batch := slices.Concat(uniform(keys, 0), uniform(keys, 1))
+	for i := range keys {
+		batch[i].Delete = true
+	}
+	for _, ordered := range []bool{true, false} {
+		s := New()
+		mustNot(t, s.ApplyRecords(ctx, uniform(keys, 1)))
+		if ordered {
+			s.tree()
+		}
+		var done atomic.Bool
+		var readers sync.WaitGroup
+		for r := range 8 {
+			readers.Go(func() {
+				for i := r; !done.Load(); i += 7 {
+					if _, err := s.Get(ctx, key(i%keys)); err != nil {
+						t.Errorf("get of a key that is always there: %v", err)
+						return
+					}
+				}
+			})
+		}
+		for range batches {
+			mustNot(t, s.ApplyRecords(ctx, batch))
+		}
+		done.Store(true)
+		readers.Wait()
+	}
 }
 
 // uniform returns records that set every key to n.

@@ -171,7 +171,7 @@ func (x *index) remove(key []byte) {
 		}
 	}
 	s.count--
-	if n := len(s.buckets); n > 1 && s.count < n {
+	if n := len(s.buckets); n > 1 && s.count < 2*n {
 		x.dir.Load().replace(h, x.rebuild(s, s.depth, n/2, func(uint64) bool { return true }))
 	}
 }

@@ -39,8 +39,9 @@ type Storage struct {
 
 	// version is odd while the index is behind root. What a reader finds in
 	// the index is good if version is the same even number before and after.
-	// Without the second look this history would be possible: a batch sets a
-	// and b, a reader finds the new b and then the old a.
+	// Without the second look this history would be possible: a reader looks
+	// at version, a batch begins that deletes a key and sets it again, the
+	// reader does not find the key, which was there before and after.
 	version atomic.Uint64
 
 	_       [64]byte   // what follows is written often: not in the readers' cache line
