@@ -45,7 +45,7 @@ func (c *cluster) fresh(ctx context.Context) (took [3]float64, err error) {
 	if err != nil {
 		return took, err
 	}
-	defer kv.Close() //nolint:errcheck // always nil
+	defer kv.Close()
 	took[0] = since()
 	for i := 1; i < len(took); i++ {
 		if err := kv.Put(ctx, keyOf(i), val.next()); err != nil {

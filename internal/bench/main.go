@@ -59,7 +59,7 @@ func (b *bench) choose(only string) error {
 	if only == "" {
 		return nil
 	}
-	for _, x := range strings.Split(only, ",") {
+	for x := range strings.SplitSeq(only, ",") {
 		re, err := regexp.Compile("^(?:" + x + ")$")
 		if err != nil {
 			return fmt.Errorf("-only %s: %w", only, err)

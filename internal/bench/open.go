@@ -101,7 +101,7 @@ func (j openJob) open(ctx context.Context) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer kv.Close() //nolint:errcheck // always nil
+	defer kv.Close()
 	res := &opened{Seconds: time.Since(began).Seconds(), Peak: peak() - before}
 	peak = watchHeap()
 	began = time.Now()

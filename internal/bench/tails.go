@@ -27,7 +27,7 @@ func (b *bench) tails(ctx context.Context, c *cluster, topic string) error {
 	if err != nil {
 		return err
 	}
-	defer kv.Close() //nolint:errcheck // always nil
+	defer kv.Close()
 	defer g.release()
 	raw, err := c.producer(topic)
 	if err != nil {
