@@ -158,16 +158,16 @@ func (p *partition) doubt() int {
 	return p.doubts
 }
 
-// lead returns the leader, looked up if need be, and the topic's id.
-func (p *partition) lead(ctx context.Context) (leader, [16]byte, error) {
+// lead returns the leader, looked up if need be.
+func (p *partition) lead(ctx context.Context) (leader, error) {
 	p.mu.Lock()
-	l, id := p.leader, p.id
+	l := p.leader
 	p.mu.Unlock()
 	if l != noLeader {
-		return l, id, nil
+		return l, nil
 	}
 	m, err := p.lookup(ctx)
-	return m.leader, m.id, err
+	return m.leader, err
 }
 
 // ask sends req to the leader and forgets the leader when the answer says, or
@@ -203,7 +203,7 @@ func (p *partition) listOffset(ctx context.Context, at int64) (int64, error) {
 // offsetUnder is listOffset that also returns under which leader the answer
 // holds.
 func (p *partition) offsetUnder(ctx context.Context, at int64) (int64, leader, error) {
-	l, _, err := p.lead(ctx)
+	l, err := p.lead(ctx)
 	if err != nil {
 		return 0, l, err
 	}
@@ -236,7 +236,7 @@ func (p *partition) offsetUnder(ctx context.Context, at int64) (int64, leader, e
 // has, and for the offset where it ended. Both are -1 when the leader knows
 // none.
 func (p *partition) epochEnd(ctx context.Context, epoch int32) (known int32, end int64, err error) {
-	l, _, err := p.lead(ctx)
+	l, err := p.lead(ctx)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -40,7 +40,7 @@ func TestFetchGoesOnlyToTheLeaderThatWasChecked(t *testing.T) {
 		write()
 		write()
 		p := newPartition(cl, "kv")
-		checked, _, err := p.lead(t.Context())
+		checked, err := p.lead(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

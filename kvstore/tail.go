@@ -147,7 +147,7 @@ func (t *tail) step(ctx context.Context) error {
 // check of KIP-320.
 func (t *tail) validate(ctx context.Context) error {
 	doubts := t.part.doubt()
-	l, _, err := t.part.lead(ctx)
+	l, err := t.part.lead(ctx)
 	if err != nil || l == t.checked && doubts == t.doubts {
 		return err
 	}
