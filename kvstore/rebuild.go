@@ -72,6 +72,7 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 	}
 	if rb.cause != nil {
 		t.track.rollback(start, rb.cause)
+		t.track.because(rb.cause)
 		t.recent.reset()
 	}
 	err = t.insist(ctx, func() error {

@@ -104,6 +104,9 @@ func isMissingTopic(err error) bool {
 
 // stall makes an error known: to the log, to Status and to those who wait.
 func (t *tail) stall(err error) {
+	if rb := t.rebuild; rb != nil && rb.cause != nil {
+		err = fmt.Errorf("%w; rebuilding because of: %w", err, rb.cause)
+	}
 	t.track.because(err)
 	t.health.stalled(err)
 	t.log.warn("kvstore: reading the log failed, trying again", err)
