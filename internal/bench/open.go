@@ -29,6 +29,7 @@ type openJob struct {
 // opened is what a child measured.
 type opened struct {
 	Seconds float64 `json:"seconds"`
+	CPU     float64 `json:"cpu_seconds"` // of this process meanwhile
 
 	// The heap's objects beyond those before the opening, in bytes. Peak is
 	// the most while the store opened, garbage that is not swept included,
@@ -96,13 +97,13 @@ func (j openJob) open(ctx context.Context) (*opened, error) {
 	before := liveHeap()
 	peak := watchHeap()
 	c := cluster{addrs: j.Addrs}
-	began := time.Now()
+	began, cpu := time.Now(), cpuTime()
 	kv, err := c.store(ctx, j.Topic)
 	if err != nil {
 		return nil, err
 	}
 	defer kv.Close()
-	res := &opened{Seconds: time.Since(began).Seconds(), Peak: peak() - before}
+	res := &opened{Seconds: time.Since(began).Seconds(), CPU: cpuTime() - cpu, Peak: peak() - before}
 	peak = watchHeap()
 	began = time.Now()
 	err = drain(kv.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{Limit: 1000}))
@@ -149,7 +150,7 @@ func drain[K any](pairs func(func(K, error) bool)) (failed error) {
 
 // poll reads a topic to its end with kgo and keeps nothing.
 func (j openJob) poll(ctx context.Context) (*opened, error) {
-	began := time.Now()
+	began, cpu := time.Now(), cpuTime()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(j.Addrs...), kgo.ConsumeTopics(j.Topic))
 	if err != nil {
 		return nil, err
@@ -162,7 +163,7 @@ func (j openJob) poll(ctx context.Context) (*opened, error) {
 		}
 		n += f.NumRecords()
 	}
-	return &opened{Seconds: time.Since(began).Seconds()}, nil
+	return &opened{Seconds: time.Since(began).Seconds(), CPU: cpuTime() - cpu}, nil
 }
 
 const heapObjects = "/memory/classes/heap/objects:bytes"
@@ -204,7 +205,7 @@ func watchHeap() (peak func() float64) {
 	}
 }
 
-var openingRows = []string{"bootstrap", "memory", "peak-heap", "peak-heap-range", "first-range"}
+var openingRows = []string{"bootstrap", "bootstrap-cpu", "memory", "peak-heap", "peak-heap-range", "first-range"}
 
 // opening measures the bootstrap in rounds of an open and a poll, each in a new
 // process.
@@ -215,6 +216,10 @@ func (b *bench) opening(ctx context.Context, c *cluster, topic string) error {
 	boot := row{
 		ID: "bootstrap", What: fmt.Sprintf("bootstrap of %d records", b.keys), Yardstick: "kgo poll of the same topic", Brokers: c.kind,
 		Unit: "records/s", Limit: 0.7, AtLeast: true,
+	}
+	cpu := row{
+		ID: "bootstrap-cpu", What: "processor time of that bootstrap, the broker's aside", Yardstick: "that of the poll", Brokers: c.kind, Unit: "s",
+		Note: "on a machine that does other things too this says more than the time by the clock",
 	}
 	mem := row{
 		ID: "memory", What: fmt.Sprintf("memory per key at %d", b.keys), Yardstick: "key and value", Brokers: c.kind,
@@ -247,12 +252,15 @@ func (b *bench) opening(ctx context.Context, c *cluster, topic string) error {
 			continue
 		}
 		boot.add(keys/open.Seconds, keys/poll.Seconds)
+		if poll.CPU > 0 {
+			cpu.add(open.CPU, poll.CPU)
+		}
 		mem.add(open.Live/keys, pairSize)
 		peak.add(open.Peak/keys, pairSize)
 		peakRange.add(open.PeakRange/keys, pairSize)
 		first.addValue(open.First)
 	}
-	for _, r := range []row{boot, mem, peak, peakRange, first} {
+	for _, r := range []row{boot, cpu, mem, peak, peakRange, first} {
 		b.row(r)
 	}
 	return nil
