@@ -204,14 +204,15 @@ func allocations(n int, do func() error) (float64, error) {
 }
 
 // together runs get from n goroutines on n cores for a while and returns gets in
-// a second. A core is what GOMAXPROCS gives: on one, the reader shares it with
-// the collector and with what the client does besides.
-func together(n int, while time.Duration, keys *ring, get func(key []byte) error) (float64, error) {
+// a second, and in n seconds of processor time. A core is what GOMAXPROCS gives:
+// on one, the reader shares it with the collector and with what the client does
+// besides.
+func together(n int, while time.Duration, keys *ring, get func(key []byte) error) (rate, rateCPU float64, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 	var group sync.WaitGroup
 	var done atomic.Int64
 	errs := make([]error, n)
-	began := time.Now()
+	began, cpu := time.Now(), cpuTime()
 	for g := range n {
 		group.Go(func() {
 			mine, count := keys.part(g, n), int64(0)
@@ -228,5 +229,10 @@ func together(n int, while time.Duration, keys *ring, get func(key []byte) error
 		})
 	}
 	group.Wait()
-	return float64(done.Load()) / time.Since(began).Seconds(), errors.Join(errs...)
+	gets := float64(done.Load())
+	cpu = cpuTime() - cpu
+	if cpu > 0 {
+		rateCPU = gets / cpu * float64(n)
+	}
+	return gets / time.Since(began).Seconds(), rateCPU, errors.Join(errs...)
 }

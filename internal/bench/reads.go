@@ -8,7 +8,7 @@ import (
 
 var readRows = []string{
 	"get", "map-copy", "get-allocations", "range-1000", "btree-copy", "range-allocations",
-	"get-2", "map-2", "get-2-writes", "get-p99.9", "get-slowest",
+	"get-2", "map-2", "get-2-cpu", "map-2-cpu", "get-2-writes", "get-p99.9", "get-slowest",
 }
 
 // reads measures a store that holds all keys against the same pairs in a map and
@@ -110,11 +110,24 @@ func (b *bench) parallel(store, plain *side) error {
 			return err
 		}
 	}
-	if !b.wants("map-2") {
-		return nil
+	for _, r := range []struct {
+		of                  *side
+		do                  string
+		id, what, yardstick string
+	}{
+		{plain, "together", "map-2", "map lookup and copy on 2 cores", "the same on one"},
+		{store, "together-cpu", "get-2-cpu", "Get on 2 cores, in 2 seconds of processor time", "on one, in 1 second"},
+		{plain, "together-cpu", "map-2-cpu", "map lookup and copy on 2 cores, in 2 seconds of processor time", "on one, in 1 second"},
+	} {
+		if !b.wants(r.id) || r.do == "together-cpu" && cpuTime() == 0 {
+			continue
+		}
+		x := b.row(row{ID: r.id, What: r.what, Yardstick: r.yardstick, Unit: "/s"})
+		if err := inPieces(x, b.rounds, 4, r.of.sample(r.do, 2), r.of.sample(r.do, 1)); err != nil {
+			return err
+		}
 	}
-	x := b.row(row{ID: "map-2", What: "map lookup and copy on 2 cores", Yardstick: "the same on one", Unit: "/s"})
-	return inPieces(x, b.rounds, 4, plain.sample("together", 2), plain.sample("together", 1))
+	return nil
 }
 
 // parallelWithWrites reads while the same client puts, 200 times a second: enough
