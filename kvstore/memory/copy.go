@@ -81,13 +81,13 @@ func yieldCopies[T any](slots []slot, yield func(T, error) bool, of func(*item) 
 	for ; n < len(slots); n++ {
 		it := slots[n].item
 		size := it.size()
-		if n > 0 && it.behind(slots[n-1].item, sizes[n-1]) {
-			run++
-		} else if run >= longRun {
-			break
-		} else {
-			run = 1
+		if n > 0 && !it.behind(slots[n-1].item, sizes[n-1]) {
+			if run >= longRun {
+				break
+			}
+			run = 0
 		}
+		run++
 		if size <= maxGathered {
 			if total+size > lastBytes {
 				break

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"hash/maphash"
 	"math/bits"
 	"sync/atomic"
@@ -89,7 +90,7 @@ func (s *segment) locate(h uint64, key []byte) (b *bucket, slot int) {
 		differ := tags ^ tagOf(h)*lowBits
 		for m := (differ - lowBits) &^ differ & highBits; m != 0; m &= m - 1 {
 			i := bits.TrailingZeros64(m) / 8
-			if it := b.items[i].Load(); it != nil && string(it.key()) == string(key) {
+			if it := b.items[i].Load(); it != nil && bytes.Equal(it.key(), key) {
 				return b, i
 			}
 		}
