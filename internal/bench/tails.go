@@ -146,8 +146,9 @@ func (g *gate) arm() (held <-chan struct{}) {
 
 func (g *gate) hook(key, _ []byte) {
 	if bytes.Equal(key, gateKey) && g.armed.CompareAndSwap(true, false) {
+		open := g.open // release may forget it as soon as held is closed
 		close(g.held)
-		<-g.open
+		<-open
 	}
 }
 
