@@ -119,7 +119,8 @@ func (w *writer) submit(ctx context.Context, wr *write) written {
 		return wr.res
 	}
 	select {
-	case <-wr.visible.ready: // ended in the same moment
+	case err := <-wr.visible.ready: // ended in the same moment
+		wr.res.wait = err
 		return wr.res
 	default:
 		return written{revision: -1, outcome: ErrOutcomeUnknown, cause: contextError(ctx)}
