@@ -28,27 +28,14 @@ var regressionTemplate = template.Must(template.New("test").Parse(`package regre
 
 import (
 	"testing"
-	"testing/synctest"
 
-	"github.com/kvsim/kvsim/sim"
+	"github.com/kvsim/kvsim/scenarios/regressions"
 )
 
 {{.Comment}}
 func Test{{.Name}}(t *testing.T) {
 	t.Parallel()
-	plan, err := sim.ParsePlan({{.Plan}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		outcome, err := sim.Run(t.Context(), plan, sim.Env{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range outcome.Reasons {
-			t.Errorf("%v: %s: %s", outcome.Status, r.Name, r.Text)
-		}
-	})
+	regressions.Holds(t, {{.Plan}})
 }
 `))
 

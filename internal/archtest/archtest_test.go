@@ -48,6 +48,7 @@ func TestEachBrokenImportIsReported(t *testing.T) {
 			"internal/engine/exact":   {wazero, module + "/sim"},
 			"internal/bench":          {kfake, module + "/kvstore/memory", "github.com/tidwall/btree"},
 			"scenarios":               {module + "/sim"},
+			"scenarios/regressions":   {"testing", "testing/synctest", module + "/sim"},
 			"cmd/kvsim":               {module + "/scenarios", module + "/internal/engine/virtual", wazero, "testing"},
 		}
 	}
@@ -86,6 +87,9 @@ func TestEachBrokenImportIsReported(t *testing.T) {
 		{"internal/shared", module + "/sim"},
 		{"scenarios", module + "/cmd/kvsim"},
 		{"scenarios", module + "/internal/engine/exact"},
+		{"scenarios", "testing"},
+		{"scenarios/regressions", module + "/internal/engine/virtual"},
+		{"scenarios/regressions", module + "/kvstoretest"},
 		{"cmd/kvsim", rapid},
 	} {
 		pkgs := legal()

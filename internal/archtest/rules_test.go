@@ -87,6 +87,13 @@ var rules = []rule{
 		why:     "a plan does not know which engine runs it",
 	},
 	{
+		pkg:     "scenarios/regressions",
+		own:     []string{"sim", "kvstore", "linearizability", "internal"},
+		notOwn:  []string{"internal/engine", "internal/exact"},
+		foreign: []string{rapid, testcontainers, wazero},
+		why:     "tests that shrinking writes need nothing but a world",
+	},
+	{
 		pkg:     "internal/engine",
 		own:     []string{"sim", "kvstore", "linearizability", "internal"},
 		foreign: []string{rapid, testcontainers},

@@ -2,9 +2,8 @@ package regressions_test
 
 import (
 	"testing"
-	"testing/synctest"
 
-	"github.com/kvsim/kvsim/sim"
+	"github.com/kvsim/kvsim/scenarios/regressions"
 )
 
 // TestBatchCutByDeletion is a small case of what was found by
@@ -14,7 +13,7 @@ import (
 // begins the log still holds them
 func TestBatchCutByDeletion(t *testing.T) {
 	t.Parallel()
-	plan, err := sim.ParsePlan(`kvsim-plan 1
+	regressions.Holds(t, `kvsim-plan 1
 scenario everything
 seed 1
 world clients=2 brokers=1 latency.min=100µs latency.mean=400µs latency.max=20ms request.timeout=2s
@@ -22,16 +21,4 @@ workload ops=20 workers=1 keys=400 value=16 burst=1 timeout=5s batch=8
 phases faults=4s converge=2m0s
 delete-records keep=1 from=3.9s
 `)
-	if err != nil {
-		t.Fatal(err)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		outcome, err := sim.Run(t.Context(), plan, sim.Env{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range outcome.Reasons {
-			t.Errorf("%v: %s: %s", outcome.Status, r.Name, r.Text)
-		}
-	})
 }

@@ -2,9 +2,8 @@ package regressions_test
 
 import (
 	"testing"
-	"testing/synctest"
 
-	"github.com/kvsim/kvsim/sim"
+	"github.com/kvsim/kvsim/scenarios/regressions"
 )
 
 // TestLogReadAnewWhileAWriteIsConfirmed is the smallest case of what was found by
@@ -13,7 +12,7 @@ import (
 // acknowledged-write-visible: put("a/0", c1.137) was acknowledged when c1 was at position 0, but its record is at offset 266
 func TestLogReadAnewWhileAWriteIsConfirmed(t *testing.T) {
 	t.Parallel()
-	plan, err := sim.ParsePlan(`kvsim-plan 1
+	regressions.Holds(t, `kvsim-plan 1
 scenario data-loss
 seed 332
 world clients=2 brokers=1 latency.min=100µs latency.mean=400µs latency.max=20ms tombstones=4s request.timeout=2s
@@ -22,16 +21,4 @@ phases faults=15s converge=2m0s
 lose-tail records=1 from=15.919s
 slow-storage delay=71ms from=15.103s for=1.133s
 `)
-	if err != nil {
-		t.Fatal(err)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		outcome, err := sim.Run(t.Context(), plan, sim.Env{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range outcome.Reasons {
-			t.Errorf("%v: %s: %s", outcome.Status, r.Name, r.Text)
-		}
-	})
 }

@@ -2,9 +2,8 @@ package regressions_test
 
 import (
 	"testing"
-	"testing/synctest"
 
-	"github.com/kvsim/kvsim/sim"
+	"github.com/kvsim/kvsim/scenarios/regressions"
 )
 
 // TestMarkerLostWithTheTail is the smallest case of what was found by
@@ -13,7 +12,7 @@ import (
 // hooks-complete-and-in-order: the hook for offset 0: "a/0" deleted in transaction t1 (foreign) was skipped: the next one to fire was for offset 1
 func TestMarkerLostWithTheTail(t *testing.T) {
 	t.Parallel()
-	plan, err := sim.ParsePlan(`kvsim-plan 1
+	regressions.Holds(t, `kvsim-plan 1
 scenario everything
 seed 11063
 world clients=1 brokers=1 latency.min=100µs latency.mean=3ms latency.max=20ms tombstones=4s request.timeout=2s
@@ -22,16 +21,4 @@ phases converge=2m0s
 lose-tail records=1 from=1ms
 transaction records=1 end=commit
 `)
-	if err != nil {
-		t.Fatal(err)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		outcome, err := sim.Run(t.Context(), plan, sim.Env{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range outcome.Reasons {
-			t.Errorf("%v: %s: %s", outcome.Status, r.Name, r.Text)
-		}
-	})
 }

@@ -2,9 +2,8 @@ package regressions_test
 
 import (
 	"testing"
-	"testing/synctest"
 
-	"github.com/kvsim/kvsim/sim"
+	"github.com/kvsim/kvsim/scenarios/regressions"
 )
 
 // TestTailLostAndGrownAgain is the smallest case of what was found by
@@ -13,7 +12,7 @@ import (
 // barrier-sees-all-acknowledged: get("a/0") returned c2.69, the state at position 148, but get("a/0") had shown at 8.179570092s that the log reached position 143, before the barrier began
 func TestTailLostAndGrownAgain(t *testing.T) {
 	t.Parallel()
-	plan, err := sim.ParsePlan(`kvsim-plan 1
+	regressions.Holds(t, `kvsim-plan 1
 scenario everything
 seed 11890
 world clients=2 brokers=1 latency.min=100µs latency.mean=3ms latency.max=20ms tombstones=4s request.timeout=2s
@@ -22,16 +21,4 @@ phases converge=2m0s
 lose-tail records=5 from=7.768s
 fail-storage client=c1 from=7.354s for=692ms
 `)
-	if err != nil {
-		t.Fatal(err)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		outcome, err := sim.Run(t.Context(), plan, sim.Env{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range outcome.Reasons {
-			t.Errorf("%v: %s: %s", outcome.Status, r.Name, r.Text)
-		}
-	})
 }

@@ -2,9 +2,8 @@ package regressions_test
 
 import (
 	"testing"
-	"testing/synctest"
 
-	"github.com/kvsim/kvsim/sim"
+	"github.com/kvsim/kvsim/scenarios/regressions"
 )
 
 // TestTransactionOpenAtACrash is the smallest case of what was found by
@@ -13,7 +12,7 @@ import (
 // compacted-log-replays-the-same: what log read from the log differs from the log at position 5 in 1 keys: key "a/1%00" has x.1, want no value: the key was never written
 func TestTransactionOpenAtACrash(t *testing.T) {
 	t.Parallel()
-	plan, err := sim.ParsePlan(`kvsim-plan 1
+	regressions.Holds(t, `kvsim-plan 1
 scenario everything
 seed 15729
 world clients=1 brokers=1 latency.min=100µs latency.mean=500µs latency.max=20ms tombstones=4s request.timeout=2s
@@ -22,16 +21,4 @@ phases faults=15s converge=2m0s
 transaction records=1 end=abort from=12.819s for=1.621s
 lose-tail records=1 from=14.359s
 `)
-	if err != nil {
-		t.Fatal(err)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		outcome, err := sim.Run(t.Context(), plan, sim.Env{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range outcome.Reasons {
-			t.Errorf("%v: %s: %s", outcome.Status, r.Name, r.Text)
-		}
-	})
 }
