@@ -23,7 +23,7 @@ const bugEnv = "KVSIM_TEST_BUG"
 
 func TestMain(m *testing.M) {
 	engine.Serve(func(ctx context.Context, job world.Job) (*world.Result, error) {
-		return world.RunInFiles(ctx, job, world.Env{Open: planted(os.Getenv(bugEnv))})
+		return world.RunInFiles(ctx, job, world.Env{Open: openerOf(os.Getenv(bugEnv))})
 	})
 	os.Exit(m.Run())
 }

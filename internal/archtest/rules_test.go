@@ -113,6 +113,13 @@ var rules = []rule{
 		why:     "real brokers are one more place for worlds, which no engine needs to know",
 	},
 	{
+		pkg:     "internal/planted",
+		own:     []string{"sim", "kvstore", "linearizability", "internal"},
+		notOwn:  []string{"internal/engine", "internal/exact"},
+		foreign: []string{"testing", rapid, testcontainers, wazero},
+		why:     "a client with a bug runs in any world, by any engine",
+	},
+	{
 		pkg:     "internal/bench",
 		own:     []string{"kvstore"},
 		foreign: []string{"testing", porcupine, rapid, testcontainers, wazero},
