@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -10,10 +11,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // A fetcher sends fetch requests on one connection.
@@ -59,7 +60,11 @@ func (f *fetcher) fetch(topic string, from int64) ([]fakecluster.Batch, error) {
 	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 		return nil, err
 	}
-	return parseBatches(p.RecordBatches)
+	batches, _, err := recordlog.Parse(p.RecordBatches)
+	for i := range batches {
+		err = cmp.Or(err, batches[i].Unreadable)
+	}
+	return batches, err
 }
 
 // exchange writes a request and reads its answer.
@@ -82,44 +87,6 @@ func (f *fetcher) exchange(req kmsg.Request, resp kmsg.Response) error {
 		return fmt.Errorf("an answer of %d bytes is too short", len(f.in))
 	}
 	return resp.ReadFrom(f.in[header:])
-}
-
-// parseBatches reads the record batches of a fetch.
-func parseBatches(raw []byte) ([]fakecluster.Batch, error) {
-	var out []fakecluster.Batch
-	for len(raw) >= 61 {
-		n := int(binary.BigEndian.Uint32(raw[8:])) + 12
-		if n > len(raw) {
-			break
-		}
-		var rb kmsg.RecordBatch
-		if err := rb.ReadFrom(raw[:n]); err != nil {
-			return nil, err
-		}
-		records, err := kfake.BatchRecords(rb)
-		if err != nil {
-			return nil, err
-		}
-		b := fakecluster.Batch{
-			FirstOffset:   rb.FirstOffset,
-			LastOffset:    rb.FirstOffset + int64(rb.LastOffsetDelta),
-			ProducerID:    rb.ProducerID,
-			Transactional: rb.Attributes&0x10 != 0,
-			Control:       rb.Attributes&0x20 != 0,
-			MaxTimestamp:  time.UnixMilli(rb.MaxTimestamp),
-		}
-		for _, r := range records {
-			b.Records = append(b.Records, fakecluster.Record{
-				Offset:    rb.FirstOffset + int64(r.OffsetDelta),
-				Timestamp: time.UnixMilli(rb.FirstTimestamp + r.TimestampDelta64),
-				Key:       r.Key,
-				Value:     r.Value,
-			})
-		}
-		out = append(out, b)
-		raw = raw[n:]
-	}
-	return out, nil
 }
 
 // writeOf returns the client part of a value id, "c2/1" of "c2/1.17".

@@ -41,13 +41,18 @@ var rules = []rule{
 		why:     "a leaf that knows connections and frames only",
 	},
 	{
+		pkg:     "internal/recordlog",
+		foreign: []string{kfake, porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "a leaf that knows bytes only: fake brokers and real ones have their logs read by it",
+	},
+	{
 		pkg:     "kvstore",
 		foreign: []string{kfake, porcupine, "testing", rapid, testcontainers, wazero},
 		why:     "users' programs link it, so it links nothing of the simulator or of tests",
 	},
 	{
 		pkg:     "internal/fakecluster",
-		own:     []string{"internal/simnet"},
+		own:     []string{"internal/simnet", "internal/recordlog"},
 		foreign: []string{porcupine, "testing", rapid, testcontainers, wazero},
 		why:     "a broker to run against, which knows no client and no test",
 	},

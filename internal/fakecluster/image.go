@@ -50,11 +50,10 @@ func (im *image) write(dir string) error {
 		for n, log := range t.Logs {
 			if len(log) == 0 && t.Ends[n] > 0 {
 				// kfake takes the end from the last batch.
-				last, err := parseBatch(markerBatch(t.Ends[n] - 1))
-				if err != nil {
+				var err error
+				if log, err = parseBatches(markerBatch(t.Ends[n] - 1)); err != nil {
 					return err
 				}
-				log = []Batch{last}
 			}
 			if err := writeLog(filepath.Join(dir, "partitions", fmt.Sprintf("%s-%d", url.PathEscape(t.Name), n)), log); err != nil {
 				return err

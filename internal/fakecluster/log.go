@@ -1,57 +1,23 @@
 package fakecluster
 
 import (
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // Batch is one record batch of a log. All bytes are the caller's own.
-type Batch struct {
-	FirstOffset   int64
-	LastOffset    int64
-	LeaderEpoch   int32
-	ProducerID    int64 // ProducerID is -1 for a producer that is not idempotent.
-	ProducerEpoch int16
-	FirstSequence int32
-	Transactional bool
-	Control       bool // Control marks a batch of transaction markers.
-	MaxTimestamp  time.Time
-	Records       []Record
-	// Unreadable is why the records could not be read, for a batch whose
-	// header and checksum are right.
-	Unreadable error
-	// Raw is the batch as it is on disk and on the wire.
-	Raw []byte
-}
+type Batch = recordlog.Batch
 
 // Record is one record of a log.
-type Record struct {
-	Offset    int64
-	Timestamp time.Time
-	Key       []byte // Key is nil for a record without a key.
-	Value     []byte // Value is nil for a tombstone.
-	Headers   []Header
-}
+type Record = recordlog.Record
 
 // Header is a record header.
-type Header struct {
-	Key   string
-	Value []byte
-}
-
-// Marker tells what a control batch says: whether it commits.
-func (b *Batch) Marker() (commit, ok bool) {
-	if !b.Control || len(b.Records) == 0 || len(b.Records[0].Key) < 4 {
-		return false, false
-	}
-	return binary.BigEndian.Uint16(b.Records[0].Key[2:]) == 1, true
-}
+type Header = recordlog.Header
 
 // ReadLog returns every batch of a partition from the one that holds offset
 // from on, or the next one after it, to the end of the log, with aborted and
@@ -132,65 +98,11 @@ func (c *Cluster) fetch(leader int32, topic string, partition int32, from int64)
 	return p.RecordBatches, kerr.ErrorForCode(p.ErrorCode)
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// parseBatches splits a log into its batches.
+// parseBatches reads a log of whole batches.
 func parseBatches(raw []byte) ([]Batch, error) {
-	var out []Batch
-	for len(raw) > 0 {
-		if len(raw) < 61 {
-			return nil, fmt.Errorf("%d bytes after the last batch", len(raw))
-		}
-		n := int(binary.BigEndian.Uint32(raw[8:])) + 12
-		if n < 61 || n > len(raw) {
-			return nil, fmt.Errorf("batch at offset %d: length %d with %d bytes left", binary.BigEndian.Uint64(raw), n, len(raw))
-		}
-		b, err := parseBatch(append([]byte(nil), raw[:n]...))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, b)
-		raw = raw[n:]
+	batches, rest, err := recordlog.Parse(raw)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%d bytes after the last batch", len(rest))
 	}
-	return out, nil
-}
-
-func parseBatch(raw []byte) (Batch, error) {
-	var rb kmsg.RecordBatch
-	if err := rb.ReadFrom(raw); err != nil {
-		return Batch{}, fmt.Errorf("batch header: %w", err)
-	}
-	if sum := crc32.Checksum(raw[21:], castagnoli); uint32(rb.CRC) != sum {
-		return Batch{}, fmt.Errorf("batch at offset %d: checksum %08x, want %08x", rb.FirstOffset, uint32(rb.CRC), sum)
-	}
-	b := Batch{
-		FirstOffset:   rb.FirstOffset,
-		LastOffset:    rb.FirstOffset + int64(rb.LastOffsetDelta),
-		LeaderEpoch:   rb.PartitionLeaderEpoch,
-		ProducerID:    rb.ProducerID,
-		ProducerEpoch: rb.ProducerEpoch,
-		FirstSequence: rb.FirstSequence,
-		Transactional: rb.Attributes&0x10 != 0,
-		Control:       rb.Attributes&0x20 != 0,
-		MaxTimestamp:  time.UnixMilli(rb.MaxTimestamp),
-		Raw:           raw,
-	}
-	records, err := kfake.BatchRecords(rb)
-	if err != nil {
-		b.Unreadable = err
-		return b, nil //nolint:nilerr // the batch says so
-	}
-	for _, r := range records {
-		rec := Record{
-			Offset:    rb.FirstOffset + int64(r.OffsetDelta),
-			Timestamp: time.UnixMilli(rb.FirstTimestamp + r.TimestampDelta64),
-			Key:       r.Key,
-			Value:     r.Value,
-		}
-		for _, h := range r.Headers {
-			rec.Headers = append(rec.Headers, Header{h.Key, h.Value})
-		}
-		b.Records = append(b.Records, rec)
-	}
-	return b, nil
+	return batches, err
 }

@@ -83,7 +83,7 @@ func TestRawWrites(t *testing.T) {
 	must(c.Append(topic, 0, kv("a", "1"), kv("b", "2")))(t)
 	must(c.Append(topic, 0, Record{Value: []byte("keyless")}))(t)
 	must(c.AppendGarbage(topic, 0))(t)
-	must(c.Append(topic, 0, Record{Key: []byte("a"), Headers: []Header{{"h", []byte("v")}}}))(t)
+	must(c.Append(topic, 0, Record{Key: []byte("a"), Headers: []Header{{Key: "h", Value: []byte("v")}}}))(t)
 	log := must(c.ReadLog(topic, 0, 0))(t)
 	if got, want := showBatches(log), "0:a=1 1:b=2 2:=keyless 3:unreadable 4:a"; got != want {
 		t.Errorf("log:\n got %s\nwant %s", got, want)

@@ -95,6 +95,8 @@ func markerBatch(offset int64) []byte {
 	return raw
 }
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // seal sets the length and the checksum of a batch.
 func seal(raw []byte) {
 	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))

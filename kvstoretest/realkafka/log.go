@@ -2,15 +2,14 @@ package realkafka
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // Batch is one record batch of a log as the broker keeps it. All bytes are the
@@ -37,10 +36,10 @@ type Record struct {
 
 // Marker tells what a control batch says: whether it commits.
 func (b *Batch) Marker() (commit, ok bool) {
-	if !b.Control || len(b.Records) == 0 || len(b.Records[0].Key) < 4 {
+	if !b.Control || len(b.Records) == 0 {
 		return false, false
 	}
-	return binary.BigEndian.Uint16(b.Records[0].Key[2:]) == 1, true
+	return recordlog.MarkerKey(b.Records[0].Key)
 }
 
 // ReadLog returns every batch of partition 0 of a topic, as far as the high
@@ -137,66 +136,27 @@ type fetchRequest struct{ *kmsg.FetchRequest }
 
 func (*fetchRequest) MaxVersion() int16 { return 12 }
 
-// parseBatches splits what a fetch brought. A broker cuts at a size, so the
-// last batch may be a part of one, which does not count.
+// parseBatches reads what a fetch brought. A broker cuts at a size, so the last
+// batch may be a part of one, which does not count.
 func parseBatches(raw []byte) ([]Batch, error) {
-	const headerBytes = 61
-	var out []Batch
-	for len(raw) >= headerBytes {
-		n := int(binary.BigEndian.Uint32(raw[8:])) + 12
-		if n < headerBytes {
-			return nil, fmt.Errorf("batch of %d bytes", n)
+	whole, _, err := recordlog.Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Batch, len(whole))
+	for i := range whole {
+		b := &whole[i]
+		if b.Unreadable != nil {
+			return nil, fmt.Errorf("batch at offset %d: %w", b.FirstOffset, b.Unreadable)
 		}
-		if n > len(raw) {
-			break
+		out[i] = Batch{
+			FirstOffset: b.FirstOffset, LastOffset: b.LastOffset, LeaderEpoch: b.LeaderEpoch,
+			ProducerID: b.ProducerID, ProducerEpoch: b.ProducerEpoch, FirstSequence: b.FirstSequence,
+			Transactional: b.Transactional, Control: b.Control,
 		}
-		var rb kmsg.RecordBatch
-		if err := rb.ReadFrom(append([]byte(nil), raw[:n]...)); err != nil {
-			return nil, fmt.Errorf("batch header: %w", err)
+		for _, r := range b.Records {
+			out[i].Records = append(out[i].Records, Record{Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value})
 		}
-		b, err := parseBatch(&rb)
-		if err != nil {
-			return nil, fmt.Errorf("batch at offset %d: %w", rb.FirstOffset, err)
-		}
-		out = append(out, b)
-		raw = raw[n:]
 	}
 	return out, nil
-}
-
-func parseBatch(rb *kmsg.RecordBatch) (Batch, error) {
-	b := Batch{
-		FirstOffset:   rb.FirstOffset,
-		LastOffset:    rb.FirstOffset + int64(rb.LastOffsetDelta),
-		LeaderEpoch:   rb.PartitionLeaderEpoch,
-		ProducerID:    rb.ProducerID,
-		ProducerEpoch: rb.ProducerEpoch,
-		FirstSequence: rb.FirstSequence,
-		Transactional: rb.Attributes&0x10 != 0,
-		Control:       rb.Attributes&0x20 != 0,
-	}
-	raw, err := kgo.DefaultDecompressor().Decompress(rb.Records, kgo.CompressionCodecType(rb.Attributes&7))
-	if err != nil {
-		return b, err
-	}
-	for range rb.NumRecords {
-		// A record is its length and so many bytes.
-		length, skip := kbin.Varint(raw)
-		size := int(length) + skip
-		if skip == 0 || length < 0 || size > len(raw) {
-			return b, errors.New("records end early")
-		}
-		var r kmsg.Record
-		if err := r.ReadFrom(raw[:size]); err != nil {
-			return b, err
-		}
-		raw = raw[size:]
-		b.Records = append(b.Records, Record{
-			Offset:    rb.FirstOffset + int64(r.OffsetDelta),
-			Timestamp: time.UnixMilli(rb.FirstTimestamp + r.TimestampDelta64),
-			Key:       r.Key,
-			Value:     r.Value,
-		})
-	}
-	return b, nil
 }
