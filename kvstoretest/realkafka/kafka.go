@@ -1,6 +1,7 @@
 package realkafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -237,4 +238,19 @@ func poll(ctx context.Context, pause time.Duration, fn func() error) error {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// pollWhile is poll for what may fail for a while: an error that passing does
+// not hold to be one that passes is final.
+func pollWhile(ctx context.Context, pause time.Duration, passing func(error) bool, fn func() error) error {
+	var final error
+	err := poll(ctx, pause, func() error {
+		err := fn()
+		if err != nil && !passing(err) {
+			final = err
+			return nil
+		}
+		return err
+	})
+	return cmp.Or(err, final)
 }

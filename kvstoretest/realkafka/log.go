@@ -53,18 +53,15 @@ func (k *Kafka) ReadLog(ctx context.Context, topic string) ([]Batch, error) {
 // one after it.
 func (k *Kafka) ReadLogFrom(ctx context.Context, topic string, from int64) ([]Batch, error) {
 	var out []Batch
-	var final error
-	err := poll(ctx, 100*time.Millisecond, func() error {
-		var err error
-		out, err = k.readLog(ctx, topic, from)
+	passing := func(err error) bool {
 		var ke *kerr.Error
-		if errors.As(err, &ke) && !ke.Retriable {
-			final = err
-			return nil
-		}
+		return !errors.As(err, &ke) || ke.Retriable
+	}
+	err := pollWhile(ctx, 100*time.Millisecond, passing, func() (err error) {
+		out, err = k.readLog(ctx, topic, from)
 		return err
 	})
-	if err = errors.Join(err, final); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("read the log of %s: %w", topic, err)
 	}
 	return out, nil

@@ -40,16 +40,12 @@ func (k *Kafka) CreateTopic(ctx context.Context, name string, settings map[strin
 		replicas = int16(k.cfg.replicas())
 	}
 	// A broker that has just restarted answers before it counts for replicas.
-	var final error
-	err := poll(ctx, 100*time.Millisecond, func() error {
+	uncounted := func(err error) bool { return !k.External() && errors.Is(err, kerr.InvalidReplicationFactor) }
+	err := pollWhile(ctx, 100*time.Millisecond, uncounted, func() error {
 		_, err := k.admin.CreateTopic(ctx, 1, replicas, configs, name)
-		if !k.External() && errors.Is(err, kerr.InvalidReplicationFactor) {
-			return err
-		}
-		final = err
-		return nil
+		return err
 	})
-	if err = errors.Join(err, final); err != nil {
+	if err != nil {
 		return fmt.Errorf("create topic %s: %w", name, err)
 	}
 	if _, _, err := k.Leader(ctx, name); err != nil {
@@ -111,11 +107,9 @@ func (k *Kafka) deleteCompacted(ctx context.Context, topic string, before int64)
 		err = errors.Join(err, k.AlterTopic(context.WithoutCancel(ctx), topic, map[string]string{"cleanup.policy": "compact"}))
 	}()
 	// The leader learns of the change a little later.
-	err = poll(ctx, 20*time.Millisecond, func() error {
+	refused := func(err error) bool { return errors.Is(err, kerr.PolicyViolation) }
+	err = pollWhile(ctx, 20*time.Millisecond, refused, func() (err error) {
 		start, err = k.deleteRecords(ctx, topic, before)
-		if !errors.Is(err, kerr.PolicyViolation) {
-			return nil
-		}
 		return err
 	})
 	return start, err
