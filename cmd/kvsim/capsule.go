@@ -51,6 +51,11 @@ type capsuleHeader struct {
 	Versions versions `json:"versions"`
 }
 
+// engine is what the world ran on.
+func (h *capsuleHeader) engine() engineOptions {
+	return engineOptions{name: h.Engine, scheduler: h.Scheduler, kafka: h.Kafka}
+}
+
 // capsuleName is the name of a capsule's directory.
 func capsuleName(at time.Time, seed uint64) string {
 	return fmt.Sprintf("%s-%d", at.UTC().Format("20060102T150405Z"), seed)

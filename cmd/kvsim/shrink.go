@@ -88,7 +88,9 @@ func (s *shrinkRun) exec(ctx context.Context, args []string, _ io.Reader, stdout
 
 // shrink runs the reduction in the capsule's engine.
 func (s *shrinkRun) shrink(ctx context.Context, c *capsule, p sim.Plan, stderr io.Writer) (*shrink.Report, error) {
-	eng, err := s.cli.engines(ctx, engineOptions{name: c.info.Engine, jobs: s.jobs, scheduler: c.info.Scheduler, kafka: c.info.Kafka, brokers: p.World.Brokers}, stderr)
+	on := c.info.engine()
+	on.jobs, on.brokers = s.jobs, p.World.Brokers
+	eng, err := s.cli.engines(ctx, on, stderr)
 	if err != nil {
 		return nil, err
 	}
@@ -149,8 +151,8 @@ func (s *shrinkRun) write(c *capsule, before sim.Plan, report *shrink.Report, st
 	}
 	fmt.Fprintf(stdout, "runs       %s, %s smaller: %s\n", count(report.Runs), plural(report.Steps, "step"), left)
 	fmt.Fprintf(stdout, "fails      %s: %s\n\n%s\n", reason.Name, indent(reason.Text, "           "), report.Plan)
-	fmt.Fprintf(stdout, "plan       %s\ntest       %s\nrun        kvsim run --plan %s%s\n", plan, file, quoteArg(plan),
-		(&engineOptions{name: c.info.Engine, scheduler: c.info.Scheduler}).flags())
+	on := c.info.engine()
+	fmt.Fprintf(stdout, "plan       %s\ntest       %s\nrun        kvsim run --plan %s%s\n", plan, file, quoteArg(plan), on.flags())
 	return nil
 }
 
