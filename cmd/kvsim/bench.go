@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,8 +24,9 @@ var benchCommand = command{
 The reference workload W is the scenario ` + defaultScenario + ` with 5 clients, 200 operations
 each, on 3 brokers. A core is one world at a time: the numbers for a core are those
 of all jobs, divided by the jobs or by the cores, whichever are fewer. Operations
-count as checked when their world was judged, which counts into the time. On a machine that does other things
-too, seeds for an hour of processor time say more than seeds for an hour.
+count as checked when their world was judged, which counts into the time. On a
+machine that does other things too, seeds for an hour of processor time say more
+than seeds for an hour.
 `,
 	flags: func(c *cli, fs *flag.FlagSet) execFunc {
 		b := &bencher{cli: c}
@@ -116,21 +116,17 @@ func (b *bencher) measure(ctx context.Context, name string, stderr io.Writer) (*
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	run := func(first, n int, each func(ran) error) error {
-		sub := filepath.Join(dir, "histories")
-		if err := os.MkdirAll(sub, 0o777); err != nil {
-			return err
-		}
-		next := seedsOf(seedRange{from: uint64(first), to: uint64(first + n - 1), set: true})
-		return (&campaign{engine: eng, source: source, next: next, dir: sub}).run(ctx, each)
+	run := func(n int, each func(ran) error) error {
+		next := seedsOf(seedRange{from: 1, to: uint64(n), set: true})
+		return (&campaign{engine: eng, source: source, next: next, dir: dir}).run(ctx, each)
 	}
-	if err := run(1, eng.Jobs(), func(ran) error { return nil }); err != nil {
+	if err := run(eng.Jobs(), func(ran) error { return nil }); err != nil {
 		return nil, err
 	}
 	line := &benchLine{Engine: name, Jobs: eng.Jobs()}
 	t := newTally(source.scenario, name, eng.Jobs(), nil)
 	started, cpu := b.cli.now(), b.cli.cpu()
-	err = run(1, worlds, func(x ran) error {
+	err = run(worlds, func(x ran) error {
 		t.add(x.result)
 		return nil
 	})
