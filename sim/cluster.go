@@ -19,7 +19,8 @@ import (
 type Cluster interface {
 	// Network carries what clients and brokers say to each other.
 	Network() *simnet.Network
-	// Seeds are the brokers' addresses in that network.
+	// Seeds are the addresses that brokers have for clients, which Dialer's
+	// functions dial.
 	Seeds() []string
 	// Direct connects the harness with a broker, outside of the network.
 	Direct(ctx context.Context, broker int32) (net.Conn, error)

@@ -1,5 +1,7 @@
 package sim
 
+import "slices"
+
 // A transaction is one that has records in the log and no end yet.
 type transaction struct {
 	name  string
@@ -38,5 +40,5 @@ func below(off int64, all []extent) int64 {
 func (t *tap) ended() []extent {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]extent(nil), t.decided...)
+	return slices.Clone(t.decided)
 }

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
-
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
 )
 
 // Compact compacts the log, once or again and again.
@@ -111,21 +111,16 @@ func (w *world) clean() error {
 	if !w.env.LateTap {
 		return w.cluster.Compact()
 	}
-	done := make(chan struct{})
+	ctx, stop := context.WithCancel(w.ctx)
 	var all sync.WaitGroup
 	w.tap.anticipate()
 	all.Go(func() {
-		for sleep(w.ctx, 100*time.Millisecond) == nil {
-			select {
-			case <-done:
-				return
-			default:
-				w.tap.anticipate()
-			}
+		for sleep(ctx, 100*time.Millisecond) == nil {
+			w.tap.anticipate()
 		}
 	})
 	err := w.cluster.Compact()
-	close(done)
+	stop()
 	all.Wait()
 	return err
 }
