@@ -63,13 +63,7 @@ func fewerClients(p sim.Plan) []candidate {
 }
 
 func fewerOps(p sim.Plan) []candidate {
-	var out []candidate
-	for _, n := range smaller(p.Workload.Ops, 1) {
-		q := p
-		q.Workload.Ops = n
-		out = append(out, candidate{fmt.Sprintf("%d of %d operations a client", n, p.Workload.Ops), q})
-	}
-	return out
+	return lower(&p, &p.Workload.Ops, 1, "%d of %d operations a client")
 }
 
 func noDeaths(p sim.Plan) []candidate {
@@ -89,26 +83,15 @@ func noDeaths(p sim.Plan) []candidate {
 
 // plainWorkload takes what makes a workload hard out of it.
 func plainWorkload(p sim.Plan) []candidate {
-	var out []candidate
-	for _, s := range []struct {
-		what  string
-		value *int
-		least int
-	}{
-		{"workers", &p.Workload.Workers, 1},
-		{"keys", &p.Workload.Keys, 1},
-		{"the longest burst", &p.Workload.Burst, 1},
-		{"bytes of the largest value", &p.Workload.Value, 0},
-	} {
-		old := *s.value
-		for _, n := range smaller(old, s.least) {
-			*s.value = n
-			out = append(out, candidate{fmt.Sprintf("%s: %d of %d", s.what, n, old), p})
-		}
-		*s.value = old
-	}
-	if p.Workload.Zipf != 0 {
-		p.Workload.Zipf = 0
+	l := &p.Workload
+	out := slices.Concat(
+		lower(&p, &l.Workers, 1, "workers: %d of %d"),
+		lower(&p, &l.Keys, 1, "keys: %d of %d"),
+		lower(&p, &l.Burst, 1, "the longest burst: %d of %d"),
+		lower(&p, &l.Value, 0, "bytes of the largest value: %d of %d"),
+	)
+	if l.Zipf != 0 {
+		l.Zipf = 0
 		out = append(out, candidate{"keys are chosen evenly", p})
 	}
 	return out
@@ -141,13 +124,7 @@ func fewerKinds(p sim.Plan) []candidate {
 }
 
 func fewerBrokers(p sim.Plan) []candidate {
-	var out []candidate
-	for _, n := range smaller(p.World.Brokers, 1) {
-		q := p
-		q.World.Brokers = n
-		out = append(out, candidate{fmt.Sprintf("%d of %d brokers", n, p.World.Brokers), q})
-	}
-	return out
+	return lower(&p, &p.World.Brokers, 1, "%d of %d brokers")
 }
 
 func shorterPhases(p sim.Plan) []candidate {
@@ -233,6 +210,19 @@ func mapFaults(faults []sim.Fault, change func(name, value string) string) []sim
 			out[i] = g
 		}
 	}
+	return out
+}
+
+// lower lists plans that differ from p in one number of it, from least on. The
+// text has the new number and the old one.
+func lower(p *sim.Plan, number *int, least int, text string) []candidate {
+	var out []candidate
+	old := *number
+	for _, n := range smaller(old, least) {
+		*number = n
+		out = append(out, candidate{fmt.Sprintf(text, n, old), *p})
+	}
+	*number = old
 	return out
 }
 
