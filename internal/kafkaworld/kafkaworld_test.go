@@ -185,7 +185,7 @@ func bridged(t *testing.T, cfg simnet.Config, addr string) (*bridge, net.Conn) {
 			t.Error(err)
 		}
 	})
-	c, err := b.dialer("c")(t.Context(), "tcp", addr)
+	c, err := b.Dialer("c")(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,11 +236,11 @@ func TestDialOfAnUnknownBrokerSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if _, err := b.dialer("c")(t.Context(), "tcp", "kafka.example:9092"); err == nil || !strings.Contains(err.Error(), "kafka.example:9092") {
+	if _, err := b.Dialer("c")(t.Context(), "tcp", "kafka.example:9092"); err == nil || !strings.Contains(err.Error(), "kafka.example:9092") {
 		t.Errorf("dial = %v, want an error that names the address", err)
 	}
 	// Where no broker listens the connection ends at once.
-	c, err := b.dialer("c")(t.Context(), "tcp", "127.0.0.1:1")
+	c, err := b.Dialer("c")(t.Context(), "tcp", "127.0.0.1:1")
 	if err != nil {
 		t.Fatal(err)
 	}

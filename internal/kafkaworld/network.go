@@ -54,9 +54,8 @@ func (b *bridge) Close() error {
 	return err
 }
 
-// dialer returns the dial function of a client, for the addresses that brokers
-// advertise.
-func (b *bridge) dialer(client string) func(ctx context.Context, network, address string) (net.Conn, error) {
+// Dialer implements sim.Cluster, for the addresses that brokers advertise.
+func (b *bridge) Dialer(client string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	dial := b.net.Dialer(client)
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		inside, ok := b.inside[address]

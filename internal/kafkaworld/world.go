@@ -133,11 +133,6 @@ func (w *World) Seeds() []string { return slices.Clone(w.b.addrs) }
 // Topic implements sim.Cluster.
 func (w *World) Topic() string { return w.topic }
 
-// Dialer implements sim.Cluster.
-func (w *World) Dialer(client string) func(ctx context.Context, network, address string) (net.Conn, error) {
-	return w.dialer(client)
-}
-
 // Direct implements sim.Cluster.
 func (w *World) Direct(ctx context.Context, broker int32) (net.Conn, error) {
 	var d net.Dialer
