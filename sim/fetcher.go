@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
@@ -30,37 +29,19 @@ var formatter = kmsg.NewRequestFormatter(kmsg.FormatterClientID("kvsim-tap"))
 // fetch waits until the log has records from an offset on, committed or not,
 // and returns them.
 func (f *fetcher) fetch(topic string, from int64) ([]fakecluster.Batch, error) {
-	req := kmsg.NewPtrFetchRequest()
-	req.Version = 12 // the last one that names topics
-	req.ReplicaID = -1
-	req.SessionEpoch = -1
+	req := recordlog.NewFetch(topic, 0, from, 64<<20)
 	req.MinBytes = 1
-	req.MaxBytes = 64 << 20
 	req.MaxWaitMillis = int32(time.Hour / time.Millisecond)
-	rt := kmsg.NewFetchRequestTopic()
-	rt.Topic = topic
-	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.FetchOffset = from
-	rp.CurrentLeaderEpoch = -1
-	rp.PartitionMaxBytes = 64 << 20
-	rt.Partitions = append(rt.Partitions, rp)
-	req.Topics = append(req.Topics, rt)
 	resp := kmsg.NewPtrFetchResponse()
 	resp.Version = req.Version
 	if err := f.exchange(req, resp); err != nil {
 		return nil, err
 	}
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+	raw, err := recordlog.Fetched(resp)
+	if err != nil {
 		return nil, err
 	}
-	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
-		return nil, fmt.Errorf("the answer to a fetch is without the partition")
-	}
-	p := &resp.Topics[0].Partitions[0]
-	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-		return nil, err
-	}
-	batches, _, err := recordlog.Parse(p.RecordBatches)
+	batches, _, err := recordlog.Parse(raw)
 	for i := range batches {
 		err = cmp.Or(err, batches[i].Unreadable)
 	}

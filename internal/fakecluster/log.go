@@ -3,7 +3,6 @@ package fakecluster
 import (
 	"fmt"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -69,33 +68,11 @@ func (c *Cluster) readSome(topic string, partition int32, from int64) ([]Batch, 
 }
 
 func (c *Cluster) fetch(leader int32, topic string, partition int32, from int64) ([]byte, error) {
-	req := kmsg.NewPtrFetchRequest()
-	req.Version = 12 // the last one that names topics
-	req.ReplicaID = -1
-	req.SessionEpoch = -1
-	req.MaxBytes = 64 << 20
-	rt := kmsg.NewFetchRequestTopic()
-	rt.Topic = topic
-	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition = partition
-	rp.FetchOffset = from
-	rp.CurrentLeaderEpoch = -1
-	rp.PartitionMaxBytes = 64 << 20
-	rt.Partitions = append(rt.Partitions, rp)
-	req.Topics = append(req.Topics, rt)
-	resp, err := c.request(leader, req)
+	resp, err := c.request(leader, recordlog.NewFetch(topic, partition, from, 64<<20))
 	if err != nil {
 		return nil, err
 	}
-	fr := resp.(*kmsg.FetchResponse)
-	if err := kerr.ErrorForCode(fr.ErrorCode); err != nil {
-		return nil, err
-	}
-	if len(fr.Topics) != 1 || len(fr.Topics[0].Partitions) != 1 {
-		return nil, fmt.Errorf("fetch answer has no partition")
-	}
-	p := fr.Topics[0].Partitions[0]
-	return p.RecordBatches, kerr.ErrorForCode(p.ErrorCode)
+	return recordlog.Fetched(resp.(*kmsg.FetchResponse))
 }
 
 // parseBatches reads a log of whole batches.

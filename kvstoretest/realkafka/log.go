@@ -100,38 +100,17 @@ func (k *Kafka) readLog(ctx context.Context, topic string, from int64) ([]Batch,
 }
 
 func (k *Kafka) fetch(ctx context.Context, leader int, topic string, from int64) ([]byte, error) {
-	req := kmsg.NewPtrFetchRequest()
-	req.ReplicaID = -1
-	req.SessionEpoch = -1
-	req.MaxBytes = 16 << 20
-	rt := kmsg.NewFetchRequestTopic()
-	rt.Topic = topic
-	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.FetchOffset = from
-	rp.CurrentLeaderEpoch = -1
-	rp.PartitionMaxBytes = 16 << 20
-	rt.Partitions = append(rt.Partitions, rp)
-	req.Topics = append(req.Topics, rt)
-	// Version 12 is the last one that names topics instead of their ids.
-	answer, err := k.client.Broker(leader).Request(ctx, &fetchRequest{req})
+	answer, err := k.client.Broker(leader).Request(ctx, &fetchRequest{recordlog.NewFetch(topic, 0, from, 16<<20)})
 	if err != nil {
 		return nil, err
 	}
-	resp := answer.(*kmsg.FetchResponse)
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-		return nil, err
-	}
-	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
-		return nil, errors.New("the answer to a fetch has no partition")
-	}
-	p := resp.Topics[0].Partitions[0]
-	return p.RecordBatches, kerr.ErrorForCode(p.ErrorCode)
+	return recordlog.Fetched(answer.(*kmsg.FetchResponse))
 }
 
-// fetchRequest is a fetch that goes out as version 12 at most.
+// fetchRequest is a fetch that goes out in a version that names its topic.
 type fetchRequest struct{ *kmsg.FetchRequest }
 
-func (*fetchRequest) MaxVersion() int16 { return 12 }
+func (*fetchRequest) MaxVersion() int16 { return recordlog.FetchVersion }
 
 // parseBatches reads what a fetch brought. A broker cuts at a size, so the last
 // batch may be a part of one, which does not count.
