@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -281,16 +282,21 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 	return nil
 }
 
-// sources returns the last records of a fetch that may be this client's.
+// sources returns the last records of a fetch that may be this client's, in
+// their order.
 func (t *tail) sources(records []*kgo.Record) []seen {
 	own := t.recent.own.Load()
 	var out []seen
-	for _, r := range records {
+	for _, r := range slices.Backward(records) {
+		if len(out) == recentRecords {
+			break
+		}
 		if own == 0 || r.ProducerID == own-1 {
 			out = append(out, seen{offset: r.Offset, producer: r.ProducerID})
 		}
 	}
-	return out[max(0, len(out)-recentRecords):]
+	slices.Reverse(out)
+	return out
 }
 
 // convert takes the store's records out of a fetch.
