@@ -132,7 +132,8 @@ test-kafka: ## Run the tests that need real Kafka (KVSIM_KAFKA_IMAGE=..., KVSIM_
 sim-kafka: ## Run worlds on real Kafka in containers (SIM_KAFKA="--for 10m")
 	@unset KVSIM_KAFKA_BROKERS; \
 	$(USE_LOCAL_KAFKA); \
-	$(GO) run ./cmd/kvsim run --engine real --kafka testcontainers $(SIM_KAFKA)
+	$(GO) run ./cmd/kvsim run --engine real --kafka testcontainers --out bin/sim-kafka $(SIM_KAFKA) || \
+	  { status=$$?; cat bin/sim-kafka/latest/verdict.txt 2>/dev/null; exit $$status; }
 
 .PHONY: registry
 registry: ## Start a Schema Registry for test-kafka (needs Maven; Java 21, or Python's pip to fetch it)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
@@ -308,4 +309,48 @@ func TestNamesInHistories(t *testing.T) {
 	if got := valueID("=v", 2); got != "~=v" {
 		t.Errorf("valueID of a value written twice = %q", got)
 	}
+}
+
+// slowToReturn lets readers see what it applied a second before it says so.
+type slowToReturn struct{ *memory.Storage }
+
+func (s slowToReturn) ApplyRecords(ctx context.Context, records []kvstore.Record) error {
+	err := s.Storage.ApplyRecords(ctx, records)
+	time.Sleep(time.Second)
+	return err
+}
+
+// TestReadAheadOfItsPositionIsNoViolation has a read show a record, and then its
+// absence, before the client's position counts them.
+func TestReadAheadOfItsPositionIsNoViolation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kit := New(t, WithStorage(func(testing.TB) kvstore.Storage { return slowToReturn{memory.New()} }))
+		writer, kv := kit.Record(kit.Open("writer")), kit.Record(kit.Open("reader"))
+		read := func(want error) {
+			t.Helper()
+			time.Sleep(500 * time.Millisecond)
+			if _, err := kv.Get(t.Context(), []byte("k")); !errors.Is(err, want) {
+				t.Errorf("get = %v, want %v", err, want)
+			}
+		}
+		done := make(chan error, 2)
+		go func() {
+			done <- writer.Put(t.Context(), []byte("k"), []byte("v"))
+			done <- writer.Delete(t.Context(), []byte("k"))
+		}()
+		read(nil)
+		if got := kv.Position(); got != 0 {
+			t.Errorf("position %d while the record is applied, want 0", got)
+		}
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			read(kvstore.ErrNotFound)
+		}
+		if v := kit.CheckHistory(); v.Status != lin.Held {
+			t.Errorf("verdict: %v", v)
+		}
+	})
 }

@@ -124,7 +124,8 @@ type SnapshotKind uint8
 
 const (
 	// SnapshotClient is all that a process holds, while others may write. It is
-	// the log's state at some position that is at most Position.
+	// the log's state at some position that, where the tap is exact, is at
+	// most Position.
 	SnapshotClient SnapshotKind = iota + 1
 	// SnapshotFinal is all that a process holds when nobody writes any more and
 	// it has caught up. It is the log's state at its end.

@@ -5,12 +5,16 @@ import (
 	"sort"
 )
 
-// reach limits a read to what was in the log when it returned.
+// reach returns how far a read could get in each epoch of the log: no further than
+// the log, and, where the tap is exact, than the position that was reported
+// afterwards. Where it is late, time is real: a client applies records, which a
+// read sees at once, and counts them in its position a moment after.
 func (r *read) reach(x *logIndex) func(e int32) int64 {
 	cur := x.current(r.seq)
+	exact := x.h.Header.Tap == TapExact
 	return func(e int32) int64 {
 		s := x.reach(e, r.seq)
-		if e == cur && r.pos != None {
+		if exact && e == cur && r.pos != None {
 			return min(s.lso, r.pos)
 		}
 		return s.lso

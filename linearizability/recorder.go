@@ -106,7 +106,8 @@ func (c *Call) Items(items []Item) *Call { c.items, c.hasItems = items, true; re
 // the offset of the value that was read.
 func (c *Call) Revision(offset int64) *Call { c.revision = offset; return c }
 
-// Position tells the client's position as seen after the operation.
+// Position tells the client's position as seen after the operation. With [TapExact]
+// it bounds what a read may have shown.
 func (c *Call) Position(next int64) *Call { c.position = next; return c }
 
 // OK records that the operation returned without error.
