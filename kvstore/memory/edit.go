@@ -70,7 +70,7 @@ func (e *editor) insert(n *node, key []byte, it *item, first, last bool) (*node,
 	i := n.childFor(key)
 	left, split := e.insert(n.children[i], key, it, first && i == 0, last && i == len(n.children)-1)
 	if left != n.children[i] {
-		n = e.own(n, 0)
+		n = e.ownChildren(n)
 		n.children[i] = left
 	}
 	if split.right == nil {
@@ -240,6 +240,9 @@ func (e *editor) gather(n *node) {
 // to change.
 func (e *editor) own(n *node, more int) *node {
 	if n.edit == e.id {
+		if n.borrowed {
+			n.slots, n.borrowed = slices.Clone(n.slots), false
+		}
 		return n
 	}
 	c := &node{
@@ -252,6 +255,22 @@ func (e *editor) own(n *node, more int) *node {
 	copy(c.slots, n.slots)
 	c.children = slices.Clone(n.children)
 	return c
+}
+
+// ownChildren is own for an inner node of which the children change, and the
+// separators do not: it goes on using those of n.
+func (e *editor) ownChildren(n *node) *node {
+	if n.edit == e.id {
+		return n
+	}
+	return &node{
+		slots:    slices.Clip(n.slots), // an insert takes a new array
+		borrowed: true,
+		children: slices.Clone(n.children),
+		edit:     e.id,
+		skip:     n.skip,
+		height:   n.height,
+	}
 }
 
 // size is the number of items of a leaf and of children of an inner node.

@@ -32,6 +32,7 @@ type node struct {
 	height   uint8   // 0 for a leaf
 	strays   uint8   // leaves only: changes since the items were gathered
 	due      bool    // is in its editor's due; false in what was published
+	borrowed bool    // inner nodes only: slots are those of an older version as well
 }
 
 // slot is an item with a piece of its key.

@@ -238,3 +238,31 @@ func reversed(s []int) []int {
 	}
 	return s
 }
+
+// TestOneEditInsertsAndRemovesBelowANode has the same batch insert a key below
+// each inner node, which then uses the separators of the version before, and
+// delete the keys of whole leaves, which removes separators. The version before
+// has to stay as it was.
+func TestOneEditInsertsAndRemovesBelowANode(t *testing.T) {
+	const keys, gap = 4000, 300
+	ctx := context.Background()
+	s := New()
+	mustNot(t, s.ApplyRecords(ctx, uniform(keys, 0)))
+	before, err := s.Snapshot(ctx)
+	mustNot(t, err)
+	var batch []kvstore.Record
+	for i := 0; i < keys; i += gap {
+		batch = append(batch, kvstore.Record{Key: append(key(i), '+'), Value: []byte("new")})
+	}
+	for i := range keys {
+		if i/gap%2 == 1 {
+			batch = append(batch, kvstore.Record{Key: key(i), Delete: true})
+		}
+	}
+	mustNot(t, s.ApplyRecords(ctx, batch))
+	for i := range keys {
+		if _, err := before.GetEntry(ctx, key(i)); err != nil {
+			t.Fatalf("key %d of the version before the batch: %v", i, err)
+		}
+	}
+}
