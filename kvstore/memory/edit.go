@@ -70,7 +70,7 @@ func (e *editor) insert(n *node, key []byte, it *item, first, last bool) (*node,
 	i := n.childFor(key)
 	left, split := e.insert(n.children[i], key, it, first && i == 0, last && i == len(n.children)-1)
 	if left != n.children[i] {
-		n = e.ownChildren(n)
+		n = e.own(n)
 		n.children[i] = left
 	}
 	if split.right == nil {
@@ -87,13 +87,13 @@ func (e *editor) insert(n *node, key []byte, it *item, first, last bool) (*node,
 func (e *editor) insertLeaf(n *node, key []byte, it *item, first, last bool) (*node, division) {
 	// An overwrite needs no look at the shared prefix: equal compares whole keys.
 	if i, equal := n.search(key); equal {
-		n = e.own(n, 0)
+		n = e.ownSlots(n, 0)
 		n.slots[i].item = it
 		e.changed(n)
 		return n, division{}
 	}
 	i, _ := n.find(key)
-	n = e.own(n, 1)
+	n = e.ownSlots(n, 1)
 	n.insertSlot(i, it)
 	if len(n.slots) <= maxLeaf {
 		e.changed(n)
@@ -145,14 +145,14 @@ func separate(left, right []byte) *item {
 func (e *editor) remove(n *node, key []byte) *node {
 	if n.height == 0 {
 		i, _ := n.find(key)
-		n = e.own(n, 0)
+		n = e.ownSlots(n, 0)
 		n.deleteSlot(i)
 		e.changed(n)
 		return n
 	}
 	i := n.childFor(key)
 	child := e.remove(n.children[i], key)
-	n = e.own(n, 0)
+	n = e.ownSlots(n, 0)
 	n.children[i] = child
 	switch {
 	case child.size() == 0:
@@ -236,30 +236,9 @@ func (e *editor) gather(n *node) {
 	}
 }
 
-// own returns n, or a copy with room for more slots when n is not this editor's
-// to change.
-func (e *editor) own(n *node, more int) *node {
-	if n.edit == e.id {
-		if n.borrowed {
-			n.slots, n.borrowed = slices.Clone(n.slots), false
-		}
-		return n
-	}
-	c := &node{
-		slots:  make([]slot, len(n.slots), roomFor(len(n.slots)+more)),
-		edit:   e.id,
-		skip:   n.skip,
-		height: n.height,
-		strays: n.strays,
-	}
-	copy(c.slots, n.slots)
-	c.children = slices.Clone(n.children)
-	return c
-}
-
-// ownChildren is own for an inner node of which the children change, and the
-// separators do not: it goes on using those of n.
-func (e *editor) ownChildren(n *node) *node {
+// own returns n, or a copy when n is not this editor's to change. The copy goes on
+// using the slots of n, which must not be changed: see ownSlots.
+func (e *editor) own(n *node) *node {
 	if n.edit == e.id {
 		return n
 	}
@@ -270,7 +249,20 @@ func (e *editor) ownChildren(n *node) *node {
 		edit:     e.id,
 		skip:     n.skip,
 		height:   n.height,
+		strays:   n.strays,
 	}
+}
+
+// ownSlots is own for a node of which the slots change as well, with room for more
+// of them.
+func (e *editor) ownSlots(n *node, more int) *node {
+	n = e.own(n)
+	if n.borrowed {
+		slots := make([]slot, len(n.slots), roomFor(len(n.slots)+more))
+		copy(slots, n.slots)
+		n.slots, n.borrowed = slots, false
+	}
+	return n
 }
 
 // size is the number of items of a leaf and of children of an inner node.
