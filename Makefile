@@ -132,8 +132,9 @@ test-kafka: ## Run the tests that need real Kafka (KVSIM_KAFKA_IMAGE=..., KVSIM_
 sim-kafka: ## Run worlds on real Kafka in containers (SIM_KAFKA="--for 10m")
 	@unset KVSIM_KAFKA_BROKERS; \
 	$(USE_LOCAL_KAFKA); \
+	mkdir -p bin/sim-kafka && touch bin/sim-kafka/began && \
 	$(GO) run ./cmd/kvsim run --engine real --kafka testcontainers --out bin/sim-kafka $(SIM_KAFKA) || \
-	  { status=$$?; cat bin/sim-kafka/latest/verdict.txt 2>/dev/null; exit $$status; }
+	  { status=$$?; find bin/sim-kafka -name verdict.txt -newer bin/sim-kafka/began -exec cat {} +; exit $$status; }
 
 .PHONY: registry
 registry: ## Start a Schema Registry for test-kafka (needs Maven; Java 21, or Python's pip to fetch it)
