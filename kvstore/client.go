@@ -112,7 +112,6 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 	if err := c.awaitOpen(ctx, opened); err != nil {
 		return nil, err
 	}
-	c.view.ready(ctx)
 	return c, nil
 }
 

@@ -124,9 +124,6 @@ func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 	}
 	t.progress(true)
 	t.rebuild = nil
-	if !rb.opening { // NewClient does it itself, and bounds it by its context
-		t.view.ready(ctx)
-	}
 	t.gate.open()
 	t.health.set(StateLive, nil)
 	if rb.opening {

@@ -30,10 +30,6 @@ type view interface {
 	// value is entry without revision and time.
 	value(ctx context.Context, key []byte) ([]byte, error)
 
-	// ready prepares for reads what a storage leaves undone while it is
-	// filled.
-	ready(ctx context.Context)
-
 	// reset removes everything and returns what was there.
 	reset(ctx context.Context) (held, error)
 
@@ -68,10 +64,6 @@ func (v recordView) entry(ctx context.Context, key []byte) (Entry, error) {
 func (v recordView) value(ctx context.Context, key []byte) ([]byte, error) {
 	return v.s.Get(ctx, key)
 }
-
-// ready takes a snapshot, for which the default storage builds its order. An error is
-// told by the read that meets it again.
-func (v recordView) ready(ctx context.Context) { _, _ = v.s.Snapshot(ctx) }
 
 func (v recordView) scan(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error) {
 	snap, err := v.s.Snapshot(ctx)
@@ -265,8 +257,6 @@ func (v *indexView) value(ctx context.Context, key []byte) ([]byte, error) {
 	defer v.lock.Release(1)
 	return v.s.Get(ctx, key)
 }
-
-func (v *indexView) ready(context.Context) {}
 
 func (v *indexView) join(kv KeyValue) Entry {
 	at := v.index[string(kv.Key)]

@@ -19,16 +19,14 @@ const (
 	alone = 8192
 )
 
-// build makes a tree of all items of x, in one go: it sorts them and fills
-// leaves from left to right, with gathered items, of which x is told. It takes
+// build makes a tree of slots, which have no hints yet, in one go: it sorts them and
+// fills leaves from left to right, with gathered items, of which x is told. It takes
 // time n log n for n items, most of it shared among the processors.
-//
-// The index may be read meanwhile: it is given copies of items that it has.
-func build(x *index) *node {
-	slots := unsorted(x)
+func build(x *index, slots []slot) *node {
 	if len(slots) == 0 {
 		return &node{}
 	}
+	hint(slots)
 	order(slots, runtime.GOMAXPROCS(0))
 	level := leaves(x, slots)
 	for height := uint8(1); len(level) > 1; height++ {
@@ -37,26 +35,19 @@ func build(x *index) *node {
 	return level[0].node
 }
 
-// unsorted returns the items of x in no order, with hints behind the prefix that
-// all keys share.
-func unsorted(x *index) []slot {
-	var segments []*segment
-	ends := []int{0}
-	for s := range x.all {
-		segments = append(segments, s)
-		ends = append(ends, ends[len(ends)-1]+s.count)
-	}
-	slots := make([]slot, ends[len(segments)])
+// hint gives slots their hints, behind the prefix that all keys share.
+func hint(slots []slot) {
 	// Most often what a few keys share is what all share. Where it is not, the
 	// hints have to be taken again.
-	for prefix, sound := sampledPrefix(segments), false; !sound; {
+	prefix := slots[0].item.key()
+	for _, s := range slots[:min(len(slots), 1000)] {
+		prefix = prefix[:sharedPrefix(prefix, s.item.key())]
+	}
+	for sound := false; !sound; {
 		var mu sync.Mutex
 		shared := len(prefix)
-		each(len(segments), 1+len(segments)*alone/(len(slots)+1), func(from, to int) {
-			least := len(prefix)
-			for i := from; i < to; i++ {
-				least = min(least, segments[i].collect(slots[ends[i]:ends[i+1]], prefix))
-			}
+		each(len(slots), alone, func(from, to int) {
+			least := hintBehind(slots[from:to], prefix)
 			mu.Lock()
 			defer mu.Unlock()
 			shared = min(shared, least)
@@ -64,39 +55,18 @@ func unsorted(x *index) []slot {
 		sound = shared == len(prefix)
 		prefix = prefix[:shared]
 	}
-	return slots
 }
 
-// sampledPrefix returns what the keys of the first segment with items share.
-func sampledPrefix(segments []*segment) []byte {
-	var prefix []byte
-	for _, s := range segments {
-		if s.count == 0 {
-			continue
-		}
-		for it := range s.items() {
-			if prefix == nil {
-				prefix = it.key()
-			}
-			prefix = prefix[:sharedPrefix(prefix, it.key())]
-		}
-		break
-	}
-	return prefix
-}
-
-// collect fills slots with the items of s, with hints behind the prefix, and
-// returns how much of the prefix the keys share.
-func (s *segment) collect(slots []slot, prefix []byte) (shared int) {
+// hintBehind gives slots hints behind the prefix and returns how much of it the keys
+// share.
+func hintBehind(slots []slot, prefix []byte) (shared int) {
 	shared = len(prefix)
-	n := 0
-	for it := range s.items() {
-		key := it.key()
+	for i := range slots {
+		key := slots[i].item.key()
 		if !bytes.HasPrefix(key, prefix[:shared]) {
 			shared = sharedPrefix(key, prefix)
 		}
-		slots[n] = slot{hintOf(key, uint32(len(prefix))), it}
-		n++
+		slots[i].hint = hintOf(key, uint32(len(prefix)))
 	}
 	return shared
 }
@@ -171,16 +141,9 @@ type built struct {
 func leaves(x *index, slots []slot) []built {
 	level := make([]built, (len(slots)+fullLeaf-1)/fullLeaf)
 	each(len(level), alone/fullLeaf, func(from, to int) {
-		var old [fullLeaf]*item
 		for i := from; i < to; i++ {
 			part := slots[i*fullLeaf : min((i+1)*fullLeaf, len(slots))]
-			for j, s := range part {
-				old[j] = s.item
-			}
-			gather(part)
-			for j, s := range part {
-				x.move(old[j], s.item)
-			}
+			gatherFor(x, part)
 			n := &node{}
 			n.setSlots(part)
 			level[i] = built{n, part[0].item, part[len(part)-1].item}

@@ -18,14 +18,14 @@ type reader func(s *Storage, keys int) (seen uint64, err error)
 // and has every kind of reader look for a mixture, or for a number that goes
 // back.
 func TestReadersSeeWholeBatches(t *testing.T) {
-	readWholeBatches(t, map[string]reader{"range": readRange, "snapshot": readSnapshot, "gets": readGets})
+	readWholeBatches(t, map[string]reader{"range": readRange, "snapshot": readSnapshot, "gets": readGets, "turns": readInTurn})
 }
 
 // TestGetsSeeWholeBatchesBeforeTheFirstRange does so with a storage that never
 // gets a tree.
 func TestGetsSeeWholeBatchesBeforeTheFirstRange(t *testing.T) {
 	s := readWholeBatches(t, map[string]reader{"gets": readGets, "other gets": readGets})
-	if s.root.Load() != nil {
+	if s.tree.Load() != nil {
 		t.Error("gets have built a tree")
 	}
 }
@@ -73,7 +73,7 @@ func TestGetNeverSeesTheMidstOfABatch(t *testing.T) {
 		s := New()
 		mustNot(t, s.ApplyRecords(ctx, uniform(keys, 1)))
 		if ordered {
-			s.tree()
+			s.root()
 		}
 		var done atomic.Bool
 		var readers sync.WaitGroup
@@ -93,6 +93,87 @@ func TestGetNeverSeesTheMidstOfABatch(t *testing.T) {
 		done.Store(true)
 		readers.Wait()
 	}
+}
+
+// TestResetIsSeenAtOnce has readers look at a storage that is filled and reset by turns:
+// who has seen it empty sees what was there before no more, and a range all or nothing.
+func TestResetIsSeenAtOnce(t *testing.T) {
+	const keys, rounds = 300, 1000
+	ctx := context.Background()
+	s := New()
+	var done atomic.Bool
+	var readers sync.WaitGroup
+	for r := range 4 {
+		readers.Go(func() {
+			oldest := uint64(0) // what may still be seen
+			saw := func(how string, n uint64) {
+				if n < oldest {
+					t.Errorf("%s shows fill %d after %d was reset or overwritten", how, n, oldest)
+				}
+				oldest = max(oldest, n)
+			}
+			filled := false // the last read found fill oldest
+			for i := r; !done.Load() && !t.Failed(); i++ {
+				if v, err := s.Get(ctx, key(i%keys)); err == nil {
+					saw("a get", binary.BigEndian.Uint64(v))
+					filled = true
+				} else if filled {
+					oldest++
+					filled = false
+				}
+				count := 0
+				for kv := range s.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
+					saw("a range", binary.BigEndian.Uint64(kv.Value))
+					filled = true
+					count++
+				}
+				if count == 0 && filled {
+					oldest++
+					filled = false
+				} else if count != 0 && count != keys {
+					t.Errorf("a range shows %d keys of %d", count, keys)
+				}
+			}
+		})
+	}
+	for i := range uint64(rounds) {
+		mustNot(t, s.ApplyRecords(ctx, uniform(keys, i)))
+		mustNot(t, s.Reset(ctx))
+	}
+	done.Store(true)
+	readers.Wait()
+}
+
+// TestRangeShowsWhatWasWrittenWhileTheTreeWasBuilt has a writer go on while the first
+// Range builds the tree.
+func TestRangeShowsWhatWasWrittenWhileTheTreeWasBuilt(t *testing.T) {
+	const keys = 60_000
+	ctx := context.Background()
+	s := New()
+	mustNot(t, s.ApplyRecords(ctx, uniform(keys, 0)))
+	var wg sync.WaitGroup
+	wg.Go(func() { s.root() })
+	for i := range uint64(50) {
+		mustNot(t, s.ApplyRecords(ctx, uniform(100, i+1)))
+	}
+	wg.Wait()
+	mustNot(t, s.Delete(ctx, key(keys-1)))
+	count := 0
+	for kv, err := range s.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
+		mustNot(t, err)
+		want := uint64(0)
+		if count < 100 {
+			want = 50
+		}
+		if n := binary.BigEndian.Uint64(kv.Value); n != want || string(kv.Key) != string(key(count)) {
+			t.Fatalf("the range has %q = %d in place %d, want %d", kv.Key, n, count, want)
+		}
+		count++
+	}
+	if count != keys-1 {
+		t.Errorf("%d keys, want %d", count, keys-1)
+	}
+	checkNow(t, s, true)
 }
 
 // uniform returns records that set every key to n.
@@ -141,6 +222,29 @@ func readSnapshot(s *Storage, keys int) (seen uint64, err error) {
 		n := binary.BigEndian.Uint64(e.Value)
 		if n != uint64(e.Revision) || i > 0 && n != seen {
 			return 0, fmt.Errorf("torn: %q = %d at %d, keys before it %d", e.Key, n, e.Revision, seen)
+		}
+		seen = n
+	}
+	return seen, nil
+}
+
+// readInTurn reads in every way, one after the other: what a Get has shown, a Range
+// must show, though they look at different structures.
+func readInTurn(s *Storage, keys int) (seen uint64, err error) {
+	get := func(s *Storage, keys int) (uint64, error) {
+		v, err := s.Get(context.Background(), key(keys/2))
+		if err != nil {
+			return 0, err
+		}
+		return binary.BigEndian.Uint64(v), nil
+	}
+	for i, read := range []reader{get, readRange, get, readSnapshot, get} {
+		n, err := read(s, keys)
+		if err != nil {
+			return 0, err
+		}
+		if n < seen {
+			return 0, fmt.Errorf("read %d of a turn shows batch %d, one before it %d", i, n, seen)
 		}
 		seen = n
 	}

@@ -5,29 +5,18 @@ import (
 	"slices"
 )
 
-// editor builds the next version of a tree, and the list of what has to be done
-// to the index. It copies a node before it first changes it and marks the copy
-// with its id; later changes of the same editor are done in the copy. The old root
-// stays as it is, so an editor that is thrown away has changed nothing.
+// editor builds the next version of a tree. It copies a node before it first changes
+// it and marks the copy with its id; later changes of the same editor are done in the
+// copy. The old root stays as it is. The index is told of items that are gathered.
 type editor struct {
-	root    *node  // nil: there is no tree yet, only an index
-	id      uint64 // not used by any editor of this storage before
-	changes []change
-	due     []*node // leaves whose items are to be gathered in the end
-}
-
-// change is one step from an index to the next: item is put, or key removed.
-type change struct {
-	item *item
-	key  []byte
+	root  *node
+	id    uint64 // not used by any editor of this storage before
+	index *index
+	due   []*node // leaves whose items are to be gathered in the end
 }
 
 // put adds it, or replaces the item with the same key.
 func (e *editor) put(it *item) {
-	e.changes = append(e.changes, change{item: it})
-	if e.root == nil {
-		return
-	}
 	left, split := e.insert(e.root, it.key(), it, true, true)
 	e.root = left
 	if split.right != nil {
@@ -36,13 +25,9 @@ func (e *editor) put(it *item) {
 	}
 }
 
-// delete removes the item of key, if there is one. The editor keeps key.
+// delete removes the item of key, if there is one.
 func (e *editor) delete(key []byte) {
-	if e.root != nil && e.root.get(key) == nil {
-		return
-	}
-	e.changes = append(e.changes, change{key: key})
-	if e.root == nil {
+	if e.root.get(key) == nil {
 		return
 	}
 	e.root = e.remove(e.root, key)
@@ -227,13 +212,8 @@ func (n *node) replaced() {
 
 // gather puts the items of a leaf that may be changed side by side.
 func (e *editor) gather(n *node) {
-	gather(n.slots)
+	gatherFor(e.index, n.slots)
 	n.strays = 0
-	for _, s := range n.slots {
-		if s.item.gathered() {
-			e.changes = append(e.changes, change{item: s.item})
-		}
-	}
 }
 
 // own returns n, or a copy when n is not this editor's to change. The copy goes on

@@ -36,6 +36,20 @@ func gather(slots []slot) {
 	}
 }
 
+// gatherFor gathers the slots of a leaf and tells the index of it.
+func gatherFor(x *index, slots []slot) {
+	var before [maxLeaf + 1]*item
+	for i, s := range slots {
+		before[i] = s.item
+	}
+	gather(slots)
+	for i, s := range slots {
+		if s.item != before[i] {
+			x.move(before[i], s.item)
+		}
+	}
+}
+
 func copyInto(block []byte, slots []slot) {
 	for i := range slots {
 		at := len(block)

@@ -98,12 +98,12 @@ func TestHeapStaysWithinTwiceTheLiveData(t *testing.T) {
 				before := heapHeld()
 				s := New()
 				if ordered {
-					s.tree()
+					s.root()
 				}
 				c.load(s)
-				s.tree()
+				s.root()
 				held, live := heapHeld()-before, int64(c.live*(keySize+valueSize))
-				if n := len(keysOf(s.tree())); n != c.live {
+				if n := len(keysOf(s.root())); n != c.live {
 					t.Fatalf("%d keys, want %d", n, c.live)
 				}
 				t.Logf("%d bytes held for %d live: %.2f times", held, live, float64(held)/float64(live))
@@ -115,6 +115,24 @@ func TestHeapStaysWithinTwiceTheLiveData(t *testing.T) {
 		}
 	}
 	runtime.KeepAlive(random)
+}
+
+// TestLaggingTreeKeepsLittleAlive overwrites one key with large values again and again
+// behind the back of a tree that nobody asks for any more.
+func TestLaggingTreeKeepsLittleAlive(t *testing.T) {
+	const size, writes = 100_000, 1000
+	ctx := context.Background()
+	before := heapHeld()
+	s := New()
+	mustNot(t, s.Set(ctx, []byte("hot"), make([]byte, size)))
+	s.root()
+	for range writes {
+		mustNot(t, s.Set(ctx, []byte("hot"), make([]byte, size)))
+	}
+	if held := heapHeld() - before; held > 5*size {
+		t.Errorf("%d bytes held for one value of %d", held, size)
+	}
+	runtime.KeepAlive(s)
 }
 
 // TestHeldValueKeepsOnlyItsItem holds a few values of a large storage that is

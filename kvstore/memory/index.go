@@ -20,9 +20,13 @@ import (
 // One goroutine at a time may change it. Any number may call find meanwhile: what
 // they get then is a guess, and [Storage] says how it knows a good one.
 type index struct {
-	seed maphash.Seed
-	dir  atomic.Pointer[directory]
+	seed   maphash.Seed
+	dir    atomic.Pointer[directory]
+	weight int // of the items; for the goroutine that changes the index only
 }
+
+// weight is about what an item costs, in bytes.
+func weight(it *item) int { return it.size() + 48 }
 
 // directory maps the first bits of a hash to a segment. A segment of a lower depth
 // than the directory's stands in it several times.
@@ -62,6 +66,7 @@ func (x *index) clear() {
 	d := &directory{segments: make([]atomic.Pointer[segment], 1)}
 	d.segments[0].Store(&segment{buckets: make([]bucket, 1)})
 	x.dir.Store(d)
+	x.weight = 0
 }
 
 func (x *index) hash(key []byte) uint64 { return maphash.Bytes(x.seed, key) }
@@ -71,8 +76,10 @@ func (d *directory) segment(h uint64) *segment {
 }
 
 // find returns the item of key, whose hash is h, or nil.
-func (x *index) find(h uint64, key []byte) *item {
-	b, i := x.dir.Load().segment(h).locate(h, key)
+func (x *index) find(h uint64, key []byte) *item { return x.dir.Load().find(h, key) }
+
+func (d *directory) find(h uint64, key []byte) *item {
+	b, i := d.segment(h).locate(h, key)
 	if b == nil {
 		return nil
 	}
@@ -102,36 +109,46 @@ func (s *segment) locate(h uint64, key []byte) (b *bucket, slot int) {
 	return nil, 0
 }
 
-// put adds it, or replaces the item with the same key.
-func (x *index) put(it *item) {
-	key := it.key()
+// apply does one change, and before that keeps in b, unless it is nil, what it
+// replaces.
+func (x *index) apply(c change, b *before) {
+	key := c.item.key()
 	h := x.hash(key)
 	s := x.dir.Load().segment(h)
-	if b, i := s.locate(h, key); b != nil {
-		b.items[i].Store(it)
-		return
+	at, i := s.locate(h, key)
+	var old *item
+	if at != nil {
+		old = at.items[i].Load()
+		x.weight -= weight(old)
 	}
-	for s.count >= len(s.buckets)*(perBucket-1) {
-		x.grow(h, s)
-		s = x.dir.Load().segment(h)
+	if b != nil {
+		b.add(h, c.item, old)
 	}
-	s.add(h, it)
+	switch {
+	case !c.gone:
+		x.weight += weight(c.item)
+		if at != nil {
+			at.items[i].Store(c.item)
+			return
+		}
+		for s.count >= len(s.buckets)*(perBucket-1) {
+			x.grow(h, s)
+			s = x.dir.Load().segment(h)
+		}
+		s.add(h, c.item)
+	case at != nil:
+		x.remove(h, s, at, i)
+	}
 }
 
-// move replaces the item old, which is there, by it, which has the same key. It may
-// be called by several goroutines at a time, when none changes anything else.
+// move replaces the item old by it, which is the same one in another place. Where the
+// index has another one by now, nothing is to be done. It may be called at any time,
+// also while the index is changed: when that makes it miss its aim the item lies in
+// two places, which costs memory until the key is written again.
 func (x *index) move(old, it *item) {
 	h := x.hash(it.key())
-	s := x.dir.Load().segment(h)
-	mask := uint64(len(s.buckets) - 1)
-	for at := h >> 7; ; at++ {
-		b := &s.buckets[at&mask]
-		for i := range b.items {
-			if b.items[i].Load() == old {
-				b.items[i].Store(it)
-				return
-			}
-		}
+	if b, i := x.dir.Load().segment(h).locate(h, it.key()); b != nil {
+		b.items[i].CompareAndSwap(old, it)
 	}
 }
 
@@ -154,14 +171,8 @@ func (s *segment) add(h uint64, it *item) {
 	}
 }
 
-// remove takes the item of key out, if there is one.
-func (x *index) remove(key []byte) {
-	h := x.hash(key)
-	s := x.dir.Load().segment(h)
-	found, i := s.locate(h, key)
-	if found == nil {
-		return
-	}
+// remove takes the item at place i of a bucket of s, whose hash is h, out.
+func (x *index) remove(h uint64, s *segment, found *bucket, i int) {
 	found.tags.Store(found.tags.Load() &^ (0xff << (8 * i)))
 	found.items[i].Store(nil)
 	mask := uint64(len(s.buckets) - 1)
@@ -251,11 +262,17 @@ func (x *index) all(yield func(*segment) bool) {
 	}
 }
 
-// len returns the number of items.
-func (x *index) len() int {
+// slots returns the items in no order, without hints.
+func (x *index) slots() []slot {
 	n := 0
 	for s := range x.all {
 		n += s.count
 	}
-	return n
+	slots := make([]slot, 0, n)
+	for s := range x.all {
+		for it := range s.items() {
+			slots = append(slots, slot{item: it})
+		}
+	}
+	return slots
 }

@@ -13,7 +13,7 @@ import (
 // checkIndex returns how the index differs from the tree, nil when it has the
 // same items.
 func checkIndex(s *Storage) error {
-	root := s.tree()
+	root := s.root()
 	n := 0
 	var err error
 	root.ascend(nil, func(slots []slot) bool {
@@ -25,15 +25,30 @@ func checkIndex(s *Storage) error {
 		}
 		return true
 	})
-	if got := s.index.len(); err == nil && got != n {
+	if got := items(&s.index); err == nil && got != n {
 		err = fmt.Errorf("the index has %d items, the tree %d", got, n)
 	}
+	weighed := 0
 	for sg := range s.index.all {
+		for it := range sg.items() {
+			weighed += weight(it)
+		}
 		if got := len(slices.Collect(sg.items())); err == nil && got != sg.count {
 			err = fmt.Errorf("a segment has %d items and counts %d", got, sg.count)
 		}
 	}
+	if err == nil && weighed != s.index.weight {
+		err = fmt.Errorf("the items weigh %d, the index says %d", weighed, s.index.weight)
+	}
 	return err
+}
+
+// items returns the number of items by the segments' own counts.
+func items(x *index) (n int) {
+	for s := range x.all {
+		n += s.count
+	}
+	return n
 }
 
 // TestIndexGrowsAndShrinks fills an index until its segments have been divided
@@ -46,7 +61,7 @@ func TestIndexGrowsAndShrinks(t *testing.T) {
 	there := map[int]bool{}
 	check := func() {
 		t.Helper()
-		if got := x.len(); got != len(there) {
+		if got := items(x); got != len(there) {
 			t.Fatalf("index has %d items, want %d", got, len(there))
 		}
 		for i := range size {
@@ -57,12 +72,12 @@ func TestIndexGrowsAndShrinks(t *testing.T) {
 	}
 	for range 3 {
 		for _, i := range rng.Perm(size) {
-			x.put(pack(pairKey(i), nil, stamp{}))
+			x.apply(set(pairKey(i), nil, stamp{}), nil)
 			there[i] = true
 		}
 		check()
 		for _, i := range rng.Perm(size)[:size*99/100] {
-			x.remove(pairKey(i))
+			x.apply(remove(pairKey(i)), nil)
 			delete(there, i)
 		}
 		check()
@@ -86,7 +101,7 @@ func TestGetBeforeTheFirstRange(t *testing.T) {
 	s := New()
 	load(t, s, sequence(20_000), 1000)
 	mustNot(t, s.Delete(ctx, pairKey(7)))
-	if s.root.Load() != nil {
+	if s.tree.Load() != nil {
 		t.Fatal("writes have built a tree")
 	}
 	if _, err := s.Get(ctx, pairKey(7)); err != kvstore.ErrNotFound {
@@ -96,10 +111,10 @@ func TestGetBeforeTheFirstRange(t *testing.T) {
 		t.Errorf("Get = %d bytes, %v, want %d", len(v), err, valueSize)
 	}
 	checkNow(t, s, true)
-	if s.root.Load() == nil {
+	if s.tree.Load() == nil {
 		t.Fatal("a snapshot has built no tree")
 	}
-	if n := len(keysOf(s.tree())); n != 19_999 {
+	if n := len(keysOf(s.root())); n != 19_999 {
 		t.Errorf("%d keys, want 19999", n)
 	}
 	load(t, s, reversed(sequence(20_000)), 100)
@@ -123,7 +138,7 @@ func TestOwnedRangeIsTheCallers(t *testing.T) {
 		records[i] = kvstore.Record{Key: pairKey(i * 31 % 3000), Value: make([]byte, size), Revision: int64(i), TimeMillis: int64(i)}
 	}
 	mustNot(t, s.ApplyRecords(ctx, records[:2500]))
-	s.tree()
+	s.root()
 	mustNot(t, s.ApplyRecords(ctx, records[2400:]))
 	snapshot, err := s.Snapshot(ctx)
 	mustNot(t, err)

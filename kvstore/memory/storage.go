@@ -4,11 +4,8 @@ import (
 	"context"
 	"hash/maphash"
 	"iter"
-	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/kvsim/kvsim/kvstore"
 )
@@ -17,37 +14,38 @@ import (
 // looked at again.
 const checkEvery = 1024
 
-// collectFrom is the number of items from which on a tree is built after a garbage
-// collection. What the fetches and the index left behind while the storage was
-// filled would else lie in the heap beside the copies that building makes: the
-// peak at 1,000,000 keys was 3.3 times the live keys and values, and is 2.7
-// times with it.
-const collectFrom = 100_000
-
 // Storage is an ordered map on the heap. It implements [kvstore.RecordStorage].
 // The package documentation says what it guarantees.
 //
 // Make one with [New]. A Storage must not be copied.
 type Storage struct {
-	// root is the current version of the tree, nil while there is none: a
-	// storage that is being filled has an index only, until it is first read
-	// in order.
-	root atomic.Pointer[node]
-
-	// index has the items of root.
+	// index has the items of all writes, of the one under way as well.
 	index index
 
-	// version is odd while the index is behind root. What a reader finds in
-	// the index is good if version is the same even number before and after.
-	// Without the second look this history would be possible: a reader looks
-	// at version, a batch begins that deletes a key and sets it again, the
-	// reader does not find the key, which was there before and after.
+	// version is twice the number of writes that readers see, and one more while
+	// a write is changing the index. A write is seen by everybody from the moment
+	// that makes it even again.
 	version atomic.Uint64
 
-	_       [64]byte   // what follows is written often: not in the readers' cache line
-	mu      sync.Mutex // held by writes
-	edits   uint64     // number of writes so far; guarded by mu
-	changes []change   // space for the next editor; guarded by mu
+	// before has what the write under way replaces.
+	before atomic.Pointer[before]
+
+	// asked says that the storage has been read. Until then, while it is being
+	// filled, no write keeps what it replaces.
+	asked atomic.Bool
+
+	// tree is the order of the items as of some write, nil while nobody has asked
+	// for it.
+	tree atomic.Pointer[tree]
+
+	_    [64]byte   // what follows is written often: not in the readers' cache line
+	mu   sync.Mutex // held by writes
+	last *write     // the last one since there is a tree, or nil; guarded by mu
+
+	// treeMu is held by whoever brings tree further, and by Reset. It is taken
+	// after mu when both are.
+	treeMu sync.Mutex
+	edits  uint64 // number of editors so far; guarded by treeMu
 }
 
 var _ kvstore.RecordStorage = (*Storage)(nil)
@@ -60,42 +58,47 @@ func New() *Storage {
 	return s
 }
 
-// find returns the item of key, or nil. It asks the index, and the tree while a
-// write is changing the index: it waits for nobody. Only a storage that has no
-// tree yet makes it wait, for the one write that is under way.
+// find returns the item of key, or nil. It looks into the index, and then, when a
+// write is changing that, for what the write has replaced. It waits for nobody. It
+// tries again only when a write began while it was looking: at most twice for each
+// write.
+//
+// The order of steps makes this sound. A writer keeps what it replaces before it
+// does so. So when a reader does not find the key among what was replaced, what it
+// had found in the index before was the state before the write.
 func (s *Storage) find(key []byte) *item {
 	h := s.index.hash(key)
-	if v := s.version.Load(); v&1 == 0 {
+	for {
+		if !s.asked.Load() {
+			s.ask()
+		}
+		v := s.version.Load()
 		it := s.index.find(h, key)
-		if s.version.Load() == v {
+		if v%2 == 0 {
+			if s.version.Load() == v {
+				return it
+			}
+			continue
+		}
+		b := s.before.Load()
+		if b == nil || b.version != v {
+			continue // the write is over
+		}
+		if old, ok := b.find(h, key); ok {
+			return old
+		}
+		if now := s.version.Load(); now == v || now == v+1 {
 			return it
 		}
 	}
-	if root := s.root.Load(); root != nil {
-		return root.get(key)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.index.find(h, key)
 }
 
-// tree returns the current version of the tree, which it builds when there is
-// none.
-func (s *Storage) tree() *node {
-	if root := s.root.Load(); root != nil {
-		return root
-	}
+// ask makes all writes from now on keep what they replace. It waits for the one that
+// is under way.
+func (s *Storage) ask() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	root := s.root.Load()
-	if root == nil {
-		if s.index.len() > collectFrom {
-			runtime.GC()
-		}
-		root = build(&s.index)
-		s.root.Store(root)
-	}
-	return root
+	s.asked.Store(true)
 }
 
 // Get returns the value of key, or [kvstore.ErrNotFound]. The value aliases the
@@ -134,71 +137,51 @@ func (s *Storage) Range(
 	ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions,
 ) iter.Seq2[kvstore.KeyValue, error] {
 	return func(yield func(kvstore.KeyValue, error) bool) {
-		scan(ctx, s.tree(), c, opts.Limit, yield, pairOf)
+		scan(ctx, s.root(), c, opts.Limit, yield, pairOf)
 	}
 }
 
-// Snapshot returns the storage as it is now, in constant time.
+// Snapshot returns the storage as it is now. It brings the order up to date, as a
+// Range does, and copies nothing.
 func (s *Storage) Snapshot(ctx context.Context) (kvstore.Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return view{s.tree()}, nil
+	return view{s.root()}, nil
 }
 
 // Set sets key to a copy of value, with revision -1. A nil value is stored as
 // an empty one.
 func (s *Storage) Set(ctx context.Context, key, value []byte) error {
-	return s.change(ctx, func(e *editor) error {
-		e.put(pack(key, value, stamp{}))
-		return nil
-	})
+	return s.change(ctx, 1, func(int) change { return set(key, value, stamp{}) })
 }
 
 // Delete removes key. It is no error when key is not there.
 func (s *Storage) Delete(ctx context.Context, key []byte) error {
-	return s.change(ctx, func(e *editor) error {
-		e.delete(key)
-		return nil
-	})
+	return s.change(ctx, 1, func(int) change { return remove(key) })
 }
 
 // ApplyBatch applies all items in order, with revision -1, and copies what it
 // keeps. A nil Value deletes the key. Readers see all of the items or none.
 // Nothing is done when an error is returned.
 func (s *Storage) ApplyBatch(ctx context.Context, items []kvstore.KeyValue) error {
-	return s.change(ctx, func(e *editor) error {
-		for i, kv := range items {
-			if i%checkEvery == checkEvery-1 && ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if kv.Value == nil {
-				e.delete(kv.Key)
-			} else {
-				e.put(pack(kv.Key, kv.Value, stamp{}))
-			}
+	return s.change(ctx, len(items), func(i int) change {
+		if kv := &items[i]; kv.Value != nil {
+			return set(kv.Key, kv.Value, stamp{})
 		}
-		return nil
+		return remove(items[i].Key)
 	})
 }
 
 // ApplyRecords applies all records in order and copies what it keeps. Readers
 // see all of the records or none. Nothing is done when an error is returned.
 func (s *Storage) ApplyRecords(ctx context.Context, records []kvstore.Record) error {
-	return s.change(ctx, func(e *editor) error {
-		e.changes = slices.Grow(e.changes, len(records))
-		for i := range records {
-			if i%checkEvery == checkEvery-1 && ctx.Err() != nil {
-				return ctx.Err()
-			}
-			r := &records[i]
-			if r.Delete {
-				e.delete(r.Key)
-			} else {
-				e.put(pack(r.Key, r.Value, stamp{r.Revision, r.TimeMillis, true}))
-			}
+	return s.change(ctx, len(records), func(i int) change {
+		r := &records[i]
+		if r.Delete {
+			return remove(r.Key)
 		}
-		return nil
+		return set(r.Key, r.Value, stamp{r.Revision, r.TimeMillis, true})
 	})
 }
 
@@ -210,129 +193,64 @@ func (s *Storage) Reset(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.version.Add(1)
-	s.root.Store(nil)
+	s.treeMu.Lock()
+	defer s.treeMu.Unlock()
+	s.begin(&before{all: s.index.dir.Load()})
 	s.index.clear()
-	s.version.Add(1)
+	s.tree.Store(nil)
+	s.last = nil
+	s.end()
+	s.asked.Store(false)
 	return nil
 }
 
-// change publishes what do makes of the current version, unless ctx has ended
-// or do fails.
-func (s *Storage) change(ctx context.Context, do func(*editor) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := ctx.Err(); err != nil {
+// change publishes n changes, unless ctx has ended.
+func (s *Storage) change(ctx context.Context, n int, nth func(int) change) error {
+	if err := ctx.Err(); err != nil || n == 0 {
 		return err
 	}
-	s.edits++
-	e := editor{root: s.root.Load(), id: s.edits, changes: s.changes[:0]}
-	err := do(&e)
-	if err == nil {
-		e.finish()
-		s.publish(e.root, e.changes)
+	changes := make([]change, n)
+	for i := range changes {
+		if i%checkEvery == checkEvery-1 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		changes[i] = nth(i)
 	}
-	clear(e.changes) // they point at items and at the caller's keys
-	if s.changes = e.changes; cap(s.changes) > checkEvery {
-		s.changes = nil
-	}
-	return err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.publish(changes)
+	return nil
 }
 
-// publish makes the next version visible, at once for all keys: readers go by the
-// tree until the index is as far.
-func (s *Storage) publish(root *node, changes []change) {
-	s.version.Add(1)
-	s.root.Store(root)
+// publish makes all of changes visible at once.
+func (s *Storage) publish(changes []change) {
+	var b *before
+	if s.asked.Load() {
+		b = newBefore(len(changes))
+	}
+	s.begin(b)
 	for _, c := range changes {
-		if c.item != nil {
-			s.index.put(c.item)
-		} else {
-			s.index.remove(c.key)
-		}
+		s.index.apply(c, b)
 	}
+	w := s.follow(changes)
+	s.end()
+	if w != nil {
+		s.limitLag(w)
+	}
+}
+
+// begin says that the index is being changed, and what will have been there before.
+func (s *Storage) begin(b *before) {
+	v := s.version.Load() + 1
+	if b != nil {
+		b.version = v
+	}
+	s.before.Store(b)
+	s.version.Store(v)
+}
+
+// end makes the changes visible.
+func (s *Storage) end() {
 	s.version.Add(1)
-}
-
-// view is one version of the tree. It implements [kvstore.Snapshot].
-type view struct {
-	root *node
-}
-
-// GetEntry implements [kvstore.Snapshot].
-func (v view) GetEntry(ctx context.Context, key []byte) (kvstore.Entry, error) {
-	if err := ctx.Err(); err != nil {
-		return kvstore.Entry{}, err
-	}
-	it := v.root.get(key)
-	if it == nil {
-		return kvstore.Entry{}, kvstore.ErrNotFound
-	}
-	return entryOf(it), nil
-}
-
-// Range implements [kvstore.Snapshot].
-func (v view) Range(
-	ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions,
-) iter.Seq2[kvstore.Entry, error] {
-	return func(yield func(kvstore.Entry, error) bool) {
-		scan(ctx, v.root, c, opts.Limit, yield, entryOf)
-	}
-}
-
-func entryOf(it *item) kvstore.Entry {
-	kv := pairOf(it)
-	entry := kvstore.Entry{Key: kv.Key, Value: kv.Value, Revision: -1}
-	if s := it.stamp(); s.known {
-		entry.Revision = s.revision
-		entry.Time = time.UnixMilli(s.timeMillis).UTC()
-	}
-	return entry
-}
-
-// scan yields the items of c as T, at most limit of them when limit is
-// positive. It looks at ctx once a leaf.
-func scan[T any](
-	ctx context.Context, root *node, c kvstore.KeyConstraint, limit int,
-	yield func(T, error) bool, of func(*item) T,
-) {
-	left := limit
-	scanLeaves(ctx, root, c, yield, func(slots []slot) bool {
-		for _, s := range slots {
-			if !yield(of(s.item), nil) {
-				return false
-			}
-			if left--; left == 0 {
-				return false
-			}
-		}
-		return true
-	})
-}
-
-// scanLeaves calls visit with the items of c, leaf by leaf, until it returns
-// false. When ctx has ended it yields the error instead.
-func scanLeaves[T any](
-	ctx context.Context, root *node, c kvstore.KeyConstraint,
-	yield func(T, error) bool, visit func([]slot) bool,
-) {
-	fail := func(err error) bool {
-		var none T
-		yield(none, err)
-		return false
-	}
-	if err := ctx.Err(); err != nil {
-		fail(err)
-		return
-	}
-	root.ascend(c.Start, func(slots []slot) bool {
-		if err := ctx.Err(); err != nil {
-			return fail(err)
-		}
-		more := true
-		if c.End != nil {
-			slots, more = until(slots, c.End)
-		}
-		return visit(slots) && more
-	})
+	s.before.Store(nil)
 }

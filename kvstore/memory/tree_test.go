@@ -154,14 +154,14 @@ func TestTreeGrowsAndShrinks(t *testing.T) {
 					mustNot(t, s.Set(ctx, fmt.Appendf(nil, "key/%06d", k), []byte("v")))
 					checkNow(t, s, i%500 == 0)
 				}
-				if n := len(keysOf(s.tree())); n != size {
+				if n := len(keysOf(s.root())); n != size {
 					t.Fatalf("%d keys, want %d", n, size)
 				}
 				for i, k := range drain(rng) {
 					mustNot(t, s.Delete(ctx, fmt.Appendf(nil, "key/%06d", k)))
 					checkNow(t, s, i%500 == 0 || i > size-100)
 				}
-				if root := s.tree(); root.size() != 0 || root.height != 0 {
+				if root := s.root(); root.size() != 0 || root.height != 0 {
 					t.Fatalf("emptied tree has height %d and %d entries, want an empty leaf", root.height, root.size())
 				}
 			})
@@ -187,7 +187,7 @@ func TestAbandonedChangeLeavesNoTrace(t *testing.T) {
 	if err := s.ApplyRecords(ends(), records); err != context.Canceled {
 		t.Errorf("ApplyRecords with a context that ends = %v, want %v", err, context.Canceled)
 	}
-	if got := keysOf(s.tree()); len(got) != 1 || got[0] != "old" {
+	if got := keysOf(s.root()); len(got) != 1 || got[0] != "old" {
 		t.Errorf("%d keys after abandoned batches, want the one that was there", len(got))
 	}
 	mustNot(t, s.ApplyBatch(context.Background(), items))
@@ -212,7 +212,7 @@ func checkNow(t *testing.T, s *Storage, now bool) {
 	if !now {
 		return
 	}
-	if err := errors.Join(checkTree(s.tree()), checkIndex(s)); err != nil {
+	if err := errors.Join(checkTree(s.root()), checkIndex(s)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,0 +1,66 @@
+package memory
+
+import (
+	"bytes"
+	"sync/atomic"
+)
+
+// before has what one write replaces: its undo log, for the readers that come while
+// it is under way. One goroutine adds to it, any number may look meanwhile.
+type before struct {
+	version uint64     // of the storage, while the write is under way
+	all     *directory // everything, when the write removes everything
+	images  []image    // open addressing, at most half full
+}
+
+// image is one key and what it had. Its key is written last, and read first.
+type image struct {
+	key  atomic.Pointer[item] // has the key; nil: the place is free
+	hash uint64
+	old  *item // nil: the key was not there
+}
+
+// newBefore returns one with room for n keys.
+func newBefore(n int) *before {
+	size := 2
+	for size < 2*n {
+		size *= 2
+	}
+	return &before{images: make([]image, size)}
+}
+
+// add keeps old as what the key of it, whose hash is h, had, unless it has something
+// already.
+func (b *before) add(h uint64, it, old *item) {
+	mask := uint64(len(b.images) - 1)
+	for at := h; ; at++ {
+		k := &b.images[at&mask]
+		key := k.key.Load()
+		if key == nil {
+			k.hash, k.old = h, old
+			k.key.Store(it)
+			return
+		}
+		if k.hash == h && bytes.Equal(key.key(), it.key()) {
+			return
+		}
+	}
+}
+
+// find returns what key had, and whether the write replaces that.
+func (b *before) find(h uint64, key []byte) (old *item, ok bool) {
+	if b.all != nil {
+		return b.all.find(h, key), true
+	}
+	mask := uint64(len(b.images) - 1)
+	for at := h; ; at++ {
+		k := &b.images[at&mask]
+		it := k.key.Load()
+		if it == nil {
+			return nil, false
+		}
+		if k.hash == h && bytes.Equal(it.key(), key) {
+			return k.old, true
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package memory
+
+import (
+	"cmp"
+	"slices"
+	"sync/atomic"
+)
+
+// maxLag is how far the tree may be behind, besides an eighth of what the storage
+// holds, by weight.
+const maxLag = 64 << 10
+
+// tree is the order of the items as it was after a write.
+type tree struct {
+	root *node
+	last *write
+}
+
+// write is what one write did. Since there is a tree, writes form a list, each with
+// the one after it: what is behind a tree's last write is still to be done to it.
+type write struct {
+	number  uint64 // how many writes the storage had had with it
+	lag     uint64 // weight of the changes of this write and of all before it
+	changes []change
+	next    atomic.Pointer[write]
+}
+
+// change is one step from one version to the next: item is set, or its key removed.
+type change struct {
+	item *item
+	gone bool
+}
+
+func set(key, value []byte, s stamp) change { return change{item: pack(key, value, s)} }
+
+func remove(key []byte) change { return change{item: pack(key, nil, stamp{}), gone: true} }
+
+// follow puts the write that is under way behind the last one, for the tree, and
+// returns it. Where there is no tree it does nothing.
+func (s *Storage) follow(changes []change) *write {
+	if s.last == nil {
+		return nil
+	}
+	w := &write{number: s.version.Load()/2 + 1, lag: s.last.lag, changes: changes}
+	for _, c := range changes {
+		w.lag += uint64(weight(c.item))
+	}
+	s.last.next.Store(w)
+	s.last = w
+	return w
+}
+
+// limitLag brings the tree up to date when it is so far behind w that what it keeps
+// alive, the items that are overwritten, would add up, or a Range would have much
+// to do. Many changes at once cost it little each.
+func (s *Storage) limitLag(w *write) {
+	t := s.tree.Load()
+	if t == nil || w.lag-t.last.lag <= maxLag+uint64(s.index.weight)/8 || !s.treeMu.TryLock() {
+		return // it is being built, or somebody brings it up to date
+	}
+	defer s.treeMu.Unlock()
+	s.catchUp()
+}
+
+// root returns the root of a tree that has all writes that readers see. It waits for
+// no write: it does itself what the tree lacks, or waits for another reader who
+// does.
+func (s *Storage) root() *node {
+	for {
+		seen := s.version.Load() / 2
+		if t := s.tree.Load(); t == nil {
+			s.plant()
+		} else if t.last.number >= seen {
+			return t.root
+		} else if root := s.caughtUp(); root != nil {
+			return root
+		}
+	}
+}
+
+func (s *Storage) caughtUp() *node {
+	s.treeMu.Lock()
+	defer s.treeMu.Unlock()
+	return s.catchUp()
+}
+
+// plant builds the tree, if there is none. Writes wait while the items are collected
+// from the index, not while they are put in order.
+func (s *Storage) plant() {
+	s.mu.Lock()
+	s.treeMu.Lock()
+	defer s.treeMu.Unlock()
+	if s.last != nil {
+		s.mu.Unlock()
+		return
+	}
+	first := &write{number: s.version.Load() / 2}
+	slots := s.index.slots()
+	s.last = first
+	s.mu.Unlock()
+	s.tree.Store(&tree{build(&s.index, slots), first})
+}
+
+// catchUp does to the tree all writes that readers see and returns its root, or nil
+// when there is none. Its caller holds treeMu.
+func (s *Storage) catchUp() *node {
+	t := s.tree.Load()
+	if t == nil {
+		return nil
+	}
+	seen := s.version.Load() / 2
+	last := t.last
+	var missed []missed
+	for w := last.next.Load(); w != nil && w.number <= seen; w = w.next.Load() {
+		missed = appendMissed(missed, w.changes)
+		w.changes = nil
+		last = w
+	}
+	if last == t.last {
+		return t.root
+	}
+	s.edits++
+	e := editor{root: t.root, id: s.edits, index: &s.index}
+	for _, m := range latest(missed) {
+		if m.gone {
+			e.delete(m.item.key())
+		} else {
+			e.put(m.item)
+		}
+	}
+	e.finish()
+	s.tree.Store(&tree{e.root, last})
+	return e.root
+}
+
+// missed is a change that the tree lacks.
+type missed struct {
+	change
+	hint uint64
+	at   int // of several changes of a key the last one counts
+}
+
+func appendMissed(all []missed, changes []change) []missed {
+	all = slices.Grow(all, len(changes))
+	for _, c := range changes {
+		all = append(all, missed{change: c, at: len(all)})
+	}
+	return all
+}
+
+// latest returns the last change of each key, in key order: neighbours come one after
+// the other then, and the way to them is in the processor's caches.
+func latest(all []missed) []missed {
+	if len(all) < 2 {
+		return all
+	}
+	prefix := all[0].item.key()
+	for _, m := range all[1:] {
+		prefix = prefix[:sharedPrefix(prefix, m.item.key())]
+	}
+	for i := range all {
+		all[i].hint = hintOf(all[i].item.key(), uint32(len(prefix)))
+	}
+	slices.SortFunc(all, func(a, b missed) int {
+		if c := compareSlots(slot{a.hint, a.item}, slot{b.hint, b.item}); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.at, b.at)
+	})
+	n := 0
+	for i, m := range all {
+		if i+1 < len(all) && compareSlots(slot{m.hint, m.item}, slot{all[i+1].hint, all[i+1].item}) == 0 {
+			continue
+		}
+		all[n] = m
+		n++
+	}
+	return all[:n]
+}

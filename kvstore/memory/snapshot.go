@@ -1,0 +1,92 @@
+package memory
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// view is one version of the tree. It implements [kvstore.Snapshot].
+type view struct {
+	root *node
+}
+
+// GetEntry implements [kvstore.Snapshot].
+func (v view) GetEntry(ctx context.Context, key []byte) (kvstore.Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return kvstore.Entry{}, err
+	}
+	it := v.root.get(key)
+	if it == nil {
+		return kvstore.Entry{}, kvstore.ErrNotFound
+	}
+	return entryOf(it), nil
+}
+
+// Range implements [kvstore.Snapshot].
+func (v view) Range(
+	ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions,
+) iter.Seq2[kvstore.Entry, error] {
+	return func(yield func(kvstore.Entry, error) bool) {
+		scan(ctx, v.root, c, opts.Limit, yield, entryOf)
+	}
+}
+
+func entryOf(it *item) kvstore.Entry {
+	kv := pairOf(it)
+	entry := kvstore.Entry{Key: kv.Key, Value: kv.Value, Revision: -1}
+	if s := it.stamp(); s.known {
+		entry.Revision = s.revision
+		entry.Time = time.UnixMilli(s.timeMillis).UTC()
+	}
+	return entry
+}
+
+// scan yields the items of c as T, at most limit of them when limit is
+// positive. It looks at ctx once a leaf.
+func scan[T any](
+	ctx context.Context, root *node, c kvstore.KeyConstraint, limit int,
+	yield func(T, error) bool, of func(*item) T,
+) {
+	left := limit
+	scanLeaves(ctx, root, c, yield, func(slots []slot) bool {
+		for _, s := range slots {
+			if !yield(of(s.item), nil) {
+				return false
+			}
+			if left--; left == 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// scanLeaves calls visit with the items of c, leaf by leaf, until it returns
+// false. When ctx has ended it yields the error instead.
+func scanLeaves[T any](
+	ctx context.Context, root *node, c kvstore.KeyConstraint,
+	yield func(T, error) bool, visit func([]slot) bool,
+) {
+	fail := func(err error) bool {
+		var none T
+		yield(none, err)
+		return false
+	}
+	if err := ctx.Err(); err != nil {
+		fail(err)
+		return
+	}
+	root.ascend(c.Start, func(slots []slot) bool {
+		if err := ctx.Err(); err != nil {
+			return fail(err)
+		}
+		more := true
+		if c.End != nil {
+			slots, more = until(slots, c.End)
+		}
+		return visit(slots) && more
+	})
+}
