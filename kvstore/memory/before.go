@@ -16,7 +16,7 @@ type before struct {
 // image is one key and what it had. Its key is written last, and read first.
 type image struct {
 	key  atomic.Pointer[item] // has the key; nil: the place is free
-	hash uint64
+	hash uint32
 	old  *item // nil: the key was not there
 }
 
@@ -31,8 +31,8 @@ func newBefore(n int) *before {
 
 // add keeps old as what the key of it, whose hash is h, had, unless it has something
 // already.
-func (b *before) add(h uint64, it, old *item) {
-	mask := uint64(len(b.images) - 1)
+func (b *before) add(h uint32, it, old *item) {
+	mask := uint32(len(b.images) - 1)
 	for at := h; ; at++ {
 		k := &b.images[at&mask]
 		key := k.key.Load()
@@ -48,11 +48,11 @@ func (b *before) add(h uint64, it, old *item) {
 }
 
 // find returns what key had, and whether the write replaces that.
-func (b *before) find(h uint64, key []byte) (old *item, ok bool) {
+func (b *before) find(h uint32, key []byte) (old *item, ok bool) {
 	if b.all != nil {
 		return b.all.find(h, key), true
 	}
-	mask := uint64(len(b.images) - 1)
+	mask := uint32(len(b.images) - 1)
 	for at := h; ; at++ {
 		k := &b.images[at&mask]
 		it := k.key.Load()

@@ -20,9 +20,12 @@ import (
 // One goroutine at a time may change it. Any number may call find meanwhile: what
 // they get then is a guess, and [Storage] says how it knows a good one.
 type index struct {
-	seed   maphash.Seed
-	dir    atomic.Pointer[directory]
-	weight int // of the items; for the goroutine that changes the index only
+	seed maphash.Seed
+	dir  atomic.Pointer[directory]
+
+	// For the goroutine that changes the index only.
+	weight int    // of the items
+	sink   uint32 // see fetch
 }
 
 // weight is about what an item costs, in bytes.
@@ -38,7 +41,15 @@ type directory struct {
 type segment struct {
 	depth   uint8 // number of first bits that the hashes of its items share
 	buckets []bucket
-	count   int // items; for the goroutine that changes the index only
+
+	// What follows is for the goroutine that changes the index only. To take the
+	// hashes of the keys again when a segment grows would cost a cache miss an item.
+	hashes [][perBucket]uint32
+	count  int // items
+}
+
+func newSegment(depth uint8, buckets int) *segment {
+	return &segment{depth: depth, buckets: make([]bucket, buckets), hashes: make([][perBucket]uint32, buckets)}
 }
 
 // bucket is one cache line.
@@ -59,26 +70,34 @@ const (
 	passedMax   = 255
 )
 
-func tagOf(h uint64) uint64 { return h&0x7f | 0x80 }
+// The last bits of a hash choose the bucket in a segment, the seven before them make the
+// tag, and the first bits choose the segment. They overlap from 25,000,000 keys a bit
+// of tag on: tags then tell less.
+const tagShift = 10
+
+func tagOf(h uint32) uint64 { return uint64(h>>tagShift&0x7f | 0x80) }
 
 // clear makes the index empty.
 func (x *index) clear() {
 	d := &directory{segments: make([]atomic.Pointer[segment], 1)}
-	d.segments[0].Store(&segment{buckets: make([]bucket, 1)})
+	d.segments[0].Store(newSegment(0, 1))
 	x.dir.Store(d)
 	x.weight = 0
 }
 
-func (x *index) hash(key []byte) uint64 { return maphash.Bytes(x.seed, key) }
+func (x *index) hash(key []byte) uint32 { return uint32(maphash.Bytes(x.seed, key)) }
 
-func (d *directory) segment(h uint64) *segment {
-	return d.segments[h>>(64-d.depth)].Load()
+func (d *directory) segment(h uint32) *segment {
+	return d.segments[h>>(32-d.depth)].Load()
 }
 
-// find returns the item of key, whose hash is h, or nil.
-func (x *index) find(h uint64, key []byte) *item { return x.dir.Load().find(h, key) }
+// home returns the bucket where the search for a key begins.
+func (s *segment) home(h uint32) *bucket { return &s.buckets[h&uint32(len(s.buckets)-1)] }
 
-func (d *directory) find(h uint64, key []byte) *item {
+// find returns the item of key, whose hash is h, or nil.
+func (x *index) find(h uint32, key []byte) *item { return x.dir.Load().find(h, key) }
+
+func (d *directory) find(h uint32, key []byte) *item {
 	b, i := d.segment(h).locate(h, key)
 	if b == nil {
 		return nil
@@ -86,16 +105,22 @@ func (d *directory) find(h uint64, key []byte) *item {
 	return b.items[i].Load()
 }
 
+// matches returns a word with the high bit of each byte set that is the tag of h, and
+// of a few more.
+func matches(tags uint64, h uint32) uint64 {
+	differ := tags ^ tagOf(h)*lowBits
+	return (differ - lowBits) &^ differ & highBits
+}
+
 // locate returns where the item of key is, or nil. It visits each bucket once
 // at most, also when the segment is changed at the same time.
-func (s *segment) locate(h uint64, key []byte) (b *bucket, slot int) {
-	mask := uint64(len(s.buckets) - 1)
-	at := h >> 7
+func (s *segment) locate(h uint32, key []byte) (b *bucket, slot int) {
+	mask := uint32(len(s.buckets) - 1)
+	at := h
 	for range s.buckets {
 		b := &s.buckets[at&mask]
 		tags := b.tags.Load()
-		differ := tags ^ tagOf(h)*lowBits
-		for m := (differ - lowBits) &^ differ & highBits; m != 0; m &= m - 1 {
+		for m := matches(tags, h); m != 0; m &= m - 1 {
 			i := bits.TrailingZeros64(m) / 8
 			if it := b.items[i].Load(); it != nil && bytes.Equal(it.key(), key) {
 				return b, i
@@ -109,35 +134,68 @@ func (s *segment) locate(h uint64, key []byte) (b *bucket, slot int) {
 	return nil, 0
 }
 
-// apply does one change, and before that keeps in b, unless it is nil, what it
-// replaces.
-func (x *index) apply(c change, b *before) {
-	key := c.item.key()
-	h := x.hash(key)
-	s := x.dir.Load().segment(h)
-	at, i := s.locate(h, key)
+// ahead is the number of changes whose buckets are asked for together.
+const ahead = 32
+
+// apply does the changes, and before that keeps in b, unless it is nil, what they
+// replace.
+func (x *index) apply(changes []change, b *before) {
+	for len(changes) > 0 {
+		part := changes[:min(ahead, len(changes))]
+		changes = changes[len(part):]
+		if len(part) > 1 {
+			x.fetch(part)
+		}
+		for _, c := range part {
+			x.do(c, b)
+		}
+	}
+}
+
+// fetch brings the buckets and items that changes will meet into the processor's cache:
+// to wait for many of them at the same time takes not much longer than for one.
+func (x *index) fetch(changes []change) {
+	d := x.dir.Load()
+	var tags [ahead]uint64
+	var sink uint32
+	for i, c := range changes {
+		s := d.segment(c.hash)
+		tags[i] = s.home(c.hash).tags.Load()
+		sink ^= s.hashes[c.hash&uint32(len(s.hashes)-1)][0]
+	}
+	for i, c := range changes {
+		if m := matches(tags[i], c.hash); m != 0 {
+			if it := d.segment(c.hash).home(c.hash).items[bits.TrailingZeros64(m)/8].Load(); it != nil {
+				sink ^= uint32(it.at(0))
+			}
+		}
+	}
+	x.sink = sink // or the compiler would leave the loads out
+}
+
+// do does one change. Its weight is counted by the caller.
+func (x *index) do(c change, b *before) {
+	s := x.dir.Load().segment(c.hash)
+	at, i := s.locate(c.hash, c.item.key())
 	var old *item
 	if at != nil {
 		old = at.items[i].Load()
 		x.weight -= weight(old)
 	}
 	if b != nil {
-		b.add(h, c.item, old)
+		b.add(c.hash, c.item, old)
 	}
 	switch {
+	case !c.gone && at != nil:
+		at.items[i].Store(c.item)
 	case !c.gone:
-		x.weight += weight(c.item)
-		if at != nil {
-			at.items[i].Store(c.item)
-			return
-		}
 		for s.count >= len(s.buckets)*(perBucket-1) {
-			x.grow(h, s)
-			s = x.dir.Load().segment(h)
+			x.grow(c.hash, s)
+			s = x.dir.Load().segment(c.hash)
 		}
-		s.add(h, c.item)
+		s.add(c.hash, c.item)
 	case at != nil:
-		x.remove(h, s, at, i)
+		x.take(c.hash, s, at, i)
 	}
 }
 
@@ -153,13 +211,14 @@ func (x *index) move(old, it *item) {
 }
 
 // add puts it, whose key is not there, into a segment that has room.
-func (s *segment) add(h uint64, it *item) {
-	mask := uint64(len(s.buckets) - 1)
-	for at := h >> 7; ; at++ {
+func (s *segment) add(h uint32, it *item) {
+	mask := uint32(len(s.buckets) - 1)
+	for at := h; ; at++ {
 		b := &s.buckets[at&mask]
 		tags := b.tags.Load()
 		if free := ^tags & highBits; free != 0 {
 			i := bits.TrailingZeros64(free) / 8
+			s.hashes[at&mask][i] = h
 			b.items[i].Store(it)
 			b.tags.Store(tags | tagOf(h)<<(8*i))
 			s.count++
@@ -171,12 +230,12 @@ func (s *segment) add(h uint64, it *item) {
 	}
 }
 
-// remove takes the item at place i of a bucket of s, whose hash is h, out.
-func (x *index) remove(h uint64, s *segment, found *bucket, i int) {
+// take takes the item at place i of a bucket of s, whose hash is h, out.
+func (x *index) take(h uint32, s *segment, found *bucket, i int) {
 	found.tags.Store(found.tags.Load() &^ (0xff << (8 * i)))
 	found.items[i].Store(nil)
-	mask := uint64(len(s.buckets) - 1)
-	for at := h >> 7; &s.buckets[at&mask] != found; at++ {
+	mask := uint32(len(s.buckets) - 1)
+	for at := h; &s.buckets[at&mask] != found; at++ {
 		b := &s.buckets[at&mask]
 		if tags := b.tags.Load(); tags>>passedShift < passedMax {
 			b.tags.Store(tags - 1<<passedShift)
@@ -184,39 +243,45 @@ func (x *index) remove(h uint64, s *segment, found *bucket, i int) {
 	}
 	s.count--
 	if n := len(s.buckets); n > 1 && s.count < 2*n {
-		x.dir.Load().replace(h, x.rebuild(s, s.depth, n/2, func(uint64) bool { return true }))
+		next := newSegment(s.depth, n/2)
+		s.moveTo(func(uint32) *segment { return next })
+		x.dir.Load().replace(h, next)
 	}
 }
 
 // grow makes room in s, the segment of h: it gets twice the buckets, or is divided
 // in two when it has the most.
-func (x *index) grow(h uint64, s *segment) {
+func (x *index) grow(h uint32, s *segment) {
 	d := x.dir.Load()
 	if n := len(s.buckets); n < maxBuckets {
-		d.replace(h, x.rebuild(s, s.depth, 2*n, func(uint64) bool { return true }))
+		next := newSegment(s.depth, 2*n)
+		s.moveTo(func(uint32) *segment { return next })
+		d.replace(h, next)
 		return
 	}
 	if s.depth == d.depth {
 		d = d.double()
 	}
-	for _, side := range []uint64{0, 1} {
-		// The bit behind the shared ones tells the two new segments apart.
-		shift := 63 - s.depth
-		half := x.rebuild(s, s.depth+1, maxBuckets, func(h uint64) bool { return h>>shift&1 == side })
-		d.replace(h&^(1<<shift)|side<<shift, half)
+	// The bit behind the shared ones tells the two new segments apart.
+	shift := 31 - s.depth
+	halves := [2]*segment{newSegment(s.depth+1, maxBuckets), newSegment(s.depth+1, maxBuckets)}
+	s.moveTo(func(h uint32) *segment { return halves[h>>shift&1] })
+	for side, half := range halves {
+		d.replace(h&^(1<<shift)|uint32(side)<<shift, half)
 	}
 	x.dir.Store(d)
 }
 
-// rebuild returns a segment of n buckets with the items of s whose hashes belong.
-func (x *index) rebuild(s *segment, depth uint8, n int, belongs func(h uint64) bool) *segment {
-	next := &segment{depth: depth, buckets: make([]bucket, n)}
-	for b := range s.items() {
-		if h := x.hash(b.key()); belongs(h) {
-			next.add(h, b)
+// moveTo adds the items to the segments that next chooses.
+func (s *segment) moveTo(next func(h uint32) *segment) {
+	for i := range s.buckets {
+		b := &s.buckets[i]
+		for used := b.tags.Load() & highBits; used != 0; used &= used - 1 {
+			j := bits.TrailingZeros64(used) / 8
+			h := s.hashes[i][j]
+			next(h).add(h, b.items[j].Load())
 		}
 	}
-	return next
 }
 
 // double returns a directory twice as long with the same segments.
@@ -229,9 +294,9 @@ func (d *directory) double() *directory {
 }
 
 // replace makes next the segment of the hashes that share next.depth bits with h.
-func (d *directory) replace(h uint64, next *segment) {
-	spread := uint64(1) << (d.depth - next.depth)
-	first := h >> (64 - d.depth) &^ (spread - 1)
+func (d *directory) replace(h uint32, next *segment) {
+	spread := uint32(1) << (d.depth - next.depth)
+	first := h >> (32 - d.depth) &^ (spread - 1)
 	for i := range spread {
 		d.segments[first+i].Store(next)
 	}

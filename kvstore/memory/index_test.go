@@ -72,12 +72,12 @@ func TestIndexGrowsAndShrinks(t *testing.T) {
 	}
 	for range 3 {
 		for _, i := range rng.Perm(size) {
-			x.apply(set(pairKey(i), nil, stamp{}), nil)
+			x.apply([]change{x.set(pairKey(i), nil, stamp{})}, nil)
 			there[i] = true
 		}
 		check()
 		for _, i := range rng.Perm(size)[:size*99/100] {
-			x.apply(remove(pairKey(i)), nil)
+			x.apply([]change{x.remove(pairKey(i))}, nil)
 			delete(there, i)
 		}
 		check()

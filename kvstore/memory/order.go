@@ -28,23 +28,25 @@ type write struct {
 // change is one step from one version to the next: item is set, or its key removed.
 type change struct {
 	item *item
+	hash uint32 // of the key
 	gone bool
 }
 
-func set(key, value []byte, s stamp) change { return change{item: pack(key, value, s)} }
+func (x *index) set(key, value []byte, s stamp) change {
+	return change{item: pack(key, value, s), hash: x.hash(key)}
+}
 
-func remove(key []byte) change { return change{item: pack(key, nil, stamp{}), gone: true} }
+func (x *index) remove(key []byte) change {
+	return change{item: pack(key, nil, stamp{}), hash: x.hash(key), gone: true}
+}
 
 // follow puts the write that is under way behind the last one, for the tree, and
 // returns it. Where there is no tree it does nothing.
-func (s *Storage) follow(changes []change) *write {
+func (s *Storage) follow(changes []change, weight int) *write {
 	if s.last == nil {
 		return nil
 	}
-	w := &write{number: s.version.Load()/2 + 1, lag: s.last.lag, changes: changes}
-	for _, c := range changes {
-		w.lag += uint64(weight(c.item))
-	}
+	w := &write{number: s.version.Load()/2 + 1, lag: s.last.lag + uint64(weight), changes: changes}
 	s.last.next.Store(w)
 	s.last = w
 	return w

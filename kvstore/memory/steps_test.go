@@ -50,12 +50,12 @@ func TestReadsBetweenTheStepsOfAWrite(t *testing.T) {
 		}
 		s.ask()
 		changes := []change{
-			set(key(1), []byte("new"), stamp{}),
-			remove(key(0)),
-			set(key(0), []byte("between"), stamp{}),
-			remove(key(1)),
-			set(key(1), []byte("newer"), stamp{}),
-			set(key(0), []byte("new"), stamp{}),
+			s.index.set(key(1), []byte("new"), stamp{}),
+			s.index.remove(key(0)),
+			s.index.set(key(0), []byte("between"), stamp{}),
+			s.index.remove(key(1)),
+			s.index.set(key(1), []byte("newer"), stamp{}),
+			s.index.set(key(0), []byte("new"), stamp{}),
 		}
 		look := func(when string) {
 			t.Helper()
@@ -67,11 +67,11 @@ func TestReadsBetweenTheStepsOfAWrite(t *testing.T) {
 		}
 		b := newBefore(len(changes))
 		s.begin(b)
-		for _, c := range changes {
-			s.index.apply(c, b)
+		for i := range changes {
+			s.index.apply(changes[i:i+1], b)
 			look("a step on")
 		}
-		s.follow(changes)
+		s.follow(changes, 0)
 		look("in the list")
 		s.end()
 		expect(t, "done", s, "new", "newer", 2, "new")

@@ -153,12 +153,12 @@ func (s *Storage) Snapshot(ctx context.Context) (kvstore.Snapshot, error) {
 // Set sets key to a copy of value, with revision -1. A nil value is stored as
 // an empty one.
 func (s *Storage) Set(ctx context.Context, key, value []byte) error {
-	return s.change(ctx, 1, func(int) change { return set(key, value, stamp{}) })
+	return s.change(ctx, 1, func(int) change { return s.index.set(key, value, stamp{}) })
 }
 
 // Delete removes key. It is no error when key is not there.
 func (s *Storage) Delete(ctx context.Context, key []byte) error {
-	return s.change(ctx, 1, func(int) change { return remove(key) })
+	return s.change(ctx, 1, func(int) change { return s.index.remove(key) })
 }
 
 // ApplyBatch applies all items in order, with revision -1, and copies what it
@@ -167,9 +167,9 @@ func (s *Storage) Delete(ctx context.Context, key []byte) error {
 func (s *Storage) ApplyBatch(ctx context.Context, items []kvstore.KeyValue) error {
 	return s.change(ctx, len(items), func(i int) change {
 		if kv := &items[i]; kv.Value != nil {
-			return set(kv.Key, kv.Value, stamp{})
+			return s.index.set(kv.Key, kv.Value, stamp{})
 		}
-		return remove(items[i].Key)
+		return s.index.remove(items[i].Key)
 	})
 }
 
@@ -179,9 +179,9 @@ func (s *Storage) ApplyRecords(ctx context.Context, records []kvstore.Record) er
 	return s.change(ctx, len(records), func(i int) change {
 		r := &records[i]
 		if r.Delete {
-			return remove(r.Key)
+			return s.index.remove(r.Key)
 		}
-		return set(r.Key, r.Value, stamp{r.Revision, r.TimeMillis, true})
+		return s.index.set(r.Key, r.Value, stamp{r.Revision, r.TimeMillis, true})
 	})
 }
 
@@ -210,29 +210,36 @@ func (s *Storage) change(ctx context.Context, n int, nth func(int) change) error
 		return err
 	}
 	changes := make([]change, n)
+	var sets, all int // weights
 	for i := range changes {
 		if i%checkEvery == checkEvery-1 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		changes[i] = nth(i)
+		c := nth(i)
+		changes[i] = c
+		w := weight(c.item)
+		all += w
+		if !c.gone {
+			sets += w
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.publish(changes)
+	s.publish(changes, sets, all)
 	return nil
 }
 
-// publish makes all of changes visible at once.
-func (s *Storage) publish(changes []change) {
+// publish makes all of changes visible at once. The items that they set have the weight
+// sets, those that stand for removed keys what lacks of all.
+func (s *Storage) publish(changes []change, sets, all int) {
 	var b *before
 	if s.asked.Load() {
 		b = newBefore(len(changes))
 	}
 	s.begin(b)
-	for _, c := range changes {
-		s.index.apply(c, b)
-	}
-	w := s.follow(changes)
+	s.index.weight += sets
+	s.index.apply(changes, b)
+	w := s.follow(changes, all)
 	s.end()
 	if w != nil {
 		s.limitLag(w)
