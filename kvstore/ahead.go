@@ -22,7 +22,7 @@ func (t *tail) fetch(ctx context.Context, limits fetchLimits) (f fetched, err er
 		t.drop()
 	} else {
 		t.drop()
-		f, err = t.part.fetch(ctx, t.checked, t.pos, limits, t.decode, t.codec)
+		f, err = t.ask(ctx, t.checked, t.pos, limits, t.takeSpare())
 	}
 	if err == nil && t.pos < f.next && f.next < f.stable {
 		t.send(ctx, f.next, limits)
@@ -30,14 +30,29 @@ func (t *tail) fetch(ctx context.Context, limits fetchLimits) (f fetched, err er
 	return f, err
 }
 
+// ask fetches and converts. It touches nothing of the tail that changes.
+func (t *tail) ask(ctx context.Context, from leader, offset int64, limits fetchLimits, room []Record) (fetched, error) {
+	f, err := t.part.fetch(ctx, from, offset, limits, t.decode, t.codec)
+	f.convert(room)
+	return f, err
+}
+
+// takeSpare returns space for records that nobody else uses.
+func (t *tail) takeSpare() []Record {
+	room := t.spare
+	t.spare = nil
+	return room[:0]
+}
+
 // send starts the fetch from offset on.
 func (t *tail) send(ctx context.Context, offset int64, limits fetchLimits) {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &ahead{from: t.checked, offset: offset, cancel: cancel, done: make(chan struct{})}
 	t.ahead = a
+	room := t.takeSpare()
 	go func() {
 		defer close(a.done)
-		a.f, a.err = t.part.fetch(ctx, a.from, offset, limits, t.decode, t.codec)
+		a.f, a.err = t.ask(ctx, a.from, offset, limits, room)
 	}()
 }
 

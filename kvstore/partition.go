@@ -304,6 +304,8 @@ type fetchLimits struct {
 // fetched is the part of the log that one fetch brought.
 type fetched struct {
 	records []*kgo.Record // committed ones and control records, in order
+	changes []Record      // the store's ones among them
+	skipped int64         // records without a key
 	next    int64         // the offset to fetch from next
 	start   int64         // first offset of the log, -1 unknown
 	stable  int64         // last stable offset: below it all is decided

@@ -43,7 +43,8 @@ type tail struct {
 	ahead    *ahead   // not nil while the next fetch is under way
 	rebuild  *rebuild // not nil while the view is brought up from the log's begin
 	missing  time.Time
-	short    int // answers in a row that say that the log ends before what is waited for
+	spare    []Record // space for a fetch to come, while a log is read from its begin
+	short    int      // answers in a row that say that the log ends before what is waited for
 	failures int
 }
 
@@ -240,7 +241,11 @@ func (t *tail) checkEnd(ctx context.Context, f fetched) error {
 
 // apply brings one fetch into the view and calls the hooks.
 func (t *tail) apply(ctx context.Context, f fetched) error {
-	records := t.convert(f.records)
+	if f.skipped > 0 {
+		t.health.skip(f.skipped)
+		t.log.warn("kvstore: skipped records without a key", fmt.Errorf("%d in the fetch at offset %d", f.skipped, t.pos))
+	}
+	records := f.changes
 	if rb := t.rebuild; rb != nil && !rb.compared {
 		n := 0
 		for n < len(records) && records[n].Revision < rb.resume {
@@ -278,6 +283,8 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 	if t.rebuild != nil {
 		t.rebuild.records += int64(len(records))
 		t.progress(false)
+		clear(f.changes) // they hold the fetch's buffer
+		t.spare = f.changes
 	}
 	return nil
 }
@@ -296,30 +303,6 @@ func (t *tail) sources(records []*kgo.Record) []seen {
 		}
 	}
 	slices.Reverse(out)
-	return out
-}
-
-// convert takes the store's records out of a fetch.
-func (t *tail) convert(in []*kgo.Record) []Record {
-	out := make([]Record, 0, len(in))
-	skipped := int64(0)
-	for _, r := range in {
-		if r.Attrs.IsControl() {
-			continue
-		}
-		if len(r.Key) == 0 {
-			skipped++
-			continue
-		}
-		out = append(out, Record{
-			Key: r.Key, Value: r.Value, Delete: r.Value == nil,
-			Revision: r.Offset, TimeMillis: r.Timestamp.UnixMilli(),
-		})
-	}
-	if skipped > 0 {
-		t.health.skip(skipped)
-		t.log.warn("kvstore: skipped records without a key", fmt.Errorf("%d in the fetch at offset %d", skipped, t.pos))
-	}
 	return out
 }
 

@@ -10,7 +10,7 @@ import (
 type before struct {
 	version uint64     // of the storage, while the write is under way
 	all     *directory // everything, when the write removes everything
-	images  []image    // open addressing, at most half full
+	images  []image    // open addressing, with free places
 }
 
 // image is one key and what it had. Its key is written last, and read first.
@@ -23,7 +23,7 @@ type image struct {
 // newBefore returns one with room for n keys.
 func newBefore(n int) *before {
 	size := 2
-	for size < 2*n {
+	for size < n+n/4 || size == n {
 		size *= 2
 	}
 	return &before{images: make([]image, size)}

@@ -86,6 +86,7 @@ func onBoth(b *testing.B, run func(b *testing.B, t target)) {
 	b.Run("memory", func(b *testing.B) {
 		s := New()
 		load(b, s, order, 1000)
+		s.ask() // it has been filled
 		run(b, memoryTarget(s))
 	})
 	b.Run("map", func(b *testing.B) {

@@ -43,11 +43,7 @@ func gatherFor(x *index, slots []slot) {
 		before[i] = s.item
 	}
 	gather(slots)
-	for i, s := range slots {
-		if s.item != before[i] {
-			x.move(before[i], s.item)
-		}
-	}
+	x.move(before[:len(slots)], slots)
 }
 
 func copyInto(block []byte, slots []slot) {
@@ -55,7 +51,7 @@ func copyInto(block []byte, slots []slot) {
 		at := len(block)
 		it := slots[i].item
 		block = append(block, it.raw(it.size())...)
-		block[at] |= gathered
+		block[at] = block[at]&^chunked | gathered
 		slots[i].item = itemAt(block, at)
 	}
 }

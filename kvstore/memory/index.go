@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash/maphash"
 	"math/bits"
+	"sync"
 	"sync/atomic"
 )
 
@@ -23,13 +24,25 @@ type index struct {
 	seed maphash.Seed
 	dir  atomic.Pointer[directory]
 
+	// chunks has the small items that came when the storage was filled, and that no
+	// leaf has gathered.
+	chunks chunks
+	slack  int // bytes of chunks that may lie waste however small the storage is
+
+	// shape is held, for reading, by those who move items: nobody must copy or replace
+	// a segment meanwhile.
+	shape sync.RWMutex
+
+	sunk atomic.Uint32 // what nobody reads
+
 	// For the goroutine that changes the index only.
-	weight int    // of the items
-	sink   uint32 // see fetch
+	weight int // of the items
 }
 
 // weight is about what an item costs, in bytes.
-func weight(it *item) int { return it.size() + 48 }
+func weight(it *item) int { return it.size() + overhead }
+
+const overhead = 48
 
 // directory maps the first bits of a hash to a segment. A segment of a lower depth
 // than the directory's stands in it several times.
@@ -83,6 +96,7 @@ func (x *index) clear() {
 	d.segments[0].Store(newSegment(0, 1))
 	x.dir.Store(d)
 	x.weight = 0
+	x.chunks = chunks{}
 }
 
 func (x *index) hash(key []byte) uint32 { return uint32(maphash.Bytes(x.seed, key)) }
@@ -134,60 +148,20 @@ func (s *segment) locate(h uint32, key []byte) (b *bucket, slot int) {
 	return nil, 0
 }
 
-// ahead is the number of changes whose buckets are asked for together.
-const ahead = 32
-
-// apply does the changes, and before that keeps in b, unless it is nil, what they
-// replace.
-func (x *index) apply(changes []change, b *before) {
-	for len(changes) > 0 {
-		part := changes[:min(ahead, len(changes))]
-		changes = changes[len(part):]
-		if len(part) > 1 {
-			x.fetch(part)
-		}
-		for _, c := range part {
-			x.do(c, b)
-		}
-	}
-}
-
-// fetch brings the buckets and items that changes will meet into the processor's cache:
-// to wait for many of them at the same time takes not much longer than for one.
-func (x *index) fetch(changes []change) {
-	d := x.dir.Load()
-	var tags [ahead]uint64
-	var sink uint32
-	for i, c := range changes {
-		s := d.segment(c.hash)
-		tags[i] = s.home(c.hash).tags.Load()
-		sink ^= s.hashes[c.hash&uint32(len(s.hashes)-1)][0]
-	}
-	for i, c := range changes {
-		if m := matches(tags[i], c.hash); m != 0 {
-			if it := d.segment(c.hash).home(c.hash).items[bits.TrailingZeros64(m)/8].Load(); it != nil {
-				sink ^= uint32(it.at(0))
-			}
-		}
-	}
-	x.sink = sink // or the compiler would leave the loads out
-}
-
-// do does one change. Its weight is counted by the caller.
+// do does one change. What its item weighs is counted by the caller.
 func (x *index) do(c change, b *before) {
 	s := x.dir.Load().segment(c.hash)
 	at, i := s.locate(c.hash, c.item.key())
-	var old *item
-	if at != nil {
-		old = at.items[i].Load()
-		x.weight -= weight(old)
-	}
 	if b != nil {
+		var old *item
+		if at != nil {
+			old = at.items[i].Load()
+		}
 		b.add(c.hash, c.item, old)
 	}
 	switch {
 	case !c.gone && at != nil:
-		at.items[i].Store(c.item)
+		x.forget(at.items[i].Swap(c.item))
 	case !c.gone:
 		for s.count >= len(s.buckets)*(perBucket-1) {
 			x.grow(c.hash, s)
@@ -199,15 +173,66 @@ func (x *index) do(c change, b *before) {
 	}
 }
 
-// move replaces the item old by it, which is the same one in another place. Where the
-// index has another one by now, nothing is to be done. It may be called at any time,
-// also while the index is changed: when that makes it miss its aim the item lies in
-// two places, which costs memory until the key is written again.
-func (x *index) move(old, it *item) {
-	h := x.hash(it.key())
-	if b, i := x.dir.Load().segment(h).locate(h, it.key()); b != nil {
-		b.items[i].CompareAndSwap(old, it)
+// forget says that the index has the item old no more.
+func (x *index) forget(old *item) {
+	x.weight -= weight(old)
+	if old.chunked() {
+		x.chunks.live.Add(-int64(old.size()))
 	}
+}
+
+// move replaces the items of before by those of slots, which are the same in a new
+// block. Where the index has another one by now, nothing is to be done. It may be
+// called at any time.
+func (x *index) move(before []*item, slots []slot) {
+	x.shape.RLock()
+	defer x.shape.RUnlock()
+	d := x.dir.Load()
+	var hashes [maxLeaf + 1]uint32
+	x.hashes(d, before, hashes[:])
+	left := 0
+	for i, old := range before {
+		it := slots[i].item
+		if it == old {
+			continue
+		}
+		p := d.segment(hashes[i]).place(hashes[i], old)
+		if p != nil && p.CompareAndSwap(old, it) && old.chunked() {
+			left += old.size()
+		}
+	}
+	x.chunks.live.Add(-int64(left))
+}
+
+// hashes sets hashes to those of the keys of items, and touches their buckets: see ahead.
+func (x *index) hashes(d *directory, items []*item, hashes []uint32) {
+	var sink uint64
+	for i, it := range items {
+		h := x.hash(it.key())
+		hashes[i] = h
+		sink += d.segment(h).home(h).tags.Load()
+	}
+	x.sunk.Store(uint32(sink)) // or the compiler would leave the loads out
+}
+
+// place returns where the item it, whose hash is h, is, or nil. It reads no items.
+func (s *segment) place(h uint32, it *item) *atomic.Pointer[item] {
+	mask := uint32(len(s.buckets) - 1)
+	at := h
+	for range s.buckets {
+		b := &s.buckets[at&mask]
+		tags := b.tags.Load()
+		for m := matches(tags, h); m != 0; m &= m - 1 {
+			if p := &b.items[bits.TrailingZeros64(m)/8]; p.Load() == it {
+				return p
+			}
+		}
+		if tags>>passedShift == 0 {
+			return nil
+		}
+		at++
+	}
+	return nil
 }
 
 // add puts it, whose key is not there, into a segment that has room.
@@ -233,7 +258,7 @@ func (s *segment) add(h uint32, it *item) {
 // take takes the item at place i of a bucket of s, whose hash is h, out.
 func (x *index) take(h uint32, s *segment, found *bucket, i int) {
 	found.tags.Store(found.tags.Load() &^ (0xff << (8 * i)))
-	found.items[i].Store(nil)
+	x.forget(found.items[i].Swap(nil))
 	mask := uint32(len(s.buckets) - 1)
 	for at := h; &s.buckets[at&mask] != found; at++ {
 		b := &s.buckets[at&mask]
@@ -243,6 +268,8 @@ func (x *index) take(h uint32, s *segment, found *bucket, i int) {
 	}
 	s.count--
 	if n := len(s.buckets); n > 1 && s.count < 2*n {
+		x.shape.Lock()
+		defer x.shape.Unlock()
 		next := newSegment(s.depth, n/2)
 		s.moveTo(func(uint32) *segment { return next })
 		x.dir.Load().replace(h, next)
@@ -252,6 +279,8 @@ func (x *index) take(h uint32, s *segment, found *bucket, i int) {
 // grow makes room in s, the segment of h: it gets twice the buckets, or is divided
 // in two when it has the most.
 func (x *index) grow(h uint32, s *segment) {
+	x.shape.Lock()
+	defer x.shape.Unlock()
 	d := x.dir.Load()
 	if n := len(s.buckets); n < maxBuckets {
 		next := newSegment(s.depth, 2*n)

@@ -28,19 +28,33 @@ func checkIndex(s *Storage) error {
 	if got := items(&s.index); err == nil && got != n {
 		err = fmt.Errorf("the index has %d items, the tree %d", got, n)
 	}
-	weighed := 0
+	weighed, chunked := 0, 0
 	for sg := range s.index.all {
 		for it := range sg.items() {
 			weighed += weight(it)
+			if it.chunked() {
+				chunked += it.size()
+			}
 		}
 		if got := len(slices.Collect(sg.items())); err == nil && got != sg.count {
 			err = fmt.Errorf("a segment has %d items and counts %d", got, sg.count)
 		}
 	}
+	if live := int(s.index.chunks.live.Load()); err == nil && chunked != live {
+		err = fmt.Errorf("%d bytes of items lie in chunks, the index says %d", chunked, live)
+	}
 	if err == nil && weighed != s.index.weight {
 		err = fmt.Errorf("the items weigh %d, the index says %d", weighed, s.index.weight)
 	}
 	return err
+}
+
+func put(x *index, key []byte) {
+	x.apply(&writing{}, source{1, func(int) *kvstore.Record { return &kvstore.Record{Key: key} }, false}, nil)
+}
+
+func remove(x *index, key []byte) {
+	x.apply(&writing{}, source{1, func(int) *kvstore.Record { return &kvstore.Record{Key: key, Delete: true} }, false}, nil)
 }
 
 // items returns the number of items by the segments' own counts.
@@ -72,12 +86,12 @@ func TestIndexGrowsAndShrinks(t *testing.T) {
 	}
 	for range 3 {
 		for _, i := range rng.Perm(size) {
-			x.apply([]change{x.set(pairKey(i), nil, stamp{})}, nil)
+			put(x, pairKey(i))
 			there[i] = true
 		}
 		check()
 		for _, i := range rng.Perm(size)[:size*99/100] {
-			x.apply([]change{x.remove(pairKey(i))}, nil)
+			remove(x, pairKey(i))
 			delete(there, i)
 		}
 		check()

@@ -9,7 +9,8 @@ import (
 // item is the first byte of one key with its value, packed into one allocation
 // that holds no pointers:
 //
-//	uvarint(len(key)<<2 | gathered<<1 | stamped)
+//	min(len(key), 31)<<3 | chunked<<2 | gathered<<1 | stamped
+//	uvarint(len(key)-31)     only when that is not negative
 //	uvarint(len(value))
 //	number of bytes of revision<<4 | of time     only when stamped
 //	key
@@ -23,19 +24,21 @@ import (
 // prefixes cost two bytes for small pairs where a struct header costs 24. That
 // is what package unsafe buys here; it is used in this file only.
 //
-// An item has an allocation of its own, or lies with its neighbours in a block:
-// see [gather].
+// An item has an allocation of its own, or lies in a chunk, with those that came before
+// and after it when the storage was filled, or in a block, with its neighbours in key
+// order: see [chunks] and [gather].
 //
-// Invariant: the bytes of an item are written by [pack] or [gather] and never
-// again.
+// Invariant: the bytes of an item are written once and never again.
 type item byte
 
 // Flags in the first byte of an item.
 const (
 	stamped  = 1 << iota // it has a revision and a time
 	gathered             // it lies in a block
+	chunked              // it lies in a chunk
 
 	flagBits = iota
+	longKey  = 1<<(8-flagBits) - 1
 )
 
 // stamp tells which record wrote an item.
@@ -45,30 +48,52 @@ type stamp struct {
 	known      bool // false: written by Set or ApplyBatch, which know neither
 }
 
-// pack copies key and value into a new item.
+// pack copies key and value into a new item with an allocation of its own.
 func pack(key, value []byte, s stamp) *item {
-	var head [2*binary.MaxVarintLen64 + 1]byte
-	flags, revision, millis := uint64(0), uint64(0), uint64(0)
+	p := plan(key, value, s, 0)
+	return p.in(make([]byte, p.size), key, value)
+}
+
+// packing is an item that has yet to be written: what comes before its key, and its
+// size.
+type packing struct {
+	head             [2*binary.MaxVarintLen64 + 2]byte
+	headSize, size   int
+	revision, millis uint64 // zigzag
+}
+
+func plan(key, value []byte, s stamp, flags byte) (p packing) {
 	if s.known {
-		flags, revision, millis = stamped, zigzag(s.revision), zigzag(s.timeMillis)
+		flags |= stamped
+		p.revision, p.millis = zigzag(s.revision), zigzag(s.timeMillis)
 	}
-	h := binary.PutUvarint(head[:], uint64(len(key))<<flagBits|flags)
-	h += binary.PutUvarint(head[h:], uint64(len(value)))
-	r, t := byteLen(revision), byteLen(millis)
+	p.head[0] = byte(min(len(key), longKey))<<flagBits | flags
+	h := 1
+	if len(key) >= longKey {
+		h += binary.PutUvarint(p.head[h:], uint64(len(key)-longKey))
+	}
+	h += binary.PutUvarint(p.head[h:], uint64(len(value)))
+	r, t := byteLen(p.revision), byteLen(p.millis)
 	if s.known {
-		head[h] = byte(r<<4 | t)
+		p.head[h] = byte(r<<4 | t)
 		h++
 	}
-	buf := make([]byte, h+len(key)+len(value)+r+t)
-	n := copy(buf, head[:h])
+	p.headSize = h
+	p.size = h + len(key) + len(value) + r + t
+	return p
+}
+
+// in writes the item into buf, which has just its size.
+func (p *packing) in(buf, key, value []byte) *item {
+	n := copy(buf, p.head[:p.headSize])
 	n += copy(buf[n:], key)
 	n += copy(buf[n:], value)
-	for ; revision > 0; revision >>= 8 {
-		buf[n] = byte(revision)
+	for r := p.revision; r > 0; r >>= 8 {
+		buf[n] = byte(r)
 		n++
 	}
-	for ; millis > 0; millis >>= 8 {
-		buf[n] = byte(millis)
+	for m := p.millis; m > 0; m >>= 8 {
+		buf[n] = byte(m)
 		n++
 	}
 	return (*item)(unsafe.SliceData(buf))
@@ -84,9 +109,14 @@ type layout struct {
 
 func (it *item) layout() layout {
 	var l layout
-	head, size, n := uint64(it.at(0)), uint64(it.at(1)), 2
-	if head|size >= 0x80 {
-		head, n = it.uvarint(0)
+	head, size, n := it.at(0), uint64(it.at(1)), 2
+	key := uint64(head >> flagBits)
+	if key == longKey || size >= 0x80 {
+		n = 1
+		if key == longKey {
+			size, n = it.uvarint(n)
+			key += size
+		}
 		size, n = it.uvarint(n)
 	}
 	if head&stamped != 0 {
@@ -96,7 +126,7 @@ func (it *item) layout() layout {
 		n++
 	}
 	l.key = n
-	l.value = l.key + int(head>>flagBits)
+	l.value = l.key + int(key)
 	l.stamp = l.value + int(size)
 	l.end += l.stamp
 	return l
@@ -141,6 +171,9 @@ func (it *item) number(n, size int) int64 {
 // gathered reports whether the item lies in a block.
 func (it *item) gathered() bool { return it.at(0)&gathered != 0 }
 
+// chunked reports whether the item lies in a chunk.
+func (it *item) chunked() bool { return it.at(0)&chunked != 0 }
+
 // raw returns all size bytes of the item.
 func (it *item) raw(size int) []byte { return it.bytes(0, size) }
 
@@ -151,6 +184,9 @@ func (it *item) behind(before *item, size int) bool {
 	return it.gathered() && before.gathered() &&
 		uintptr(unsafe.Pointer(it)) == uintptr(unsafe.Pointer(before))+uintptr(size)
 }
+
+// next returns the item that lies behind the size bytes of it, in the same chunk.
+func (it *item) next(size int) *item { return (*item)(unsafe.Add(unsafe.Pointer(it), size)) }
 
 // itemAt returns the item that begins at offset n of a block.
 func itemAt(block []byte, n int) *item { return (*item)(&block[n]) }

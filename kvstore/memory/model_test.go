@@ -57,6 +57,9 @@ type machine struct {
 func TestStorageFollowsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &machine{storage: New(), model: model{}}
+		if rapid.Bool().Draw(t, "tidy") {
+			m.storage.index.slack = 0
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"set":          m.set,
 			"delete":       m.delete,

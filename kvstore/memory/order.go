@@ -25,31 +25,16 @@ type write struct {
 	next    atomic.Pointer[write]
 }
 
-// change is one step from one version to the next: item is set, or its key removed.
-type change struct {
-	item *item
-	hash uint32 // of the key
-	gone bool
-}
-
-func (x *index) set(key, value []byte, s stamp) change {
-	return change{item: pack(key, value, s), hash: x.hash(key)}
-}
-
-func (x *index) remove(key []byte) change {
-	return change{item: pack(key, nil, stamp{}), hash: x.hash(key), gone: true}
-}
-
 // follow puts the write that is under way behind the last one, for the tree, and
 // returns it. Where there is no tree it does nothing.
-func (s *Storage) follow(changes []change, weight int) *write {
+func (s *Storage) follow(w *writing) *write {
 	if s.last == nil {
 		return nil
 	}
-	w := &write{number: s.version.Load()/2 + 1, lag: s.last.lag + uint64(weight), changes: changes}
-	s.last.next.Store(w)
-	s.last = w
-	return w
+	next := &write{number: s.version.Load()/2 + 1, lag: s.last.lag + uint64(w.weight), changes: w.changes}
+	s.last.next.Store(next)
+	s.last = next
+	return next
 }
 
 // limitLag brings the tree up to date when it is so far behind w that what it keeps
@@ -96,6 +81,7 @@ func (s *Storage) plant() {
 		s.mu.Unlock()
 		return
 	}
+	s.asked.Store(true)
 	first := &write{number: s.version.Load() / 2}
 	slots := s.index.slots()
 	s.last = first

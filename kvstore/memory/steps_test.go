@@ -49,13 +49,13 @@ func TestReadsBetweenTheStepsOfAWrite(t *testing.T) {
 			mustNot(t, s.Set(ctx, key(0), []byte("old"))) // the tree is behind
 		}
 		s.ask()
-		changes := []change{
-			s.index.set(key(1), []byte("new"), stamp{}),
-			s.index.remove(key(0)),
-			s.index.set(key(0), []byte("between"), stamp{}),
-			s.index.remove(key(1)),
-			s.index.set(key(1), []byte("newer"), stamp{}),
-			s.index.set(key(0), []byte("new"), stamp{}),
+		records := []kvstore.Record{
+			{Key: key(1), Value: []byte("new")},
+			{Key: key(0), Delete: true},
+			{Key: key(0), Value: []byte("between")},
+			{Key: key(1), Delete: true},
+			{Key: key(1), Value: []byte("newer")},
+			{Key: key(0), Value: []byte("new")},
 		}
 		look := func(when string) {
 			t.Helper()
@@ -65,13 +65,14 @@ func TestReadsBetweenTheStepsOfAWrite(t *testing.T) {
 				t.Errorf("%s: get shows %q, %v, want what was there before", when, v, err)
 			}
 		}
-		b := newBefore(len(changes))
+		b := newBefore(len(records))
 		s.begin(b)
-		for i := range changes {
-			s.index.apply(changes[i:i+1], b)
+		w := writing{list: true}
+		for i := range records {
+			s.index.apply(&w, source{1, func(int) *kvstore.Record { return &records[i] }, false}, b)
 			look("a step on")
 		}
-		s.follow(changes, 0)
+		s.follow(&w)
 		look("in the list")
 		s.end()
 		expect(t, "done", s, "new", "newer", 2, "new")

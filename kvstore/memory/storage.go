@@ -10,10 +10,6 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// checkEvery is the number of changes of a batch after which its context is
-// looked at again.
-const checkEvery = 1024
-
 // Storage is an ordered map on the heap. It implements [kvstore.RecordStorage].
 // The package documentation says what it guarantees.
 //
@@ -53,6 +49,7 @@ var _ kvstore.RecordStorage = (*Storage)(nil)
 // New returns an empty storage.
 func New() *Storage {
 	s := &Storage{}
+	s.index.slack = 4 * mostChunk
 	s.index.seed = maphash.MakeSeed()
 	s.index.clear()
 	return s
@@ -153,36 +150,33 @@ func (s *Storage) Snapshot(ctx context.Context) (kvstore.Snapshot, error) {
 // Set sets key to a copy of value, with revision -1. A nil value is stored as
 // an empty one.
 func (s *Storage) Set(ctx context.Context, key, value []byte) error {
-	return s.change(ctx, 1, func(int) change { return s.index.set(key, value, stamp{}) })
+	r := kvstore.Record{Key: key, Value: value}
+	return s.write(ctx, source{1, func(int) *kvstore.Record { return &r }, false})
 }
 
 // Delete removes key. It is no error when key is not there.
 func (s *Storage) Delete(ctx context.Context, key []byte) error {
-	return s.change(ctx, 1, func(int) change { return s.index.remove(key) })
+	r := kvstore.Record{Key: key, Delete: true}
+	return s.write(ctx, source{1, func(int) *kvstore.Record { return &r }, false})
 }
 
 // ApplyBatch applies all items in order, with revision -1, and copies what it
 // keeps. A nil Value deletes the key. Readers see all of the items or none.
-// Nothing is done when an error is returned.
+// Nothing is done when an error is returned; ctx is looked at once, before the
+// first item.
 func (s *Storage) ApplyBatch(ctx context.Context, items []kvstore.KeyValue) error {
-	return s.change(ctx, len(items), func(i int) change {
-		if kv := &items[i]; kv.Value != nil {
-			return s.index.set(kv.Key, kv.Value, stamp{})
-		}
-		return s.index.remove(items[i].Key)
-	})
+	var r kvstore.Record
+	return s.write(ctx, source{len(items), func(i int) *kvstore.Record {
+		r = kvstore.Record{Key: items[i].Key, Value: items[i].Value, Delete: items[i].Value == nil}
+		return &r
+	}, false})
 }
 
 // ApplyRecords applies all records in order and copies what it keeps. Readers
-// see all of the records or none. Nothing is done when an error is returned.
+// see all of the records or none. Nothing is done when an error is returned; ctx is
+// looked at once, before the first record.
 func (s *Storage) ApplyRecords(ctx context.Context, records []kvstore.Record) error {
-	return s.change(ctx, len(records), func(i int) change {
-		r := &records[i]
-		if r.Delete {
-			return s.index.remove(r.Key)
-		}
-		return s.index.set(r.Key, r.Value, stamp{r.Revision, r.TimeMillis, true})
-	})
+	return s.write(ctx, source{len(records), func(i int) *kvstore.Record { return &records[i] }, true})
 }
 
 // Reset removes everything. Snapshots and ranges that have begun are not
@@ -204,46 +198,26 @@ func (s *Storage) Reset(ctx context.Context) error {
 	return nil
 }
 
-// change publishes n changes, unless ctx has ended.
-func (s *Storage) change(ctx context.Context, n int, nth func(int) change) error {
-	if err := ctx.Err(); err != nil || n == 0 {
-		return err
-	}
-	changes := make([]change, n)
-	var sets, all int // weights
-	for i := range changes {
-		if i%checkEvery == checkEvery-1 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		c := nth(i)
-		changes[i] = c
-		w := weight(c.item)
-		all += w
-		if !c.gone {
-			sets += w
-		}
-	}
+// write makes the changes of src visible, all at once.
+func (s *Storage) write(ctx context.Context, src source) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.publish(changes, sets, all)
-	return nil
-}
-
-// publish makes all of changes visible at once. The items that they set have the weight
-// sets, those that stand for removed keys what lacks of all.
-func (s *Storage) publish(changes []change, sets, all int) {
+	if err := ctx.Err(); err != nil || src.n == 0 {
+		return err
+	}
 	var b *before
-	if s.asked.Load() {
-		b = newBefore(len(changes))
+	w := writing{filling: !s.asked.Load(), list: s.last != nil}
+	if !w.filling {
+		b = newBefore(src.n)
 	}
 	s.begin(b)
-	s.index.weight += sets
-	s.index.apply(changes, b)
-	w := s.follow(changes, all)
+	s.index.apply(&w, src, b)
+	done := s.follow(&w)
 	s.end()
-	if w != nil {
-		s.limitLag(w)
+	if done != nil {
+		s.limitLag(done)
 	}
+	return nil
 }
 
 // begin says that the index is being changed, and what will have been there before.

@@ -169,42 +169,26 @@ func TestTreeGrowsAndShrinks(t *testing.T) {
 	}
 }
 
-// TestAbandonedChangeLeavesNoTrace ends the context in the midst of a batch.
-func TestAbandonedChangeLeavesNoTrace(t *testing.T) {
+// TestWriteWithAnEndedContextLeavesNoTrace tries every write.
+func TestWriteWithAnEndedContextLeavesNoTrace(t *testing.T) {
 	s := New()
 	mustNot(t, s.Set(context.Background(), []byte("old"), []byte("value")))
-	items := make([]kvstore.KeyValue, 3*checkEvery)
-	records := make([]kvstore.Record, len(items))
-	for i := range items {
-		key := fmt.Appendf(nil, "%08d", i)
-		items[i] = kvstore.KeyValue{Key: key, Value: key}
-		records[i] = kvstore.Record{Key: key, Value: key}
-	}
-	ends := func() context.Context { return &endsAfter{Context: context.Background(), calls: 2} }
-	if err := s.ApplyBatch(ends(), items); err != context.Canceled {
-		t.Errorf("ApplyBatch with a context that ends = %v, want %v", err, context.Canceled)
-	}
-	if err := s.ApplyRecords(ends(), records); err != context.Canceled {
-		t.Errorf("ApplyRecords with a context that ends = %v, want %v", err, context.Canceled)
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	for name, err := range map[string]error{
+		"Set":          s.Set(ended, []byte("new"), nil),
+		"Delete":       s.Delete(ended, []byte("old")),
+		"ApplyBatch":   s.ApplyBatch(ended, []kvstore.KeyValue{{Key: []byte("new")}, {Key: []byte("old")}}),
+		"ApplyRecords": s.ApplyRecords(ended, []kvstore.Record{{Key: []byte("new")}}),
+		"Reset":        s.Reset(ended),
+	} {
+		if err != context.Canceled {
+			t.Errorf("%s with a context that has ended = %v, want %v", name, err, context.Canceled)
+		}
 	}
 	if got := keysOf(s.root()); len(got) != 1 || got[0] != "old" {
-		t.Errorf("%d keys after abandoned batches, want the one that was there", len(got))
+		t.Errorf("%d keys after writes that were refused, want the one that was there", len(got))
 	}
-	mustNot(t, s.ApplyBatch(context.Background(), items))
-	checkNow(t, s, true)
-}
-
-// endsAfter is a context that ends once Err has been called a number of times.
-type endsAfter struct {
-	context.Context
-	calls int
-}
-
-func (c *endsAfter) Err() error {
-	if c.calls--; c.calls < 0 {
-		return context.Canceled
-	}
-	return nil
 }
 
 func checkNow(t *testing.T, s *Storage, now bool) {
