@@ -1,6 +1,10 @@
 package kvstore
 
-import "context"
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
 
 // ahead is a fetch that was sent before its turn: while one part of a long log is
 // applied, the next one is on its way and is decoded.
@@ -22,7 +26,7 @@ func (t *tail) fetch(ctx context.Context, limits fetchLimits) (f fetched, err er
 		t.drop()
 	} else {
 		t.drop()
-		f, err = t.ask(ctx, t.checked, t.pos, limits, t.takeSpare())
+		f, err = t.ask(ctx, t.checked, t.pos, limits, t.takeRoom())
 	}
 	if err == nil && t.pos < f.next && f.next < f.stable {
 		t.send(ctx, f.next, limits)
@@ -31,17 +35,13 @@ func (t *tail) fetch(ctx context.Context, limits fetchLimits) (f fetched, err er
 }
 
 // ask fetches and converts. It touches nothing of the tail that changes.
-func (t *tail) ask(ctx context.Context, from leader, offset int64, limits fetchLimits, room []Record) (fetched, error) {
-	f, err := t.part.fetch(ctx, from, offset, limits, t.decode, t.codec)
-	f.convert(room)
+func (t *tail) ask(ctx context.Context, from leader, offset int64, limits fetchLimits, r *room) (fetched, error) {
+	opts := t.decode
+	opts.Pools = []kgo.Pool{r}
+	f, err := t.part.fetch(ctx, from, offset, limits, opts, t.codec)
+	f.room = r
+	r.convert(&f, t.recent.own.Load())
 	return f, err
-}
-
-// takeSpare returns space for records that nobody else uses.
-func (t *tail) takeSpare() []Record {
-	room := t.spare
-	t.spare = nil
-	return room[:0]
 }
 
 // send starts the fetch from offset on.
@@ -49,10 +49,10 @@ func (t *tail) send(ctx context.Context, offset int64, limits fetchLimits) {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &ahead{from: t.checked, offset: offset, cancel: cancel, done: make(chan struct{})}
 	t.ahead = a
-	room := t.takeSpare()
+	r := t.takeRoom()
 	go func() {
 		defer close(a.done)
-		a.f, a.err = t.ask(ctx, a.from, offset, limits, room)
+		a.f, a.err = t.ask(ctx, a.from, offset, limits, r)
 	}()
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -52,24 +51,6 @@ func decode(out *fetched, part *kmsg.FetchResponseTopicPartition, opts kgo.Proce
 		return fmt.Errorf("fetch at offset %d: %w, though all is decided up to offset %d", offset, errNothing, out.stable)
 	}
 	return nil
-}
-
-// convert takes the store's records out of a fetch, into room if there is enough.
-func (f *fetched) convert(room []Record) {
-	f.changes = slices.Grow(room[:0], len(f.records))
-	for _, r := range f.records {
-		if r.Attrs.IsControl() {
-			continue
-		}
-		if len(r.Key) == 0 {
-			f.skipped++
-			continue
-		}
-		f.changes = append(f.changes, Record{
-			Key: r.Key, Value: r.Value, Delete: r.Value == nil,
-			Revision: r.Offset, TimeMillis: r.Timestamp.UnixMilli(),
-		})
-	}
 }
 
 // cut drops everything from offset on.

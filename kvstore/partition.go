@@ -304,12 +304,18 @@ type fetchLimits struct {
 // fetched is the part of the log that one fetch brought.
 type fetched struct {
 	records []*kgo.Record // committed ones and control records, in order
-	changes []Record      // the store's ones among them
-	skipped int64         // records without a key
-	next    int64         // the offset to fetch from next
-	start   int64         // first offset of the log, -1 unknown
-	stable  int64         // last stable offset: below it all is decided
-	end     int64         // high watermark
+
+	// What room.convert makes of them:
+	room    *room
+	changes []Record // the store's ones
+	sources []seen   // those that may be this client's
+	skipped int64    // how many have no key
+	epoch   int32    // leader epoch of the last one, or noEpoch
+
+	next   int64 // the offset to fetch from next
+	start  int64 // first offset of the log, -1 unknown
+	stable int64 // last stable offset: below it all is decided
+	end    int64 // high watermark
 }
 
 // fetch reads committed records from offset on, at the given leader and from no

@@ -123,7 +123,7 @@ func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 		}
 	}
 	t.progress(true)
-	t.rebuild, t.spare = nil, nil
+	t.rebuild, t.rooms = nil, nil
 	t.gate.open()
 	t.health.set(StateLive, nil)
 	if rb.opening {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -43,8 +42,8 @@ type tail struct {
 	ahead    *ahead   // not nil while the next fetch is under way
 	rebuild  *rebuild // not nil while the view is brought up from the log's begin
 	missing  time.Time
-	spare    []Record // space for a fetch to come, while a log is read from its begin
-	short    int      // answers in a row that say that the log ends before what is waited for
+	rooms    []*room // that no fetch uses
+	short    int     // answers in a row that say that the log ends before what is waited for
 	failures int
 }
 
@@ -137,6 +136,7 @@ func (t *tail) step(ctx context.Context) error {
 			return err
 		}
 	}
+	t.giveRoom(f.room)
 	if fetchErr != nil {
 		t.checked = noLeader
 		if errors.Is(fetchErr, kerr.OffsetOutOfRange) {
@@ -265,10 +265,10 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 		return err
 	}
 	t.pos = f.next
-	if n := len(f.records); n > 0 {
-		t.epoch = f.records[n-1].LeaderEpoch
+	if f.epoch != noEpoch {
+		t.epoch = f.epoch
 	}
-	t.recent.add(t.sources(f.records))
+	t.recent.add(f.sources)
 	t.track.show(t.pos, t.epoch)
 	if t.hooks.any() {
 		for _, r := range records {
@@ -283,27 +283,8 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 	if t.rebuild != nil {
 		t.rebuild.records += int64(len(records))
 		t.progress(false)
-		clear(f.changes) // they hold the fetch's buffer
-		t.spare = f.changes
 	}
 	return nil
-}
-
-// sources returns the last records of a fetch that may be this client's, in
-// their order.
-func (t *tail) sources(records []*kgo.Record) []seen {
-	own := t.recent.own.Load()
-	var out []seen
-	for _, r := range slices.Backward(records) {
-		if len(out) == recentRecords {
-			break
-		}
-		if own == 0 || r.ProducerID == own-1 {
-			out = append(out, seen{offset: r.Offset, producer: r.ProducerID})
-		}
-	}
-	slices.Reverse(out)
-	return out
 }
 
 // store applies records to the view and keeps trying until it worked or ctx

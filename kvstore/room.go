@@ -1,0 +1,113 @@
+package kvstore
+
+import (
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// room is the memory that the records of one fetch take, to be used for a later one: a
+// log of a million records would else leave 260 MB of them to the collector. One fetch at
+// a time uses it.
+type room struct {
+	changes []Record
+	slabs   [][]kgo.Record
+	used    int // of slabs
+}
+
+var _ kgo.PoolRecords = (*room)(nil)
+
+// GetRecords is called by kgo for each record batch that it decodes.
+func (r *room) GetRecords(n int) []kgo.Record {
+	if r.used == len(r.slabs) {
+		r.slabs = append(r.slabs, nil)
+	}
+	slab := &r.slabs[r.used]
+	r.used++
+	if cap(*slab) < n {
+		*slab = make([]kgo.Record, n)
+	}
+	*slab = (*slab)[:n]
+	return *slab
+}
+
+// PutRecords is called by kgo for a batch of which it keeps nothing. convert takes all
+// back at once.
+func (r *room) PutRecords([]kgo.Record) {}
+
+// noEpoch is the leader epoch of the last record where there is no record. That of a
+// record in an old format is -1.
+const noEpoch = -2
+
+// convert takes out of what a fetch decoded with the room what the client needs, and
+// lets go of kgo's records. own is the producer id of this client and one, or 0.
+func (r *room) convert(f *fetched, own int64) {
+	f.epoch = noEpoch
+	if n := len(f.records); n > 0 {
+		f.epoch = f.records[n-1].LeaderEpoch
+	}
+	f.sources = sources(f.records, own)
+	r.changes = slices.Grow(r.changes[:0], len(f.records))
+	for _, k := range f.records {
+		if k.Attrs.IsControl() {
+			continue
+		}
+		if len(k.Key) == 0 {
+			f.skipped++
+			continue
+		}
+		r.changes = append(r.changes, Record{
+			Key: k.Key, Value: k.Value, Delete: k.Value == nil,
+			Revision: k.Offset, TimeMillis: k.Timestamp.UnixMilli(),
+		})
+	}
+	f.changes, f.records = r.changes, nil
+	for _, slab := range r.slabs[:r.used] {
+		clear(slab) // they hold the fetch's buffer
+	}
+	r.used = 0
+}
+
+// sources returns the last records of a fetch that may be this client's, in
+// their order.
+func sources(records []*kgo.Record, own int64) []seen {
+	var out []seen
+	for _, r := range slices.Backward(records) {
+		if len(out) == recentRecords {
+			break
+		}
+		if own == 0 || r.ProducerID == own-1 {
+			out = append(out, seen{offset: r.Offset, producer: r.ProducerID})
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// size returns how many records there is room for.
+func (r *room) size() int {
+	n := cap(r.changes)
+	for _, slab := range r.slabs {
+		n += cap(slab)
+	}
+	return n
+}
+
+// takeRoom returns a room that nobody uses.
+func (t *tail) takeRoom() *room {
+	if n := len(t.rooms); n > 0 {
+		r := t.rooms[n-1]
+		t.rooms = t.rooms[:n-1]
+		return r
+	}
+	return &room{}
+}
+
+// giveRoom says that the records in r are not needed any more. Large ones are kept only
+// while a log is read from its begin.
+func (t *tail) giveRoom(r *room) {
+	clear(r.changes)
+	if t.rebuild != nil || r.size() <= recentRecords {
+		t.rooms = append(t.rooms, r)
+	}
+}
