@@ -5,14 +5,21 @@ import lin "github.com/kvsim/kvsim/linearizability"
 // tailMutants are bugs on the way of a record from the log to reads and hooks.
 func tailMutants() []Mutant {
 	const (
-		tail = "kvstore/tail.go"
-		view = "kvstore/view.go"
+		tail  = "kvstore/tail.go"
+		room  = "kvstore/room.go"
+		view  = "kvstore/view.go"
+		order = "kvstore/memory/order.go"
 	)
 	return []Mutant{
 		{
 			Name: "tombstone-lost", Bug: "tombstones are skipped",
 			Scenario: "steady", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckMonotonicReads},
-			Edits: []Edit{{tail, "		if len(r.Key) == 0 {\n", "		if r.Value == nil {\n			continue\n		}\n		if len(r.Key) == 0 {\n"}},
+			Edits: []Edit{{room, "		if len(k.Key) == 0 {\n", "		if k.Value == nil {\n			continue\n		}\n		if len(k.Key) == 0 {\n"}},
+		},
+		{
+			Name: "order-behind", Bug: "a range does not bring the order up to the last write",
+			Scenario: "steady", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckMonotonicReads, lin.CheckOnePosition, lin.CheckReadFromLog, lin.CheckConvergence},
+			Edits: []Edit{{order, "t.last.number >= seen", "t.last.number+1 >= seen"}},
 		},
 		{
 			Name: "delete-takes-prefix", Bug: "a delete removes every key that begins with the deleted one",
@@ -50,7 +57,7 @@ func tailMutants() []Mutant {
 		{
 			Name: "visible-before-applied", Bug: "waiters are released when records are fetched, before they are in the storage",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckBarrier, lin.CheckWaitRevision, lin.CheckHooks, lin.CheckOpen},
-			Edits: []Edit{{tail, "	records := t.convert(f.records)\n", "	records := t.convert(f.records)\n	t.track.advance(f.next)\n"}},
+			Edits: []Edit{{tail, "	records := f.changes\n", "	records := f.changes\n	t.track.advance(f.next)\n"}},
 		},
 	}
 }
