@@ -94,6 +94,27 @@ func (r *reader) scan() error {
 	return nil
 }
 
+// scansAfterBatches returns the median time of n scans, in microseconds, with a batch of
+// as many pairs as a scan reads before each, which is not timed.
+func (r *reader) scansAfterBatches(n int) (float64, error) {
+	val, took := newValues(6), make([]float64, 0, n)
+	for range n {
+		batch := r.kv.Batch()
+		for range rangeLen {
+			batch.Put(r.ring.next(), val.next())
+		}
+		if err := batch.Execute(r.ctx); err != nil {
+			return 0, err
+		}
+		began := time.Now()
+		if err := r.scan(); err != nil {
+			return 0, err
+		}
+		took = append(took, micros(time.Since(began)))
+	}
+	return percentile(took, 0.5), nil
+}
+
 // write starts a writer that puts n pairs a second; with 0 it ends that one.
 func (r *reader) write(ctx context.Context, n int) error {
 	if n == 0 {

@@ -8,7 +8,7 @@ import (
 
 var readRows = []string{
 	"get", "map-copy", "get-allocations", "range-1000", "btree-copy", "range-allocations",
-	"get-2", "map-2", "get-2-cpu", "map-2-cpu", "get-2-writes", "get-p99.9", "get-slowest",
+	"get-2", "map-2", "get-2-cpu", "map-2-cpu", "get-2-writes", "range-after-batch", "get-p99.9", "get-slowest",
 }
 
 // reads measures a store that holds all keys against the same pairs in a map and
@@ -29,7 +29,7 @@ func (b *bench) reads(ctx context.Context, c *cluster, topic string) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, plain.close()) }()
-	for _, do := range []func(store, plain *side) error{b.gets, b.ranges, b.parallel, b.parallelWithWrites} {
+	for _, do := range []func(store, plain *side) error{b.gets, b.ranges, b.parallel, b.parallelWithWrites, b.rangesAfterWrites} {
 		if err := do(store, plain); err != nil {
 			return err
 		}
@@ -128,6 +128,15 @@ func (b *bench) parallel(store, plain *side) error {
 		}
 	}
 	return nil
+}
+
+// rangesAfterWrites measures what writes leave to the Range behind them.
+func (b *bench) rangesAfterWrites(store, _ *side) error {
+	if !b.wants("range-after-batch") {
+		return nil
+	}
+	x := b.row(row{ID: "range-after-batch", What: "Range of 1,000 after a Batch of 1,000", Yardstick: "Range of 1,000", Unit: "us"})
+	return inPieces(x, b.rounds, 4, store.sample("range-after-batch", 20), store.sample("range", 200))
 }
 
 // parallelWithWrites reads while the same client puts, 200 times a second: enough

@@ -150,6 +150,7 @@ func (j sideJob) pieces(ctx context.Context) (pieces map[string]func(n int) (flo
 		"get":               func(n int) (float64, error) { return timed(n, s.get) },
 		"get-allocations":   func(n int) (float64, error) { return allocations(n, s.get) },
 		"range":             func(n int) (float64, error) { return medianOf(n, s.scan)() },
+		"range-after-batch": func(n int) (float64, error) { return s.scansAfterBatches(n) },
 		"range-allocations": func(n int) (float64, error) { return allocations(n, s.scan) },
 		"together":          func(n int) (float64, error) { return first(together(n, j.Piece, s.ring, s.getOf)) },
 		"together-cpu":      func(n int) (float64, error) { return second(together(n, j.Piece, s.ring, s.getOf)) },
