@@ -55,7 +55,7 @@ func WithBrokers(brokers ...string) ClientOption {
 //
 // kgo.RetryBackoffFn also sets how long the store itself waits after an error,
 // kgo.FetchMaxWait (1 s unless set), kgo.FetchMinBytes and
-// kgo.FetchMaxPartitionBytes (8 MiB unless set) shape its fetches.
+// kgo.FetchMaxPartitionBytes (2 MiB unless set) shape its fetches.
 func WithKafkaOptions(opts ...kgo.Opt) ClientOption {
 	return func(c *clientConfig) { c.kafka = append(c.kafka, opts...) }
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // tails measures the slowest Gets while a store applies what a bootstrap brings:
-// fetches of 8 MiB, each one change of its storage.
+// fetches of 2 MiB, each one change of its storage.
 //
 // A hook holds the store back until all of it is in the log, so that nothing else
 // runs while Gets are timed than the store and the broker that it reads from.
