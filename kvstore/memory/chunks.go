@@ -7,9 +7,10 @@ import (
 
 const (
 	// leastChunk and mostChunk bound the size of a chunk, in bytes. The most is what
-	// one held slice keeps alive. Both are size classes of Go's heap.
+	// one held slice keeps alive. With 16 KiB the collector's own records of so many
+	// objects do not fit its caches: 10,000,000 keys took 4.8 s to open instead of 3.6.
 	leastChunk = 1 << 10
-	mostChunk  = 16 << 10
+	mostChunk  = 64 << 10
 )
 
 // chunks is where the small items lie that came while the storage was filled, in their

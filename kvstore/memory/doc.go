@@ -4,7 +4,7 @@
 // # Guarantees
 //
 //   - A [Storage] is safe for concurrent use. Writes are serialized. Reads never wait
-//     for a write, but for the very first one: see "Readers and writers" below.
+//     for a write, but for the first one of all: see "Readers and writers" below.
 //   - Every write is atomic: a concurrent Get, Range or Snapshot sees all of an
 //     ApplyBatch or ApplyRecords or nothing of it.
 //   - A range runs on the state that the storage had when the iteration began.
@@ -26,8 +26,9 @@
 // when the key is overwritten or deleted; the caller must not change them. A
 // slice that is held keeps its own key and value alive and, when they are small
 // (up to 512 bytes together), memory that they share with others: a chunk of at most
-// 16 KiB, or a block of at most 4 KiB. RangeOwned and PairsOwned of a snapshot make copies, which belong to
-// the caller; those of up to 63 neighbours share an allocation of at most 8 KiB.
+// 64 KiB, or a block of at most 4 KiB. RangeOwned and PairsOwned of a snapshot make
+// copies, which belong to the caller; those of up to 63 neighbours share an allocation of
+// at most 8 KiB.
 //
 // # Data structure
 //
@@ -54,7 +55,7 @@
 //
 // Key, value, revision and time of an item lie together, in memory that the
 // garbage collector does not scan. The small items that come until the storage is first
-// read lie in chunks of up to 16 KiB, those that come later have an allocation each. The
+// read lie in chunks of up to 64 KiB, those that come later have an allocation each. The
 // chunks are dissolved as their items are overwritten. The small items of a leaf lie side
 // by side in blocks of up to 4 KiB, so that a range reads memory from front to back; a
 // leaf of which half has changed is gathered anew. At 16 byte keys and 100 byte values the
@@ -81,7 +82,8 @@
 // microseconds a change for few changes, less for many. A write that waits meets the
 // first of them only, while that collects the items: some ten milliseconds for a million.
 //
-// A storage that has not been read yet keeps no undo log: it is being filled. So the very
-// first Get, and the first one after a Reset, waits for the write that is under way. A
-// client lets reads pass only when it has been filled.
+// A storage that has not been read yet keeps no undo log: it is being filled. So the first
+// read of all, and the first one after a Reset, waits for the write that is under way, and
+// so does the Range that makes the order. A client lets reads pass only when its storage
+// has been filled.
 package memory

@@ -137,9 +137,9 @@ func TestLaggingTreeKeepsLittleAlive(t *testing.T) {
 	runtime.KeepAlive(s)
 }
 
-// TestHeldValueKeepsOnlyItsItem holds a few values of a large storage that is
+// TestHeldValueKeepsOnlyItsChunk holds a few values of a large storage that is
 // dropped.
-func TestHeldValueKeepsOnlyItsItem(t *testing.T) {
+func TestHeldValueKeepsOnlyItsChunk(t *testing.T) {
 	const size, hold = 50_000, 10
 	before := heapHeld()
 	s := New()
@@ -151,7 +151,7 @@ func TestHeldValueKeepsOnlyItsItem(t *testing.T) {
 		held = append(held, v)
 	}
 	s = nil
-	if got, most := heapHeld()-before, int64(size*valueSize/20); got > most {
+	if got, most := heapHeld()-before, int64((hold+1)*mostChunk); got > most {
 		t.Errorf("%d held values keep %d bytes alive, want less than %d", hold, got, most)
 	}
 	runtime.KeepAlive(held)

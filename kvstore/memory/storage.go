@@ -49,7 +49,7 @@ var _ kvstore.RecordStorage = (*Storage)(nil)
 // New returns an empty storage.
 func New() *Storage {
 	s := &Storage{}
-	s.index.slack = 4 * mostChunk
+	s.index.slack = mostChunk
 	s.index.seed = maphash.MakeSeed()
 	s.index.clear()
 	return s
