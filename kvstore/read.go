@@ -61,6 +61,11 @@ func getError(key []byte, err error) error {
 // that is kept keeps alive: clone what is kept for long out of a large range. An
 // error, for example the end of ctx, is yielded last.
 //
+// The default storage makes the order of its keys when a Range asks for it: the first
+// one takes about a third of a second for a million keys, whatever it reads, and each
+// further one about two microseconds for a change since the last. A program that does not
+// want its first request to wait for that ranges once when it has opened.
+//
 // What it may show is what [Client.Get] may show. A storage that implements
 // [RecordStorage] is read as the loop goes on; any other one is read into memory
 // first.
