@@ -77,10 +77,11 @@
 // another write began while it looked, which costs a writer two steps for each of the
 // reader's: it waits for nobody.
 //
-// Ranges and snapshots look at the tree only. They wait for no write. They wait for each
-// other while one of them brings the tree up to date for all, which takes one to two
-// microseconds a change for few changes, less for many. A write that waits meets the
-// first of them only, while that collects the items: some ten milliseconds for a million.
+// Ranges and snapshots look at the tree only. They wait for each other while one of them,
+// or a write that found it an eighth behind, brings the tree up to date for all, which
+// takes one to two microseconds a change for few changes, less for many. A write waits
+// for the first of them only, while that collects the items: 5 to 40 milliseconds for a
+// million.
 //
 // A storage that has not been read yet keeps no undo log: it is being filled. So the first
 // read of all, and the first one after a Reset, waits for the write that is under way, and
