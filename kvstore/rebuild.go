@@ -76,7 +76,7 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 		t.recent.reset()
 	}
 	err = t.insist(ctx, func() error {
-		before, err := t.view.reset(ctx)
+		before, err := t.view.reset(ctx, !rb.compared && t.hooks.any())
 		// A reset that fails may have removed a part: what was there is
 		// what the first try found.
 		if before != nil && rb.before == nil {

@@ -30,8 +30,9 @@ type view interface {
 	// value is entry without revision and time.
 	value(ctx context.Context, key []byte) ([]byte, error)
 
-	// reset removes everything and returns what was there.
-	reset(ctx context.Context) (held, error)
+	// reset removes everything and returns what was there, nil unless it is to
+	// be kept.
+	reset(ctx context.Context, keep bool) (held, error)
 
 	// end says that apply and reset will not be called again.
 	end()
@@ -119,7 +120,10 @@ func copies(entries iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 	}
 }
 
-func (v recordView) reset(ctx context.Context) (held, error) {
+func (v recordView) reset(ctx context.Context, keep bool) (held, error) {
+	if !keep { // the default storage may have to make its order for a snapshot
+		return nil, v.s.Reset(ctx)
+	}
 	snap, err := v.s.Snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -307,7 +311,7 @@ func (v *indexView) pairs(ctx context.Context, c KeyConstraint, opts QueryOption
 	return pairsOf(entries), nil
 }
 
-func (v *indexView) reset(ctx context.Context) (held, error) {
+func (v *indexView) reset(ctx context.Context, keep bool) (held, error) {
 	if err := v.lock.Acquire(ctx, wholeLock); err != nil {
 		return nil, err
 	}
@@ -326,6 +330,9 @@ func (v *indexView) reset(ctx context.Context) (held, error) {
 		}
 	}
 	v.index = map[string]indexed{}
+	if !keep {
+		return nil, nil
+	}
 	return before, nil
 }
 

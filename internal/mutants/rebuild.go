@@ -27,7 +27,7 @@ func rebuildMutants() []Mutant {
 			Name: "replays-over-live-state", Bug: "the log is read anew over what the storage still holds",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckOnePosition, lin.CheckMonotonicReads, lin.CheckReadYourWrites},
 			Edits: []Edit{
-				{rebuild, "		before, err := t.view.reset(ctx)\n", "		if !rb.opening {\n			return nil\n		}\n		before, err := t.view.reset(ctx)\n"},
+				{rebuild, "		before, err := t.view.reset(ctx, !rb.compared && t.hooks.any())\n", "		if !rb.opening {\n			return nil\n		}\n		before, err := t.view.reset(ctx, !rb.compared && t.hooks.any())\n"},
 				{rebuild, "	if t.hooks.any() {\n		err :=", "	if rb.before != nil && t.hooks.any() {\n		err :="},
 			},
 		},
