@@ -152,6 +152,7 @@ func TestTreeGrowsAndShrinks(t *testing.T) {
 				s := New()
 				for i, k := range fill(rng) {
 					mustNot(t, s.Set(ctx, fmt.Appendf(nil, "key/%06d", k), []byte("v")))
+					s.root() // else the tree gets many changes at once, in key order
 					checkNow(t, s, i%500 == 0)
 				}
 				if n := len(keysOf(s.root())); n != size {
@@ -159,6 +160,7 @@ func TestTreeGrowsAndShrinks(t *testing.T) {
 				}
 				for i, k := range drain(rng) {
 					mustNot(t, s.Delete(ctx, fmt.Appendf(nil, "key/%06d", k)))
+					s.root()
 					checkNow(t, s, i%500 == 0 || i > size-100)
 				}
 				if root := s.root(); root.size() != 0 || root.height != 0 {
@@ -244,6 +246,7 @@ func TestOneEditInsertsAndRemovesBelowANode(t *testing.T) {
 		}
 	}
 	mustNot(t, s.ApplyRecords(ctx, batch))
+	checkNow(t, s, true) // brings the tree up to the batch
 	for i := range keys {
 		if _, err := before.GetEntry(ctx, key(i)); err != nil {
 			t.Fatalf("key %d of the version before the batch: %v", i, err)
