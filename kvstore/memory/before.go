@@ -29,21 +29,25 @@ func newBefore(n int) *before {
 	return &before{images: make([]image, size)}
 }
 
-// add keeps old as what the key of it, whose hash is h, had, unless it has something
-// already.
-func (b *before) add(h uint32, it, old *item) {
+// place returns the image of key, whose hash is h, or the free place for it, and the item
+// with the key, which is nil for a free place.
+func (b *before) place(h uint32, key []byte) (*image, *item) {
 	mask := uint32(len(b.images) - 1)
 	for at := h; ; at++ {
 		k := &b.images[at&mask]
-		key := k.key.Load()
-		if key == nil {
-			k.hash, k.old = h, old
-			k.key.Store(it)
-			return
+		it := k.key.Load()
+		if it == nil || k.hash == h && bytes.Equal(it.key(), key) {
+			return k, it
 		}
-		if k.hash == h && bytes.Equal(key.key(), it.key()) {
-			return
-		}
+	}
+}
+
+// add keeps old as what the key of it, whose hash is h, had, unless it has something
+// already.
+func (b *before) add(h uint32, it, old *item) {
+	if k, there := b.place(h, it.key()); there == nil {
+		k.hash, k.old = h, old
+		k.key.Store(it)
 	}
 }
 
@@ -52,15 +56,9 @@ func (b *before) find(h uint32, key []byte) (old *item, ok bool) {
 	if b.all != nil {
 		return b.all.find(h, key), true
 	}
-	mask := uint32(len(b.images) - 1)
-	for at := h; ; at++ {
-		k := &b.images[at&mask]
-		it := k.key.Load()
-		if it == nil {
-			return nil, false
-		}
-		if k.hash == h && bytes.Equal(it.key(), key) {
-			return k.old, true
-		}
+	k, there := b.place(h, key)
+	if there == nil {
+		return nil, false
 	}
+	return k.old, true
 }

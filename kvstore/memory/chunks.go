@@ -41,15 +41,14 @@ type chunk struct {
 	size  int
 }
 
-// pack copies key and value into a new item, small ones into a chunk, and returns its
-// size.
-func (c *chunks) pack(key, value []byte, s stamp) (*item, int) {
+// pack copies key and value into a new item, small ones into a chunk.
+func (c *chunks) pack(key, value []byte, s stamp) *item {
 	p := plan(key, value, s, chunked)
 	if p.size > maxGathered {
 		p.head[0] &^= chunked
-		return p.in(make([]byte, p.size), key, value), p.size
+		return p.in(make([]byte, p.size), key, value)
 	}
-	return p.in(c.take(p.size), key, value), p.size
+	return p.in(c.take(p.size), key, value)
 }
 
 // take returns the next size bytes.
@@ -77,9 +76,10 @@ func (c *chunks) extend() {
 }
 
 // clean moves the live items of the oldest chunks to allocations of their own while too
-// much lies waste, reading about budget bytes, and returns changes with the items in
-// their new place.
-func (c *chunks) clean(x *index, budget int) (moved []change) {
+// much lies waste, and reads some times as much for it as w wrote. To w the items in their
+// new place are changes.
+func (c *chunks) clean(x *index, w *writing) {
+	budget := 4*w.weight + mostChunk
 	for int64(c.total) > c.live.Load()*3/2+int64(x.slack) && len(c.old) > 0 && budget > 0 {
 		oldest := c.old[0]
 		c.old[0] = chunk{}
@@ -87,15 +87,14 @@ func (c *chunks) clean(x *index, budget int) (moved []change) {
 		c.total -= oldest.size
 		if first := oldest.first.Value(); first != nil {
 			budget -= oldest.used
-			moved = c.rescue(x, (*item)(first), oldest.used, moved)
+			c.rescue(x, (*item)(first), oldest.used, w)
 		}
 	}
-	return moved
 }
 
 // rescue moves the items of a chunk of which used bytes are items, beginning with it, as
 // far as x has them.
-func (c *chunks) rescue(x *index, it *item, used int, moved []change) []change {
+func (c *chunks) rescue(x *index, it *item, used int, w *writing) {
 	d := x.dir.Load()
 	var items [ahead]*item
 	var hashes [ahead]uint32
@@ -119,9 +118,8 @@ func (c *chunks) rescue(x *index, it *item, used int, moved []change) []change {
 			alone[0] &^= chunked
 			if to := itemAt(alone, 0); p.CompareAndSwap(it, to) {
 				c.live.Add(-int64(size))
-				moved = append(moved, change{item: to, hash: hashes[i]})
+				w.did(change{item: to, hash: hashes[i]}, size)
 			}
 		}
 	}
-	return moved
 }

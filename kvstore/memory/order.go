@@ -123,15 +123,15 @@ func (s *Storage) catchUp() *node {
 
 // missed is a change that the tree lacks.
 type missed struct {
-	change
-	hint uint64
+	slot
+	gone bool
 	at   int // of several changes of a key the last one counts
 }
 
 func appendMissed(all []missed, changes []change) []missed {
 	all = slices.Grow(all, len(changes))
 	for _, c := range changes {
-		all = append(all, missed{change: c, at: len(all)})
+		all = append(all, missed{slot{item: c.item}, c.gone, len(all)})
 	}
 	return all
 }
@@ -150,14 +150,11 @@ func latest(all []missed) []missed {
 		all[i].hint = hintOf(all[i].item.key(), uint32(len(prefix)))
 	}
 	slices.SortFunc(all, func(a, b missed) int {
-		if c := compareSlots(slot{a.hint, a.item}, slot{b.hint, b.item}); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.at, b.at)
+		return cmp.Or(compareSlots(a.slot, b.slot), cmp.Compare(a.at, b.at))
 	})
 	n := 0
 	for i, m := range all {
-		if i+1 < len(all) && compareSlots(slot{m.hint, m.item}, slot{all[i+1].hint, all[i+1].item}) == 0 {
+		if i+1 < len(all) && compareSlots(m.slot, all[i+1].slot) == 0 {
 			continue
 		}
 		all[n] = m

@@ -27,7 +27,16 @@ type writing struct {
 	filling bool     // nobody has read the storage yet
 	list    bool     // changes are asked for
 	changes []change // that the tree has to follow
-	weight  int      // of their items
+	weight  int      // of their items, asked for or not
+	chunked int      // bytes of new items that lie in chunks
+}
+
+// did counts a change, whose item has the size, and adds it to the list.
+func (w *writing) did(c change, size int) {
+	w.weight += size + overhead
+	if w.list {
+		w.changes = append(w.changes, c)
+	}
 }
 
 // ahead is the number of changes whose buckets are asked for together: to wait for many
@@ -40,64 +49,53 @@ func (x *index) apply(w *writing, src source, b *before) {
 	var group [ahead]change
 	for i := 0; i < src.n; i += ahead {
 		part := group[:min(ahead, src.n-i)]
+		for j := range part {
+			part[j].hash = x.hash(src.nth(i + j).Key)
+		}
 		if len(part) > 1 {
-			x.fetch(part, src, i)
+			x.fetch(part)
 		}
 		for j := range part {
-			part[j] = x.change(w, src, i+j)
+			x.pack(&part[j], w, src, i+j)
 		}
 		for _, c := range part {
 			x.do(c, b)
 		}
-		if w.list {
-			w.changes = append(w.changes, part...)
-		}
 	}
-	for _, c := range x.chunks.clean(x, 4*w.weight+mostChunk) {
-		if w.list {
-			w.changes = append(w.changes, c)
-			w.weight += weight(c.item)
-		}
-	}
+	x.chunks.live.Add(int64(w.chunked))
+	x.chunks.clean(x, w)
 }
 
-// change makes the i-th change, and counts what it adds.
-func (x *index) change(w *writing, src source, i int) change {
+// pack completes c, which has its hash, with the i-th record, and counts what it adds.
+func (x *index) pack(c *change, w *writing, src source, i int) {
 	r := src.nth(i)
-	c := change{hash: x.hash(r.Key), gone: r.Delete}
-	if c.gone {
+	if c.gone = r.Delete; c.gone {
 		c.item = pack(r.Key, nil, stamp{})
-		w.weight += weight(c.item)
-		return c
+		w.did(*c, c.item.size())
+		return
 	}
 	var s stamp
 	if src.stamped {
 		s = stamp{r.Revision, r.TimeMillis, true}
 	}
-	var size int
 	if w.filling {
-		c.item, size = x.chunks.pack(r.Key, r.Value, s)
+		c.item = x.chunks.pack(r.Key, r.Value, s)
 	} else {
 		c.item = pack(r.Key, r.Value, s)
-		size = c.item.size()
 	}
+	size := c.item.size()
 	if c.item.chunked() {
-		x.chunks.live.Add(int64(size))
+		w.chunked += size
 	}
 	x.weight += size + overhead
-	w.weight += size + overhead
-	return c
+	w.did(*c, size)
 }
 
-// fetch brings the buckets and items that changes from the i-th on will meet into the
-// processor's cache.
-func (x *index) fetch(part []change, src source, i int) {
+// fetch brings the buckets and items that changes will meet into the processor's cache.
+func (x *index) fetch(part []change) {
 	d := x.dir.Load()
 	var tags [ahead]uint64
 	var sink uint32
-	for j := range part {
-		part[j].hash = x.hash(src.nth(i + j).Key)
-	}
 	for j, c := range part {
 		s := d.segment(c.hash)
 		tags[j] = s.home(c.hash).tags.Load()
