@@ -5,74 +5,34 @@ import (
 	"weak"
 )
 
-const (
-	// leastChunk and mostChunk bound the size of a chunk, in bytes. The most is what
-	// one held slice keeps alive. With 16 KiB the collector's own records of so many
-	// objects do not fit its caches: 10,000,000 keys took 4.8 s to open instead of 3.6.
-	leastChunk = 1 << 10
-	mostChunk  = 64 << 10
-)
-
-// chunks is where the small items lie that came while the storage was filled, in their
-// order. An allocation each would cost more: the collector looks at every object, and an
-// item of 130 bytes takes one of 144.
+// chunks is what the index knows of the chunks that its storage was filled with.
 //
 // What is overwritten, deleted or gathered lies waste. When that is more than a third, the
 // oldest chunks are given up: what they have alive gets allocations of its own, so that
-// it is moved once at most. This is the segment cleaning of Rosenblum and Ousterhout, "The
-// Design and Implementation of a Log-Structured File System", 1992, oldest first. A
-// chunk without live items needs no cleaning: nothing points into it but the list,
-// weakly, and the collector takes it.
+// it is moved once at most. A chunk without live items needs no cleaning: nothing points
+// into it but the list, weakly, and the collector takes it.
 //
 // All of it is guarded by the storage's mu, but for live.
 type chunks struct {
-	room  []byte // of the newest chunk, what is left
-	size  int    // of the newest chunk
-	first weak.Pointer[byte]
-	old   []chunk // the other ones, the oldest first
-	total int     // bytes of all of them
-	live  atomic.Int64
+	list  []leftover
+	total int          // bytes of all of them
+	live  atomic.Int64 // of those, the bytes of items that the index has
 }
 
-// chunk is a full one.
-type chunk struct {
+type leftover struct {
 	first weak.Pointer[byte]
 	used  int // bytes
 	size  int
 }
 
-// pack copies key and value into a new item, small ones into a chunk.
-func (c *chunks) pack(key, value []byte, s stamp) *item {
-	p := plan(key, value, s, chunked)
-	if p.size > maxGathered {
-		p.head[0] &^= chunked
-		return p.in(make([]byte, p.size), key, value)
+// adopt takes chunks over, of whose bytes the index has live.
+func (c *chunks) adopt(list []chunk, live int) {
+	c.list = make([]leftover, len(list))
+	for i, k := range list {
+		c.list[i] = leftover{weak.Make(&k.bytes[0]), k.used, len(k.bytes)}
+		c.total += len(k.bytes)
 	}
-	return p.in(c.take(p.size), key, value)
-}
-
-// take returns the next size bytes.
-func (c *chunks) take(size int) []byte {
-	if size > len(c.room) {
-		c.extend()
-	}
-	b := c.room[:size:size]
-	c.room = c.room[size:]
-	return b
-}
-
-// extend begins another chunk: a larger one the more there is already.
-func (c *chunks) extend() {
-	if c.size > 0 {
-		c.old = append(c.old, chunk{c.first, c.size - len(c.room), c.size})
-	}
-	c.size = leastChunk
-	for c.size < mostChunk && c.size < c.total/8 {
-		c.size *= 2
-	}
-	c.room = make([]byte, c.size)
-	c.first = weak.Make(&c.room[0])
-	c.total += c.size
+	c.live.Store(int64(live))
 }
 
 // clean moves the live items of the oldest chunks to allocations of their own while too
@@ -80,10 +40,10 @@ func (c *chunks) extend() {
 // new place are changes.
 func (c *chunks) clean(x *index, w *writing) {
 	budget := 4*w.weight + mostChunk
-	for int64(c.total) > c.live.Load()*3/2+int64(x.slack) && len(c.old) > 0 && budget > 0 {
-		oldest := c.old[0]
-		c.old[0] = chunk{}
-		c.old = c.old[1:]
+	for int64(c.total) > c.live.Load()*3/2+int64(x.slack) && len(c.list) > 0 && budget > 0 {
+		oldest := c.list[0]
+		c.list[0] = leftover{}
+		c.list = c.list[1:]
 		c.total -= oldest.size
 		if first := oldest.first.Value(); first != nil {
 			budget -= oldest.used
@@ -102,7 +62,7 @@ func (c *chunks) rescue(x *index, it *item, used int, w *writing) {
 		n := 0
 		for ; n < ahead && used > 0; n++ {
 			items[n] = it
-			size := it.size()
+			size := align(it.size())
 			if used -= size; used > 0 {
 				it = it.next(size)
 			}
@@ -117,7 +77,7 @@ func (c *chunks) rescue(x *index, it *item, used int, w *writing) {
 			alone := append([]byte(nil), it.raw(size)...)
 			alone[0] &^= chunked
 			if to := itemAt(alone, 0); p.CompareAndSwap(it, to) {
-				c.live.Add(-int64(size))
+				c.live.Add(-int64(align(size)))
 				w.did(change{item: to, hash: hashes[i]}, size)
 			}
 		}

@@ -24,8 +24,8 @@ type index struct {
 	seed maphash.Seed
 	dir  atomic.Pointer[directory]
 
-	// chunks has the small items that came when the storage was filled, and that no
-	// leaf has gathered.
+	// chunks has the small items that the storage was filled with, and that no leaf
+	// has gathered.
 	chunks chunks
 	slack  int // bytes of chunks that may lie waste however small the storage is
 
@@ -99,6 +99,22 @@ func (x *index) clear() {
 	x.chunks = chunks{}
 }
 
+// reserve makes an empty index as large as n items need it.
+func (x *index) reserve(n int) {
+	depth, buckets := 0, 1
+	for n>>depth > maxBuckets*(perBucket-2) {
+		depth++
+	}
+	for buckets < maxBuckets && n > buckets*(perBucket-2) {
+		buckets *= 2
+	}
+	d := &directory{depth: uint8(depth), segments: make([]atomic.Pointer[segment], 1<<depth)}
+	for i := range d.segments {
+		d.segments[i].Store(newSegment(uint8(depth), buckets))
+	}
+	x.dir.Store(d)
+}
+
 func (x *index) hash(key []byte) uint32 { return uint32(maphash.Bytes(x.seed, key)) }
 
 func (d *directory) segment(h uint32) *segment {
@@ -163,21 +179,27 @@ func (x *index) do(c change, b *before) {
 	case !c.gone && at != nil:
 		x.forget(at.items[i].Swap(c.item))
 	case !c.gone:
-		for s.count >= len(s.buckets)*(perBucket-1) {
-			x.grow(c.hash, s)
-			s = x.dir.Load().segment(c.hash)
-		}
-		s.add(c.hash, c.item)
+		x.add(c.hash, c.item)
 	case at != nil:
 		x.take(c.hash, s, at, i)
 	}
+}
+
+// add adds it, whose hash is h and whose key is not there.
+func (x *index) add(h uint32, it *item) {
+	s := x.dir.Load().segment(h)
+	for s.count >= len(s.buckets)*(perBucket-1) {
+		x.grow(h, s)
+		s = x.dir.Load().segment(h)
+	}
+	s.add(h, it)
 }
 
 // forget says that the index has the item old no more.
 func (x *index) forget(old *item) {
 	x.weight -= weight(old)
 	if old.chunked() {
-		x.chunks.live.Add(-int64(old.size()))
+		x.chunks.live.Add(-int64(align(old.size())))
 	}
 }
 
@@ -198,7 +220,7 @@ func (x *index) move(before []*item, slots []slot) {
 		}
 		p := d.segment(hashes[i]).place(hashes[i], old)
 		if p != nil && p.CompareAndSwap(old, it) && old.chunked() {
-			left += old.size()
+			left += align(old.size())
 		}
 	}
 	x.chunks.live.Add(-int64(left))

@@ -33,7 +33,7 @@ func checkIndex(s *Storage) error {
 		for it := range sg.items() {
 			weighed += weight(it)
 			if it.chunked() {
-				chunked += it.size()
+				chunked += align(it.size())
 			}
 		}
 		if got := len(slices.Collect(sg.items())); err == nil && got != sg.count {

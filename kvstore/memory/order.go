@@ -81,7 +81,7 @@ func (s *Storage) plant() {
 		s.mu.Unlock()
 		return
 	}
-	s.asked.Store(true)
+	s.filled()
 	first := &write{number: s.version.Load() / 2}
 	slots := s.index.slots()
 	s.last = first

@@ -26,17 +26,18 @@ type Storage struct {
 	// before has what the write under way replaces.
 	before atomic.Pointer[before]
 
-	// asked says that the storage has been read. Until then, while it is being
-	// filled, no write keeps what it replaces.
+	// asked says that the storage has been read. Until then what it holds is in
+	// filling, and the index is empty.
 	asked atomic.Bool
 
 	// tree is the order of the items as of some write, nil while nobody has asked
 	// for it.
 	tree atomic.Pointer[tree]
 
-	_    [64]byte   // what follows is written often: not in the readers' cache line
-	mu   sync.Mutex // held by writes
-	last *write     // the last one since there is a tree, or nil; guarded by mu
+	_       [64]byte   // what follows is written often: not in the readers' cache line
+	mu      sync.Mutex // held by writes
+	filling filling    // guarded by mu
+	last    *write     // the last one since there is a tree, or nil; guarded by mu
 
 	// treeMu is held by whoever brings tree further, and by Reset. It is taken
 	// after mu when both are.
@@ -52,6 +53,7 @@ func New() *Storage {
 	s.index.slack = mostChunk
 	s.index.seed = maphash.MakeSeed()
 	s.index.clear()
+	s.filling = newFilling()
 	return s
 }
 
@@ -66,10 +68,11 @@ func New() *Storage {
 func (s *Storage) find(key []byte) *item {
 	h := s.index.hash(key)
 	for {
+		v := s.version.Load()
 		if !s.asked.Load() {
 			s.ask()
+			continue
 		}
-		v := s.version.Load()
 		it := s.index.find(h, key)
 		if v%2 == 0 {
 			if s.version.Load() == v {
@@ -90,12 +93,20 @@ func (s *Storage) find(key []byte) *item {
 	}
 }
 
-// ask makes all writes from now on keep what they replace. It waits for the one that
+// ask makes the storage one that is read: it ends the filling. It waits for the write that
 // is under way.
 func (s *Storage) ask() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked.Store(true)
+	s.filled()
+}
+
+// filled moves what filling has, if it has not ended, to the index. Its caller holds mu.
+func (s *Storage) filled() {
+	if !s.asked.Load() {
+		s.filling.moveTo(&s.index)
+		s.asked.Store(true)
+	}
 }
 
 // Get returns the value of key, or [kvstore.ErrNotFound]. The value aliases the
@@ -193,8 +204,9 @@ func (s *Storage) Reset(ctx context.Context) error {
 	s.index.clear()
 	s.tree.Store(nil)
 	s.last = nil
-	s.end()
+	s.filling = newFilling()
 	s.asked.Store(false)
+	s.end()
 	return nil
 }
 
@@ -205,11 +217,15 @@ func (s *Storage) write(ctx context.Context, src source) error {
 	if err := ctx.Err(); err != nil || src.n == 0 {
 		return err
 	}
-	var b *before
-	w := writing{filling: !s.asked.Load(), list: s.last != nil}
-	if !w.filling {
-		b = newBefore(src.n)
+	if !s.asked.Load() {
+		if s.filling.apply(src, &s.index) {
+			s.version.Add(2)
+			return nil
+		}
+		s.filled()
 	}
+	w := writing{list: s.last != nil}
+	b := newBefore(src.n)
 	s.begin(b)
 	s.index.apply(&w, src, b)
 	done := s.follow(&w)
@@ -223,9 +239,7 @@ func (s *Storage) write(ctx context.Context, src source) error {
 // begin says that the index is being changed, and what will have been there before.
 func (s *Storage) begin(b *before) {
 	v := s.version.Load() + 1
-	if b != nil {
-		b.version = v
-	}
+	b.version = v
 	s.before.Store(b)
 	s.version.Store(v)
 }

@@ -15,6 +15,13 @@ type source struct {
 	stamped bool
 }
 
+func (s *source) stampOf(r *kvstore.Record) stamp {
+	if !s.stamped {
+		return stamp{}
+	}
+	return stamp{r.Revision, r.TimeMillis, true}
+}
+
 // change is one step from one version to the next: item is set, or its key removed.
 type change struct {
 	item *item
@@ -24,11 +31,9 @@ type change struct {
 
 // writing is what a write has done so far.
 type writing struct {
-	filling bool     // nobody has read the storage yet
 	list    bool     // changes are asked for
 	changes []change // that the tree has to follow
 	weight  int      // of their items, asked for or not
-	chunked int      // bytes of new items that lie in chunks
 }
 
 // did counts a change, whose item has the size, and adds it to the list.
@@ -43,8 +48,8 @@ func (w *writing) did(c change, size int) {
 // of them at the same time takes not much longer than for one.
 const ahead = 32
 
-// apply does all changes of src, and before that keeps in b, unless it is nil, what they
-// replace. Then it cleans the chunks.
+// apply does all changes of src, and before that keeps in b what they replace. Then it
+// cleans the chunks.
 func (x *index) apply(w *writing, src source, b *before) {
 	var group [ahead]change
 	for i := 0; i < src.n; i += ahead {
@@ -62,7 +67,6 @@ func (x *index) apply(w *writing, src source, b *before) {
 			x.do(c, b)
 		}
 	}
-	x.chunks.live.Add(int64(w.chunked))
 	x.chunks.clean(x, w)
 }
 
@@ -74,19 +78,8 @@ func (x *index) pack(c *change, w *writing, src source, i int) {
 		w.did(*c, c.item.size())
 		return
 	}
-	var s stamp
-	if src.stamped {
-		s = stamp{r.Revision, r.TimeMillis, true}
-	}
-	if w.filling {
-		c.item = x.chunks.pack(r.Key, r.Value, s)
-	} else {
-		c.item = pack(r.Key, r.Value, s)
-	}
+	c.item = pack(r.Key, r.Value, src.stampOf(r))
 	size := c.item.size()
-	if c.item.chunked() {
-		w.chunked += size
-	}
 	x.weight += size + overhead
 	w.did(*c, size)
 }
