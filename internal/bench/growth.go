@@ -19,6 +19,9 @@ type point struct {
 // next, ten times as large: caches get too small on the way, once each.
 const steepest = 1.5
 
+// openings is how often a size is measured; the median counts.
+const openings = 3
+
 // growth measures at 10^4 keys and at each power of ten up to most.
 func (b *bench) growth(ctx context.Context, c *cluster, most int) error {
 	if !b.wants("growth") {
@@ -34,7 +37,7 @@ func (b *bench) growth(ctx context.Context, c *cluster, most int) error {
 			return err
 		}
 		runs := []opened{}
-		for range map[bool]int{true: 3, false: 1}[n <= 1_000_000] {
+		for range openings {
 			got, err := openJob{c.addrs, topic, n}.child(ctx, childOpen)
 			if err != nil {
 				return err

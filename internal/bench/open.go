@@ -28,7 +28,7 @@ type openJob struct {
 
 // opened is what a child measured.
 type opened struct {
-	Seconds float64 `json:"seconds"`
+	Seconds float64 `json:"seconds"`     // until the first Get has answered
 	CPU     float64 `json:"cpu_seconds"` // of this process meanwhile
 
 	// The heap's objects beyond those before the opening, in bytes. Peak is
@@ -39,6 +39,8 @@ type opened struct {
 	Peak      float64 `json:"peak_bytes"`
 	PeakRange float64 `json:"peak_range_bytes"`
 	Live      float64 `json:"live_bytes"`
+
+	FirstGet float64 `json:"first_get_ms"` // its part of Seconds
 
 	First float64 `json:"first_range_ms"` // of 1,000 pairs, the first after the opening
 	Range float64 `json:"range_us"`       // of 1,000 pairs, later
@@ -103,7 +105,14 @@ func (j openJob) open(ctx context.Context) (*opened, error) {
 		return nil, err
 	}
 	defer kv.Close()
-	res := &opened{Seconds: time.Since(began).Seconds(), CPU: cpuTime() - cpu, Peak: peak() - before}
+	ready := time.Now()
+	if _, err := kv.Get(ctx, keyOf(0)); err != nil { // it ends what the opening began, see package memory
+		return nil, err
+	}
+	res := &opened{
+		Seconds: time.Since(began).Seconds(), CPU: cpuTime() - cpu, Peak: peak() - before,
+		FirstGet: micros(time.Since(ready)) / 1000,
+	}
 	peak = watchHeap()
 	began = time.Now()
 	err = drain(kv.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{Limit: 1000}))
@@ -205,7 +214,7 @@ func watchHeap() (peak func() float64) {
 	}
 }
 
-var openingRows = []string{"bootstrap", "bootstrap-cpu", "memory", "peak-heap", "peak-heap-range", "first-range"}
+var openingRows = []string{"bootstrap", "bootstrap-cpu", "first-get", "memory", "peak-heap", "peak-heap-range", "first-range"}
 
 // opening measures the bootstrap in rounds of an open and a poll, each in a new
 // process.
@@ -214,7 +223,7 @@ func (b *bench) opening(ctx context.Context, c *cluster, topic string) error {
 		return nil
 	}
 	boot := row{
-		ID: "bootstrap", What: fmt.Sprintf("bootstrap of %d records", b.keys), Yardstick: "kgo poll of the same topic", Brokers: c.kind,
+		ID: "bootstrap", What: fmt.Sprintf("bootstrap of %d records and the first Get", b.keys), Yardstick: "kgo poll of the same topic", Brokers: c.kind,
 		Unit: "records/s", Limit: 0.7, AtLeast: true,
 	}
 	cpu := row{
@@ -233,6 +242,7 @@ func (b *bench) opening(ctx context.Context, c *cluster, topic string) error {
 		ID: "peak-heap-range", What: "peak heap until the first Range has ended", Yardstick: "live keys and values", Brokers: c.kind,
 		Unit: "bytes/key",
 	}
+	firstGet := row{ID: "first-get", What: "of which the first Get", Brokers: c.kind, Unit: "ms"}
 	first := row{ID: "first-range", What: "the first Range of 1,000 after the bootstrap", Brokers: c.kind, Unit: "ms"}
 	job, keys := openJob{c.addrs, topic, b.keys}, float64(b.keys)
 	for i := 0; i == 0 || boot.wantsMore(b.rounds) || peak.wantsMore(b.rounds) || mem.wantsMore(b.rounds); i++ {
@@ -258,9 +268,10 @@ func (b *bench) opening(ctx context.Context, c *cluster, topic string) error {
 		mem.add(open.Live/keys, pairSize)
 		peak.add(open.Peak/keys, pairSize)
 		peakRange.add(open.PeakRange/keys, pairSize)
+		firstGet.addValue(open.FirstGet)
 		first.addValue(open.First)
 	}
-	for _, r := range []row{boot, cpu, mem, peak, peakRange, first} {
+	for _, r := range []row{boot, cpu, firstGet, mem, peak, peakRange, first} {
 		b.row(r)
 	}
 	return nil

@@ -128,10 +128,12 @@ func load(path string) (*report, error) {
 	return r, nil
 }
 
-// compare prints how the rows of two reports differ.
+// compare prints how the rows of two reports differ, and whether they come to the same
+// verdicts.
 func compare(w io.Writer, before, after *report) error {
 	fmt.Fprintf(w, "%s -> %s\n\n", before.Commit, after.Commit)
 	old := map[string]*row{}
+	var limited, agree, opposed int
 	for _, x := range before.Rows {
 		old[x.ID+" "+x.Brokers] = x
 	}
@@ -145,8 +147,23 @@ func compare(w io.Writer, before, after *report) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Brokers, figure(spreadOf(o.Values).median),
 			figure(spreadOf(x.Values).median), change(o, x), o.verdict(), x.verdict())
+		if x.Limit == 0 {
+			continue
+		}
+		was, _, _ := strings.Cut(o.verdict(), ":")
+		is, _, _ := strings.Cut(x.verdict(), ":")
+		limited++
+		if was == is {
+			agree++
+		} else if was != closeVerdict && is != closeVerdict {
+			opposed++
+		}
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%d of %d verdicts agree, %d are opposed; of the others one is %q\n", agree, limited, opposed, closeVerdict)
+	return err
 }
 
 // change says how much the median moved, or "same" when the ranges of the two

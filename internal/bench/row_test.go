@@ -42,14 +42,16 @@ func TestVerdictRestsOnTheMedian(t *testing.T) {
 		want    string
 	}{
 		{"within", []float64{0.9, 1, 1, 1.1, 9}, 1.15, false, "holds"},
-		{"at the limit", []float64{1.15}, 1.15, false, "holds"},
-		{"above", []float64{2, 2.3, 2.4}, 1.15, false, "short: 2.00x the limit"},
+		{"at the limit", []float64{1.15, 1.15, 1.15, 1.15, 1.15}, 1.15, false, "holds"},
+		{"one value near the limit", []float64{1.1}, 1.15, false, "close: 0.96x the limit"},
+		{"one value", []float64{1}, 1.15, false, "holds"},
+		{"above", []float64{2, 2.2, 2.3, 2.4, 2.4}, 1.15, false, "short: 2.00x the limit"},
 		{"enough", []float64{0.1, 0.9, 0.9, 0.9, 1}, 0.9, true, "holds"},
 		{"too little", []float64{0.35, 0.35, 0.35, 0.35, 9}, 0.7, true, "short: 0.50 of the limit"},
 		{"no limit", []float64{7}, 0, false, "reported"},
 		{"one round of five against it", []float64{1, 1, 1, 1, 2}, 1.15, false, "holds"},
-		{"two rounds of five against it", []float64{1, 1, 1, 2, 2}, 1.15, false, "holds, close"},
-		{"above, two rounds below", []float64{1, 1, 2.3, 2.4, 2.5}, 1.15, false, "short: 2.00x the limit, close"},
+		{"two rounds of five against it", []float64{1, 1, 1, 2, 2}, 1.15, false, "close: 0.87x the limit"},
+		{"above, two rounds below", []float64{1, 1, 2.3, 2.4, 2.5}, 1.15, false, "close: 2.00x the limit"},
 	} {
 		r := row{Limit: c.limit, AtLeast: c.atLeast}
 		for _, v := range c.ratios {
@@ -57,6 +59,25 @@ func TestVerdictRestsOnTheMedian(t *testing.T) {
 		}
 		if got := r.verdict(); got != c.want {
 			t.Errorf("%s: verdict = %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestTheBestRoundDecidesWhereThereIsNoYardstick(t *testing.T) {
+	for _, c := range []struct {
+		values  []float64
+		limit   float64
+		atLeast bool
+		want    string
+	}{
+		{[]float64{100, 150, 400, 120, 130}, 300, true, "holds"},
+		{[]float64{100, 150, 310, 120, 130}, 300, true, "close: 1.03 of the limit"},
+		{[]float64{100, 150, 210, 120, 130}, 300, true, "short: 0.70 of the limit"},
+		{[]float64{3, 1, 5, 9, 9}, 2, false, "holds"},
+	} {
+		r := row{Values: c.values, Limit: c.limit, AtLeast: c.atLeast, Best: true}
+		if got := r.verdict(); got != c.want || r.wantsMore(len(c.values)) {
+			t.Errorf("%v: verdict = %q, want %q; more rounds: %v", c.values, got, c.want, r.wantsMore(len(c.values)))
 		}
 	}
 }
@@ -147,6 +168,7 @@ func TestComparingTwoReports(t *testing.T) {
 		"put 2.00 1.00 -50 % short: 1.74x the limit holds",
 		"get 1.10 1.10 same holds holds",
 		"scan - 5.00 new - reported",
+		"", `1 of 2 verdicts agree, 1 are opposed; of the others one is "close"`,
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("compare printed\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
