@@ -1,6 +1,8 @@
 package kvstore
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -18,8 +20,8 @@ type recent struct {
 	own atomic.Int64
 
 	mu   sync.Mutex
-	ring []seen // grows up to recentRecords
-	next int    // where the next one goes once the ring is full
+	ring []seen // by offset, from next on and around; grows up to recentRecords
+	next int    // the oldest one, which makes room for the next once the ring is full
 }
 
 type seen struct {
@@ -57,14 +59,11 @@ func (r *recent) add(records []seen) {
 func (r *recent) has(offset, producer int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// The latest are looked for most.
-	for i := range r.ring {
-		s := r.ring[(r.next+len(r.ring)-1-i)%len(r.ring)]
-		if s.offset == offset {
-			return s.producer == producer
-		}
-		if s.offset < offset {
-			return false
+	// Behind the oldest of a full ring come those that have taken the place of older ones.
+	for _, part := range [][]seen{r.ring[:r.next], r.ring[r.next:]} {
+		i, found := slices.BinarySearchFunc(part, offset, func(s seen, offset int64) int { return cmp.Compare(s.offset, offset) })
+		if found {
+			return part[i].producer == producer
 		}
 	}
 	return false

@@ -78,11 +78,11 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	if ctx.Err() != nil {
 		return fail(ErrNotWritten, contextError(ctx), -1)
 	}
-	if err := c.writer.enter(); err != nil {
+	res, err := c.writer.submit(ctx, c.writer.newWrite(changes, size))
+	if err != nil {
 		return fail(ErrNotWritten, err, -1)
 	}
 	defer c.writer.leave()
-	res := c.writer.submit(ctx, newWrite(changes, size))
 	if res.outcome != nil {
 		return fail(res.outcome, res.cause, -1)
 	}

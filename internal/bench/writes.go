@@ -97,11 +97,11 @@ func (w *writers) many(each int, write func(k, v []byte) error) sample {
 }
 
 func (w *writers) manyPuts(ctx context.Context) sample {
-	return w.many(50, func(k, v []byte) error { return w.kv.Put(ctx, k, v) })
+	return w.many(200, func(k, v []byte) error { return w.kv.Put(ctx, k, v) })
 }
 
 func (w *writers) manyProduced(ctx context.Context, produce produceFunc) sample {
-	return w.many(50, func(k, v []byte) error { return produce(ctx, &kgo.Record{Key: k, Value: v}) })
+	return w.many(200, func(k, v []byte) error { return produce(ctx, &kgo.Record{Key: k, Value: v}) })
 }
 
 // produceFunc writes records and returns when they are where they have to be.

@@ -19,9 +19,7 @@ func writeMutants() []Mutant {
 			Name: "put-answers-before-acknowledged", Bug: "a write returns when it is handed to Kafka",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckAckedAfterAppend, lin.CheckAckedOnce},
 			Edits: []Edit{
-				{writer, "	records, err := w.produce(ctx, group)\n", "	for _, wr := range group {\n		wr.end(written{revision: -1})\n	}\n	records, err := w.produce(ctx, group)\n"},
-				{writer, "	wr.visible.ready <- nil\n", "	select {\n	case wr.visible.ready <- nil:\n	default:\n	}\n"},
-				{writer, "		w.track.enlist(&wr.visible, res.revision+1, term)\n", ""},
+				{writer, "	records, err := w.produce(ctx, group)\n", "	for i, wr := range group {\n		own := *wr\n		own.visible = newWaiter()\n		group[i] = &own\n		wr.end(written{revision: -1})\n	}\n	records, err := w.produce(ctx, group)\n"},
 				{write, "	if err := c.Sync(ctx); err != nil {", "	if err := ctx.Err(); err != nil {"},
 			},
 		},
@@ -33,7 +31,7 @@ func writeMutants() []Mutant {
 		{
 			Name: "written-twice", Bug: "a write of unknown outcome is tried again as a new one",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckUnknownAtMostOnce, lin.CheckAckedOnce},
-			Edits: []Edit{{write, "	if res.outcome != nil {\n", "	if res.outcome == ErrOutcomeUnknown {\n		c.writer.submit(context.WithoutCancel(ctx), newWrite(changes, batchSize(changes)))\n	}\n	if res.outcome != nil {\n"}},
+			Edits: []Edit{{write, "	if res.outcome != nil {\n", "	if res.outcome == ErrOutcomeUnknown {\n		c.writer.submit(context.WithoutCancel(ctx), c.writer.newWrite(changes, batchSize(changes)))\n	}\n	if res.outcome != nil {\n"}},
 		},
 		{
 			Name: "unknown-called-not-written", Bug: "a write on its way is reported as withdrawn when its context ends",
