@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -15,6 +16,19 @@ import (
 // store opens a store on a topic of the cluster.
 func (c *cluster) store(ctx context.Context, topic string) (*kvstore.Client, error) {
 	return kvstore.NewClient(ctx, topic, memory.New(), kvstore.WithBrokers(c.addrs...))
+}
+
+// readStore opens a store and reads it once: until then the default storage takes writes
+// for less, and a store that nobody reads is not what the rows are about.
+func (c *cluster) readStore(ctx context.Context, topic string) (*kvstore.Client, error) {
+	kv, err := c.store(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := kv.Get(ctx, keyOf(0)); err != nil && !errors.Is(err, kvstore.ErrNotFound) {
+		return nil, errors.Join(err, kv.Close())
+	}
+	return kv, nil
 }
 
 // writers is the store and the raw client beside it, each with a topic.
@@ -35,7 +49,7 @@ func (c *cluster) writers(ctx context.Context) (*writers, error) {
 		return nil, err
 	}
 	w := &writers{val: newValues(1)}
-	if w.kv, err = c.store(ctx, mine); err != nil {
+	if w.kv, err = c.readStore(ctx, mine); err != nil {
 		return nil, err
 	}
 	if w.raw, err = c.producer(theirs); err != nil {
@@ -203,7 +217,7 @@ func (b *bench) putsHeld(ctx context.Context, c *cluster, big string) error {
 		return err
 	}
 	side := func(topic string, keys int) (sample, func() error, error) {
-		kv, err := c.store(ctx, topic)
+		kv, err := c.readStore(ctx, topic)
 		if err != nil {
 			return nil, nil, err
 		}
