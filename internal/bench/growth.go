@@ -27,7 +27,7 @@ func (b *bench) growth(ctx context.Context, c *cluster, most int) error {
 	if !b.wants("growth") {
 		return nil
 	}
-	var points []point
+	var jobs []openJob
 	for n := 10_000; n <= most; n *= 10 {
 		topic, err := c.topic(ctx, "growth")
 		if err != nil {
@@ -36,16 +36,22 @@ func (b *bench) growth(ctx context.Context, c *cluster, most int) error {
 		if err := c.fill(ctx, topic, n); err != nil {
 			return err
 		}
-		runs := []opened{}
-		for range openings {
-			got, err := openJob{c.addrs, topic, n}.child(ctx, childOpen)
+		jobs = append(jobs, openJob{c.addrs, topic, n})
+	}
+	runs := make([][]opened, len(jobs))
+	for range openings { // of all sizes in turn: a slow minute of the machine meets them all
+		for i, job := range jobs {
+			got, err := job.child(ctx, childOpen)
 			if err != nil {
 				return err
 			}
-			runs = append(runs, got)
+			runs[i] = append(runs[i], got)
 		}
-		points = append(points, point{n, middle(runs)})
-		if _, err := c.admin.DeleteTopics(ctx, topic); err != nil {
+	}
+	var points []point
+	for i, job := range jobs {
+		points = append(points, point{job.Keys, middle(runs[i])})
+		if _, err := c.admin.DeleteTopics(ctx, job.Topic); err != nil {
 			return err
 		}
 	}

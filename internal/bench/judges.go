@@ -27,6 +27,7 @@ func (b *bench) simulator(ctx context.Context, kvsim string) error {
 		ID: "virtual-speed", What: "simulated time over wall time, virtual engine, a core",
 		Unit: "times", Limit: 300, AtLeast: true, Best: true,
 	}
+	speedCPU := row{ID: "virtual-speed-cpu", What: "simulated time over processor time, virtual engine", Unit: "times"}
 	checked := row{ID: "virtual-checked", What: "operations checked in a second and core, virtual engine", Unit: "/s"}
 	exact := row{
 		ID: "exact-seeds", What: "worlds of W in the exact engine, an hour and core",
@@ -41,9 +42,13 @@ func (b *bench) simulator(ctx context.Context, kvsim string) error {
 		for _, l := range lines {
 			virtual.addValue(l.SeedsPerHour)
 			speed.addValue(l.Speed)
+			if l.SeedsPerCPU > 0 {
+				speedCPU.addValue(l.Speed * l.SeedsPerCPU / l.SeedsPerHour)
+			}
 			checked.addValue(l.Checks)
 		}
 	}
+	exactCPU := row{ID: "exact-seeds-cpu", What: "worlds of W in the exact engine, an hour of processor time", Unit: "seeds"}
 	for range exactRounds {
 		lines, err := benchLines(exec.CommandContext(ctx, kvsim, "bench", "--json", "--engine", "exact", "--seeds", "5"))
 		if err != nil {
@@ -51,10 +56,15 @@ func (b *bench) simulator(ctx context.Context, kvsim string) error {
 		}
 		for _, l := range lines {
 			exact.addValue(l.SeedsPerHour)
+			if l.SeedsPerCPU > 0 {
+				exactCPU.addValue(l.SeedsPerCPU)
+			}
 		}
 	}
-	for _, r := range []row{virtual, speed, checked, exact} {
-		b.row(r)
+	for _, r := range []row{virtual, speed, speedCPU, checked, exact, exactCPU} {
+		if len(r.Values) > 0 {
+			b.row(r)
+		}
 	}
 	return nil
 }
@@ -65,6 +75,7 @@ const exactRounds = 3
 // benchLine is what is taken from a line of kvsim bench --json.
 type benchLine struct {
 	SeedsPerHour float64 `json:"seeds_per_hour_per_core"`
+	SeedsPerCPU  float64 `json:"seeds_per_cpu_hour"` // 0 where processor time is not known
 	Speed        float64 `json:"simulated_over_wall_per_core"`
 	Checks       float64 `json:"checked_operations_per_second_per_core"`
 }
