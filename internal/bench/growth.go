@@ -83,13 +83,16 @@ func middle(runs []opened) opened {
 		return spreadOf(all).median
 	}
 	return opened{
-		Seconds: of(func(o opened) float64 { return o.Seconds }),
-		Peak:    of(func(o opened) float64 { return o.Peak }),
-		First:   of(func(o opened) float64 { return o.First }),
-		Live:    of(func(o opened) float64 { return o.Live }),
-		Range:   of(func(o opened) float64 { return o.Range }),
-		Scan:    of(func(o opened) float64 { return o.Scan }),
-		Get:     of(func(o opened) float64 { return o.Get }),
+		Seconds:   of(func(o opened) float64 { return o.Seconds }),
+		CPU:       of(func(o opened) float64 { return o.CPU }),
+		Peak:      of(func(o opened) float64 { return o.Peak }),
+		PeakRange: of(func(o opened) float64 { return o.PeakRange }),
+		Live:      of(func(o opened) float64 { return o.Live }),
+		FirstGet:  of(func(o opened) float64 { return o.FirstGet }),
+		First:     of(func(o opened) float64 { return o.First }),
+		Range:     of(func(o opened) float64 { return o.Range }),
+		Scan:      of(func(o opened) float64 { return o.Scan }),
+		Get:       of(func(o opened) float64 { return o.Get }),
 	}
 }
 
