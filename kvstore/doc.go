@@ -38,6 +38,15 @@
 // the log: it must not be taken for a failure. An acknowledged write is in the
 // log once, through retries, leader moves, lost answers and broker restarts.
 //
+// # Many writers
+//
+// A client has one record batch on its way at a time. Writes that queue meanwhile
+// go together in the next one, which waits until the one before is visible, for as
+// long as the acknowledgement of that took at most and no longer than 20 ms: callers
+// that write again at once then go with them. The write of a goroutine that writes
+// alone waits for nothing. A [Batch] counts as one write; what does not fit one
+// record batch goes with the next.
+//
 // # When the log loses records
 //
 // An unclean leader election, or records deleted by hand, can take back what

@@ -151,7 +151,7 @@ func (j openJob) open(ctx context.Context) (*opened, error) {
 // since one that meets a collection, or memory that is new to the process, takes twice as
 // long as the next.
 func (j openJob) scans(ctx context.Context, kv *kvstore.Client) (float64, error) {
-	const n = 4
+	const n = 8
 	began := time.Now()
 	for range n {
 		if err := drain(kv.Range(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{})); err != nil {

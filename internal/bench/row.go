@@ -96,18 +96,25 @@ func (r *row) against() int {
 	return n
 }
 
-// closeBy is how near its limit, as a part of that, one single value is close.
+// closeBy is how near its limit, as a part of that, a row may be close although most rounds
+// agree: by about so much the medians of runs of one commit differ.
 const closeBy = 0.1
 
-// close reports whether another run may come to the other side of the limit. Of rounds
-// whose median decides, that is when a quarter or more are there: the limit is then
-// among what the true median may be, by the sign test (Dixon and Mood, "The Statistical
-// Sign Test", 1946) about at its usual 5 %.
+// close reports whether another run may come to the other side of the limit. That is
+// when a quarter or more of the rounds are there: the limit is then among what the true
+// median of this run may be, by the sign test (Dixon and Mood, "The Statistical Sign
+// Test", 1946) about at its usual 5 %. Near the limit a tenth of them is enough, and
+// where there are few rounds, or the best one decides, none.
 func (r *row) close() bool {
+	near := math.Abs(r.decisive()/r.Limit-1) < closeBy
 	if r.Best || len(r.Values) < minRounds {
-		return math.Abs(r.decisive()/r.Limit-1) < closeBy
+		return near
 	}
-	return 4*r.against() >= len(r.Values)
+	part := 4
+	if near {
+		part = 10
+	}
+	return part*r.against() >= len(r.Values)
 }
 
 const closeVerdict = "close"

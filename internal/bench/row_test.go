@@ -46,11 +46,15 @@ func TestVerdictRestsOnTheMedian(t *testing.T) {
 		{"one value near the limit", []float64{1.1}, 1.15, false, "close: 0.96x the limit"},
 		{"one value", []float64{1}, 1.15, false, "holds"},
 		{"above", []float64{2, 2.2, 2.3, 2.4, 2.4}, 1.15, false, "short: 2.00x the limit"},
-		{"enough", []float64{0.1, 0.9, 0.9, 0.9, 1}, 0.9, true, "holds"},
+		{"enough", []float64{0.1, 1, 1, 1, 1.1}, 0.9, true, "holds"},
 		{"too little", []float64{0.35, 0.35, 0.35, 0.35, 9}, 0.7, true, "short: 0.50 of the limit"},
 		{"no limit", []float64{7}, 0, false, "reported"},
 		{"one round of five against it", []float64{1, 1, 1, 1, 2}, 1.15, false, "holds"},
 		{"two rounds of five against it", []float64{1, 1, 1, 2, 2}, 1.15, false, "close: 0.87x the limit"},
+		{"near, one round of ten against it", []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, 1.09, false, "close: 0.92x the limit"},
+		{"near, one round of eleven against it", []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, 1.09, false, "holds"},
+		{"near, no round against it", []float64{1, 1, 1, 1, 1}, 1.01, false, "holds"},
+		{"not near, one round of ten against it", []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, 1.15, false, "holds"},
 		{"above, two rounds below", []float64{1, 1, 2.3, 2.4, 2.5}, 1.15, false, "close: 2.00x the limit"},
 	} {
 		r := row{Limit: c.limit, AtLeast: c.atLeast}
