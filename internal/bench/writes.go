@@ -222,7 +222,7 @@ func (b *bench) putsHeld(ctx context.Context, c *cluster, big string) error {
 			return nil, nil, err
 		}
 		val, i := newValues(4), 0
-		return medianOf(100, func() error {
+		return medianOf(400, func() error {
 			i += 7919
 			return kv.Put(ctx, keyOf(i%keys), val.next())
 		}), kv.Close, nil
