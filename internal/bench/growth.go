@@ -19,8 +19,8 @@ type point struct {
 // next, ten times as large: caches get too small on the way, once each.
 const steepest = 1.5
 
-// openings is how often a size is measured; the median counts.
-const openings = 3
+// openings is how often a size is measured, which are the rounds of the rows.
+const openings = minRounds
 
 // growth measures at 10^4 keys and at each power of ten up to most.
 func (b *bench) growth(ctx context.Context, c *cluster, most int) error {
@@ -60,17 +60,29 @@ func (b *bench) growth(ctx context.Context, c *cluster, most int) error {
 		return nil // nothing has grown
 	}
 	for _, q := range quantities {
-		r := b.row(row{
-			ID: "growth-" + q.name, What: q.what + ", growth from one power of ten to the next", Yardstick: q.bound,
-			Brokers: c.kind, Unit: "times", Limit: steepest,
-		})
-		for i := 1; i < len(points); i++ {
-			r.add(q.of(points[i])/q.of(points[i-1]), q.may(points[i].Keys)/q.may(points[i-1].Keys))
-		}
-		// What counts is the steepest step, not the median.
-		r.Values = []float64{spreadOf(r.Values).max}
+		b.row(q.steepest(jobs, runs, c.kind))
 	}
 	return nil
+}
+
+// steepest returns the row of a quantity: the rounds of its steepest step from one size
+// to the next, which is the one with the largest median.
+func (q quantity) steepest(jobs []openJob, runs [][]opened, brokers string) row {
+	var worst row
+	for i := 1; i < len(jobs); i++ {
+		step := row{
+			ID: "growth-" + q.name, What: fmt.Sprintf("%s, growth from %d keys to %d", q.what, jobs[i-1].Keys, jobs[i].Keys),
+			Yardstick: q.bound, Brokers: brokers, Unit: "times", Limit: steepest,
+		}
+		for k, o := range runs[i] {
+			was, is := point{jobs[i-1].Keys, runs[i-1][k]}, point{jobs[i].Keys, o}
+			step.add(q.of(is)/q.of(was), q.may(is.Keys)/q.may(was.Keys))
+		}
+		if i == 1 || step.decisive() > worst.decisive() {
+			worst = step
+		}
+	}
+	return worst
 }
 
 // middle takes the median of each number.

@@ -4,101 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 )
-
-// simulator runs "kvsim bench" and takes its numbers over. They are held against
-// what is aimed at, not against a yardstick: there is none but the clock. So the best
-// round decides.
-func (b *bench) simulator(ctx context.Context, kvsim string) error {
-	if kvsim == "" || !b.wants("simulator") {
-		return nil
-	}
-	virtual := row{
-		ID: "virtual-seeds", What: "worlds of W in the virtual engine, an hour and core",
-		Unit: "seeds", Limit: 20_000, AtLeast: true, Best: true,
-	}
-	speed := row{
-		ID: "virtual-speed", What: "simulated time over wall time, virtual engine, a core",
-		Unit: "times", Limit: 300, AtLeast: true, Best: true,
-	}
-	speedCPU := row{ID: "virtual-speed-cpu", What: "simulated time over processor time, virtual engine", Unit: "times"}
-	checked := row{ID: "virtual-checked", What: "operations checked in a second and core, virtual engine", Unit: "/s"}
-	exact := row{
-		ID: "exact-seeds", What: "worlds of W in the exact engine, an hour and core",
-		Unit: "seeds", Limit: 1000, AtLeast: true, Best: true,
-	}
-	for range b.rounds {
-		cmd := exec.CommandContext(ctx, kvsim, "bench", "--json", "--engine", "virtual", "--seeds", "40")
-		lines, err := benchLines(cmd)
-		if err != nil {
-			return err
-		}
-		for _, l := range lines {
-			virtual.addValue(l.SeedsPerHour)
-			speed.addValue(l.Speed)
-			if l.SeedsPerCPU > 0 {
-				speedCPU.addValue(l.Speed * l.SeedsPerCPU / l.SeedsPerHour)
-			}
-			checked.addValue(l.Checks)
-		}
-	}
-	exactCPU := row{ID: "exact-seeds-cpu", What: "worlds of W in the exact engine, an hour of processor time", Unit: "seeds"}
-	for range exactRounds {
-		lines, err := benchLines(exec.CommandContext(ctx, kvsim, "bench", "--json", "--engine", "exact", "--seeds", "5"))
-		if err != nil {
-			return err
-		}
-		for _, l := range lines {
-			exact.addValue(l.SeedsPerHour)
-			if l.SeedsPerCPU > 0 {
-				exactCPU.addValue(l.SeedsPerCPU)
-			}
-		}
-	}
-	for _, r := range []row{virtual, speed, speedCPU, checked, exact, exactCPU} {
-		if len(r.Values) > 0 {
-			b.row(r)
-		}
-	}
-	return nil
-}
-
-// exactRounds is how often the exact engine is measured: a round takes ten seconds.
-const exactRounds = 3
-
-// benchLine is what is taken from a line of kvsim bench --json.
-type benchLine struct {
-	SeedsPerHour float64 `json:"seeds_per_hour_per_core"`
-	SeedsPerCPU  float64 `json:"seeds_per_cpu_hour"` // 0 where processor time is not known
-	Speed        float64 `json:"simulated_over_wall_per_core"`
-	Checks       float64 `json:"checked_operations_per_second_per_core"`
-}
-
-func benchLines(cmd *exec.Cmd) ([]benchLine, error) {
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cmd, err)
-	}
-	var lines []benchLine
-	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
-		var l benchLine
-		if err := dec.Decode(&l); err != nil {
-			return nil, fmt.Errorf("%s: %w", cmd, err)
-		}
-		if l.SeedsPerHour <= 0 {
-			return nil, fmt.Errorf("%s: no seeds an hour in its output", cmd)
-		}
-		lines = append(lines, l)
-	}
-	return lines, nil
-}
 
 // judges runs the benchmarks of the checkers, which have the histories.
 func (b *bench) judges(ctx context.Context) error {

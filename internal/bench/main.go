@@ -42,6 +42,8 @@ type bench struct {
 	only   []*regexp.Regexp
 	piece  time.Duration // of what is measured by counting for a while
 	stderr io.Writer
+
+	simulator *simulator // nil: without its rows
 }
 
 // wants reports whether one of the rows, or groups of rows, is to be measured.
@@ -117,7 +119,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := b.choose(*only); err != nil {
 		return err
 	}
-	err := profiled(*profile, func() error { return b.all(ctx, *most, *kvsim) })
+	if *kvsim != "" && b.wants("simulator") {
+		b.simulator = newSimulator(*kvsim)
+	}
+	err := profiled(*profile, func() error { return b.all(ctx, *most) })
 	if err == nil && len(b.report.Rows) == 0 {
 		return fmt.Errorf("-only %s names no row", *only)
 	}
@@ -179,14 +184,20 @@ func compareFiles(w io.Writer, names string) error {
 
 // all measures everything: on kfake, on real brokers where there are some, and
 // what needs no brokers.
-func (b *bench) all(ctx context.Context, most int, kvsim string) error {
+func (b *bench) all(ctx context.Context, most int) error {
 	addrs, stop, err := startBroker()
 	if err != nil {
 		return err
 	}
 	defer stop()
 	if err := b.on(ctx, "kfake", addrs, func(c *cluster, big string) error {
-		return errors.Join(b.reads(ctx, c, big), b.growth(ctx, c, most))
+		if err := b.reads(ctx, c, big); err != nil {
+			return err
+		}
+		if err := b.pause(ctx); err != nil {
+			return err
+		}
+		return errors.Join(b.growth(ctx, c, most), b.pause(ctx))
 	}); err != nil {
 		return err
 	}
@@ -198,7 +209,7 @@ func (b *bench) all(ctx context.Context, most int, kvsim string) error {
 	if err := b.judges(ctx); err != nil {
 		return err
 	}
-	return b.simulator(ctx, kvsim)
+	return b.endSimulator(ctx)
 }
 
 // bigRows are those that need a topic with all keys.
@@ -213,6 +224,9 @@ func (b *bench) on(ctx context.Context, kind string, addrs []string, more func(c
 	}
 	defer func() { err = errors.Join(err, c.close(context.WithoutCancel(ctx))) }()
 	if err := b.puts(ctx, c); err != nil {
+		return err
+	}
+	if err := b.pause(ctx); err != nil {
 		return err
 	}
 	if err := b.firstPut(ctx, c); err != nil {
@@ -231,7 +245,13 @@ func (b *bench) on(ctx context.Context, kind string, addrs []string, more func(c
 	if err := b.opening(ctx, c, big); err != nil {
 		return err
 	}
+	if err := b.pause(ctx); err != nil {
+		return err
+	}
 	if err := b.putsHeld(ctx, c, big); err != nil {
+		return err
+	}
+	if err := b.pause(ctx); err != nil {
 		return err
 	}
 	if more == nil {

@@ -3,8 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
+	"maps"
+	"math"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -75,7 +81,8 @@ func TestTheBestRoundDecidesWhereThereIsNoYardstick(t *testing.T) {
 		want    string
 	}{
 		{[]float64{100, 150, 400, 120, 130}, 300, true, "holds"},
-		{[]float64{100, 150, 310, 120, 130}, 300, true, "close: 1.03 of the limit"},
+		{[]float64{100, 150, 340, 120, 130}, 300, true, "close: 1.13 of the limit"},
+		{[]float64{100, 150, 258, 120, 130}, 300, true, "close: 0.86 of the limit"},
 		{[]float64{100, 150, 210, 120, 130}, 300, true, "short: 0.70 of the limit"},
 		{[]float64{3, 1, 5, 9, 9}, 2, false, "holds"},
 	} {
@@ -231,6 +238,73 @@ func TestPlotDrawsEachQuantity(t *testing.T) {
 	if err := plot(io.Discard, points[:1]); err == nil {
 		t.Error("a plot of one size was drawn")
 	}
+}
+
+func TestGrowthRestsOnItsSteepestStep(t *testing.T) {
+	jobs := []openJob{{Keys: 10_000}, {Keys: 100_000}, {Keys: 1_000_000}}
+	took := func(seconds ...float64) (runs []opened) {
+		for _, s := range seconds {
+			runs = append(runs, opened{Seconds: s})
+		}
+		return runs
+	}
+	q := quantity{name: "bootstrap", bound: "n", of: func(p point) float64 { return p.Seconds }, may: linear}
+	r := q.steepest(jobs, [][]opened{took(1, 1, 1, 1, 1), took(9, 11, 10, 50, 10), took(90, 110, 200, 1000, 300)}, "kfake")
+	want := []float64{1, 1, 2, 2, 3}
+	if len(r.Values) != len(want) {
+		t.Fatalf("values = %v, want %v", r.Values, want)
+	}
+	for i := range want {
+		if math.Abs(r.Values[i]-want[i]) > 1e-9 {
+			t.Errorf("values = %v, want %v", r.Values, want)
+		}
+	}
+	if what := "growth from 100000 keys to 1000000"; !strings.Contains(r.What, what) || r.verdict() != "short: 1.33x the limit" && r.verdict() != "close: 1.33x the limit" {
+		t.Errorf("row = %q, %q, want one of %s that is not within the limit", r.What, r.verdict(), what)
+	}
+}
+
+func TestSimulatorRoundsAreSpreadAndEnd(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{report: newReport(7, 10), rounds: 7, stderr: io.Discard, simulator: newSimulator(self)}
+	for range 3 {
+		if err := b.pause(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(b.simulator.virtual.Values); n != 3 || len(b.report.Rows) != 0 {
+		t.Fatalf("after 3 pauses there are %d rounds and %d rows, want 3 and none", n, len(b.report.Rows))
+	}
+	if err := b.endSimulator(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, r := range b.report.Rows {
+		got[r.ID] = fmt.Sprint(len(r.Values), " of ", r.Values[0])
+	}
+	want := map[string]string{
+		"virtual-seeds": "7 of 40", "virtual-speed": "7 of 300", "virtual-speed-cpu": "7 of 600", "virtual-checked": "7 of 5",
+		"exact-seeds": "5 of 10", "exact-seeds-cpu": "5 of 20",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("rows = %v, want %v", got, want)
+	}
+	b.simulator = newSimulator(filepath.Join(t.TempDir(), "nowhere"))
+	if err := b.endSimulator(t.Context()); err == nil {
+		t.Error("a command that is not there gave no error")
+	}
+}
+
+// kvsimBench stands in for kvsim bench --json --engine E --seeds N: it answers with N.
+func kvsimBench(args []string) {
+	n, _ := strconv.Atoi(args[len(args)-1])
+	_ = json.NewEncoder(os.Stdout).Encode(benchLine{SeedsPerHour: float64(n), SeedsPerCPU: float64(2 * n), Speed: 300, Checks: 5})
 }
 
 func TestWrongArgumentsSayWhatToDo(t *testing.T) {
