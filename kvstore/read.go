@@ -62,7 +62,7 @@ func getError(key []byte, err error) error {
 // error, for example the end of ctx, is yielded last.
 //
 // The default storage makes the order of its keys when a Range asks for it: the first
-// one takes about a third of a second for a million keys, whatever it reads, and each
+// one takes about 0.4 seconds for a million keys, whatever it reads, and each
 // further one about two microseconds for a change since the last. A program that does not
 // want its first request to wait for that ranges once when it has opened.
 //

@@ -141,9 +141,11 @@ type built struct {
 func leaves(x *index, slots []slot) []built {
 	level := make([]built, (len(slots)+fullLeaf-1)/fullLeaf)
 	each(len(level), alone/fullLeaf, func(from, to int) {
+		blocks := blocks{shared: true}
+		defer func() { x.chunks.join(blocks.handOver()) }()
 		for i := from; i < to; i++ {
 			part := slots[i*fullLeaf : min((i+1)*fullLeaf, len(slots))]
-			gatherFor(x, part)
+			gatherFor(x, part, &blocks)
 			n := &node{}
 			n.setSlots(part)
 			level[i] = built{n, part[0].item, part[len(part)-1].item}

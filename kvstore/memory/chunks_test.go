@@ -1,9 +1,11 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -19,18 +21,28 @@ func inChunks(s *Storage) (total, live int) {
 }
 
 // TestChunksAreGivenUp overwrites and deletes what a storage was filled with, before and
-// after it is read for the first time.
+// after it is read for the first time, and after its order has been made.
 func TestChunksAreGivenUp(t *testing.T) {
 	const keys = 50_000
 	ctx := context.Background()
-	for _, asked := range []bool{false, true} {
+	for _, read := range []string{"never", "by a Get", "by a Range"} {
+		asked := read != "never"
+		more := 0 // what bringing the order up to date gathers anew at once
 		s := New()
 		mustNot(t, s.ApplyRecords(ctx, uniform(keys, 0)))
 		if _, live := inChunks(s); live < keys*(12+8) {
 			t.Fatalf("%d bytes of chunks are alive, a storage that is filled has its %d items there", live, keys)
 		}
-		if asked {
+		switch read {
+		case "by a Get":
 			s.ask()
+		case "by a Range":
+			more = keys * (12 + 8) / 8
+			s.root()
+			runtime.GC() // what it was filled with is no more, and has not to be cleaned
+			if live := s.index.chunks.live.Load(); live < keys*(12+8) {
+				t.Fatalf("%d bytes of chunks are alive, the first order has its %d items there", live, keys)
+			}
 		}
 		value := make([]uint64, keys)
 		gone := make([]bool, keys)
@@ -43,8 +55,8 @@ func TestChunksAreGivenUp(t *testing.T) {
 				mustNot(t, s.Set(ctx, key(k), binary.BigEndian.AppendUint64(nil, n)))
 			}
 			total, live := inChunks(s)
-			if w := total - live*3/2; w > s.index.slack+mostChunk {
-				t.Fatalf("%d bytes of chunks lie waste after %d changes, want %d at most", w, i, s.index.slack+mostChunk)
+			if w, most := total-live*3/2, s.index.slack+mostChunk+more; w > most {
+				t.Fatalf("read %s: %d bytes of chunks lie waste after %d changes, want %d at most", read, w, i, most)
 			}
 		}
 		if _, live := inChunks(s); asked && live != 0 {
@@ -53,10 +65,70 @@ func TestChunksAreGivenUp(t *testing.T) {
 		for k := range keys {
 			v, err := s.Get(ctx, key(k))
 			if gone[k] != (err != nil) || !gone[k] && binary.BigEndian.Uint64(v) != value[k] {
-				t.Fatalf("asked %v: key %d = %x, %v; want %d, gone: %v", asked, k, v, err, value[k], gone[k])
+				t.Fatalf("read %s: key %d = %x, %v; want %d, gone: %v", read, k, v, err, value[k], gone[k])
 			}
 		}
 		checkNow(t, s, true)
+	}
+}
+
+// TestSmallOrderHasSmallChunks makes the order of storages of a few keys.
+func TestSmallOrderHasSmallChunks(t *testing.T) {
+	for _, keys := range []int{1, 100, 1000} {
+		s := New()
+		mustNot(t, s.ApplyRecords(context.Background(), uniform(keys, 0)))
+		s.root()
+		c := &s.index.chunks
+		before := c.total
+		c.takeJoined()
+		if got, most := c.total-before, blockSize+2*int(c.live.Load()); got > most {
+			t.Errorf("the order of %d keys has chunks of %d bytes, want %d at most", keys, got, most)
+		}
+	}
+}
+
+// TestChunksWithBlocksAreWalkedItemByItem gives up the chunks of a first order, whose items
+// are of all sizes, large ones among them, and a few of which are overwritten.
+func TestChunksWithBlocksAreWalkedItemByItem(t *testing.T) {
+	const keys = 20_000
+	ctx := context.Background()
+	rng := rand.New(rand.NewPCG(11, 12))
+	want := make([][]byte, keys)
+	s := New()
+	var records []kvstore.Record
+	for i := range keys {
+		want[i] = bytes.Repeat([]byte{byte(i)}, rng.IntN(1+rng.IntN(maxGathered+100)))
+		records = append(records, kvstore.Record{Key: key(i), Value: want[i], Revision: int64(rng.IntN(1 << rng.IntN(60)))})
+	}
+	mustNot(t, s.ApplyRecords(ctx, records))
+	s.root()
+	small := 0
+	for i := range keys {
+		if i%50 == 0 {
+			want[i] = []byte("new")
+			mustNot(t, s.Set(ctx, key(i), want[i]))
+		} else if s.find(key(i)).chunked() {
+			small++
+		}
+	}
+	if small < keys/2 {
+		t.Fatalf("%d of %d items lie in chunks", small, keys)
+	}
+	x, w := &s.index, &writing{list: true}
+	x.chunks.takeJoined()
+	for _, l := range x.chunks.list {
+		if first := l.first.Value(); first != nil {
+			x.chunks.rescue(x, (*item)(first), l, w)
+		}
+	}
+	if live := x.chunks.live.Load(); live != 0 || len(w.changes) != small {
+		t.Errorf("%d bytes of chunks are alive, %d items were moved; want 0 and %d", live, len(w.changes), small)
+	}
+	for i := range keys {
+		it := s.find(key(i))
+		if it == nil || it.chunked() || it.gathered() || !bytes.Equal(it.value(), want[i]) {
+			t.Fatalf("key %d is not the item that it was, with an allocation of its own", i)
+		}
 	}
 }
 

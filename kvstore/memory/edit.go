@@ -212,7 +212,7 @@ func (n *node) replaced() {
 
 // gather puts the items of a leaf that may be changed side by side.
 func (e *editor) gather(n *node) {
-	gatherFor(e.index, n.slots)
+	gatherFor(e.index, n.slots, &blocks{})
 	n.strays = 0
 }
 

@@ -81,6 +81,27 @@ func TestHeapStaysWithinTwiceTheLiveData(t *testing.T) {
 				mustNot(t, s.Delete(context.Background(), pairKey(n)))
 			}
 		}, true},
+		{"ordered, then overwritten", size / 5, func(s *Storage) {
+			load(t, s, random[:size/5], 1000)
+			s.root()
+			load(t, s, random[:size/10], 300)
+		}, false},
+		{"ordered, then two thirds deleted", size / 15, func(s *Storage) {
+			load(t, s, random[:size/5], 1000)
+			s.root()
+			for _, n := range random[size/15 : size/5] {
+				mustNot(t, s.Delete(context.Background(), pairKey(n)))
+			}
+		}, false},
+		{"ordered, then all but the first of fifty neighbours deleted", size / 50, func(s *Storage) {
+			load(t, s, random, 1000)
+			s.root()
+			for n := range size {
+				if n%50 != 0 {
+					mustNot(t, s.Delete(context.Background(), pairKey(n)))
+				}
+			}
+		}, false},
 		{"written under snapshots that are gone", size / 5, func(s *Storage) {
 			for from := 0; from < size/5; from += size / 50 {
 				if _, err := s.Snapshot(context.Background()); err != nil {

@@ -24,8 +24,8 @@ type index struct {
 	seed maphash.Seed
 	dir  atomic.Pointer[directory]
 
-	// chunks has the small items that the storage was filled with, and that no leaf
-	// has gathered.
+	// chunks has the small items that the storage was filled with, and those that the
+	// first tree gathered.
 	chunks chunks
 	slack  int // bytes of chunks that may lie waste however small the storage is
 
@@ -212,18 +212,27 @@ func (x *index) move(before []*item, slots []slot) {
 	d := x.dir.Load()
 	var hashes [maxLeaf + 1]uint32
 	x.hashes(d, before, hashes[:])
-	left := 0
+	came, gone := 0, 0
+	for i, old := range before {
+		if it := slots[i].item; it != old && it.chunked() {
+			came += align(it.size())
+		}
+	}
+	x.chunks.live.Add(int64(came)) // before anybody can replace them
 	for i, old := range before {
 		it := slots[i].item
 		if it == old {
 			continue
 		}
 		p := d.segment(hashes[i]).place(hashes[i], old)
-		if p != nil && p.CompareAndSwap(old, it) && old.chunked() {
-			left += align(old.size())
+		if p == nil || !p.CompareAndSwap(old, it) {
+			old = it // which is not wanted
+		}
+		if old.chunked() {
+			gone += align(old.size())
 		}
 	}
-	x.chunks.live.Add(-int64(left))
+	x.chunks.live.Add(-int64(gone))
 }
 
 // hashes sets hashes to those of the keys of items, and touches their buckets: see ahead.
