@@ -136,6 +136,46 @@ func TestARowNearItsLimitGetsMoreRounds(t *testing.T) {
 	}
 }
 
+func TestARoundOnAnUnfitMachineIsDoneAgain(t *testing.T) {
+	const rounds = 5
+	one := func() (float64, error) { return 1, nil }
+	for _, c := range []struct {
+		name     string
+		unfit    int // rounds, after three that are fit
+		measured int
+	}{
+		{"none", 0, rounds + 1},
+		{"some", 7, rounds + 1 + 7},
+		{"all", 1000, rounds + 1 + mostAgain*rounds},
+	} {
+		r, n := row{}, 0
+		fit := func() (bool, error) { n++; return n <= 3 || n > 3+c.unfit, nil }
+		if err := inPiecesWhen(fit, &r, rounds, 1, one, one); err != nil {
+			t.Fatal(err)
+		}
+		if n != c.measured || len(r.Values) != rounds {
+			t.Errorf("%s: %d rounds measured, %d of them count, want %d and %d", c.name, n, len(r.Values), c.measured, rounds)
+		}
+	}
+	bad := func() (bool, error) { return false, io.ErrUnexpectedEOF }
+	if err := inPiecesWhen(bad, &row{}, rounds, 1, one, one); err != io.ErrUnexpectedEOF {
+		t.Errorf("inPiecesWhen = %v, want %v", err, io.ErrUnexpectedEOF)
+	}
+}
+
+func TestTwoCoresAreThereWhenArithmeticSaysSo(t *testing.T) {
+	for two, want := range map[float64]bool{2: true, 1.8: true, 1.79: false, 0.9: false} {
+		c := cores{
+			spin: &row{},
+			two:  func() (float64, error) { return two, nil },
+			one:  func() (float64, error) { return 1, nil },
+		}
+		if got, err := c.both(); err != nil || got != want || len(c.spin.Values) != 1 {
+			t.Errorf("%v of one: %v, %v, noted %v, want %v", two, got, err, c.spin.Values, want)
+		}
+	}
+}
+
 func TestTurnsStopAtAnError(t *testing.T) {
 	bad := func() (float64, error) { return 0, io.ErrUnexpectedEOF }
 	good := func() (float64, error) { return 1, nil }

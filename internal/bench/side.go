@@ -139,6 +139,7 @@ func (j sideJob) pieces(ctx context.Context) (pieces map[string]func(n int) (flo
 			"range-copy":   func(n int) (float64, error) { return medianOf(n, y.ascendCopy)() },
 			"together":     func(n int) (float64, error) { return first(together(n, j.Piece, y.ring, y.lookupCopy)) },
 			"together-cpu": func(n int) (float64, error) { return second(together(n, j.Piece, y.ring, y.lookupCopy)) },
+			"spin":         func(n int) (float64, error) { return first(together(n, j.Piece, y.ring, spin)) },
 		}, func() {}, nil
 	}
 	s, err := openReader(ctx, j.openJob)

@@ -53,10 +53,32 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 // turns, so that what disturbs the machine for a while disturbs both. Each piece
 // gives a number; a round is the median of its pieces.
 func inPieces(r *row, rounds, pieces int, ours, theirs sample) error {
+	return inPiecesWhen(anyway, r, rounds, pieces, ours, theirs)
+}
+
+// anyway is for rows that need nothing of the machine.
+func anyway() (bool, error) { return true, nil }
+
+// mostAgain is how many times as many rounds as a row is to have may be done again.
+const mostAgain = 6
+
+// inPiecesWhen is inPieces with a question after each round, whether the machine was
+// what the row needs. A round with the answer no is done again, up to mostAgain; then
+// all rounds count.
+func inPiecesWhen(fit func() (bool, error), r *row, rounds, pieces int, ours, theirs sample) error {
+	again := mostAgain * rounds
 	for i := 0; i == 0 || r.wantsMore(rounds); i++ {
 		part := row{}
 		if err := turns(&part, pieces, ours, theirs); err != nil {
 			return err
+		}
+		ok, err := fit()
+		if err != nil {
+			return err
+		}
+		if !ok && again > 0 {
+			again--
+			continue
 		}
 		if i > 0 {
 			r.add(spreadOf(part.Ours).median, spreadOf(part.Theirs).median)

@@ -242,5 +242,5 @@ func (b *bench) putsHeld(ctx context.Context, c *cluster, big string) error {
 		ID: "put-held", What: fmt.Sprintf("Put with %d keys held", b.keys), Yardstick: "Put with 1,000 keys held", Brokers: c.kind,
 		Unit: "us", Limit: 1.1,
 	})
-	return inPieces(r, b.rounds, 8, many, few)
+	return inPieces(r, b.rounds, 24, many, few)
 }
