@@ -30,14 +30,23 @@ type row struct {
 	// is the clock: whatever else the machine does can only slow a round down.
 	Best bool `json:"best,omitempty"`
 
+	// Unfit is how many of the rounds the machine was not fit for, see inPiecesWhen.
+	Unfit int `json:"unfit,omitempty"`
+
 	Note string `json:"note,omitempty"`
 }
 
 // add notes one round.
 func (r *row) add(ours, theirs float64) {
+	r.addRound(ours, theirs, ours/theirs)
+}
+
+// addRound notes one round of several pieces: the medians of both sides, and that of
+// what the pieces gave.
+func (r *row) addRound(ours, theirs, value float64) {
 	r.Ours = append(r.Ours, ours)
 	r.Theirs = append(r.Theirs, theirs)
-	r.Values = append(r.Values, ours/theirs)
+	r.Values = append(r.Values, value)
 }
 
 // addValue notes one round of a row without a yardstick.
@@ -108,22 +117,32 @@ const closeByClock = 0.2
 // close reports whether another run may come to the other side of the limit. That is
 // when a quarter or more of the rounds are there: the limit is then among what the true
 // median of this run may be, by the sign test (Dixon and Mood, "The Statistical Sign
-// Test", 1946) about at its usual 5 %. Near the limit a tenth of them is enough, and
-// where there are few rounds, or the best one decides, none.
+// Test", 1946) about at its usual 5 %. Near the limit it is enough that a round at the
+// limit would be no outlier among the others, see fences; and where there are few rounds,
+// or the best one decides, that it is near. Rounds that the machine was not fit for say
+// nothing, so with a quarter of them the row is close as well.
 func (r *row) close() bool {
 	off := math.Abs(r.decisive()/r.Limit - 1)
-	if r.Best {
+	switch {
+	case r.Best:
 		return off < closeByClock
+	case len(r.Values) < minRounds:
+		return off < closeBy
+	case 4*r.against() >= len(r.Values) || 4*r.Unfit >= len(r.Values):
+		return true
 	}
-	near := off < closeBy
-	if len(r.Values) < minRounds {
-		return near
-	}
-	part := 4
-	if near {
-		part = 10
-	}
-	return part*r.against() >= len(r.Values)
+	low, high := fences(r.Values)
+	return off < closeBy && low < r.Limit && r.Limit < high
+}
+
+// fences are the bounds beyond which a value is an outlier, one and a half times the
+// distance of the quartiles away from them (Tukey, "Exploratory Data Analysis", 1977).
+func fences(values []float64) (low, high float64) {
+	s := slices.Sorted(slices.Values(values))
+	n := len(s)
+	half := (n + 1) / 2 // with the median, where that is one of the values
+	q1, q3 := spreadOf(s[:half]).median, spreadOf(s[n-half:]).median
+	return q1 - 1.5*(q3-q1), q3 + 1.5*(q3-q1)
 }
 
 const closeVerdict = "close"

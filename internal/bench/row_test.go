@@ -57,10 +57,11 @@ func TestVerdictRestsOnTheMedian(t *testing.T) {
 		{"no limit", []float64{7}, 0, false, "reported"},
 		{"one round of five against it", []float64{1, 1, 1, 1, 2}, 1.15, false, "holds"},
 		{"two rounds of five against it", []float64{1, 1, 1, 2, 2}, 1.15, false, "close: 0.87x the limit"},
-		{"near, one round of ten against it", []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, 1.09, false, "close: 0.92x the limit"},
-		{"near, one round of eleven against it", []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, 1.09, false, "holds"},
-		{"near, no round against it", []float64{1, 1, 1, 1, 1}, 1.01, false, "holds"},
-		{"not near, one round of ten against it", []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, 1.15, false, "holds"},
+		{"near, a round at the limit would be an outlier", []float64{0.98, 0.99, 1, 1.01, 1.02, 2}, 1.07, false, "holds"},
+		{"near, it would be none", []float64{0.96, 0.98, 1, 1.02, 1.04}, 1.07, false, "close: 0.93x the limit"},
+		{"near on the other side, it would be none", []float64{1.16, 1.18, 1.2, 1.22, 1.24}, 1.12, false, "close: 1.07x the limit"},
+		{"near, all rounds the same", []float64{1, 1, 1, 1, 1}, 1.01, false, "holds"},
+		{"not near, it would be none", []float64{0.8, 0.9, 1, 1.1, 1.2}, 1.22, false, "holds"},
 		{"above, two rounds below", []float64{1, 1, 2.3, 2.4, 2.5}, 1.15, false, "close: 2.00x the limit"},
 	} {
 		r := row{Limit: c.limit, AtLeast: c.atLeast}
@@ -70,6 +71,46 @@ func TestVerdictRestsOnTheMedian(t *testing.T) {
 		if got := r.verdict(); got != c.want {
 			t.Errorf("%s: verdict = %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+func TestRoundsOnAnUnfitMachineLeaveTheVerdictOpen(t *testing.T) {
+	for unfit, want := range map[int]string{0: "short: 0.50 of the limit", 1: "short: 0.50 of the limit", 2: "close: 0.50 of the limit"} {
+		r := row{Limit: 2, AtLeast: true, Unfit: unfit, Values: []float64{1, 1.1, 1, 0.9, 1}}
+		if got := r.verdict(); got != want {
+			t.Errorf("%d of %d rounds: verdict = %q, want %q", r.Unfit, len(r.Values), got, want)
+		}
+	}
+}
+
+func TestFencesAreThoseOfTukey(t *testing.T) {
+	for _, c := range []struct {
+		values    []float64
+		low, high float64
+	}{
+		{[]float64{5, 1, 3, 2, 4}, 2 - 3, 4 + 3},        // quartiles 2 and 4
+		{[]float64{1, 2, 3, 4, 5, 6}, 2 - 4.5, 5 + 4.5}, // 2 and 5
+		{[]float64{1, 1, 1, 1, 9}, 1, 1},
+	} {
+		if low, high := fences(c.values); low != c.low || high != c.high {
+			t.Errorf("fences(%v) = %v, %v, want %v, %v", c.values, low, high, c.low, c.high)
+		}
+	}
+}
+
+func TestARoundIsTheMedianOfItsPieces(t *testing.T) {
+	ours := []float64{0, 0, 0, 0, 2, 30, 9} // after the round and the piece that do not count
+	theirs := []float64{1, 1, 1, 1, 1, 10, 9}
+	next := func(of []float64) sample {
+		i := -1
+		return func() (float64, error) { i++; return of[min(i, len(of)-1)], nil }
+	}
+	var r row
+	if err := inPieces(&r, 1, 2, next(ours), next(theirs)); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Values) != 1 || r.Values[0] != 2.5 || r.Ours[0] != 16 || r.Theirs[0] != 5.5 {
+		t.Errorf("round = %+v, want 2.5 of the ratios 2 and 3, with 16 and 5.5", r)
 	}
 }
 
@@ -143,18 +184,20 @@ func TestARoundOnAnUnfitMachineIsDoneAgain(t *testing.T) {
 		name     string
 		unfit    int // rounds, after three that are fit
 		measured int
+		counted  int // of the unfit ones
 	}{
-		{"none", 0, rounds + 1},
-		{"some", 7, rounds + 1 + 7},
-		{"all", 1000, rounds + 1 + mostAgain*rounds},
+		{"none", 0, rounds + 1, 0},
+		{"some", 7, rounds + 1 + 7, 0},
+		{"all", 1000, rounds + 1 + mostAgain*rounds, rounds - 2},
 	} {
 		r, n := row{}, 0
 		fit := func() (bool, error) { n++; return n <= 3 || n > 3+c.unfit, nil }
 		if err := inPiecesWhen(fit, &r, rounds, 1, one, one); err != nil {
 			t.Fatal(err)
 		}
-		if n != c.measured || len(r.Values) != rounds {
-			t.Errorf("%s: %d rounds measured, %d of them count, want %d and %d", c.name, n, len(r.Values), c.measured, rounds)
+		if n != c.measured || len(r.Values) != rounds || r.Unfit != c.counted {
+			t.Errorf("%s: %d rounds measured, %d of them count, %d unfit, want %d, %d and %d",
+				c.name, n, len(r.Values), r.Unfit, c.measured, rounds, c.counted)
 		}
 	}
 	bad := func() (bool, error) { return false, io.ErrUnexpectedEOF }

@@ -51,7 +51,7 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 
 // inPieces measures two sides within each round in short pieces that take
 // turns, so that what disturbs the machine for a while disturbs both. Each piece
-// gives a number; a round is the median of its pieces.
+// gives a number, and each pair of them a ratio; a round is the median of those.
 func inPieces(r *row, rounds, pieces int, ours, theirs sample) error {
 	return inPiecesWhen(anyway, r, rounds, pieces, ours, theirs)
 }
@@ -64,7 +64,7 @@ const mostAgain = 6
 
 // inPiecesWhen is inPieces with a question after each round, whether the machine was
 // what the row needs. A round with the answer no is done again, up to mostAgain; then
-// all rounds count.
+// all rounds count, and the row says how many were unfit.
 func inPiecesWhen(fit func() (bool, error), r *row, rounds, pieces int, ours, theirs sample) error {
 	again := mostAgain * rounds
 	for i := 0; i == 0 || r.wantsMore(rounds); i++ {
@@ -80,8 +80,11 @@ func inPiecesWhen(fit func() (bool, error), r *row, rounds, pieces int, ours, th
 			again--
 			continue
 		}
+		if !ok && i > 0 {
+			r.Unfit++
+		}
 		if i > 0 {
-			r.add(spreadOf(part.Ours).median, spreadOf(part.Theirs).median)
+			r.addRound(spreadOf(part.Ours).median, spreadOf(part.Theirs).median, spreadOf(part.Values).median)
 		}
 	}
 	return nil
