@@ -164,7 +164,11 @@ fmt: ## Format all Go files
 	$(TOOL) goimports -local github.com/kvsim/kvsim -w .
 
 .PHONY: lint
-lint: lint-fmt lint-go lint-mod lint-workflows ## Run every static check
+lint: lint-files lint-fmt lint-go lint-mod lint-workflows ## Run every static check
+
+.PHONY: lint-files
+lint-files: ## Check that no file of the repository is binary or above 1 MiB
+	@$(GO) test -count=1 -run '^TestNoFileIsBinaryOrLarge$$' ./internal/archtest
 
 .PHONY: lint-fmt
 lint-fmt: ## Check the formatting
