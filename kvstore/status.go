@@ -63,6 +63,16 @@ type Status struct {
 	// Lag is the number of offsets between Position and End.
 	Lag int64
 
+	// Reading is what holds up the reading of the log, or keeps what was
+	// read from being shown: brokers that can't be reached or refuse, a
+	// quota, a storage that fails, an open transaction of another producer,
+	// a loss that is being rebuilt from.
+	Reading Problem
+
+	// Writing is what holds up writes: brokers that can't be reached or
+	// refuse, too few replicas in sync. Always zero for a read-only client.
+	Writing Problem
+
 	// SkippedRecords counts records without a key, which somebody else
 	// wrote and which mean nothing to a key-value store.
 	SkippedRecords int64
@@ -74,9 +84,38 @@ type Status struct {
 	Rebuilds int64
 }
 
+// Problem is something that holds a client up. The zero Problem says that
+// nothing does.
+type Problem struct {
+	// Err is the last of the failures: as a rule what a broker answered, or
+	// why none did.
+	Err error
+
+	// Since is when the first failure of an unbroken row was met.
+	Since time.Time
+
+	// Count is how often a try failed since then, this one included. A wait
+	// that nothing tries to end, as that for an open transaction, counts how
+	// often it was looked at.
+	Count int64
+}
+
+// met returns the problem after another failure.
+func (p Problem) met(err error) Problem {
+	if p.Count == 0 {
+		p.Since = time.Now()
+	}
+	p.Err = err
+	p.Count++
+	return p
+}
+
 // health keeps the part of Status that changes as the client runs.
 type health struct {
 	mu       sync.Mutex
+	reading  Problem // of the goroutine that follows the log
+	asking   Problem // of the requests for the log's end, which Sync waits for
+	writing  Problem
 	state    State
 	since    time.Time
 	err      error
@@ -127,6 +166,58 @@ func (h *health) flowing() {
 	}
 }
 
+// readFailed notes another failure to read the log or to show what was read.
+func (h *health) readFailed(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reading = h.reading.met(err)
+}
+
+// readFine ends the row of failures that readFailed noted.
+func (h *health) readFine() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reading = Problem{}
+}
+
+// askFailed notes another failure to ask for the log's end.
+func (h *health) askFailed(err error) Problem {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asking = h.asking.met(err)
+	return h.asking
+}
+
+// askFine ends the row of failures that askFailed noted.
+func (h *health) askFine() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asking = Problem{}
+}
+
+// writeFailed notes another try of a write that did not get through.
+func (h *health) writeFailed(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.writing = h.writing.met(err)
+}
+
+// writeFine ends the row of failures that writeFailed noted.
+func (h *health) writeFine() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.writing = Problem{}
+}
+
+// readProblem is what holds up reading: the reader's failures come first, since
+// they are what keeps the data from being current.
+func (h *health) readProblem() Problem {
+	if h.reading.Count > 0 {
+		return h.reading
+	}
+	return h.asking
+}
+
 func (h *health) sawEnd(end int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -161,6 +252,7 @@ func (c *Client) Status() Status {
 	return Status{
 		State: h.state, Since: h.since, Err: h.err,
 		Position: position, End: h.end, Lag: max(0, h.end-position),
+		Reading: h.readProblem(), Writing: h.writing,
 		SkippedRecords: h.skipped, HookPanics: c.hooks.panics.Load(), Rebuilds: h.rebuilds,
 	}
 }

@@ -45,6 +45,9 @@ type tail struct {
 	rooms    []*room // that no fetch uses
 	short    int     // answers in a row that say that the log ends before what is waited for
 	failures int
+
+	stable int64     // last stable offset of the transaction that undecided saw last
+	stood  time.Time // since when it is that
 }
 
 // A topic that is missing for this long is taken for deleted. Brokers that have
@@ -108,9 +111,37 @@ func (t *tail) stall(err error) {
 	if rb := t.rebuild; rb != nil && rb.cause != nil {
 		err = fmt.Errorf("%w; rebuilding because of: %w", err, rb.cause)
 	}
-	t.track.because(err)
+	t.held(err)
 	t.health.stalled(err)
 	t.log.warn("kvstore: reading the log failed, trying again", err)
+}
+
+// held makes known to Status and to those who wait why the position, or what can
+// be read, stands still.
+func (t *tail) held(err error) {
+	t.track.because(err)
+	t.health.readFailed(err)
+}
+
+// moving ends what held said.
+func (t *tail) moving() {
+	t.track.because(nil)
+	t.health.readFine()
+}
+
+// undecided makes an open transaction known that keeps what lies behind it from
+// being shown. Somebody who writes in transactions all the time has one open at
+// most moments: it is worth a message when one and the same lasts.
+func (t *tail) undecided(f fetched) {
+	if t.stable != f.stable {
+		t.moving()
+		t.stable, t.stood = f.stable, time.Now()
+	}
+	err := fmt.Errorf("an open transaction of another producer holds the log at offset %d; the high watermark is %d", f.stable, f.end)
+	t.held(err)
+	if time.Since(t.stood) >= repeatInterval {
+		t.log.warn("kvstore: what is in the log can't be shown yet", err)
+	}
 }
 
 // step makes one request more, or brings the view one fetch further.
@@ -194,13 +225,14 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 func (t *tail) caughtUp(ctx context.Context, f fetched) error {
 	t.health.sawEnd(f.end)
 	if t.pos < f.stable {
-		t.track.because(nil)
+		t.moving()
 		return t.finishRebuild(ctx, f) // enough may have been read, though not all
 	}
 	if f.stable < f.end {
-		t.track.because(fmt.Errorf("an open transaction of another producer holds the log at offset %d; the high watermark is %d", f.stable, f.end))
+		t.undecided(f)
 	} else {
-		t.track.because(nil)
+		t.moving()
+		t.stable = -1
 	}
 	if err := t.checkEnd(ctx, f); err != nil {
 		return err
@@ -302,7 +334,7 @@ func (t *tail) insist(ctx context.Context, fn func() error) error {
 		err := fn()
 		if err == nil {
 			if failures > 1 {
-				t.track.because(nil)
+				t.moving()
 				t.health.flowing()
 			}
 			return nil
