@@ -24,6 +24,7 @@ func decode(out *fetched, part *kmsg.FetchResponseTopicPartition, opts kgo.Proce
 	var decoded []int // records decoded, batch by batch
 	fp, next := kgo.ProcessFetchPartition(opts, part, dec, func(m kgo.FetchBatchMetrics) { decoded = append(decoded, m.NumRecords) })
 	out.records, out.next = fp.Records, next
+	defer func() { out.epoch = passedEpoch(part.RecordBatches, out.next) }()
 
 	bad, why := fp.Err, int64(-1)
 	if bad != nil {
@@ -64,6 +65,7 @@ func (f *fetched) cut(offset int64) {
 // Places in the header of a record batch, version 2.
 const (
 	headerLength     = 8
+	headerEpoch      = 12
 	headerMagic      = 16
 	headerLastDelta  = 23
 	headerNumRecords = 57
@@ -89,4 +91,34 @@ func shortBatch(raw []byte, decoded []int, offset int64) (first int64, ok bool) 
 		raw = raw[size:]
 	}
 	return 0, false
+}
+
+// noEpoch stands for the leader epoch where no batch was passed. That of a message in
+// an old format is -1.
+const noEpoch = -2
+
+// passedEpoch returns the leader epoch of the last batch that begins below next, noEpoch
+// for none.
+//
+// It is not taken from records: a batch may hold none for the reader, because its
+// transaction was aborted or because compaction emptied it. A position behind such a
+// batch with the epoch of the record before it would look like one behind a tail that
+// was lost: "epoch 3 ends at offset 10, this client had read up to 12", where 10 and 11
+// are an aborted batch of epoch 4 and its marker.
+func passedEpoch(raw []byte, next int64) int32 {
+	epoch := int32(noEpoch)
+	for len(raw) > headerMagic {
+		size := int64(int32(binary.BigEndian.Uint32(raw[headerLength:]))) + 12
+		// A message of an old format has the offset of the last one in it, which
+		// next is behind all the same once it was passed.
+		if size <= headerMagic || size > int64(len(raw)) || int64(binary.BigEndian.Uint64(raw)) >= next {
+			break
+		}
+		epoch = -1
+		if raw[headerMagic] == 2 {
+			epoch = int32(binary.BigEndian.Uint32(raw[headerEpoch:]))
+		}
+		raw = raw[size:]
+	}
+	return epoch
 }

@@ -232,14 +232,10 @@ func (p *partition) offsetUnder(ctx context.Context, at int64) (int64, leader, e
 	return offset, l, err
 }
 
-// epochEnd asks for the latest leader epoch up to the given one that the log
-// has, and for the offset where it ended. Both are -1 when the leader knows
+// epochEnd asks a leader for the latest leader epoch up to the given one that the
+// log has, and for the offset where it ended. Both are -1 when the leader knows
 // none.
-func (p *partition) epochEnd(ctx context.Context, epoch int32) (known int32, end int64, err error) {
-	l, err := p.lead(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
+func (p *partition) epochEnd(ctx context.Context, l leader, epoch int32) (known int32, end int64, err error) {
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
 	req.ReplicaID = -1
 	t := kmsg.NewOffsetForLeaderEpochRequestTopic()
@@ -271,17 +267,23 @@ func (e *lostError) Error() string { return e.msg }
 func (e *lostError) Unwrap() error { return ErrDataLoss }
 
 // holds asks whether the log still has what was read up to pos, where the last
-// record was of the given leader epoch, -1 for none. If not it fails with a
+// batch was of the given leader epoch, -1 for none. If not it fails with a
 // *lostError. This is the check of KIP-320.
 func (p *partition) holds(ctx context.Context, pos int64, epoch int32) error {
 	if epoch >= 0 {
-		known, end, err := p.epochEnd(ctx, epoch)
+		l, err := p.lead(ctx)
+		if err != nil {
+			return err
+		}
+		known, end, err := p.epochEnd(ctx, l, epoch)
 		switch {
 		case errors.Is(err, kerr.UnsupportedVersion):
 		case err != nil:
 			return err
-		case known >= 0 && (end < pos || known < epoch):
-			return &lostError{min(end, pos), fmt.Sprintf("%v: leader epoch %d ends at offset %d, this client had read up to %d", ErrDataLoss, known, end, pos)}
+		default:
+			if lost := epochLost(pos, epoch, l.epoch, known, end); lost != nil {
+				return lost
+			}
 		}
 	}
 	end, err := p.listOffset(ctx, atLatest)
@@ -290,6 +292,27 @@ func (p *partition) holds(ctx context.Context, pos int64, epoch int32) error {
 	}
 	if end < pos {
 		return &lostError{end, fmt.Sprintf("%v: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, pos)}
+	}
+	return nil
+}
+
+// epochLost judges the answer to the question where epoch ended, that of the last batch
+// below pos: by a leader of the epoch leads (-1 where leaders have none) that knows the
+// epoch known, which ended at end. It returns nil when nothing was lost.
+func epochLost(pos int64, epoch, leads, known int32, end int64) error {
+	switch {
+	case known < 0 && leads >= 0 && leads < epoch:
+		// A log whose leaders have not come that far is another one: a topic
+		// created anew on a cluster without topic ids, which has grown since.
+		return &lostError{pos, fmt.Sprintf("%v: the leader is of epoch %d, this client had read up to offset %d, of epoch %d", ErrDataLoss, leads, pos, epoch)}
+	case known < 0:
+		return nil // it has no list of epochs
+	case known < epoch:
+		// The batch of epoch that was read is not there, whatever is: a broker
+		// that missed it was elected and has other records in its place.
+		return &lostError{min(end, pos), fmt.Sprintf("%v: the log has nothing of leader epoch %d, of which this client had read up to offset %d; before it comes epoch %d, up to offset %d", ErrDataLoss, epoch, pos, known, end)}
+	case end < pos:
+		return &lostError{end, fmt.Sprintf("%v: leader epoch %d ends at offset %d, this client had read up to %d", ErrDataLoss, known, end, pos)}
 	}
 	return nil
 }
@@ -310,9 +333,9 @@ type fetched struct {
 	changes []Record // the store's ones
 	sources []seen   // those that may be this client's
 	skipped int64    // how many have no key
-	epoch   int32    // leader epoch of the last one, or noEpoch
 
 	next   int64 // the offset to fetch from next
+	epoch  int32 // leader epoch of the last batch below next, or noEpoch
 	start  int64 // first offset of the log, -1 unknown
 	stable int64 // last stable offset: below it all is decided
 	end    int64 // high watermark
@@ -350,7 +373,7 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 		part = resp.Topics[0].Partitions[0]
 		return part.ErrorCode, nil
 	})
-	out := fetched{next: offset, start: part.LogStartOffset, stable: part.LastStableOffset, end: part.HighWatermark}
+	out := fetched{next: offset, epoch: noEpoch, start: part.LogStartOffset, stable: part.LastStableOffset, end: part.HighWatermark}
 	if err != nil {
 		return out, err
 	}

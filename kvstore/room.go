@@ -35,17 +35,9 @@ func (r *room) GetRecords(n int) []kgo.Record {
 // back at once.
 func (r *room) PutRecords([]kgo.Record) {}
 
-// noEpoch is the leader epoch of the last record where there is no record. That of a
-// record in an old format is -1.
-const noEpoch = -2
-
 // convert takes out of what a fetch decoded with the room what the client needs, and
 // lets go of kgo's records. own is the producer id of this client and one, or 0.
 func (r *room) convert(f *fetched, own int64) {
-	f.epoch = noEpoch
-	if n := len(f.records); n > 0 {
-		f.epoch = f.records[n-1].LeaderEpoch
-	}
 	f.sources = sources(f.records, own)
 	r.changes = slices.Grow(r.changes[:0], len(f.records))
 	for _, k := range f.records {

@@ -36,7 +36,7 @@ type tail struct {
 	report  func(Progress) // may be nil
 
 	pos      int64    // next offset to fetch
-	epoch    int32    // leader epoch of the last record read, -1 for none
+	epoch    int32    // leader epoch of the last batch passed, -1 for none
 	checked  leader   // the leader under which pos was last validated
 	doubts   int      // of the partition, when pos was last validated
 	ahead    *ahead   // not nil while the next fetch is under way

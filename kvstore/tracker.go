@@ -21,7 +21,7 @@ type tracker struct {
 	mu      sync.Mutex
 	applied int64
 	done    int64
-	epoch   int32 // leader epoch of the last record below applied, -1 for none
+	epoch   int32 // leader epoch of the last batch below applied, -1 for none
 	trusted int32 // leader epoch whose log is known to hold what was applied, -1 for none
 	term    uint64
 	waiters waitHeap

@@ -1,0 +1,138 @@
+package kvstore
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"slices"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// rawBatch describes a record batch of the log, which begins at offset at, spans so
+// many offsets, and still has so many records.
+type rawBatch struct {
+	at       int64
+	span     int32
+	records  int32
+	epoch    int32
+	producer int64 // of a transaction, 0 for none
+	control  bool
+	codec    kgo.CompressionCodec
+}
+
+func (b rawBatch) bytes(t *testing.T) []byte {
+	t.Helper()
+	batch := kmsg.RecordBatch{
+		FirstOffset: b.at, PartitionLeaderEpoch: b.epoch, Magic: 2, LastOffsetDelta: b.span - 1,
+		ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, NumRecords: b.records,
+	}
+	if b.producer > 0 {
+		batch.ProducerID, batch.ProducerEpoch, batch.Attributes = b.producer, 0, 0x10
+	}
+	key := []byte("k")
+	if b.control {
+		batch.Attributes |= 0x20
+		key = []byte{0, 0, 0, 0} // an abort marker
+	}
+	for i := range b.records {
+		r := kmsg.NewRecord()
+		r.OffsetDelta, r.Key, r.Value = b.span-b.records+i, key, []byte("v")
+		r.Length = int32(len(r.AppendTo(nil)) - 1)
+		batch.Records = r.AppendTo(batch.Records)
+	}
+	compressor, err := kgo.DefaultCompressor(b.codec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if compressor != nil {
+		packed, codec := compressor.Compress(bytes.NewBuffer(nil), batch.Records)
+		batch.Records, batch.Attributes = slices.Clone(packed), batch.Attributes|int16(codec)
+	}
+	raw := batch.AppendTo(nil)
+	binary.BigEndian.PutUint32(raw[headerLength:], uint32(len(raw)-12))
+	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
+	return raw
+}
+
+// oldMessage is a message in the format before record batches.
+func oldMessage(at int64) []byte {
+	m := kmsg.MessageV1{Offset: at, Magic: 1, Key: []byte("k"), Value: []byte("v")}
+	raw := m.AppendTo(nil)
+	binary.BigEndian.PutUint32(raw[headerLength:], uint32(len(raw)-12))
+	binary.BigEndian.PutUint32(raw[12:], crc32.ChecksumIEEE(raw[16:]))
+	return raw
+}
+
+// The epoch of the position is that of the last batch passed, whatever that batch holds
+// for the reader.
+func TestEpochIsThatOfTheLastBatchPassed(t *testing.T) {
+	plain := rawBatch{at: 10, span: 2, records: 2, epoch: 3}
+	flipped := func(raw []byte, at int) []byte { raw[at] ^= 0xff; return raw }
+	for name, tc := range map[string]struct {
+		from    int64
+		raw     [][]byte
+		aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction
+		next    int64
+		epoch   int32
+		fails   bool
+	}{
+		"records":                  {from: 10, raw: [][]byte{plain.bytes(t)}, next: 12, epoch: 3},
+		"several epochs":           {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t)}, next: 13, epoch: 5},
+		"aborted, without marker":  {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 4, producer: 7}.bytes(t)}, aborted: []kmsg.FetchResponseTopicPartitionAbortedTransaction{{ProducerID: 7, FirstOffset: 12}}, next: 13, epoch: 4},
+		"aborted, with its marker": {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 4, producer: 7}.bytes(t), rawBatch{at: 13, span: 1, records: 1, epoch: 6, producer: 7, control: true}.bytes(t)}, aborted: []kmsg.FetchResponseTopicPartitionAbortedTransaction{{ProducerID: 7, FirstOffset: 12}}, next: 14, epoch: 6},
+		"marker alone":             {from: 10, raw: [][]byte{rawBatch{at: 10, span: 1, records: 1, epoch: 4, producer: 7, control: true}.bytes(t)}, next: 11, epoch: 4},
+		"emptied":                  {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 4, epoch: 4}.bytes(t)}, next: 16, epoch: 4},
+		"emptied alone":            {from: 10, raw: [][]byte{rawBatch{at: 10, span: 4, epoch: 4}.bytes(t)}, next: 14, epoch: 4},
+		"compressed":               {from: 10, raw: [][]byte{rawBatch{at: 10, span: 2, records: 2, epoch: 3, codec: kgo.GzipCompression()}.bytes(t), rawBatch{at: 12, span: 2, records: 2, epoch: 4, codec: kgo.SnappyCompression()}.bytes(t)}, next: 14, epoch: 4},
+		"begins before the fetch":  {from: 11, raw: [][]byte{plain.bytes(t)}, next: 12, epoch: 3},
+		"ends before the fetch":    {from: 12, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t)}, next: 13, epoch: 5},
+		"a part of the next":       {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t)[:40]}, next: 12, epoch: 3},
+		"no epochs":                {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: -1}.bytes(t)}, next: 13, epoch: -1},
+		"old format":               {from: 10, raw: [][]byte{plain.bytes(t), oldMessage(12)}, next: 13, epoch: -1},
+		"damaged tail":             {from: 10, raw: [][]byte{plain.bytes(t), flipped(rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t), 65)}, next: 12, epoch: 3, fails: true},
+		"damaged first":            {from: 10, raw: [][]byte{flipped(plain.bytes(t), 65)}, next: 10, epoch: noEpoch, fails: true},
+		"unknown format":           {from: 10, raw: [][]byte{plain.bytes(t), flipped(rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t), headerMagic)}, next: 12, epoch: 3, fails: true},
+		"nothing":                  {from: 10, next: 10, epoch: noEpoch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			part := &kmsg.FetchResponseTopicPartition{HighWatermark: 10, LastStableOffset: 10, AbortedTransactions: tc.aborted}
+			for _, raw := range tc.raw {
+				part.RecordBatches = append(part.RecordBatches, raw...)
+			}
+			out := fetched{next: tc.from, stable: 10, end: 10}
+			opts := kgo.ProcessFetchPartitionOpts{Offset: tc.from, KeepControlRecords: true, IsolationLevel: kgo.ReadCommitted()}
+			err := decode(&out, part, opts, kgo.DefaultDecompressor())
+			if out.next != tc.next || out.epoch != tc.epoch || errors.Is(err, errCorrupt) != tc.fails {
+				t.Errorf("decode = next %d, epoch %d, %v; want next %d, epoch %d, corrupt: %t", out.next, out.epoch, err, tc.next, tc.epoch, tc.fails)
+			}
+		})
+	}
+}
+
+func TestLeadersAnswerForAnEpochIsJudged(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pos                 int64
+		epoch, leads, known int32
+		end                 int64
+		lost                int64 // -1 for not
+	}{
+		"the epoch goes on":                  {20, 3, 3, 3, 20, -1},
+		"the epoch ended behind":             {20, 3, 5, 3, 25, -1},
+		"the epoch ended before":             {20, 3, 5, 3, 15, 15},
+		"another epoch in its place":         {20, 3, 5, 2, 25, 20},
+		"another epoch that ended before":    {20, 3, 5, 2, 15, 15},
+		"a leader without a list of epochs":  {20, 3, 5, -1, -1, -1},
+		"a leader of an older epoch":         {20, 3, 1, -1, -1, 20},
+		"leaders that have no epochs at all": {20, 3, -1, -1, -1, -1},
+	} {
+		err := epochLost(tc.pos, tc.epoch, tc.leads, tc.known, tc.end)
+		var lost *lostError
+		if tc.lost < 0 && err != nil || tc.lost >= 0 && (!errors.As(err, &lost) || lost.end != tc.lost) {
+			t.Errorf("%s: epochLost = %v, want a loss from offset %d on (-1: none)", name, err, tc.lost)
+		}
+	}
+}
