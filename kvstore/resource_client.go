@@ -109,33 +109,60 @@ func (r *ResourceClient[T]) DeleteRevision(ctx context.Context, key []byte) (int
 
 // Range iterates over the keys within constraint in ascending order. It ends
 // at the first error, which it yields; if a value can't be deserialized, the
-// Key that is yielded with the error says which. See [Client.Range].
+// Key that is yielded with the error says which. [ResourceClient.RangeAll] goes
+// on after such a value. See [Client.Range].
 func (r *ResourceClient[T]) Range(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[TypedKV[T], error] {
-	pairs := r.client.Range(ctx, constraint, opts)
-	return func(yield func(TypedKV[T], error) bool) {
-		for kv, err := range pairs {
-			typed := TypedKV[T]{Key: kv.Key}
-			if err == nil {
-				typed.Value, err = r.decode(ctx, kv.Key, kv.Value)
+	return untilError(r.RangeAll(ctx, constraint, opts))
+}
+
+// RangeAll is like Range but passes no key over and does not end at a value that
+// can't be deserialized: it yields the Key and a [*DecodeError], and goes on for
+// as long as the loop does. Such a value counts towards opts.Limit. Any other
+// error, and one of a value after the end of ctx, is yielded last.
+func (r *ResourceClient[T]) RangeAll(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[TypedKV[T], error] {
+	return decodeAll(ctx, r.client.Range(ctx, constraint, opts), func(kv KeyValue) (TypedKV[T], error) {
+		v, err := r.decode(ctx, kv.Key, kv.Value)
+		return TypedKV[T]{Key: kv.Key, Value: v}, err
+	})
+}
+
+// RangeEntries is like Range and yields each value's revision and time as
+// well. See [Client.RangeEntries].
+func (r *ResourceClient[T]) RangeEntries(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[TypedEntry[T], error] {
+	return untilError(r.RangeAllEntries(ctx, constraint, opts))
+}
+
+// RangeAllEntries is like RangeAll and yields each value's revision and time as
+// well, also of a value that can't be deserialized.
+func (r *ResourceClient[T]) RangeAllEntries(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[TypedEntry[T], error] {
+	return decodeAll(ctx, r.client.RangeEntries(ctx, constraint, opts), func(e Entry) (TypedEntry[T], error) {
+		return r.entry(ctx, e)
+	})
+}
+
+// decodeAll yields what decode makes of each element, and goes on after its
+// errors while ctx lasts.
+func decodeAll[R, T any](ctx context.Context, raw iter.Seq2[R, error], decode func(R) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for r, err := range raw {
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
 			}
-			if !yield(typed, err) || err != nil {
+			typed, err := decode(r)
+			if !yield(typed, err) || err != nil && ctx.Err() != nil {
 				return
 			}
 		}
 	}
 }
 
-// RangeEntries is like Range and yields each value's revision and time as
-// well. See [Client.RangeEntries].
-func (r *ResourceClient[T]) RangeEntries(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[TypedEntry[T], error] {
-	entries := r.client.RangeEntries(ctx, constraint, opts)
-	return func(yield func(TypedEntry[T], error) bool) {
-		for e, err := range entries {
-			var typed TypedEntry[T]
-			if err == nil {
-				typed, err = r.entry(ctx, e)
-			}
-			if !yield(typed, err) || err != nil {
+// untilError ends with the first error.
+func untilError[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for t, err := range seq {
+			if !yield(t, err) || err != nil {
 				return
 			}
 		}
