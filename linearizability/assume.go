@@ -62,7 +62,7 @@ func (a *assumptions) stamps(h *History) {
 		*last = s.Seq
 		all = append(all, s)
 	}
-	var ops, log, hooks, snaps, faults int64
+	var ops, log, hooks, rebuilds, snaps, faults int64
 	for i := range h.Ops {
 		ordered(h.Ops[i].Call, &ops)
 		if h.Ops[i].Outcome != Pending {
@@ -74,6 +74,9 @@ func (a *assumptions) stamps(h *History) {
 	}
 	for i := range h.Hooks {
 		ordered(h.Hooks[i].Stamp, &hooks)
+	}
+	for i := range h.Rebuilds {
+		ordered(h.Rebuilds[i].Stamp, &rebuilds)
 	}
 	for i := range h.Snapshots {
 		ordered(h.Snapshots[i].Stamp, &snaps)

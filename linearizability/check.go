@@ -83,6 +83,7 @@ func (j *judge) witness() {
 	j.checkWrites()
 	j.sweep()
 	j.checkHooks()
+	j.checkRebuilds()
 	j.checkStates()
 }
 
@@ -119,6 +120,7 @@ func (j *judge) noEvidence() {
 		CheckOpen:              "no read came after opening a log that had records",
 		CheckOnePosition:       "there is no range",
 		CheckHooks:             "no hook was recorded",
+		CheckRebuild:           "no process told that it read the log anew",
 		CheckConvergence:       "no final state was recorded",
 		CheckCompaction:        "no cold reader was recorded",
 		CheckPorcupineSession:  "no get returned",

@@ -41,6 +41,9 @@ type line struct {
 	Foreign bool    `json:"foreign"`
 	Removed []int64 `json:"removed"`
 
+	Cause string `json:"cause"`
+	Away  bool   `json:"away"`
+
 	Of    string `json:"of"`
 	Fault int64  `json:"fault"`
 	Text  string `json:"text"`
@@ -117,6 +120,8 @@ func (d *decoder) event() error {
 		return d.complete(at, Outcome(slices.Index(outcomes[:], ev)))
 	case "hook":
 		return d.hook(at)
+	case "rebuild":
+		return d.rebuild(at)
 	case "snapshot":
 		return d.snapshot(at)
 	case "fault":
@@ -208,6 +213,21 @@ func (d *decoder) hook(at Stamp) error {
 	d.h.Hooks = append(d.h.Hooks, Hook{
 		Stamp: at, Client: d.name(d.in.Client), Process: d.in.Proc, Delete: d.in.Call == "delete",
 		Key: d.key(), Value: d.text(d.in.Value), Offset: d.known(d.in.Offset),
+	})
+	return nil
+}
+
+func (d *decoder) rebuild(at Stamp) error {
+	if err := d.needProcess(); err != nil {
+		return err
+	}
+	cause := slices.Index(rebuildCauses[:], d.in.Cause)
+	if cause < 0 {
+		return fmt.Errorf(`"cause" is %q, want "loss", "absence" or none`, d.in.Cause)
+	}
+	d.h.Rebuilds = append(d.h.Rebuilds, Rebuild{
+		Stamp: at, Client: d.name(d.in.Client), Process: d.in.Proc,
+		Cause: RebuildCause(cause), Away: d.in.Away, Err: d.in.Error,
 	})
 	return nil
 }

@@ -43,6 +43,7 @@
 // About the rest:
 //
 //	hooks-complete-and-in-order      one for each record, in the log's order
+//	rebuild-has-a-cause              the log is read anew after a loss or an absence
 //	clients-converge                 in the end all clients hold the log's state
 //	compacted-log-replays-the-same   compaction does not change what is read
 //	porcupine-key-is-a-register      each key is linearizable

@@ -247,6 +247,15 @@ func (e *encoder) hook(h *Hook) []byte {
 	return e.end()
 }
 
+func (e *encoder) rebuild(b *Rebuild) []byte {
+	e.begin(b.Stamp, "rebuild")
+	e.process(b.Client, b.Process)
+	e.some("cause", b.Cause.String())
+	e.flag("away", b.Away)
+	e.prose("error", b.Err)
+	return e.end()
+}
+
 func (e *encoder) snapshot(s *Snapshot) []byte {
 	e.begin(s.Stamp, "snapshot")
 	e.text("of", s.Kind.String())

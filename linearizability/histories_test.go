@@ -40,7 +40,7 @@ func TestHistories(t *testing.T) {
 			}
 			judge("log", lin.Check(h, lin.Options{Skip: porcupineChecks}))
 			without := *h
-			without.Log, without.Header.Tap, without.Hooks, without.Snapshots = nil, lin.TapNone, nil, nil
+			without.Log, without.Header.Tap, without.Hooks, without.Rebuilds, without.Snapshots = nil, lin.TapNone, nil, nil, nil
 			judge("porcupine", lin.Check(&without, lin.Options{Skip: witnessChecks()}))
 			if th.want["both"] == "" {
 				th.want["both"] = th.want["log"]

@@ -119,6 +119,40 @@ type Hook struct {
 	Offset int64
 }
 
+// RebuildCause is why a process read the log anew.
+type RebuildCause uint8
+
+const (
+	// RebuildUnknown says that the process did not tell.
+	RebuildUnknown RebuildCause = iota
+	// RebuildLoss says that the process found that the log had lost records.
+	RebuildLoss
+	// RebuildAbsence says that the process had not heard of the log for so long
+	// that compaction may have removed deletions that it had not seen.
+	RebuildAbsence
+)
+
+var rebuildCauses = [...]string{RebuildUnknown: "", RebuildLoss: "loss", RebuildAbsence: "absence"}
+
+// String returns the name of the cause in the history format, "" for
+// RebuildUnknown.
+func (c RebuildCause) String() string { return enumName(rebuildCauses[:], int(c)) }
+
+// A Rebuild is the moment at which a process throws away all that it holds and
+// begins to read the log from its start again. That of its opening is none.
+type Rebuild struct {
+	Stamp
+
+	Client  string
+	Process int
+	Cause   RebuildCause
+	// Away says that something had held the process up long enough for it to
+	// miss deletions.
+	Away bool
+	// Err is the cause in the words of the process.
+	Err string
+}
+
 // SnapshotKind says what a snapshot is of.
 type SnapshotKind uint8
 
@@ -157,10 +191,11 @@ type History struct {
 	Header Header
 	// Ops are the operations in the order of their Call.
 	Ops []Operation
-	// Log, Hooks, Snapshots and Faults are in the order of their Seq (Faults
-	// by Start).
+	// Log, Hooks, Rebuilds, Snapshots and Faults are in the order of their Seq
+	// (Faults by Start).
 	Log       []LogEvent
 	Hooks     []Hook
+	Rebuilds  []Rebuild
 	Snapshots []Snapshot
 	Faults    []Fault
 	// Torn says that the stored history ended inside of a line, which was
@@ -170,7 +205,7 @@ type History struct {
 
 // Events returns how many events the history has.
 func (h *History) Events() int {
-	n := len(h.Log) + len(h.Hooks) + len(h.Snapshots) + len(h.Faults)
+	n := len(h.Log) + len(h.Hooks) + len(h.Rebuilds) + len(h.Snapshots) + len(h.Faults)
 	for i := range h.Faults {
 		if h.Faults[i].End.Seq != 0 {
 			n++
@@ -199,6 +234,9 @@ func (h *History) Duration() time.Duration {
 	}
 	if n := len(h.Hooks); n > 0 {
 		d = max(d, h.Hooks[n-1].Time)
+	}
+	if n := len(h.Rebuilds); n > 0 {
+		d = max(d, h.Rebuilds[n-1].Time)
 	}
 	if n := len(h.Snapshots); n > 0 {
 		d = max(d, h.Snapshots[n-1].Time)

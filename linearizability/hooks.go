@@ -58,7 +58,7 @@ func (j *judge) checkHooks() {
 		}
 		e := j.x.current(from)
 		r := &hookReader{judge: j, proc: p, epoch: e, list: j.x.timeline[e], next: []int{0}}
-		r.follow(hooks[id], writes[id], j.firstLoss(from))
+		r.follow(hooks[id], writes[id], min(j.firstLoss(from), j.firstRebuild(id)))
 	}
 }
 
@@ -89,6 +89,17 @@ func (j *judge) firstLoss(from int64) int64 {
 				return l.Seq
 			}
 		case LogAppend, LogCompact, LogCommit, LogAbort, LogEnd:
+		}
+	}
+	return math.MaxInt64
+}
+
+// firstRebuild returns the event at which a process first read the log anew, for
+// whatever reason: its hooks then tell what differs from what it held.
+func (j *judge) firstRebuild(id processID) int64 {
+	for i := range j.h.Rebuilds {
+		if b := &j.h.Rebuilds[i]; b.Client == id.client && b.Process == id.number {
+			return b.Seq
 		}
 	}
 	return math.MaxInt64

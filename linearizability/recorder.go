@@ -36,6 +36,7 @@ type Recorder struct {
 	ops       int64
 	log       []LogEvent
 	hooks     []Hook
+	rebuilds  []Rebuild
 	snapshots []Snapshot
 	faults    []Fault
 }
@@ -207,6 +208,17 @@ func (r *Recorder) Hook(h Hook) {
 	r.write(func(e *encoder) []byte { return e.hook(&h) })
 }
 
+// Rebuild records that a process begins to read the log anew.
+func (r *Recorder) Rebuild(b Rebuild) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b.Stamp = r.stamp()
+	if !r.opts.Discard {
+		r.rebuilds = append(r.rebuilds, b)
+	}
+	r.write(func(e *encoder) []byte { return e.rebuild(&b) })
+}
+
 // Snapshot records the full state of a client or of a reader of the log.
 func (r *Recorder) Snapshot(s Snapshot) {
 	r.mu.Lock()
@@ -248,6 +260,7 @@ func (r *Recorder) History() *History {
 		Ops:       make([]Operation, len(r.pending)),
 		Log:       append([]LogEvent(nil), r.log...),
 		Hooks:     append([]Hook(nil), r.hooks...),
+		Rebuilds:  append([]Rebuild(nil), r.rebuilds...),
 		Snapshots: append([]Snapshot(nil), r.snapshots...),
 	}
 	if !r.opts.Discard {

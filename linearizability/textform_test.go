@@ -36,6 +36,7 @@ import (
 //	log 3 a v1 txn=t foreign    an append; - - is a record without a key
 //	truncate 3, recreate, trim 3, compact 0 1, commit t, abort t, end 3
 //	hook c1 set a v1 @0, hook c1 delete a
+//	rebuild c1 loss, rebuild c1 absence away
 //	final c1 ^3 a=v1, state c1, cold reader
 //	fault TEXT, heal
 type textHistory struct {
@@ -150,6 +151,8 @@ func (p *textParser) event(w []string) error {
 		p.r.Compact(removed)
 	case "hook":
 		return p.hook(w[1:])
+	case "rebuild":
+		return p.rebuild(w[1:])
 	case "final", "state", "cold":
 		return p.snapshot(w)
 	case "fault":
@@ -167,6 +170,29 @@ func (p *textParser) event(w []string) error {
 		}
 		return p.whole(w)
 	}
+	return nil
+}
+
+// rebuild reads a process, and after it a cause, "away", or both.
+func (p *textParser) rebuild(w []string) error {
+	client, proc, err := textProcess(w[0])
+	if err != nil {
+		return err
+	}
+	b := lin.Rebuild{Client: client, Process: proc}
+	for _, word := range w[1:] {
+		switch word {
+		case "loss":
+			b.Cause = lin.RebuildLoss
+		case "absence":
+			b.Cause = lin.RebuildAbsence
+		case "away":
+			b.Away = true
+		default:
+			return fmt.Errorf("%q is no cause", word)
+		}
+	}
+	p.r.Rebuild(b)
 	return nil
 }
 

@@ -35,6 +35,7 @@ const (
 	eventReturn
 	eventLog
 	eventHook
+	eventRebuild
 	eventSnapshot
 	eventFault
 	eventHeal
@@ -65,6 +66,9 @@ func eventsOf(h *History) []event {
 	for i := range h.Hooks {
 		add(eventHook, i, h.Hooks[i].Seq)
 	}
+	for i := range h.Rebuilds {
+		add(eventRebuild, i, h.Rebuilds[i].Seq)
+	}
 	for i := range h.Snapshots {
 		add(eventSnapshot, i, h.Snapshots[i].Seq)
 	}
@@ -88,6 +92,8 @@ func (e event) encode(enc *encoder, h *History) []byte {
 		return enc.log(&h.Log[e.index])
 	case eventHook:
 		return enc.hook(&h.Hooks[e.index])
+	case eventRebuild:
+		return enc.rebuild(&h.Rebuilds[e.index])
 	case eventSnapshot:
 		return enc.snapshot(&h.Snapshots[e.index])
 	case eventFault:

@@ -28,6 +28,45 @@ func compaction(d *draw) {
 	d.add(sim.Compact{Span: sim.Span{From: d.p.Phases.Faults - 2*time.Second, For: time.Second}})
 }
 
+// absence keeps clients from the log around the time for which tombstones are
+// kept: less, so that they may go on, and more, so that they may not.
+func absence(d *draw) {
+	l := &d.p.Workload
+	l.Keys, l.Delete, l.Zipf = []int{12, 36, 120}[d.IntN(3)], 3*l.Delete, 0.5
+	d.p.World.Tombstones = d.between(1200*ms, 4000*ms)
+	d.add(sim.Compact{Every: d.between(100*ms, 500*ms), Span: sim.Span{For: d.p.Phases.Faults}})
+	d.times(3, 6, d.absent)
+	d.times(0, 2, d.openSlowly)
+}
+
+// absent keeps a client from the log for up to three times as long as tombstones
+// are kept.
+func (d *draw) absent() {
+	kept := d.p.World.Tombstones
+	s := d.span(kept/4, 3*kept)
+	switch d.IntN(6) {
+	case 0:
+		d.add(sim.Pause{Client: d.client(), Span: s})
+	case 1:
+		d.add(sim.BlackHole{Client: d.client(), Dir: d.dir(), Span: s})
+	case 2:
+		d.add(sim.Stall{Client: d.client(), Dir: d.dir(), Span: s})
+	case 3:
+		d.add(sim.SlowStorage{Client: d.client(), Delay: d.between(kept/8, kept), Span: s})
+	default:
+		d.add(sim.Lag{Client: d.anyClient(), Span: s})
+	}
+}
+
+// openSlowly lets a client start again while its storage is so slow that reading
+// the log may take longer than tombstones are kept.
+func (d *draw) openSlowly() {
+	kept := d.p.World.Tombstones
+	f := sim.Crash{Client: d.client(), Span: d.span(0, 500*ms)}
+	d.add(f)
+	d.add(sim.SlowStorage{Client: f.Client, Delay: d.between(kept/8, kept/2), Span: sim.Span{From: f.From, For: d.between(kept, 3*kept)}})
+}
+
 func crash(d *draw) { d.times(3, 7, d.crash) }
 
 func network(d *draw) {
@@ -48,6 +87,7 @@ func transactions(d *draw) {
 	d.times(2, 5, d.transaction)
 	d.times(1, 2, d.keyless)
 	d.times(0, 2, d.compact)
+	d.times(0, 2, d.transactionsOfTwoLeaders)
 }
 
 func herd(d *draw) {
@@ -115,7 +155,7 @@ func everything(d *draw) {
 	kinds := []func(){
 		d.lag, d.pause, d.crash, d.herd, d.slowStorage, d.failStorage, d.slowHooks,
 		d.latency, d.stall, d.blackHole, d.loseRequest, d.loseAnswer, d.cutFrame, d.reset,
-		d.restart, d.restartAll, d.compact, d.transaction, d.keyless, d.failProduce, d.slowBroker,
+		d.restart, d.restartAll, d.compact, d.transaction, d.transactionsOfTwoLeaders, d.keyless, d.failProduce, d.slowBroker,
 		d.loseTail, d.deleteRecords, d.recreate, d.grow,
 	}
 	if d.p.World.Brokers > 1 {
@@ -266,6 +306,26 @@ func (d *draw) transaction() {
 		d.openDuring(f.From + f.For + 5*ms)
 	}
 	d.add(f)
+}
+
+// transactionsOfTwoLeaders lets a leader begin its time with a transaction that is
+// aborted, and holds clients behind it with another one that stays open, while
+// their connections break: no record tells them that the leader's epoch is in the
+// log, and they ask where it ends.
+func (d *draw) transactionsOfTwoLeaders() {
+	at := d.between(0, d.p.Phases.Faults*3/4)
+	from := func(after time.Duration) time.Duration { return at + after }
+	if d.p.World.Brokers > 1 {
+		d.add(sim.MoveLeader{Span: sim.Span{From: at}})
+	} else {
+		d.add(sim.Restart{Broker: "leader", Span: sim.Span{From: at, For: 20 * ms}})
+	}
+	d.add(sim.Transaction{Records: 1 + d.IntN(3), End: "abort", Span: sim.Span{From: from(60 * ms), For: d.between(50*ms, 200*ms)}})
+	held := sim.Span{From: from(d.between(100*ms, 400*ms)), For: d.between(1500*ms, 3000*ms)}
+	d.add(sim.Transaction{Records: 1 + d.IntN(3), End: [...]string{"commit", "abort"}[d.IntN(2)], Span: held})
+	for range 1 + d.IntN(3) {
+		d.add(sim.Reset{Client: d.anyClient(), Span: sim.Span{From: held.From + d.between(100*ms, held.For)}})
+	}
 }
 
 // loseTailUnnoticed is an unclean election whose new leader is slow to say what

@@ -71,6 +71,7 @@ var all = []struct {
 	{"lag", "what clients fetch is held up, one at a time and several at once, then comes in a burst", lag},
 	{"restart", "brokers restart with their data: the leader, another one, all at once, one after the other", restart},
 	{"compaction", "the log is compacted while clients read, write, lag and open, and tombstones expire", compaction},
+	{"absence", "clients are cut off, stand still or store slowly for longer than tombstones are kept, while the log is compacted", absence},
 	{"crash", "clients crash with writes under way and start again with empty memory", crash},
 	{"network", "requests and answers are lost, connections reset in mid-frame, links stall, slow down and swallow", network},
 	{"leader", "the leadership moves in mid-write, and brokers refuse writes before and after they appended them", leader},

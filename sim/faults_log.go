@@ -14,9 +14,8 @@ import (
 
 // Compact compacts the log, once or again and again.
 //
-// Kafka keeps a tombstone for delete.retention.ms so that every reader that is
-// no further behind sees it, and promises nothing to one that is. So Compact
-// waits while a tombstone is due to go that some client has not read.
+// A tombstone goes delete.retention.ms after it was written, whoever has not read
+// it: a client that was cut off for that long never hears of the deletion.
 type Compact struct {
 	// Every is the time between two compactions; 0 compacts once.
 	Every time.Duration `plan:"every"`
@@ -72,22 +71,19 @@ func (w *world) repeat(ctx context.Context, every time.Duration, fn func() error
 	}
 }
 
-// compact compacts the log now, unless a client would miss a tombstone.
+// compact compacts the log now.
+//
+// kfake counts the age of a tombstone from the time that its writer stamped it
+// with, Kafka from when it lies in the log, at the least. So there is no
+// compaction while there is a tombstone which only kfake would remove: one that
+// was on its way for long.
 func (w *world) compact() (removed int, err error) {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
-	retention := w.plan.World.Tombstones
-	if retention == 0 {
-		retention = 24 * time.Hour
-	}
-	if w.tap.openTransactions() > 0 {
+	if w.tap.openTransactions() > 0 || w.tap.early(w.tombstones()) {
 		return 0, nil
 	}
-	last := w.tap.expiring(retention)
 	behind, opening := w.lowest()
-	if last >= 0 && (opening || behind <= last) {
-		return 0, nil
-	}
 	if err := w.tap.sync(); err != nil {
 		return 0, err
 	}

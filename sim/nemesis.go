@@ -41,6 +41,7 @@ func (w *world) inflict(i int, f Fault) error {
 	r.From = time.Since(w.start)
 	r.Injected = true
 	heal := w.rec.Fault(f.String())
+	defer w.holds.begin(f)()
 	defer func() {
 		// What the fault set free at this instant is recorded before.
 		_ = sleep(context.WithoutCancel(ctx), simnet.Round)

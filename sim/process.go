@@ -54,6 +54,7 @@ type process struct {
 	ctx     context.Context //nolint:containedctx // its life
 	cancel  context.CancelCauseFunc
 	crashed atomic.Bool
+	resets  atomic.Int64 // of its storage
 
 	// mu makes reading the position and recording it one step, so that the
 	// positions of two workers are recorded in the order in which they were.
@@ -169,7 +170,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	defer stop()
 	c, err := w.env.Open(octx, OpenRequest{
 		Client: s.name, Process: p.number, Topic: w.cluster.Topic(),
-		Storage: &storage{Storage: memory.New(), client: s.name, troubles: &w.troubles, lane: slotLane(s.n)},
+		Storage: &storage{Storage: memory.New(), client: s.name, troubles: &w.troubles, lane: slotLane(s.n), emptied: p.emptied},
 		Options: s.options(p), Kafka: append(s.kafka(p), kgo.SeedBrokers(w.cluster.Seeds()...)),
 	})
 	s.mu.Lock()

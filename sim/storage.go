@@ -82,6 +82,8 @@ type storage struct {
 	client   string
 	troubles *troubles
 	lane     simnet.Lane
+	// emptied is called whenever the storage was emptied.
+	emptied func()
 }
 
 // suffer lets the active troubles act on a write.
@@ -123,5 +125,9 @@ func (s *storage) Reset(ctx context.Context) error {
 	if err := s.suffer(ctx); err != nil {
 		return err
 	}
-	return s.Storage.Reset(ctx)
+	if err := s.Storage.Reset(ctx); err != nil {
+		return err
+	}
+	s.emptied()
+	return nil
 }

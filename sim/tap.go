@@ -44,7 +44,8 @@ type tapped struct {
 	key       string
 	txn       string // name of its transaction
 	tombstone bool
-	at        time.Time
+	at        time.Time // as it says itself
+	seen      time.Time // when the log got it
 }
 
 func newTap(w *world) *tap {
@@ -221,7 +222,7 @@ func (t *tap) append(b *fakecluster.Batch) {
 			rec.Foreign = foreign(rec.Value)
 			writers[writeOf(rec.Value)] = true
 		}
-		t.live[r.Offset] = tapped{key: string(r.Key), txn: txn, tombstone: len(r.Key) > 0 && r.Value == nil, at: r.Timestamp}
+		t.live[r.Offset] = tapped{key: string(r.Key), txn: txn, tombstone: len(r.Key) > 0 && r.Value == nil, at: r.Timestamp, seen: time.Now()}
 		t.w.rec.Append(rec)
 	}
 	if len(writers) > 1 {
@@ -308,19 +309,18 @@ func (t *tap) trimmed(start int64) {
 	t.w.rec.Trim(start)
 }
 
-// expiring returns the offset of the newest tombstone that is older than the
-// given age, -1 if there is none.
-func (t *tap) expiring(age time.Duration) int64 {
+// early reports whether a tombstone is older than the given age by its own time,
+// but not by the time at which the log got it.
+func (t *tap) early(age time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	last := int64(-1)
 	now := time.Now()
-	for off, r := range t.live {
-		if r.tombstone && now.Sub(r.at) >= age {
-			last = max(last, off)
+	for _, r := range t.live {
+		if r.tombstone && now.Sub(r.at) >= age && now.Sub(r.seen) < age {
+			return true
 		}
 	}
-	return last
+	return false
 }
 
 // replace lets fn take the log's tail away, or the whole log, while the tap

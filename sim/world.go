@@ -67,6 +67,7 @@ type world struct {
 	partitions    int      // of the topic, if it grew
 	troubles      troubles // of storages
 	hookTroubles  troubles
+	holds         holds // what kept clients from the log
 	inflight      inflight
 	sometimes     *counters
 	foreigners    atomic.Int64 // transactions of others so far

@@ -72,7 +72,7 @@ func TestEveryKindOfBugHasItsMutants(t *testing.T) {
 		"hooks skipped or reordered":         {"hooks-skipped", "hooks-reordered", "hooks-after-return"},
 		"uncommitted data visible":           {"uncommitted-visible"},
 		"duplicate on retry":                 {"duplicate-on-retry", "written-twice"},
-		"position from records":              {"position-from-records"},
+		"position from records":              {"position-from-records", "epoch-from-records"},
 		"bootstrap returns early":            {"bootstrap-returns-early"},
 		"reset replays over live state":      {"replays-over-live-state"},
 		"wrong partition after growth":       {"wrong-partition-after-growth"},

@@ -50,10 +50,18 @@ func rebuildMutants() []Mutant {
 			Edits: []Edit{{"kvstore/write.go", "	if err := c.confirm(ctx, res); err != nil {\n", "	if err := error(nil); err != nil {\n"}},
 		},
 		{
+			Name: "epoch-from-records", Bug: "the position has the epoch of the last record, though an aborted batch of a later one was passed: the log looks cut",
+			Scenario: "transactions", Checks: []lin.CheckID{lin.CheckRebuild},
+			Edits: []Edit{{
+				"kvstore/decode.go", "	defer func() { out.epoch = passedEpoch(part.RecordBatches, out.next) }()\n",
+				"	defer func() {\n		if n := len(out.records); n > 0 {\n			out.epoch = out.records[n-1].LeaderEpoch\n		}\n	}()\n",
+			}},
+		},
+		{
 			Name: "lost-tail-not-noticed", Bug: "a client that has read more than the log holds reads on from the end",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckPosition, lin.CheckReadYourWrites, lin.CheckOnePosition, lin.CheckHooks},
 			Edits: []Edit{
-				{"kvstore/partition.go", "		case known >= 0 && (end < pos || known < epoch):\n", "		case known >= 0 && end < -1:\n"},
+				{"kvstore/partition.go", "known, end); lost != nil {\n", "known, end); lost != nil && pos < 0 {\n"},
 				{"kvstore/partition.go", "	if end < pos {\n", "	if end < -1 {\n"},
 				{tail, "	case t.pos > end:\n", "	case t.pos > end:\n		t.pos = end\n		return nil\n	case t.pos > end:\n"},
 			},

@@ -66,7 +66,7 @@ type logColumns struct {
 	Text   []string `json:"text"`
 }
 
-// eventColumns has hooks, or snapshots.
+// eventColumns has hooks, or snapshots and rebuilds.
 type eventColumns struct {
 	Seq    []int64  `json:"seq"`
 	Time   []int64  `json:"time"`
@@ -218,6 +218,14 @@ func (b *modeller) events() {
 			text = "delete " + quote(k.Key)
 		}
 		b.m.Hooks.add(k.Stamp, b.clients.of(k.Client), b.keyOf(k.Key), k.Offset, text)
+	}
+	for i := range b.h.Rebuilds {
+		r := &b.h.Rebuilds[i]
+		text := "reads the log anew"
+		if r.Err != "" {
+			text += ": " + clean(r.Err)
+		}
+		b.m.Snapshots.add(r.Stamp, b.clients.of(r.Client), -1, lin.None, text)
 	}
 	for i := range b.h.Snapshots {
 		s := &b.h.Snapshots[i]

@@ -90,6 +90,9 @@ func endOf(h *lin.History) point {
 	if n := len(h.Hooks); n > 0 {
 		see(h.Hooks[n-1].Stamp)
 	}
+	if n := len(h.Rebuilds); n > 0 {
+		see(h.Rebuilds[n-1].Stamp)
+	}
 	if n := len(h.Snapshots); n > 0 {
 		see(h.Snapshots[n-1].Stamp)
 	}

@@ -1,0 +1,70 @@
+package linearizability
+
+import "fmt"
+
+// checkRebuilds judges whether each process had a reason to read the log anew.
+//
+// A loss of the log's tail, of its begin or of the whole log is a reason once
+// for each process that was there: [a b c] that lost c may make a client that
+// had applied c begin again, and not twice. A client that says that it may have
+// missed deletions must have been held up; only who ran the history knows that.
+func (j *judge) checkRebuilds() {
+	spent := map[processID]int{} // losses that were a reason before
+	for i := range j.h.Rebuilds {
+		b := &j.h.Rebuilds[i]
+		j.judged(CheckRebuild)
+		if b.Away && b.Cause != RebuildLoss {
+			continue
+		}
+		id := processID{b.Client, b.Process}
+		losses := j.losses(id, b.Seq)
+		if b.Cause != RebuildAbsence && spent[id] < losses {
+			spent[id]++
+			continue
+		}
+		j.violate(j.needless(b, losses))
+	}
+}
+
+// losses returns how often the log lost records between the begin of a process
+// and an event.
+func (j *judge) losses(id processID, until int64) (n int) {
+	from := j.begun(id)
+	for i := range j.h.Log {
+		switch l := &j.h.Log[i]; l.Kind {
+		case LogTruncate, LogRecreate, LogTrim:
+			if from < l.Seq && l.Seq < until {
+				n++
+			}
+		case LogAppend, LogCompact, LogCommit, LogAbort, LogEnd:
+		}
+	}
+	return n
+}
+
+// begun returns the event of the first call of a process, 0 if it has none.
+func (j *judge) begun(id processID) int64 {
+	for i := range j.h.Ops {
+		if o := &j.h.Ops[i]; o.Client == id.client && o.Process == id.number {
+			return o.Call.Seq
+		}
+	}
+	return 0
+}
+
+func (j *judge) needless(b *Rebuild, losses int) *Violation {
+	v := &Violation{Check: CheckRebuild, Client: b.Client, Process: b.Process, From: b.Stamp, To: b.Stamp}
+	name := who(b.Client, b.Process)
+	if b.Cause == RebuildAbsence {
+		v.Reason = fmt.Sprintf("%s read the log anew at %s because it may have missed deletions, but nothing had held it up", name, b.Time)
+	} else {
+		v.Reason = fmt.Sprintf("%s read the log anew at %s, but the log had lost records %d times since it began, each of which was the reason of a rebuild before", name, b.Time, losses)
+		if losses == 0 {
+			v.Reason = fmt.Sprintf("%s read the log anew at %s, but the log had lost nothing since it began", name, b.Time)
+		}
+	}
+	if b.Err != "" {
+		v.Evidence = []string{"it said: " + b.Err}
+	}
+	return v
+}

@@ -1,0 +1,123 @@
+package sim
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/kvsim/kvsim/kvstore"
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// emptied records that the process reads the log anew: a storage that is emptied
+// a second time is one that had begun before.
+func (p *process) emptied() {
+	if p.resets.Add(1) == 1 || p.crashed.Load() {
+		return
+	}
+	w := p.slot.w
+	b := lin.Rebuild{Client: p.slot.name, Process: p.number, Away: w.away(p.slot.name)}
+	p.slot.mu.Lock()
+	client := p.client // nil while it opens: nothing tells the cause then
+	p.slot.mu.Unlock()
+	if client != nil {
+		if st := client.Status(); st.State == kvstore.StateRebuilding && st.Err != nil {
+			b.Err, b.Cause = st.Err.Error(), lin.RebuildAbsence
+			if errors.Is(st.Err, kvstore.ErrDataLoss) {
+				b.Cause = lin.RebuildLoss
+			}
+		}
+	}
+	w.rec.Rebuild(b)
+}
+
+// A hold is a time in which something kept clients from the log.
+type hold struct {
+	client   string // empty: all
+	from, to time.Time
+}
+
+// holds are those of a run.
+type holds struct {
+	mu  sync.Mutex
+	all []hold
+}
+
+// holdNobody are the kinds of faults that keep no client from the log.
+var holdNobody = []string{
+	Herd{}.Kind(), Compact{}.Kind(), DeleteRecords{}.Kind(), GrowPartitions{}.Kind(), Keyless{}.Kind(),
+}
+
+// begin notes that a fault begins. The returned function notes its end.
+func (h *holds) begin(f Fault) (end func()) {
+	if slices.Contains(holdNobody, f.Kind()) {
+		return func() {}
+	}
+	client := ""
+	v := reflect.New(reflect.TypeOf(f)).Elem()
+	v.Set(reflect.ValueOf(f))
+	eachField(v, func(name string, field reflect.Value) {
+		if name == "client" {
+			client = field.String()
+		}
+	})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := len(h.all)
+	h.all = append(h.all, hold{client: client, from: time.Now()})
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.all[i].to = time.Now()
+	}
+}
+
+// since returns from when on a client has been held up without having had the
+// time to recover, and false if it has not been.
+func (h *holds) since(client string, now time.Time, recovery time.Duration) (time.Time, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	begin, found := now, false
+	for again := true; again; {
+		again = false
+		for _, x := range h.all {
+			if x.client != "" && x.client != client || !x.from.Before(begin) {
+				continue
+			}
+			if x.to.IsZero() || x.to.Add(recovery).After(begin) {
+				begin, found, again = x.from, true, true
+			}
+		}
+	}
+	return begin, found
+}
+
+// away reports whether a client may have been cut off from the log for so long
+// that it has to fear for deletions: longer than the store allows itself, which is
+// half of the time for which tombstones are kept where that is short.
+func (w *world) away(client string) bool {
+	now := time.Now()
+	recovery := w.recovery()
+	since, held := w.holds.since(client, now, recovery)
+	return held && now.Sub(since)+recovery > w.tombstones()/2
+}
+
+// recovery is how long a client may need to go on after a fault is over: until
+// it finds out that a connection is dead, twice, and what it waits in between.
+func (w *world) recovery() time.Duration {
+	timeout := w.plan.World.RequestTimeout
+	if timeout == 0 {
+		timeout = 10 * time.Second
+	}
+	return 2*timeout + 3*time.Second
+}
+
+// tombstones is how long they are kept.
+func (w *world) tombstones() time.Duration {
+	if d := w.plan.World.Tombstones; d > 0 {
+		return d
+	}
+	return 24 * time.Hour
+}
