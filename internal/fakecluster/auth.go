@@ -58,6 +58,21 @@ func (c *Cluster) authenticate(conn net.Conn) error {
 	return kerr.ErrorForCode(resp.(*kmsg.SASLAuthenticateResponse).ErrorCode)
 }
 
+// SetPassword changes the password of a user. As in Kafka, connections that are
+// authenticated already stay so.
+func (c *Cluster) SetPassword(user, password string) error {
+	if err := c.do(func(*kfake.Cluster) error { return nil }); err != nil {
+		return err
+	}
+	if _, ok := c.opts.Users[user]; !ok {
+		return fmt.Errorf("fakecluster: set password of user %q: no such user: name it in Options.Users", user)
+	}
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	c.passwords[user] = password
+	return nil
+}
+
 // Allow gives a user rights on a topic, or on all topics for "*".
 func (c *Cluster) Allow(user, topic string, ops ...kmsg.ACLOperation) error {
 	return c.changeRights("allow", user, topic, ops, func(op kmsg.ACLOperation) error {

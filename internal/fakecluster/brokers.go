@@ -35,6 +35,7 @@ func (c *Cluster) StopBroker(broker int32) error {
 	}
 	t := simnet.Target{Brokers: []int32{broker}}
 	c.stopped[broker] = c.net.RefuseDials(t).Undo
+	c.setDown(broker, true)
 	c.net.DropConns(t)
 	return nil
 }
@@ -63,8 +64,19 @@ func (c *Cluster) StartBroker(broker int32) error {
 			return fmt.Errorf("fakecluster: start broker %d: %w", broker, err)
 		}
 	}
+	c.setDown(broker, false)
 	undo()
 	return nil
+}
+
+func (c *Cluster) setDown(broker int32, down bool) {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	if down {
+		c.down[broker] = true
+	} else {
+		delete(c.down, broker)
+	}
 }
 
 // Stopped reports whether a broker is stopped.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -88,10 +89,14 @@ type Cluster struct {
 	stopped map[int32]func()
 	acls    []kmsg.CreateACLsRequestCreation
 
-	stateMu sync.Mutex // guards what follows and the parts
-	parts   map[partition]*part
-	topics  map[[16]byte]string
-	rules   []*rule
+	stateMu   sync.Mutex // guards what follows and the parts
+	parts     map[partition]*part
+	topics    map[[16]byte]string
+	rules     []*rule
+	aliases   map[int64]int64              // producer ids in the log that stand for others, see kfake_producers.go
+	down      map[int32]bool               // brokers that are stopped or out of sync
+	settings  map[string]map[string]string // configurations of topics, as far as asked for
+	passwords map[string]string            // of users, as they are now
 }
 
 // Start starts a cluster and creates its topics.
@@ -112,7 +117,10 @@ func Start(opts Options) (*Cluster, error) {
 		stopped: make(map[int32]func()),
 		parts:   make(map[partition]*part),
 		topics:  make(map[[16]byte]string),
+		aliases: make(map[int64]int64),
+		down:    make(map[int32]bool),
 	}
+	c.passwords = maps.Clone(opts.Users)
 	if !opts.TCP {
 		n, err := simnet.New(opts.Network)
 		if err != nil {
@@ -168,13 +176,14 @@ func (c *Cluster) boot(dir string) error {
 		return fmt.Errorf("fakecluster: start brokers: %w", err)
 	}
 	c.kfake = k
-	c.installFetch(k)
-	c.installEpochs(k)
+	c.installHandlers(k)
 	c.stateMu.Lock()
 	rules := slices.Clone(c.rules)
 	c.stateMu.Unlock()
 	for _, r := range rules {
-		r.install(k)
+		if r.install != nil {
+			r.install(k)
+		}
 	}
 	if c.ports == nil {
 		for _, a := range k.ListenAddrs() {

@@ -29,10 +29,19 @@ type Fault interface {
 	Undo()
 }
 
-// rule is a fault inside the brokers. It is installed again when the brokers
-// are started anew.
+// rule is a fault inside the brokers. It lasts when the brokers are started
+// anew.
 type rule struct {
-	c       *Cluster
+	c *Cluster
+	// answer, if not nil, sees the requests of one key before any handler
+	// does, as a handler. It calls take when it bites.
+	key    kmsg.Key
+	answer handler
+	// lagging is a broker that is out of sync, see kfake_replicas.go.
+	lagging *int32
+	// forget is what makes producers forgotten, see kfake_producers.go.
+	forget *Forget
+	// install, if not nil, is called for each new kfake.
 	install func(*kfake.Cluster)
 
 	mu      sync.Mutex
@@ -109,7 +118,7 @@ func (r *rule) isOver() bool {
 	return r.ended
 }
 
-// add installs a rule. The caller has set install.
+// add installs a rule. The caller has set answer or install.
 func (c *Cluster) add(r *rule, count int) error {
 	r.c, r.left = c, count
 	if count <= 0 {
@@ -120,7 +129,9 @@ func (c *Cluster) add(r *rule, count int) error {
 		c.stateMu.Lock()
 		c.rules = append(c.rules, r)
 		c.stateMu.Unlock()
-		r.install(k)
+		if r.install != nil {
+			r.install(k)
+		}
 		return nil
 	})
 }
@@ -149,12 +160,12 @@ func (c *Cluster) FailProduces(f ProduceFault) (Fault, error) {
 	if f.AfterAppend && f.Err != kerr.RequestTimedOut && f.Err != kerr.NotEnoughReplicasAfterAppend {
 		return nil, fmt.Errorf("fakecluster: fail produces: %v cannot come after the append: use REQUEST_TIMED_OUT or NOT_ENOUGH_REPLICAS_AFTER_APPEND, or simnet's LoseAnswer", f.Err.Message)
 	}
-	r := new(rule)
-	r.install = func(k *kfake.Cluster) {
-		if f.AfterAppend {
-			c.installAfter(k, r, f)
-		} else {
-			c.installBefore(k, r, f)
+	r := &rule{key: kmsg.Produce}
+	if f.AfterAppend {
+		r.install = func(k *kfake.Cluster) { c.installAfter(k, r, f) }
+	} else {
+		r.answer = func(_ *kfake.Cluster, req kmsg.Request) (kmsg.Response, error, bool) {
+			return c.failBefore(r, f, req.(*kmsg.ProduceRequest))
 		}
 	}
 	return r, c.add(r, f.Count)
@@ -175,33 +186,43 @@ func (c *Cluster) matches(f ProduceFault, req *kmsg.ProduceRequest) bool {
 	})
 }
 
-func (c *Cluster) installBefore(k *kfake.Cluster, r *rule, f ProduceFault) {
-	k.ControlKey(int16(kmsg.Produce), func(kr kmsg.Request) (kmsg.Response, error, bool) {
-		req := kr.(*kmsg.ProduceRequest)
-		if r.isOver() {
-			k.DropControl()
-			return nil, nil, false
-		}
-		if !c.matches(f, req) || !r.take() {
-			return nil, nil, false
-		}
-		k.KeepControl()
-		if req.Acks == 0 {
-			return nil, f.Err, true // Kafka has no other answer than to hang up
-		}
-		resp := req.ResponseKind().(*kmsg.ProduceResponse)
-		for _, t := range req.Topics {
-			st := kmsg.NewProduceResponseTopic()
-			st.Topic, st.TopicID = t.Topic, t.TopicID
-			for _, p := range t.Partitions {
-				sp := kmsg.NewProduceResponseTopicPartition()
-				sp.Partition, sp.ErrorCode, sp.BaseOffset = p.Partition, f.Err.Code, -1
-				st.Partitions = append(st.Partitions, sp)
+func (c *Cluster) failBefore(r *rule, f ProduceFault, req *kmsg.ProduceRequest) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
+	if !c.matches(f, req) || !r.take() {
+		return nil, nil, false
+	}
+	return refuse(req, f.Err)
+}
+
+// refuse answers a produce request with an error for all of its partitions.
+func refuse(req *kmsg.ProduceRequest, e *kerr.Error) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
+	return refuseSome(req, func(int, int) *kerr.Error { return e })
+}
+
+// refuseSome answers a produce request with an error for each partition, by its
+// place in the request. What has none of its own is not appended either, which
+// NOT_ENOUGH_REPLICAS says of it: a client tries again.
+func refuseSome(req *kmsg.ProduceRequest, errs func(topic, part int) *kerr.Error) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
+	resp := req.ResponseKind().(*kmsg.ProduceResponse)
+	var last *kerr.Error
+	for i, t := range req.Topics {
+		st := kmsg.NewProduceResponseTopic()
+		st.Topic, st.TopicID = t.Topic, t.TopicID
+		for j, p := range t.Partitions {
+			e := errs(i, j)
+			if e == nil {
+				e = kerr.NotEnoughReplicas
 			}
-			resp.Topics = append(resp.Topics, st)
+			last = e
+			sp := kmsg.NewProduceResponseTopicPartition()
+			sp.Partition, sp.ErrorCode, sp.BaseOffset = p.Partition, e.Code, -1
+			st.Partitions = append(st.Partitions, sp)
 		}
-		return resp, nil, true
-	})
+		resp.Topics = append(resp.Topics, st)
+	}
+	if req.Acks == 0 {
+		return nil, last, true // Kafka has no other answer than to hang up
+	}
+	return resp, nil, true
 }
 
 func (c *Cluster) installAfter(k *kfake.Cluster, r *rule, f ProduceFault) {

@@ -13,15 +13,9 @@ import (
 // election, and answers from it. This does the same: [Cluster] makes every
 // election, so it knows the list.
 
-func (c *Cluster) installEpochs(k *kfake.Cluster) {
-	k.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		resp, ok := c.answerEpochs(k, r.(*kmsg.OffsetForLeaderEpochRequest))
-		if !ok {
-			return nil, nil, false
-		}
-		k.KeepControl()
-		return resp, nil, true
-	})
+func (c *Cluster) handleEpochs(k *kfake.Cluster, req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
+	resp, ok := c.answerEpochs(k, req.(*kmsg.OffsetForLeaderEpochRequest))
+	return resp, nil, ok
 }
 
 // answerEpochs answers a request for known partitions only. With users, kfake

@@ -29,13 +29,11 @@ func (c *Cluster) compacted(tp partition, before, after int64) {
 	p.compacted = max(p.compacted, after)
 }
 
-func (c *Cluster) installFetch(k *kfake.Cluster) {
-	k.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		req := r.(*kmsg.FetchRequest)
-		req.SessionID, req.SessionEpoch = 0, -1
-		c.raiseOffsets(req)
-		return nil, nil, false
-	})
+func (c *Cluster) handleFetch(_ *kfake.Cluster, r kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
+	req := r.(*kmsg.FetchRequest)
+	req.SessionID, req.SessionEpoch = 0, -1
+	c.raiseOffsets(req)
+	return nil, nil, false
 }
 
 func (c *Cluster) raiseOffsets(req *kmsg.FetchRequest) {

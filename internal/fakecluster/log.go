@@ -29,6 +29,7 @@ func (c *Cluster) ReadLog(topic string, partition int32, from int64) ([]Batch, e
 		if err != nil {
 			return nil, fmt.Errorf("fakecluster: read log %s-%d from %d: %w", topic, partition, from, err)
 		}
+		c.unalias(more)
 		out = append(out, more...)
 		if len(more) == 0 {
 			return out, nil
@@ -68,7 +69,9 @@ func (c *Cluster) readSome(topic string, partition int32, from int64) ([]Batch, 
 }
 
 func (c *Cluster) fetch(leader int32, topic string, partition int32, from int64) ([]byte, error) {
-	resp, err := c.request(leader, recordlog.NewFetch(topic, partition, from, 64<<20))
+	req := recordlog.NewFetch(topic, partition, from, 64<<20)
+	req.Rack = harnessRack
+	resp, err := c.request(leader, req)
 	if err != nil {
 		return nil, err
 	}

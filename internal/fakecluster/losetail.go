@@ -127,7 +127,8 @@ func (p *part) truncate(from int64) {
 // learnAll learns of the topics that clients have created themselves.
 func (c *Cluster) learnAll() error {
 	req := kmsg.NewPtrMetadataRequest()
-	req.Version = 9
+	req.Version = harnessMetadataVersion
+	req.AllowAutoTopicCreation = false
 	resp, err := c.request(0, req)
 	if err != nil {
 		return err

@@ -260,7 +260,7 @@ func TestMoveLeaderLosesNothing(t *testing.T) {
 }
 
 func TestEpochEnd(t *testing.T) {
-	epochs := []epochStart{{2, 0}, {3, 10}, {5, 10}, {6, 20}}
+	epochs := []epochStart{{epoch: 2}, {epoch: 3, start: 10}, {epoch: 5, start: 10}, {epoch: 6, start: 20}}
 	for _, tc := range []struct {
 		asked, epoch int32
 		end          int64

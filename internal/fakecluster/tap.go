@@ -96,6 +96,7 @@ func (c *Cluster) scan(tp partition, p *part) error {
 		for _, b := range batches {
 			p.track(&b)
 			if p.tap != nil {
+				b.ProducerID = c.trueID(b.ProducerID)
 				p.tap.batches = append(p.tap.batches, Tapped{Batch: b, Incarnation: p.tap.incarnation})
 			}
 		}

@@ -33,12 +33,16 @@ type part struct {
 	next      int64 // offset up to which the log has been scanned
 	producers map[int64]*producer
 	tap       *Tap
+
+	seen   map[int64]*seenProducer // see kfake_producers.go
+	forgot *forgetting             // the last time that producers were forgotten
 }
 
-// epochStart says at which offset a leader epoch began.
+// epochStart says at which offset a leader epoch began, and who led in it.
 type epochStart struct {
-	epoch int32
-	start int64
+	epoch  int32
+	start  int64
+	leader int32
 }
 
 // CreateTopic creates a topic. The leader of partition p is broker p modulo
@@ -99,7 +103,10 @@ func (c *Cluster) learn(k *kfake.Cluster, tp partition) (*part, error) {
 	}
 	p.leader = pi.Leader
 	if n := len(p.epochs); n == 0 || p.epochs[n-1].epoch < pi.Epoch {
-		p.epochs = append(p.epochs, epochStart{pi.Epoch, pi.HighWatermark})
+		if n > 0 {
+			c.forgetAtElection(tp, p)
+		}
+		p.epochs = append(p.epochs, epochStart{pi.Epoch, pi.HighWatermark, pi.Leader})
 	}
 	return p, nil
 }

@@ -1,0 +1,65 @@
+package fakecluster
+
+import (
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// handler looks at a request before kfake does. It returns an answer, or an
+// error that hangs up, and whether that is all; otherwise it may have changed
+// the request, and the next handler has it, kfake last. Handlers run inside
+// kfake's loop, one request at a time: they must not block, may ask kfake's
+// admin methods, and take stateMu only.
+type handler func(k *kfake.Cluster, req kmsg.Request) (resp kmsg.Response, err error, done bool) //nolint:revive // as in kfake
+
+// handlers are what makes up for kfake, by request, in the order in which they
+// look at it. Faults look at it before them.
+func (c *Cluster) handlers() map[kmsg.Key][]handler {
+	return map[kmsg.Key][]handler{
+		kmsg.Produce:                 {c.checkReplicas, c.checkProducers},
+		kmsg.Fetch:                   {c.handleFetch},
+		kmsg.Metadata:                nil,
+		kmsg.ListOffsets:             nil,
+		kmsg.OffsetForLeaderEpoch:    {c.handleEpochs},
+		kmsg.DescribeConfigs:         nil,
+		kmsg.AlterConfigs:            {c.forgetConfigs},
+		kmsg.IncrementalAlterConfigs: {c.forgetConfigs},
+		kmsg.SASLAuthenticate:        {c.checkPassword},
+		kmsg.InitProducerID:          nil,
+	}
+}
+
+// installHandlers makes a new kfake ask the faults and the handlers.
+func (c *Cluster) installHandlers(k *kfake.Cluster) {
+	for key, hs := range c.handlers() {
+		k.ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			resp, err, done := c.handle(k, key, hs, req)
+			if done {
+				k.KeepControl()
+			}
+			return resp, err, done
+		})
+	}
+}
+
+func (c *Cluster) handle(k *kfake.Cluster, key kmsg.Key, hs []handler, req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
+	c.stateMu.Lock()
+	rules := slices.Clone(c.rules)
+	c.stateMu.Unlock()
+	for _, r := range rules {
+		if r.key != key || r.answer == nil || r.isOver() {
+			continue
+		}
+		if resp, err, done := r.answer(k, req); done {
+			return resp, err, true
+		}
+	}
+	for _, h := range hs {
+		if resp, err, done := h(k, req); done {
+			return resp, err, true
+		}
+	}
+	return nil, nil, false
+}

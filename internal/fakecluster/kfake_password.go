@@ -1,0 +1,37 @@
+package fakecluster
+
+import (
+	"bytes"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// kfake hangs up on a wrong password and has no way to change one of SASL
+// PLAIN. Kafka answers SASL_AUTHENTICATION_FAILED, by which a client can tell
+// it from a broken connection. So the passwords are compared here, and kfake is
+// given the one that it knows.
+
+func (c *Cluster) checkPassword(_ *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
+	req := kr.(*kmsg.SASLAuthenticateRequest)
+	parts := bytes.SplitN(req.SASLAuthBytes, []byte{0}, 3)
+	if len(parts) != 3 || len(c.opts.Users) == 0 {
+		return nil, nil, false
+	}
+	user := string(parts[1])
+	if user == harnessUser {
+		return nil, nil, false
+	}
+	c.stateMu.Lock()
+	password, known := c.passwords[user]
+	c.stateMu.Unlock()
+	if !known || string(parts[2]) != password {
+		resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+		resp.ErrorCode = kerr.SaslAuthenticationFailed.Code
+		resp.ErrorMessage = kmsg.StringPtr("Authentication failed: Invalid username or password")
+		return resp, nil, true
+	}
+	req.SASLAuthBytes = []byte("\x00" + user + "\x00" + c.opts.Users[user])
+	return nil, nil, false
+}

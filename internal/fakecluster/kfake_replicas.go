@@ -1,0 +1,130 @@
+package fakecluster
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// kfake stores min.insync.replicas and ignores it: it has no replicas that
+// could lag. Kafka refuses a write with acks=all while fewer replicas than that
+// are in sync. Here a partition's replicas are its leader and the brokers after
+// it, as kfake's metadata says. One is in sync while its broker runs and was
+// not taken out of sync by [Cluster.OutOfSync].
+
+// OutOfSync takes the replicas of a running broker out of sync until it is
+// undone, so that partitions may be below their min.insync.replicas. What the
+// broker leads it goes on to lead. Hits is the number of produce requests that
+// were refused with NOT_ENOUGH_REPLICAS meanwhile.
+func (c *Cluster) OutOfSync(broker int32) (Fault, error) {
+	if err := c.checkBroker(broker); err != nil {
+		return nil, err
+	}
+	r := &rule{lagging: &broker}
+	return r, c.add(r, 0)
+}
+
+// InSync returns how many replicas of a partition are in sync.
+func (c *Cluster) InSync(topic string, n int32) (int, error) {
+	in := 0
+	err := c.do(func(k *kfake.Cluster) error {
+		info, ti := k.PartitionInfo(topic, n), k.TopicInfo(topic)
+		if info == nil || ti == nil {
+			return fmt.Errorf("fakecluster: %s-%d: %w", topic, n, ErrNoPartition)
+		}
+		out, _ := c.outOfSync()
+		in = inSync(info.Leader, min(ti.NumReplicas, c.opts.Brokers), c.opts.Brokers, out)
+		return nil
+	})
+	return in, err
+}
+
+// inSync counts the replicas from the leader on that are not out of sync.
+func inSync(leader int32, replicas, brokers int, out map[int32]bool) int {
+	in := 0
+	for i := range replicas {
+		if !out[(leader+int32(i))%int32(brokers)] {
+			in++
+		}
+	}
+	return in
+}
+
+// outOfSync returns the brokers whose replicas are out of sync, and the faults
+// that made them so.
+func (c *Cluster) outOfSync() (map[int32]bool, []*rule) {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	out := make(map[int32]bool)
+	for b := range c.down {
+		out[b] = true
+	}
+	var faults []*rule
+	for _, r := range c.rules {
+		if r.lagging != nil && !r.isOver() {
+			out[*r.lagging] = true
+			faults = append(faults, r)
+		}
+	}
+	return out, faults
+}
+
+// checkReplicas refuses produce requests with acks=all that have a partition
+// below its minimum. The request is refused whole: what could have been appended
+// of it is tried again, as after any answer of this kind.
+func (c *Cluster) checkReplicas(k *kfake.Cluster, req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
+	pr := req.(*kmsg.ProduceRequest)
+	if pr.Acks != -1 || pr.TimeoutMillis == harnessTimeout {
+		return nil, nil, false
+	}
+	out, faults := c.outOfSync()
+	node := k.CurrentNode()
+	for i := range pr.Topics {
+		name := c.topicName(pr.Topics[i].Topic, pr.Topics[i].TopicID)
+		least := c.topicNumber(k, name, "min.insync.replicas", c.leastInSync())
+		replicas := min(c.opts.Brokers, int(c.topicNumber(k, name, replicasKey, 1)))
+		if int64(inSync(node, replicas, c.opts.Brokers, out)) >= least {
+			continue
+		}
+		if !c.leads(k, node, name, pr.Topics[i].Partitions) {
+			continue // kfake has an answer for that
+		}
+		for _, f := range faults {
+			f.take()
+		}
+		return refuse(pr, kerr.NotEnoughReplicas)
+	}
+	return nil, nil, false
+}
+
+// leads reports whether a broker leads one of the partitions.
+func (c *Cluster) leads(k *kfake.Cluster, node int32, topic string, ps []kmsg.ProduceRequestTopicPartition) bool {
+	for i := range ps {
+		if info := k.PartitionInfo(topic, ps[i].Partition); info != nil && info.Leader == node {
+			return true
+		}
+	}
+	return false
+}
+
+// leastInSync is the brokers' own min.insync.replicas.
+func (c *Cluster) leastInSync() int64 {
+	n, err := strconv.ParseInt(c.opts.BrokerConfigs["min.insync.replicas"], 10, 64)
+	if err != nil {
+		return 1
+	}
+	return n
+}
+
+// topicName is the name of a topic that a request names or gives the id of.
+func (c *Cluster) topicName(name string, id [16]byte) string {
+	if name != "" {
+		return name
+	}
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	return c.topics[id]
+}

@@ -1,0 +1,98 @@
+package fakecluster
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Throttle makes brokers answer fetches as they do under a quota.
+type Throttle struct {
+	Brokers []int32       // Brokers are those that throttle; empty means all.
+	Delay   time.Duration // Delay is the throttle time that clients are told, in whole milliseconds; at least one.
+	Count   int           // Count is the number of fetches to throttle; 0 means until undone.
+}
+
+// ThrottleFetches answers fetches at once, without topics and with a throttle
+// time, as Kafka does when a client is above its quota. Kafka also reads nothing
+// from the connection until the time is over; this does not, so that a client
+// that does not wait is seen by the number of hits.
+func (c *Cluster) ThrottleFetches(t Throttle) (Fault, error) {
+	if t.Delay < time.Millisecond {
+		return nil, errors.New("fakecluster: throttle fetches: Delay has to be at least one millisecond")
+	}
+	for _, b := range t.Brokers {
+		if err := c.checkBroker(b); err != nil {
+			return nil, err
+		}
+	}
+	r := &rule{key: kmsg.Fetch}
+	r.answer = func(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) {
+		req := kr.(*kmsg.FetchRequest)
+		if harnessFetch(req) || !among(t.Brokers, k.CurrentNode()) || !r.take() {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.FetchResponse)
+		resp.ThrottleMillis = int32(t.Delay.Milliseconds())
+		resp.SessionID = req.SessionID
+		return resp, nil, true
+	}
+	return r, c.add(r, t.Count)
+}
+
+// FetchFault selects fetches and says how they fail.
+type FetchFault struct {
+	Brokers []int32     // Brokers are those that fail; empty means all.
+	Topic   string      // Topic limits the fault to fetches of this topic, whose other topics are answered as empty; empty means all.
+	Err     *kerr.Error // Err is the answer for each partition. It must be set.
+	Count   int         // Count is the number of fetches to fail; 0 means until undone.
+}
+
+// FailFetches makes fetches of clients fail.
+func (c *Cluster) FailFetches(f FetchFault) (Fault, error) {
+	if f.Err == nil {
+		return nil, errors.New("fakecluster: fail fetches: Err is not set: choose one of package kerr")
+	}
+	r := &rule{key: kmsg.Fetch}
+	r.answer = func(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) {
+		req := kr.(*kmsg.FetchRequest)
+		meant := func(t kmsg.FetchRequestTopic) bool {
+			return f.Topic == "" || c.topicName(t.Topic, t.TopicID) == f.Topic
+		}
+		if harnessFetch(req) || !among(f.Brokers, k.CurrentNode()) || !slices.ContainsFunc(req.Topics, meant) || !r.take() {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.FetchResponse)
+		for _, t := range req.Topics {
+			st := kmsg.NewFetchResponseTopic()
+			st.Topic, st.TopicID = t.Topic, t.TopicID
+			for _, p := range t.Partitions {
+				sp := kmsg.NewFetchResponseTopicPartition()
+				sp.Partition, sp.HighWatermark, sp.LastStableOffset, sp.LogStartOffset = p.Partition, -1, -1, -1
+				sp.RecordBatches = []byte{}
+				if meant(t) {
+					sp.ErrorCode = f.Err.Code
+				}
+				st.Partitions = append(st.Partitions, sp)
+			}
+			resp.Topics = append(resp.Topics, st)
+		}
+		return resp, nil, true
+	}
+	return r, c.add(r, f.Count)
+}
+
+// among reports whether a fault of these brokers, of all if there are none,
+// is about this one.
+func among(brokers []int32, node int32) bool {
+	return len(brokers) == 0 || slices.Contains(brokers, node)
+}
+
+// harnessRack marks the fetches of the harness itself, which no fault bites.
+const harnessRack = "fakecluster"
+
+func harnessFetch(req *kmsg.FetchRequest) bool { return req.Rack == harnessRack }
