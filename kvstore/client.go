@@ -29,11 +29,12 @@ type Client struct {
 	health  *health
 	ends    *ends
 	backoff func(int) time.Duration
-	limit   int
 	writer  *writer // nil for a read-only client
 
+	settings *settings
+
 	cancel  context.CancelFunc
-	running sync.WaitGroup // tail and writer
+	running sync.WaitGroup // tail, writer and settings
 	closing atomic.Bool
 	closed  chan struct{} // closed when Close is done
 }
@@ -69,6 +70,8 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		return nil, errors.New("topic is empty: name the topic that holds the data")
 	case storage == nil:
 		return nil, errors.New("storage is nil: use memory.New() from kvstore/memory, or one of your own")
+	case cfg.retainsSet && cfg.retains < leastRetention:
+		return nil, fmt.Errorf("WithTombstoneRetention(%v): it has to be at least %v", cfg.retains, leastRetention)
 	}
 	cl, err := newKafka(cfg)
 	if err != nil {
@@ -99,9 +102,15 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 
 	log := &repeatLog{logger: cfg.logger, topic: topic}
 	o := &opener{cfg: cfg, cl: cl, adm: kadm.NewClient(cl), part: c.part, backoff: c.backoff, log: log}
-	if c.limit, err = o.open(ctx); err != nil {
+	c.settings = &settings{
+		ask: o.describe, logger: cfg.logger, topic: topic, health: c.health, backoff: c.backoff, kafkaLimit: batchSetting(cl),
+		retains: cfg.retains, silent: cfg.validation == TopicValidationSkip, wake: make(chan struct{}, 1),
+	}
+	o.follow = c.settings
+	if err := o.open(ctx); err != nil {
 		return nil, err
 	}
+	c.followSettings(runCtx)
 	if !cfg.readOnly {
 		if err := c.startWriter(runCtx, cfg); err != nil {
 			return nil, err
@@ -129,7 +138,7 @@ func (c *Client) awaitOpen(ctx context.Context, opened <-chan struct{}) error {
 
 func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 	probe := &produceProbe{}
-	connect := func() (*kgo.Client, error) { return newProducer(cfg, c.topic, c.limit, probe) }
+	connect := func() (*kgo.Client, error) { return newProducer(cfg, c.topic, c.limit(), probe) }
 	producer, err := connect()
 	if err != nil {
 		return fmt.Errorf("kafka options: %w", err)

@@ -185,6 +185,16 @@ func fetchSettings(cl *kgo.Client) fetchLimits {
 	return lim
 }
 
+// batchSetting returns the largest record batch that the user set for franz-go, 0 if
+// he did not: franz-go's default is a little below Kafka's and not meant for us.
+func batchSetting(cl *kgo.Client) int {
+	const kgoDefault = 1000012
+	if n, ok := cl.OptValue(kgo.ProducerBatchMaxBytes).(int32); ok && n != kgoDefault {
+		return int(n)
+	}
+	return 0
+}
+
 func decodeSettings(cl *kgo.Client) (kgo.ProcessFetchPartitionOpts, kgo.Decompressor) {
 	noCRC, _ := cl.OptValue(kgo.DisableFetchCRCValidation).(bool)
 	codec, ok := cl.OptValue(kgo.WithDecompressor).(kgo.Decompressor)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -19,25 +18,27 @@ type opener struct {
 	cl      *kgo.Client
 	adm     *kadm.Client
 	part    *partition
+	follow  *settings
 	backoff func(int) time.Duration
 	log     *repeatLog
 	last    error // the last error met, kept for when the context ends
 }
 
-// open returns the largest record batch, in bytes, that the topic takes.
-func (o *opener) open(ctx context.Context) (limit int, err error) {
+// open returns once the topic is there and fits, and its settings are known.
+func (o *opener) open(ctx context.Context) error {
 	m, err := o.find(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	configs, err := o.configs(ctx)
+	configs, sent, err := o.configs(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if err := o.validate(m, configs); err != nil {
-		return 0, err
+	if err := o.validate(m, parseSettings(configs)); err != nil {
+		return err
 	}
-	return o.limit(configs), nil
+	o.follow.begin(configs, sent)
+	return nil
 }
 
 // find asks for the topic until it is there and has a leader. Only when the
@@ -115,20 +116,21 @@ func (o *opener) create(ctx context.Context) error {
 	return nil
 }
 
-// configs returns the topic's configuration, nil when this client has no right
-// to see it.
-func (o *opener) configs(ctx context.Context) (map[string]string, error) {
+// configs returns the topic's configuration, and when it was asked for. It is nil when
+// this client has no right to see it.
+func (o *opener) configs(ctx context.Context) (map[string]string, time.Time, error) {
 	for failures := 1; ; failures++ {
+		sent := time.Now()
 		configs, err := o.describe(ctx)
 		switch {
 		case err == nil:
-			return configs, nil
-		case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
-			o.log.warn("kvstore: no right to read the topic's configuration: cleanup.policy is not checked, max.message.bytes is taken to be Kafka's default", err)
-			return nil, nil
+			return configs, sent, nil
+		case undescribable(err):
+			o.log.warn("kvstore: no right to read the topic's configuration: cleanup.policy is not checked, max.message.bytes and delete.retention.ms are taken to be Kafka's defaults, 1 MiB and 24 hours", err)
+			return nil, sent, nil
 		}
 		if err := o.giveUp(ctx, err); err != nil {
-			return nil, err
+			return nil, sent, err
 		}
 		o.log.warn("kvstore: reading the topic's configuration failed, trying again", err)
 		sleep(ctx, o.backoff(failures))
@@ -155,7 +157,7 @@ func (o *opener) describe(ctx context.Context) (map[string]string, error) {
 }
 
 // validate checks that the topic can hold a store.
-func (o *opener) validate(m topicMeta, configs map[string]string) error {
+func (o *opener) validate(m topicMeta, ts topicSettings) error {
 	if o.cfg.validation == TopicValidationSkip {
 		return nil
 	}
@@ -163,9 +165,7 @@ func (o *opener) validate(m topicMeta, configs map[string]string) error {
 	if m.partitions != 1 {
 		problems = append(problems, fmt.Errorf("it has %d partitions and needs exactly 1, because the order of one log is what the store's promises rest on: partitions can't be removed, so copy the data to a new topic", m.partitions))
 	}
-	if policy, ok := configs["cleanup.policy"]; ok && policy != "compact" {
-		problems = append(problems, fmt.Errorf("its cleanup.policy is %q and has to be %q, or keys vanish with time: run kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config cleanup.policy=compact", policy, "compact", o.part.topic))
-	}
+	problems = append(problems, ts.problems(o.part.topic, o.cfg.retains)...)
 	if len(problems) == 0 {
 		return nil
 	}
@@ -175,19 +175,4 @@ func (o *opener) validate(m topicMeta, configs map[string]string) error {
 		return nil
 	}
 	return err
-}
-
-// limit returns the largest record batch, in bytes, that may be written.
-func (o *opener) limit(configs map[string]string) int {
-	limit := defaultMaxMessageBytes
-	if n, err := strconv.Atoi(configs["max.message.bytes"]); err == nil && n > batchOverhead {
-		limit = n
-	}
-	// A limit that the user set for franz-go holds too; its default is
-	// a little below Kafka's and not meant for us.
-	const kgoDefault = 1000012
-	if n, ok := o.cl.OptValue(kgo.ProducerBatchMaxBytes).(int32); ok && n != kgoDefault {
-		limit = min(limit, int(n))
-	}
-	return limit
 }

@@ -3,6 +3,7 @@ package kvstore
 import (
 	"log/slog"
 	"maps"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -22,6 +23,8 @@ type clientConfig struct {
 	onDelete    []func(key []byte)
 	onHookError func(error)
 	onProgress  func(Progress)
+	retains     time.Duration
+	retainsSet  bool
 }
 
 func newConfig(opts []ClientOption) *clientConfig {
@@ -117,10 +120,27 @@ func WithTopicConfig(configs map[string]string) ClientOption {
 	return func(c *clientConfig) { maps.Copy(c.topicConfig, configs) }
 }
 
+// WithTombstoneRetention says for how long the log keeps tombstones at least, in place
+// of the topic's delete.retention.ms: for a client without the right to describe the
+// topic, which takes 24 hours, Kafka's default, otherwise, and for brokers that keep to
+// another rule. It is at least a second.
+//
+// A client that was away for longer, less a tenth and at least a minute or half of it,
+// whichever is less, reads the log anew, because it may have missed tombstones. A time
+// that is longer than the log really keeps them makes such a client show deleted keys.
+func WithTombstoneRetention(d time.Duration) ClientOption {
+	return func(c *clientConfig) { c.retains, c.retainsSet = d, true }
+}
+
 // WithTopicValidation says what to do with a topic that does not fit a store:
-// one with more than one partition, or with a cleanup.policy that is not
-// exactly compact. The default is [TopicValidationFail]. Without the right to
-// describe the topic's configuration the policy can't be checked; that is logged.
+// one with more than one partition, with a cleanup.policy that is not exactly
+// compact, or with a delete.retention.ms of less than a second. The default is
+// [TopicValidationFail]. Without the right to describe the topic's configuration the
+// settings can't be checked; that is logged.
+//
+// The settings are followed while the client runs: when they come not to fit, it
+// goes on, logs that, and says so in [Status].Topic, whatever is given here but
+// [TopicValidationSkip].
 func WithTopicValidation(v TopicValidation) ClientOption {
 	return func(c *clientConfig) { c.validation = v }
 }

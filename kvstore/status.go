@@ -73,6 +73,13 @@ type Status struct {
 	// refuse, too few replicas in sync. Always zero for a read-only client.
 	Writing Problem
 
+	// Topic is what makes the topic's configuration unfit for a store, since
+	// it was found to be so: a cleanup.policy that removes keys, a
+	// delete.retention.ms that nobody can keep up with. The client goes on, and
+	// the problem ends when the setting is mended. [TopicValidationSkip] keeps
+	// it zero.
+	Topic Problem
+
 	// SkippedRecords counts records without a key, which somebody else
 	// wrote and which mean nothing to a key-value store.
 	SkippedRecords int64
@@ -116,6 +123,7 @@ type health struct {
 	reading  Problem // of the goroutine that follows the log
 	asking   Problem // of the requests for the log's end, which Sync waits for
 	writing  Problem
+	topic    Problem
 	state    State
 	since    time.Time
 	err      error
@@ -178,6 +186,17 @@ func (h *health) readFine() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.reading = Problem{}
+}
+
+// topicIs notes what is wrong with the topic's configuration, nil for nothing.
+func (h *health) topicIs(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil {
+		h.topic = Problem{}
+		return
+	}
+	h.topic = h.topic.met(err)
 }
 
 // askFailed notes another failure to ask for the log's end.
@@ -252,7 +271,7 @@ func (c *Client) Status() Status {
 	return Status{
 		State: h.state, Since: h.since, Err: h.err,
 		Position: position, End: h.end, Lag: max(0, h.end-position),
-		Reading: h.readProblem(), Writing: h.writing,
+		Reading: h.readProblem(), Writing: h.writing, Topic: h.topic,
 		SkippedRecords: h.skipped, HookPanics: c.hooks.panics.Load(), Rebuilds: h.rebuilds,
 	}
 }

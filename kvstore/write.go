@@ -152,8 +152,9 @@ func (c *Client) admissible(changes []change) (size int, err error) {
 			return 0, ErrInvalidKey
 		}
 	}
-	if size = batchSize(changes); size > c.limit {
-		return 0, &SizeError{Records: len(changes), Bytes: size, Limit: c.limit}
+	size = batchSize(changes)
+	if limit := c.limit(); size > limit {
+		return 0, &SizeError{Records: len(changes), Bytes: size, Limit: limit}
 	}
 	return size, nil
 }

@@ -25,7 +25,7 @@ type writer struct {
 	cl      *kgo.Client // changed by run only, under mu
 	connect func() (*kgo.Client, error)
 	topic   string
-	limit   int // bytes of one record batch
+	limit   func() int // bytes of one record batch
 	track   *tracker
 	recent  *recent
 	probe   *produceProbe
@@ -274,11 +274,11 @@ func (w *writer) queued() int {
 func (w *writer) next() []*write {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	size, records, n := batchOverhead, 0, 0
+	size, records, n, limit := batchOverhead, 0, 0, w.limit()
 	for _, wr := range w.queue {
 		// A record's size depends a little on its place in the batch.
 		grow := wr.size + 4*len(wr.changes)
-		if n > 0 && (wr.alone || size+grow > w.limit || records+len(wr.changes) > maxGroup) {
+		if n > 0 && (wr.alone || size+grow > limit || records+len(wr.changes) > maxGroup) {
 			break
 		}
 		size, records = size+grow, records+len(wr.changes)
@@ -434,7 +434,7 @@ func (w *writer) outcome(err error, tries attempts, wr *write) (outcome, cause e
 		outcome = ErrOutcomeUnknown
 	}
 	if errors.Is(outcome, ErrRefused) && tooLarge(err) {
-		size := &SizeError{Records: len(wr.changes), Bytes: batchSize(wr.changes), Limit: w.limit}
+		size := &SizeError{Records: len(wr.changes), Bytes: batchSize(wr.changes), Limit: w.limit()}
 		return outcome, fmt.Errorf("%w: %w", size, err)
 	}
 	if errors.Is(err, kgo.ErrClientClosed) || errors.Is(err, context.Canceled) {

@@ -21,7 +21,7 @@ func TopicConfigs() map[string]string {
 		"segment.ms":                "200",
 		"min.cleanable.dirty.ratio": "0.001",
 		"min.compaction.lag.ms":     "0",
-		"delete.retention.ms":       "100",
+		"delete.retention.ms":       "1000",
 		"file.delete.delay.ms":      "100",
 	}
 }

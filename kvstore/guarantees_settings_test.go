@@ -1,0 +1,142 @@
+package kvstore_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory"
+)
+
+// alter changes a setting of the topic while clients run.
+func (w *world) alter(setting, value string) {
+	w.t.Helper()
+	adm := kadm.NewClient(w.kafka("admin-" + setting + value))
+	resps, err := adm.AlterTopicConfigs(w.t.Context(), []kadm.AlterConfig{{Name: setting, Value: &value}}, topic)
+	if err == nil {
+		_, err = resps.On(topic, func(r *kadm.AlterConfigsResponse) error { return r.Err })
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// logged counts the messages that hold all of the texts.
+func (w *world) logged(texts ...string) (n int) {
+	for _, m := range w.logs.all() {
+		all := true
+		for _, text := range texts {
+			all = all && strings.Contains(m, text)
+		}
+		if all {
+			n++
+		}
+	}
+	return n
+}
+
+func TestSizeLimitOfTheTopicIsFollowed(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		large := make([]byte, 2<<20)
+		var size *kvstore.SizeError
+		if err := c.Put(w.within(time.Minute), []byte("k"), large); !errors.As(err, &size) || size.Limit != 1048588 {
+			t.Errorf("Put of 2 MiB = %v, want it refused with Kafka's default limit, 1048588", err)
+		}
+		w.alter("max.message.bytes", "4000000")
+		time.Sleep(time.Minute)
+		if err := c.Put(w.within(time.Minute), []byte("k"), large); err != nil {
+			t.Errorf("Put of 2 MiB a minute after the topic takes 4000000 bytes = %v", err)
+		}
+		w.alter("max.message.bytes", "1000")
+		time.Sleep(time.Minute)
+		if err := c.Put(w.within(time.Minute), []byte("k"), large); !errors.As(err, &size) || size.Limit != 1000 {
+			t.Errorf("Put of 2 MiB a minute after the topic takes 1000 bytes = %v, want the limit 1000", err)
+		}
+		if n := w.logged("max.message.bytes", "from=1048588", "to=4000000"); n != 1 {
+			t.Errorf("the change was logged %d times, want once", n)
+		}
+	})
+}
+
+func TestPolicyThatRemovesKeysIsSaid(t *testing.T) {
+	for v, silent := range map[kvstore.TopicValidation]bool{kvstore.TopicValidationFail: false, kvstore.TopicValidationSkip: true} {
+		inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+			c := w.open("c", kvstore.WithTopicValidation(v))
+			w.put(c, "k", "1")
+			if p := c.Status().Topic; p.Err != nil {
+				t.Errorf("Status().Topic = %+v, want nothing", p)
+			}
+			w.alter("cleanup.policy", "compact,delete")
+			time.Sleep(5 * time.Minute)
+			p, said := c.Status().Topic, w.logged("does not fit any more", "compact,delete")
+			if silent {
+				if p.Err != nil || said != 0 {
+					t.Errorf("without validation: Status().Topic = %+v, logged %d times; want nothing", p, said)
+				}
+				return
+			}
+			if p.Err == nil || !strings.Contains(p.Err.Error(), `"compact,delete"`) || p.Count < 5 || said != 1 {
+				t.Errorf("Status().Topic = %+v, logged %d times; want the policy, since about 5 minutes, logged once", p, said)
+			}
+			w.put(c, "k", "2")
+			w.alter("cleanup.policy", "compact")
+			time.Sleep(time.Minute)
+			if p := c.Status().Topic; p.Err != nil {
+				t.Errorf("Status().Topic after the policy was set back = %+v, want nothing", p)
+			}
+			w.alter("cleanup.policy", "delete")
+			time.Sleep(time.Minute)
+			if n := w.logged("does not fit any more"); n != 2 {
+				t.Errorf("logged %d times after the second change, want each change to be said", n)
+			}
+		})
+	}
+}
+
+// A client without the right to see the settings says so once and takes Kafka's defaults.
+func TestMissingRightToSeeSettingsIsSaidOnce(t *testing.T) {
+	opts := withTopic(1)
+	opts.Users = map[string]string{"u": "p"}
+	inWorld(t, opts, func(t *testing.T, w *world) {
+		if err := w.cluster.Allow("u", topic, kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe); err != nil {
+			t.Fatal(err)
+		}
+		c := w.open("c", kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism())))
+		w.put(c, "k", "1")
+		time.Sleep(time.Hour)
+		w.put(c, "k", "2")
+		if n := w.logged("no right", "24 hours"); n != 1 {
+			t.Errorf("said %d times in an hour, want once: %q", n, w.logs.all())
+		}
+	})
+}
+
+func TestTombstonesThatNobodyCanSeeAreRefused(t *testing.T) {
+	configs := fakecluster.CompactConfigs()
+	configs["delete.retention.ms"] = "500"
+	inWorld(t, fakecluster.Options{Topics: []fakecluster.Topic{{Name: topic, Configs: configs}}}, func(t *testing.T, w *world) {
+		_, err := kvstore.NewClient(w.within(time.Minute), topic, memory.New(), w.options("c")...)
+		if !errors.Is(err, kvstore.ErrTopicConfig) || !strings.Contains(err.Error(), "delete.retention.ms is 500 and has to be at least 1000") {
+			t.Errorf("NewClient = %v, want ErrTopicConfig that names delete.retention.ms, 500 and 1000", err)
+		}
+		c := w.open("warned", kvstore.WithTopicValidation(kvstore.TopicValidationWarn))
+		w.put(c, "k", "1")
+		if p := c.Status().Topic; p.Err == nil || w.logged("does not fit", "delete.retention.ms is 500") != 1 {
+			t.Errorf("Status().Topic = %+v, log %q; want both to say that delete.retention.ms is too short", p, w.logs.all())
+		}
+		w.open("told", kvstore.WithTombstoneRetention(time.Hour))
+		_, err = kvstore.NewClient(w.within(time.Minute), topic, memory.New(), w.options("c", kvstore.WithTombstoneRetention(999*time.Millisecond))...)
+		if err == nil || !strings.Contains(err.Error(), "WithTombstoneRetention(999ms)") || !strings.Contains(err.Error(), "1s") {
+			t.Errorf("NewClient = %v, want the option refused by its name, value and least value", err)
+		}
+	})
+}

@@ -1,0 +1,261 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// settings follows the topic's configuration: it is read when the client opens, every
+// settingsInterval while the client runs, and whenever somebody asks for it. One
+// goroutine reads; everything else is safe for concurrent use.
+//
+// Changes are logged once. Without the right to describe the topic Kafka's defaults are
+// taken, and later what was read last; both are logged once, and the client goes on
+// asking, because the right may be given.
+type settings struct {
+	ask     func(context.Context) (map[string]string, error)
+	logger  *slog.Logger
+	topic   string
+	health  *health
+	backoff func(failures int) time.Duration
+
+	kafkaLimit int           // kgo.ProducerBatchMaxBytes if the user set it, else 0
+	retains    time.Duration // what WithTombstoneRetention says, 0 for nothing
+	silent     bool          // the user wants no word about settings that do not fit
+
+	wake chan struct{} // of capacity 1: somebody waits for the next answer
+
+	mu     sync.Mutex
+	now    topicSettings
+	sent   time.Time // when the last request that was answered was sent
+	denied bool      // the last answer was that this client has no right to ask
+	past   []retention
+	next   *settingsCall // joined by those who came since the last request was sent
+	over   bool          // run has ended
+}
+
+// retention is a value of delete.retention.ms that was in force until some moment.
+type retention struct {
+	value time.Duration
+	until time.Time
+}
+
+type settingsCall struct {
+	done chan struct{} // closed when err is set
+	err  error
+}
+
+const (
+	// settingsInterval is how often the configuration is read without a reason.
+	settingsInterval = 30 * time.Second
+
+	// settingsRest is the least time between two requests, whoever asks for them.
+	settingsRest = time.Second
+)
+
+// current returns the settings as they were read last.
+func (s *settings) current() topicSettings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+// limit returns the largest record batch, in bytes, that may be written.
+func (s *settings) limit() int {
+	limit := s.current().maxMessageBytes
+	if s.kafkaLimit > 0 {
+		limit = min(limit, s.kafkaLimit)
+	}
+	return limit
+}
+
+// readSince reports whether the settings, as they are known, were asked for at a moment
+// or later. Who has no right to ask, or was told what counts, can't know better.
+func (s *settings) readSince(moment time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.denied || s.retains > 0 || !s.sent.Before(moment)
+}
+
+// shortest returns the shortest time for which tombstones stayed in the log since a
+// moment, as far as it is known: a value that was replaced counts until its successor
+// was read. It forgets what ended before, so moments must not go back.
+func (s *settings) shortest(since time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.retains > 0 {
+		return s.retains
+	}
+	for len(s.past) > 0 && !s.past[0].until.After(since) {
+		s.past = s.past[1:]
+	}
+	shortest := s.now.retention
+	for _, p := range s.past {
+		shortest = min(shortest, p.value)
+	}
+	return max(shortest, leastRetention)
+}
+
+// begin takes over what an opening has read; configs is nil when it was denied.
+func (s *settings) begin(configs map[string]string, sent time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now, s.sent, s.denied = parseSettings(configs), sent, configs == nil
+	s.judge()
+}
+
+// judge makes it known in Status whether the settings fit a store. mu is held.
+func (s *settings) judge() (problem error) {
+	if !s.silent {
+		problem = errors.Join(s.now.problems(s.topic, s.retains)...)
+	}
+	s.health.topicIs(problem)
+	return problem
+}
+
+// learn takes over what a request brought that was sent at some moment.
+func (s *settings) learn(configs map[string]string, sent time.Time) {
+	s.mu.Lock()
+	was, denied := s.now, s.denied
+	s.now, s.sent, s.denied = parseSettings(configs), sent, false
+	is := s.now
+	if is.retention != was.retention {
+		s.past = append(s.past, retention{was.retention, time.Now()})
+	}
+	problem := s.judge()
+	s.mu.Unlock()
+
+	if denied {
+		s.logger.Info("kvstore: the topic's configuration can be read now", "topic", s.topic)
+	}
+	changes := is.changesFrom(was)
+	for _, c := range changes {
+		s.logger.Info("kvstore: a setting of the topic has changed", "topic", s.topic, "setting", c.name, "from", c.from, "to", c.to)
+	}
+	if problem != nil && len(changes) > 0 {
+		s.logger.Warn("kvstore: going on with a topic that does not fit any more", "topic", s.topic, "error", problem)
+	}
+}
+
+// deny notes that this client has no right to ask.
+func (s *settings) deny(err error) {
+	s.mu.Lock()
+	known := !s.denied
+	s.denied = true
+	s.mu.Unlock()
+	if known {
+		s.logger.Warn("kvstore: no right to read the topic's configuration any more: what was read last is taken to hold", "topic", s.topic, "error", err)
+	}
+}
+
+// refresh returns once the settings are those at some moment after the call began. At
+// most one request a second is sent, for all who call. It fails when the request did, or
+// when ctx ends first; without the right to ask it returns nil.
+func (s *settings) refresh(ctx context.Context) error {
+	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		return ErrClientClosed
+	}
+	if s.next == nil {
+		s.next = &settingsCall{done: make(chan struct{})}
+	}
+	call := s.next
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	select {
+	case <-call.done:
+		return call.err
+	case <-ctx.Done():
+		return contextError(ctx)
+	}
+}
+
+// run reads the configuration until ctx ends.
+func (s *settings) run(ctx context.Context) {
+	defer s.end()
+	last := time.Now() // an opening has just asked
+	for failures := 0; ; {
+		wait := settingsInterval + s.backoff(1) // so that clients which opened together part
+		if failures > 0 {
+			wait = s.backoff(failures)
+		}
+		timer := time.NewTimer(max(wait, settingsRest))
+		select {
+		case <-timer.C:
+		case <-s.wake:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if sleep(ctx, settingsRest-time.Since(last)); ctx.Err() != nil {
+			return
+		}
+		last = time.Now()
+		if s.read(ctx) == nil {
+			failures = 0
+		} else if failures++; failures == settingsPatience {
+			s.logger.Warn("kvstore: the topic's configuration could not be read for some time: what was read last is taken to hold", "topic", s.topic, "tries", failures)
+		}
+	}
+}
+
+// settingsPatience is how many failures in a row are logged, once: whatever holds up the
+// reading of the configuration holds up other things too, which speak for themselves.
+const settingsPatience = 20
+
+// read asks once, on behalf of all who have called refresh before.
+func (s *settings) read(ctx context.Context) error {
+	s.mu.Lock()
+	call := s.next
+	s.next = nil
+	s.mu.Unlock()
+
+	sent := time.Now()
+	configs, err := s.ask(ctx)
+	switch {
+	case err == nil:
+		s.learn(configs, sent)
+	case undescribable(err):
+		s.deny(err)
+		err = nil
+	}
+	if call != nil {
+		call.err = err
+		close(call.done)
+	}
+	return err
+}
+
+// undescribable reports whether err says that this client can't learn the topic's
+// configuration at all.
+func undescribable(err error) bool {
+	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) || errors.Is(err, kerr.UnsupportedVersion)
+}
+
+// end fails whoever waits.
+func (s *settings) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	if s.next != nil {
+		s.next.err = ErrClientClosed
+		close(s.next.done)
+		s.next = nil
+	}
+}
+
+// followSettings starts to follow the topic's configuration.
+func (c *Client) followSettings(ctx context.Context) {
+	c.running.Go(func() { c.settings.run(ctx) })
+}
+
+// limit returns the largest record batch, in bytes, that may be written.
+func (c *Client) limit() int { return c.settings.limit() }

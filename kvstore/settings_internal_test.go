@@ -1,0 +1,201 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// fakeTopic answers for a topic's configuration.
+type fakeTopic struct {
+	mu      sync.Mutex
+	configs map[string]string
+	err     error
+	asked   []time.Time
+}
+
+func (f *fakeTopic) ask(ctx context.Context) (map[string]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, time.Now())
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return f.configs, f.err
+}
+
+func (f *fakeTopic) set(configs map[string]string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.configs, f.err = configs, err
+}
+
+func (f *fakeTopic) times() []time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]time.Time(nil), f.asked...)
+}
+
+// follow runs the settings of a topic in a bubble.
+func follow(t *testing.T, fn func(t *testing.T, f *fakeTopic, s *settings)) (logged string) {
+	t.Helper()
+	var out strings.Builder
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTopic{configs: map[string]string{"cleanup.policy": "compact"}}
+		s := &settings{
+			ask: f.ask, logger: slog.New(slog.NewTextHandler(&out, nil)), topic: "kv", health: newHealth(),
+			backoff: func(n int) time.Duration { return time.Duration(min(n, 10)) * 100 * time.Millisecond }, wake: make(chan struct{}, 1),
+		}
+		s.begin(f.configs, time.Now())
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { s.run(ctx) })
+		fn(t, f, s)
+		cancel()
+		wg.Wait()
+		if err := s.refresh(context.Background()); !errors.Is(err, ErrClientClosed) {
+			t.Errorf("refresh after the end = %v, want ErrClientClosed", err)
+		}
+	})
+	return out.String()
+}
+
+func TestSettingsAreParsed(t *testing.T) {
+	for _, tc := range []struct {
+		configs map[string]string
+		want    topicSettings
+	}{
+		{nil, topicSettings{defaultMaxMessageBytes, 24 * time.Hour, "", 1}},
+		{
+			map[string]string{"max.message.bytes": "2000000", "delete.retention.ms": "1500", "cleanup.policy": "compact", "min.insync.replicas": "2"},
+			topicSettings{2000000, 1500 * time.Millisecond, "compact", 2},
+		},
+		{
+			map[string]string{"max.message.bytes": "-5", "delete.retention.ms": "-1", "min.insync.replicas": "x"},
+			topicSettings{defaultMaxMessageBytes, 24 * time.Hour, "", 1},
+		},
+		{map[string]string{"delete.retention.ms": "0"}, topicSettings{defaultMaxMessageBytes, 0, "", 1}},
+		{
+			map[string]string{"delete.retention.ms": fmt.Sprint(int64(math.MaxInt64))},
+			topicSettings{defaultMaxMessageBytes, math.MaxInt64 / time.Millisecond * time.Millisecond, "", 1},
+		},
+	} {
+		if got := parseSettings(tc.configs); got != tc.want {
+			t.Errorf("parseSettings(%v) = %+v, want %+v", tc.configs, got, tc.want)
+		}
+	}
+}
+
+func TestSettingsAreReadWithBoundedTraffic(t *testing.T) {
+	follow(t, func(t *testing.T, f *fakeTopic, s *settings) {
+		time.Sleep(10 * time.Minute)
+		if n := len(f.times()); n < 15 || n > 20 {
+			t.Errorf("%d requests in 10 minutes without a reason, want one about every 30 s", n)
+		}
+		f.set(nil, errors.New("no broker"))
+		before := len(f.times())
+		time.Sleep(10 * time.Minute)
+		if n := len(f.times()) - before; n < 300 || n > 600 {
+			t.Errorf("%d requests in 10 minutes of failures, want at most one a second, and more than none", n)
+		}
+		f.set(map[string]string{}, nil)
+		time.Sleep(time.Minute)
+
+		// Many ask at once, again and again.
+		before = len(f.times())
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				for range 10 {
+					began := time.Now()
+					if err := s.refresh(t.Context()); err != nil {
+						t.Errorf("refresh = %v", err)
+					}
+					if !s.readSince(began) {
+						t.Error("refresh returned with settings that were asked for before it was called")
+					}
+				}
+			})
+		}
+		began := time.Now()
+		wg.Wait()
+		if n, took := len(f.times())-before, time.Since(began); n > int(took/settingsRest)+2 {
+			t.Errorf("%d requests in %v for 1,000 calls, want at most one a second", n, took)
+		}
+	})
+}
+
+func TestRefreshSaysWhyItFailed(t *testing.T) {
+	follow(t, func(t *testing.T, f *fakeTopic, s *settings) {
+		down := errors.New("no broker")
+		f.set(nil, down)
+		if err := s.refresh(t.Context()); !errors.Is(err, down) {
+			t.Errorf("refresh = %v, want the cause", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := s.refresh(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("refresh = %v, want the end of its context", err)
+		}
+	})
+}
+
+func TestLostRightToReadSettingsIsSaidOnce(t *testing.T) {
+	logged := follow(t, func(t *testing.T, f *fakeTopic, s *settings) {
+		f.set(map[string]string{"cleanup.policy": "compact", "max.message.bytes": "5000"}, nil)
+		time.Sleep(time.Minute)
+		f.set(nil, kerr.TopicAuthorizationFailed)
+		time.Sleep(time.Hour)
+		if err := s.refresh(t.Context()); err != nil || s.limit() != 5000 {
+			t.Errorf("refresh without the right = %v, limit %d; want what was read last, 5000", err, s.limit())
+		}
+		f.set(map[string]string{"cleanup.policy": "compact", "max.message.bytes": "6000"}, nil)
+		time.Sleep(time.Minute)
+		if s.limit() != 6000 {
+			t.Errorf("limit = %d after the right was given, want 6000", s.limit())
+		}
+	})
+	if n := strings.Count(logged, "no right"); n != 1 {
+		t.Errorf("the lost right was logged %d times in an hour, want once:\n%s", n, logged)
+	}
+}
+
+// What the log kept tombstones for while nobody looked is the least that is known.
+func TestShortestRetentionSinceAMoment(t *testing.T) {
+	hours := func(n int) map[string]string {
+		return map[string]string{"delete.retention.ms": fmt.Sprint(n * 3600 * 1000)}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := &settings{logger: slog.New(slog.NewTextHandler(io.Discard, nil)), health: newHealth()}
+		start := time.Now()
+		at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
+		s.begin(hours(10), start)
+		for _, n := range []int{2, 5, 24} { // read after 10, 20 and 30 minutes
+			time.Sleep(10 * time.Minute)
+			s.learn(hours(n), time.Now())
+		}
+		for _, tc := range []struct{ since, want int }{{5, 2}, {15, 2}, {20, 5}, {29, 5}, {30, 24}, {40, 24}} {
+			if got, want := s.shortest(at(tc.since)), time.Duration(tc.want)*time.Hour; got != want {
+				t.Errorf("shortest since minute %d = %v, want %v", tc.since, got, want)
+			}
+		}
+		s.learn(hours(0), time.Now())
+		if got := s.shortest(time.Now()); got != leastRetention {
+			t.Errorf("shortest of a topic that keeps no tombstones = %v, want the floor %v", got, leastRetention)
+		}
+		s.retains = time.Minute
+		if got := s.shortest(start); got != time.Minute {
+			t.Errorf("shortest with WithTombstoneRetention(1m) = %v", got)
+		}
+	})
+}

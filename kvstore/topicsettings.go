@@ -1,0 +1,74 @@
+package kvstore
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+// topicSettings are the settings of a topic that a store depends on.
+type topicSettings struct {
+	maxMessageBytes int           // max.message.bytes
+	retention       time.Duration // delete.retention.ms: how long a tombstone stays
+	policy          string        // cleanup.policy, "" when it is not known
+	minISR          int           // min.insync.replicas
+}
+
+const (
+	// defaultRetention is Kafka's default for delete.retention.ms.
+	defaultRetention = 24 * time.Hour
+
+	// leastRetention is the shortest delete.retention.ms that a client can live with:
+	// one that follows the log needs a few requests in that time.
+	leastRetention = time.Second
+)
+
+// parseSettings takes Kafka's default for what is missing, or is not as Kafka has it.
+func parseSettings(configs map[string]string) topicSettings {
+	ts := topicSettings{maxMessageBytes: defaultMaxMessageBytes, retention: defaultRetention, policy: configs["cleanup.policy"], minISR: 1}
+	if n, err := strconv.Atoi(configs["max.message.bytes"]); err == nil && n > batchOverhead {
+		ts.maxMessageBytes = n
+	}
+	if n, err := strconv.ParseInt(configs["delete.retention.ms"], 10, 64); err == nil && n >= 0 {
+		ts.retention = time.Duration(min(n, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
+	}
+	if n, err := strconv.Atoi(configs["min.insync.replicas"]); err == nil && n > 0 {
+		ts.minISR = n
+	}
+	return ts
+}
+
+// problems returns why a store can't rely on the topic. retains is what
+// WithTombstoneRetention says, 0 for nothing.
+func (ts topicSettings) problems(topic string, retains time.Duration) (problems []error) {
+	const alter = "run kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s"
+	if ts.policy != "" && ts.policy != "compact" {
+		problems = append(problems, fmt.Errorf("its cleanup.policy is %q and has to be %q, or keys vanish with time: "+alter, ts.policy, "compact", topic, "cleanup.policy=compact"))
+	}
+	if retains == 0 && ts.retention < leastRetention {
+		problems = append(problems, fmt.Errorf("its delete.retention.ms is %d and has to be at least %d, or a client that is held up for a moment misses deletes: "+alter,
+			ts.retention.Milliseconds(), leastRetention.Milliseconds(), topic, fmt.Sprintf("delete.retention.ms=%d", defaultRetention.Milliseconds())))
+	}
+	return problems
+}
+
+// settingChange is a setting that is not what it was.
+type settingChange struct{ name, from, to string }
+
+// changesFrom returns what is different from before. What was not known before has not
+// changed.
+func (ts topicSettings) changesFrom(was topicSettings) (changes []settingChange) {
+	add := func(name string, from, to any) {
+		if from != to {
+			changes = append(changes, settingChange{name, fmt.Sprint(from), fmt.Sprint(to)})
+		}
+	}
+	add("max.message.bytes", was.maxMessageBytes, ts.maxMessageBytes)
+	add("delete.retention.ms", was.retention.Milliseconds(), ts.retention.Milliseconds())
+	if was.policy != "" {
+		add("cleanup.policy", was.policy, ts.policy)
+	}
+	add("min.insync.replicas", was.minISR, ts.minISR)
+	return changes
+}
