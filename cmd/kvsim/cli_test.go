@@ -64,6 +64,7 @@ func TestWrongCommandLinesSayWhatToDo(t *testing.T) {
 		{"check " + dir + "/none", "", "check: read the history: open " + dir + "/none: no such file or directory"},
 		{"check --skip everything -", "", `check: invalid value "everything" for flag -skip: there is no such check: kvsim list --checks names them`},
 		{"list all", "", `list: unexpected argument "all"`},
+		{"exec --print-go --print-overlay", "", "exec: --print-overlay and --print-go print one path each: use one of them"},
 		{"exec", "", "exec: name a wasm program behind --, built with GOOS=wasip1 GOARCH=wasm"},
 		{"bench --engine virtual,steam", "", `bench: there is no engine "steam": use virtual, exact or real`},
 	} {

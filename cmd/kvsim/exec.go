@@ -24,13 +24,16 @@ afterwards. Two runs with one seed are the same to the byte:
   GOOS=wasip1 GOARCH=wasm go test -overlay "$(kvsim exec --print-overlay)" \
       -exec "kvsim exec --seed 7 --" ./...
 
-With the overlay, the seed decides the order of goroutines too. The exit code is
-the program's own; 3 if it was stopped.
+With the overlay, the seed decides the order of goroutines too. A Go that the go
+command has fetched by itself takes no overlay; in place of go, --print-go then
+names a script that runs it so that it does. The exit code is the program's own; 3
+if it was stopped.
 `,
 	flags: func(_ *cli, fs *flag.FlagSet) execFunc {
 		var e execRun
 		fs.Uint64Var(&e.seed, "seed", 1, "the `seed` of the order of goroutines and of random bytes")
 		fs.BoolVar(&e.printOverlay, "print-overlay", false, "write the overlay with the scheduler, print its path, and exit")
+		fs.BoolVar(&e.printGo, "print-go", false, "print the go command that takes the overlay, and exit")
 		fs.Uint64Var(&e.steps, "max-steps", 0, "the `number` of steps after which the program is stopped (default: a few minutes of one core)")
 		fs.DurationVar(&e.elapsed, "max-simulated", 0, "the simulated `duration` after which the program is stopped (default: none)")
 		fs.Func("env", "a `KEY=VALUE` for the program's environment, which is empty otherwise; may be repeated", func(pair string) error {
@@ -46,6 +49,7 @@ the program's own; 3 if it was stopped.
 type execRun struct {
 	seed         uint64
 	printOverlay bool
+	printGo      bool
 	steps        uint64
 	elapsed      time.Duration
 	env          []string
@@ -53,16 +57,8 @@ type execRun struct {
 }
 
 func (e *execRun) exec(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	if e.printOverlay {
-		if err := noArgs(args); err != nil {
-			return err
-		}
-		path, err := exact.Overlay(ctx, exact.BuildOptions{Progress: stderr})
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(stdout, path)
-		return nil
+	if e.printOverlay || e.printGo {
+		return e.print(ctx, args, stdout, stderr)
 	}
 	if len(args) == 0 {
 		return usagef("name a wasm program behind --, built with GOOS=wasip1 GOARCH=wasm")
@@ -86,5 +82,25 @@ func (e *execRun) exec(ctx context.Context, args []string, stdin io.Reader, stdo
 	case res.ExitCode != 0:
 		return exitError(res.ExitCode)
 	}
+	return nil
+}
+
+// print prints what a build by hand needs.
+func (e *execRun) print(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if err := noArgs(args); err != nil {
+		return err
+	}
+	if e.printOverlay && e.printGo {
+		return usagef("--print-overlay and --print-go print one path each: use one of them")
+	}
+	path := exact.Overlay
+	if e.printGo {
+		path = exact.GoCommand
+	}
+	name, err := path(ctx, exact.BuildOptions{Progress: stderr})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, name)
 	return nil
 }

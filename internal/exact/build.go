@@ -98,8 +98,8 @@ func Build(ctx context.Context, opts BuildOptions) (*Guest, error) {
 
 // Overlay writes the files of the random scheduler into the cache and returns
 // the path to pass to the go command's -overlay flag, for those who build the
-// guest themselves: "go test -overlay PATH -exec ...". Only Dir, Go and
-// CacheDir are used.
+// guest themselves: "go test -overlay PATH -exec ...". The go command has to be
+// that of GoCommand. Only Dir, Go and CacheDir are used.
 func Overlay(ctx context.Context, opts BuildOptions) (string, error) {
 	opts.Package = "."
 	if err := opts.validate(); err != nil {
@@ -109,11 +109,11 @@ func Overlay(ctx context.Context, opts BuildOptions) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	tool, err := goTool(ctx, opts)
+	tool, err := goForOverlays(ctx, opts, cache)
 	if err != nil {
 		return "", fmt.Errorf("make overlay: %w", err)
 	}
-	return writeOverlay(cache, tool)
+	return writeOverlay(cache, tool.goInfo)
 }
 
 // buildModule runs "go build" or "go test -c" and returns the module.
@@ -122,7 +122,7 @@ func buildModule(ctx context.Context, opts BuildOptions) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	tool, err := goTool(ctx, opts)
+	tool, err := goForOverlays(ctx, opts, cache)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func buildModule(ctx context.Context, opts BuildOptions) ([]byte, error) {
 		args = append(args, "-tags="+strings.Join(opts.Tags, ","))
 	}
 	if opts.Scheduler == SchedulerRandom {
-		file, err := writeOverlay(cache, tool)
+		file, err := writeOverlay(cache, tool.goInfo)
 		if err != nil {
 			return nil, err
 		}
@@ -146,13 +146,13 @@ func buildModule(ctx context.Context, opts BuildOptions) ([]byte, error) {
 	}
 	key := hashOf(slices.Concat([]string{tool.GOROOT, tool.GOVERSION, tool.GOMOD, opts.Package}, args)...)
 	built := filepath.Join(cache, "guests", key+".wasm")
-	return runGoBuild(ctx, opts, args, built)
+	return runGoBuild(ctx, opts, tool, args, built)
 }
 
 // runGoBuild lets the go command bring the module at path up to date. It does
 // so on a private copy: the go command leaves a file alone whose build id says
 // that it is up to date, and two processes may build the same guest.
-func runGoBuild(ctx context.Context, opts BuildOptions, args []string, path string) ([]byte, error) {
+func runGoBuild(ctx context.Context, opts BuildOptions, tool goCommand, args []string, path string) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return nil, err
 	}
@@ -176,11 +176,11 @@ func runGoBuild(ctx context.Context, opts BuildOptions, args []string, path stri
 		return nil, err
 	}
 	started := time.Now()
-	cmd := exec.CommandContext(ctx, opts.Go, append(args, "-o", private, opts.Package)...)
+	cmd := exec.CommandContext(ctx, tool.path, append(args, "-o", private, opts.Package)...)
 	cmd.Dir = opts.Dir
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	cmd.Env = append(append(os.Environ(), tool.env...), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if output, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%s %s: %w\n%s", opts.Go, strings.Join(args, " "), err, bytes.TrimSpace(output))
+		return nil, fmt.Errorf("%s %s: %w\n%s", tool.path, strings.Join(args, " "), err, bytes.TrimSpace(output))
 	}
 	after, err := os.ReadFile(private)
 	if err != nil {
@@ -194,10 +194,10 @@ func runGoBuild(ctx context.Context, opts BuildOptions, args []string, path stri
 }
 
 // goInfo is what the go command says about itself.
-type goInfo struct{ GOROOT, GOVERSION, GOMOD string }
+type goInfo struct{ GOROOT, GOVERSION, GOMOD, GOMODCACHE string }
 
 func goTool(ctx context.Context, opts BuildOptions) (goInfo, error) {
-	cmd := exec.CommandContext(ctx, opts.Go, "env", "-json", "GOROOT", "GOVERSION", "GOMOD")
+	cmd := exec.CommandContext(ctx, opts.Go, "env", "-json", "GOROOT", "GOVERSION", "GOMOD", "GOMODCACHE")
 	cmd.Dir = opts.Dir
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

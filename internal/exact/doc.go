@@ -39,9 +39,10 @@
 // host draws it from a generator that serves nothing else, so what the program
 // draws, allocates, prints or iterates over does not shift the schedule. The
 // change is made from the Go that is installed, and it fails with a *PatchError
-// unless each passage that it replaces is there exactly once. A goroutine still
-// runs until it blocks, yields or ends: wasm has no preemption, with any
-// scheduler.
+// unless each passage that it replaces is there exactly once. A Go that lies in
+// the module cache, where the go command replaces no file, is run by another
+// name. A goroutine still runs until it blocks, yields or ends: wasm has no
+// preemption, with any scheduler.
 //
 // # Memory
 //

@@ -1,0 +1,138 @@
+package exact
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// The go command refuses overlays for files below the module cache, and that is
+// where a Go lies that it fetched by itself, because go.mod or GOTOOLCHAIN asked
+// for it:
+//
+//	$GOMODCACHE/golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64
+//
+// So such a Go is given a second name in kvsim's own cache, a link, and is run
+// with GOROOT set to that. The name is all that the go command looks at; the
+// files, the compiler and so the built guests are the same.
+
+// A goCommand is the go command that builds a guest, and the Go that it is of.
+type goCommand struct {
+	goInfo
+	// path is the command, env the "key=value" pairs that it needs besides
+	// the environment of this process.
+	path string
+	env  []string
+}
+
+// goForOverlays returns the go command of opts, by a name of its Go that
+// overlays may speak of. The link, if one is needed, is made in cache.
+func goForOverlays(ctx context.Context, opts BuildOptions, cache string) (goCommand, error) {
+	info, err := goTool(ctx, opts)
+	if err != nil {
+		return goCommand{}, err
+	}
+	if !below(info.GOMODCACHE, info.GOROOT) {
+		return goCommand{goInfo: info, path: opts.Go}, nil
+	}
+	name := filepath.Join(cache, "go", info.GOVERSION+"-"+hashOf(info.GOROOT))
+	if err := secondName(info.GOROOT, name); err != nil {
+		return goCommand{}, fmt.Errorf("%s lies in the module cache, where the go command allows no overlay, and cannot be given another name: %w", info.GOROOT, err)
+	}
+	info.GOROOT = name
+	exe := filepath.Join(name, "bin", "go")
+	if runtime.GOOS == "windows" {
+		exe += ".exe"
+	}
+	// Without GOTOOLCHAIN the go command might change to another Go again.
+	return goCommand{goInfo: info, path: exe, env: []string{"GOROOT=" + name, "GOTOOLCHAIN=local"}}, nil
+}
+
+// below reports whether path lies below dir, by their names alone, as the go
+// command does.
+func below(dir, path string) bool {
+	if dir == "" {
+		return false
+	}
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// secondName makes name lead to the directory target: a link, or where links
+// are not to be had a copy. It is left alone if it is there; another process may
+// be making the same.
+func secondName(target, name string) error {
+	if to, err := os.Readlink(name); err == nil && to == target || isCopyOfGo(name) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+		return err
+	}
+	scratch, err := os.MkdirTemp(filepath.Dir(name), ".making-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	made := filepath.Join(scratch, "go")
+	if os.Symlink(target, made) != nil {
+		if err := os.CopyFS(made, os.DirFS(target)); err != nil {
+			return err
+		}
+	}
+	err = os.Rename(made, name)
+	if errors.Is(err, fs.ErrExist) && isCopyOfGo(name) {
+		return nil
+	}
+	return err
+}
+
+// isCopyOfGo reports whether a directory, which is no link, holds a whole Go: a
+// copy gets its name when it is complete.
+func isCopyOfGo(name string) bool {
+	info, err := os.Lstat(filepath.Join(name, "bin"))
+	link, linkErr := os.Lstat(name)
+	return err == nil && info.IsDir() && linkErr == nil && link.Mode()&fs.ModeSymlink == 0
+}
+
+// GoCommand returns the go command to use with Overlay, for those who build the
+// guest themselves. That is the one of opts, unless its Go lies in the module
+// cache: then it is a script in kvsim's cache, which runs that same Go by another
+// name. Only Dir, Go and CacheDir are used.
+func GoCommand(ctx context.Context, opts BuildOptions) (string, error) {
+	opts.Package = "."
+	if err := opts.validate(); err != nil {
+		return "", fmt.Errorf("find the go command: %w", err)
+	}
+	cache, err := cacheDir(opts.CacheDir)
+	if err != nil {
+		return "", err
+	}
+	tool, err := goForOverlays(ctx, opts, cache)
+	if err != nil {
+		return "", fmt.Errorf("find the go command: %w", err)
+	}
+	if len(tool.env) == 0 {
+		return tool.path, nil
+	}
+	if runtime.GOOS == "windows" {
+		return "", fmt.Errorf("find the go command: %s lies in the module cache: set %s and run %s", tool.GOVERSION, strings.Join(tool.env, " and "), tool.path)
+	}
+	script := "#!/bin/sh\n"
+	for _, pair := range tool.env {
+		key, value, _ := strings.Cut(pair, "=")
+		script += fmt.Sprintf("export %s=%s\n", key, quoteForShell(value))
+	}
+	script += fmt.Sprintf("exec %s \"$@\"\n", quoteForShell(tool.path))
+	file := filepath.Join(cache, "go", filepath.Base(tool.GOROOT)+".sh")
+	if err := writeIfChanged(file, []byte(script)); err != nil {
+		return "", fmt.Errorf("write the script for %s: %w", tool.GOVERSION, err)
+	}
+	return file, os.Chmod(file, 0o777) //nolint:gosec // a script that everybody may run
+}
+
+func quoteForShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
