@@ -33,10 +33,12 @@ type Client struct {
 
 	settings *settings
 
-	cancel  context.CancelFunc
-	running sync.WaitGroup // tail, writer and settings
-	closing atomic.Bool
-	closed  chan struct{} // closed when Close is done
+	cancel   context.CancelFunc
+	stopTail context.CancelFunc
+	unclaim  func()         // lets another client have the storage
+	running  sync.WaitGroup // tail, writer and settings
+	closing  atomic.Bool
+	closed   chan struct{} // closed when Close is done
 }
 
 // NewClient opens the store on topic, with storage as its local copy.
@@ -51,9 +53,10 @@ type Client struct {
 //
 // ctx bounds the opening only and is not kept. The caller must call Close, and
 // nothing else stops the client. The storage belongs to the client until then;
-// what it held before is replaced by the content of the log.
+// what it held before is replaced by the content of the log. A storage that panics
+// ends the client with a [*PanicError].
 //
-// Errors: [ErrTopicConfig], and what Kafka answers, for example a missing
+// Errors: [ErrTopicConfig], [ErrStorageInUse], and what Kafka answers, for example a missing
 // permission, which is reported at once. After an error nothing is left running, but
 // for a hook or a call to the storage that has not returned yet.
 func NewClient(ctx context.Context, topic string, storage Storage, opts ...ClientOption) (*Client, error) {
@@ -68,13 +71,18 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 	switch {
 	case topic == "":
 		return nil, errors.New("topic is empty: name the topic that holds the data")
-	case storage == nil:
+	case isNil(storage):
 		return nil, errors.New("storage is nil: use memory.New() from kvstore/memory, or one of your own")
 	case cfg.retainsSet && cfg.retains < leastRetention:
 		return nil, fmt.Errorf("WithTombstoneRetention(%v): it has to be at least %v", cfg.retains, leastRetention)
 	}
+	unclaim, err := storagesInUse.claim(storage, topic)
+	if err != nil {
+		return nil, err
+	}
 	cl, err := newKafka(cfg)
 	if err != nil {
+		unclaim()
 		return nil, err
 	}
 	c := &Client{
@@ -82,7 +90,7 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		logger:  cfg.logger,
 		kafka:   cl,
 		part:    newPartition(cl, topic),
-		view:    newView(storage),
+		view:    newView(storage, cfg.logger),
 		hooks:   &hooks{onSet: cfg.onSet, onDelete: cfg.onDelete, onError: cfg.onHookError, logger: cfg.logger},
 		tracker: newTracker(),
 		recent:  &recent{},
@@ -90,9 +98,12 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		health:  newHealth(),
 		backoff: backoffSetting(cl),
 		closed:  make(chan struct{}),
+		unclaim: unclaim,
 	}
 	runCtx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
+	tailCtx, stopTail := context.WithCancel(runCtx)
+	c.stopTail = stopTail
 	c.ends = &ends{ctx: runCtx, ask: c.askEnd}
 	defer func() {
 		if err != nil {
@@ -117,7 +128,7 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		}
 	}
 	opened := make(chan struct{})
-	c.startTail(runCtx, cfg, log, sync.OnceFunc(func() { close(opened) }))
+	c.startTail(tailCtx, cfg, log, sync.OnceFunc(func() { close(opened) }))
 	if err := c.awaitOpen(ctx, opened); err != nil {
 		return nil, err
 	}
@@ -156,14 +167,15 @@ func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLo
 		opened: opened, report: cfg.onProgress, epoch: -1, checked: noLeader, rebuild: newOpening(),
 	}
 	c.running.Go(func() {
+		defer t.view.end() // which lets readers pass, so only once they get an error
 		ended := false
 		defer func() {
-			if !ended { // a hook ended the goroutine, which no recover can stop
-				c.fail(errors.New("a hook called runtime.Goexit"))
+			if !ended { // which no recover can stop
+				c.fail(errors.New("a hook or the storage called runtime.Goexit"))
 			}
 		}()
 		c.hooks.bind()
-		err := t.run(ctx)
+		err := t.runGuarded(ctx)
 		ended = true
 		if err != nil {
 			c.fail(err)
@@ -219,6 +231,7 @@ func (c *Client) shut() {
 	c.running.Wait()
 	c.ends.close()
 	c.kafka.Close()
+	c.unclaim()
 	close(c.closed)
 }
 

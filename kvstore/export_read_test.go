@@ -1,7 +1,9 @@
 package kvstore
 
+import "log/slog"
+
 // NewReader returns a client of which only the reads work: they are answered
 // from s as those of a real client are, with no log behind them.
 func NewReader(s Storage) *Client {
-	return &Client{gate: newGate(), view: newView(s), hooks: &hooks{}}
+	return &Client{gate: newGate(), view: newView(s, slog.New(slog.DiscardHandler)), hooks: &hooks{}}
 }

@@ -37,6 +37,7 @@ func newConfig(opts []ClientOption) *clientConfig {
 	if cfg.logger == nil {
 		cfg.logger = slog.Default()
 	}
+	cfg.logger = safeLogger(cfg.logger)
 	return cfg
 }
 
@@ -56,6 +57,9 @@ func WithBrokers(brokers ...string) ClientOption {
 // isolation level or reset policy, transactions, automatic topic creation, and
 // whatever makes franz-go consume by itself.
 //
+// franz-go calls what it is given, such as a dialer or a hook, on goroutines of
+// its own: a panic there ends the process.
+//
 // kgo.RetryBackoffFn also sets how long the store itself waits after an error,
 // kgo.FetchMaxWait (1 s unless set), kgo.FetchMinBytes and
 // kgo.FetchMaxPartitionBytes (2 MiB unless set) shape its fetches.
@@ -63,7 +67,8 @@ func WithKafkaOptions(opts ...kgo.Opt) ClientOption {
 	return func(c *clientConfig) { c.kafka = append(c.kafka, opts...) }
 }
 
-// WithLogger sets the logger. The default is slog.Default().
+// WithLogger sets the logger. The default is slog.Default(). A panic of its
+// handler loses the message and nothing else.
 func WithLogger(logger *slog.Logger) ClientOption {
 	return func(c *clientConfig) { c.logger = logger }
 }
@@ -155,8 +160,8 @@ func WithReadOnly() ClientOption {
 
 // WithProgress registers a callback that [NewClient] calls while it reads the
 // log, after each fetch, and once more with Done set. It runs on the goroutine
-// that reads the log and should return soon. Afterwards the lag is in
-// [Client.Status].
+// that reads the log and should return soon. A panic of it ends the client, and so
+// the opening, with a [*PanicError]. Afterwards the lag is in [Client.Status].
 func WithProgress(fn func(Progress)) ClientOption {
 	return func(c *clientConfig) { c.onProgress = fn }
 }

@@ -96,7 +96,7 @@ func scan[T any](
 			yield(none, fmt.Errorf("range: %w", err))
 			return
 		}
-		for t, err := range found {
+		for t, err := range guardedSeq("storage", found, c.crash) {
 			if err != nil {
 				var none T
 				yield(none, fmt.Errorf("range: %w", err))
@@ -126,7 +126,9 @@ func (c *Client) read(ctx context.Context, fn func() error) error {
 		if err != nil {
 			return err
 		}
-		err = fn()
+		if err = guarded("storage", fn); isPanic(err) {
+			c.crash(err)
+		}
 		if c.gate.still(s) {
 			return err
 		}

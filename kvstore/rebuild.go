@@ -142,7 +142,10 @@ func (t *tail) progress(done bool) {
 	if took := time.Since(rb.started).Seconds(); took > 0 {
 		p.RecordsPerSecond = float64(rb.records) / took
 	}
-	t.report(p)
+	err := guarded("progress callback", func() error { t.report(p); return nil })
+	if err != nil {
+		panic(err) // for runGuarded
+	}
 }
 
 // compare tells the hooks what the loss changed: a delete for each key that

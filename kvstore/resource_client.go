@@ -34,8 +34,9 @@ type TypedEntry[T any] struct {
 // and matches [ErrRefused]: nothing is written. A stored value that can't be
 // deserialized gives a [*DecodeError] that names the key, and stays where it is.
 type ResourceClient[T any] struct {
-	client *Client
-	serde  Serde[T]
+	client      *Client
+	serde       Serde[T]
+	deserialize func(ctx context.Context, b []byte) (T, error)
 }
 
 // NewResourceClient returns a typed view of client. Closing the client remains
@@ -49,7 +50,7 @@ func NewResourceClient[T any](client *Client, serde Serde[T]) *ResourceClient[T]
 	if serde == nil {
 		panic("kvstore: NewResourceClient: serde is nil")
 	}
-	return &ResourceClient[T]{client: client, serde: serde}
+	return &ResourceClient[T]{client: client, serde: serde, deserialize: deserializer(serde)}
 }
 
 // Raw returns the client underneath.
@@ -190,7 +191,7 @@ func (r *ResourceClient[T]) encode(key []byte, value T) ([]byte, error) {
 }
 
 func (r *ResourceClient[T]) decode(ctx context.Context, key, b []byte) (T, error) {
-	v, err := deserialize(ctx, r.serde, b)
+	v, err := r.deserialize(ctx, b)
 	if err != nil {
 		var zero T
 		return zero, &DecodeError{Key: bytes.Clone(key), Cause: err}

@@ -3,6 +3,7 @@ package kvstore
 import (
 	"context"
 	"fmt"
+	"reflect"
 )
 
 // Serde turns values of type T into bytes and back. It is called from many
@@ -47,10 +48,13 @@ func (e *DecodeError) Error() string {
 // Unwrap returns the cause.
 func (e *DecodeError) Unwrap() error { return e.Cause }
 
-// deserialize decodes b with the context if the serde can make use of one.
-func deserialize[T any](ctx context.Context, serde Serde[T], b []byte) (T, error) {
-	if s, ok := serde.(ContextDeserializer[T]); ok {
-		return s.DeserializeContext(ctx, b)
+// deserializer returns how to decode with a serde: with the context if the serde
+// can make use of one, unless that would bypass a Deserialize that it declares
+// over that of a serde which it embeds.
+func deserializer[T any](serde Serde[T]) func(ctx context.Context, b []byte) (T, error) {
+	s, ok := serde.(ContextDeserializer[T])
+	if ok && !bypasses(reflect.ValueOf(serde), []lookup{deserializeMethod}, deserializeContextMethod) {
+		return s.DeserializeContext
 	}
-	return serde.Deserialize(b)
+	return func(_ context.Context, b []byte) (T, error) { return serde.Deserialize(b) }
 }

@@ -40,6 +40,14 @@ type QueryOptions struct {
 // again, with backoff, until it succeeds or the client is closed. The calls
 // must therefore be idempotent.
 //
+// A panic of a storage ends the client with a [*PanicError]: what state the storage
+// is in then, nobody knows.
+//
+// A storage serves one client at a time: [NewClient] refuses one that another client
+// of the process has with [ErrStorageInUse]. A type that embeds a storage and
+// declares only some of its methods again is used by Get, Set, Delete and Range
+// alone where the optional methods would bypass those; that is logged.
+//
 // A storage that holds data when it is given to [NewClient] is brought to
 // exactly the content of the log: what the log does not hold is removed.
 type Storage interface {

@@ -57,7 +57,6 @@ const missingTopicGrace = 5 * time.Second
 // run follows the log until ctx ends (and returns nil) or the topic is lost
 // for good (and returns why).
 func (t *tail) run(ctx context.Context) error {
-	defer t.view.end()
 	defer t.drop()
 	for ctx.Err() == nil {
 		if err := t.step(ctx); err == nil {
@@ -83,10 +82,24 @@ func (t *tail) failed(ctx context.Context, err error) error {
 	return nil
 }
 
+// runGuarded is run, and returns what a callback panicked with.
+func (t *tail) runGuarded(ctx context.Context) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case *PanicError:
+			err = p
+		default:
+			panic(p)
+		}
+	}()
+	return t.run(ctx)
+}
+
 // fatal returns the error that ends the client, nil when it is worth another
 // try.
 func (t *tail) fatal(err error) error {
-	if errors.Is(err, ErrTopicRecreated) || t.rebuild != nil && t.rebuild.opening && final(err) {
+	if isPanic(err) || errors.Is(err, ErrTopicRecreated) || t.rebuild != nil && t.rebuild.opening && final(err) {
 		return err
 	}
 	if !isMissingTopic(err) {
@@ -328,10 +341,14 @@ func (t *tail) store(ctx context.Context, records []Record) error {
 	return t.insist(ctx, func() error { return t.view.apply(ctx, records) })
 }
 
-// insist repeats fn, which changes or reads the storage, until it works.
+// insist repeats fn, which changes or reads the storage, until it works or the
+// storage panics.
 func (t *tail) insist(ctx context.Context, fn func() error) error {
 	for failures := 1; ; failures++ {
-		err := fn()
+		err := guarded("storage", fn)
+		if isPanic(err) {
+			return err
+		}
 		if err == nil {
 			if failures > 1 {
 				t.moving()

@@ -3,7 +3,9 @@ package kvstore
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"iter"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -44,11 +46,21 @@ type held interface {
 	all(ctx context.Context) iter.Seq2[Entry, error]
 }
 
-func newView(s Storage) view {
-	if rs, ok := s.(RecordStorage); ok {
+// newView takes as much of the storage as it offers and does not bypass itself.
+func newView(s Storage, logger *slog.Logger) view {
+	rs, bypassed := asRecordStorage(s)
+	if rs != nil {
 		return recordView{rs}
 	}
-	return newIndexView(s)
+	bs, alsoBypassed := asBatchStorage(s)
+	if bypassed == "" {
+		bypassed = alsoBypassed
+	}
+	if bypassed != "" {
+		logger.Warn("kvstore: the storage embeds another one and changes some of its methods but not all: the client uses Get, Set, Delete and Range instead of those which would bypass them; declare these too, or embed kvstore.Storage",
+			"storage", fmt.Sprintf("%T", s), "not used", bypassed)
+	}
+	return newIndexView(s, bs)
 }
 
 // recordView leaves everything to a storage that can do it.
@@ -79,7 +91,7 @@ func (v recordView) owned(ctx context.Context, c KeyConstraint, opts QueryOption
 	if err != nil {
 		return nil, err
 	}
-	if snap, ok := snap.(OwnedRanger); ok {
+	if snap := asOwnedRanger(snap); snap != nil {
 		return snap.RangeOwned(ctx, c, opts), nil
 	}
 	return copies(snap.Range(ctx, c, opts)), nil
@@ -90,7 +102,7 @@ func (v recordView) pairs(ctx context.Context, c KeyConstraint, opts QueryOption
 	if err != nil {
 		return nil, err
 	}
-	if snap, ok := snap.(OwnedRanger); ok {
+	if snap := asOwnedRanger(snap); snap != nil {
 		return snap.PairsOwned(ctx, c, opts), nil
 	}
 	return pairsOf(copies(snap.Range(ctx, c, opts))), nil
@@ -154,13 +166,14 @@ func (h heldSnapshot) all(ctx context.Context) iter.Seq2[Entry, error] {
 // waits for it must be able to leave when its context ends.
 type indexView struct {
 	s     Storage
-	batch BatchStorage // nil when s has no ApplyBatch
+	batch BatchStorage // nil when s has no ApplyBatch, or one that bypasses Set
 	lock  *semaphore.Weighted
 	index map[string]indexed
 
-	// torn says that an apply failed after some of its changes. The lock is
-	// then kept until the changes are applied in full: a reader would see
-	// half a record batch. Only the goroutine that applies touches it.
+	// torn says that an apply failed, or the storage panicked, after some of
+	// its changes. The lock is then kept until the changes are applied in full:
+	// a reader would see half a record batch. Only the goroutine that applies
+	// touches it.
 	torn bool
 }
 
@@ -172,10 +185,8 @@ type indexed struct {
 // A writer takes all of the lock, a reader one part of it.
 const wholeLock = 1 << 30
 
-func newIndexView(s Storage) *indexView {
-	v := &indexView{s: s, lock: semaphore.NewWeighted(wholeLock), index: map[string]indexed{}}
-	v.batch, _ = s.(BatchStorage)
-	return v
+func newIndexView(s Storage, batch BatchStorage) *indexView {
+	return &indexView{s: s, batch: batch, lock: semaphore.NewWeighted(wholeLock), index: map[string]indexed{}}
 }
 
 func (v *indexView) apply(ctx context.Context, records []Record) error {
@@ -185,10 +196,11 @@ func (v *indexView) apply(ctx context.Context, records []Record) error {
 			return err
 		}
 	}
+	before := v.torn
+	v.torn = true
 	done, err := v.write(ctx, items)
 	if err != nil {
-		v.torn = v.torn || done > 0
-		if !v.torn {
+		if v.torn = before || done > 0; !v.torn {
 			v.lock.Release(wholeLock)
 		}
 		return err

@@ -1,0 +1,176 @@
+package kvstore
+
+import (
+	"math"
+	"reflect"
+	"runtime"
+	"sync"
+)
+
+// A storage may embed another one to change some of its methods:
+//
+//	type counting struct{ *memory.Storage }
+//
+//	func (c counting) Set(...) error { ... }
+//
+// Such a type has all the methods of what it embeds, also the optional ones that
+// the client likes better than Set: ApplyRecords would never come by the type's
+// own Set. So an optional method counts only if nothing that it stands for was
+// declared nearer to the outside than itself.
+
+// lookup finds one method by a name that is a constant: with a variable the
+// linker would have to keep every exported method of the program.
+type lookup func(reflect.Type) (reflect.Method, bool)
+
+var (
+	getMethod    lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Get") }
+	setMethod    lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Set") }
+	deleteMethod lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Delete") }
+	rangeMethod  lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Range") }
+
+	applyBatchMethod   lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("ApplyBatch") }
+	applyRecordsMethod lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("ApplyRecords") }
+	resetMethod        lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Reset") }
+	getEntryMethod     lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("GetEntry") }
+	snapshotMethod     lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Snapshot") }
+
+	rangeOwnedMethod lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("RangeOwned") }
+	pairsOwnedMethod lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("PairsOwned") }
+
+	deserializeMethod        lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Deserialize") }
+	deserializeContextMethod lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("DeserializeContext") }
+)
+
+// asRecordStorage returns s as a RecordStorage if that comes by every method that
+// s declares itself, and else the name of what would be bypassed.
+func asRecordStorage(s Storage) (rs RecordStorage, bypassed string) {
+	rs, ok := s.(RecordStorage)
+	if !ok {
+		return nil, ""
+	}
+	v := reflect.ValueOf(s)
+	writes := bypasses(v, []lookup{setMethod, deleteMethod, applyBatchMethod}, applyRecordsMethod, resetMethod)
+	reads := bypasses(v, []lookup{getMethod, rangeMethod}, getEntryMethod, snapshotMethod)
+	switch {
+	case writes:
+		return nil, "ApplyRecords and Reset"
+	case reads:
+		return nil, "GetEntry and Snapshot"
+	}
+	return rs, ""
+}
+
+// asBatchStorage is asRecordStorage for ApplyBatch.
+func asBatchStorage(s Storage) (bs BatchStorage, bypassed string) {
+	bs, ok := s.(BatchStorage)
+	if !ok {
+		return nil, ""
+	}
+	if bypasses(reflect.ValueOf(s), []lookup{setMethod, deleteMethod}, applyBatchMethod) {
+		return nil, "ApplyBatch"
+	}
+	return bs, ""
+}
+
+// ownedRangers remembers of each type of snapshot whether its own Range would be
+// bypassed: a type has one answer, and a client takes many snapshots.
+var ownedRangers sync.Map // of reflect.Type to bool
+
+// asOwnedRanger returns snap as an OwnedRanger, nil if it is none or bypasses its
+// own Range.
+func asOwnedRanger(snap Snapshot) OwnedRanger {
+	or, ok := snap.(OwnedRanger)
+	if !ok {
+		return nil
+	}
+	t := reflect.TypeOf(snap)
+	bypassed, known := ownedRangers.Load(t)
+	if !known {
+		bypassed = bypasses(reflect.ValueOf(snap), []lookup{rangeMethod}, rangeOwnedMethod, pairsOwnedMethod)
+		ownedRangers.Store(t, bypassed)
+	}
+	if bypassed.(bool) {
+		return nil
+	}
+	return or
+}
+
+// bypasses reports whether one of the optional methods comes from deeper within v
+// than one of the plain ones, so that to call it would pass that one by.
+func bypasses(v reflect.Value, plain []lookup, optional ...lookup) bool {
+	nearest := math.MaxInt
+	for _, m := range plain {
+		nearest = min(nearest, depth(v, m))
+	}
+	for _, m := range optional {
+		if depth(v, m) > nearest {
+			return true
+		}
+	}
+	return false
+}
+
+// depth returns how many embeddings away from v's own type the method is
+// declared: 0 if it is v's own.
+func depth(v reflect.Value, find lookup) int {
+	for v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	if !v.IsValid() || declares(v.Type(), find) {
+		return 0
+	}
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Struct {
+		return 0
+	}
+	nearest := 0
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if !f.Anonymous {
+			continue
+		}
+		embedded := v.Field(i)
+		if embedded.CanAddr() && embedded.Kind() != reflect.Interface && embedded.Kind() != reflect.Pointer {
+			embedded = embedded.Addr()
+		}
+		if _, ok := find(embedded.Type()); !ok {
+			continue
+		}
+		// Of two the one that is less deep has the method, the other is
+		// hidden by it.
+		if d := 1 + depth(embedded, find); nearest == 0 || d < nearest {
+			nearest = d
+		}
+	}
+	return nearest
+}
+
+// declares reports whether t, or what it points to, has the method by its own
+// declaration: one that comes from an embedded field is a wrapper that the
+// compiler made, and has no line in a file. Where that can't be told, true.
+func declares(t reflect.Type, find lookup) bool {
+	if t.Kind() == reflect.Pointer {
+		if m, ok := find(t.Elem()); ok && t.Elem().Kind() != reflect.Interface {
+			return !generated(m) // that of t itself would be a wrapper in any case
+		}
+	}
+	m, ok := find(t)
+	return !ok || !generated(m)
+}
+
+// generated reports whether the compiler made the method.
+func generated(m reflect.Method) bool {
+	if !m.Func.IsValid() || m.Func.Pointer() == 0 {
+		return false
+	}
+	// The last frame is the function itself, those before are inlined in it.
+	frames := runtime.CallersFrames([]uintptr{m.Func.Pointer() + 1})
+	for {
+		f, more := frames.Next()
+		if !more {
+			return f.File == "<autogenerated>"
+		}
+	}
+}
