@@ -75,6 +75,8 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		return nil, errors.New("storage is nil: use memory.New() from kvstore/memory, or one of your own")
 	case cfg.retainsSet && cfg.retains < leastRetention:
 		return nil, fmt.Errorf("WithTombstoneRetention(%v): it has to be at least %v", cfg.retains, leastRetention)
+	case cfg.delivery != nil && *cfg.delivery <= 0:
+		return nil, fmt.Errorf("WithDeliveryTimeout(%v): a write needs time, give more than 0", *cfg.delivery)
 	}
 	unclaim, err := storagesInUse.claim(storage, topic)
 	if err != nil {
@@ -148,14 +150,28 @@ func (c *Client) awaitOpen(ctx context.Context, opened <-chan struct{}) error {
 }
 
 func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
-	probe := &produceProbe{}
-	connect := func() (*kgo.Client, error) { return newProducer(cfg, c.topic, c.limit(), probe) }
-	producer, err := connect()
+	ws := newWires(dialer(c.kafka))
+	producer, err := newProducer(cfg, ws)
 	if err != nil {
 		return fmt.Errorf("kafka options: %w", err)
 	}
-	c.writer = &writer{cl: producer, connect: connect, topic: c.topic, limit: c.limit, track: c.tracker, recent: c.recent, probe: probe, backoff: c.backoff, wake: make(chan struct{}, 1)}
-	c.running.Go(func() { c.writer.run(ctx) })
+	ctx, stop := context.WithCancelCause(ctx)
+	w := &writer{
+		cl: producer, wires: ws, part: c.part, stop: stop, backoff: c.backoff,
+		limit: c.limit, refresh: c.settings.relearn,
+		track: c.tracker, recent: c.recent, health: c.health, log: &repeatLog{logger: cfg.logger, topic: c.topic},
+		life: cfg.lifeOfWrites(c.kafka), who: noSender, leader: noLeader, wake: make(chan struct{}, 1),
+	}
+	if err := w.produceSettings(c.kafka); err != nil {
+		producer.Close()
+		return fmt.Errorf("kafka options: %w", err)
+	}
+	c.writer = w
+	c.running.Go(func() {
+		w.run(ctx)
+		w.wires.cut()
+		w.cl.Close()
+	})
 	return nil
 }
 
@@ -225,9 +241,6 @@ func (c *Client) shut() {
 		c.writer.fail(ErrClientClosed)
 	}
 	c.cancel()
-	if c.writer != nil {
-		c.writer.disconnect()
-	}
 	c.running.Wait()
 	c.ends.close()
 	c.kafka.Close()

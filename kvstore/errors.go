@@ -55,6 +55,10 @@ var (
 	ErrNotVisible = errors.New("written but not yet visible")
 )
 
+// ErrDeliveryTimeout ends a write that was not acknowledged within its life, see
+// [WithDeliveryTimeout]. It comes with ErrNotWritten or ErrOutcomeUnknown.
+var ErrDeliveryTimeout = errors.New("not acknowledged within the delivery timeout")
+
 // Reasons for a refused write.
 var (
 	// ErrValueTooLarge: key and value do not fit the topic's

@@ -45,6 +45,15 @@ func (w *world) holdProduces() fakecluster.Fault {
 	return f
 }
 
+// hideLog keeps a client from reading the log until undone, so that the log can't
+// tell what became of a write.
+func (w *world) hideLog(client string) *simnet.Fault {
+	w.t.Helper()
+	f := w.cluster.Network().Stall(simnet.Target{Clients: []string{client}, Keys: []int16{int16(kmsg.Fetch)}})
+	w.t.Cleanup(f.Undo)
+	return f
+}
+
 func (w *world) failProduces(err *kerr.Error, count int) fakecluster.Fault {
 	w.t.Helper()
 	f, ferr := w.cluster.FailProduces(fakecluster.ProduceFault{Err: err, Count: count})
@@ -124,8 +133,11 @@ func TestWriteOnItsWayIsUnknownAndInTheLogOnce(t *testing.T) {
 				}
 			}
 		},
-		"broker slow":  func(w *world) func() { return w.holdProduces().Undo },
-		"answers lost": func(w *world) func() { return w.cluster.Network().LoseAnswer(produceOf("c"), 0).Undo },
+		"broker slow": func(w *world) func() { return w.holdProduces().Undo },
+		"answers lost": func(w *world) func() {
+			lost, hidden := w.cluster.Network().LoseAnswer(produceOf("c"), 0), w.hideLog("c")
+			return func() { lost.Undo(); hidden.Undo() }
+		},
 	} {
 		for op, write := range writes {
 			t.Run(what+"/"+op, func(t *testing.T) {
@@ -292,6 +304,7 @@ func TestRefusalAfterAnUnansweredTryIsUnknown(t *testing.T) {
 			t.Run(second.Message+"/"+op, func(t *testing.T) {
 				inWorld(t, slow(1), func(t *testing.T, w *world) {
 					c := w.open("c")
+					w.hideLog("c")
 					lost := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
 					result := make(chan error)
 					go func() { result <- write(w.within(time.Minute), c) }()
@@ -326,6 +339,7 @@ func TestWriteAfterFailedOnesGoesThrough(t *testing.T) {
 			key := fmt.Sprint("a", i)
 			w.put(c, key, "1")
 			w.want(c, key, "1")
+			hidden := w.hideLog("c")
 			lost := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
 			result := make(chan error)
 			go func() { result <- c.Put(w.within(time.Minute), []byte("y"), nil) }()
@@ -336,6 +350,7 @@ func TestWriteAfterFailedOnesGoesThrough(t *testing.T) {
 			if err := <-result; !errors.Is(err, kvstore.ErrOutcomeUnknown) {
 				t.Errorf("Put = %v, want it unknown", err)
 			}
+			hidden.Undo()
 			key = fmt.Sprint("b", i)
 			w.put(c, key, "1")
 			w.want(c, key, "1")

@@ -15,8 +15,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// What franz-go says by itself, after a try that nobody answered, is no refusal
-// by the broker.
+// A topic that is not there any more does not tell what became of a try before.
 func TestWriteWhoseTopicWentAfterALostAnswerIsUnknown(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")
@@ -73,8 +72,7 @@ func TestWriteOutlastsABrokerThatHangsUp(t *testing.T) {
 	})
 }
 
-// See writer.settle. Without it about one of 50 to 200 openings under -race never
-// sends its first write.
+// The first write needs a producer id, the brokers' addresses and connections.
 func TestFirstWriteOfAClientIsSent(t *testing.T) {
 	for range 100 {
 		inWorld(t, withTopic(1), func(t *testing.T, w *world) {

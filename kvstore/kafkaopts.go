@@ -1,9 +1,11 @@
 package kvstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"reflect"
 	"time"
 
@@ -147,28 +149,48 @@ func isZero(v any) bool {
 	}
 }
 
-// newProducer makes the kgo client that writes. Its own limits are put out of
-// the way: the writer hands it one record batch at a time, of a size that fits.
-func newProducer(cfg *clientConfig, topic string, limit int, probe *produceProbe) (*kgo.Client, error) {
+// newProducer makes the kgo client that the writer sends its requests with. Its
+// own producer is not used. It asks once and does not try again: the writer does,
+// and wants to know what was answered.
+func newProducer(cfg *clientConfig, ws *wires) (*kgo.Client, error) {
 	opts := promised()
 	if len(cfg.brokers) > 0 {
 		opts = append(opts, kgo.SeedBrokers(cfg.brokers...))
 	}
 	opts = append(opts, cfg.kafka...)
-	// Before the first answer kgo reckons with the oldest message format,
-	// in which a small record takes several times as much.
-	room := min(8*limit, 90<<20)
 	opts = append(opts,
-		kgo.DefaultProduceTopic(topic),
-		kgo.ManualFlushing(),
-		kgo.ProducerLinger(0), // else it is chance whether the flush or the linger is first
-		kgo.ProducerBatchMaxBytes(int32(max(room, limit))),
-		kgo.MaxBufferedRecords(1<<30),
-		kgo.MaxBufferedBytes(0),
-		kgo.WithHooks(probe),
+		kgo.RequestRetries(0),
+		kgo.DialTLSConfig(nil), // the dialer of ws has it
+		kgo.Dialer(ws.Dial),
 	)
 	return kgo.NewClient(opts...)
 }
+
+// dialer returns how a kgo client reaches brokers, TLS included.
+func dialer(cl *kgo.Client) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return cl.OptValue(kgo.Dialer).(func(context.Context, string, string) (net.Conn, error))
+}
+
+// produceSettings reads the options for producing back.
+func (w *writer) produceSettings(cl *kgo.Client) error {
+	w.produceTimeout = defaultProduceTimeout
+	if v, ok := cl.OptValue(kgo.ProduceRequestTimeout).(time.Duration); ok && v > 0 {
+		w.produceTimeout = v
+	}
+	w.peekBytes = fetchSettings(cl).maxBytes
+	if v, ok := cl.OptValue(kgo.WithCompressor).(kgo.Compressor); ok && v != nil {
+		w.codec = v
+		return nil
+	}
+	codecs, _ := cl.OptValue(kgo.ProducerBatchCompression).([]kgo.CompressionCodec)
+	var err error
+	w.codec, err = kgo.DefaultCompressor(codecs...)
+	return err
+}
+
+// defaultProduceTimeout is how long a leader waits for the replicas before it answers,
+// when kgo.ProduceRequestTimeout is not given.
+const defaultProduceTimeout = 10 * time.Second
 
 // fetchSettings reads the fetch options back.
 func fetchSettings(cl *kgo.Client) fetchLimits {

@@ -25,6 +25,7 @@ type clientConfig struct {
 	onProgress  func(Progress)
 	retains     time.Duration
 	retainsSet  bool
+	delivery    *time.Duration
 }
 
 func newConfig(opts []ClientOption) *clientConfig {
@@ -156,6 +157,35 @@ func WithTopicValidation(v TopicValidation) ClientOption {
 // waits for it until its context ends.
 func WithReadOnly() ClientOption {
 	return func(c *clientConfig) { c.readOnly = true }
+}
+
+// WithDeliveryTimeout sets how long a write lives: the time from the call until it
+// is acknowledged. When it is over nothing of the write is sent any more. A write
+// that then is certainly not in the log fails with [ErrNotWritten], another one
+// with [ErrOutcomeUnknown]; both match [ErrDeliveryTimeout] and name the last cause.
+// A write that was acknowledged and is not visible yet goes on to wait.
+//
+// A caller who goes away does not end a write that is on its way. This does, and so
+// bounds for how long an old write may still come after newer ones.
+//
+// The default is kgo.RecordDeliveryTimeout in [WithKafkaOptions], else two
+// minutes. d has to be above 0.
+func WithDeliveryTimeout(d time.Duration) ClientOption {
+	return func(c *clientConfig) { c.delivery = &d }
+}
+
+// defaultDelivery is how long a write lives when no option says so.
+const defaultDelivery = 2 * time.Minute
+
+// lifeOfWrites returns how long a write lives.
+func (c *clientConfig) lifeOfWrites(cl *kgo.Client) time.Duration {
+	if c.delivery != nil {
+		return *c.delivery
+	}
+	if d, ok := cl.OptValue(kgo.RecordDeliveryTimeout).(time.Duration); ok && d > 0 {
+		return d
+	}
+	return defaultDelivery
 }
 
 // WithProgress registers a callback that [NewClient] calls while it reads the

@@ -144,6 +144,13 @@ func (p *partition) sameTopic(ctx context.Context) error {
 	return err
 }
 
+// topicID returns the topic's id, zero on clusters without them.
+func (p *partition) topicID() [16]byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.id
+}
+
 // suspect makes the tail validate its position before the next fetch.
 func (p *partition) suspect() {
 	p.mu.Lock()

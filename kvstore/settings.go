@@ -179,6 +179,17 @@ func (s *settings) refresh(ctx context.Context) error {
 	}
 }
 
+// relearn is refresh for whom the old settings will do if there are no newer ones: it
+// returns at once when this client has no right to ask.
+func (s *settings) relearn(ctx context.Context) {
+	s.mu.Lock()
+	denied := s.denied
+	s.mu.Unlock()
+	if !denied {
+		_ = s.refresh(ctx)
+	}
+}
+
 // run reads the configuration until ctx ends.
 func (s *settings) run(ctx context.Context) {
 	defer s.end()

@@ -21,6 +21,12 @@ const (
 // recordSize returns how many bytes a record takes in an uncompressed batch of
 // which it is the nth record. All records of one batch carry one timestamp.
 func recordSize(n int, key, value []byte) int {
+	size := recordBody(n, key, value)
+	return kbin.VarintLen(int32(size)) + size
+}
+
+// recordBody is recordSize without the length that precedes the record.
+func recordBody(n int, key, value []byte) int {
 	size := 1 + // attributes
 		1 + // timestamp delta of zero
 		kbin.VarintLen(int32(n)) +
@@ -31,7 +37,7 @@ func recordSize(n int, key, value []byte) int {
 	} else {
 		size += kbin.VarintLen(int32(len(value))) + len(value)
 	}
-	return kbin.VarintLen(int32(size)) + size
+	return size
 }
 
 // batchSize returns the size of one record batch with all of changes in it.

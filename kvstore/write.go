@@ -64,11 +64,11 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	fail := func(outcome, cause error, revision int64) (int64, error) {
 		e := &WriteError{Op: op, Outcome: outcome, Cause: cause, Revision: revision}
 		if len(changes) == 1 {
-			e.Key = bytes.Clone(changes[0].key) // kgo may still hold the other
+			e.Key = bytes.Clone(changes[0].key) // the writer may still hold the other
 		}
 		return -1, e
 	}
-	size, err := c.admissible(changes)
+	size, err := c.admissible(ctx, changes)
 	if err != nil {
 		return fail(ErrRefused, err, -1)
 	}
@@ -89,16 +89,25 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	if res.revision < 0 {
 		return c.syncWrite(ctx, fail)
 	}
-	if res.wait != nil {
-		return fail(ErrOutcomeUnknown, res.wait, res.revision)
+	err = res.wait
+	if err == nil {
+		err = c.confirm(ctx, res)
 	}
-	if err := c.confirm(ctx, res); err != nil {
-		if errors.Is(err, ErrDataLoss) {
-			res.revision = -1 // of a log that is no more
-		}
-		return fail(ErrOutcomeUnknown, err, res.revision)
+	if err != nil {
+		return fail(ErrOutcomeUnknown, err, c.stillNamed(res, err))
 	}
 	return res.revision, nil
+}
+
+// stillNamed returns the revision of a write that did not become visible because of
+// err, or -1 when that offset need not be the write's any more: the log lost
+// records, or is another one.
+func (c *Client) stillNamed(res written, err error) int64 {
+	lost := errors.Is(err, ErrDataLoss) || errors.Is(err, ErrTopicRecreated) || errors.Is(err, ErrTopicDeleted)
+	if term, _, _ := c.tracker.now(); lost || term != res.term {
+		return -1
+	}
+	return res.revision
 }
 
 // confirm makes sure that the record which was applied at a write's revision is
@@ -141,9 +150,10 @@ func (c *Client) syncWrite(ctx context.Context, fail func(error, error, int64) (
 	return -1, nil
 }
 
-// admissible checks what can be refused without asking Kafka, and returns the
-// size of the record batch that the changes need.
-func (c *Client) admissible(changes []change) (size int, err error) {
+// admissible checks what can be refused without asking Kafka for more than whether
+// the topic's limit was raised, and returns the size of the record batch that the
+// changes need.
+func (c *Client) admissible(ctx context.Context, changes []change) (size int, err error) {
 	if c.writer == nil {
 		return 0, ErrReadOnly
 	}
@@ -153,6 +163,9 @@ func (c *Client) admissible(changes []change) (size int, err error) {
 		}
 	}
 	size = batchSize(changes)
+	if size > c.limit() && !c.hooks.inside() && ctx.Err() == nil {
+		c.settings.relearn(ctx)
+	}
 	if limit := c.limit(); size > limit {
 		return 0, &SizeError{Records: len(changes), Bytes: size, Limit: limit}
 	}

@@ -40,14 +40,14 @@ func rebuildMutants() []Mutant {
 			Name: "another-log-not-noticed", Bug: "a write acknowledged in a log that lost its tail is taken for visible, because the client has passed its offset before",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckWriteVisible, lin.CheckRevision, lin.CheckHooks, lin.CheckBarrier},
 			Edits: []Edit{
-				{"kvstore/writer.go", "		case last.Offset < known:\n", "		case last.Offset < known && false:\n"},
-				{"kvstore/write.go", "	if err := c.confirm(ctx, res); err != nil {\n", "	if err := error(nil); err != nil {\n"},
+				{"kvstore/writer.go", "		case last < known:\n", "		case last < known && false:\n"},
+				{"kvstore/write.go", "		err = c.confirm(ctx, res)\n", "		err = nil\n"},
 			},
 		},
 		{
 			Name: "another-record-taken-for-own", Bug: "a write is taken for visible when the client passes its offset, whosever record it finds there",
 			Scenario: "unclean", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckWriteVisible, lin.CheckRevision, lin.CheckHooks, lin.CheckBarrier},
-			Edits: []Edit{{"kvstore/write.go", "	if err := c.confirm(ctx, res); err != nil {\n", "	if err := error(nil); err != nil {\n"}},
+			Edits: []Edit{{"kvstore/write.go", "		err = c.confirm(ctx, res)\n", "		err = nil\n"}},
 		},
 		{
 			Name: "epoch-from-records", Bug: "the position has the epoch of the last record, though an aborted batch of a later one was passed: the log looks cut",

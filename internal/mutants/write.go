@@ -7,26 +7,27 @@ func writeMutants() []Mutant {
 	const (
 		write  = "kvstore/write.go"
 		writer = "kvstore/writer.go"
+		queue  = "kvstore/write_queue.go"
 		batch  = "kvstore/batch.go"
 	)
 	return []Mutant{
 		{
 			Name: "put-answers-before-visible", Bug: "a write returns when Kafka has it, not when this client's reads show it",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckWriteVisible, lin.CheckReadYourWrites},
-			Edits: []Edit{{writer, "		w.track.enlist(&wr.visible, res.revision+1, term)\n", "		wr.end(res)\n"}},
+			Edits: []Edit{{writer, "		w.track.enlist(&wr.visible, res.revision+1, w.wroteIn)\n", "		wr.end(res)\n"}},
 		},
 		{
 			Name: "put-answers-before-acknowledged", Bug: "a write returns when it is handed to Kafka",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckAckedAfterAppend, lin.CheckAckedOnce},
 			Edits: []Edit{
-				{writer, "	records, err := w.produce(ctx, group)\n", "	for i, wr := range group {\n		own := *wr\n		own.visible = newWaiter()\n		group[i] = &own\n		wr.end(written{revision: -1})\n	}\n	records, err := w.produce(ctx, group)\n"},
+				{writer, "	d := w.deliver(life, b)\n", "	for i, wr := range group {\n		own := *wr\n		own.visible = newWaiter()\n		group[i] = &own\n		wr.end(written{revision: -1})\n	}\n	d := w.deliver(life, b)\n"},
 				{write, "	if err := c.Sync(ctx); err != nil {", "	if err := ctx.Err(); err != nil {"},
 			},
 		},
 		{
-			Name: "duplicate-on-retry", Bug: "the producer is not idempotent: a retry after a lost answer appends again",
+			Name: "duplicate-on-retry", Bug: "a try after a lost answer goes under a new producer id, and is appended again",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
-			Edits: []Edit{{"kvstore/kafkaopts.go", "		kgo.ManualFlushing(),\n", "		kgo.ManualFlushing(),\n		kgo.DisableIdempotentWrite(),\n"}},
+			Edits: []Edit{{"kvstore/write_verdict.go", "		t.doubt = true\n", "		return verdictRenew\n"}},
 		},
 		{
 			Name: "written-twice", Bug: "a write of unknown outcome is tried again as a new one",
@@ -36,7 +37,7 @@ func writeMutants() []Mutant {
 		{
 			Name: "unknown-called-not-written", Bug: "a write on its way is reported as withdrawn when its context ends",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckRefusedAbsent},
-			Edits: []Edit{{writer, "	wr.left = true\n	return false\n", "	wr.left = true\n	return true\n"}},
+			Edits: []Edit{{queue, "	wr.left = true\n	return false\n", "	wr.left = true\n	return true\n"}},
 		},
 		{
 			Name: "batch-torn-in-log", Bug: "a batch is written change by change",

@@ -1,0 +1,19 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
+
+// contextError returns the error of an ended context, with its cause when that
+// says more.
+func contextError(ctx context.Context) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}

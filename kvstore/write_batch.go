@@ -1,0 +1,137 @@
+package kvstore
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"math"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kbin"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// sender is how the broker tells a record batch that is sent again from a new
+// one: it takes the batches of a producer id in the order of their sequence
+// numbers, each once.
+type sender struct {
+	id       int64 // -1 for none
+	epoch    int16
+	sequence int32 // of the next record
+}
+
+var noSender = sender{id: -1, epoch: -1}
+
+// lastSequence is the highest sequence number that a batch begins with. Kafka's
+// wrap around at 2^31; a producer id that comes near is not used further.
+const lastSequence = math.MaxInt32 / 2
+
+// recordBatch is the record batch of one group, in Kafka's format version 2.
+// https://kafka.apache.org/documentation/#messageformat
+//
+// It is built once. All of its tries send the same records under the same
+// identity, unless it is certain that no earlier try was appended.
+type recordBatch struct {
+	records int   // how many
+	from    int64 // no record of the batch lies below this offset of the log
+	who     sender
+
+	plain  []byte // header and records, not compressed
+	packed []byte // the same compressed, once it was asked for
+	old    bool   // packed is for brokers that don't know zstd
+}
+
+// Places in the header of a record batch, beside those in decode.go.
+const (
+	headerCRC           = 17
+	headerAttrs         = 21
+	headerTimestamp     = 27
+	headerMaxTime       = 35
+	headerProducer      = 43
+	headerProducerEpoch = 51
+	headerSequence      = 53
+)
+
+// appendBatch appends a record batch of changes to dst, all with the time now.
+// The identity is missing, see stamp.
+func appendBatch(dst []byte, now time.Time, groups ...[]change) []byte {
+	at := len(dst)
+	dst = append(dst, make([]byte, batchOverhead)...)
+	n := 0
+	for _, changes := range groups {
+		for _, ch := range changes {
+			dst = appendRecord(dst, n, ch)
+			n++
+		}
+	}
+	h := dst[at:]
+	binary.BigEndian.PutUint32(h[headerLength:], uint32(len(h)-12))
+	binary.BigEndian.PutUint32(h[headerEpoch:], math.MaxUint32) // the leader epoch, -1: the broker's to fill in
+	h[headerMagic] = 2
+	binary.BigEndian.PutUint32(h[headerLastDelta:], uint32(n-1))
+	binary.BigEndian.PutUint64(h[headerTimestamp:], uint64(now.UnixMilli()))
+	binary.BigEndian.PutUint64(h[headerMaxTime:], uint64(now.UnixMilli()))
+	binary.BigEndian.PutUint32(h[headerNumRecords:], uint32(n))
+	return dst
+}
+
+// appendRecord appends the nth record of a batch.
+func appendRecord(dst []byte, n int, ch change) []byte {
+	dst = kbin.AppendVarint(dst, int32(recordBody(n, ch.key, ch.value)))
+	dst = append(dst, 0, 0) // attributes, timestamp delta
+	dst = kbin.AppendVarint(dst, int32(n))
+	dst = kbin.AppendVarintBytes(dst, ch.key)
+	if ch.value == nil {
+		dst = kbin.AppendVarint(dst, -1)
+	} else {
+		dst = kbin.AppendVarintBytes(dst, ch.value)
+	}
+	return append(dst, 0) // no headers
+}
+
+// stamp writes an identity into the header of a batch, and the checksum.
+func stamp(batch []byte, who sender) {
+	binary.BigEndian.PutUint64(batch[headerProducer:], uint64(who.id))
+	binary.BigEndian.PutUint16(batch[headerProducerEpoch:], uint16(who.epoch))
+	binary.BigEndian.PutUint32(batch[headerSequence:], uint32(who.sequence))
+	binary.BigEndian.PutUint32(batch[headerCRC:], crc32.Checksum(batch[headerAttrs:], castagnoli))
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// oldestWithZstd is the first version of a produce request that may carry zstd.
+const oldestWithZstd = 7
+
+// bytes returns the batch as a produce request of a version carries it.
+func (b *recordBatch) bytes(version int16, c kgo.Compressor) []byte {
+	if old := version < oldestWithZstd; b.packed == nil || b.old != old {
+		b.old = old
+		b.packed = compress(b.plain, c, old)
+		stamp(b.packed, b.who)
+	}
+	return b.packed
+}
+
+// take gives the batch an identity.
+func (b *recordBatch) take(who sender) { b.who, b.packed = who, nil }
+
+// compress returns the batch with its records compressed, or as it is where that
+// is shorter.
+func compress(plain []byte, c kgo.Compressor, old bool) []byte {
+	if c == nil {
+		return plain
+	}
+	var flags []kgo.CompressFlag
+	if old {
+		flags = append(flags, kgo.CompressDisableZstd)
+	}
+	records := plain[batchOverhead:]
+	short, codec := c.Compress(bytes.NewBuffer(nil), records, flags...)
+	if short == nil || codec <= 0 || len(short) >= len(records) { // nil and below 0: it failed
+		return plain
+	}
+	packed := append(append(make([]byte, 0, batchOverhead+len(short)), plain[:batchOverhead]...), short...)
+	binary.BigEndian.PutUint32(packed[headerLength:], uint32(len(packed)-12))
+	binary.BigEndian.PutUint16(packed[headerAttrs:], uint16(codec))
+	return packed
+}

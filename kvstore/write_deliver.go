@@ -1,0 +1,162 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// delivered is what became of a record batch.
+type delivered struct {
+	// offset is that of its first record, -1 when it is in the log at an
+	// unknown place, or not known to be there.
+	offset int64
+
+	// producer is the id under which it was sent.
+	producer int64
+
+	// outcome is nil when the batch is in the log.
+	outcome error
+	cause   error
+}
+
+// deliver brings a batch into the log, trying again until it has an outcome or ctx
+// ends. When it returns, no try of the batch is still to come from this client.
+//
+// A batch of which a try may have been appended is sent again under the same
+// identity only, by which the broker recognises it. A broker that has forgotten
+// the producer does not; therefore the writer looks into the log before it sends
+// such a batch again. What remains is a broker that forgets the producer between
+// the first try and the next, accepts any sequence, and had the first batch above the
+// high watermark when the writer looked.
+func (w *writer) deliver(ctx context.Context, b *recordBatch) delivered {
+	var t trial
+	for tries := 1; ; tries++ {
+		a := w.attempt(ctx, b, t.doubt)
+		v := t.judge(a.grade())
+		if v == verdictDuplicate || v == verdictUnknown {
+			if offset, found := w.decide(ctx, b, a.broker); found {
+				a, v = answer{broker: a.broker, seen: true, offset: offset}, verdictWritten
+			}
+		}
+		switch v {
+		case verdictWritten:
+			w.written(b)
+			if a.seen {
+				return delivered{offset: a.offset, producer: b.who.id}
+			}
+			return delivered{offset: a.part.BaseOffset, producer: b.who.id}
+		case verdictDuplicate:
+			w.written(b)
+			w.who = noSender // without the offset the next batch could not be told from this one
+			return delivered{offset: -1, producer: b.who.id}
+		case verdictRefused:
+			w.refused(a.problem())
+			return delivered{offset: -1, producer: -1, outcome: ErrRefused, cause: a.problem()}
+		case verdictUnknown:
+			w.held(a.problem())
+			w.who = noSender
+			return delivered{offset: -1, producer: -1, outcome: ErrOutcomeUnknown, cause: a.problem()}
+		case verdictRenew:
+			w.who = noSender
+			b.take(noSender)
+		}
+		if ctx.Err() == nil {
+			w.held(a.problem())
+			w.reconsider(ctx, a)
+			sleep(ctx, w.backoff(tries))
+		}
+		if ctx.Err() != nil {
+			return w.gaveUp(ctx, t)
+		}
+	}
+}
+
+// attempt makes one try, with what has to precede it.
+func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer {
+	l, err := w.part.lead(ctx)
+	if err != nil {
+		return answer{broker: -1, err: err}
+	}
+	w.leader = l
+	if doubt {
+		if offset, found, err := w.look(ctx, l, b); found {
+			return answer{broker: l.node, seen: true, offset: offset}
+		} else if err != nil {
+			w.log.warn("kvstore: could not look whether a write is in the log before sending it again", err)
+		}
+	}
+	if b.who.id < 0 {
+		if w.who.id < 0 || w.who.sequence > lastSequence {
+			if w.who, err = w.identify(ctx, l); err != nil {
+				return answer{broker: l.node, err: err}
+			}
+			w.recent.own.Store(w.who.id + 1)
+		}
+		b.take(w.who)
+	}
+	return w.try(ctx, l, b)
+}
+
+// decide lets the log decide about a batch of which the brokers' answers leave
+// open whether or where it is in the log.
+func (w *writer) decide(ctx context.Context, b *recordBatch, broker int32) (offset int64, found bool) {
+	if broker < 0 {
+		return -1, false
+	}
+	offset, found, err := w.look(ctx, w.leader, b)
+	if err != nil {
+		w.log.warn("kvstore: could not look whether a write is in the log", err)
+	}
+	return offset, found
+}
+
+// written notes that a batch is in the log.
+func (w *writer) written(b *recordBatch) {
+	w.who.sequence = b.who.sequence + int32(b.records)
+	w.through()
+}
+
+// reconsider looks for another leader after a try that failed, or for another address of
+// the same one.
+func (w *writer) reconsider(ctx context.Context, a answer) {
+	switch {
+	case a.part != nil && (a.part.ErrorCode == kerr.NotEnoughReplicas.Code || a.part.ErrorCode == kerr.NotEnoughReplicasAfterAppend.Code):
+		return // this is the leader
+	case a.broker >= 0:
+		w.part.forget(w.leader)
+	}
+	if a.err != nil {
+		w.askBrokers(ctx)
+	}
+}
+
+// gaveUp ends a batch whose time is over, or whose client ends.
+func (w *writer) gaveUp(ctx context.Context, t trial) delivered {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, ErrDeliveryTimeout) {
+		cause = w.because(cause)
+	}
+	if t.doubt {
+		w.who = noSender
+		return delivered{offset: -1, producer: -1, outcome: ErrOutcomeUnknown, cause: cause}
+	}
+	return delivered{offset: -1, producer: -1, outcome: ErrNotWritten, cause: cause}
+}
+
+// lifeOf returns a context that ends when the first of the writes does.
+func (w *writer) lifeOf(ctx context.Context, group []*write) (context.Context, context.CancelFunc) {
+	end := group[0].deadline
+	for _, wr := range group[1:] {
+		if wr.deadline.Before(end) {
+			end = wr.deadline
+		}
+	}
+	return context.WithDeadlineCause(ctx, end, fmt.Errorf("%w of %v", ErrDeliveryTimeout, w.life))
+}
+
+// deadline returns when a write that begins now ends.
+func (w *writer) deadline() time.Time { return time.Now().Add(w.life) }

@@ -1,0 +1,196 @@
+package kvstore
+
+import (
+	"context"
+	"time"
+)
+
+// change is one key's change; a nil value deletes.
+type change struct {
+	key, value []byte
+}
+
+// write is one Put, Delete or Execute on its way.
+type write struct {
+	changes  []change
+	size     int       // of the changes alone, without the batch's header
+	deadline time.Time // when its life ends
+	alone    bool      // in a record batch of its own
+	left     bool      // the caller has gone; guarded by the writer's mu
+
+	// res is set before visible is released: by the writer when there is
+	// nothing to wait for, else by the tracker once the write is visible.
+	// So the caller is woken once.
+	res     written
+	visible waiter
+}
+
+// newWrite returns a write of changes that fit a record batch of size bytes.
+func (w *writer) newWrite(changes []change, size int) *write {
+	wr, _ := w.over.Get().(*write)
+	if wr == nil {
+		wr = &write{visible: newWaiter()}
+	}
+	wr.changes, wr.size, wr.deadline = changes, size-batchOverhead, w.deadline()
+	return wr
+}
+
+// received returns what became of a write whose release its caller has received: err, if it
+// waited in vain. Nobody else has the write any more, so it is used again.
+func (w *writer) received(wr *write, err error) written {
+	res := wr.res
+	res.wait = err
+	*wr = write{visible: waiter{index: outside, ready: wr.visible.ready}}
+	w.over.Put(wr)
+	return res
+}
+
+// end gives a write an outcome that it does not have to become visible for.
+func (wr *write) end(res written) {
+	wr.res = res
+	wr.visible.ready <- nil
+}
+
+// written is what became of a write.
+type written struct {
+	revision int64  // offset of the write's last record, -1 unknown
+	producer int64  // the id under which it was produced
+	term     uint64 // the tracker's term when it was handed to Kafka
+	outcome  error  // nil when acknowledged
+	cause    error
+	wait     error // why it is not visible although acknowledged
+}
+
+// nobody is no producer's id; -1 is that of a producer that has none.
+const nobody = -2
+
+// maxGroup bounds the records of a group of single writes, so that a burst of
+// tiny writes does not make one batch that all of them wait for.
+const maxGroup = 4096
+
+// submit queues a write and waits until it is visible or has failed, or for the
+// end of ctx. Each one that is not refused, which err says, is ended by leave.
+func (w *writer) submit(ctx context.Context, wr *write) (res written, err error) {
+	w.mu.Lock()
+	if w.dead != nil {
+		w.mu.Unlock()
+		return res, w.dead
+	}
+	w.calls++
+	w.queue = append(w.queue, wr)
+	w.mu.Unlock()
+	w.signal()
+	return w.await(ctx, wr), nil
+}
+
+// await waits for the end of a write that was queued.
+func (w *writer) await(ctx context.Context, wr *write) written {
+	select {
+	case err := <-wr.visible.ready:
+		return w.received(wr, err)
+	case <-ctx.Done():
+	}
+	if w.withdraw(wr) {
+		return written{revision: -1, outcome: ErrNotWritten, cause: w.because(contextError(ctx))}
+	}
+	if acknowledged, err := w.track.leave(ctx, &wr.visible); acknowledged {
+		wr.res.wait = err
+		return wr.res
+	}
+	select {
+	case err := <-wr.visible.ready: // ended in the same moment
+		wr.res.wait = err
+		return wr.res
+	default:
+		return written{revision: -1, outcome: ErrOutcomeUnknown, cause: w.because(contextError(ctx))}
+	}
+}
+
+func (w *writer) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// withdraw takes a write out of the queue. It reports false when the write is
+// on its way already.
+func (w *writer) withdraw(wr *write) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, q := range w.queue {
+		if q == wr {
+			w.queue = append(w.queue[:i], w.queue[i+1:]...)
+			return true
+		}
+	}
+	wr.left = true
+	return false
+}
+
+// leave ends a write that submit began.
+func (w *writer) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.calls--; w.calls == 0 && w.idle != nil {
+		close(w.idle)
+		w.idle = nil
+	}
+}
+
+// drained returns a channel that closes once no write is under way.
+func (w *writer) drained() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.idle == nil {
+		w.idle = make(chan struct{})
+	}
+	ch := w.idle
+	if w.calls == 0 {
+		close(w.idle)
+		w.idle = nil
+	}
+	return ch
+}
+
+// refuse makes new writes fail with err; those that queue go on.
+func (w *writer) refuse(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dead == nil {
+		w.dead = err
+	}
+}
+
+// fail refuses new writes and fails those that queue. One on its way is given up.
+func (w *writer) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failed = true
+	if w.dead == nil {
+		w.dead = err
+	}
+	for _, wr := range w.queue {
+		wr.end(written{revision: -1, outcome: ErrNotWritten, cause: err})
+	}
+	w.queue = nil
+	w.stop(err)
+}
+
+// putBack returns writes of which it is certain that they are not in the log to the
+// head of the queue, but for those whose callers have gone.
+func (w *writer) putBack(group []*write) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var again []*write
+	for _, wr := range group {
+		switch {
+		case wr.left:
+		case w.failed:
+			wr.end(written{revision: -1, outcome: ErrNotWritten, cause: w.dead})
+		default:
+			again = append(again, wr)
+		}
+	}
+	w.queue = append(again, w.queue...)
+}

@@ -1,0 +1,224 @@
+package kvstore
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// The rules by which a record batch that is tried again and again comes to one
+// outcome. They have no clock and no network: a try has an answer, an answer has
+// a grade, and the grades of all tries so far give the verdict.
+
+// answer is what one try of a record batch came to.
+type answer struct {
+	// sent says that bytes of the try may have reached a broker.
+	sent bool
+
+	// err is why there is no answer of a broker, nil when there is one.
+	err error
+
+	// part is what the broker says of the store's partition. It is nil when
+	// the answer does not have that partition, which no broker should do.
+	part *kmsg.ProduceResponseTopicPartition
+
+	// broker is who was asked.
+	broker int32
+
+	// seen says that the batch was found in the log instead, at offset.
+	seen   bool
+	offset int64
+}
+
+// grade is what an answer says of the try.
+type grade int
+
+const (
+	// gradeWritten: the batch is in the log, at a known offset.
+	gradeWritten grade = iota
+
+	// gradeDuplicate: the batch is in the log by an earlier try; the broker
+	// has forgotten where.
+	gradeDuplicate
+
+	// gradeUnsent: no byte of it was sent, nor will be.
+	gradeUnsent
+
+	// gradeRejected: this try did not append it. Another may.
+	gradeRejected
+
+	// gradeRefused: this try did not append it, and no other would.
+	gradeRefused
+
+	// gradeForgotten: this try did not append it, because the broker knows
+	// another state of this producer id than the client, or none.
+	gradeForgotten
+
+	// gradeDoubtful: this try may have appended it, or may still.
+	gradeDoubtful
+)
+
+// grades are the error codes that say for sure that the try appended nothing. Any
+// other one leaves room for doubt.
+//
+// Kafka checks all of these before it appends. Two of them it may also answer
+// later, while it waits for the replicas: see answer.grade.
+var grades = map[*kerr.Error]grade{
+	// The leader is another broker, or none, or the topic is not known here.
+	kerr.UnknownTopicOrPartition: gradeRejected,
+	kerr.NotLeaderForPartition:   gradeRejected,
+	kerr.LeaderNotAvailable:      gradeRejected,
+	kerr.ReplicaNotAvailable:     gradeRejected,
+	kerr.FencedLeaderEpoch:       gradeRejected,
+	kerr.UnknownLeaderEpoch:      gradeRejected,
+	kerr.UnknownTopicID:          gradeRejected,
+	kerr.InconsistentTopicID:     gradeRejected,
+	// Too few replicas in sync before the append. Those after it have a code of their own.
+	kerr.NotEnoughReplicas: gradeRejected,
+	// Damaged on the way.
+	kerr.CorruptMessage: gradeRejected,
+	// A quota, in a protocol that refuses instead of delaying.
+	kerr.ThrottlingQuotaExceeded: gradeRejected,
+	// A broker in the middle of an upgrade.
+	kerr.UnsupportedVersion: gradeRejected,
+
+	kerr.MessageTooLarge:             gradeRefused,
+	kerr.RecordListTooLarge:          gradeRefused,
+	kerr.InvalidRecord:               gradeRefused,
+	kerr.InvalidTimestamp:            gradeRefused,
+	kerr.InvalidTopicException:       gradeRefused,
+	kerr.InvalidRequiredAcks:         gradeRefused,
+	kerr.TopicAuthorizationFailed:    gradeRefused,
+	kerr.ClusterAuthorizationFailed:  gradeRefused,
+	kerr.PolicyViolation:             gradeRefused,
+	kerr.UnsupportedForMessageFormat: gradeRefused,
+	kerr.UnsupportedCompressionType:  gradeRefused,
+
+	kerr.OutOfOrderSequenceNumber: gradeForgotten,
+	kerr.UnknownProducerID:        gradeForgotten,
+	kerr.InvalidProducerEpoch:     gradeForgotten,
+	kerr.InvalidProducerIDMapping: gradeForgotten,
+	kerr.ProducerFenced:           gradeForgotten,
+}
+
+// errNoPartition is the answer that has other partitions than the one asked for, or none.
+var errNoPartition = errors.New("answer without our partition")
+
+// grade says what the answer means for the try.
+func (a answer) grade() grade {
+	switch {
+	case a.seen:
+		return gradeWritten
+	case a.err != nil && !a.sent:
+		if isUnauthorized(a.err) { // to ask for the leader, or for a producer id
+			return gradeRefused
+		}
+		return gradeUnsent
+	case a.err != nil, a.part == nil:
+		return gradeDoubtful
+	case a.part.ErrorCode == 0 && a.part.BaseOffset >= 0:
+		return gradeWritten
+	case a.part.ErrorCode == 0, a.part.ErrorCode == kerr.DuplicateSequenceNumber.Code:
+		return gradeDuplicate
+	}
+	code := kerr.TypedErrorForCode(a.part.ErrorCode)
+	g, ok := grades[code]
+	if !ok {
+		return gradeDoubtful
+	}
+	if afterAppend := code == kerr.NotLeaderForPartition || code == kerr.UnknownTopicOrPartition; afterAppend && a.part.BaseOffset >= 0 {
+		// A leader that appended and then, while it waited for the replicas,
+		// lost the leadership says so with the offset of what it appended;
+		// the new leader may have it, too. (Kafka's DelayedProduce.)
+		return gradeDoubtful
+	}
+	return g
+}
+
+// isUnauthorized reports whether a right is missing.
+func isUnauthorized(err error) bool {
+	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed)
+}
+
+// problem returns the answer as an error, nil when it is none.
+func (a answer) problem() error {
+	switch {
+	case a.seen:
+		return nil
+	case a.err != nil:
+		return a.err
+	case a.part == nil:
+		return fmt.Errorf("produce at broker %d: %w", a.broker, errNoPartition)
+	case a.part.ErrorCode == 0:
+		return nil
+	}
+	err := kerr.ErrorForCode(a.part.ErrorCode)
+	if errors.Is(err, kerr.UnknownServerError) && a.part.ErrorCode != kerr.UnknownServerError.Code {
+		err = fmt.Errorf("error code %d: %w", a.part.ErrorCode, err)
+	}
+	if m := a.part.ErrorMessage; m != nil && *m != "" {
+		return fmt.Errorf("produce at broker %d: %w: %s", a.broker, err, *m)
+	}
+	return fmt.Errorf("produce at broker %d: %w", a.broker, err)
+}
+
+// verdict is what the answers to all tries of a batch so far come to.
+type verdict int
+
+const (
+	// verdictWritten: it is in the log, at the answer's offset.
+	verdictWritten verdict = iota
+
+	// verdictDuplicate: it is in the log, at an unknown offset.
+	verdictDuplicate
+
+	// verdictAgain: try again, under the same identity.
+	verdictAgain
+
+	// verdictRenew: try again under a new identity; no try was appended.
+	verdictRenew
+
+	// verdictRefused: it is not in the log and never will be.
+	verdictRefused
+
+	// verdictUnknown: nobody can tell from answers whether it is in the log.
+	verdictUnknown
+)
+
+// trial is what is known of a batch from the answers so far.
+type trial struct {
+	// doubt says that a try may have been appended. From then on
+	// nothing may be sent under another identity: the broker would take it for
+	// another batch and append it once more.
+	doubt bool
+}
+
+// judge takes the grade of another try.
+func (t *trial) judge(g grade) verdict {
+	switch g {
+	case gradeWritten:
+		return verdictWritten
+	case gradeDuplicate:
+		return verdictDuplicate
+	case gradeRefused:
+		if t.doubt {
+			return verdictUnknown
+		}
+		return verdictRefused
+	case gradeForgotten:
+		if t.doubt {
+			return verdictUnknown
+		}
+		return verdictRenew
+	case gradeDoubtful:
+		t.doubt = true
+	}
+	return verdictAgain
+}
+
+// tooLarge reports whether a batch was refused for its size.
+func tooLarge(err error) bool {
+	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)
+}
