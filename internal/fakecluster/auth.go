@@ -87,9 +87,9 @@ func (c *Cluster) Allow(user, topic string, ops ...kmsg.ACLOperation) error {
 		if err := c.createACL(cr); err != nil {
 			return err
 		}
-		c.mu.Lock()
+		c.stateMu.Lock()
 		c.acls = append(c.acls, cr)
-		c.mu.Unlock()
+		c.stateMu.Unlock()
 		return nil
 	})
 }
@@ -136,11 +136,11 @@ func (c *Cluster) Revoke(user, topic string, ops ...kmsg.ACLOperation) error {
 				return fmt.Errorf("the user does not have the right to %v", op)
 			}
 		}
-		c.mu.Lock()
+		c.stateMu.Lock()
 		c.acls = slices.DeleteFunc(c.acls, func(a kmsg.CreateACLsRequestCreation) bool {
 			return a.Principal == principal && a.ResourceName == topic && a.Operation == op
 		})
-		c.mu.Unlock()
+		c.stateMu.Unlock()
 		return nil
 	})
 }

@@ -87,12 +87,12 @@ type Cluster struct {
 	closed  bool
 	dir     string // data directory after a lost tail
 	stopped map[int32]func()
-	acls    []kmsg.CreateACLsRequestCreation
 
 	stateMu   sync.Mutex // guards what follows and the parts
 	parts     map[partition]*part
 	topics    map[[16]byte]string
 	rules     []*rule
+	acls      []kmsg.CreateACLsRequestCreation
 	aliases   map[int64]int64              // producer ids in the log that stand for others, see kfake_producers.go
 	down      map[int32]bool               // brokers that are stopped or out of sync
 	settings  map[string]map[string]string // configurations of topics, as far as asked for
@@ -141,17 +141,13 @@ func Start(opts Options) (*Cluster, error) {
 	return c, nil
 }
 
-// never is a broker's housekeeping interval that no simulation reaches:
-// compaction, retention and offset expiry happen when the caller says so.
-var never = strconv.FormatInt((200 * 365 * 24 * time.Hour).Milliseconds(), 10)
-
 // boot starts kfake, from the state in dir if that is not empty.
 func (c *Cluster) boot(dir string) error {
 	kopts := []kfake.Opt{
 		kfake.NumBrokers(c.opts.Brokers),
 		kfake.DefaultNumPartitions(1),
-		kfake.BrokerConfigs(map[string]string{"log.cleaner.backoff.ms": never}),
 		kfake.BrokerConfigs(c.opts.BrokerConfigs),
+		kfake.BrokerConfigs(map[string]string{cleanerInterval: never}),
 	}
 	if c.net != nil {
 		if c.ports == nil {

@@ -2,6 +2,8 @@ package fakecluster
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -12,15 +14,18 @@ import (
 // other producer gets it: kfake's ids are random.
 const markerProducer = 1<<62 | 0x6b7673696d
 
-// Compact compacts every compacted topic, now and whole: of each key only the
-// last record stays, and no tombstone that is older than delete.retention.ms.
+// Compact compacts every compacted topic, now, as far as Kafka would: up to the
+// last stable offset, up to what is younger than min.compaction.lag.ms, and
+// without the active segment, which is the last batch. Of each key only the last
+// record stays, and no tombstone that was appended longer ago than
+// delete.retention.ms; records of aborted transactions go and supersede nothing.
+// The last batch of a producer stays, empty if need be, while the producer is
+// remembered.
 //
-// kfake, like Kafka, never compacts the active segment; its active segment is
-// the last batch. So that the last record of a store counts too, Compact first
-// appends an abort marker of a transaction that wrote nothing, which takes one
-// offset and which no consumer sees as a record. The next Compact removes it.
-// Fetches from offsets that were compacted away go on at the next record that
-// is left, as in Kafka.
+// So that the last record of a store counts too, Compact first appends an abort
+// marker of a transaction that wrote nothing, which takes one offset and which
+// no consumer sees as a record. The next Compact removes it. Fetches from
+// offsets that were compacted away go on at the next batch that is left.
 func (c *Cluster) Compact() error { return c.compact(true) }
 
 // CompactClosed is [Cluster.Compact] without the marker: the last batch stays
@@ -38,62 +43,91 @@ func (c *Cluster) compact(marker bool) error {
 		}
 		c.settle()
 	}
-	err := c.erase(func(k *kfake.Cluster) error {
-		parts := c.known()
-		before := make(map[partition]int64)
-		for _, tp := range parts {
-			if info := k.PartitionInfo(tp.topic, tp.n); info != nil {
-				before[tp] = info.LogStartOffset
-			}
+	for _, tp := range c.known() {
+		if err := c.compactPartition(tp); err != nil {
+			return fmt.Errorf("fakecluster: compact %v: %w", tp, err)
 		}
-		k.Compact()
-		for _, tp := range parts {
-			info := k.PartitionInfo(tp.topic, tp.n)
-			if info == nil {
-				continue
-			}
-			if info.LogStartOffset < before[tp] {
-				// Records were deleted up to the middle of a batch, and
-				// kfake begins the log with that batch again.
-				if err := k.DeleteRecords(tp.topic, tp.n, before[tp]); err != nil {
-					return err
-				}
-				info = k.PartitionInfo(tp.topic, tp.n)
-			}
-			c.compacted(tp, before[tp], info.LogStartOffset)
+	}
+	return nil
+}
+
+// compactPartition works out what compaction leaves of a partition. The log only
+// grows meanwhile, and at its end only, for the caller holds op.
+func (c *Cluster) compactPartition(tp partition) error {
+	info, settings, err := c.compactable(tp)
+	if err != nil || info == nil {
+		return err
+	}
+	p := c.part(tp)
+	if err := c.scan(tp, p); err != nil {
+		return err
+	}
+	log, err := c.readLog(tp, info.LogStartOffset, false)
+	if err != nil || len(log) == 0 {
+		return err
+	}
+	now := time.Now()
+	cl := cleaning{
+		log: log, now: now, start: info.LogStartOffset,
+		end:       min(info.LastStableOffset, log[len(log)-1].FirstOffset),
+		retention: settings.retention,
+		active:    now.Add(-c.producerExpiry()),
+		appended:  c.appendTimes(p, log),
+	}
+	for i := range log {
+		if settings.lag > 0 && cl.appended[i].After(now.Add(-settings.lag)) {
+			cl.end = min(cl.end, log[i].FirstOffset)
+		}
+	}
+	left := cl.run()
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	if p.view == nil || p.view.upTo <= cl.end {
+		p.view = &view{upTo: cl.end, batches: left}
+	}
+	return nil
+}
+
+// compaction is what a topic says of its compaction.
+type compaction struct {
+	retention, lag time.Duration
+}
+
+// compactable returns the state and the settings of a compacted partition that
+// has records, or nil.
+func (c *Cluster) compactable(tp partition) (*kfake.PartitionInfo, compaction, error) {
+	var info *kfake.PartitionInfo
+	s := compaction{retention: 24 * time.Hour}
+	err := c.do(func(k *kfake.Cluster) error {
+		if !strings.Contains(c.topicConfig(k, tp.topic, "cleanup.policy", ""), "compact") {
+			return nil
+		}
+		s.retention = time.Duration(c.topicNumber(k, tp.topic, "delete.retention.ms", s.retention.Milliseconds())) * time.Millisecond
+		s.lag = time.Duration(c.topicNumber(k, tp.topic, "min.compaction.lag.ms", 0)) * time.Millisecond
+		if i := k.PartitionInfo(tp.topic, tp.n); i != nil && i.HighWatermark > i.LogStartOffset {
+			info = i
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("fakecluster: compact: %w", err)
-	}
-	return nil
+	return info, s, err
 }
 
 // appendMarker appends an abort marker to a compacted partition that has
 // records.
 func (c *Cluster) appendMarker(tp partition) error {
-	var info *kfake.PartitionInfo
-	compacted := false
-	err := c.do(func(k *kfake.Cluster) error {
-		info = k.PartitionInfo(tp.topic, tp.n)
-		if ti := k.TopicInfo(tp.topic); ti != nil {
-			policy := ti.Configs["cleanup.policy"]
-			compacted = policy != nil && *policy != "delete"
-		}
-		return nil
-	})
-	if err != nil || info == nil || !compacted || info.HighWatermark == info.LogStartOffset {
+	info, _, err := c.compactable(tp)
+	if err != nil || info == nil {
 		return err
 	}
-	return c.writeMarker(info.Leader, tp)
+	return c.writeMarker(info.Leader, tp, markerProducer, 0, false)
 }
 
-func (c *Cluster) writeMarker(leader int32, tp partition) error {
+// writeMarker makes a leader end a producer's transaction in a partition.
+func (c *Cluster) writeMarker(leader int32, tp partition, producer int64, epoch int16, commit bool) error {
 	req := kmsg.NewPtrWriteTxnMarkersRequest()
 	req.Version = 1
 	m := kmsg.NewWriteTxnMarkersRequestMarker()
-	m.ProducerID = markerProducer
+	m.ProducerID, m.ProducerEpoch, m.Committed = producer, epoch, commit
 	mt := kmsg.NewWriteTxnMarkersRequestMarkerTopic()
 	mt.Topic = tp.topic
 	mt.Partitions = []int32{tp.n}

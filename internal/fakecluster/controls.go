@@ -18,14 +18,14 @@ type handler func(k *kfake.Cluster, req kmsg.Request) (resp kmsg.Response, err e
 // look at it. Faults look at it before them.
 func (c *Cluster) handlers() map[kmsg.Key][]handler {
 	return map[kmsg.Key][]handler{
-		kmsg.Produce:                 {c.checkReplicas, c.checkProducers},
+		kmsg.Produce:                 {c.checkReplicas, c.checkProducers, c.noteAppends},
 		kmsg.Fetch:                   {c.handleFetch},
 		kmsg.Metadata:                nil,
 		kmsg.ListOffsets:             nil,
 		kmsg.OffsetForLeaderEpoch:    {c.handleEpochs},
 		kmsg.DescribeConfigs:         nil,
-		kmsg.AlterConfigs:            {c.forgetConfigs},
-		kmsg.IncrementalAlterConfigs: {c.forgetConfigs},
+		kmsg.AlterConfigs:            {c.forgetConfigs, c.keepCleanerOff},
+		kmsg.IncrementalAlterConfigs: {c.forgetConfigs, c.keepCleanerOff},
 		kmsg.SASLAuthenticate:        {c.checkPassword},
 		kmsg.InitProducerID:          nil,
 	}

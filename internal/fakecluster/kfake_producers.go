@@ -179,10 +179,7 @@ func (c *Cluster) checkProducer(p *part, records *[]byte) *kerr.Error {
 	}
 	s.last = now
 	if s.alias != 0 {
-		raw := append([]byte(nil), *records...)
-		binary.BigEndian.PutUint64(raw[atProducerID:], uint64(s.alias))
-		seal(raw)
-		*records = raw
+		*records = setProducer(*records, s.alias)
 	}
 	return nil
 }

@@ -43,8 +43,8 @@ func TestKfakeMovesLogStartWithCompaction(t *testing.T) {
 		must(c.Append(topic, 0, kv("a", "1")))(t)
 	}
 	c.kfake.Compact()
-	if _, err := c.fetch(0, topic, 0, 1); !errors.Is(err, kerr.OffsetOutOfRange) {
-		t.Errorf("fetch from an offset compacted away: %v; "+gone+"kfake_fetch.go", err)
+	if _, err := c.fetch(0, partition{topic, 0}, 1, rawRack); !errors.Is(err, kerr.OffsetOutOfRange) {
+		t.Errorf("fetch from an offset compacted away: %v; "+gone+"a reason for kfake_compact.go", err)
 	}
 }
 
@@ -125,7 +125,7 @@ func TestKfakeCompactsAllButTheLastBatch(t *testing.T) {
 	must(c.Append(topic, 0, kv("a", "1")))(t)
 	must(c.Append(topic, 0, kv("a", "2")))(t)
 	c.kfake.Compact()
-	raw := must(c.fetch(0, topic, 0, 0))(t)
+	raw := must(c.fetch(0, partition{topic, 0}, 0, rawRack))(t)
 	if log := must(parseBatches(raw))(t); len(log) != 2 {
 		t.Errorf("log is %s; "+gone+"the marker in Compact", showBatches(log))
 	}
@@ -188,5 +188,65 @@ func TestKfakeFetchesHaveNoSession(t *testing.T) {
 	resp := must(c.request(0, req))(t).(*kmsg.FetchResponse)
 	if resp.SessionID != 0 {
 		t.Errorf("a fetch got session %d, want none", resp.SessionID)
+	}
+}
+
+func TestKfakeCompactsUnderOpenTransactions(t *testing.T) {
+	c := bare(t, 1, CompactConfigs())
+	must(c.Append(topic, 0, kv("k", "v1")))(t)
+	txn := must(c.Begin("t"))(t)
+	must(txn.Append(topic, 0, kv("k", "v2")))(t)
+	must(c.Append(topic, 0, kv("l", "1")))(t)
+	c.kfake.Compact()
+	raw := must(c.fetch(0, partition{topic, 0}, 1, rawRack))(t)
+	if log := must(parseBatches(raw))(t); showBatches(log) != "1:k=v2 2:l=1" {
+		t.Errorf("log is %s; "+gone+"a reason for kfake_compact.go", showBatches(log))
+	}
+}
+
+func TestKfakeIgnoresMinCompactionLag(t *testing.T) {
+	configs := CompactConfigs()
+	configs["min.compaction.lag.ms"] = "3600000"
+	c := bare(t, 1, configs)
+	for i := range 3 {
+		must(c.Append(topic, 0, kv("k", fmt.Sprint(i))))(t)
+	}
+	c.kfake.Compact()
+	if info := c.kfake.PartitionInfo(topic, 0); info.LogStartOffset == 0 {
+		t.Error("what is young was not compacted; " + gone + "a reason for kfake_compact.go")
+	}
+}
+
+func TestKfakeIgnoresMinInsyncReplicas(t *testing.T) {
+	c := bare(t, 1, map[string]string{"min.insync.replicas": "2"})
+	if _, err := produceTo(t, c, 0, anonymous, kv("k", "v")); err != nil {
+		t.Errorf("write with one of two replicas: %v; "+gone+"kfake_replicas.go", err)
+	}
+}
+
+func TestKfakeForgetsNoProducer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := bare(t, 1, nil)
+		write := func() int64 {
+			return must(produceTo(t, c, 0, batchHeader{producer: 7}, kv("k", "v")))(t)
+		}
+		write()
+		time.Sleep(48 * time.Hour)
+		if off := write(); off != 0 {
+			t.Errorf("a duplicate after two days is at %d; "+gone+"the expiry in kfake_producers.go", off)
+		}
+	})
+}
+
+func TestKfakeHangsUpOnWrongPasswords(t *testing.T) {
+	n := new(kfake.VirtualNetwork)
+	k, err := kfake.NewCluster(kfake.Ports(9092), kfake.ListenFn(n.Listen), kfake.EnableSASL(), kfake.Superuser(saslPlain, "u", "right"))
+	check(t, err)
+	t.Cleanup(k.Close)
+	c := &Cluster{kfake: k, ports: []int{9092}, dialDirect: n.DialContext, op: make(opLock, 1)}
+	c.opts.Users = map[string]string{"u": "right"}
+	_, err = c.request(0, kmsg.NewPtrMetadataRequest()) // as fakecluster, which it does not know
+	if err == nil || errors.Is(err, kerr.SaslAuthenticationFailed) {
+		t.Errorf("login with a wrong password = %v; "+gone+"a part of kfake_password.go", err)
 	}
 }

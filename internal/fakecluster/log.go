@@ -22,14 +22,24 @@ type Header = recordlog.Header
 // from on, or the next one after it, to the end of the log, with aborted and
 // open transactions and control batches. It reads outside of the simulated
 // network: no latency, no fault.
-func (c *Cluster) ReadLog(topic string, partition int32, from int64) ([]Batch, error) {
+func (c *Cluster) ReadLog(topic string, n int32, from int64) ([]Batch, error) {
+	out, err := c.readLog(partition{topic, n}, from, false)
+	if err != nil {
+		return nil, fmt.Errorf("fakecluster: read log %s-%d from %d: %w", topic, n, from, err)
+	}
+	c.unalias(out)
+	return out, nil
+}
+
+// readLog reads a log to its end: as it is after compaction, or raw, as it was
+// written.
+func (c *Cluster) readLog(tp partition, from int64, raw bool) ([]Batch, error) {
 	var out []Batch
 	for {
-		more, next, err := c.readSome(topic, partition, from)
+		more, next, err := c.readSome(tp, from, raw)
 		if err != nil {
-			return nil, fmt.Errorf("fakecluster: read log %s-%d from %d: %w", topic, partition, from, err)
+			return nil, err
 		}
-		c.unalias(more)
 		out = append(out, more...)
 		if len(more) == 0 {
 			return out, nil
@@ -39,10 +49,10 @@ func (c *Cluster) ReadLog(topic string, partition int32, from int64) ([]Batch, e
 }
 
 // readSome reads some batches and returns the offset after the last.
-func (c *Cluster) readSome(topic string, partition int32, from int64) ([]Batch, int64, error) {
+func (c *Cluster) readSome(tp partition, from int64, unclean bool) ([]Batch, int64, error) {
 	var info *kfake.PartitionInfo
 	err := c.do(func(k *kfake.Cluster) error {
-		if info = k.PartitionInfo(topic, partition); info == nil {
+		if info = k.PartitionInfo(tp.topic, tp.n); info == nil {
 			return ErrNoPartition
 		}
 		return nil
@@ -54,7 +64,11 @@ func (c *Cluster) readSome(topic string, partition int32, from int64) ([]Batch, 
 	if from >= info.HighWatermark {
 		return nil, from, nil
 	}
-	raw, err := c.fetch(info.Leader, topic, partition, from)
+	rack := harnessRack
+	if unclean {
+		rack = rawRack
+	}
+	raw, err := c.fetch(info.Leader, tp, from, rack)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -68,9 +82,9 @@ func (c *Cluster) readSome(topic string, partition int32, from int64) ([]Batch, 
 	return batches, from, nil
 }
 
-func (c *Cluster) fetch(leader int32, topic string, partition int32, from int64) ([]byte, error) {
-	req := recordlog.NewFetch(topic, partition, from, 64<<20)
-	req.Rack = harnessRack
+func (c *Cluster) fetch(leader int32, tp partition, from int64, rack string) ([]byte, error) {
+	req := recordlog.NewFetch(tp.topic, tp.n, from, 64<<20)
+	req.Rack = rack
 	resp, err := c.request(leader, req)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -34,6 +35,7 @@ func (c *Cluster) LoseTail(topic string, n int32, from int64) ([]Batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fakecluster: lose tail of %v from %d: %w", tp, from, err)
 	}
+	c.unalias(lost)
 	return lost, nil
 }
 
@@ -70,12 +72,13 @@ func (c *Cluster) loseTail(tp partition, from int64) ([]Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	lost := im.cut(tp, from)
+	lost := im.cut(tp, c.boundary(tp, from))
 	for i := range im.Topics {
 		for n := range im.Topics[i].Logs {
 			p := c.part(partition{im.Topics[i].Name, int32(n)})
 			c.stateMu.Lock()
 			if len(lost) > 0 && tp == (partition{im.Topics[i].Name, int32(n)}) {
+				lost = p.uncompacted(lost)
 				p.truncate(lost[0].FirstOffset)
 			}
 			im.Topics[i].Producers = append(im.Topics[i].Producers, p.producers)
@@ -86,6 +89,34 @@ func (c *Cluster) loseTail(tp partition, from int64) ([]Batch, error) {
 		return nil, err
 	}
 	return lost, nil
+}
+
+// boundary returns the offset at which the first batch begins that is left of
+// those that hold an offset or come after it.
+func (c *Cluster) boundary(tp partition, from int64) int64 {
+	v := c.viewOf(tp)
+	if v == nil || from >= v.upTo {
+		return from
+	}
+	if left := v.from(from); len(left) > 0 {
+		return left[0].FirstOffset
+	}
+	return v.upTo
+}
+
+// uncompacted returns those of the batches, as they were written, that
+// compaction had left. The first one is. stateMu is held.
+func (p *part) uncompacted(batches []Batch) []Batch {
+	if p.view == nil || batches[0].FirstOffset >= p.view.upTo {
+		return batches
+	}
+	out := slices.Clone(p.view.from(batches[0].FirstOffset))
+	for _, b := range batches {
+		if b.FirstOffset >= p.view.upTo {
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
 // cut takes the tail of a log away.
@@ -110,7 +141,13 @@ func (im *image) cut(tp partition, from int64) (lost []Batch) {
 func (p *part) truncate(from int64) {
 	p.forget(from)
 	p.next = min(p.next, from)
-	p.deleted, p.compacted = min(p.deleted, from), min(p.compacted, from)
+	if p.view != nil {
+		p.view = &view{p.view.upTo, p.view.batches}
+		p.view.cut(from)
+	}
+	for len(p.stamps) > 0 && p.stamps[len(p.stamps)-1].from >= from {
+		p.stamps = p.stamps[:len(p.stamps)-1]
+	}
 	for len(p.epochs) > 1 && p.epochs[len(p.epochs)-1].start >= from {
 		p.epochs = p.epochs[:len(p.epochs)-1]
 	}
@@ -160,7 +197,7 @@ func (c *Cluster) halt() (*image, map[partition]kfake.PartitionInfo, error) {
 			if err := c.scan(tp, c.part(tp)); err != nil {
 				return nil, nil, err
 			}
-			log, err := c.ReadLog(tp.topic, tp.n, 0)
+			log, err := c.readLog(tp, 0, true)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -235,7 +272,9 @@ func (c *Cluster) reboot(im *image, before map[partition]kfake.PartitionInfo) er
 	old := c.dir
 	c.dir = dir
 	err = c.boot(dir)
-	acls := c.acls
+	c.stateMu.Lock()
+	acls := slices.Clone(c.acls)
+	c.stateMu.Unlock()
 	c.mu.Unlock()
 	if old != "" {
 		err = errors.Join(err, os.RemoveAll(old))

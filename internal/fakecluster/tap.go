@@ -85,7 +85,7 @@ func (c *Cluster) scan(tp partition, p *part) error {
 		c.stateMu.Lock()
 		from := p.next
 		c.stateMu.Unlock()
-		batches, next, err := c.readSome(tp.topic, tp.n, from)
+		batches, next, err := c.readSome(tp, from, true)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // Throttle makes brokers answer fetches as they do under a quota.
@@ -92,7 +94,10 @@ func among(brokers []int32, node int32) bool {
 	return len(brokers) == 0 || slices.Contains(brokers, node)
 }
 
-// harnessRack marks the fetches of the harness itself, which no fault bites.
-const harnessRack = "fakecluster"
+// harnessRack marks the fetches of whoever reads the log for the harness, which
+// no fault bites.
+const harnessRack = recordlog.Rack
 
-func harnessFetch(req *kmsg.FetchRequest) bool { return req.Rack == harnessRack }
+func harnessFetch(req *kmsg.FetchRequest) bool {
+	return req.Rack == harnessRack || req.Rack == rawRack
+}

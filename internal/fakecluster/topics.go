@@ -26,9 +26,8 @@ type part struct {
 	leader int32
 	epochs []epochStart
 
-	// deleted is the log start that DeleteRecords asked for; compacted is
-	// the one that kfake's compaction left, see kfake_fetch.go.
-	deleted, compacted int64
+	view   *view   // what was compacted, see kfake_compact.go; nil if nothing was
+	stamps []stamp // when what was appended, in order
 
 	next      int64 // offset up to which the log has been scanned
 	producers map[int64]*producer
@@ -93,7 +92,7 @@ func (c *Cluster) learn(k *kfake.Cluster, tp partition) (*part, error) {
 	defer c.stateMu.Unlock()
 	p := c.parts[tp]
 	if p == nil || p.id != ti.TopicID {
-		next := &part{id: ti.TopicID, producers: make(map[int64]*producer), deleted: pi.LogStartOffset}
+		next := &part{id: ti.TopicID, producers: make(map[int64]*producer)}
 		if p != nil {
 			next.tap = p.tap // the tap follows the name
 		}
@@ -235,18 +234,10 @@ func (c *Cluster) DeleteRecords(topic string, n int32, before int64) error {
 	defer c.op.unlock()
 	tp := partition{topic, n}
 	err := c.erase(func(k *kfake.Cluster) error {
-		p, err := c.learn(k, tp)
-		if err != nil {
+		if _, err := c.learn(k, tp); err != nil {
 			return err
 		}
-		if err := k.DeleteRecords(topic, n, before); err != nil {
-			return err
-		}
-		start := k.PartitionInfo(topic, n).LogStartOffset
-		c.stateMu.Lock()
-		p.deleted = start
-		c.stateMu.Unlock()
-		return nil
+		return k.DeleteRecords(topic, n, before)
 	})
 	if err != nil {
 		return fmt.Errorf("fakecluster: delete records of %v before %d: %w", tp, before, err)

@@ -70,20 +70,26 @@ func encodeBatch(rs []Record, h batchHeader) []byte {
 	for i, r := range rs {
 		ts := stamp(r)
 		b.MaxTimestamp = max(b.MaxTimestamp, ts)
-		rec := kmsg.NewRecord()
-		rec.OffsetDelta = int32(i)
-		rec.TimestampDelta64 = ts - b.FirstTimestamp
-		rec.Key, rec.Value = r.Key, r.Value
-		for _, hd := range r.Headers {
-			rec.Headers = append(rec.Headers, kmsg.Header{Key: hd.Key, Value: hd.Value})
-		}
-		body := rec.AppendTo(nil) // with a length of 0, one byte
-		rec.Length = int32(len(body) - 1)
-		b.Records = rec.AppendTo(b.Records)
+		b.Records = appendRecord(b.Records, r, int64(i), ts-b.FirstTimestamp)
 	}
 	raw := b.AppendTo(nil)
 	seal(raw)
 	return raw
+}
+
+// appendRecord appends a record at a distance from the batch's first offset and
+// first timestamp, in milliseconds.
+func appendRecord(to []byte, r Record, offset, timestamp int64) []byte {
+	rec := kmsg.NewRecord()
+	rec.OffsetDelta = int32(offset)
+	rec.TimestampDelta64 = timestamp
+	rec.Key, rec.Value = r.Key, r.Value
+	for _, hd := range r.Headers {
+		rec.Headers = append(rec.Headers, kmsg.Header{Key: hd.Key, Value: hd.Value})
+	}
+	body := rec.AppendTo(nil) // with a length of 0, one byte
+	rec.Length = int32(len(body) - 1)
+	return rec.AppendTo(to)
 }
 
 // markerBatch makes an abort marker at an offset.

@@ -11,6 +11,10 @@ import (
 // instead of their ids.
 const FetchVersion = 12
 
+// Rack is the rack that NewFetch names, by which the brokers of package
+// fakecluster tell who reads the log from the clients of a test.
+const Rack = "kvsim-log-reader"
+
 // NewFetch returns the request that asks the leader of a partition for its log
 // from the batch on that holds an offset, committed or not, of about so many
 // bytes at most. The leader answers at once unless the caller sets MaxWaitMillis.
@@ -18,6 +22,7 @@ func NewFetch(topic string, partition int32, from int64, maxBytes int32) *kmsg.F
 	req := kmsg.NewPtrFetchRequest()
 	req.Version = FetchVersion
 	req.MaxBytes = maxBytes
+	req.Rack = Rack
 	rt := kmsg.NewFetchRequestTopic()
 	rt.Topic = topic
 	rp := kmsg.NewFetchRequestTopicPartition()

@@ -1,0 +1,166 @@
+package fakecluster
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// cleaning is one pass of compaction over a log, by Kafka's rules (LogCleaner).
+// It is lazier than Kafka in nothing and, where Kafka takes a second pass or a
+// while, does what the cleaner would have done by then if it had looked at every
+// instant.
+type cleaning struct {
+	log       []Batch     // the log as it is now, to its end
+	appended  []time.Time // when each batch was appended
+	start     int64       // the start of the log; what lies before it counts for nothing
+	end       int64       // what lies at it or above stays as it is and supersedes nothing
+	now       time.Time
+	retention time.Duration // delete.retention.ms
+	active    time.Time     // producers whose last batch is older are forgotten
+
+	aborted map[int]bool     // the batches of aborted transactions, by place in log
+	latest  map[string]int64 // the last offset of each key
+	lastOf  map[int64]int    // the last data batch of each producer
+}
+
+// run returns what is left of the log below end.
+func (cl *cleaning) run() []Batch {
+	cl.findAborted()
+	cl.findLatest()
+	var out []Batch
+	held := make(map[int64]bool) // producers with data since their last marker
+	for i := range cl.log {
+		b := &cl.log[i]
+		if b.FirstOffset >= cl.end {
+			break
+		}
+		switch {
+		case b.Control:
+			if held[b.ProducerID] || !cl.expired(i) && b.ProducerID != markerProducer {
+				out = append(out, *b)
+			}
+			delete(held, b.ProducerID)
+			continue
+		case b.Unreadable != nil:
+			out = append(out, *b)
+			continue
+		}
+		left, ok := cl.batch(i)
+		if !ok {
+			continue
+		}
+		out = append(out, left)
+		if b.Transactional {
+			held[b.ProducerID] = true
+		}
+	}
+	return out
+}
+
+// findAborted finds the batches of aborted transactions. Their markers may lie
+// behind the end.
+func (cl *cleaning) findAborted() {
+	cl.aborted = make(map[int]bool)
+	cl.lastOf = make(map[int64]int)
+	open := make(map[int64][]int)
+	for i := range cl.log {
+		b := &cl.log[i]
+		if !b.Control {
+			if b.ProducerID >= 0 {
+				cl.lastOf[b.ProducerID] = i
+			}
+			if b.Transactional {
+				open[b.ProducerID] = append(open[b.ProducerID], i)
+			}
+			continue
+		}
+		if commit, ok := b.Marker(); ok && !commit {
+			for _, j := range open[b.ProducerID] {
+				cl.aborted[j] = true
+			}
+		}
+		delete(open, b.ProducerID)
+	}
+}
+
+// findLatest finds the last record of each key.
+func (cl *cleaning) findLatest() {
+	cl.latest = make(map[string]int64)
+	for i := range cl.log {
+		b := &cl.log[i]
+		if b.FirstOffset >= cl.end {
+			return
+		}
+		if b.Control || cl.aborted[i] {
+			continue
+		}
+		for _, r := range b.Records {
+			if r.Key != nil {
+				cl.latest[string(r.Key)] = r.Offset
+			}
+		}
+	}
+}
+
+// batch returns what is left of a batch of data, if it stays.
+func (cl *cleaning) batch(i int) (Batch, bool) {
+	b := &cl.log[i]
+	var left []Record
+	for _, r := range b.Records {
+		if cl.stays(i, &r) {
+			left = append(left, r)
+		}
+	}
+	if len(left) == len(b.Records) {
+		return *b, len(left) > 0 || cl.remembered(i)
+	}
+	if len(left) == 0 && !cl.remembered(i) {
+		return Batch{}, false
+	}
+	return shrink(b, left), true
+}
+
+func (cl *cleaning) stays(i int, r *Record) bool {
+	switch {
+	case cl.aborted[i], r.Key == nil, cl.latest[string(r.Key)] > r.Offset, r.Offset < cl.start:
+		return false
+	case r.Value == nil:
+		return !cl.expired(i)
+	}
+	return true
+}
+
+// expired reports whether a tombstone or a marker has been in the log for long
+// enough.
+func (cl *cleaning) expired(i int) bool { return cl.now.Sub(cl.appended[i]) >= cl.retention }
+
+// remembered reports whether a batch has the last sequence number of a producer
+// that the broker remembers. It stays for that, even without its records.
+func (cl *cleaning) remembered(i int) bool {
+	id := cl.log[i].ProducerID
+	return id >= 0 && cl.lastOf[id] == i && cl.appended[i].After(cl.active)
+}
+
+// shrink is a batch with some of its records. It keeps its offsets and sequence
+// numbers.
+func shrink(b *Batch, left []Record) Batch {
+	var rb kmsg.RecordBatch
+	_ = rb.ReadFrom(b.Raw) // it was read before
+	rb.Attributes &^= 7    // not compressed
+	rb.NumRecords = int32(len(left))
+	rb.Records = nil
+	if len(left) > 0 {
+		rb.MaxTimestamp = left[0].Timestamp.UnixMilli()
+	}
+	for _, r := range left {
+		rb.MaxTimestamp = max(rb.MaxTimestamp, r.Timestamp.UnixMilli())
+		rb.Records = appendRecord(rb.Records, r, r.Offset-rb.FirstOffset, r.Timestamp.UnixMilli()-rb.FirstTimestamp)
+	}
+	out := *b
+	out.Raw = rb.AppendTo(nil)
+	seal(out.Raw)
+	out.Records = left
+	out.MaxTimestamp = time.UnixMilli(rb.MaxTimestamp)
+	return out
+}

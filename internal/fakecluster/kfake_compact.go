@@ -1,0 +1,276 @@
+package fakecluster
+
+import (
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// kfake's compaction goes beyond the last stable offset, where a record of an
+// open transaction takes away what was committed before; it goes by the
+// timestamps that writers set, knows no min.compaction.lag.ms, drops the last
+// batch of a producer, moves the start of the log, and can't be told otherwise.
+// So it never runs. What compaction leaves of a log is worked out here
+// (compact.go, cleaning.go) and kept beside kfake, which has the log as it was
+// written: a fetch below the end of what was compacted is answered from it.
+
+// view is what compaction left of the beginning of a log.
+type view struct {
+	upTo    int64 // what lies at it or above is as kfake has it
+	batches []Batch
+}
+
+// from returns the batches of a view from the one that holds an offset on, or
+// the next one.
+func (v *view) from(offset int64) []Batch {
+	i, _ := slices.BinarySearchFunc(v.batches, offset, func(b Batch, off int64) int {
+		if b.LastOffset < off {
+			return -1
+		}
+		return 1
+	})
+	return v.batches[i:]
+}
+
+// cut takes away what lies at an offset or above.
+func (v *view) cut(at int64) {
+	v.upTo = min(v.upTo, at)
+	for len(v.batches) > 0 && v.batches[len(v.batches)-1].FirstOffset >= at {
+		v.batches = v.batches[:len(v.batches)-1]
+	}
+}
+
+// stamp says that what lies at an offset or above, up to the next stamp, was
+// appended at a time or later.
+type stamp struct {
+	from int64
+	at   time.Time
+}
+
+// noteAppends notes when batches are appended: their own timestamps are what
+// their writers say.
+func (c *Cluster) noteAppends(k *kfake.Cluster, req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
+	pr := req.(*kmsg.ProduceRequest)
+	for i := range pr.Topics {
+		name := c.topicName(pr.Topics[i].Topic, pr.Topics[i].TopicID)
+		for j := range pr.Topics[i].Partitions {
+			tp := partition{name, pr.Topics[i].Partitions[j].Partition}
+			p := c.part(tp)
+			if p == nil {
+				continue
+			}
+			if info := k.PartitionInfo(tp.topic, tp.n); info != nil {
+				c.stateMu.Lock()
+				p.stamp(info.HighWatermark, time.Now())
+				c.stateMu.Unlock()
+			}
+		}
+	}
+	return nil, nil, false
+}
+
+// stamp is called with stateMu held.
+func (p *part) stamp(end int64, now time.Time) {
+	for n := len(p.stamps); n > 0 && p.stamps[n-1].from >= end; n-- {
+		p.stamps = p.stamps[:n-1]
+	}
+	// A stamp is worth its place when it tells times apart.
+	if n := len(p.stamps); n == 0 || now.Sub(p.stamps[n-1].at) >= time.Millisecond {
+		p.stamps = append(p.stamps, stamp{end, now})
+	}
+}
+
+// appendTimes returns when each batch was appended; it goes by the batch where
+// that is not known.
+func (c *Cluster) appendTimes(p *part, log []Batch) []time.Time {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	out := make([]time.Time, len(log))
+	for i := range log {
+		n, _ := slices.BinarySearchFunc(p.stamps, log[i].FirstOffset, func(s stamp, off int64) int {
+			if s.from <= off {
+				return -1
+			}
+			return 1
+		})
+		out[i] = log[i].MaxTimestamp
+		if n > 0 {
+			out[i] = p.stamps[n-1].at
+		}
+	}
+	return out
+}
+
+// serve answers a fetch that wants something of what was compacted. Otherwise it
+// moves offsets that were compacted away to where kfake goes on.
+func (c *Cluster) serve(k *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Response, bool) {
+	if req.Rack == rawRack {
+		return nil, false
+	}
+	some := false
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		name := c.topicName(t.Topic, t.TopicID)
+		for j := range t.Partitions {
+			rp := &t.Partitions[j]
+			v := c.viewOf(partition{name, rp.Partition})
+			if v == nil || rp.FetchOffset >= v.upTo || !c.mayRead(req, name) {
+				continue
+			}
+			if info := k.PartitionInfo(name, rp.Partition); info == nil || rp.FetchOffset < info.LogStartOffset {
+				continue // kfake has an answer for that
+			}
+			if len(v.from(rp.FetchOffset)) > 0 {
+				some = true
+			} else {
+				rp.FetchOffset = v.upTo
+			}
+		}
+	}
+	if !some {
+		return nil, false
+	}
+	return c.serveAll(k, req), true
+}
+
+func (c *Cluster) viewOf(tp partition) *view {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	p := c.parts[tp]
+	if p == nil || p.view == nil {
+		return nil
+	}
+	return &view{p.view.upTo, p.view.batches}
+}
+
+// serveAll answers from the views at once. Partitions of which nothing is wanted
+// that was compacted are answered as empty: a client asks again.
+func (c *Cluster) serveAll(k *kfake.Cluster, req *kmsg.FetchRequest) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.FetchResponse)
+	room := int(req.MaxBytes)
+	first := true
+	for _, t := range req.Topics {
+		st := kmsg.NewFetchResponseTopic()
+		st.Topic, st.TopicID = t.Topic, t.TopicID
+		name := c.topicName(t.Topic, t.TopicID)
+		for _, rp := range t.Partitions {
+			sp := c.servePartition(k, req, partition{name, rp.Partition}, rp, min(room, int(rp.PartitionMaxBytes)), &first)
+			room -= len(sp.RecordBatches)
+			st.Partitions = append(st.Partitions, sp)
+		}
+		resp.Topics = append(resp.Topics, st)
+	}
+	return resp
+}
+
+// servePartition answers for one partition, with so many bytes, but with one
+// batch at least if it is the first that has any.
+func (c *Cluster) servePartition(k *kfake.Cluster, req *kmsg.FetchRequest, tp partition, rp kmsg.FetchRequestTopicPartition, room int, first *bool) kmsg.FetchResponseTopicPartition {
+	sp := kmsg.NewFetchResponseTopicPartition()
+	sp.Partition, sp.RecordBatches = rp.Partition, []byte{}
+	info := k.PartitionInfo(tp.topic, tp.n)
+	if info == nil {
+		sp.ErrorCode = kerr.UnknownTopicOrPartition.Code
+		if req.Version >= 13 {
+			sp.ErrorCode = kerr.UnknownTopicID.Code
+		}
+		return sp
+	}
+	switch epoch := rp.CurrentLeaderEpoch; {
+	case info.Leader != k.CurrentNode():
+		sp.ErrorCode = kerr.NotLeaderForPartition.Code
+		sp.CurrentLeader.LeaderID, sp.CurrentLeader.LeaderEpoch = info.Leader, info.Epoch
+		return sp
+	case epoch >= 0 && epoch < info.Epoch:
+		sp.ErrorCode = kerr.FencedLeaderEpoch.Code
+		return sp
+	case epoch > info.Epoch:
+		sp.ErrorCode = kerr.UnknownLeaderEpoch.Code
+		return sp
+	case rp.FetchOffset < info.LogStartOffset || rp.FetchOffset > info.HighWatermark:
+		sp.ErrorCode = kerr.OffsetOutOfRange.Code
+		return sp
+	}
+	sp.HighWatermark, sp.LastStableOffset, sp.LogStartOffset = info.HighWatermark, info.LastStableOffset, info.LogStartOffset
+	v := c.viewOf(tp)
+	if v == nil || rp.FetchOffset >= v.upTo || !c.mayRead(req, tp.topic) {
+		return sp
+	}
+	for _, b := range v.from(rp.FetchOffset) {
+		if room -= len(b.Raw); room < 0 && !*first {
+			break
+		}
+		*first = false
+		sp.RecordBatches = append(sp.RecordBatches, b.Raw...)
+	}
+	return sp
+}
+
+// mayRead reports whether whoever sent a fetch may be answered without asking
+// kfake, which alone knows who it was. Where not every user may read the topic,
+// only the harness is; the others are given the log as it was written, as by a
+// broker whose cleaner has not been at it.
+func (c *Cluster) mayRead(req *kmsg.FetchRequest, topic string) bool {
+	if len(c.opts.Users) == 0 || harnessFetch(req) {
+		return true
+	}
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	for user := range c.opts.Users {
+		if !slices.ContainsFunc(c.acls, func(a kmsg.CreateACLsRequestCreation) bool {
+			return a.Principal == "User:"+user && (a.ResourceName == topic || a.ResourceName == "*") &&
+				(a.Operation == kmsg.ACLOperationRead || a.Operation == kmsg.ACLOperationAll)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// keepCleanerOff keeps kfake's own compaction off when a client changes the
+// brokers' configurations.
+func (c *Cluster) keepCleanerOff(_ *kfake.Cluster, req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
+	off := never
+	switch req := req.(type) {
+	case *kmsg.AlterConfigsRequest:
+		for i := range req.Resources {
+			for j := range req.Resources[i].Configs {
+				if cfg := &req.Resources[i].Configs[j]; cfg.Name == cleanerInterval {
+					cfg.Value = &off
+				}
+			}
+		}
+	case *kmsg.IncrementalAlterConfigsRequest:
+		for i := range req.Resources {
+			for j := range req.Resources[i].Configs {
+				if cfg := &req.Resources[i].Configs[j]; cfg.Name == cleanerInterval {
+					cfg.Value, cfg.Op = &off, kmsg.IncrementalAlterConfigOpSet
+				}
+			}
+		}
+	}
+	return nil, nil, false
+}
+
+// cleanerInterval is the configuration that says when kfake compacts.
+const cleanerInterval = "log.cleaner.backoff.ms"
+
+// never is an interval of the brokers that no simulation reaches: compaction
+// happens when the caller says so.
+var never = strconv.FormatInt((200 * 365 * 24 * time.Hour).Milliseconds(), 10)
+
+// rawRack marks the harness's own fetches of the log as it was written.
+const rawRack = harnessRack + "-raw"
+
+// setProducer gives a batch another producer id, in its bytes too.
+func setProducer(raw []byte, id int64) []byte {
+	raw = slices.Clone(raw)
+	binary.BigEndian.PutUint64(raw[atProducerID:], uint64(id))
+	seal(raw)
+	return raw
+}
