@@ -36,11 +36,16 @@
 //	pause.Wait(1) // a record is held up now
 //	pause.Undo()
 //
-//	reading        Lag PauseFetches
+//	reading        Lag PauseFetches ThrottleFetches FailFetches
 //	network        Latency BlackHole DropConnections
 //	writing        FailProduces FailProducesAfterAppend LoseRequests LoseAnswers
-//	brokers        StopBroker RestartBrokers MoveLeader
+//	brokers        StopBroker RestartBrokers MoveLeader OutOfSync
+//	what they know StaleMetadata ForgetProducers ForgetProducersAtElections
 //	the log        Compact DeleteRecords LoseTail RecreateTopic
+//
+// [Kit.AlterTopic] changes the topic's configuration. With [WithUsers] clients
+// need a password and rights, which [Kit.SetPassword], [Kit.Allow] and
+// [Kit.Revoke] change.
 //
 // # Failures
 //

@@ -65,6 +65,7 @@ func New(t testing.TB, opts ...Option) *Kit {
 		Network: simnet.Config{Seed: cfg.seed, Latency: constant(cfg.latency)},
 		Topics:  []fakecluster.Topic{{Name: cfg.topic, Configs: configs}},
 		Logf:    k.logs.logf,
+		Users:   maps.Clone(cfg.users),
 	})
 	if err != nil {
 		k.fatal("start the cluster: %v", err)

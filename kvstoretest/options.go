@@ -19,6 +19,7 @@ type config struct {
 	brokers int
 	topic   string
 	configs map[string]string
+	users   map[string]string // passwords by name
 	tcp     bool
 	latency time.Duration
 	seed    uint64

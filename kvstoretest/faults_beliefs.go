@@ -1,0 +1,222 @@
+package kvstoretest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+)
+
+// OutOfSync takes the replicas of a running broker out of sync until it is
+// undone. While fewer replicas of the topic are in sync than its
+// min.insync.replicas, of a stopped broker none is, writes are refused with
+// NOT_ENOUGH_REPLICAS. Hits counts the writes that were refused.
+func (k *Kit) OutOfSync(broker int) *Fault {
+	k.t.Helper()
+	text := fmt.Sprintf("replicas of broker %d out of sync", broker)
+	if !k.exists("OutOfSync", broker) {
+		return k.inert(text)
+	}
+	f, err := k.cluster.OutOfSync(int32(broker))
+	if err != nil {
+		k.fatal("OutOfSync(%d): %v", broker, err)
+		return k.inert(text)
+	}
+	return k.lasting(text, f)
+}
+
+// Forgetting says what a broker does with the next write of a producer that it
+// has forgotten.
+type Forgetting int
+
+const (
+	// AcceptForgotten takes it as if it were new, also when it is a write that
+	// was appended before: what Apache Kafka does from 2.5 on.
+	AcceptForgotten Forgetting = iota
+	// RefuseForgotten answers OUT_OF_ORDER_SEQUENCE_NUMBER, as other brokers
+	// do.
+	RefuseForgotten
+	// DenyForgotten answers UNKNOWN_PRODUCER_ID, as older brokers do.
+	DenyForgotten
+)
+
+func (f Forgetting) String() string {
+	switch f {
+	case AcceptForgotten:
+		return "accepted"
+	case RefuseForgotten:
+		return "refused"
+	case DenyForgotten:
+		return "denied"
+	}
+	return fmt.Sprintf("Forgetting(%d)", int(f))
+}
+
+// ForgetProducers makes the brokers forget, now, which writes of which client
+// they have, by which they know a write that comes again. Kafka does so with a
+// client that wrote nothing for a day, and with what an unclean election lost.
+// Hits counts the writes that met it. Undo ends refusals; what was forgotten
+// stays so.
+func (k *Kit) ForgetProducers(then Forgetting) *Fault {
+	k.t.Helper()
+	return k.forget("ForgetProducers", fmt.Sprintf("producers forgotten and %v", then), then, false)
+}
+
+// ForgetProducersAtElections is [Kit.ForgetProducers] at each election of a
+// leader from now on, until it is undone.
+func (k *Kit) ForgetProducersAtElections(then Forgetting) *Fault {
+	k.t.Helper()
+	return k.forget("ForgetProducersAtElections", fmt.Sprintf("producers forgotten at elections and %v", then), then, true)
+}
+
+func (k *Kit) forget(call, text string, then Forgetting, elections bool) *Fault {
+	k.t.Helper()
+	if then < AcceptForgotten || then > DenyForgotten {
+		k.misuse("%s(%v): use AcceptForgotten, RefuseForgotten or DenyForgotten", call, then)
+		return k.inert(text)
+	}
+	f, err := k.cluster.ForgetProducers(fakecluster.Forget{
+		Topic: k.cfg.topic, Mode: fakecluster.ForgetMode(then), AtElections: elections,
+	})
+	if err != nil {
+		k.fatal("%s: %v", call, err)
+		return k.inert(text)
+	}
+	return k.lasting(text, f)
+}
+
+// ThrottleFetches answers the next n fetches as brokers do under a quota: at
+// once, without a topic, and with the time for which the client has to wait; 0
+// means every fetch until it is undone.
+func (k *Kit) ThrottleFetches(n int, d time.Duration) *Fault {
+	k.t.Helper()
+	text := fmt.Sprintf("%s fetch throttled for %v", times(n), d)
+	if !k.countable("ThrottleFetches", n) {
+		return k.inert(text)
+	}
+	if d < time.Millisecond {
+		k.misuse("ThrottleFetches(%d, %v): the time has to be at least one millisecond", n, d)
+		return k.inert(text)
+	}
+	f, err := k.cluster.ThrottleFetches(fakecluster.Throttle{Delay: d, Count: n})
+	if err != nil {
+		k.fatal("ThrottleFetches: %v", err)
+		return k.inert(text)
+	}
+	return k.lasting(text, f)
+}
+
+// FailFetches makes the brokers answer the next n fetches of the topic with err,
+// one of package kerr; 0 means every fetch until it is undone.
+func (k *Kit) FailFetches(n int, err error) *Fault {
+	k.t.Helper()
+	text := fmt.Sprintf("%s fetch fails with %v", times(n), err)
+	var ke *kerr.Error
+	if !errors.As(err, &ke) {
+		k.misuse("FailFetches(%d, %v): the error has to be one of package kerr, such as kerr.UnknownTopicID", n, err)
+		return k.inert(text)
+	}
+	if !k.countable("FailFetches", n) {
+		return k.inert(text)
+	}
+	f, ferr := k.cluster.FailFetches(fakecluster.FetchFault{Topic: k.cfg.topic, Err: ke, Count: n})
+	if ferr != nil {
+		k.fatal("FailFetches: %v", ferr)
+		return k.inert(text)
+	}
+	return k.lasting(text, f)
+}
+
+// Stale says in what brokers are behind; see [Kit.StaleMetadata]. Exactly one of
+// Unknown, Other, Partitions and Elections is set.
+type Stale struct {
+	// Brokers are those that are behind; empty means all.
+	Brokers []int
+	// Unknown: they have not heard of the topic.
+	Unknown bool
+	// Other: they know another topic of this name, with another id.
+	Other bool
+	// Partitions: they know so many partitions of the topic.
+	Partitions int
+	// Elections: they have not heard of so many of its last elections.
+	Elections int
+}
+
+func (s Stale) String() string {
+	who, what := "brokers", ""
+	if len(s.Brokers) > 0 {
+		who = fmt.Sprintf("brokers %v", s.Brokers)
+	}
+	switch {
+	case s.Unknown:
+		what = "know no topic"
+	case s.Other:
+		what = "know another topic"
+	case s.Partitions > 0:
+		what = fmt.Sprintf("know %d partitions", s.Partitions)
+	default:
+		what = fmt.Sprintf("are %d elections behind", s.Elections)
+	}
+	return who + " " + what
+}
+
+// staleID is the topic id that brokers know that know another topic.
+var staleID = [16]byte{0xde, 0xad, 'k', 'v', 's', 'i', 'm'}
+
+// StaleMetadata makes brokers answer the next n metadata requests as brokers do
+// that have not heard of a change yet, or not of the topic at all; 0 means every
+// one until it is undone.
+func (k *Kit) StaleMetadata(n int, s Stale) *Fault {
+	k.t.Helper()
+	text := fmt.Sprintf("%s metadata answer is stale: %v", times(n), s)
+	if !k.countable("StaleMetadata", n) {
+		return k.inert(text)
+	}
+	fs := fakecluster.Stale{
+		Topic: k.cfg.topic, Count: n, Unknown: s.Unknown,
+		Partitions: int32(s.Partitions), Elections: s.Elections,
+	}
+	if s.Other {
+		fs.OtherID = staleID
+	}
+	for _, b := range s.Brokers {
+		if !k.exists("StaleMetadata", b) {
+			return k.inert(text)
+		}
+		fs.Brokers = append(fs.Brokers, int32(b))
+	}
+	f, err := k.cluster.StaleMetadata(fs)
+	if err != nil {
+		k.misuse("StaleMetadata(%d, %v): set exactly one of Unknown, Other, Partitions and Elections, none below zero", n, s)
+		return k.inert(text)
+	}
+	return k.lasting(text, f)
+}
+
+// AlterTopic changes the topic's configuration while it is in use, by Kafka's
+// names and values, such as max.message.bytes, delete.retention.ms,
+// cleanup.policy and min.insync.replicas. An empty value gives one its default
+// again. It is in effect, and in what the brokers say of the topic, when
+// AlterTopic returns.
+func (k *Kit) AlterTopic(configs map[string]string) {
+	k.t.Helper()
+	if len(configs) == 0 {
+		k.misuse("AlterTopic: there is nothing to change")
+		return
+	}
+	values := make(map[string]*string, len(configs))
+	for _, name := range slices.Sorted(maps.Keys(configs)) {
+		values[name] = nil
+		if v := configs[name]; v != "" {
+			values[name] = &v
+		}
+	}
+	if err := k.cluster.AlterTopic(k.cfg.topic, values); err != nil {
+		k.fatal("alter the topic: %v", err)
+	}
+}

@@ -1,0 +1,147 @@
+package kvstoretest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// plainClient returns a franz-go client of the kit.
+func plainClient(t *testing.T, kit *Kit, name string, opts ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	cl, err := kgo.NewClient(append(append(kit.KafkaOptions(name),
+		kgo.DefaultProduceTopic(kit.Topic()), kgo.RecordPartitioner(kgo.ManualPartitioner())), opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	return cl
+}
+
+func TestWritesWaitForReplicas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit := New(t, WithBrokers(2), WithTopicConfig(map[string]string{"min.insync.replicas": "2"}))
+		kv := kit.Open("a")
+		put(t, kv, "k", "1")
+		out := kit.OutOfSync(1)
+		if err := putFor(t, 5*time.Second, kv, "k", "2"); err == nil {
+			t.Error("a write below the minimum of replicas succeeded")
+		}
+		out.Wait(2)
+		kit.AlterTopic(map[string]string{"min.insync.replicas": "1"})
+		put(t, kv, "k", "3")
+		kit.AlterTopic(map[string]string{"min.insync.replicas": "2"})
+		out.Undo()
+		put(t, kv, "k", "4")
+		kit.StopBroker(1)
+		if err := putFor(t, 5*time.Second, kv, "k", "5"); err == nil {
+			t.Error("a write with one of two brokers succeeded")
+		}
+	})
+}
+
+func TestForgottenProducers(t *testing.T) {
+	kit := New(t)
+	cl := plainClient(t, kit, "a", kgo.StopProducerOnDataLossDetected())
+	write := func() error {
+		return cl.ProduceSync(t.Context(), kgo.StringRecord("v")).FirstErr()
+	}
+	for range 3 {
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taken := kit.ForgetProducers(AcceptForgotten)
+	if err := write(); err != nil {
+		t.Fatal(err)
+	}
+	wantHits(t, taken, 1)
+	refused := kit.ForgetProducers(RefuseForgotten)
+	if err := write(); !errors.Is(err, kerr.OutOfOrderSequenceNumber) {
+		t.Errorf("write of a forgotten producer = %v, want OUT_OF_ORDER_SEQUENCE_NUMBER", err)
+	}
+	wantHits(t, refused, 1)
+	producers := map[int64]bool{}
+	for _, r := range kit.Log() {
+		producers[r.Producer] = true
+	}
+	if len(producers) != 1 {
+		t.Errorf("the log shows %d producers, want 1", len(producers))
+	}
+}
+
+func TestThrottledAndFailedFetches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit := New(t)
+		kit.Seed(map[string]string{"k": "v"})
+		throttled := kit.ThrottleFetches(2, time.Second)
+		begin := time.Now()
+		cl := plainClient(t, kit, "a", kgo.ConsumeTopics(kit.Topic()))
+		if fs := cl.PollFetches(t.Context()); fs.NumRecords() != 1 || time.Since(begin) < 2*time.Second {
+			t.Errorf("%d records after %v", fs.NumRecords(), time.Since(begin))
+		}
+		wantHits(t, throttled, 2)
+		failed := kit.FailFetches(1, kerr.UnknownTopicID)
+		other := plainClient(t, kit, "b", kgo.ConsumeTopics(kit.Topic()))
+		if fs := other.PollFetches(t.Context()); fs.NumRecords() == 0 && fs.Err() == nil {
+			t.Error("nothing came")
+		}
+		failed.Wait(1)
+	})
+}
+
+func TestStaleMetadataIsToldAndOver(t *testing.T) {
+	kit := New(t, WithBrokers(2))
+	for _, s := range []Stale{{Unknown: true}, {Other: true}, {Partitions: 2}, {Brokers: []int{0, 1}, Elections: 1}} {
+		f := kit.StaleMetadata(1, s)
+		req := kmsg.NewPtrMetadataRequest()
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = kmsg.StringPtr(kit.Topic())
+		req.Topics = append(req.Topics, rt)
+		if _, err := plainClient(t, kit, f.String()).Request(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		wantHits(t, f, 1)
+	}
+}
+
+func TestUsersOfTheKit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit := New(t, WithUsers(map[string]string{"app": "secret"}))
+		kit.Allow("app")
+		kv := kit.Open("a", kit.As("app"))
+		put(t, kv, "k", "v")
+		kit.Revoke("app", kmsg.ACLOperationWrite)
+		if err := putFor(t, 5*time.Second, kv, "k", "w"); !errors.Is(err, kvstore.ErrRefused) {
+			t.Errorf("a write without the right = %v, want ErrRefused", err)
+		}
+		old := kit.As("app")
+		kit.SetPassword("app", "other")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := kit.TryOpen(ctx, "b", old); err == nil {
+			t.Error("a client opened with the old password")
+		}
+		kit.Open("c", kit.As("app"))
+	})
+}
+
+func TestCompactionUnderAnOpenTransaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit := New(t)
+		put(t, kit.Open("a"), "k", "v1")
+		tx := kit.Begin()
+		tx.Append(Set("k", "v2"))
+		kit.Compact()
+		tx.Abort()
+		kit.WantValue(kit.Open("fresh"), "k", "v1")
+	})
+}
