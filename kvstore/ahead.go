@@ -2,6 +2,7 @@ package kvstore
 
 import (
 	"context"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -38,8 +39,9 @@ func (t *tail) fetch(ctx context.Context, limits fetchLimits) (f fetched, err er
 func (t *tail) ask(ctx context.Context, from leader, offset int64, limits fetchLimits, r *room) (fetched, error) {
 	opts := t.decode
 	opts.Pools = []kgo.Pool{r}
+	sent := time.Now()
 	f, err := t.part.fetch(ctx, from, offset, limits, opts, t.codec)
-	f.room = r
+	f.room, f.sent, f.got = r, sent, time.Now()
 	r.convert(&f, t.recent.own.Load())
 	return f, err
 }

@@ -180,7 +180,7 @@ func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLo
 	t := &tail{
 		part: c.part, view: c.view, hooks: c.hooks, track: c.tracker, recent: c.recent, gate: c.gate, health: c.health,
 		log: log, limits: fetchSettings(c.kafka), decode: decode, codec: codec, backoff: c.backoff,
-		opened: opened, report: cfg.onProgress, epoch: -1, checked: noLeader, rebuild: newOpening(),
+		opened: opened, report: cfg.onProgress, settings: c.settings, epoch: -1, checked: noLeader, rebuild: newOpening(),
 	}
 	c.running.Go(func() {
 		defer t.view.end() // which lets readers pass, so only once they get an error

@@ -59,6 +59,20 @@
 // key order, a set for each key whose value is another one, in key order, and
 // after that, as always, each record that they have not seen before.
 //
+// # When a client was away for long
+//
+// Compaction removes a tombstone once it has been in the log for the topic's
+// delete.retention.ms, 24 hours unless set. A client that was cut off, or asleep, for
+// longer would find neither the tombstone nor the record that it deleted, and show the
+// key for ever. So a client remembers when it was last at the end of the log. When
+// records come and that is longer ago than tombstones stay, less a margin of a tenth, and
+// of at least a minute or half of the time, whichever is less, it reads the log anew
+// before it shows anything newer: reads, writes under way and whoever else waits go on to
+// wait, and Status says StateRebuilding with [ErrTombstonesExpired]. The log lost nothing,
+// so revisions and the position keep their meaning. The hooks are told of each record
+// that they have not seen before and that is still there, as always, and then of a delete
+// for each key that vanished without one, in key order.
+//
 // # When the topic goes away
 //
 // A topic that is missing for five seconds, or that was created anew, ends the

@@ -84,6 +84,12 @@ var (
 	// client's data belongs to a log that no longer exists.
 	ErrTopicRecreated = errors.New("topic was deleted and created again")
 
+	// ErrTombstonesExpired: this client did not see the end of the log for so
+	// long that compaction may have removed deletions which it had not read.
+	// The log lost nothing. The client rebuilds by itself; the error shows in
+	// [Client.Status] and in operations whose context ended meanwhile.
+	ErrTombstonesExpired = errors.New("deletions may have been compacted away unread")
+
 	// ErrDataLoss: the log lost records that this client had read or was
 	// about to read. The client rebuilds by itself; the error shows in
 	// [Client.Status] and in operations whose context ended meanwhile.

@@ -341,6 +341,9 @@ type fetched struct {
 	sources []seen   // those that may be this client's
 	skipped int64    // how many have no key
 
+	sent time.Time // before the request was
+	got  time.Time // after the answer was
+
 	next   int64 // the offset to fetch from next
 	epoch  int32 // leader epoch of the last batch below next, or noEpoch
 	start  int64 // first offset of the log, -1 unknown

@@ -14,7 +14,8 @@ import (
 // It shows everything that this client wrote and got an answer for, and never
 // goes back behind what the client showed before. Other clients' recent writes
 // may be missing: call [Client.Sync] or [Client.WaitRevision] first to see them.
-// Get blocks only while the client rebuilds after the log lost records.
+// Get blocks only while the client reads the log anew, because the log lost records or
+// because deletions may have been compacted away unread.
 func (c *Client) Get(ctx context.Context, key []byte) ([]byte, error) {
 	if len(key) == 0 {
 		return nil, ErrInvalidKey
@@ -139,7 +140,7 @@ func (c *Client) read(ctx context.Context, fn func() error) error {
 func (c *Client) rebuildError(ctx context.Context) error {
 	err := c.tracker.waitError(ctx, -1)
 	if why := c.Status().Err; why != nil {
-		return fmt.Errorf("reads wait for a rebuild after %w: %w", why, err)
+		return fmt.Errorf("reads wait for a rebuild because of: %w: %w", why, err)
 	}
 	return err
 }
@@ -148,7 +149,8 @@ func (c *Client) rebuildError(ctx context.Context) error {
 // every record below it. While records are being applied, reads may show them a
 // moment before Position counts them: to hand on what was read, use the revision of
 // [Client.GetEntry]. Position is a revision that other clients can wait for, and
-// goes back only when the log lost records.
+// goes back only when the log lost records. While the client reads the log anew
+// because deletions may have been compacted away unread, it stands still.
 func (c *Client) Position() int64 {
 	_, applied, _ := c.tracker.now()
 	return applied

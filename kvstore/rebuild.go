@@ -2,11 +2,14 @@ package kvstore
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 )
 
 // rebuild brings the view up from the begin of the log: when the client opens,
-// and when the log lost records that the client had applied.
+// when the log lost records that the client had applied, and when tombstones may have
+// been removed that it had not read.
 //
 // What has been applied since a truncated offset can't be taken back one by
 // one: the values that those records replaced are not in the storage any more.
@@ -25,43 +28,65 @@ type rebuild struct {
 	compared bool
 	before   held
 
+	// whole says that the log lost nothing. Then no key has vanished that a
+	// record from resume on still sets or deletes: gone are those that may have,
+	// and the hooks are told of them at the end.
+	whole bool
+	gone  map[string]struct{}
+
+	// Where reads were when the log turned out to have to be read anew although it
+	// lost nothing. Nothing moves for whoever waits before the log is read up to
+	// there, and all else that there is.
+	floor      int64
+	floorEpoch int32
+
 	cause   error
 	begun   bool
 	asked   bool // the first fetch was sent
 	started time.Time
 	target  int64 // the high watermark when the rebuild began
 	opening bool
+	expired int // how often before in a row the log could not be read in time
 	records int64
 }
+
+// keeps reports whether positions go on to name the same records, so that the client
+// shows the one it had until it is reached again. nil does not: nothing is rebuilt.
+func (rb *rebuild) keeps() bool { return rb != nil && rb.whole && !rb.opening }
 
 // newOpening is the rebuild that a client begins with: there is nothing to
 // compare, and all records go to the hooks.
 func newOpening() *rebuild { return &rebuild{opening: true, compared: true} }
 
-// startOver makes the next step read the log anew. Records from resume on have
-// not been seen before.
+// startOver makes the next step read the log anew, because it lost records. Those from
+// resume on have not been seen before.
 func (t *tail) startOver(resume int64, cause error) {
-	t.log.warn("kvstore: rebuilding from the log", cause)
-	next := &rebuild{resume: resume, cause: cause}
+	t.begin(&rebuild{resume: resume, cause: cause})
+	t.track.trust(-1)
+}
+
+// begin makes the next step begin a rebuild, in place of the one that is under way.
+func (t *tail) begin(next *rebuild) {
+	t.log.warn("kvstore: rebuilding from the log", next.cause)
 	if rb := t.rebuild; rb != nil {
-		next.opening = rb.opening
-		if !rb.compared { // the hooks still have the state before the first loss
-			next.before, next.resume = rb.before, min(rb.resume, resume)
+		next.opening, next.gone = rb.opening, rb.gone
+		if !rb.compared { // the hooks still have the state before the first one
+			next.before, next.resume = rb.before, min(rb.resume, next.resume)
 		}
 	}
 	t.gate.shut()
 	if !next.opening {
-		t.health.set(StateRebuilding, cause)
+		t.health.set(StateRebuilding, next.cause)
 	}
 	t.rebuild = next
 	t.checked = noLeader
-	t.track.trust(-1)
 	t.short = 0
 }
 
 // beginRebuild empties the view and goes to the begin of the log.
 func (t *tail) beginRebuild(ctx context.Context) error {
 	rb := t.rebuild
+	sent := time.Now()
 	start, err := t.part.listOffset(ctx, atEarliest)
 	if err != nil {
 		return err
@@ -71,9 +96,11 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 		return err
 	}
 	if rb.cause != nil {
-		t.track.rollback(start, rb.cause)
+		if !rb.keeps() {
+			t.track.rollback(start, rb.cause)
+			t.recent.reset()
+		}
 		t.track.because(rb.cause)
-		t.recent.reset()
 	}
 	err = t.insist(ctx, func() error {
 		before, err := t.view.reset(ctx, !rb.compared && t.hooks.any())
@@ -88,7 +115,8 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 		return err
 	}
 	t.pos, t.epoch, t.checked = start, -1, noLeader
-	t.track.advance(start)
+	t.fresh.begin(sent)
+	t.advance(start)
 	rb.begun, rb.started, rb.target = true, time.Now(), end
 	t.health.sawEnd(end)
 	t.health.setTarget(end)
@@ -114,7 +142,7 @@ func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 	if !rb.opening {
 		enough = min(enough, f.stable)
 	}
-	if t.pos < enough {
+	if t.pos < max(enough, rb.floor) {
 		return nil
 	}
 	if !rb.compared { // the log ends even before resume
@@ -122,10 +150,18 @@ func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 			return err
 		}
 	}
+	if err := t.tellGone(ctx); err != nil {
+		return err
+	}
 	t.progress(true)
 	t.rebuild, t.rooms = nil, nil
 	t.gate.open()
 	t.health.set(StateLive, nil)
+	t.track.show(t.pos, t.epoch)
+	t.track.advance(t.pos)
+	if rb.cause != nil && (t.pos < f.stable || f.stable == f.end) {
+		t.moving()
+	}
 	if rb.opening {
 		t.opened()
 	}
@@ -163,8 +199,29 @@ func (t *tail) compare(ctx context.Context) error {
 		}
 	}
 	rb.compared, rb.before = true, nil
+	if rb.whole {
+		if rb.gone == nil {
+			rb.gone = map[string]struct{}{}
+		}
+		for _, r := range gone {
+			rb.gone[string(r.Key)] = struct{}{}
+		}
+		gone = nil
+	}
 	for _, r := range append(gone, changed...) {
-		t.hooks.call(r)
+		t.tell(r)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// tellGone tells the hooks of the keys that vanished without a record that would tell:
+// their tombstones were compacted away.
+func (t *tail) tellGone(ctx context.Context) error {
+	for _, key := range slices.Sorted(maps.Keys(t.rebuild.gone)) {
+		t.tell(Record{Key: []byte(key), Delete: true})
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

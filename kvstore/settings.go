@@ -74,12 +74,13 @@ func (s *settings) limit() int {
 	return limit
 }
 
-// readSince reports whether the settings, as they are known, were asked for at a moment
-// or later. Who has no right to ask, or was told what counts, can't know better.
-func (s *settings) readSince(moment time.Time) bool {
+// readWithin reports whether the settings, as they are known, were asked for d before a
+// moment at the earliest. Who has no right to ask, or was told what counts, can't know
+// better.
+func (s *settings) readWithin(d time.Duration, moment time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.denied || s.retains > 0 || !s.sent.Before(moment)
+	return s.denied || s.retains > 0 || elapsed(s.sent, moment) <= d
 }
 
 // shortest returns the shortest time for which tombstones stayed in the log since a

@@ -121,7 +121,7 @@ func TestSettingsAreReadWithBoundedTraffic(t *testing.T) {
 					if err := s.refresh(t.Context()); err != nil {
 						t.Errorf("refresh = %v", err)
 					}
-					if !s.readSince(began) {
+					if !s.readWithin(0, began) {
 						t.Error("refresh returned with settings that were asked for before it was called")
 					}
 				}

@@ -24,7 +24,9 @@ const (
 	StateStalled
 
 	// StateRebuilding: the log lost records that the client had applied, or
-	// was about to. Reads wait until the client's data equals the log again.
+	// was about to ([ErrDataLoss]), or the client may have missed deletions
+	// ([ErrTombstonesExpired]). Reads wait until the client's data equals the
+	// log again.
 	StateRebuilding
 
 	// StateFailed: the topic is gone or is another one. Every operation

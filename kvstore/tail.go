@@ -35,8 +35,11 @@ type tail struct {
 	opened  func()         // called once the opening is over
 	report  func(Progress) // may be nil
 
-	pos      int64    // next offset to fetch
-	epoch    int32    // leader epoch of the last batch passed, -1 for none
+	settings *settings
+
+	pos      int64 // next offset to fetch
+	epoch    int32 // leader epoch of the last batch passed, -1 for none
+	fresh    freshness
 	checked  leader   // the leader under which pos was last validated
 	doubts   int      // of the partition, when pos was last validated
 	ahead    *ahead   // not nil while the next fetch is under way
@@ -138,6 +141,10 @@ func (t *tail) held(err error) {
 
 // moving ends what held said.
 func (t *tail) moving() {
+	if rb := t.rebuild; rb != nil && rb.cause != nil {
+		t.held(rb.cause) // what is read can't be shown yet
+		return
+	}
 	t.track.because(nil)
 	t.health.readFine()
 }
@@ -171,11 +178,15 @@ func (t *tail) step(ctx context.Context) error {
 		return nil
 	}
 	limits := t.limits
+	limits.wait = t.pollWait()
 	if rb := t.rebuild; rb != nil && !rb.asked {
 		rb.asked, limits.wait = true, 0 // there may be nothing to wait for
 	}
 	f, fetchErr := t.fetch(ctx, limits)
 	if f.next > t.pos {
+		if whole, err := t.complete(ctx, f); !whole {
+			return err
+		}
 		if err := t.apply(ctx, f); err != nil {
 			return err
 		}
@@ -200,7 +211,8 @@ func (t *tail) validate(ctx context.Context) error {
 	if err != nil || l == t.checked && doubts == t.doubts {
 		return err
 	}
-	if err := t.part.holds(ctx, t.pos, t.epoch); err != nil {
+	pos, epoch := t.extent()
+	if err := t.part.holds(ctx, pos, epoch); err != nil {
 		var lost *lostError
 		if errors.As(err, &lost) {
 			t.startOver(lost.end, err)
@@ -236,6 +248,7 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 
 // caughtUp looks at how far the position is after a fetch.
 func (t *tail) caughtUp(ctx context.Context, f fetched) error {
+	t.fresh.heard(f.sent, f.end, t.pos, t.mayBeAway()/marksAway)
 	t.health.sawEnd(f.end)
 	if t.pos < f.stable {
 		t.moving()
@@ -313,23 +326,50 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 	if f.epoch != noEpoch {
 		t.epoch = f.epoch
 	}
-	t.recent.add(f.sources)
-	t.track.show(t.pos, t.epoch)
+	t.show(f.sources)
 	if t.hooks.any() {
 		for _, r := range records {
-			t.hooks.call(r)
-			t.track.advance(r.Revision + 1)
+			t.tell(r)
+			t.advance(r.Revision + 1)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 		}
 	}
-	t.track.advance(t.pos)
+	t.advance(t.pos)
 	if t.rebuild != nil {
-		t.rebuild.records += int64(len(records))
+		t.rebuild.records += int64(len(f.changes))
 		t.progress(false)
 	}
 	return nil
+}
+
+// show makes what is applied count as readable, also as the client's own writes.
+func (t *tail) show(sources []seen) {
+	if rb := t.rebuild; rb.keeps() {
+		for len(sources) > 0 && sources[0].offset < rb.floor { // known already
+			sources = sources[1:]
+		}
+		t.recent.add(sources)
+		return
+	}
+	t.recent.add(sources)
+	t.track.show(t.pos, t.epoch)
+}
+
+// advance releases those who wait for a position, but not before reads show it.
+func (t *tail) advance(done int64) {
+	if !t.rebuild.keeps() {
+		t.track.advance(done)
+	}
+}
+
+// tell calls the hooks for a record.
+func (t *tail) tell(r Record) {
+	t.hooks.call(r)
+	if t.rebuild != nil {
+		delete(t.rebuild.gone, string(r.Key))
+	}
 }
 
 // store applies records to the view and keeps trying until it worked or ctx

@@ -1,0 +1,67 @@
+package kvstore
+
+import "time"
+
+// freshness knows since when nothing of the log can have passed a client by.
+//
+// Compaction removes a tombstone once it has been in the log for delete.retention.ms.
+// Who reads on after a longer time may find neither the tombstone nor the record that it
+// deleted, and shows the key for ever:
+//
+//	read up to here     k=1 |
+//	written meanwhile       | k deleted, x=1
+//	compacted               |            x=1     24 hours later
+//	read on             k=1 |            x=1     k was deleted, and is shown
+//
+// So the client has to know a moment such that it has read whatever was in the log then.
+// That is when a fetch was sent whose answer named a high watermark which the client has
+// reached: every record behind it was committed later. Not the last stable offset,
+// although nothing behind it can be shown: brokers before Kafka 3.1 count a tombstone's
+// time from when it was written, also that of one which waits for its transaction to end.
+type freshness struct {
+	since time.Time
+	marks []mark // answers whose end is still to be reached, oldest first
+}
+
+// mark says that end was the high watermark at some moment after sent.
+type mark struct {
+	sent time.Time
+	end  int64
+}
+
+// begin says that the log is read from its begin on, which was asked for at sent.
+func (f *freshness) begin(sent time.Time) { f.since, f.marks = sent, nil }
+
+// heard takes in what a fetch that was sent at some moment said of the log's end, when
+// the client has read up to pos. On a busy log the client is never at the end that the
+// last answer named; so ends are kept, at least apart from each other in time, until
+// they are reached.
+func (f *freshness) heard(sent time.Time, end, pos int64, apart time.Duration) {
+	for len(f.marks) > 0 && f.marks[0].end <= pos {
+		f.since = f.marks[0].sent
+		f.marks = f.marks[1:]
+	}
+	switch n := len(f.marks); {
+	case n == 0 && end == pos:
+		f.since = sent
+	case end <= pos:
+		// An end below one that was named before, or below what was read: a new
+		// leader has not heard yet how far the log is replicated. It proves nothing.
+	case n == 0 || elapsed(f.marks[n-1].sent, sent) >= apart:
+		f.marks = append(f.marks, mark{sent, end})
+	}
+}
+
+// elapsed returns how long after from the moment to is, by the clock that shows more: the
+// monotonic one stands still while a machine sleeps, the wall clock may be set back.
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
+}
+
+// absence returns for how long a client may be away from a log that keeps tombstones for
+// some time: less by a tenth, and by at least a minute or half of it, whichever is less.
+// Brokers' clocks and ours may go differently, and a record is a little older than the
+// high watermark that includes it.
+func absence(retention time.Duration) time.Duration {
+	return retention - max(retention/10, min(time.Minute, retention/2))
+}

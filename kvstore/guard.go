@@ -1,0 +1,96 @@
+package kvstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// The guard against tombstones that were removed before this client read them. See
+// freshness for why it is needed.
+
+const (
+	// pollsAway is how many fetches a client that follows the log sends at least in the
+	// time for which it may be away.
+	pollsAway = 4
+
+	// marksAway is how many ends of a busy log are remembered in that time.
+	marksAway = 16
+)
+
+// mayBeAway returns for how long this client may be away, by what is known of the topic.
+func (t *tail) mayBeAway() time.Duration {
+	return absence(t.settings.shortest(t.fresh.since))
+}
+
+// pollWait returns how long a fetch may wait for records: not so long that an idle client
+// would look as if it had been away.
+func (t *tail) pollWait() time.Duration {
+	return min(t.limits.wait, t.mayBeAway()/pollsAway)
+}
+
+// complete reports whether what a fetch brought may be applied: whether the log, when the
+// fetch was answered, still had every tombstone that this client has not read. If not,
+// the log is to be read anew.
+//
+// It is asked for each answer that moves the position, with or without records: behind
+// the position that it leads to, nothing would tell any more.
+func (t *tail) complete(ctx context.Context, f fetched) (bool, error) {
+	away := elapsed(t.fresh.since, f.got)
+	// The retention may have been shortened while nobody could ask. A client that
+	// follows the log knows of it within settingsInterval.
+	if held := 2*t.pollWait() + time.Second; away > held && !t.settings.readWithin(held, f.got) {
+		if err := t.settings.refresh(ctx); err != nil {
+			return false, fmt.Errorf("how long does the topic keep tombstones, after %v without a look at the end of the log: %w", away.Round(time.Millisecond), err)
+		}
+	}
+	may := t.mayBeAway()
+	if away <= may {
+		return true, nil
+	}
+	t.startAnew(t.expired(away, may))
+	return false, nil
+}
+
+// expired describes why the log is to be read anew.
+func (t *tail) expired(away, may time.Duration) error {
+	retention := t.settings.shortest(t.fresh.since)
+	rb := t.rebuild
+	switch {
+	case rb == nil:
+		return fmt.Errorf("%w: the end of the log was last seen %v ago, and tombstones stay for %v, which less a margin is %v", ErrTombstonesExpired, away.Round(time.Millisecond), retention, may)
+	case rb.expired == 0:
+		return fmt.Errorf("%w: reading the log has taken %v so far, and tombstones stay for %v, which less a margin is %v", ErrTombstonesExpired, away.Round(time.Millisecond), retention, may)
+	default:
+		return fmt.Errorf("%w: reading the log takes longer than delete.retention.ms, which is %v and less a margin %v, each of %d times: raise it, or this client never gets to the end", ErrTombstonesExpired, retention, may, rb.expired+1)
+	}
+}
+
+// startAnew makes the next step read the log anew, although it lost nothing: offsets go
+// on to name the same records. So whoever waits goes on to wait, and the position that
+// the client shows stands still until it is reached again.
+//
+// Only while the client opens, when nobody waits and reads wait anyway, does the position
+// go back, for whoever watches the progress.
+func (t *tail) startAnew(cause error) {
+	next := &rebuild{resume: t.pos, cause: cause, whole: true}
+	if rb := t.rebuild; rb != nil {
+		next.opening, next.expired = rb.opening, rb.expired+1
+		if !rb.compared {
+			next.resume = rb.resume
+		}
+	}
+	if next.keeps() {
+		next.floor, next.floorEpoch = t.track.read()
+	}
+	t.begin(next)
+}
+
+// extent returns up to where the log has to be the one that was read, and the leader
+// epoch there.
+func (t *tail) extent() (pos int64, epoch int32) {
+	if rb := t.rebuild; rb.keeps() && t.pos < rb.floor {
+		return rb.floor, rb.floorEpoch
+	}
+	return t.pos, t.epoch
+}
