@@ -1,7 +1,9 @@
 package linearizability
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -19,6 +21,10 @@ type Options struct {
 	MaxViolations int
 	// Porcupine bounds the second judge.
 	Porcupine PorcupineOptions
+	// Witnessed is called with the verdict of the log witness, if it came to
+	// one, before porcupine begins to search: whatever becomes of that, this much
+	// is known. Nil means that nobody is told.
+	Witnessed func(*Verdict)
 }
 
 // PorcupineOptions bound porcupine, whose search is exponential at worst. A
@@ -35,6 +41,12 @@ type PorcupineOptions struct {
 	// MaxSteps is the most steps of the model in a piece, 200,000 if 0. It
 	// bounds memory too.
 	MaxSteps int
+	// TotalSteps is the most steps of the model in the whole history; 0 is
+	// 5,000,000 and 20 more for each operation. It is exceeded by what the
+	// pieces under way take, which are 8 at most. What is left then is
+	// undecided. A history that holds needs a few steps for each operation;
+	// what explodes is a violation in each of many keys.
+	TotalSteps int
 	// Timeout bounds a piece in wall time, as a last resort: the answer then
 	// depends on the machine. 0 is no timeout.
 	Timeout time.Duration
@@ -43,6 +55,13 @@ type PorcupineOptions struct {
 // Check judges a history. It does not change it, and it is deterministic but
 // for PorcupineOptions.Timeout.
 func Check(h *History, opts Options) *Verdict {
+	return CheckContext(context.Background(), h, opts)
+}
+
+// CheckContext is Check until ctx ends. Then porcupine gives up soon, what it has
+// not decided is undecided, and the verdict says so. The log witness, which takes
+// little time, goes on to its end.
+func CheckContext(ctx context.Context, h *History, opts Options) *Verdict {
 	v := &Verdict{Operations: len(h.Ops), Duration: h.Duration()}
 	for i := range h.Log {
 		if h.Log[i].Kind == LogAppend {
@@ -62,11 +81,15 @@ func Check(h *History, opts Options) *Verdict {
 		return v
 	}
 	j := newJudge(h, opts)
+	j.ctx = ctx
 	j.events = j.opEvents()
 	if h.Header.Tap != TapNone || len(h.Log) > 0 {
 		j.witness()
 	} else {
 		j.noWitness()
+	}
+	if opts.Witnessed != nil {
+		opts.Witnessed(j.witnessed(v))
 	}
 	j.checkPorcupine()
 	v.Disagreements = j.compare()
@@ -74,6 +97,24 @@ func Check(h *History, opts Options) *Verdict {
 	j.report(v)
 	j.conclude(v)
 	return v
+}
+
+// witnessed returns the verdict as it would be if porcupine had no say.
+func (j *judge) witnessed(v *Verdict) *Verdict {
+	early, w := *j, *v
+	early.results = make(map[CheckID]*CheckResult, len(j.results))
+	for id, r := range j.results {
+		copied := *r
+		early.results[id] = &copied
+	}
+	early.violations = slices.Clone(j.violations)
+	for _, id := range []CheckID{CheckPorcupineKey, CheckPorcupineSession} {
+		early.without(id, "not judged yet")
+	}
+	early.noEvidence()
+	early.report(&w)
+	early.conclude(&w)
+	return &w
 }
 
 // witness runs the checks that compare the history with the log.
@@ -146,6 +187,9 @@ func (j *judge) conclude(v *Verdict) {
 			v.Undecided = append(v.Undecided, fmt.Sprintf("%s could not decide %d of %d pieces within its bounds",
 				r.Check, r.Undecided, r.Judged))
 		}
+	}
+	if why := j.budget.spentWhy(); why != "" && len(v.Undecided) > 0 {
+		v.Undecided = append(v.Undecided, why)
 	}
 	if !ran {
 		v.Undecided = append(v.Undecided, "no check had anything to judge")

@@ -2,12 +2,14 @@ package linearizability
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 )
 
 // A judge carries one run of Check.
 type judge struct {
+	ctx  context.Context
 	h    *History
 	opts Options
 	x    *logIndex
@@ -30,6 +32,7 @@ type judge struct {
 	certain []*Violation
 	byID    map[int64]int32 // operations, built when needed
 
+	budget         budget
 	keys           []*keyHistory
 	tasks          []*task
 	illegal        []*task
@@ -42,7 +45,7 @@ func newJudge(h *History, opts Options) *judge {
 	if opts.MaxViolations == 0 {
 		opts.MaxViolations = 20
 	}
-	j := &judge{h: h, opts: opts, results: make(map[CheckID]*CheckResult), accused: map[string]bool{}, charged: map[string]bool{}}
+	j := &judge{ctx: context.Background(), h: h, opts: opts, results: make(map[CheckID]*CheckResult), accused: map[string]bool{}, charged: map[string]bool{}}
 	for _, id := range AllChecks() {
 		j.results[id] = &CheckResult{Check: id, Ran: true}
 	}

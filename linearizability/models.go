@@ -7,17 +7,6 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// A stepCounter bounds the steps of a model. When they are used up every step
-// is refused, so that the search ends, and its answer is not to be used.
-type stepCounter struct{ left int }
-
-func (c *stepCounter) next() bool {
-	c.left--
-	return c.left >= 0
-}
-
-func (c *stepCounter) exhausted() bool { return c.left < 0 }
-
 // undetermined is the state of a register whose value is one of those that may
 // have been the last before the piece.
 const undetermined = int32(-1)

@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"context"
 	"runtime"
 	"slices"
 	"sync"
@@ -11,7 +12,8 @@ import (
 // mostOperations bounds a piece so that its numbers fit the session's state.
 const mostOperations = 10_000
 
-func (o PorcupineOptions) withDefaults() PorcupineOptions {
+// withDefaults returns the options for a history of so many operations.
+func (o PorcupineOptions) withDefaults(operations int) PorcupineOptions {
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -25,6 +27,9 @@ func (o PorcupineOptions) withDefaults() PorcupineOptions {
 	if o.MaxSteps == 0 {
 		o.MaxSteps = 200_000
 	}
+	if o.TotalSteps == 0 {
+		o.TotalSteps = 5_000_000 + 20*operations
+	}
 	return o
 }
 
@@ -34,6 +39,7 @@ type task struct {
 
 	check  CheckID
 	result porcupine.CheckResult
+	steps  int   // what it took
 	op     int32 // the operation that cannot be explained
 }
 
@@ -45,7 +51,7 @@ func (j *judge) checkPorcupine() {
 		j.without(CheckPorcupineSession, "no get returned")
 		return
 	}
-	opts := j.opts.Porcupine.withDefaults()
+	opts := j.opts.Porcupine.withDefaults(len(j.h.Ops))
 	var tasks []*task
 	add := func(check CheckID, pieces []*piece) {
 		for _, p := range pieces {
@@ -69,6 +75,7 @@ func (j *judge) checkPorcupine() {
 		}
 	}
 	j.notePorcupine(barriers)
+	j.budget = budget{ctx: j.ctx, total: opts.TotalSteps, left: opts.TotalSteps}
 	j.runTasks(tasks, opts)
 	tasks = j.again(tasks, opts)
 	for _, t := range tasks {
@@ -99,7 +106,7 @@ func (j *judge) again(tasks []*task, opts PorcupineOptions) []*task {
 				undecided = append(undecided, m)
 			}
 		}
-		if len(undecided) == 0 {
+		if len(undecided) == 0 || j.budget.spent() {
 			break
 		}
 		// What is illegal stays so.
@@ -167,35 +174,48 @@ func (j *judge) unfit(key string) bool {
 	return j.unfitKey[k]
 }
 
-// runTasks runs the tasks on a bounded number of workers.
+// runTasks runs the tasks on a bounded number of workers, as far as the budget
+// goes. Batches make what is left of it the same however many workers there are.
 func (j *judge) runTasks(tasks []*task, opts PorcupineOptions) {
-	next := make(chan *task)
-	var wg sync.WaitGroup
-	for range min(opts.Workers, len(tasks)) {
-		wg.Go(func() {
-			for t := range next {
-				t.run(opts)
+	for batch := range slices.Chunk(tasks, batchTasks) {
+		if j.budget.spent() {
+			for _, t := range batch {
+				t.result = porcupine.Unknown
 			}
-		})
+			continue
+		}
+		next := make(chan *task)
+		var wg sync.WaitGroup
+		for range min(opts.Workers, len(batch)) {
+			wg.Go(func() {
+				for t := range next {
+					t.run(j.ctx, opts)
+				}
+			})
+		}
+		for _, t := range batch {
+			next <- t
+		}
+		close(next)
+		wg.Wait()
+		for _, t := range batch {
+			j.budget.left -= t.steps
+		}
 	}
-	for _, t := range tasks {
-		next <- t
-	}
-	close(next)
-	wg.Wait()
 }
 
 // run judges the piece, and finds the operation that makes it illegal.
-func (t *task) run(opts PorcupineOptions) {
-	t.result = t.decide(t.piece, opts)
+func (t *task) run(ctx context.Context, opts PorcupineOptions) {
+	steps := &stepCounter{ctx: ctx, left: opts.MaxSteps}
+	t.result = t.decide(t.piece, opts, steps)
+	t.steps += opts.MaxSteps - steps.left
 	if t.result == porcupine.Illegal {
-		t.blame(opts)
+		t.blame(ctx, opts)
 	}
 }
 
 // decide runs porcupine on a piece.
-func (t *task) decide(p *piece, opts PorcupineOptions) porcupine.CheckResult {
-	steps := &stepCounter{left: opts.MaxSteps}
+func (t *task) decide(p *piece, opts PorcupineOptions, steps *stepCounter) porcupine.CheckResult {
 	model, ops := t.model(p, steps)
 	result := porcupine.CheckOperationsTimeout(model, ops, opts.Timeout)
 	if steps.exhausted() {
@@ -212,8 +232,9 @@ func (t *task) model(p *piece, steps *stepCounter) (porcupine.Model, []porcupine
 }
 
 // blame finds the first read with which the piece is illegal: all reads that
-// returned before it can be explained, and it cannot.
-func (t *task) blame(opts PorcupineOptions) {
+// returned before it can be explained, and it cannot. All that it tries has as
+// many steps as the piece had; without them, a later read may be blamed.
+func (t *task) blame(ctx context.Context, opts PorcupineOptions) {
 	var reads []int64
 	for _, o := range t.ops {
 		if o.kind == keyRead {
@@ -221,12 +242,14 @@ func (t *task) blame(opts PorcupineOptions) {
 		}
 	}
 	slices.Sort(reads)
+	steps := &stepCounter{ctx: ctx, left: opts.MaxSteps}
 	n, _ := slices.BinarySearchFunc(reads, true, func(ret int64, _ bool) int {
-		if t.decide(t.until(ret), opts) == porcupine.Ok {
-			return -1
+		if t.decide(t.until(ret), opts, steps) == porcupine.Illegal {
+			return 0
 		}
-		return 0
+		return -1
 	})
+	t.steps += opts.MaxSteps - steps.left
 	if n == len(reads) {
 		n--
 	}

@@ -71,24 +71,24 @@ func VisualizeKey(w io.Writer, h *History, key string, opts Options) error {
 		if k.key != key {
 			continue
 		}
-		popts := opts.Porcupine.withDefaults()
+		popts := opts.Porcupine.withDefaults(len(h.Ops))
 		var show *task
 		add := func(check CheckID, pieces []*piece) {
 			for _, p := range pieces {
 				t := &task{piece: p, check: check, op: -1}
-				if t.run(popts); show == nil || (t.result == porcupine.Illegal && show.result != porcupine.Illegal) {
+				if t.run(j.ctx, popts); show == nil || (t.result == porcupine.Illegal && show.result != porcupine.Illegal) {
 					show = t
 				}
 			}
 		}
 		add(CheckPorcupineSession, k.split(popts, false))
 		add(CheckPorcupineKey, k.split(popts, true))
-		steps := &stepCounter{left: popts.MaxSteps}
+		steps := &stepCounter{ctx: j.ctx, left: popts.MaxSteps}
 		model, ops := show.model(show.piece, steps)
 		_, info := porcupine.CheckOperationsVerbose(model, ops, popts.Timeout)
 		// To draw what the search found, porcupine goes through it once more,
 		// in no more steps than that: it must not run out of them.
-		steps.left = math.MaxInt
+		steps.left, steps.off = math.MaxInt, false
 		if err := porcupine.Visualize(model, info, w); err != nil {
 			return fmt.Errorf("visualize key %s: %w", quote(key), err)
 		}
