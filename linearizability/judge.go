@@ -31,6 +31,9 @@ type judge struct {
 	charged map[string]bool
 	certain []*Violation
 	byID    map[int64]int32 // operations, built when needed
+	// byValue has the first write of each value, built when needed: looking
+	// for it in all writes made many violations cost the square of their number.
+	byValue map[string]int32
 
 	budget         budget
 	keys           []*keyHistory

@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"fmt"
+	"slices"
 )
 
 // unclaimed reports a record that no operation accounts for.
@@ -138,16 +139,18 @@ func (j *judge) writerOfValue(value string) (int32, bool) {
 	if shared(value) {
 		return 0, false
 	}
-	for _, op := range j.writes {
-		o := j.op(op)
-		if o.Kind == OpPut && o.Value == value {
-			return op, true
-		}
-		for _, it := range o.Items {
-			if it.Value == value {
-				return op, true
+	if j.byValue == nil {
+		j.byValue = make(map[string]int32, len(j.writes))
+		for _, op := range slices.Backward(j.writes) {
+			o := j.op(op)
+			for _, it := range o.Items {
+				j.byValue[it.Value] = op
+			}
+			if o.Kind == OpPut {
+				j.byValue[o.Value] = op
 			}
 		}
 	}
-	return 0, false
+	op, ok := j.byValue[value]
+	return op, ok
 }
