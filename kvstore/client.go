@@ -75,6 +75,8 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		return nil, errors.New("storage is nil: use memory.New() from kvstore/memory, or one of your own")
 	case cfg.retainsSet && cfg.retains < leastRetention:
 		return nil, fmt.Errorf("WithTombstoneRetention(%v): it has to be at least %v", cfg.retains, leastRetention)
+	case cfg.goneAfter < 0:
+		return nil, fmt.Errorf("WithTopicGoneAfter(%v): it can't be less than 0", cfg.goneAfter)
 	case cfg.delivery != nil && *cfg.delivery <= 0:
 		return nil, fmt.Errorf("WithDeliveryTimeout(%v): a write needs time, give more than 0", *cfg.delivery)
 	}
@@ -82,7 +84,8 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 	if err != nil {
 		return nil, err
 	}
-	cl, err := newKafka(cfg)
+	quota := &quota{}
+	cl, err := newKafka(cfg, quota)
 	if err != nil {
 		unclaim()
 		return nil, err
@@ -102,6 +105,8 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		closed:  make(chan struct{}),
 		unclaim: unclaim,
 	}
+	c.part.goneAfter = cfg.goneAfter
+	c.tracker.quota, c.health.quota = quota.problem, quota.problem
 	runCtx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	tailCtx, stopTail := context.WithCancel(runCtx)
@@ -114,7 +119,8 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 	}()
 
 	log := &repeatLog{logger: cfg.logger, topic: topic}
-	o := &opener{cfg: cfg, cl: cl, adm: kadm.NewClient(cl), part: c.part, backoff: c.backoff, log: log}
+	haste := &failFast{on: !cfg.patient, part: c.part}
+	o := &opener{cfg: cfg, cl: cl, adm: kadm.NewClient(cl), part: c.part, backoff: c.backoff, log: log, haste: haste}
 	c.settings = &settings{
 		ask: o.describe, logger: cfg.logger, topic: topic, health: c.health, backoff: c.backoff, kafkaLimit: batchSetting(cl),
 		retains: cfg.retains, silent: cfg.validation == TopicValidationSkip, wake: make(chan struct{}, 1),
@@ -130,7 +136,7 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		}
 	}
 	opened := make(chan struct{})
-	c.startTail(tailCtx, cfg, log, sync.OnceFunc(func() { close(opened) }))
+	c.startTail(tailCtx, cfg, log, haste, sync.OnceFunc(func() { close(opened) }))
 	if err := c.awaitOpen(ctx, opened); err != nil {
 		return nil, err
 	}
@@ -175,12 +181,12 @@ func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 	return nil
 }
 
-func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLog, opened func()) {
+func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLog, haste *failFast, opened func()) {
 	decode, codec := decodeSettings(c.kafka)
 	t := &tail{
 		part: c.part, view: c.view, hooks: c.hooks, track: c.tracker, recent: c.recent, gate: c.gate, health: c.health,
 		log: log, limits: fetchSettings(c.kafka), decode: decode, codec: codec, backoff: c.backoff,
-		opened: opened, report: cfg.onProgress, settings: c.settings, epoch: -1, checked: noLeader, rebuild: newOpening(),
+		haste: haste, opened: opened, report: cfg.onProgress, settings: c.settings, epoch: -1, checked: noLeader, rebuild: newOpening(),
 	}
 	c.running.Go(func() {
 		defer t.view.end() // which lets readers pass, so only once they get an error

@@ -38,15 +38,6 @@
 // the log: it must not be taken for a failure. An acknowledged write is in the
 // log once, through retries, leader moves, lost answers and broker restarts.
 //
-// A write lives for two minutes, unless [WithDeliveryTimeout] says otherwise. After
-// that no try of it is still to come from the client, whether its caller waited or
-// not. What a broker has received by then it may still append.
-//
-// The client produces with requests of its own instead of franz-go's producer. A
-// record batch of which a try may have been appended is sent again under the same
-// producer id and sequence number only, and after a look into the log. If the
-// broker does not know that producer any more, the outcome is unknown.
-//
 // # Many writers
 //
 // A client has one record batch on its way at a time. Writes that queue meanwhile
@@ -84,9 +75,15 @@
 //
 // # When the topic goes away
 //
-// A topic that is missing for five seconds, or that was created anew, ends the
-// client: every operation fails with [ErrTopicDeleted] or [ErrTopicRecreated],
-// also reads, because what the storage holds is no longer the state of anything.
+// A topic that is gone, or was created anew, ends the client: every operation fails
+// with [ErrTopicDeleted] or [ErrTopicRecreated], also reads, because what the storage
+// holds is no longer the state of anything. No single answer does that. When a broker
+// says of the topic what contradicts what was known - that it does not exist, has
+// another id or an older leader epoch - the client asks others, and goes on with the
+// first that agrees with what was known. Only when all who answer have said so for 30
+// seconds ([WithTopicGoneAfter]) is it believed; until then reads are answered, Sync
+// and writes wait, and Status says why.
+//
 // Other errors - brokers that can't be reached, a permission taken away, a
 // record batch that can't be decoded - leave reads working on data that may be
 // stale. The client keeps trying, Status says StateStalled with the cause, and

@@ -97,7 +97,7 @@ func (c *Client) askEnd(ctx context.Context) (int64, error) {
 		if err == nil {
 			err = c.part.sameTopic(ctx)
 		}
-		if errors.Is(err, ErrTopicRecreated) {
+		if errors.Is(err, ErrTopicRecreated) || errors.Is(err, ErrTopicDeleted) {
 			c.fail(err)
 			return 0, err
 		}
@@ -107,8 +107,12 @@ func (c *Client) askEnd(ctx context.Context) (int64, error) {
 		}
 		if trusted := c.tracker.trusts(); err == nil && l.epoch >= 0 && l.epoch != trusted {
 			err = fmt.Errorf("the leader of epoch %d has not been asked yet whether its log holds what was read before (that of epoch %d was)", l.epoch, trusted)
+			if why := c.tracker.why(); why != nil {
+				err = fmt.Errorf("%w: %w", err, why)
+			}
 		}
 		if err == nil {
+			c.health.askFine()
 			return end, nil
 		}
 		if ctx.Err() != nil {
@@ -117,7 +121,7 @@ func (c *Client) askEnd(ctx context.Context) (int64, error) {
 		if dead := c.tracker.deadBy(); dead != nil {
 			return 0, dead
 		}
-		c.tracker.because(err)
+		c.health.askFailed(err)
 		sleep(ctx, c.backoff(failures))
 	}
 }

@@ -26,7 +26,7 @@ func TestSyncDoesNotTrustARecreatedTopic(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.produce(w.kafka("other"), record("k", "new"))
-		if err := c.Sync(w.within(10 * time.Second)); !errors.Is(err, kvstore.ErrTopicRecreated) {
+		if err := c.Sync(w.within(40 * time.Second)); !errors.Is(err, kvstore.ErrTopicRecreated) {
 			t.Errorf("Sync on a topic created anew = %v, want ErrTopicRecreated", err)
 		}
 		w.wantDead(c, kvstore.ErrTopicRecreated)

@@ -86,9 +86,12 @@ func defaultBackoff(failures int) time.Duration {
 }
 
 // newKafka makes the kgo client that everything but writing goes through, and
-// refuses options that break a promise.
-func newKafka(cfg *clientConfig) (*kgo.Client, error) {
-	opts := promised()
+// refuses options that break a promise. q learns of quotas.
+//
+// kgo itself does not try again: whoever asks decides that, and an error that kgo
+// keeps to itself for 30 s could not be told to those who wait.
+func newKafka(cfg *clientConfig, q *quota) (*kgo.Client, error) {
+	opts := append(promised(), kgo.RequestRetries(0), kgo.WithHooks(q))
 	if len(cfg.brokers) > 0 {
 		opts = append(opts, kgo.SeedBrokers(cfg.brokers...))
 	} else {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // opener finds the topic, creates it when it may, and checks that it fits.
@@ -21,7 +21,8 @@ type opener struct {
 	follow  *settings
 	backoff func(int) time.Duration
 	log     *repeatLog
-	last    error // the last error met, kept for when the context ends
+	haste   *failFast
+	last    Problem // the last error met, kept for when the context ends
 }
 
 // open returns once the topic is there and fits, and its settings are known.
@@ -34,7 +35,7 @@ func (o *opener) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := o.validate(m, parseSettings(configs)); err != nil {
+	if configs, err = o.fits(ctx, m, configs); err != nil {
 		return err
 	}
 	o.follow.begin(configs, sent)
@@ -55,45 +56,41 @@ func (o *opener) find(ctx context.Context) (topicMeta, error) {
 		if err == nil {
 			return m, nil
 		}
-		if err := o.giveUp(ctx, err); err != nil {
-			return m, err
+		if errors.Is(err, kerr.InvalidTopicException) {
+			err = impossible(err)
+		}
+		wait, end := o.giveUp(ctx, err)
+		if end != nil {
+			return m, end
 		}
 		o.log.warn("kvstore: opening the topic failed, trying again", err)
-		sleep(ctx, o.backoff(failures))
+		sleep(ctx, max(wait, o.backoff(failures)))
 	}
 }
 
-// giveUp returns the error to stop with, nil when another try may help.
-func (o *opener) giveUp(ctx context.Context, err error) error {
+// giveUp returns the error to stop with, nil when another try may help, and for how
+// long at least to wait before it.
+func (o *opener) giveUp(ctx context.Context, err error) (wait time.Duration, end error) {
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		o.last = err
+		o.last = o.last.met(err)
+	}
+	if ctx.Err() == nil {
+		if end, wait = o.haste.final(ctx, err); end != nil {
+			return 0, end
+		}
 	}
 	if ctx.Err() != nil {
-		return &WaitError{Position: -1, Target: -1, Cause: o.last, Err: contextError(ctx)}
+		return 0, &WaitError{Position: -1, Target: -1, Cause: o.last.Err, Count: o.last.Count, Err: contextError(ctx)}
 	}
-	if final(err) {
-		return err
-	}
-	return nil
+	return wait, nil
 }
 
-// final reports whether no waiting mends err while a client opens.
-func final(err error) bool {
-	return slices.ContainsFunc(finalErrors, func(f error) bool { return errors.Is(err, f) })
-}
-
-var finalErrors = []error{
-	kerr.TopicAuthorizationFailed,
-	kerr.ClusterAuthorizationFailed,
-	kerr.SaslAuthenticationFailed,
-	kerr.UnsupportedSaslMechanism,
-	kerr.InvalidTopicException,
-	kerr.InvalidReplicationFactor,
-	kerr.InvalidConfig,
-	kerr.InvalidRequest,
-	kerr.PolicyViolation,
-	ErrTopicRecreated,
-	kgo.ErrClientClosed,
+// impossible marks an error that a topic's name or configuration is the reason for.
+func impossible(err error) error {
+	if isOneOf(err, impossibleErrors) {
+		return fmt.Errorf("%w: %w", errImpossible, err)
+	}
+	return err
 }
 
 // create makes the topic. Another client may be faster, which is as good.
@@ -107,7 +104,7 @@ func (o *opener) create(ctx context.Context) error {
 	if errors.Is(err, kerr.TopicAlreadyExists) {
 		return nil
 	}
-	if err != nil {
+	if err = impossible(err); err != nil {
 		if resp.ErrMessage != "" {
 			return fmt.Errorf("create: %w: %s", err, resp.ErrMessage)
 		}
@@ -129,31 +126,94 @@ func (o *opener) configs(ctx context.Context) (map[string]string, time.Time, err
 			o.log.warn("kvstore: no right to read the topic's configuration: cleanup.policy is not checked, max.message.bytes and delete.retention.ms are taken to be Kafka's defaults, 1 MiB and 24 hours", err)
 			return nil, sent, nil
 		}
-		if err := o.giveUp(ctx, err); err != nil {
-			return nil, sent, err
+		wait, end := o.giveUp(ctx, err)
+		if end != nil {
+			return nil, sent, end
 		}
 		o.log.warn("kvstore: reading the topic's configuration failed, trying again", err)
-		sleep(ctx, o.backoff(failures))
+		sleep(ctx, max(wait, o.backoff(failures)))
 	}
 }
 
 func (o *opener) describe(ctx context.Context) (map[string]string, error) {
-	rcs, err := o.adm.DescribeTopicConfigs(ctx, o.part.topic)
+	configs, err := o.describeAt(ctx, o.cl)
 	if err != nil {
 		return nil, fmt.Errorf("describe configs: %w", err)
-	}
-	rc, err := rcs.On(o.part.topic, nil)
-	if err == nil {
-		err = rc.Err
-	}
-	if err != nil {
-		return nil, fmt.Errorf("describe configs: %w", err)
-	}
-	configs := map[string]string{}
-	for _, c := range rc.Configs {
-		configs[c.Key] = c.MaybeValue()
 	}
 	return configs, nil
+}
+
+func (o *opener) describeAt(ctx context.Context, at kmsg.Requestor) (map[string]string, error) {
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	r := kmsg.NewDescribeConfigsRequestResource()
+	r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, o.part.topic
+	req.Resources = append(req.Resources, r)
+	resp, err := req.RequestWith(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	for _, rr := range resp.Resources {
+		if rr.ResourceType != r.ResourceType || rr.ResourceName != r.ResourceName {
+			continue
+		}
+		if err := kerr.ErrorForCode(rr.ErrorCode); err != nil {
+			return nil, withMessage(err, rr.ErrorMessage)
+		}
+		configs := map[string]string{}
+		for _, c := range rr.Configs {
+			if c.Value != nil {
+				configs[c.Name] = *c.Value
+			}
+		}
+		return configs, nil
+	}
+	return nil, fmt.Errorf("asked for topic %q, got an answer without it", o.part.topic)
+}
+
+// withMessage adds what a broker says beside the code of an error.
+func withMessage(err error, message *string) error {
+	if message == nil || *message == "" {
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, *message)
+}
+
+// fits checks that the topic can hold a store. What one broker says of it may be
+// out of date, so others are asked too before a topic is refused. It returns the
+// configuration that counts.
+func (o *opener) fits(ctx context.Context, m topicMeta, configs map[string]string) (map[string]string, error) {
+	err := o.validate(m, parseSettings(configs))
+	if err == nil {
+		return configs, nil
+	}
+	for _, b := range o.part.witnesses() {
+		if others, ok := o.fitsAt(ctx, b, configs); ok {
+			return others, nil
+		}
+	}
+	if o.cfg.validation == TopicValidationWarn {
+		o.log.warn("kvstore: going on with a topic that does not fit", err)
+		return configs, nil
+	}
+	return nil, err
+}
+
+// fitsAt reports whether a broker says that the topic fits. Without the right to
+// see the configuration the partitions are what counts.
+func (o *opener) fitsAt(ctx context.Context, b *kgo.Broker, configs map[string]string) (map[string]string, bool) {
+	resp, err := o.part.question(ctx, b)
+	if err != nil {
+		return nil, false
+	}
+	if configs != nil {
+		ctx, cancel := context.WithTimeout(ctx, witnessTimeout)
+		defer cancel()
+		if configs, err = o.describeAt(ctx, b); err != nil {
+			return nil, false
+		}
+	}
+	w := o.part.hear(resp)
+	return configs, w.vouched && o.validate(w.topicMeta, parseSettings(configs)) == nil
 }
 
 // validate checks that the topic can hold a store.
@@ -169,10 +229,5 @@ func (o *opener) validate(m topicMeta, ts topicSettings) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("%w: %w", ErrTopicConfig, errors.Join(problems...))
-	if o.cfg.validation == TopicValidationWarn {
-		o.log.warn("kvstore: going on with a topic that does not fit", err)
-		return nil
-	}
-	return err
+	return fmt.Errorf("%w: %w", ErrTopicConfig, errors.Join(problems...))
 }

@@ -23,13 +23,15 @@ type clientConfig struct {
 	onDelete    []func(key []byte)
 	onHookError func(error)
 	onProgress  func(Progress)
+	goneAfter   time.Duration
+	patient     bool
 	retains     time.Duration
 	retainsSet  bool
 	delivery    *time.Duration
 }
 
 func newConfig(opts []ClientOption) *clientConfig {
-	cfg := &clientConfig{replication: -1, topicConfig: map[string]string{}}
+	cfg := &clientConfig{replication: -1, goneAfter: defaultGoneAfter, topicConfig: map[string]string{}}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(cfg)
@@ -64,13 +66,6 @@ func WithBrokers(brokers ...string) ClientOption {
 // kgo.RetryBackoffFn also sets how long the store itself waits after an error,
 // kgo.FetchMaxWait (1 s unless set), kgo.FetchMinBytes and
 // kgo.FetchMaxPartitionBytes (2 MiB unless set) shape its fetches.
-//
-// The store produces by itself. Of the options for that
-// kgo.ProducerBatchCompression, kgo.WithCompressor, kgo.ProduceRequestTimeout,
-// kgo.ProducerBatchMaxBytes and kgo.RecordDeliveryTimeout (see
-// [WithDeliveryTimeout]) count; those about lingering, buffering, retries and
-// records on their way have nothing to act on. A connection that a hook is given may be
-// wrapped; its NetConn method returns the one that the dialer made.
 func WithKafkaOptions(opts ...kgo.Opt) ClientOption {
 	return func(c *clientConfig) { c.kafka = append(c.kafka, opts...) }
 }
@@ -193,6 +188,33 @@ func (c *clientConfig) lifeOfWrites(cl *kgo.Client) time.Duration {
 		return d
 	}
 	return defaultDelivery
+}
+
+// WithTopicGoneAfter sets for how long brokers have to say that the topic is gone,
+// or is another one with the same name, before the client believes them and ends with
+// [ErrTopicDeleted] or [ErrTopicRecreated]. The default is 30 s. A leader epoch that
+// is lower than one seen before is believed after the same time.
+//
+// It counts when several rounds of questions, each to several brokers if there are
+// several, have brought no other answer in that time. A broker that knows the topic as
+// it was starts the clock again: one that lags, has just started, or is not of the same
+// mind as the others ends nobody. Meanwhile reads are answered, [Client.Sync] and
+// writes wait, and [Status] says why.
+func WithTopicGoneAfter(d time.Duration) ClientOption {
+	return func(c *clientConfig) { c.goneAfter = d }
+}
+
+// WithFailFast says whether [NewClient] fails soon, whatever its context, when it
+// meets what no waiting mends: all brokers that can be reached refuse the user or the
+// password, have certificates that this client does not trust or that name other hosts,
+// or speak TLS when this client does not, or the other way round; or a right is missing.
+// The default is true. With false it keeps trying until its context ends, for a program
+// that may start before its users and rights are set up.
+//
+// A client that is open keeps trying either way, since a password can be changed back;
+// [Status].Reading says what it meets.
+func WithFailFast(on bool) ClientOption {
+	return func(c *clientConfig) { c.patient = !on }
 }
 
 // WithProgress registers a callback that [NewClient] calls while it reads the

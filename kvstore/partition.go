@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,18 +23,25 @@ type partition struct {
 	cl    *kgo.Client
 	topic string
 
-	mu     sync.Mutex
-	id     [16]byte // zero until known, and on clusters without topic ids
-	leader leader
-	epoch  int32 // highest leader epoch seen
-	older  int   // answers in a row that named an older epoch
-	doubts int   // calls of suspect
+	// How long all brokers have to deny what was known before they are
+	// believed.
+	goneAfter time.Duration
+
+	mu      sync.Mutex
+	known   bool     // a broker had the topic
+	id      [16]byte // zero until known, and on clusters without topic ids
+	fetched bool     // a leader answered a fetch from the topic of this id
+	unsure  bool     // a leader refused the first one
+	leader  leader
+	epoch   int32 // highest leader epoch seen
+	doubts  int   // calls of suspect
+	turn    int   // rounds of questions so far
+	missing doubt // that the topic is gone, or another one
+	past    doubt // that its leader epoch is lower than the highest one seen
 }
 
-// A leader epoch below one seen before is taken for an answer of a broker that
-// lags, until this many answers in a row say so: then the epochs did start
-// again, as they do when a topic without an id is created anew.
-const olderEpochsBelieved = 5
+// defaultGoneAfter is what WithTopicGoneAfter changes.
+const defaultGoneAfter = 30 * time.Second
 
 // leader is who leads the partition, and since which epoch. node is -1 when it
 // is not known.
@@ -44,15 +52,8 @@ type leader struct {
 
 var noLeader = leader{node: -1, epoch: -1}
 
-// topicMeta is what the cluster knows of the topic.
-type topicMeta struct {
-	id         [16]byte
-	partitions int
-	leader     leader
-}
-
 func newPartition(cl *kgo.Client, topic string) *partition {
-	return &partition{cl: cl, topic: topic, leader: noLeader, epoch: -1}
+	return &partition{cl: cl, topic: topic, goneAfter: defaultGoneAfter, leader: noLeader, epoch: -1}
 }
 
 // forget makes the next request look up the leader again, unless somebody did
@@ -65,71 +66,10 @@ func (p *partition) forget(l leader) {
 	}
 }
 
-// lookup asks for the topic's metadata, and only this topic's. It fails with
-// ErrTopicRecreated when the topic is not the one it was before.
-func (p *partition) lookup(ctx context.Context) (topicMeta, error) {
-	req := kmsg.NewPtrMetadataRequest()
-	t := kmsg.NewMetadataRequestTopic()
-	t.Topic = new(p.topic)
-	req.Topics = append(req.Topics, t)
-	resp, err := req.RequestWith(ctx, p.cl)
-	if err != nil {
-		return topicMeta{}, fmt.Errorf("metadata: %w", err)
-	}
-	if len(resp.Topics) != 1 {
-		return topicMeta{}, fmt.Errorf("metadata: asked for 1 topic, got %d", len(resp.Topics))
-	}
-	rt := resp.Topics[0]
-	if err := kerr.ErrorForCode(rt.ErrorCode); err != nil {
-		return topicMeta{}, fmt.Errorf("metadata: %w", err)
-	}
-	m := topicMeta{id: rt.TopicID, partitions: len(rt.Partitions), leader: noLeader}
-	var perr error
-	for _, rp := range rt.Partitions {
-		if rp.Partition != partitionNumber {
-			continue
-		}
-		perr = kerr.ErrorForCode(rp.ErrorCode)
-		if rp.Leader >= 0 {
-			m.leader = leader{node: rp.Leader, epoch: rp.LeaderEpoch}
-		}
-	}
-	if err := p.learn(m); err != nil {
-		return m, err
-	}
-	if m.leader == noLeader {
-		if perr == nil {
-			perr = kerr.LeaderNotAvailable
-		}
-		return m, fmt.Errorf("metadata: %w", perr)
-	}
-	return m, nil
-}
-
-func (p *partition) learn(m topicMeta) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var none [16]byte
-	switch {
-	case p.id == none:
-		p.id = m.id
-	case m.id != none && m.id != p.id:
-		return ErrTopicRecreated
-	}
-	if m.leader == noLeader {
-		return nil
-	}
-	if m.leader.epoch >= 0 && m.leader.epoch < p.epoch {
-		if p.older++; p.older < olderEpochsBelieved {
-			return fmt.Errorf("metadata: leader epoch %d is older than %d, seen before: %w", m.leader.epoch, p.epoch, kerr.FencedLeaderEpoch)
-		}
-	}
-	p.leader, p.epoch, p.older = m.leader, m.leader.epoch, 0
-	return nil
-}
-
-// sameTopic fails with ErrTopicRecreated when the topic is not the one it was
-// before. On a cluster without topic ids it can't tell.
+// sameTopic makes sure that the topic is the one that it was before. It fails with
+// ErrTopicRecreated or ErrTopicDeleted when it is believed to be gone, and with
+// another error while that is not known. On a cluster without topic ids it can't
+// tell.
 func (p *partition) sameTopic(ctx context.Context) error {
 	p.mu.Lock()
 	known := p.id != [16]byte{}
@@ -137,9 +77,9 @@ func (p *partition) sameTopic(ctx context.Context) error {
 	if !known {
 		return nil
 	}
-	_, err := p.lookup(ctx)
-	if errors.Is(err, kerr.LeaderNotAvailable) || errors.Is(err, kerr.FencedLeaderEpoch) {
-		return nil // the id was compared all the same
+	m, err := p.lookup(ctx)
+	if m.vouched {
+		return nil // whoever leads it
 	}
 	return err
 }
@@ -181,11 +121,17 @@ func (p *partition) lead(ctx context.Context) (leader, error) {
 // the missing answer suggests, that it is another broker now.
 func (p *partition) ask(ctx context.Context, l leader, req kmsg.Request, code func(kmsg.Response) (int16, error)) error {
 	resp, err := p.cl.Broker(int(l.node)).Request(ctx, req)
+	if unsupported(err) {
+		err = fmt.Errorf("%w: %w", kerr.UnsupportedVersion, err)
+	}
 	if err == nil {
 		var c int16
 		if c, err = code(resp); err == nil {
 			err = kerr.ErrorForCode(c)
 		}
+	}
+	if errors.Is(err, errThrottled) {
+		return fmt.Errorf("%s: %w", kmsg.NameForKey(req.Key()), err) // it leads as before
 	}
 	if err != nil {
 		p.forget(l)
@@ -193,6 +139,21 @@ func (p *partition) ask(ctx context.Context, l leader, req kmsg.Request, code fu
 	}
 	return nil
 }
+
+// unsupported reports whether kgo did not even send a request, because the broker,
+// or the versions that the user allows, does not have it.
+func unsupported(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), brokerTooOld) || strings.Contains(err.Error(), unknownKey))
+}
+
+// What kgo says then; it has no exported errors for it.
+const (
+	brokerTooOld = "broker is too old; the broker has already indicated it will not know how to handle the request"
+	unknownKey   = "request key is unknown"
+)
+
+// errAnotherPartition marks an answer to something that was not asked.
+var errAnotherPartition = errors.New("answer without our partition")
 
 // Timestamps with a meaning of their own in a ListOffsets request.
 const (
@@ -228,13 +189,18 @@ func (p *partition) offsetUnder(ctx context.Context, at int64) (int64, leader, e
 
 	var offset int64
 	err = p.ask(ctx, l, req, func(r kmsg.Response) (int16, error) {
-		resp := r.(*kmsg.ListOffsetsResponse)
-		if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
-			return 0, errors.New("answer without our partition")
+		for _, rt := range r.(*kmsg.ListOffsetsResponse).Topics {
+			for _, got := range rt.Partitions {
+				if rt.Topic != p.topic || got.Partition != partitionNumber {
+					continue
+				}
+				if offset = got.Offset; got.ErrorCode == 0 && offset < 0 {
+					return 0, fmt.Errorf("answered offset %d", offset)
+				}
+				return got.ErrorCode, nil
+			}
 		}
-		got := resp.Topics[0].Partitions[0]
-		offset = got.Offset
-		return got.ErrorCode, nil
+		return 0, errAnotherPartition
 	})
 	return offset, l, err
 }
@@ -253,13 +219,18 @@ func (p *partition) epochEnd(ctx context.Context, l leader, epoch int32) (known 
 	req.Topics = append(req.Topics, t)
 
 	err = p.ask(ctx, l, req, func(r kmsg.Response) (int16, error) {
-		resp := r.(*kmsg.OffsetForLeaderEpochResponse)
-		if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
-			return 0, errors.New("answer without our partition")
+		for _, rt := range r.(*kmsg.OffsetForLeaderEpochResponse).Topics {
+			for _, got := range rt.Partitions {
+				if rt.Topic != p.topic || got.Partition != partitionNumber {
+					continue
+				}
+				if known, end = got.LeaderEpoch, got.EndOffset; got.ErrorCode == 0 && known >= 0 && (end < 0 || known > epoch) {
+					return 0, fmt.Errorf("answered that leader epoch %d ends at offset %d, asked for epoch %d", known, end, epoch)
+				}
+				return got.ErrorCode, nil
+			}
 		}
-		got := resp.Topics[0].Partitions[0]
-		known, end = got.LeaderEpoch, got.EndOffset
-		return got.ErrorCode, nil
+		return 0, errAnotherPartition
 	})
 	return known, end, err
 }
@@ -349,6 +320,7 @@ type fetched struct {
 	start  int64 // first offset of the log, -1 unknown
 	stable int64 // last stable offset: below it all is decided
 	end    int64 // high watermark
+	slow   error // the quota that the next fetch has to wait for, nil for none
 }
 
 // fetch reads committed records from offset on, at the given leader and from no
@@ -372,24 +344,71 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 	req.Topics = append(req.Topics, t)
 
 	var part kmsg.FetchResponseTopicPartition
+	var throttle time.Duration
+	var slow error
 	err := p.ask(ctx, l, fetchRequest(req, id), func(r kmsg.Response) (int16, error) {
 		resp := r.(*kmsg.FetchResponse)
+		throttle = time.Duration(resp.ThrottleMillis) * time.Millisecond
 		if resp.ErrorCode != 0 {
 			return resp.ErrorCode, nil
 		}
-		if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
-			return 0, errors.New("answer without our partition")
+		var ok bool
+		if part, ok = p.ours(resp, id); !ok {
+			// A broker whose quota was used up leaves the answer empty.
+			if len(resp.Topics) == 0 && throttle > 0 {
+				return 0, throttled(l.node, throttle)
+			}
+			return 0, errAnotherPartition
 		}
-		part = resp.Topics[0].Partitions[0]
+		if part.ErrorCode == 0 && (part.HighWatermark < 0 || part.LastStableOffset < 0) {
+			return 0, fmt.Errorf("answered high watermark %d and last stable offset %d", part.HighWatermark, part.LastStableOffset)
+		}
 		return part.ErrorCode, nil
 	})
-	out := fetched{next: offset, epoch: noEpoch, start: part.LogStartOffset, stable: part.LastStableOffset, end: part.HighWatermark}
+	if throttle > 0 && !errors.Is(err, errThrottled) {
+		slow = throttled(l.node, throttle)
+	}
+	out := fetched{next: offset, epoch: noEpoch, start: part.LogStartOffset, stable: part.LastStableOffset, end: part.HighWatermark, slow: slow}
 	if err != nil {
+		p.notFetched(err)
 		return out, err
 	}
+	p.fetchedFrom(id)
 	opts.Offset, opts.Topic, opts.Partition = offset, p.topic, partitionNumber
 	err = decode(&out, &part, opts, dec)
 	return out, err
+}
+
+// ours finds the answer for the store's partition.
+func (p *partition) ours(resp *kmsg.FetchResponse, id [16]byte) (part kmsg.FetchResponseTopicPartition, ok bool) {
+	for _, rt := range resp.Topics {
+		if byID := resp.Version >= 13; byID && rt.TopicID != id || !byID && rt.Topic != p.topic {
+			continue
+		}
+		for _, rp := range rt.Partitions {
+			if rp.Partition == partitionNumber {
+				return rp, true
+			}
+		}
+	}
+	return part, false
+}
+
+// fetchedFrom notes that a leader has the topic of this id.
+func (p *partition) fetchedFrom(id [16]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fetched = p.fetched || id == p.id
+}
+
+// notFetched notes that a leader does not know the topic of the id that was heard
+// first: it may have been a stale one.
+func (p *partition) notFetched(err error) {
+	if isOneOf(err, []error{kerr.UnknownTopicID, kerr.InconsistentTopicID, kerr.UnknownTopicOrPartition, kerr.TopicAuthorizationFailed}) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.unsure = !p.fetched
+	}
 }
 
 const readCommitted = 1

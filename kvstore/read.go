@@ -178,7 +178,7 @@ func (c *Client) Sync(ctx context.Context) error {
 		if err == nil {
 			err = c.tracker.wait(ctx, end, term)
 		} else if ctx.Err() != nil {
-			err = c.tracker.waitError(ctx, -1)
+			err = c.endError(ctx)
 		}
 		if err == nil {
 			return nil
@@ -190,6 +190,16 @@ func (c *Client) Sync(ctx context.Context) error {
 		}
 		return fmt.Errorf("sync: %w", err)
 	}
+}
+
+// endError describes a wait for the answer to where the log ends.
+func (c *Client) endError(ctx context.Context) error {
+	err := c.tracker.waitError(ctx, -1)
+	var we *WaitError
+	if p := c.health.askProblem(); p.Count > 0 && errors.As(err, &we) {
+		we.Cause, we.Count = p.Err, p.Count
+	}
+	return err
 }
 
 // gateError returns the error that ended the client, if one did.

@@ -42,7 +42,7 @@ type rebuild struct {
 
 	cause   error
 	begun   bool
-	asked   bool // the first fetch was sent
+	asked   bool // the first fetch was answered
 	started time.Time
 	target  int64 // the high watermark when the rebuild began
 	opening bool

@@ -125,6 +125,7 @@ type health struct {
 	reading  Problem // of the goroutine that follows the log
 	asking   Problem // of the requests for the log's end, which Sync waits for
 	writing  Problem
+	quota    func() Problem // of those that the client has used up; may be nil
 	topic    Problem
 	state    State
 	since    time.Time
@@ -202,10 +203,16 @@ func (h *health) topicIs(err error) {
 }
 
 // askFailed notes another failure to ask for the log's end.
-func (h *health) askFailed(err error) Problem {
+func (h *health) askFailed(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.asking = h.asking.met(err)
+}
+
+// askProblem is what askFailed noted.
+func (h *health) askProblem() Problem {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return h.asking
 }
 
@@ -236,7 +243,10 @@ func (h *health) readProblem() Problem {
 	if h.reading.Count > 0 {
 		return h.reading
 	}
-	return h.asking
+	if h.asking.Count > 0 || h.quota == nil {
+		return h.asking
+	}
+	return h.quota()
 }
 
 func (h *health) sawEnd(end int64) {

@@ -32,6 +32,7 @@ type tail struct {
 	decode  kgo.ProcessFetchPartitionOpts
 	codec   kgo.Decompressor
 	backoff func(failures int) time.Duration
+	haste   *failFast      // for the opening
 	opened  func()         // called once the opening is over
 	report  func(Progress) // may be nil
 
@@ -44,18 +45,13 @@ type tail struct {
 	doubts   int      // of the partition, when pos was last validated
 	ahead    *ahead   // not nil while the next fetch is under way
 	rebuild  *rebuild // not nil while the view is brought up from the log's begin
-	missing  time.Time
-	rooms    []*room // that no fetch uses
-	short    int     // answers in a row that say that the log ends before what is waited for
+	rooms    []*room  // that no fetch uses
+	short    int      // answers in a row that say that the log ends before what is waited for
 	failures int
 
 	stable int64     // last stable offset of the transaction that undecided saw last
 	stood  time.Time // since when it is that
 }
-
-// A topic that is missing for this long is taken for deleted. Brokers that have
-// just started deny topics for a moment that they do have.
-const missingTopicGrace = 5 * time.Second
 
 // run follows the log until ctx ends (and returns nil) or the topic is lost
 // for good (and returns why).
@@ -64,24 +60,11 @@ func (t *tail) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := t.step(ctx); err == nil {
 			t.failures = 0
-			t.missing = time.Time{}
 			t.health.flowing()
 		} else if err := t.failed(ctx, err); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// failed deals with an error of a step: it waits before the next try, or returns
-// the error that ends the client.
-func (t *tail) failed(ctx context.Context, err error) error {
-	if end := t.fatal(err); end != nil || ctx.Err() != nil {
-		return end
-	}
-	t.stall(err)
-	t.failures++
-	sleep(ctx, t.backoff(t.failures))
 	return nil
 }
 
@@ -99,27 +82,26 @@ func (t *tail) runGuarded(ctx context.Context) (err error) {
 	return t.run(ctx)
 }
 
-// fatal returns the error that ends the client, nil when it is worth another
-// try.
-func (t *tail) fatal(err error) error {
-	if isPanic(err) || errors.Is(err, ErrTopicRecreated) || t.rebuild != nil && t.rebuild.opening && final(err) {
+// failed deals with an error of a step: it waits before the next try, or returns
+// the error that ends the client.
+func (t *tail) failed(ctx context.Context, err error) error {
+	if isPanic(err) || errors.Is(err, ErrTopicRecreated) || errors.Is(err, ErrTopicDeleted) {
 		return err
 	}
-	if !isMissingTopic(err) {
-		t.missing = time.Time{}
+	if ctx.Err() != nil {
 		return nil
 	}
-	if t.missing.IsZero() {
-		t.missing = time.Now()
+	t.stall(err)
+	var wait time.Duration
+	if rb := t.rebuild; rb != nil && rb.opening {
+		var end error
+		if end, wait = t.haste.final(ctx, err); end != nil {
+			return end
+		}
 	}
-	if gone := time.Since(t.missing); gone >= missingTopicGrace {
-		return fmt.Errorf("%w: not there for %v: %w", ErrTopicDeleted, gone.Round(time.Millisecond), err)
-	}
+	t.failures++
+	sleep(ctx, max(wait, t.backoff(t.failures)))
 	return nil
-}
-
-func isMissingTopic(err error) bool {
-	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.InconsistentTopicID)
 }
 
 // stall makes an error known: to the log, to Status and to those who wait.
@@ -180,9 +162,12 @@ func (t *tail) step(ctx context.Context) error {
 	limits := t.limits
 	limits.wait = t.pollWait()
 	if rb := t.rebuild; rb != nil && !rb.asked {
-		rb.asked, limits.wait = true, 0 // there may be nothing to wait for
+		limits.wait = 0 // there may be nothing to wait for
 	}
 	f, fetchErr := t.fetch(ctx, limits)
+	if rb := t.rebuild; rb != nil && fetchErr == nil {
+		rb.asked = true
+	}
 	if f.next > t.pos {
 		if whole, err := t.complete(ctx, f); !whole {
 			return err
@@ -192,6 +177,9 @@ func (t *tail) step(ctx context.Context) error {
 		}
 	}
 	t.giveRoom(f.room)
+	if errors.Is(fetchErr, errThrottled) {
+		return fetchErr // the leader is what it was
+	}
 	if fetchErr != nil {
 		t.checked = noLeader
 		if errors.Is(fetchErr, kerr.OffsetOutOfRange) {
@@ -251,7 +239,11 @@ func (t *tail) caughtUp(ctx context.Context, f fetched) error {
 	t.fresh.heard(f.sent, f.end, t.pos, t.mayBeAway()/marksAway)
 	t.health.sawEnd(f.end)
 	if t.pos < f.stable {
-		t.moving()
+		if f.slow != nil {
+			t.held(f.slow)
+		} else {
+			t.moving()
+		}
 		return t.finishRebuild(ctx, f) // enough may have been read, though not all
 	}
 	if f.stable < f.end {

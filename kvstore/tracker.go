@@ -25,8 +25,9 @@ type tracker struct {
 	trusted int32 // leader epoch whose log is known to hold what was applied, -1 for none
 	term    uint64
 	waiters waitHeap
-	cause   error // why the position may be held up; nil when nothing is known
-	dead    error // not nil: the position will never move again
+	cause   Problem        // why the position may be held up; zero when nothing is known
+	quota   func() Problem // another reason; may be nil
+	dead    error          // not nil: the position will never move again
 	died    chan struct{}
 }
 
@@ -65,6 +66,9 @@ type WaitError struct {
 	// client was just not there yet.
 	Cause error
 
+	// Count is how often that reason was met in an unbroken row, 0 for none.
+	Count int64
+
 	// Err is the error of the context.
 	Err error
 }
@@ -76,7 +80,10 @@ func (e *WaitError) Error() string {
 		target = fmt.Sprintf("%d", e.Target)
 	}
 	msg := fmt.Sprintf("at position %d, waiting for %s: %v", e.Position, target, e.Err)
-	if e.Cause != nil {
+	switch {
+	case e.Cause != nil && e.Count > 1:
+		msg += fmt.Sprintf(" (last cause, met %d times in a row: %v)", e.Count, e.Cause)
+	case e.Cause != nil:
 		msg += fmt.Sprintf(" (last cause: %v)", e.Cause)
 	}
 	return msg
@@ -156,11 +163,15 @@ func (t *tracker) waitError(ctx context.Context, target int64) error {
 }
 
 func (t *tracker) waitErrorLocked(ctx context.Context, target int64) error {
+	why := t.cause
+	if why.Count == 0 && t.quota != nil {
+		why = t.quota()
+	}
 	err := ctx.Err()
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}
-	return &WaitError{Position: t.done, Target: target, Cause: t.cause, Err: err}
+	return &WaitError{Position: t.done, Target: target, Cause: why.Err, Count: why.Count, Err: err}
 }
 
 // show makes records below applied count as readable.
@@ -220,7 +231,18 @@ func (t *tracker) farthest() int64 {
 func (t *tracker) because(cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.cause = cause
+	if cause == nil {
+		t.cause = Problem{}
+		return
+	}
+	t.cause = t.cause.met(cause)
+}
+
+// why returns what because noted.
+func (t *tracker) why() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.cause.Err
 }
 
 // rollback ends the term and fails all waiters with err. The position starts

@@ -84,11 +84,13 @@ func (k *Kit) open(ctx context.Context, name string, opts []kvstore.ClientOption
 // ends.
 //
 // Retries and metadata are quicker than in production (backoff of 1 to 20 ms
-// instead of 50 ms to 1 s), so that tests in real time do not wait for them;
-// later options can set them again.
+// instead of 50 ms to 1 s), and a topic that is gone or another one is believed to
+// be so after a second instead of 30 (kvstore.WithTopicGoneAfter), so that tests in
+// real time do not wait for them; later options can set them again.
 func (k *Kit) ClientOptions(name string) []kvstore.ClientOption {
 	k.t.Helper()
 	return []kvstore.ClientOption{
+		kvstore.WithTopicGoneAfter(time.Second),
 		kvstore.WithKafkaOptions(k.KafkaOptions(name)...),
 		kvstore.WithLogger(slog.New(k.logs.handler(name))),
 	}

@@ -222,6 +222,10 @@ func (s *slot) logger(p *process) *slog.Logger {
 	return s.w.logger.With(slog.String("client", s.name), slog.Int("process", p.number))
 }
 
+// topicGoneAfter is for how long brokers have to say that a topic is gone before a
+// client believes them. Worlds are short.
+const topicGoneAfter = 2 * time.Second
+
 // options are those of a kvstore.Client. Its hooks report to the history.
 func (s *slot) options(p *process) []kvstore.ClientOption {
 	w := s.w
@@ -231,6 +235,7 @@ func (s *slot) options(p *process) []kvstore.ClientOption {
 	}
 	return []kvstore.ClientOption{
 		kvstore.WithTopicValidation(validation),
+		kvstore.WithTopicGoneAfter(topicGoneAfter),
 		kvstore.WithBrokers(w.cluster.Seeds()...),
 		kvstore.WithLogger(s.logger(p)),
 		kvstore.WithKafkaOptions(s.kafka(p)...),

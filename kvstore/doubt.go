@@ -1,0 +1,33 @@
+package kvstore
+
+import "time"
+
+// doubt is how long something has been said that can't be true if what was known
+// before is. Brokers lag, start anew, and are asked through proxies that point
+// elsewhere for a while: what one says once ends nobody.
+//
+// A row of such answers ends when somebody says that all is as it was, or when
+// nobody has said anything for as long as it takes to be believed.
+type doubt struct {
+	since, last time.Time
+	rounds      int
+}
+
+// leastRounds is how often brokers have to be asked before they are believed,
+// however long that takes.
+const leastRounds = 3
+
+// said notes another round in which all who answered said it, and returns for how
+// long they have and whether that is to be believed.
+func (d *doubt) said(after time.Duration) (lasts time.Duration, believed bool) {
+	now := time.Now()
+	if d.rounds == 0 || now.Sub(d.last) > max(after, time.Second) {
+		*d = doubt{since: now}
+	}
+	d.last = now
+	d.rounds++
+	lasts = now.Sub(d.since)
+	return lasts, d.rounds >= leastRounds && lasts >= after
+}
+
+func (d *doubt) clear() { *d = doubt{} }

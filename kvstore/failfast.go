@@ -1,0 +1,172 @@
+package kvstore
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// failFast decides whether an opening ends before its context does, because no
+// waiting mends what it met.
+//
+// What makes a connection useless - a certificate, a password - may be one
+// broker's own fault. So it ends an opening only when all brokers that can be
+// reached say so, and once more after a while.
+type failFast struct {
+	on   bool
+	part *partition
+
+	since   time.Time // when all were of one mind first; zero when they were not
+	refused int       // answers in a row that a right is missing
+}
+
+// mostRefusals is how often in a row a missing right is asked for again: rights
+// that were just given are not with all brokers at once.
+const mostRefusals = 3
+
+// How long brokers have to agree that a connection is useless: all of them, or
+// those that can be reached while others can't.
+const (
+	agreedByAll  = 2 * time.Second
+	agreedBySome = 10 * time.Second
+)
+
+// final returns the error that ends the opening, or for how long at least to wait
+// before the next try.
+func (f *failFast) final(ctx context.Context, err error) (end error, wait time.Duration) {
+	if isOneOf(err, fatalErrors) {
+		return err, 0
+	}
+	if !f.on {
+		return nil, 0
+	}
+	if isOneOf(err, refusedErrors) {
+		if f.refused++; f.refused >= mostRefusals {
+			return err, 0
+		}
+		return nil, 0
+	}
+	f.refused = 0
+	advice := useless(err)
+	if advice == "" {
+		return nil, 0
+	}
+	agreed, silent := f.poll(ctx)
+	if agreed == 0 {
+		f.since = time.Time{}
+		return nil, 0
+	}
+	if f.since.IsZero() {
+		f.since = time.Now()
+	}
+	needs := agreedByAll
+	if silent > 0 {
+		needs = agreedBySome
+	}
+	if time.Since(f.since) < needs {
+		return nil, agreedByAll // a wrong password too often locks users out
+	}
+	return fmt.Errorf("%w: all %d brokers that could be asked agree, so the opening does not wait for its context (WithFailFast): %s", err, agreed, advice), 0
+}
+
+// poll asks the brokers whether any of them takes this client's connections. It
+// returns how many don't, zero as soon as one does, and how many could not be
+// reached. The brokers that the cluster names are what counts; without them, those
+// that the user named.
+func (f *failFast) poll(ctx context.Context) (agreed, silent int) {
+	all := f.part.cl.DiscoveredBrokers()
+	if len(all) == 0 {
+		all = f.part.cl.SeedBrokers()
+	}
+	for _, b := range all[:min(len(all), mostWitnesses)] {
+		switch err := f.greet(ctx, b); {
+		case err == nil:
+			return 0, 0
+		case useless(err) != "":
+			agreed++
+		default:
+			silent++
+		}
+	}
+	return agreed, silent
+}
+
+// greet asks something of a broker that needs no right but a connection.
+func (f *failFast) greet(ctx context.Context, b *kgo.Broker) error {
+	ctx, cancel := context.WithTimeout(ctx, witnessTimeout)
+	defer cancel()
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = []kmsg.MetadataRequestTopic{} // none
+	_, err := req.RequestWith(ctx, b)
+	return err
+}
+
+func isOneOf(err error, list []error) bool {
+	return slices.ContainsFunc(list, func(e error) bool { return errors.Is(err, e) })
+}
+
+// fatalErrors end an opening whatever WithFailFast says: trying again means to ask
+// for the same impossible thing.
+var fatalErrors = []error{
+	errImpossible,
+	ErrTopicRecreated,
+	ErrTopicDeleted,
+	kgo.ErrClientClosed,
+}
+
+// errImpossible marks what brokers refuse because of how it was asked for.
+var errImpossible = errors.New("the cluster can't do that")
+
+// impossibleErrors are the answers to the creation of a topic that say so.
+var impossibleErrors = []error{
+	kerr.InvalidTopicException,
+	kerr.InvalidReplicationFactor,
+	kerr.InvalidConfig,
+	kerr.InvalidRequest,
+	kerr.InvalidPartitions,
+	kerr.PolicyViolation,
+}
+
+// refusedErrors are rights that are missing.
+var refusedErrors = []error{
+	kerr.TopicAuthorizationFailed,
+	kerr.ClusterAuthorizationFailed,
+}
+
+// useless returns what to do about an error that every connection to a broker
+// will meet, empty if it is not one.
+func useless(err error) string {
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var op *net.OpError
+	switch {
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		return "check the user and the password, or whatever else it logs in with"
+	case errors.Is(err, kerr.UnsupportedSaslMechanism):
+		return "use a SASL mechanism that the brokers have"
+	case errors.Is(err, kerr.IllegalSaslState):
+		return "the listener takes no SASL: use another port, or leave kgo.SASL out"
+	case errors.As(err, &cert):
+		return "check the brokers' certificates, the host names that the brokers and the seeds have in them, and the authorities that this client trusts (kgo.DialTLSConfig)"
+	case errors.As(err, &record):
+		return "the port does not speak TLS: use another one, or leave kgo.DialTLSConfig out"
+	case errors.As(err, &op) && op.Op == "remote error":
+		return "the broker refuses this client's side of TLS: check the client's certificate and the versions of TLS (kgo.DialTLSConfig)"
+	case strings.Contains(err.Error(), tlsAlertSeen):
+		return "the port speaks TLS: use kgo.DialTLSConfig"
+	}
+	return ""
+}
+
+// tlsAlertSeen is part of what kgo says, without a type of its own, when the
+// answer to a plain request is a TLS alert.
+const tlsAlertSeen = "is this a plaintext connection speaking to a tls endpoint?"

@@ -1,0 +1,268 @@
+package kvstore_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory"
+)
+
+// staleMetadata are things that a broker says of the topic that are not so,
+// because it lags, has just started, or is wrong.
+var staleMetadata = map[string]func(*kmsg.MetadataResponse){
+	"another id":     func(r *kmsg.MetadataResponse) { r.Topics[0].TopicID[3]++ },
+	"unknown":        denyTopic,
+	"no topics":      func(r *kmsg.MetadataResponse) { r.Topics = nil },
+	"another topic":  func(r *kmsg.MetadataResponse) { r.Topics[0].Topic = new("somebody's") },
+	"no partitions":  func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions = nil },
+	"partition 7":    func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].Partition = 7 },
+	"an older epoch": func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].LeaderEpoch-- },
+	"no leader":      func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].Leader = -1 },
+	"unknown leader": func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].Leader = 77 },
+	"no brokers":     func(r *kmsg.MetadataResponse) { r.Brokers = nil },
+	"other brokers":  func(r *kmsg.MetadataResponse) { r.Brokers = r.Brokers[:1] },
+	"no controller":  func(r *kmsg.MetadataResponse) { r.ControllerID = -1 },
+	"more partitions": func(r *kmsg.MetadataResponse) {
+		more := r.Topics[0].Partitions[0]
+		more.Partition = 1
+		r.Topics[0].Partitions = append(r.Topics[0].Partitions, more)
+	},
+	"an error":               func(r *kmsg.MetadataResponse) { r.Topics[0].ErrorCode = kerr.UnknownServerError.Code },
+	"an error of all":        func(r *kmsg.MetadataResponse) { r.ErrorCode = kerr.UnknownServerError.Code },
+	"rebootstrap":            func(r *kmsg.MetadataResponse) { r.ErrorCode = kerr.RebootstrapRequired.Code },
+	"a partition's error":    func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].ErrorCode = kerr.LeaderNotAvailable.Code },
+	"no right to the topic":  func(r *kmsg.MetadataResponse) { r.Topics[0].ErrorCode = kerr.TopicAuthorizationFailed.Code },
+	"an invalid topic":       func(r *kmsg.MetadataResponse) { r.Topics[0].ErrorCode = kerr.InvalidTopicException.Code },
+	"no id":                  func(r *kmsg.MetadataResponse) { r.Topics[0].TopicID = [16]byte{} },
+	"a topic without a name": func(r *kmsg.MetadataResponse) { r.Topics[0].Topic = nil },
+}
+
+func denyTopic(r *kmsg.MetadataResponse) {
+	r.Topics[0].ErrorCode, r.Topics[0].Partitions = kerr.UnknownTopicOrPartition.Code, nil
+	r.Topics[0].TopicID = [16]byte{}
+}
+
+// lie makes some brokers, all if none is named, tell stale metadata of the topic.
+func (a *answers) lie(stale func(*kmsg.MetadataResponse), brokers ...string) {
+	a.set(func(r *reply) {
+		m, ok := r.resp.(*kmsg.MetadataResponse)
+		if ok && len(m.Topics) == 1 && (len(brokers) == 0 || slices.Contains(brokers, r.broker)) {
+			stale(m)
+		}
+	})
+}
+
+// One broker of three tells something else of the topic than the others do, for
+// minutes: whoever asks all the time, and has to look for the leader again and
+// again, goes on as if it were not there.
+func TestStaleMetadataOfOneBrokerEndsNobody(t *testing.T) {
+	for name, stale := range staleMetadata {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+				a := w.answers("c")
+				c := w.open("c", a.option())
+				w.put(c, "a", "1")
+				a.lie(stale, w.cluster.Seeds()[1])
+				for i := range 60 {
+					if i%5 == 0 {
+						if err := w.cluster.MoveLeader(topic, 0, int32(i/5%3)); err != nil {
+							t.Fatal(err)
+						}
+					}
+					began := time.Now()
+					if err := c.Sync(w.within(10 * time.Second)); err != nil {
+						t.Fatalf("Sync %d while one broker is wrong = %v", i, err)
+					}
+					w.put(c, "a", "2")
+					time.Sleep(2*time.Second - time.Since(began))
+				}
+				if s := c.Status(); s.Rebuilds != 0 || s.State != kvstore.StateLive {
+					t.Errorf("status after two minutes = %+v, want live and never rebuilt", s)
+				}
+				if n := a.requests(kmsg.Metadata); n > 60*10 {
+					t.Errorf("%d metadata requests in two minutes with 60 syncs and 60 writes", n)
+				}
+			})
+		})
+	}
+}
+
+// All brokers tell it, as they do behind a proxy that was pointed to another
+// cluster for a while, or when the only one has just started.
+func TestStaleMetadataOfAllBrokersEndsNobodySoon(t *testing.T) {
+	for name, stale := range staleMetadata {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+				a := w.answers("c")
+				c := w.open("c", a.option())
+				w.put(c, "a", "1")
+				a.requests(kmsg.Metadata)
+				a.lie(stale)
+				if err := w.cluster.MoveLeader(topic, 0, (w.leader()+1)%3); err != nil {
+					t.Fatal(err)
+				}
+				for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+					w.want(c, "a", "1")
+					_ = c.Sync(w.within(time.Second))
+					time.Sleep(500 * time.Millisecond)
+				}
+				if s := c.Status(); s.State == kvstore.StateFailed || s.State == kvstore.StateRebuilding || s.Rebuilds != 0 {
+					t.Errorf("status after 20 s = %+v, want neither failed nor rebuilding", s)
+				}
+				if n := a.requests(kmsg.Metadata); n > 300 {
+					t.Errorf("%d metadata requests in 20 s", n)
+				}
+				a.set(nil)
+				w.eventually("the client is back", func() bool { return c.Status().State == kvstore.StateLive && c.Status().Reading.Count == 0 })
+				w.put(c, "a", "2")
+				w.want(c, "a", "2")
+			})
+		})
+	}
+}
+
+func (w *world) leader() int32 {
+	w.t.Helper()
+	p, err := w.cluster.Partition(topic, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p.Leader
+}
+
+// While it is in doubt a client answers reads, and says what it is waiting for.
+func TestClientInDoubtReadsAndSaysWhy(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lie  func(*kmsg.MetadataResponse)
+		want string
+		end  error
+	}{
+		"denied":     {denyTopic, "UNKNOWN_TOPIC_OR_PARTITION", kvstore.ErrTopicDeleted},
+		"another id": {staleMetadata["another id"], "another id", kvstore.ErrTopicRecreated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+				a := w.answers("c")
+				c := w.open("c", a.option())
+				w.put(c, "a", "1")
+				a.lie(tc.lie)
+				began := time.Now()
+				if err := c.Sync(w.within(10 * time.Second)); !strings.Contains(err.Error(), tc.want) || errors.Is(err, tc.end) {
+					t.Errorf("Sync in doubt = %v, want the doubt named and no verdict", err)
+				}
+				w.want(c, "a", "1")
+				if err := c.Put(w.within(5*time.Second), []byte("a"), []byte("2")); err == nil {
+					t.Error("Put in doubt = nil, want it to wait")
+				}
+				if p := c.Status().Reading; p.Err == nil || !strings.Contains(p.Err.Error(), tc.want) {
+					t.Errorf("Status().Reading = %+v, want the doubt", p)
+				}
+				w.eventually("the verdict", func() bool { return c.Status().State == kvstore.StateFailed })
+				if d := time.Since(began); d < 30*time.Second || d > 33*time.Second {
+					t.Errorf("believed after %v, want 30s", d)
+				}
+				w.wantDead(c, tc.end)
+			})
+		})
+	}
+}
+
+func TestTopicGoneAfterIsAnOption(t *testing.T) {
+	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+		c := w.open("c", kvstore.WithTopicGoneAfter(3*time.Second))
+		w.put(c, "a", "1")
+		if err := w.cluster.DeleteTopic(topic); err != nil {
+			t.Fatal(err)
+		}
+		d := took(func() { w.eventually("the verdict", func() bool { return c.Status().State == kvstore.StateFailed }) })
+		if d < 3*time.Second || d > 5*time.Second {
+			t.Errorf("believed after %v, want 3s", d)
+		}
+		w.wantDead(c, kvstore.ErrTopicDeleted)
+	})
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		_, err := kvstore.NewClient(w.within(time.Minute), topic, memory.New(), w.options("c", kvstore.WithTopicGoneAfter(-1))...)
+		if err == nil || !strings.Contains(err.Error(), "WithTopicGoneAfter") {
+			t.Errorf("NewClient with a time below zero = %v, want it refused by name", err)
+		}
+	})
+}
+
+// What was said before it was contradicted does not count.
+func TestContradictionStartsTheClockAgain(t *testing.T) {
+	for name, stale := range map[string]func(*kmsg.MetadataResponse){"unknown": denyTopic, "another id": staleMetadata["another id"]} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+				a := w.answers("c")
+				c := w.open("c", a.option())
+				w.put(c, "a", "1")
+				for range 4 {
+					a.lie(stale)
+					if err := c.Sync(w.within(20 * time.Second)); err == nil {
+						t.Error("Sync in doubt = nil, want it to wait")
+					}
+					a.set(nil)
+					if err := c.Sync(w.within(5 * time.Second)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The first answer that an opening gets is as fallible as any other.
+func TestOpeningDoesNotTrustOneBroker(t *testing.T) {
+	for name, stale := range staleMetadata {
+		t.Run(name, func(t *testing.T) {
+			opts := withTopic(3)
+			opts.Users = map[string]string{"u": "p"}
+			inWorld(t, opts, func(t *testing.T, w *world) {
+				if err := w.cluster.Allow("u", topic, kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe); err != nil {
+					t.Fatal(err)
+				}
+				for _, liar := range w.cluster.Seeds() {
+					a := w.answers("c")
+					a.lie(stale, liar)
+					c := w.open("c", a.option(), kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism())))
+					if err := c.Sync(w.within(10 * time.Second)); err != nil {
+						t.Error(err)
+					}
+					if c.Status().Rebuilds != 0 {
+						t.Error("it rebuilt")
+					}
+				}
+			})
+		})
+	}
+}
+
+// A broker lags at the very first question, and knows better at the next.
+func TestOpeningOutlivesAStaleFirstAnswer(t *testing.T) {
+	for name, stale := range staleMetadata {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+				a := w.answers("c")
+				n := 0
+				a.set(func(r *reply) {
+					if m, ok := r.resp.(*kmsg.MetadataResponse); ok && len(m.Topics) == 1 {
+						if n++; n == 1 {
+							stale(m)
+						}
+					}
+				})
+				c := w.open("c", a.option())
+				w.put(c, "a", "1")
+			})
+		})
+	}
+}
