@@ -19,6 +19,9 @@ var (
 	// ErrInvalidKey is returned for a nil or empty key. Nothing was written.
 	ErrInvalidKey = errors.New("invalid key: a key needs at least one byte")
 
+	// ErrInvalidRevision is returned for a revision that no record can have.
+	ErrInvalidRevision = errors.New("invalid revision: it is an offset, from 0 on")
+
 	// ErrReadOnly is returned by the writes of a client that was opened
 	// with [WithReadOnly]. Nothing was written.
 	ErrReadOnly = errors.New("client is read-only")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 )
 
 // Get returns the value of a key from the storage, or [ErrNotFound]. The slice
@@ -138,7 +139,7 @@ func (c *Client) read(ctx context.Context, fn func() error) error {
 
 // rebuildError describes a read that waited for a rebuild.
 func (c *Client) rebuildError(ctx context.Context) error {
-	err := c.tracker.waitError(ctx, -1)
+	err := c.tracker.waitError(ctx, c.health.openTarget())
 	if why := c.Status().Err; why != nil {
 		return fmt.Errorf("reads wait for a rebuild because of: %w: %w", why, err)
 	}
@@ -207,9 +208,31 @@ func (c *Client) gateError() error { return c.gate.state.Load().err }
 
 // WaitRevision waits until this client's reads show the record at revision and
 // all before it. It carries read-your-writes from the client that made the write
-// to this one. A revision that the log lost is reported as [ErrDataLoss]; when
-// ctx ends first, the error is a [*WaitError].
+// to this one. When ctx ends first, the error is a [*WaitError].
+//
+// A revision is an offset and nothing more, and when the log loses its tail, its offsets
+// are given again. So this is what a client can know. A loss that it meets while it waits
+// fails the wait with [ErrDataLoss], whether the record was lost or not. So does a
+// revision that the log does not reach although it was known to be that long. A revision
+// that lies beyond the end that the log ever had, as far as this client heard, may be
+// one to come, or one that was lost before: it is waited for, and the error says where the
+// log ends. What can't be told is a revision of before a loss that is asked for after it:
+// once others have written that far again, the record at that offset is another one, and
+// WaitRevision returns nil when reads show that.
+//
+// -1, which [Client.PutRevision] returns for a write whose offset is not known, is waited
+// for as [Client.Sync] does it: all that was acknowledged includes the write. What is below
+// is refused with [ErrInvalidRevision].
 func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
+	if revision < -1 {
+		return fmt.Errorf("wait for revision %d: %w", revision, ErrInvalidRevision)
+	}
+	if revision == -1 {
+		if err := c.Sync(ctx); err != nil {
+			return fmt.Errorf("wait for revision %d: %w", revision, err)
+		}
+		return nil
+	}
 	term, _, done := c.tracker.now()
 	if err := c.gateError(); err != nil {
 		return fmt.Errorf("wait for revision %d: %w", revision, err)
@@ -220,7 +243,11 @@ func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 	if c.hooks.inside() {
 		return fmt.Errorf("wait for revision %d: %w", revision, ErrHookReentry)
 	}
-	if err := c.tracker.wait(ctx, revision+1, term); err != nil {
+	target := revision // no log is so long that it has a record at the last offset
+	if revision < math.MaxInt64 {
+		target++
+	}
+	if err := c.tracker.hope(ctx, target, term); err != nil {
 		return fmt.Errorf("wait for revision %d: %w", revision, err)
 	}
 	return nil

@@ -75,6 +75,7 @@ func (t *tail) begin(next *rebuild) {
 		}
 	}
 	t.gate.shut()
+	t.health.setTarget(-1) // not known yet
 	if !next.opening {
 		t.health.set(StateRebuilding, next.cause)
 	}
@@ -119,6 +120,7 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 	t.advance(start)
 	rb.begun, rb.started, rb.target = true, time.Now(), end
 	t.health.sawEnd(end)
+	t.track.sawEnd(end)
 	t.health.setTarget(end)
 	if !rb.compared && start >= rb.resume {
 		if err := t.compare(ctx); err != nil {

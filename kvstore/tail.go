@@ -238,6 +238,7 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 func (t *tail) caughtUp(ctx context.Context, f fetched) error {
 	t.fresh.heard(f.sent, f.end, t.pos, t.mayBeAway()/marksAway)
 	t.health.sawEnd(f.end)
+	t.track.sawEnd(f.end)
 	if t.pos < f.stable {
 		if f.slow != nil {
 			t.held(f.slow)

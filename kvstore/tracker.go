@@ -25,6 +25,8 @@ type tracker struct {
 	trusted int32 // leader epoch whose log is known to hold what was applied, -1 for none
 	term    uint64
 	waiters waitHeap
+	end     int64          // of the log, when it was last heard of; -1 before
+	tallest int64          // that the log was ever known to be, -1 for not known
 	cause   Problem        // why the position may be held up; zero when nothing is known
 	quota   func() Problem // another reason; may be nil
 	dead    error          // not nil: the position will never move again
@@ -35,6 +37,7 @@ type tracker struct {
 type waiter struct {
 	target int64
 	index  int        // in the heap; outside and released are below 0
+	hoped  bool       // nobody told this client that the log was ever so long
 	ready  chan error // of capacity 1; gets one error, or nil
 }
 
@@ -47,7 +50,7 @@ const (
 func newWaiter() waiter { return waiter{index: outside, ready: make(chan error, 1)} }
 
 func newTracker() *tracker {
-	return &tracker{applied: -1, done: -1, epoch: -1, trusted: -1, died: make(chan struct{})}
+	return &tracker{applied: -1, done: -1, epoch: -1, trusted: -1, end: -1, tallest: -1, died: make(chan struct{})}
 }
 
 // WaitError says how far a client had come when a context ended. It matches
@@ -57,8 +60,9 @@ type WaitError struct {
 	// before it found the log's begin.
 	Position int64
 
-	// Target is the position waited for, -1 when the end of the log was
-	// still being asked for.
+	// Target is the position waited for: a revision that was asked for and
+	// one, or the end of the log as it was when the wait, or a rebuild that
+	// holds it up, began. It is -1 when the end was still being asked for.
 	Target int64
 
 	// Cause is the last known reason for the position to stand still: a
@@ -112,12 +116,24 @@ func (t *tracker) now() (term uint64, applied, done int64) {
 // ErrDataLoss.
 func (t *tracker) wait(ctx context.Context, target int64, term uint64) error {
 	w := newWaiter()
-	t.enlist(&w, target, term)
+	return t.await(ctx, &w, target, term)
+}
+
+// hope is wait for a target of which this client does not know whether the log was ever
+// so long: nothing can be said to be lost there.
+func (t *tracker) hope(ctx context.Context, target int64, term uint64) error {
+	w := newWaiter()
+	w.hoped = true
+	return t.await(ctx, &w, target, term)
+}
+
+func (t *tracker) await(ctx context.Context, w *waiter, target int64, term uint64) error {
+	t.enlist(w, target, term)
 	select {
 	case err := <-w.ready:
 		return err
 	case <-ctx.Done():
-		_, err := t.leave(ctx, &w)
+		_, err := t.leave(ctx, w)
 		return err
 	}
 }
@@ -127,6 +143,9 @@ func (t *tracker) enlist(w *waiter, target int64, term uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w.target = target
+	if !w.hoped {
+		t.tallest = max(t.tallest, target)
+	}
 	switch {
 	case t.term != term:
 		t.release(w, errRolledBack)
@@ -152,21 +171,34 @@ func (t *tracker) leave(ctx context.Context, w *waiter) (enlisted bool, err erro
 		return true, <-w.ready
 	}
 	heap.Remove(&t.waiters, w.index)
-	return true, t.waitErrorLocked(ctx, w.target)
+	return true, t.waitErrorLocked(ctx, w.target, t.causeFor(w))
+}
+
+// causeFor returns why a waiter still waits.
+func (t *tracker) causeFor(w *waiter) Problem {
+	why := t.causeLocked()
+	if why.Count == 0 && w.hoped && t.end >= 0 && w.target > t.end {
+		why.Err = fmt.Errorf("the log ends at offset %d: the record was not written yet, or it was lost before this client heard of it", t.end)
+	}
+	return why
+}
+
+// causeLocked returns why the position may be held up.
+func (t *tracker) causeLocked() Problem {
+	if t.cause.Count == 0 && t.quota != nil {
+		return t.quota()
+	}
+	return t.cause
 }
 
 // waitError describes a wait for target that ctx ended.
 func (t *tracker) waitError(ctx context.Context, target int64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.waitErrorLocked(ctx, target)
+	return t.waitErrorLocked(ctx, target, t.causeLocked())
 }
 
-func (t *tracker) waitErrorLocked(ctx context.Context, target int64) error {
-	why := t.cause
-	if why.Count == 0 && t.quota != nil {
-		why = t.quota()
-	}
+func (t *tracker) waitErrorLocked(ctx context.Context, target int64, why Problem) error {
 	err := ctx.Err()
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
 		err = fmt.Errorf("%w: %w", err, cause)
@@ -216,13 +248,23 @@ func (t *tracker) advance(done int64) {
 	}
 }
 
-// farthest returns the highest position that anyone waits for, -1 for none.
+// sawEnd notes where the log ends.
+func (t *tracker) sawEnd(end int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.end, t.tallest = end, max(t.tallest, end)
+}
+
+// farthest returns the highest position that anyone waits for and that the log is known
+// to have reached once, -1 for none.
 func (t *tracker) farthest() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	far := int64(-1)
 	for _, w := range t.waiters {
-		far = max(far, w.target)
+		if w.target <= t.tallest {
+			far = max(far, w.target)
+		}
 	}
 	return far
 }
@@ -255,14 +297,15 @@ func (t *tracker) rollback(pos int64, err error) {
 	t.releaseAll(err)
 }
 
-// lost fails the waiters whose target lies beyond the end of the log: what they
-// wait for is gone. Nothing that was applied is, so the term goes on.
+// lost fails the waiters whose target lies beyond the end of the log, although it was
+// that long once: what they wait for is gone. Nothing that was applied is, so the term
+// goes on.
 func (t *tracker) lost(end int64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var stay waitHeap
 	for _, w := range t.waiters {
-		if w.target > end {
+		if w.target > end && w.target <= t.tallest {
 			t.release(w, err)
 			continue
 		}
