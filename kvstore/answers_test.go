@@ -15,10 +15,10 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// answers lets a test change what the brokers answer to one client: it sits on
+// tampered lets a test change what the brokers answer to one client: it sits on
 // the client's connections and decodes each answer in the version in which it was
 // asked for.
-type answers struct {
+type tampered struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	mu     sync.Mutex
@@ -33,14 +33,14 @@ type reply struct {
 	resp   kmsg.Response // to be changed in place, or replaced
 }
 
-func (w *world) answers(client string) *answers {
-	return &answers{dial: w.cluster.Dialer(client), seen: map[kmsg.Key]int{}}
+func (w *world) answers(client string) *tampered {
+	return &tampered{dial: w.cluster.Dialer(client), seen: map[kmsg.Key]int{}}
 }
 
 // option brings a client's connections through a.
-func (a *answers) option() kvstore.ClientOption { return kvstore.WithKafkaOptions(a.dialer()) }
+func (a *tampered) option() kvstore.ClientOption { return kvstore.WithKafkaOptions(a.dialer()) }
 
-func (a *answers) dialer() kgo.Opt {
+func (a *tampered) dialer() kgo.Opt {
 	return kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := a.dial(ctx, network, addr)
 		if err != nil {
@@ -51,7 +51,7 @@ func (a *answers) dialer() kgo.Opt {
 }
 
 // set makes fn change all answers from now on; nil leaves them as they are.
-func (a *answers) set(fn func(*reply)) {
+func (a *tampered) set(fn func(*reply)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.change = fn
@@ -59,7 +59,7 @@ func (a *answers) set(fn func(*reply)) {
 
 // requests returns how many requests of the kinds were sent since the last call,
 // all together.
-func (a *answers) requests(keys ...kmsg.Key) int {
+func (a *tampered) requests(keys ...kmsg.Key) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := 0
@@ -72,7 +72,7 @@ func (a *answers) requests(keys ...kmsg.Key) int {
 
 type answerConn struct {
 	net.Conn
-	a    *answers
+	a    *tampered
 	addr string
 
 	mu    sync.Mutex

@@ -38,6 +38,15 @@
 // the log: it must not be taken for a failure. An acknowledged write is in the
 // log once, through retries, leader moves, lost answers and broker restarts.
 //
+// A write lives for two minutes, unless [WithDeliveryTimeout] says otherwise. After
+// that no try of it is still to come from the client, whether its caller waited or
+// not. What a broker has received by then it may still append.
+//
+// The client produces with requests of its own instead of franz-go's producer. A
+// record batch of which a try may have been appended is sent again under the same
+// producer id and sequence number only, and after a look into the log. If the
+// broker does not know that producer any more, the outcome is unknown.
+//
 // # Many writers
 //
 // A client has one record batch on its way at a time. Writes that queue meanwhile

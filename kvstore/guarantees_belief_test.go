@@ -52,7 +52,7 @@ func denyTopic(r *kmsg.MetadataResponse) {
 }
 
 // lie makes some brokers, all if none is named, tell stale metadata of the topic.
-func (a *answers) lie(stale func(*kmsg.MetadataResponse), brokers ...string) {
+func (a *tampered) lie(stale func(*kmsg.MetadataResponse), brokers ...string) {
 	a.set(func(r *reply) {
 		m, ok := r.resp.(*kmsg.MetadataResponse)
 		if ok && len(m.Topics) == 1 && (len(brokers) == 0 || slices.Contains(brokers, r.broker)) {

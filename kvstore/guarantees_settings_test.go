@@ -2,7 +2,9 @@ package kvstore_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
@@ -137,6 +140,66 @@ func TestTombstonesThatNobodyCanSeeAreRefused(t *testing.T) {
 		_, err = kvstore.NewClient(w.within(time.Minute), topic, memory.New(), w.options("c", kvstore.WithTombstoneRetention(999*time.Millisecond))...)
 		if err == nil || !strings.Contains(err.Error(), "WithTombstoneRetention(999ms)") || !strings.Contains(err.Error(), "1s") {
 			t.Errorf("NewClient = %v, want the option refused by its name, value and least value", err)
+		}
+	})
+}
+
+// After the topic takes less, groups of writes are split by what it takes, and no
+// more requests are sent than that needs.
+func TestGroupsFollowALoweredSizeLimit(t *testing.T) {
+	for what, readable := range map[string]bool{"settings readable": true, "settings not readable": false} {
+		t.Run(what, func(t *testing.T) {
+			inWorld(t, secured(nil), func(t *testing.T, w *world) {
+				w.allow(kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe)
+				if readable {
+					w.allow(kmsg.ACLOperationDescribeConfigs)
+				}
+				c := w.open("c", asAnn())
+				w.put(c, "warm", "up")
+				if err := w.cluster.AlterTopic(topic, map[string]*string{"max.message.bytes": new("20000")}); err != nil {
+					t.Fatal(err)
+				}
+				for round := range 3 {
+					sent, err := w.cluster.Network().Delay(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.Produce)}, Dir: simnet.ToBroker}, latency(time.Millisecond))
+					if err != nil {
+						t.Fatal(err)
+					}
+					var wg sync.WaitGroup
+					for i := range 64 {
+						wg.Go(func() {
+							if err := c.Put(w.within(time.Minute), fmt.Appendf(nil, "k%d", i), random(1000+i)); err != nil {
+								t.Error(err)
+							}
+						})
+					}
+					wg.Wait()
+					sent.Undo()
+					most := 6 // the first write by itself, then four of 20 kB, or a few more when they come late
+					if !readable {
+						most = 10
+					}
+					if n := sent.Hits(); round > 0 && n > most {
+						t.Errorf("round %d: 64 writes of 1 kB took %d produce requests, want %d at most", round, n, most)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestWriteOfALoweredSizeLimitNamesTheTrueOne(t *testing.T) {
+	inWorld(t, slow(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.alter("max.message.bytes", "20000")
+		var size *kvstore.SizeError
+		err := c.Put(w.within(time.Minute), []byte("k"), random(30000))
+		wantOutcome(t, "Put", err, kvstore.ErrRefused)
+		if !errors.As(err, &size) || size.Limit != 20000 || size.Bytes <= 30000 {
+			t.Errorf("Put = %v, want a SizeError with the limit 20000", err)
+		}
+		w.alter("max.message.bytes", "40000")
+		if err := c.Put(w.within(time.Minute), []byte("k"), random(30000)); err != nil {
+			t.Errorf("Put after the topic takes 40000 bytes = %v", err)
 		}
 	})
 }

@@ -66,6 +66,13 @@ func WithBrokers(brokers ...string) ClientOption {
 // kgo.RetryBackoffFn also sets how long the store itself waits after an error,
 // kgo.FetchMaxWait (1 s unless set), kgo.FetchMinBytes and
 // kgo.FetchMaxPartitionBytes (2 MiB unless set) shape its fetches.
+//
+// The store produces by itself. Of the options for that
+// kgo.ProducerBatchCompression, kgo.WithCompressor, kgo.ProduceRequestTimeout,
+// kgo.ProducerBatchMaxBytes and kgo.RecordDeliveryTimeout (see
+// [WithDeliveryTimeout]) count; those about lingering, buffering, retries and
+// records on their way have nothing to act on. A connection that a hook is given may be
+// wrapped; its NetConn method returns the one that the dialer made.
 func WithKafkaOptions(opts ...kgo.Opt) ClientOption {
 	return func(c *clientConfig) { c.kafka = append(c.kafka, opts...) }
 }

@@ -23,7 +23,12 @@ var (
 	ErrSchemaMismatch = errors.New("schema does not fit")
 
 	// ErrRegistryUnavailable says that the Schema Registry could not be
-	// asked, or did not answer in time. Trying again may help.
+	// asked, or did not answer in time. Trying again may help, but not at
+	// once: after a failure values whose schema is not known yet fail without
+	// asking, for a second at first and a quarter of a minute at most, or for
+	// as long as the registry has asked for. The message says when it is asked
+	// again. So a registry that hangs holds up a reader of the log once, and
+	// not once for each record.
 	ErrRegistryUnavailable = errors.New("schema registry unavailable")
 )
 
@@ -38,7 +43,9 @@ type schemaRegistry struct {
 	want   protoreflect.FullName // the message that values must hold
 	header []byte                // of the values written; never changed
 
-	flights singleflight.Group // one per id that is being looked up
+	client    *sr.Client
+	available availability
+	flights   singleflight.Group // one per id that is being looked up
 
 	mu sync.RWMutex
 
@@ -57,8 +64,8 @@ type badID struct {
 	until time.Time
 }
 
-// newSchemaRegistry registers the schema of cfg, which has to have the message
-// want where cfg says.
+// newSchemaRegistry registers the schema of cfg, or finds it as cfg says. It has
+// to have the message want.
 func newSchemaRegistry(cfg *srConfig, want protoreflect.FullName) (*schemaRegistry, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -67,29 +74,68 @@ func newSchemaRegistry(cfg *srConfig, want protoreflect.FullName) (*schemaRegist
 		return nil, err
 	}
 	r := &schemaRegistry{
-		cfg:  cfg,
-		want: want,
-		good: map[int]*protoSchema{},
-		bad:  map[int]badID{},
+		cfg:    cfg,
+		want:   want,
+		client: listening(cfg.client),
+		good:   map[int]*protoSchema{},
+		bad:    map[int]badID{},
 	}
-	id, err := r.register()
+	id, schema, err := r.introduce()
 	if err != nil {
-		return nil, fmt.Errorf("register schema under subject %q: %w", cfg.subject, err)
-	}
-	// The index comes from what the registry holds, not from cfg: one that
-	// normalizes schemas may have put the messages into another order, and
-	// readers go by its copy.
-	schema, err := r.lookup(cfg.ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("read back schema id %d of subject %q: %w", id, cfg.subject, err)
+		return nil, err
 	}
 	index, ok := schema.indexOf(want)
 	if !ok {
-		return nil, fmt.Errorf("read back schema id %d of subject %q: %w: no message %s: it has %s",
+		return nil, fmt.Errorf("schema id %d of subject %q: %w: no message %s: it has %s",
 			id, cfg.subject, ErrSchemaMismatch, want, schema.listing())
 	}
+	r.good[id] = schema
 	r.header, err = wireHeader(id, index)
 	return r, err
+}
+
+// introduce returns the id of the schema to write with, and what the registry
+// holds under it.
+//
+// The index of the message has to come from what the registry holds and not from
+// cfg: one that normalizes schemas may have put the messages into another order,
+// and readers go by its copy.
+func (r *schemaRegistry) introduce() (int, *protoSchema, error) {
+	own := sr.Schema{Schema: r.cfg.schema, Type: sr.TypeProtobuf, References: r.cfg.references}
+	switch {
+	case r.cfg.trusted:
+		schema, err := parseProtoSchema(r.cfg.schema)
+		return r.cfg.id, schema, err
+	case r.cfg.lookup:
+		found, err := insistOn(r.cfg.ctx, r.cfg.timeout, func(ctx context.Context) (sr.SubjectSchema, error) {
+			return r.client.LookupSchema(ctx, r.cfg.subject, own)
+		})
+		if err != nil {
+			return 0, nil, fmt.Errorf("look up schema under subject %q: %w", r.cfg.subject, err)
+		}
+		schema, err := parseProtoSchema(found.Schema.Schema)
+		if err != nil {
+			return 0, nil, fmt.Errorf("schema id %d of subject %q: %w", found.ID, r.cfg.subject, err)
+		}
+		return found.ID, schema, nil
+	}
+	id, err := insistOn(r.cfg.ctx, r.cfg.timeout, func(ctx context.Context) (int, error) {
+		return r.client.RegisterSchema(ctx, r.cfg.subject, own, -1, -1)
+	})
+	if err != nil {
+		return 0, nil, fmt.Errorf("register schema under subject %q: %w", r.cfg.subject, err)
+	}
+	found, err := insistOn(r.cfg.ctx, r.cfg.timeout, func(ctx context.Context) (sr.Schema, error) {
+		return r.client.SchemaByID(ctx, id)
+	})
+	var schema *protoSchema
+	if err == nil {
+		schema, err = asProtoSchema(found)
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("read back schema id %d of subject %q: %w", id, r.cfg.subject, err)
+	}
+	return id, schema, nil
 }
 
 // checkOwnSchema makes sure that the schema to register has the message want
@@ -123,33 +169,6 @@ func checkOwnSchema(cfg *srConfig, want protoreflect.FullName) error {
 	return fmt.Errorf("%w: the first message of the schema is %s, but the Go type is %s: %s", ErrSchemaMismatch, first, want, hint)
 }
 
-// register gives the schema to the registry and returns its id. Registering
-// the same schema again gives the same id.
-func (r *schemaRegistry) register() (int, error) {
-	schema := sr.Schema{
-		Schema:     r.cfg.schema,
-		Type:       sr.TypeProtobuf,
-		References: r.cfg.references,
-	}
-	type answer struct {
-		id  int
-		err error
-	}
-	ctx, cancel := context.WithTimeout(r.cfg.ctx, r.cfg.timeout)
-	defer cancel()
-	ch := make(chan answer, 1)
-	go func() { // a transport that ignores its context must not hold up the caller
-		id, err := r.cfg.client.RegisterSchema(ctx, r.cfg.subject, schema, -1, -1)
-		ch <- answer{id, err}
-	}()
-	select {
-	case a := <-ch:
-		return a.id, registryError(a.err)
-	case <-ctx.Done():
-		return 0, noAnswer(ctx)
-	}
-}
-
 // accept returns nil if a value with this id and index holds the message that
 // is wanted.
 func (r *schemaRegistry) accept(ctx context.Context, id int, index []int) error {
@@ -176,11 +195,19 @@ func (r *schemaRegistry) lookup(ctx context.Context, id int) (*protoSchema, erro
 	if schema, err := r.recall(id); schema != nil || err != nil {
 		return schema, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.timeout)
-	defer cancel()
+	patience, err := r.available.enter()
+	if err != nil {
+		return nil, err
+	}
+	if patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, patience, errPatience)
+		defer cancel()
+	}
 	ch := r.flights.DoChan(strconv.Itoa(id), func() (any, error) {
 		// It may have landed between recall and here.
 		if schema, err := r.recall(id); schema != nil || err != nil {
+			r.available.note(nil, 0)
 			return schema, err
 		}
 		schema, err := r.fetch(id)
@@ -198,14 +225,23 @@ func (r *schemaRegistry) lookup(ctx context.Context, id int) (*protoSchema, erro
 	}
 }
 
-// fetch asks the registry.
+// errPatience is why a call did not wait for a registry that had failed before.
+var errPatience = errors.New("none within a second, and it failed before")
+
+// fetch asks the registry, for at most as long as its timeout.
 func (r *schemaRegistry) fetch(id int) (*protoSchema, error) {
-	ctx, cancel := context.WithTimeout(r.cfg.ctx, r.cfg.timeout)
-	defer cancel()
-	found, err := r.cfg.client.SchemaByID(ctx, id)
+	found, retryAfter, err := call(r.cfg.ctx, r.cfg.timeout, func(ctx context.Context) (sr.Schema, error) {
+		return r.client.SchemaByID(ctx, id)
+	})
+	r.available.note(err, retryAfter)
 	if err != nil {
-		return nil, registryError(err)
+		return nil, err
 	}
+	return asProtoSchema(found)
+}
+
+// asProtoSchema parses a schema of the registry.
+func asProtoSchema(found sr.Schema) (*protoSchema, error) {
 	if found.Type != sr.TypeProtobuf {
 		return nil, fmt.Errorf("%w: it is %v, want %v", ErrSchemaMismatch, found.Type, sr.TypeProtobuf)
 	}

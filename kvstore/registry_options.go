@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -33,11 +34,21 @@ type srConfig struct {
 	ctx         context.Context
 	timeout     time.Duration
 	negativeTTL time.Duration
+
+	lookup  bool // find the schema instead of registering it
+	trusted bool // id is the schema's
+	id      int
 }
 
 // WithSchemaRegistry makes [Proto] use the wire format of the Schema Registry
 // behind srClient. The schema is registered under subject, usually
-// "{topic}-value", before Proto returns.
+// "{topic}-value", before Proto returns; a program that has no right to register
+// uses [WithSchemaLookup] or [WithSchemaID].
+//
+// A registry that can't be reached, or answers with status 429 or 5xx, is asked
+// again until the context given with [WithRegistryContext] ends if that has a
+// deadline, else for as long as [WithRegistryTimeout] says. Its header Retry-After is
+// honoured up to a minute.
 //
 // schemaContent is the text of the .proto file that declares the message, with
 // the same package and message name as the Go type. The message has to be the
@@ -91,6 +102,21 @@ func WithSchemaReferences(refs []sr.SchemaReference) SchemaRegistryOption {
 	return func(c *srConfig) { c.references = refs }
 }
 
+// WithSchemaLookup makes [Proto] look the schema up under the subject instead of
+// registering it: that takes the right to read alone. A schema that is not there
+// is [ErrSchemaMismatch].
+func WithSchemaLookup() SchemaRegistryOption {
+	return func(c *srConfig) { c.lookup = true }
+}
+
+// WithSchemaID says under which id the schema is registered: [Proto] believes it
+// and asks the registry nothing, so it works without any right and while the
+// registry is down. If it is not true, other readers refuse, or misread, what is
+// written. Values with other ids are looked up as always.
+func WithSchemaID(id int) SchemaRegistryOption {
+	return func(c *srConfig) { c.trusted, c.id = true, id }
+}
+
 // WithRegistryTimeout bounds each answer of the registry: registering the
 // schema in [Proto], and looking up an id when a value is deserialized. It has
 // to be more than zero. Default: [DefaultRegistryTimeout].
@@ -112,7 +138,7 @@ func WithRegistryContext(ctx context.Context) SchemaRegistryOption {
 // WithNegativeCacheTTL sets how long an id is remembered that the registry
 // does not know or whose schema is of no use here. Until then values with that
 // id fail without asking again. Zero asks every time. Only the registry's own
-// word is remembered: a failure to reach it never is.
+// word is remembered; for a failure to reach it see [ErrRegistryUnavailable].
 // Default: [DefaultNegativeCacheTTL].
 func WithNegativeCacheTTL(d time.Duration) SchemaRegistryOption {
 	return func(c *srConfig) { c.negativeTTL = d }
@@ -131,6 +157,10 @@ func (c *srConfig) validate() error {
 		return errors.New("WithRegistryContext: context is nil")
 	case c.timeout <= 0:
 		return fmt.Errorf("WithRegistryTimeout: %v: want more than zero", c.timeout)
+	case c.trusted && c.lookup:
+		return errors.New("WithSchemaID and WithSchemaLookup exclude each other")
+	case c.trusted && (c.id <= 0 || c.id > math.MaxInt32):
+		return fmt.Errorf("WithSchemaID: %d: want 1 to %d", c.id, math.MaxInt32)
 	case c.negativeTTL < 0:
 		return fmt.Errorf("WithNegativeCacheTTL: %v: want zero or more", c.negativeTTL)
 	}

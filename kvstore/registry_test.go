@@ -97,7 +97,8 @@ func TestBadIDIsRememberedForAWhile(t *testing.T) {
 	}
 }
 
-func TestUnavailableRegistryIsNotRemembered(t *testing.T) {
+// A registry that failed is left alone for a while, and then asked again.
+func TestUnavailableRegistryIsAskedAgainAfterAPause(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		before func(*http.Request) (*http.Response, error)
@@ -111,23 +112,42 @@ func TestUnavailableRegistryIsNotRemembered(t *testing.T) {
 		{"no network", func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }, "connection refused"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := newFakeRegistry()
-			user := compile(t, "acme.User", userSchema, nil)
-			serde := registrySerde(t, f, user, userSchema)
-			f.seed(9, userSchema+"\n")
-			f.intercept(c.before)
-			for range 2 {
-				_, err := serde.Deserialize(foreign(9))
-				wantError(t, "Deserialize", err, kvstore.ErrRegistryUnavailable, "schema id 9", c.says)
-				if errors.Is(err, kvstore.ErrSchemaMismatch) {
-					t.Errorf("Deserialize = %q, which also matches ErrSchemaMismatch", err)
+			synctest.Test(t, func(t *testing.T) {
+				f := newFakeRegistry()
+				user := compile(t, "acme.User", userSchema, nil)
+				serde := registrySerde(t, f, user, userSchema)
+				f.seed(9, userSchema+"\n")
+				f.intercept(c.before)
+				asked := 0
+				for _, pause := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 15 * time.Second} {
+					asked++
+					for range 3 { // the first asks, the others hear its cause
+						_, err := serde.Deserialize(foreign(9))
+						wantError(t, "Deserialize", err, kvstore.ErrRegistryUnavailable, "schema id 9", c.says)
+						if errors.Is(err, kvstore.ErrSchemaMismatch) {
+							t.Errorf("Deserialize = %q, which also matches ErrSchemaMismatch", err)
+						}
+					}
+					time.Sleep(pause - time.Nanosecond)
+					_, err := serde.Deserialize(foreign(8))
+					wantError(t, "Deserialize of another id", err, kvstore.ErrRegistryUnavailable, "schema id 8", c.says, "asked again in")
+					if n := f.lookups(9); n != asked || f.lookups(8) != 0 {
+						t.Errorf("the registry was asked %d times, want %d", n, asked)
+					}
+					time.Sleep(time.Nanosecond)
 				}
-			}
-			if n := f.lookups(9); n != 2 {
-				t.Errorf("the registry was asked %d times, want 2", n)
-			}
-			f.intercept(nil)
-			wantMessage(t, serde, foreign(9), newOf(user)())
+				f.intercept(nil)
+				wantMessage(t, serde, foreign(9), newOf(user)())
+				f.intercept(c.before) // and the pause is short again
+				for range 2 {
+					_, err := serde.Deserialize(foreign(8))
+					wantError(t, "Deserialize", err, kvstore.ErrRegistryUnavailable, c.says)
+					time.Sleep(time.Second)
+				}
+				if n := f.lookups(8); n != 2 {
+					t.Errorf("the registry was asked %d times, want 2", n)
+				}
+			})
 		})
 	}
 }

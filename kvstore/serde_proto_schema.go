@@ -46,12 +46,16 @@ type protoMessage struct {
 }
 
 // parseProtoSchema reads a schema as registries hold it: the text of a .proto
-// file or, less often, a FileDescriptorProto in base64.
+// file or, less often, a FileDescriptorProto in base64. One in an edition that is
+// newer than the parser is read for its messages alone.
 func parseProtoSchema(text string) (*protoSchema, error) {
 	file, err := parseProtoText(text)
 	if err != nil {
 		var ok bool
 		if file, ok = parseProtoBase64(text); !ok {
+			if schema, ok := scanProtoSchema(text); ok {
+				return schema, nil
+			}
 			return nil, fmt.Errorf("parse protobuf schema: %w", err)
 		}
 	}

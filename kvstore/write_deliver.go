@@ -34,6 +34,9 @@ type delivered struct {
 // high watermark when the writer looked.
 func (w *writer) deliver(ctx context.Context, b *recordBatch) delivered {
 	var t trial
+	if w.sparePointless(ctx); ctx.Err() != nil {
+		return w.gaveUp(ctx, t)
+	}
 	for tries := 1; ; tries++ {
 		a := w.attempt(ctx, b, t.doubt)
 		v := t.judge(a.grade())
@@ -69,11 +72,23 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) delivered {
 			w.reconsider(ctx, a)
 			sleep(ctx, w.backoff(tries))
 		}
+		w.sparePointless(ctx)
 		if ctx.Err() != nil {
 			return w.gaveUp(ctx, t)
 		}
 	}
 }
+
+// sparePointless waits for the end of ctx when it is so near that another try would
+// hardly be answered. It would only make a write doubtful that is not.
+func (w *writer) sparePointless(ctx context.Context) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < min(leastTry, w.life/8) {
+		<-ctx.Done()
+	}
+}
+
+// leastTry is how much of a write's life has to be left for another try.
+const leastTry = 250 * time.Millisecond
 
 // attempt makes one try, with what has to precede it.
 func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer {

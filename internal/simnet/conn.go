@@ -76,6 +76,7 @@ type conn struct {
 	in, out       *half
 	local, remote *net.TCPAddr
 	closed        atomic.Bool
+	resets        atomic.Bool // instead of closing in good order
 
 	deadlineMu    sync.Mutex
 	writeDeadline time.Time
@@ -169,14 +170,25 @@ func (c *conn) Write(b []byte) (int, error) {
 	return 0, c.syscallError("write", syscall.ECONNRESET)
 }
 
+// SetLinger is that of a TCP connection: with 0, Close resets the connection.
+func (c *conn) SetLinger(sec int) error {
+	c.resets.Store(sec == 0)
+	return nil
+}
+
 // Close ends the connection in good order: the other end reads what was
-// written before and then io.EOF.
+// written before and then io.EOF. After SetLinger(0) it resets it: what a stall
+// still holds is gone, and after the rest the other end reads ECONNRESET.
 func (c *conn) Close() error {
 	if c.closed.Swap(true) {
 		return c.opError("close", net.ErrClosed)
 	}
 	c.in.closeReader()
-	c.out.closeWriter()
+	if c.resets.Load() {
+		c.out.resetWriter()
+	} else {
+		c.out.closeWriter()
+	}
 	other := &c.pair.client
 	if other == c {
 		other = &c.pair.broker
@@ -197,6 +209,24 @@ func (h *half) closeReader() {
 		h.wake.Stop()
 	}
 	h.broadcast()
+}
+
+// resetWriter is closeWriter as a reset. What a stall holds is taken to be in the
+// buffer of this end, what is on its way to be in the network.
+func (h *half) resetWriter() {
+	h.mu.Lock()
+	if !h.dead && !h.closed {
+		h.partial = nil
+		if len(h.flight) > 0 && h.flight[0].held {
+			h.drop()
+		}
+		h.queue(parcel{kind: parcelReset, key: NoKey}, h.latency.draw(h.rng))
+	}
+	reset := h.pump()
+	h.mu.Unlock()
+	if reset {
+		h.p.reset(h)
+	}
 }
 
 func (h *half) closeWriter() {

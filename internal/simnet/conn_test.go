@@ -82,6 +82,45 @@ func TestOrderlyCloseIsEOFAfterTheData(t *testing.T) {
 	}
 }
 
+func TestCloseAfterLingerZeroIsAReset(t *testing.T) {
+	w := newWorld(t, Config{}, 1)
+	c, b := w.connect(t, "a", 0)
+	frame := request(produceKey, 1, "last words")
+	mustWrite(t, c, frame)
+	if err := c.(interface{ SetLinger(sec int) error }).SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustRead(t, b, frame)
+	if err := readErr(b); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("read after the peer's reset: %v, want ECONNRESET", err)
+	}
+	b.Close()
+	if n := len(w.pairs); n != 0 {
+		t.Errorf("%d connections are remembered after both ends closed", n)
+	}
+}
+
+func TestResetDropsWhatAStallHolds(t *testing.T) {
+	w := newWorld(t, Config{}, 1)
+	c, b := w.connect(t, "a", 0)
+	f := w.Stall(Target{Clients: []string{"a"}, Dir: ToBroker})
+	mustWrite(t, c, request(produceKey, 1, "held"))
+	_ = c.(interface{ SetLinger(sec int) error }).SetLinger(0)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := readErr(b); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("read after the peer's reset: %v, want ECONNRESET", err)
+	}
+	f.Undo()
+	if err := readErr(b); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("read after the stall: %v, want ECONNRESET", err)
+	}
+}
+
 func TestDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Config{}, 1)

@@ -1,0 +1,138 @@
+package kvstore_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simnet"
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// Brokers below their minimum of replicas: it is in the error of who waits or
+// gives up, in Status, and in the log, until it is over.
+func TestClientThatCannotWriteSaysWhy(t *testing.T) {
+	opts := slow(3)
+	opts.Topics[0].Configs["min.insync.replicas"] = "2"
+	inWorld(t, opts, func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "a", "1")
+		if p := c.Status().Writing; p != (kvstore.Problem{}) {
+			t.Errorf("Status.Writing = %+v, want nothing", p)
+		}
+		var out []fakecluster.Fault
+		for b := range int32(3) {
+			f, err := w.cluster.OutOfSync(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, f)
+		}
+		began := time.Now()
+		first := c.Put(w.within(10*time.Second), []byte("k"), nil)
+		queued := c.Put(w.within(10*time.Second), []byte("l"), nil)
+		wantOutcome(t, "Put on its way", first, kvstore.ErrOutcomeUnknown)
+		wantOutcome(t, "Put that queued", queued, kvstore.ErrNotWritten)
+		for _, err := range []error{first, queued} {
+			for _, want := range []string{"NOT_ENOUGH_REPLICAS", "times since", "produce at broker"} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("Put = %v, want it to say %q", err, want)
+				}
+			}
+			if !errors.Is(err, kerr.NotEnoughReplicas) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Put = %v, want NOT_ENOUGH_REPLICAS and its deadline", err)
+			}
+		}
+		p := c.Status().Writing
+		if !errors.Is(p.Err, kerr.NotEnoughReplicas) || p.Count < 10 || p.Since.Before(began) || p.Since.After(began.Add(time.Second)) {
+			t.Errorf("Status.Writing = %+v, want NOT_ENOUGH_REPLICAS since %v", p, began)
+		}
+		if n := w.logged("writing to the log failed", "NOT_ENOUGH_REPLICAS"); n < 10 || n > 21 {
+			t.Errorf("it was logged %d times in 20 s, want about once a second", n)
+		}
+		if s := c.Status(); s.State != kvstore.StateLive || s.Reading.Err != nil {
+			t.Errorf("Status = %+v: reading is not held up", s)
+		}
+		for _, f := range out {
+			f.Undo()
+		}
+		w.put(c, "b", "1")
+		if p := c.Status().Writing; p != (kvstore.Problem{}) {
+			t.Errorf("Status.Writing = %+v after it is over", p)
+		}
+	})
+}
+
+// A password that was changed shows on the writer's connection, too.
+func TestWrongPasswordIsInTheErrorOfAWrite(t *testing.T) {
+	inWorld(t, secured(nil), func(t *testing.T, w *world) {
+		w.allow(kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs)
+		c := w.open("c", asAnn())
+		w.put(c, "a", "1")
+		if err := w.cluster.SetPassword("ann", "another"); err != nil {
+			t.Fatal(err)
+		}
+		w.cluster.Network().DropConns(simnet.Target{})
+		err := c.Put(w.within(10*time.Second), []byte("k"), nil)
+		if !errors.Is(err, kerr.SaslAuthenticationFailed) {
+			t.Errorf("Put = %v, want SASL_AUTHENTICATION_FAILED in it", err)
+		}
+		if p := c.Status().Writing; !errors.Is(p.Err, kerr.SaslAuthenticationFailed) {
+			t.Errorf("Status.Writing = %+v", p)
+		}
+		if err := w.cluster.SetPassword("ann", "secret"); err != nil {
+			t.Fatal(err)
+		}
+		w.put(c, "b", "1")
+	})
+}
+
+// A broker calls the missing right to write to any topic the cluster's.
+func TestMissingRightToWriteIsCalledTheTopics(t *testing.T) {
+	inWorld(t, secured(nil), func(t *testing.T, w *world) {
+		w.allow(kmsg.ACLOperationRead, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs)
+		c := w.open("c", asAnn())
+		err := c.Put(w.within(time.Minute), []byte("k"), nil)
+		wantOutcome(t, "Put", err, kvstore.ErrRefused)
+		for _, want := range []string{"TOPIC_AUTHORIZATION_FAILED", `"` + topic + `"`, "IDEMPOTENT_WRITE", "2.8", "CLUSTER_AUTHORIZATION_FAILED"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("Put = %v, want it to say %q", err, want)
+			}
+		}
+		if !errors.Is(err, kerr.TopicAuthorizationFailed) {
+			t.Errorf("Put = %v, want TOPIC_AUTHORIZATION_FAILED", err)
+		}
+		if p := c.Status().Writing; !errors.Is(p.Err, kerr.TopicAuthorizationFailed) {
+			t.Errorf("Status.Writing = %+v", p)
+		}
+		w.allow(kmsg.ACLOperationWrite)
+		w.put(c, "k", "v")
+		if p := c.Status().Writing; p != (kvstore.Problem{}) {
+			t.Errorf("Status.Writing = %+v with the right", p)
+		}
+	})
+}
+
+// The writes of others hold nobody up: a write that is too large, or was given
+// up, is no trouble of the client.
+func TestRefusalForSizeIsNoTroubleOfTheClient(t *testing.T) {
+	inWorld(t, slow(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.failProduces(kerr.MessageTooLarge, 1)
+		err := c.Put(w.within(time.Minute), []byte("k"), nil)
+		wantOutcome(t, "Put", err, kvstore.ErrRefused)
+		var size *kvstore.SizeError
+		if !errors.As(err, &size) || size.Limit != 0 {
+			t.Errorf("Put = %v, want a SizeError without a limit: the one that is known is not the broker's", err)
+		}
+		if p := c.Status().Writing; p != (kvstore.Problem{}) {
+			t.Errorf("Status.Writing = %+v", p)
+		}
+	})
+}

@@ -1,0 +1,212 @@
+package kvstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// lostIdentities are the answers of a broker that knows another state of a
+// producer than the client, or none.
+var lostIdentities = []*kerr.Error{
+	kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerEpoch,
+	kerr.InvalidProducerIDMapping, kerr.ProducerFenced,
+}
+
+// doubts are the ways in which a write is appended and its client does not know.
+// Each works on the next write, and returns when it has happened.
+var doubts = map[string]func(w *world) func(context.Context) error{
+	"answer lost": func(w *world) func(context.Context) error {
+		f := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
+		return func(ctx context.Context) error { return f.Wait(ctx, 1) }
+	},
+	"REQUEST_TIMED_OUT":                appendedBut(kerr.RequestTimedOut),
+	"NOT_ENOUGH_REPLICAS_AFTER_APPEND": appendedBut(kerr.NotEnoughReplicasAfterAppend),
+}
+
+func appendedBut(err *kerr.Error) func(w *world) func(context.Context) error {
+	return func(w *world) func(context.Context) error {
+		f, ferr := w.cluster.FailProduces(fakecluster.ProduceFault{Err: err, AfterAppend: true, Count: 1})
+		if ferr != nil {
+			w.t.Fatal(ferr)
+		}
+		return func(ctx context.Context) error { return f.Wait(ctx, 1) }
+	}
+}
+
+// A write was appended and nobody told its client. The broker then denies to know
+// its producer, so that it would take the write once more under another id.
+func TestWriteInDoubtIsNeverSentUnderAnotherIdentity(t *testing.T) {
+	for what, doubt := range doubts {
+		for _, answer := range lostIdentities {
+			for _, hidden := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s/log hidden %v", what, answer.Message, hidden), func(t *testing.T) {
+					inWorld(t, slow(1), func(t *testing.T, w *world) {
+						c, other := w.open("c"), w.open("other")
+						w.put(c, "warm", "up")
+						undo := func() {}
+						if hidden {
+							undo = w.hideLog("c").Undo
+						}
+						happened := doubt(w)
+						result := make(chan error, 1)
+						go func() { result <- c.Put(w.within(time.Minute), []byte("k"), []byte("old")) }()
+						if err := happened(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+						w.failProduces(answer, 1)
+						err := <-result
+						if hidden {
+							wantOutcome(t, "Put in doubt", err, kvstore.ErrOutcomeUnknown)
+							if !errors.Is(err, answer) {
+								t.Errorf("Put in doubt = %v, want the cause %v", err, answer)
+							}
+						} else if err != nil {
+							t.Errorf("Put = %v, although the log has it", err)
+						}
+						undo()
+						w.put(other, "k", "new")
+						w.put(c, "after", "1") // the client writes on
+						if n := w.countKeys()["k"]; n != 2 {
+							t.Errorf("the log has k %d times, want the write in doubt and the newer one", n)
+						}
+						w.want(other, "k", "new")
+					})
+				})
+			}
+		}
+	}
+}
+
+// Nothing is in doubt: a broker that does not know the producer appended nothing.
+func TestWriteOfAForgottenProducerGoesUnderANewIdentity(t *testing.T) {
+	for _, answer := range lostIdentities {
+		t.Run(answer.Message, func(t *testing.T) {
+			inWorld(t, slow(1), func(t *testing.T, w *world) {
+				c := w.open("c")
+				w.put(c, "a", "1")
+				w.failProduces(kerr.NotLeaderForPartition, 1)
+				w.put(c, "b", "1")
+				w.failProduces(answer, 2)
+				w.put(c, "c", "1")
+				w.put(c, "d", "1")
+				for _, key := range []string{"a", "b", "c", "d"} {
+					if n := w.countKeys()[key]; n != 1 {
+						t.Errorf("%s is in the log %d times, want once", key, n)
+					}
+				}
+				bs := w.batches()
+				if first, last := bs[0].ProducerID, bs[len(bs)-1].ProducerID; first == last {
+					t.Errorf("all batches are of producer %d, want a new one", last)
+				}
+			})
+		})
+	}
+}
+
+// A broker that forgets its producers and takes any sequence would append the
+// write once more, without an error. The client looks into the log first.
+func TestWriteInDoubtIsLookedForInTheLogBeforeItIsSentAgain(t *testing.T) {
+	for what, doubt := range doubts {
+		for _, mode := range []fakecluster.ForgetMode{fakecluster.ForgetAndAccept, fakecluster.ForgetAndRefuse, fakecluster.ForgetAndDeny} {
+			t.Run(fmt.Sprintf("%s/%v", what, mode), func(t *testing.T) {
+				inWorld(t, slow(1), func(t *testing.T, w *world) {
+					c := w.open("c")
+					w.put(c, "warm", "up")
+					happened := doubt(w)
+					result := make(chan int64, 1)
+					go func() { result <- w.put(c, "k", "v") }()
+					if err := happened(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					f, err := w.cluster.ForgetProducers(fakecluster.Forget{Mode: mode})
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer f.Undo()
+					if rev := <-result; rev != 1 {
+						t.Errorf("the write has revision %d, want 1", rev)
+					}
+					if n := w.countKeys()["k"]; n != 1 {
+						t.Errorf("the write is in the log %d times, want once", n)
+					}
+					w.put(c, "after", "1")
+				})
+			})
+		}
+	}
+}
+
+// The record is above the last stable offset, where no read committed comes to.
+func TestWriteInDoubtIsFoundBehindAnOpenTransaction(t *testing.T) {
+	inWorld(t, slow(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "warm", "up")
+		txn, err := w.cluster.Begin("t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := txn.Append(topic, 0, fakecluster.Record{Key: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+		lost := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
+		result := make(chan error, 1)
+		go func() { result <- c.Put(w.within(10*time.Second), []byte("k"), []byte("v")) }()
+		if err := lost.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		w.failProduces(kerr.OutOfOrderSequenceNumber, 1)
+		var we *kvstore.WriteError
+		if err := <-result; !errors.Is(err, kvstore.ErrNotVisible) || !errors.As(err, &we) || we.Revision != 2 {
+			t.Errorf("Put = %v, want it written at revision 2 and not visible", err)
+		}
+		if err := txn.Abort(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.WaitRevision(w.within(time.Minute), 2); err != nil {
+			t.Error(err)
+		}
+		w.want(c, "k", "v")
+	})
+}
+
+// One write that the broker refuses fails none of those that share its record batch.
+func TestInvalidRecordFailsNoOther(t *testing.T) {
+	inWorld(t, slow(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		hold := w.holdProduces()
+		results := make(chan error, 10)
+		for i := range 10 {
+			go func() { results <- c.Put(w.within(time.Minute), fmt.Append(nil, "k", i), nil) }()
+			time.Sleep(time.Millisecond)
+		}
+		if err := hold.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		// The first is by itself. Of the group of nine, and then of the nine
+		// one by one, the broker refuses the first that comes.
+		refuse := w.failProduces(kerr.InvalidRecord, 2)
+		hold.Undo()
+		refused := 0
+		for range 10 {
+			if err := <-results; err != nil {
+				wantOutcome(t, "Put", err, kvstore.ErrRefused)
+				refused++
+			}
+		}
+		refuse.Undo()
+		if refused != 1 {
+			t.Errorf("%d writes were refused, want 1", refused)
+		}
+		if n := len(w.countKeys()); n != 9 {
+			t.Errorf("%d keys are in the log, want 9", n)
+		}
+	})
+}
