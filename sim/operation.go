@@ -168,7 +168,8 @@ func (o *operation) ended(call *lin.Call, key string, revision int64, err error)
 
 // lost replaces the client when the error says that it can't go on.
 func (o *operation) lost(err error) {
-	if errors.Is(err, kvstore.ErrTopicRecreated) || errors.Is(err, kvstore.ErrTopicDeleted) {
+	if gone(err) {
+		o.w.ended(o.p, err)
 		o.slot.replace(o.p)
 	}
 }

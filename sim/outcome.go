@@ -37,6 +37,8 @@ type Outcome struct {
 	Faults []FaultResult `json:"faults"`
 	// Sometimes counts what may happen; SometimesNames lists all of it.
 	Sometimes map[string]int `json:"sometimes"`
+	// accused are what the simulator itself found, besides the liveness.
+	accused []Reason
 	// Liveness tells how the clients converged. It is nil when the run ended
 	// before that.
 	Liveness *Liveness `json:"liveness,omitempty"`
@@ -99,6 +101,7 @@ func (w *world) outcome(hash string) *Outcome {
 	w.lookBack(h)
 	o.Sometimes = w.sometimes.n
 	o.Verdict = lin.Check(h, lin.Options{})
+	o.accuse(endingName, w.unfounded(h))
 	o.conclude(w.plan.Floors)
 	return o
 }
@@ -153,10 +156,21 @@ func (o *Outcome) conclude(f Floors) {
 			o.reason(livenessName, "%s", s)
 		}
 	}
+	if len(o.accused) > 0 && v.Status != lin.HarnessFailure {
+		o.Status = lin.Violated
+		o.Reasons = append(o.Reasons, o.accused...)
+	}
 	if o.Status == lin.Held || o.Status == lin.Inconclusive {
 		o.floors(f)
 	}
 	o.Result = o.Status.String()
+}
+
+// accuse notes what the simulator found wrong, a sentence each.
+func (o *Outcome) accuse(name string, found []string) {
+	for _, text := range found {
+		o.accused = append(o.accused, Reason{name, text})
+	}
 }
 
 func (o *Outcome) reason(name, format string, args ...any) {

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +47,28 @@ func TestPlantedBugIsFound(t *testing.T) {
 				return
 			}
 			t.Error("10 seeds did not find it")
+		})
+	}
+}
+
+// TestPlantedBugIsFoundByTheSimulator is for what no check of a history can say,
+// because it takes knowledge of the world.
+func TestPlantedBugIsFoundByTheSimulator(t *testing.T) {
+	tests := []struct {
+		name     string
+		scenario string
+		open     sim.OpenFunc
+		want     string // name of the reason
+	}{
+		{"a topic that is there is taken for gone", "steady", planted.Quitter, "gone-topic-was-there"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			o := virtual(t, scenario(t, test.scenario).Plan(1, scenarios.Knobs{}), sim.Env{Open: test.open})
+			found := slices.ContainsFunc(o.Reasons, func(r sim.Reason) bool { return r.Name == test.want })
+			if o.Status != lin.Violated || !found {
+				t.Errorf("the world is %s, want violated by %s: %v", o.Result, test.want, o.Reasons)
+			}
 		})
 	}
 }

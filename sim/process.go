@@ -183,6 +183,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	}
 	defer s.mu.Unlock()
 	if err != nil {
+		w.ended(p, err)
 		call.Failed(err)
 		p.cancel(err)
 		return err

@@ -68,6 +68,7 @@ type world struct {
 	troubles      troubles // of storages
 	hookTroubles  troubles
 	holds         holds // what kept clients from the log
+	endings       endings
 	inflight      inflight
 	sometimes     *counters
 	foreigners    atomic.Int64 // transactions of others so far

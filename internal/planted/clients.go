@@ -101,3 +101,22 @@ func (w torn) Execute(ctx context.Context, changes []sim.Change) (rev int64, err
 	}
 	return rev, nil
 }
+
+// quitter takes its topic for gone at its twentieth put.
+type quitter struct {
+	sim.Client
+	n int
+}
+
+// Quitter opens a client that gives up a topic that is there.
+func Quitter(ctx context.Context, r sim.OpenRequest) (sim.Client, error) {
+	c, err := sim.DefaultOpen(ctx, r)
+	return &quitter{Client: c}, err
+}
+
+func (q *quitter) PutRevision(ctx context.Context, key, value []byte) (int64, error) {
+	if q.n++; q.n == 20 {
+		return -1, fmt.Errorf("%w: %w", kvstore.ErrNotWritten, kvstore.ErrTopicDeleted)
+	}
+	return q.Client.PutRevision(ctx, key, value)
+}
