@@ -82,6 +82,11 @@ var all = []struct {
 	{"unclean", "the log loses its tail again and again, and clients are slow to store what is lost and to hear of it", unclean},
 	{"recreate", "the topic is deleted and created again, empty", recreate},
 	{"growth", "the topic gets more partitions while clients write, leaders move and brokers refuse", growth},
+	{"producers", "brokers lose answers to writes and forget who wrote what, and take, refuse or deny what comes next", producers},
+	{"answers", "brokers tell what they knew of the topic before, throttle fetches and refuse them", answers},
+	{"rights", "clients lose the right to read or to write, and their passwords change", rights},
+	{"settings", "the topic's settings change while clients run, and replicas fall out of sync", settings},
+	{"outage", "brokers and links are away for longer than callers wait for their writes", outage},
 	{"liveness", "some clients and a broker die for good: everybody else has to go on and converge", liveness},
 	{"everything", "each seed draws which of all faults it uses, and how hard they are", everything},
 }

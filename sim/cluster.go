@@ -48,6 +48,7 @@ type Cluster interface {
 	MoveLeadersFrom(broker int32) error
 	FailProduces(f fakecluster.ProduceFault) (fakecluster.Fault, error)
 	SlowBroker(s fakecluster.Slow) (fakecluster.Fault, error)
+	Hardships
 
 	// Compact compacts the log as it is now.
 	Compact() error
@@ -77,18 +78,26 @@ type Transactor interface {
 const topicName = "kv"
 
 // fakeCluster is a world's cluster on kfake.
-type fakeCluster struct{ *fakecluster.Cluster }
+type fakeCluster struct {
+	*fakecluster.Cluster
+	plan *Plan
+}
 
 func startFake(_ context.Context, p *Plan) (Cluster, error) {
 	c, err := fakecluster.Start(fakecluster.Options{
 		Brokers: p.World.Brokers,
 		Network: p.Network(),
 		Topics:  []fakecluster.Topic{{Name: topicName, Configs: p.TopicConfigs()}},
+		Users:   p.users(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return fakeCluster{c}, nil
+	fake := fakeCluster{c, p}
+	if p.secured() {
+		err = fake.admit()
+	}
+	return fake, err
 }
 
 // Network is what the plan says about links.
@@ -103,16 +112,19 @@ func (p *Plan) Network() simnet.Config {
 func (p *Plan) TopicConfigs() map[string]string {
 	configs := fakecluster.CompactConfigs()
 	if p.World.Tombstones > 0 {
-		configs["delete.retention.ms"] = strconv.FormatInt(p.World.Tombstones.Milliseconds(), 10)
+		configs[settingRetention] = milliseconds(p.World.Tombstones)
+	}
+	if p.World.MinInSync > 0 {
+		configs[settingInSync] = strconv.Itoa(p.World.MinInSync)
 	}
 	if p.World.MaxMessage > 0 {
-		configs["max.message.bytes"] = strconv.Itoa(p.World.MaxMessage)
+		configs[settingMessage] = strconv.Itoa(p.World.MaxMessage)
 	}
 	return configs
 }
 
 func (c fakeCluster) Direct(ctx context.Context, broker int32) (net.Conn, error) {
-	return c.Network().Direct(ctx, "tcp", c.Seeds()[broker])
+	return c.Cluster.Direct(ctx, broker)
 }
 
 // Quiet does nothing: what changes a log on kfake stops it meanwhile.

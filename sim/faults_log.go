@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -80,7 +81,8 @@ func (w *world) repeat(ctx context.Context, every time.Duration, fn func() error
 func (w *world) compact() (removed int, err error) {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
-	if w.tap.openTransactions() > 0 || w.tap.early(w.tombstones()) {
+	_, _, kept := w.retention()
+	if w.tap.openTransactions() > 0 || w.tap.early(kept) {
 		return 0, nil
 	}
 	behind, opening := w.lowest()
@@ -101,9 +103,26 @@ func (w *world) compact() (removed int, err error) {
 	return removed, err
 }
 
-// clean makes the brokers compact. Where that takes time, the history has what
-// goes before it may go.
+// clean makes the brokers compact. When delete.retention.ms was lowered, and clients
+// may not have heard of that, tombstones stay for as long as before: nobody can keep
+// a promise to clients that asked too early.
 func (w *world) clean() error {
+	_, now, kept := w.retention()
+	if now == kept {
+		return w.erase()
+	}
+	keep := func(d time.Duration) error {
+		return w.cluster.AlterTopic(map[string]string{settingRetention: milliseconds(d)})
+	}
+	if err := keep(kept); err != nil {
+		return err
+	}
+	return errors.Join(w.erase(), keep(now))
+}
+
+// erase makes the brokers compact. Where that takes time, the history has what goes
+// before it may go.
+func (w *world) erase() error {
 	if !w.env.LateTap {
 		return w.cluster.Compact()
 	}

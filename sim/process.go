@@ -210,6 +210,7 @@ func (s *slot) kafka(p *process) []kgo.Opt {
 	if w.plan.grows() {
 		kafka = append(kafka, kgo.MetadataMaxAge(metadataAge+rounds(r, metadataAge)))
 	}
+	kafka = append(kafka, s.credentials()...)
 	if log := (kafkaLog{s.logger(p)}); log.Level() != kgo.LogLevelNone {
 		kafka = append(kafka, kgo.WithLogger(log))
 	}

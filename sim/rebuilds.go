@@ -48,6 +48,7 @@ type holds struct {
 // holdNobody are the kinds of faults that keep no client from the log.
 var holdNobody = []string{
 	Herd{}.Kind(), Compact{}.Kind(), DeleteRecords{}.Kind(), GrowPartitions{}.Kind(), Keyless{}.Kind(),
+	AlterTopic{}.Kind(), BelowMinimum{}.Kind(), ForgetProducers{}.Kind(),
 }
 
 // begin notes that a fault begins. The returned function notes its end.
@@ -101,7 +102,8 @@ func (w *world) away(client string) bool {
 	now := time.Now()
 	recovery := w.recovery()
 	since, held := w.holds.since(client, now, recovery)
-	return held && now.Sub(since)+recovery > w.tombstones()/2
+	kept, _, _ := w.retention()
+	return held && now.Sub(since)+recovery > kept/2
 }
 
 // recovery is how long a client may need to go on after a fault is over: until
@@ -112,12 +114,4 @@ func (w *world) recovery() time.Duration {
 		timeout = 10 * time.Second
 	}
 	return 2*timeout + 3*time.Second
-}
-
-// tombstones is how long they are kept.
-func (w *world) tombstones() time.Duration {
-	if d := w.plan.World.Tombstones; d > 0 {
-		return d
-	}
-	return 24 * time.Hour
 }

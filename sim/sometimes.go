@@ -28,6 +28,13 @@ const (
 	sometimesCompactionLag      = "a compaction ran while a reader was behind"
 	sometimesTombstoneGone      = "a tombstone was compacted away"
 	sometimesDeletedUnderReader = "records were deleted under a lagging reader"
+	sometimesProducerForgotten  = "a broker had forgotten a producer"
+	sometimesBelowMinimum       = "a write was refused for want of replicas in sync"
+	sometimesThrottled          = "a fetch was throttled"
+	sometimesStaleMetadata      = "a broker told what it knew of the topic before"
+	sometimesRevoked            = "a client asked for what it had no right to any more"
+	sometimesWrongPassword      = "a client came with a password that was not right any more"
+	sometimesAltered            = "a client met a setting of the topic that had changed"
 	sometimesTailLost           = "the log lost its tail"
 	sometimesRebuilt            = "a client rebuilt from the log"
 	sometimesGrew               = "clients heard that the topic has more partitions"
@@ -43,6 +50,8 @@ var sometimesNames = []string{
 	sometimesHandedOver, sometimesStaleRead, sometimesBarrierWaited, sometimesEmptyValue,
 	sometimesRecreatedKey, sometimesCompactionRead, sometimesCompactionWrite, sometimesCompactionOpen,
 	sometimesCompactionLag, sometimesTombstoneGone, sometimesDeletedUnderReader,
+	sometimesProducerForgotten, sometimesBelowMinimum, sometimesThrottled, sometimesStaleMetadata,
+	sometimesRevoked, sometimesWrongPassword, sometimesAltered,
 	sometimesTailLost, sometimesRebuilt, sometimesGrew, sometimesTxnHeld, sometimesTxnCommitted, sometimesTxnAborted,
 }
 

@@ -309,14 +309,14 @@ func (t *tap) trimmed(start int64) {
 	t.w.rec.Trim(start)
 }
 
-// early reports whether a tombstone is older than the given age by its own time,
-// but not by the time at which the log got it.
-func (t *tap) early(age time.Duration) bool {
+// early reports whether a tombstone is older than the given time by its own stamp,
+// but not by when the log got it.
+func (t *tap) early(kept time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
 	for _, r := range t.live {
-		if r.tombstone && now.Sub(r.at) >= age && now.Sub(r.seen) < age {
+		if r.tombstone && now.Sub(r.at) >= kept && now.Sub(r.seen) < kept {
 			return true
 		}
 	}

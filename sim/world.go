@@ -68,6 +68,8 @@ type world struct {
 	troubles      troubles // of storages
 	hookTroubles  troubles
 	holds         holds // what kept clients from the log
+	rights        rights
+	altered       alterations
 	endings       endings
 	inflight      inflight
 	sometimes     *counters

@@ -25,11 +25,7 @@ func (c *Cluster) request(broker int32, req kmsg.Request) (kmsg.Response, error)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), wireTimeout)
 	defer cancel()
-	dial := (&net.Dialer{}).DialContext
-	if c.dialDirect != nil {
-		dial = c.dialDirect
-	}
-	conn, err := dial(ctx, "tcp", c.Seeds()[broker])
+	conn, err := c.Direct(ctx, broker)
 	if err != nil {
 		return nil, err
 	}
@@ -38,10 +34,27 @@ func (c *Cluster) request(broker int32, req kmsg.Request) (kmsg.Response, error)
 	if err := conn.SetDeadline(deadline); err != nil {
 		return nil, err
 	}
-	if err := c.authenticate(conn); err != nil {
+	return exchange(conn, req)
+}
+
+// Direct connects the harness with a broker, outside of the simulated network, as
+// a user who may do everything.
+func (c *Cluster) Direct(ctx context.Context, broker int32) (net.Conn, error) {
+	dial := (&net.Dialer{}).DialContext
+	if c.dialDirect != nil {
+		dial = c.dialDirect
+	}
+	conn, err := dial(ctx, "tcp", c.Seeds()[broker])
+	if err != nil {
 		return nil, err
 	}
-	return exchange(conn, req)
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	if err := c.authenticate(conn); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // exchange writes one request and reads its answer.

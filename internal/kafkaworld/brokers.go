@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -89,6 +90,7 @@ func (b *Brokers) Abilities() sim.Abilities {
 			"keyless":      "Kafka refuses a record without a key on a compacted topic",
 		},
 	}
+	maps.Copy(a.Without, withoutHardships)
 	if b.k.External() {
 		for _, kind := range []string{"restart", "restart-all", "rolling-restart"} {
 			a.Without[kind] = "the brokers of an existing cluster are not ours to stop"

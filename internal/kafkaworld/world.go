@@ -37,6 +37,7 @@ const (
 // A World is one world's cluster.
 type World struct {
 	*bridge
+	unable
 	b     *Brokers
 	topic string
 	// settings are the topic's.

@@ -1,0 +1,63 @@
+package kafkaworld
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/sim"
+)
+
+// unable has the hardships that only brokers of our own can be told to be.
+type unable struct{}
+
+var _ sim.Hardships = unable{}
+
+// withoutHardships says why, by the kinds of the faults.
+var withoutHardships = map[string]string{
+	"forget-producers": "a real broker forgets a producer after a day; lose-answer comes near",
+	"throttle":         "a real broker throttles by a quota that takes it seconds to count",
+	"fail-fetch":       "a real broker answers what it likes",
+	"stale-metadata":   "a real broker lags when it likes",
+	"below-min-insync": "real replicas fall behind when they like; restart comes near",
+	"alter-topic":      "the brokers act on a setting at a time of their own",
+	"revoke":           "the brokers of a world let everybody do everything",
+	"change-password":  "the brokers of a world let everybody do everything",
+}
+
+func (unable) ForgetProducers(fakecluster.Forget) (fakecluster.Fault, error) {
+	return nil, fmt.Errorf("forget producers: %w", errUnable)
+}
+
+func (unable) ThrottleFetches(fakecluster.Throttle) (fakecluster.Fault, error) {
+	return nil, fmt.Errorf("throttle fetches: %w", errUnable)
+}
+
+func (unable) FailFetches(fakecluster.FetchFault) (fakecluster.Fault, error) {
+	return nil, fmt.Errorf("fail fetches: %w", errUnable)
+}
+
+func (unable) StaleMetadata(fakecluster.Stale) (fakecluster.Fault, error) {
+	return nil, fmt.Errorf("give stale metadata: %w", errUnable)
+}
+
+func (unable) OutOfSync(int32) (fakecluster.Fault, error) {
+	return nil, fmt.Errorf("take a replica out of sync: %w", errUnable)
+}
+
+func (unable) AlterTopic(map[string]string) error {
+	return fmt.Errorf("alter the topic: %w", errUnable)
+}
+
+func (unable) ChangePassword(string, bool) error {
+	return fmt.Errorf("change a password: %w", errUnable)
+}
+
+func (unable) Allow(string, []kmsg.ACLOperation) error {
+	return fmt.Errorf("give a right: %w", errUnable)
+}
+
+func (unable) Revoke(string, []kmsg.ACLOperation) error {
+	return fmt.Errorf("take a right: %w", errUnable)
+}

@@ -1,0 +1,156 @@
+package scenarios
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/kvsim/kvsim/sim"
+)
+
+// producers lets brokers forget who wrote what, as often as not right after they
+// have lost an answer to it.
+func producers(d *draw) {
+	d.forgetOften()
+	d.times(1, 4, d.loseAnswerToWrite)
+	d.times(0, 2, d.failProduce)
+	if d.p.World.Brokers > 1 {
+		d.times(0, 2, d.moveLeader)
+	}
+	d.times(0, 1, d.restart)
+}
+
+// answers lets brokers give the answers that are rare: stale, throttled, refused.
+func answers(d *draw) {
+	all := []func(){d.stale, d.stale, d.throttle, d.failFetch}
+	d.times(3, 7, func() { all[d.IntN(len(all))]() })
+	if d.p.World.Brokers > 1 {
+		d.times(0, 2, d.moveLeader)
+	}
+	d.times(0, 1, d.reset)
+	d.times(0, 1, d.herd)
+}
+
+func rights(d *draw) {
+	d.times(1, 3, d.revoke)
+	d.times(1, 3, d.changePassword)
+	d.times(0, 2, d.reset)
+	d.times(0, 1, d.crash)
+	d.times(0, 1, d.restart)
+}
+
+func settings(d *draw) {
+	d.times(2, 5, d.alter)
+	if d.p.World.Brokers > 2 && d.IntN(2) == 0 {
+		d.p.World.MinInSync = 2
+		d.times(1, 2, d.restart)
+	}
+	if d.p.World.Brokers > 1 {
+		d.times(0, 2, d.belowMinimum)
+	}
+	d.times(0, 1, d.compact)
+	d.times(0, 1, d.crash)
+}
+
+// outage takes the brokers away for longer than callers wait and writes live, so
+// that what was given up must not come after what was written since.
+func outage(d *draw) {
+	l := &d.p.Workload
+	l.Timeout = d.between(800*ms, 2500*ms)
+	d.times(1, 3, func() { d.add(sim.RestartAll{Span: d.span(1000*ms, 6000*ms)}) })
+	d.times(0, 2, func() { d.add(sim.Stall{Dir: d.dir(), Span: d.span(1000*ms, 6000*ms)}) })
+	d.times(0, 2, func() { d.add(sim.BlackHole{Client: d.client(), Dir: d.dir(), Span: d.span(1000*ms, 6000*ms)}) })
+	d.times(0, 2, d.slowBroker)
+	d.times(0, 1, d.forget)
+}
+
+// forget lets brokers forget the producers once. What they forget twice, the first
+// time may have bitten nobody: a plan has it once.
+func (d *draw) forget() {
+	for _, f := range d.p.Faults {
+		if f.Kind() == (sim.ForgetProducers{}).Kind() {
+			return
+		}
+	}
+	if d.IntN(2) == 0 {
+		d.forgetOften()
+		d.loseAnswerToWrite()
+		return
+	}
+	f := sim.ForgetProducers{Mode: d.forgetMode(), Span: d.span(500*ms, 3000*ms)}
+	if f.Elections = d.p.World.Brokers > 1 && d.IntN(2) == 0; f.Elections {
+		d.add(sim.MoveLeader{Span: sim.Span{From: f.From + d.between(50*ms, f.For/2)}})
+	}
+	d.add(f)
+}
+
+func (d *draw) forgetMode() string { return [...]string{"accept", "refuse", "deny"}[d.IntN(3)] }
+
+// forgetOften lets brokers forget again and again, so that they do between a write
+// and its next try.
+func (d *draw) forgetOften() {
+	at := d.between(0, d.p.Phases.Faults/4)
+	d.add(sim.ForgetProducers{
+		Mode: d.forgetMode(), Every: d.between(20*ms, 1500*ms), Span: sim.Span{From: at, For: d.p.Phases.Faults - at},
+	})
+}
+
+func (d *draw) loseAnswerToWrite() {
+	d.add(sim.LoseAnswer{Client: d.anyClient(), API: "produce", Count: 1 + d.IntN(3), Span: d.span(500*ms, 2500*ms)})
+}
+
+func (d *draw) stale() {
+	knows := []string{"unknown", "other-id", "partitions", "election"}
+	f := sim.StaleMetadata{Knows: knows[d.IntN(len(knows))], Span: d.span(300*ms, 4000*ms)}
+	if d.IntN(3) > 0 {
+		f.Broker = d.broker()
+	}
+	if d.IntN(2) == 0 {
+		f.Count = 1 + d.IntN(6)
+	}
+	d.add(f)
+}
+
+func (d *draw) throttle() {
+	f := sim.Throttle{Delay: d.between(1*ms, 800*ms), Span: d.span(300*ms, 2500*ms)}
+	if d.IntN(2) == 0 {
+		f.Count = 1 + d.IntN(20)
+	}
+	d.add(f)
+}
+
+func (d *draw) failFetch() {
+	errs := []string{
+		"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "UNKNOWN_TOPIC_OR_PARTITION", "UNKNOWN_TOPIC_ID",
+		"OFFSET_OUT_OF_RANGE", "KAFKA_STORAGE_ERROR", "FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "OFFSET_NOT_AVAILABLE",
+	}
+	f := sim.FailFetch{Error: errs[d.IntN(len(errs))], Span: d.span(200*ms, 2500*ms)}
+	if d.IntN(2) == 0 {
+		f.Count = 1 + d.IntN(12)
+	}
+	d.add(f)
+}
+
+func (d *draw) belowMinimum() { d.add(sim.BelowMinimum{Span: d.span(200*ms, 4000*ms)}) }
+
+func (d *draw) revoke() {
+	d.add(sim.Revoke{Client: d.client(), Right: [...]string{"read", "write", "all"}[d.IntN(3)], Span: d.span(200*ms, 3500*ms)})
+}
+
+func (d *draw) changePassword() {
+	d.add(sim.ChangePassword{Client: d.client(), Span: d.span(200*ms, 3500*ms)})
+}
+
+func (d *draw) alter() {
+	f := sim.AlterTopic{Span: d.span(500*ms, 5000*ms)}
+	switch d.IntN(4) {
+	case 0:
+		f.Config, f.Value = "max.message.bytes", strconv.Itoa([]int{1000, 1500, 4096, 1 << 16, 8 << 20}[d.IntN(5)])
+	case 1:
+		f.Config, f.Value = "delete.retention.ms", strconv.FormatInt(d.between(1200*ms, 10*time.Second).Milliseconds(), 10)
+	case 2:
+		f.Config, f.Value = "cleanup.policy", [...]string{"delete", "compact,delete"}[d.IntN(2)]
+	default:
+		f.Config, f.Value = "min.insync.replicas", strconv.Itoa(1+d.IntN(d.p.World.Brokers+1))
+	}
+	d.add(f)
+}

@@ -1,0 +1,156 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+)
+
+// StaleMetadata makes brokers answer what they knew of the topic before, or what
+// they know of another one.
+type StaleMetadata struct {
+	Broker string `plan:"broker"` // all if empty
+	// Knows says what they take for true: unknown (there is no such topic),
+	// other-id (it is another topic of the name), partitions (it has two) or
+	// election (they missed the last one).
+	Knows string `plan:"knows"`
+	Count int    `plan:"count"`
+	Span
+}
+
+// Kind implements Fault.
+func (f StaleMetadata) Kind() string { return "stale-metadata" }
+
+// String implements Fault.
+func (f StaleMetadata) String() string { return line(f.Kind(), &f) }
+
+func (f StaleMetadata) stale() (fakecluster.Stale, error) {
+	s := fakecluster.Stale{Count: f.Count}
+	switch f.Knows {
+	case "unknown":
+		s.Unknown = true
+	case "other-id":
+		s.OtherID = [16]byte{0: 0xee, 15: 1}
+	case "partitions":
+		s.Partitions = 2
+	case "election":
+		s.Elections = 1
+	default:
+		return s, fmt.Errorf("knows=%s has to be unknown, other-id, partitions or election", f.Knows)
+	}
+	return s, nil
+}
+
+func (f StaleMetadata) check(*Plan) error {
+	if _, err := f.stale(); err != nil {
+		return err
+	}
+	return f.mustLast()
+}
+
+func (f StaleMetadata) start(_ context.Context, w *world) (*effect, error) {
+	s, err := f.stale()
+	if err != nil {
+		return nil, err
+	}
+	s.Brokers = w.some(f.Broker)
+	// Clients ask for metadata when something is odd, and else once in minutes.
+	w.net.DropConns(w.target("", "", "", ""))
+	e, err := brokerFault(w.cluster.StaleMetadata(s))
+	return w.noting(sometimesStaleMetadata, e), err
+}
+
+// Throttle makes brokers answer fetches as if their clients were above a quota.
+type Throttle struct {
+	Broker string        `plan:"broker"`
+	Delay  time.Duration `plan:"delay"`
+	Count  int           `plan:"count"`
+	Span
+}
+
+// Kind implements Fault.
+func (f Throttle) Kind() string { return "throttle" }
+
+// String implements Fault.
+func (f Throttle) String() string { return line(f.Kind(), &f) }
+
+func (f Throttle) check(*Plan) error {
+	if f.Delay < time.Millisecond || f.Delay > time.Minute {
+		return fmt.Errorf("delay is %v and has to be from 1ms to 1m: clients are told to wait so long", f.Delay)
+	}
+	return f.mustLast()
+}
+
+func (f Throttle) start(_ context.Context, w *world) (*effect, error) {
+	e, err := brokerFault(w.cluster.ThrottleFetches(fakecluster.Throttle{Brokers: w.some(f.Broker), Delay: f.Delay, Count: f.Count}))
+	return w.noting(sometimesThrottled, e), err
+}
+
+// FailFetch makes brokers answer fetches with an error.
+type FailFetch struct {
+	Broker string `plan:"broker"`
+	// Error is Kafka's name of the error.
+	Error string `plan:"error"`
+	Count int    `plan:"count"`
+	Span
+}
+
+// Kind implements Fault.
+func (f FailFetch) Kind() string { return "fail-fetch" }
+
+// String implements Fault.
+func (f FailFetch) String() string { return line(f.Kind(), &f) }
+
+// fetchErrors are the errors that a broker may answer for a while to a client that
+// does nothing wrong.
+var fetchErrors = []*kerr.Error{
+	kerr.NotLeaderForPartition, kerr.LeaderNotAvailable, kerr.UnknownTopicOrPartition, kerr.UnknownTopicID,
+	kerr.OffsetOutOfRange, kerr.KafkaStorageError, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.OffsetNotAvailable,
+}
+
+func (f FailFetch) error() (*kerr.Error, error) {
+	var names []string
+	for _, e := range fetchErrors {
+		if e.Message == f.Error {
+			return e, nil
+		}
+		names = append(names, e.Message)
+	}
+	return nil, fmt.Errorf("error=%s is not one that fits: use %s", f.Error, strings.Join(names, ", "))
+}
+
+func (f FailFetch) check(*Plan) error {
+	if _, err := f.error(); err != nil {
+		return err
+	}
+	return f.mustLast()
+}
+
+func (f FailFetch) start(_ context.Context, w *world) (*effect, error) {
+	e, err := f.error()
+	if err != nil {
+		return nil, err
+	}
+	return brokerFault(w.cluster.FailFetches(fakecluster.FetchFault{Brokers: w.some(f.Broker), Err: e, Count: f.Count}))
+}
+
+// noting counts an effect's hits as something that happens sometimes, when it ends.
+func (w *world) noting(name string, e *effect) *effect {
+	if e == nil {
+		return nil
+	}
+	undo := e.undo
+	e.undo = func(ctx context.Context) error {
+		w.sometimes.add(name, e.hits())
+		if undo == nil {
+			return nil
+		}
+		return undo(ctx)
+	}
+	return e
+}

@@ -1,0 +1,142 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+)
+
+// ForgetProducers makes brokers forget by what number each producer's next batch is
+// known, as after a day without one, or where a lost tail took it along.
+type ForgetProducers struct {
+	// Mode says what they do with the next batch: accept it, whatever its number,
+	// refuse it as out of order, or deny that they know the producer.
+	Mode string `plan:"mode"`
+	// Every is the time after which they forget again; 0 is once.
+	Every time.Duration `plan:"every"`
+	// Elections makes every new leader forget instead.
+	Elections bool `plan:"elections"`
+	Span
+}
+
+// Kind implements Fault.
+func (f ForgetProducers) Kind() string { return "forget-producers" }
+
+// String implements Fault.
+func (f ForgetProducers) String() string { return line(f.Kind(), &f) }
+
+func (f ForgetProducers) mode() (fakecluster.ForgetMode, error) {
+	for _, m := range []fakecluster.ForgetMode{fakecluster.ForgetAndAccept, fakecluster.ForgetAndRefuse, fakecluster.ForgetAndDeny} {
+		if m.String() == f.Mode {
+			return m, nil
+		}
+	}
+	return 0, fmt.Errorf("mode=%s has to be accept, refuse or deny", f.Mode)
+}
+
+func (f ForgetProducers) check(*Plan) error {
+	if _, err := f.mode(); err != nil {
+		return err
+	}
+	switch {
+	case f.Elections && f.Every > 0:
+		return fmt.Errorf("every=%v and elections=true exclude each other", f.Every)
+	case f.Every > 0 && f.For/f.Every > 10_000:
+		return fmt.Errorf("every=%v within %v are more than 10000 times", f.Every, f.For)
+	}
+	return f.mustLast()
+}
+
+func (f ForgetProducers) start(ctx context.Context, w *world) (*effect, error) {
+	m, err := f.mode()
+	if err != nil {
+		return nil, err
+	}
+	forget := fakecluster.Forget{Mode: m, AtElections: f.Elections}
+	if f.Every <= 0 {
+		e, err := brokerFault(w.cluster.ForgetProducers(forget))
+		return w.noting(sometimesProducerForgotten, e), err
+	}
+	var mu sync.Mutex
+	var times []fakecluster.Fault
+	stop := w.repeat(ctx, f.Every, func() error {
+		x, err := w.cluster.ForgetProducers(forget)
+		if err == nil {
+			mu.Lock()
+			times = append(times, x)
+			mu.Unlock()
+		}
+		return err
+	})
+	hits := func() (sum int) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, x := range times {
+			sum += x.Hits()
+		}
+		return sum
+	}
+	return w.noting(sometimesProducerForgotten, &effect{hits: hits, undo: func(ctx context.Context) error {
+		err := stop(ctx)
+		for _, x := range times {
+			x.Undo()
+		}
+		return err
+	}}), nil
+}
+
+// BelowMinimum takes all replicas but the leader's out of sync, where two have to be
+// (min.insync.replicas): brokers refuse writes and serve reads.
+type BelowMinimum struct {
+	Span
+}
+
+// Kind implements Fault.
+func (f BelowMinimum) Kind() string { return "below-min-insync" }
+
+// String implements Fault.
+func (f BelowMinimum) String() string { return line(f.Kind(), &f) }
+
+func (f BelowMinimum) check(p *Plan) error {
+	if p.World.Brokers < 2 {
+		return fmt.Errorf("it needs 2 brokers or more")
+	}
+	return f.mustLast()
+}
+
+func (f BelowMinimum) start(_ context.Context, w *world) (*effect, error) {
+	restore, err := w.altered.set(w, settingInSync, strconv.Itoa(max(2, w.plan.World.MinInSync)))
+	if err != nil {
+		return nil, err
+	}
+	var all []fakecluster.Fault
+	undo := func(context.Context) error {
+		for _, x := range all {
+			x.Undo()
+		}
+		return restore()
+	}
+	leader := w.broker(leaderName)
+	for _, b := range w.brokers() {
+		if b == leader {
+			continue
+		}
+		x, err := w.cluster.OutOfSync(b)
+		if err != nil {
+			return nil, errors.Join(err, undo(nil))
+		}
+		all = append(all, x)
+	}
+	hits := func() (most int) { // a refusal is one of each broker
+		for _, x := range all {
+			most = max(most, x.Hits())
+		}
+		return most
+	}
+	return w.noting(sometimesBelowMinimum, &effect{hits: hits, undo: undo}), nil
+}

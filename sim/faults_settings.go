@@ -1,0 +1,167 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kvsim/kvsim/internal/simnet"
+)
+
+// AlterTopic changes a setting of the topic while clients run, and changes it back.
+type AlterTopic struct {
+	// Config is Kafka's name of the setting, and Value what it becomes.
+	Config string `plan:"config"`
+	Value  string `plan:"value"`
+	Span
+}
+
+// Kind implements Fault.
+func (f AlterTopic) Kind() string { return "alter-topic" }
+
+// String implements Fault.
+func (f AlterTopic) String() string { return line(f.Kind(), &f) }
+
+// Settings that may change, by Kafka's names.
+const (
+	settingMessage   = "max.message.bytes"
+	settingRetention = "delete.retention.ms"
+	settingPolicy    = "cleanup.policy"
+	settingInSync    = "min.insync.replicas"
+)
+
+var settings = []string{settingMessage, settingRetention, settingPolicy, settingInSync}
+
+// smallestMessage leaves room for what the harness itself writes.
+const smallestMessage = 1000
+
+func (f AlterTopic) check(*Plan) error {
+	switch f.Config {
+	case settingPolicy:
+		if f.Value != "compact" && f.Value != "delete" && f.Value != "compact,delete" {
+			return fmt.Errorf("value=%s has to be compact, delete or compact,delete", f.Value)
+		}
+	case settingMessage, settingRetention, settingInSync:
+		n, err := positive("value", f.Value)
+		switch {
+		case err != nil:
+			return err
+		case f.Config == settingMessage && n < smallestMessage:
+			return fmt.Errorf("value is %d and has to be %d or more, which the writes of others need", n, smallestMessage)
+		}
+	default:
+		return fmt.Errorf("config=%s can't be changed: use %s", f.Config, strings.Join(settings, ", "))
+	}
+	return f.mustLast()
+}
+
+func (f AlterTopic) start(_ context.Context, w *world) (*effect, error) {
+	restore, err := w.altered.set(w, f.Config, f.Value)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := w.net.Delay(simnet.Target{Dir: simnet.ToBroker, Keys: f.meets()}, simnet.Latency{})
+	if err != nil {
+		return nil, err
+	}
+	return w.noting(sometimesAltered, &effect{hits: asked.Hits, undo: func(context.Context) error {
+		asked.Undo()
+		return restore()
+	}}), nil
+}
+
+// meets are the requests to which the setting makes a difference.
+func (f AlterTopic) meets() []int16 {
+	if f.Config == settingMessage || f.Config == settingInSync {
+		return asking[:1]
+	}
+	return asking
+}
+
+// alterations are the settings that the topic has now.
+type alterations struct {
+	mu  sync.Mutex
+	all []alteration // in the order in which they were made
+	// kept are the times for which tombstones were kept, and since when.
+	kept []keeping
+}
+
+type alteration struct{ config, value string }
+
+type keeping struct {
+	since time.Time
+	d     time.Duration
+}
+
+// set changes a setting until the returned function is called. The newest
+// alteration of a setting counts, and the plan's value when there is none.
+func (a *alterations) set(w *world, config, value string) (restore func() error, err error) {
+	a.mu.Lock()
+	a.all = append(a.all, alteration{config, value})
+	a.mu.Unlock()
+	return func() error {
+		a.mu.Lock()
+		i := slices.Index(a.all, alteration{config, value})
+		a.all = slices.Delete(a.all, i, i+1)
+		now := a.now(w, config)
+		a.mu.Unlock()
+		return a.apply(w, config, now)
+	}, a.apply(w, config, value)
+}
+
+// now returns what a setting is to be. The lock is held.
+func (a *alterations) now(w *world, config string) string {
+	value := w.plan.TopicConfigs()[config] // "" is Kafka's default
+	for _, x := range a.all {
+		if x.config == config {
+			value = x.value
+		}
+	}
+	return value
+}
+
+func (a *alterations) apply(w *world, config, value string) error {
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	if config == settingRetention {
+		d := 24 * time.Hour
+		if ms, err := positive(config, value); err == nil {
+			d = time.Duration(ms) * time.Millisecond
+		}
+		a.mu.Lock()
+		a.kept = append(a.kept, keeping{time.Now(), d})
+		a.mu.Unlock()
+	}
+	return w.cluster.AlterTopic(map[string]string{config: value})
+}
+
+// settingsKnown is how long clients may need to hear of a setting that changed:
+// they ask every 30 seconds.
+const settingsKnown = 40 * time.Second
+
+// retention returns for how long tombstones are to be kept, and the shortest and the
+// longest of such times that were true of late: clients may not have heard of the
+// newest.
+func (w *world) retention() (least, now, most time.Duration) {
+	w.altered.mu.Lock()
+	defer w.altered.mu.Unlock()
+	all := append([]keeping{{d: w.plan.World.Tombstones}}, w.altered.kept...)
+	if all[0].d == 0 {
+		all[0].d = 24 * time.Hour
+	}
+	last := len(all) - 1
+	now = all[last].d
+	least, most = now, now
+	for i, k := range all[:last] {
+		if time.Since(all[i+1].since) <= settingsKnown {
+			least, most = min(least, k.d), max(most, k.d)
+		}
+	}
+	return least, now, most
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

@@ -1,0 +1,163 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+)
+
+// Hardships are what brokers do to clients that is neither broken nor usual. Each
+// lasts until its fault is undone. Those of package fakecluster are about the
+// world's topic.
+type Hardships interface {
+	ForgetProducers(f fakecluster.Forget) (fakecluster.Fault, error)
+	ThrottleFetches(t fakecluster.Throttle) (fakecluster.Fault, error)
+	FailFetches(f fakecluster.FetchFault) (fakecluster.Fault, error)
+	StaleMetadata(s fakecluster.Stale) (fakecluster.Fault, error)
+	// OutOfSync takes the replicas of a broker out of sync.
+	OutOfSync(broker int32) (fakecluster.Fault, error)
+	// AlterTopic changes settings of the topic.
+	AlterTopic(configs map[string]string) error
+	// ChangePassword gives the user of a client another password than the one
+	// that the client has, or the right one back.
+	ChangePassword(client string, right bool) error
+	// Allow gives the user of a client rights, Revoke takes them away.
+	Allow(client string, rights []kmsg.ACLOperation) error
+	Revoke(client string, rights []kmsg.ACLOperation) error
+}
+
+// secured reports whether the brokers of the plan want to know their clients.
+func (p *Plan) secured() bool {
+	for _, f := range p.Faults {
+		switch f.(type) {
+		case Revoke, ChangePassword:
+			return true
+		}
+	}
+	return false
+}
+
+// readerUser is the user of clients that come and go.
+const readerUser = "reader"
+
+// userOf returns the user of a client. Only the plan's own have one each.
+func (p *Plan) userOf(client string) string {
+	if checkClient(client, p.World.Clients) == nil {
+		return client
+	}
+	return readerUser
+}
+
+func passwordOf(user string) string { return "password of " + user }
+
+// users are the names and passwords that the brokers know; none when everybody may
+// do everything.
+func (p *Plan) users() map[string]string {
+	if !p.secured() {
+		return nil
+	}
+	all := map[string]string{readerUser: passwordOf(readerUser)}
+	for i := range p.World.Clients {
+		all[clientName(i)] = passwordOf(clientName(i))
+	}
+	return all
+}
+
+// allRights are those of a client that does all that a store's client does.
+var allRights = []kmsg.ACLOperation{
+	kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs,
+}
+
+// credentials are the options by which a client tells who it is.
+func (s *slot) credentials() []kgo.Opt {
+	if !s.w.plan.secured() {
+		return nil
+	}
+	user := s.w.plan.userOf(s.name)
+	return []kgo.Opt{kgo.SASL(plain.Auth{User: user, Pass: passwordOf(user)}.AsMechanism())}
+}
+
+// admit gives every user its rights.
+func (c fakeCluster) admit() error {
+	for i := range c.plan.World.Clients {
+		if err := c.Allow(clientName(i), allRights); err != nil {
+			return err
+		}
+	}
+	return c.Allow(readerUser, allRights)
+}
+
+func (c fakeCluster) ForgetProducers(f fakecluster.Forget) (fakecluster.Fault, error) {
+	f.Topic = topicName
+	return c.Cluster.ForgetProducers(f)
+}
+
+func (c fakeCluster) FailFetches(f fakecluster.FetchFault) (fakecluster.Fault, error) {
+	f.Topic = topicName
+	return c.Cluster.FailFetches(f)
+}
+
+func (c fakeCluster) StaleMetadata(s fakecluster.Stale) (fakecluster.Fault, error) {
+	s.Topic = topicName
+	return c.Cluster.StaleMetadata(s)
+}
+
+func (c fakeCluster) AlterTopic(configs map[string]string) error {
+	all := make(map[string]*string, len(configs))
+	for name, value := range configs {
+		if value != "" {
+			all[name] = &value
+		} else {
+			all[name] = nil
+		}
+	}
+	return c.Cluster.AlterTopic(topicName, all)
+}
+
+func (c fakeCluster) ChangePassword(client string, right bool) error {
+	user := c.plan.userOf(client)
+	password := passwordOf(user)
+	if !right {
+		password = "another " + password
+	}
+	return c.Cluster.SetPassword(user, password)
+}
+
+func (c fakeCluster) Allow(client string, rights []kmsg.ACLOperation) error {
+	return c.Cluster.Allow(c.plan.userOf(client), topicName, rights...)
+}
+
+func (c fakeCluster) Revoke(client string, rights []kmsg.ACLOperation) error {
+	return c.Cluster.Revoke(c.plan.userOf(client), topicName, rights...)
+}
+
+// brokerFault is the effect of a fault inside of the brokers.
+func brokerFault(f fakecluster.Fault, err error) (*effect, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &effect{hits: f.Hits, undo: func(context.Context) error { f.Undo(); return nil }}, nil
+}
+
+// some returns the brokers that a plan's broker setting means, none for all.
+func (w *world) some(broker string) []int32 {
+	if broker == "" {
+		return nil
+	}
+	return []int32{w.broker(broker)}
+}
+
+// positive reads a whole number of a plan's value.
+func positive(name, value string) (int64, error) {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%s=%s is not a whole number above 0", name, value)
+	}
+	return n, nil
+}
