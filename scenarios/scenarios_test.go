@@ -30,10 +30,7 @@ func run(t *testing.T, p sim.Plan, env sim.Env) *sim.Outcome {
 
 // notYet are scenarios that the store does not hold.
 var notYet = map[string]string{
-	"absence":   "the client that was away for longer than tombstones are kept goes on",
-	"producers": "what is tried again under a new producer id is in the log twice",
-	"outage":    "what is tried again under a new producer id is in the log twice",
-	"answers":   "one stale answer ends a client",
+	"answers": "one stale answer ends a client",
 }
 
 func TestEveryScenarioHolds(t *testing.T) {

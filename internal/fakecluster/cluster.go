@@ -155,11 +155,11 @@ func (c *Cluster) boot(dir string) error {
 				c.ports = append(c.ports, 9092+i)
 			}
 		}
-		kopts = append(kopts, kfake.ListenFn(c.net.Listen))
 	}
 	if c.ports != nil {
 		kopts = append(kopts, kfake.Ports(c.ports...))
 	}
+	kopts = append(kopts, kfake.ListenFn(c.listen))
 	kopts = append(kopts, c.authOptions()...)
 	if dir != "" {
 		kopts = append(kopts, kfake.DataDir(dir))

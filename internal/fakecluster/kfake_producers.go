@@ -20,8 +20,8 @@ import (
 //
 // kfake can't be made to forget. It knows nothing of a producer id that it has
 // not seen, though, and takes its first batch as Kafka does. So a producer that
-// was forgotten gets another id in its batches, an alias, which [Cluster.ReadLog]
-// and [Tap] show as the id that it stands for. Producers with transactions are
+// was forgotten gets another id in its batches, an alias, which [Cluster.ReadLog],
+// [Tap] and the answers to clients show as the id that it stands for. Producers with transactions are
 // left alone: their state is in the coordinator too.
 
 // ForgetMode says what a broker does with the next batch of a producer that it

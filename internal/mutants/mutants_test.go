@@ -66,7 +66,7 @@ func TestEveryKindOfBugHasItsMutants(t *testing.T) {
 		"put answers before visible":         {"put-answers-before-visible"},
 		"put answers before acknowledged":    {"put-answers-before-acknowledged"},
 		"stale read after rebuild":           {"stale-read-while-rebuilding", "stale-cache"},
-		"tombstone lost":                     {"tombstone-lost"},
+		"tombstone lost":                     {"tombstone-lost", "no-tombstone-guard"},
 		"delete takes a prefix":              {"delete-takes-prefix"},
 		"batch torn":                         {"batch-torn-in-log", "batch-torn-visible", "batch-loses-last-change"},
 		"hooks skipped or reordered":         {"hooks-skipped", "hooks-reordered", "hooks-after-return"},

@@ -58,6 +58,11 @@ func rebuildMutants() []Mutant {
 			}},
 		},
 		{
+			Name: "no-tombstone-guard", Bug: "a client that was away for longer than tombstones are kept reads on from where it was",
+			Scenario: "absence", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckOnePosition, lin.CheckMonotonicReads, lin.CheckReadYourWrites, lin.CheckBarrier, lin.CheckWaitRevision},
+			Edits: []Edit{{"kvstore/guard.go", "	if away <= may {\n", "	if away <= may || away > 0 {\n"}},
+		},
+		{
 			Name: "lost-tail-not-noticed", Bug: "a client that has read more than the log holds reads on from the end",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckPosition, lin.CheckReadYourWrites, lin.CheckOnePosition, lin.CheckHooks},
 			Edits: []Edit{

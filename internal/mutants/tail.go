@@ -74,12 +74,12 @@ func followMutants() []Mutant {
 		{
 			Name: "hooks-skipped", Bug: "a hook is not called when its record comes in one fetch with others",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckHooks},
-			Edits: []Edit{{tail, "		for _, r := range records {\n			t.hooks.call(r)\n", "		for i, r := range records {\n			if i > 0 {\n				continue\n			}\n			t.hooks.call(r)\n"}},
+			Edits: []Edit{{tail, "		for _, r := range records {\n			t.tell(r)\n", "		for i, r := range records {\n			if i > 0 {\n				continue\n			}\n			t.tell(r)\n"}},
 		},
 		{
 			Name: "hooks-reordered", Bug: "the hooks for one fetch are called last to first",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckHooks},
-			Edits: []Edit{{tail, "		for _, r := range records {\n			t.hooks.call(r)\n", "		for i := range records {\n			r := records[len(records)-1-i]\n			t.hooks.call(r)\n"}},
+			Edits: []Edit{{tail, "		for _, r := range records {\n			t.tell(r)\n", "		for i := range records {\n			r := records[len(records)-1-i]\n			t.tell(r)\n"}},
 		},
 		{
 			Name: "hooks-after-return", Bug: "a write returns before the hooks that it caused",
@@ -100,7 +100,7 @@ func followMutants() []Mutant {
 			Edits: []Edit{
 				{tail, "	t.pos = f.next\n", "	if len(records) > 0 {\n		t.pos = records[len(records)-1].Revision + 1\n	} else {\n		sleep(ctx, 10*time.Millisecond)\n	}\n"},
 				{tail, "	if t.pos < f.stable {\n", "	if f.next < f.stable {\n"},
-				{rebuild, "	if t.pos < enough {\n", "	if f.stable < enough {\n"},
+				{rebuild, "	if t.pos < max(enough, rb.floor) {\n", "	if f.stable < enough {\n"},
 			},
 		},
 		{

@@ -1,0 +1,79 @@
+package fakecluster
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+)
+
+// A producer that was forgotten has an alias in kfake's log (see
+// kfake_producers.go). Clients have to find its own id there: by that a client
+// knows what it wrote itself. So the answers of the brokers are changed on their
+// way out, where a batch names an alias.
+
+// listen listens for a broker.
+func (c *Cluster) listen(network, address string) (net.Listener, error) {
+	listen := net.Listen
+	if c.net != nil {
+		listen = c.net.Listen
+	}
+	l, err := listen(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return aliasListener{l, c}, nil
+}
+
+type aliasListener struct {
+	net.Listener
+	c *Cluster
+}
+
+func (l aliasListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return aliasConn{conn, l.c}, nil
+}
+
+// aliasConn is a broker's end of a connection. kfake writes each answer at once,
+// from a buffer that is its own.
+type aliasConn struct {
+	net.Conn
+	c *Cluster
+}
+
+func (a aliasConn) Write(answer []byte) (int, error) {
+	a.c.unaliasRaw(answer)
+	return a.Conn.Write(answer)
+}
+
+// aliasPrefix is what all aliases begin with.
+var aliasPrefix = binary.BigEndian.AppendUint64(nil, firstAlias)[:5]
+
+// unaliasRaw gives the batches of an answer the producer ids that their aliases
+// stand for.
+func (c *Cluster) unaliasRaw(answer []byte) {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	if len(c.aliases) == 0 {
+		return
+	}
+	for at := 0; ; {
+		i := bytes.Index(answer[at:], aliasPrefix)
+		if i < 0 {
+			return
+		}
+		at += i
+		if first := at - atProducerID; first >= 0 && at+8 <= len(answer) {
+			id, known := c.aliases[int64(binary.BigEndian.Uint64(answer[at:]))]
+			size := int64(binary.BigEndian.Uint32(answer[first+8:])) + 12
+			if known && size >= batchHeaderBytes && size <= int64(len(answer)-first) {
+				binary.BigEndian.PutUint64(answer[at:], uint64(id))
+				seal(answer[first : int64(first)+size])
+			}
+		}
+		at += len(aliasPrefix)
+	}
+}
