@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,8 +90,8 @@ const (
 	floorName    = "floor: "
 )
 
-// outcome judges the run.
-func (w *world) outcome(hash string) *Outcome {
+// outcome judges the run. When ctx ends, porcupine gives up.
+func (w *world) outcome(ctx context.Context, hash string) *Outcome {
 	h := w.rec.History()
 	o := &Outcome{
 		Scenario: w.plan.Scenario, Seed: w.plan.Seed, History: h, HistoryHash: hash,
@@ -100,8 +101,17 @@ func (w *world) outcome(hash string) *Outcome {
 	o.count(h)
 	w.lookBack(h)
 	o.Sometimes = w.sometimes.n
-	o.Verdict = lin.Check(h, lin.Options{})
 	o.accuse(endingName, w.unfounded(h))
+	known := func(v *lin.Verdict) {
+		if w.env.Judging != nil {
+			early := *o
+			early.Verdict = v
+			early.conclude(w.plan.Floors)
+			w.env.Judging(&early)
+		}
+	}
+	known(&lin.Verdict{Status: lin.Inconclusive, Undecided: []string{"the history was not judged to its end"}})
+	o.Verdict = lin.CheckContext(ctx, h, lin.Options{Witnessed: known})
 	o.conclude(w.plan.Floors)
 	return o
 }

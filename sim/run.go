@@ -56,7 +56,10 @@ func Run(ctx context.Context, p Plan, env Env) (*Outcome, error) {
 		return nil, fmt.Errorf("%w: %w", ErrHarness, err)
 	}
 	_ = hashed.Flush() // into a hash
-	o := w.outcome(hex.EncodeToString(sum.Sum(nil)))
+	o := w.outcome(ctx, hex.EncodeToString(sum.Sum(nil)))
+	if ctx.Err() != nil && o.Status != lin.Violated {
+		return nil, context.Cause(ctx)
+	}
 	if o.Status == lin.HarnessFailure {
 		return o, fmt.Errorf("%w: %w", ErrHarness, o.Verdict.Err())
 	}

@@ -27,6 +27,11 @@ type Env struct {
 	// Progress, if set, is called when a phase begins and, from the
 	// goroutines of the run, after every hundredth operation.
 	Progress func(Progress)
+	// Judging, if set, is called when the run has ended and is about to be
+	// judged, and again when the log witness has judged it and porcupine has
+	// not: with the outcome as it is known then. A judge may take long, or
+	// more memory than there is.
+	Judging func(*Outcome)
 	// LateTap has to be set where time is real: the log tap may then note a
 	// record after a client has seen it, and the judge must allow for it.
 	LateTap bool

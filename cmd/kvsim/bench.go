@@ -18,8 +18,9 @@ import (
 var workloadW = scenarios.Knobs{Clients: 5, Ops: 200, Brokers: 3}
 
 var benchCommand = command{
-	name:  "bench",
-	short: "measure how fast the engines run and judge the reference workload",
+	name:   "bench",
+	cleans: true,
+	short:  "measure how fast the engines run and judge the reference workload",
 	long: `
 The reference workload W is the scenario ` + defaultScenario + ` with 5 clients, 200 operations
 each, on 3 brokers. A core is one world at a time: the numbers for a core are those
@@ -102,7 +103,7 @@ func (b *bencher) measure(ctx context.Context, name string, stderr io.Writer) (*
 		worlds = map[string]int{"virtual": 100, "exact": 5, "real": 1}[name]
 	}
 	worldsOf := worldFlags{knobs: workloadW}
-	source, err := worldsOf.source(nil)
+	source, err := worldsOf.source(ctx, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func capsuleName(at time.Time, seed uint64) string {
 
 // writeCapsule makes a capsule in out from a world that has run, and points
 // latest to it. The history and the log are moved.
-func writeCapsule(out string, at time.Time, r ran, info capsuleHeader) (string, error) {
+func writeCapsule(ctx context.Context, out string, at time.Time, r ran, info capsuleHeader) (string, error) {
 	dir, err := makeDir(out, capsuleName(at, r.job.Seed))
 	if err != nil {
 		return "", fmt.Errorf("write a capsule: %w", err)
@@ -97,7 +98,7 @@ func writeCapsule(out string, at time.Time, r ran, info capsuleHeader) (string, 
 		}
 	}
 	errs = append(errs,
-		writeReport(&capsule{dir: dir, plan: r.job.Plan, info: info, result: *r.result}),
+		writeReport(ctx, &capsule{dir: dir, plan: r.job.Plan, info: info, result: *r.result}),
 		linkLatest(out, filepath.Base(dir)))
 	if err := errors.Join(errs...); err != nil {
 		return "", fmt.Errorf("write the capsule %s: %w", dir, err)

@@ -50,7 +50,7 @@ func (c *checker) addSkip(name string) error {
 	return nil
 }
 
-func (c *checker) exec(_ context.Context, args []string, stdin io.Reader, stdout, _ io.Writer) error {
+func (c *checker) exec(ctx context.Context, args []string, stdin io.Reader, stdout, _ io.Writer) error {
 	if len(args) != 1 {
 		return usagef("name one history, such as %s/%s/%s, or - for the input", defaultOut, capsuleLatest, capsuleHistory)
 	}
@@ -58,21 +58,36 @@ func (c *checker) exec(_ context.Context, args []string, stdin io.Reader, stdout
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		name = filepath.Join(name, capsuleHistory)
 	}
-	data, err := readInput(name, stdin)
+	h, err := readHistory(ctx, name, stdin)
 	if err != nil {
-		return &usageError{err: fmt.Errorf("read the history: %w", err)}
+		return err
 	}
-	h, err := linearizability.ReadHistory(bytes.NewReader(data))
-	if err != nil {
-		return &usageError{err: fmt.Errorf("%s is not a history: %w", name, err)}
+	v := linearizability.CheckContext(ctx, h, c.options)
+	if err := context.Cause(ctx); err != nil {
+		return err
 	}
-	v := linearizability.Check(h, c.options)
 	if c.json {
 		err = json.NewEncoder(stdout).Encode(checkLineOf(v))
 	} else {
 		_, err = fmt.Fprintf(stdout, "%s\n", strings.TrimSuffix(v.String(), "\n"))
 	}
 	return errors.Join(err, exitOf(world.StatusOf(v.Status)))
+}
+
+// readHistory reads a history from a file, or from the input if the name is "-".
+func readHistory(ctx context.Context, name string, stdin io.Reader) (*linearizability.History, error) {
+	data, err := readInput(ctx, name, stdin)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, &usageError{err: fmt.Errorf("read the history: %w", err)}
+	}
+	h, err := linearizability.ReadHistory(bytes.NewReader(data))
+	if err != nil {
+		return nil, &usageError{err: fmt.Errorf("%s is not a history: %w", name, err)}
+	}
+	return h, nil
 }
 
 // checkLine is a verdict in the output of --json.

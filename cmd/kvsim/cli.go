@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/kvsim/kvsim/internal/engine/world"
 )
@@ -28,6 +29,10 @@ type command struct {
 	args string
 	// short is one line for the list, long what help adds to it.
 	short, long string
+	// cleans says that the command has workers, containers or files to clean up
+	// when it is interrupted: it ends by itself then, soon. Any other command is
+	// left where it is.
+	cleans bool
 	// flags declares the flags, for the help text and for parsing. It returns
 	// what runs the command once they are parsed.
 	flags func(c *cli, fs *flag.FlagSet) execFunc
@@ -77,12 +82,41 @@ func exitOf(s world.Status) error {
 	return exitError(exitHarness)
 }
 
-// main runs the command line and returns the exit code.
+// main runs the command line and returns the exit code. It returns soon after ctx
+// has ended: a command that has nothing to clean up may then still be reading its
+// input or judging, in a goroutine that the caller ends with the process. It
+// writes nothing any more.
 func (c *cli) main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	out := &stickyWriter{w: stdout}
+	out, diagnostics := &stickyWriter{w: stdout}, &stickyWriter{w: stderr}
+	code := make(chan int, 1)
+	go func() { code <- c.run(ctx, args, stdin, out, diagnostics) }()
+	if len(args) > 0 {
+		if cmd, err := findCommand(args[0]); err == nil && cmd.cleans {
+			return <-code
+		}
+	}
+	select {
+	case code := <-code:
+		return code
+	case <-ctx.Done():
+	}
+	// What has ended by itself at the same moment has its own code.
+	select {
+	case code := <-code:
+		return code
+	default:
+	}
+	out.close()
+	diagnostics.close()
+	fmt.Fprintln(stderr, "kvsim: interrupted")
+	return exitInterrupted
+}
+
+// run runs the command line to its end and returns the exit code.
+func (c *cli) run(ctx context.Context, args []string, stdin io.Reader, out *stickyWriter, stderr io.Writer) int {
 	err := c.dispatch(ctx, args, stdin, out, stderr)
-	if err == nil && out.err != nil {
-		err = fmt.Errorf("write the results: %w", out.err)
+	if writeErr := out.failed(); err == nil && writeErr != nil {
+		err = fmt.Errorf("write the results: %w", writeErr)
 	}
 	var usage *usageError
 	var exit exitError
@@ -90,6 +124,9 @@ func (c *cli) main(ctx context.Context, args []string, stdin io.Reader, stdout, 
 	case err == nil:
 		return exitHeld
 	case errors.As(err, &exit):
+		if ctx.Err() != nil {
+			fmt.Fprintln(stderr, "kvsim: interrupted")
+		}
 		return int(exit)
 	case errors.As(err, &usage):
 		help := "kvsim help"
@@ -184,18 +221,40 @@ func noArgs(args []string) error {
 }
 
 // stickyWriter keeps the first error of writing, so that results are printed
-// without a check in each line.
+// without a check in each line. It is safe for concurrent use.
 type stickyWriter struct {
-	w   io.Writer
+	w io.Writer
+
+	mu  sync.Mutex
 	err error
 }
 
+// errClosed is the error of a writer that is closed.
+var errClosed = errors.New("the command was interrupted")
+
 // Write writes unless an earlier write failed.
 func (s *stickyWriter) Write(data []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.err != nil {
 		return 0, s.err
 	}
 	n, err := s.w.Write(data)
 	s.err = err
 	return n, err
+}
+
+// failed returns the first error of writing.
+func (s *stickyWriter) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// close lets every later write fail. It does not wait for one that blocks.
+func (s *stickyWriter) close() {
+	if s.mu.TryLock() {
+		s.err = errClosed
+		s.mu.Unlock()
+	}
 }

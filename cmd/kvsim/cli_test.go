@@ -138,7 +138,7 @@ func TestHelpGoesToStdoutAndNoCommandIsAMistake(t *testing.T) {
 		kvsim(t, testCLI(""), "", arg).want(t, said{stdout: text.String()})
 	}
 	kvsim(t, testCLI(""), "").want(t, said{code: exitUsage, stderr: text.String()})
-	for _, want := range []string{"\n  run      run worlds and judge them\n", "\n  64   the command line or a plan is wrong\n"} {
+	for _, want := range []string{"\n  run      run worlds and judge them\n", "\n  64   the command line, a plan or a history is wrong\n"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("help has no line %q", want)
 		}

@@ -12,9 +12,10 @@ import (
 )
 
 var execCommand = command{
-	name:  "exec",
-	args:  "-- GUEST.wasm [arguments]",
-	short: "run a wasm program in the exact engine, also for go test -exec",
+	name:   "exec",
+	cleans: true,
+	args:   "-- GUEST.wasm [arguments]",
+	short:  "run a wasm program in the exact engine, also for go test -exec",
 	long: `
 The program is one that Go built for GOOS=wasip1 GOARCH=wasm, above all a test. It
 sees a clock that jumps when everything sleeps, random bytes of the seed, and the

@@ -8,7 +8,11 @@ import (
 
 // writeMarkdown writes a campaign for the summary page of a GitHub step.
 func writeMarkdown(w io.Writer, t *tally) {
-	fmt.Fprintf(w, "### kvsim: %s\n\n", t.Status)
+	status := t.Status.String()
+	if t.Interrupted {
+		status = "interrupted, so far " + status
+	}
+	fmt.Fprintf(w, "### kvsim: %s\n\n", status)
 	fmt.Fprintf(w, "%s worlds of `%s`, seeds %d to %d, %s engine: %s held, %s violated, %s inconclusive, %s failures of the harness. ",
 		count(t.Worlds), nameOf(t.Scenario), t.First, t.Last, t.Engine,
 		count(t.Held), count(t.Violations), count(t.Inconclusive), count(t.Broken))

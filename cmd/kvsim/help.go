@@ -23,7 +23,7 @@ exit codes:
   1    a guarantee was violated
   2    inconclusive: too little was done to judge, or a judge gave up
   3    kvsim itself failed
-  64   the command line or a plan is wrong
+  64   the command line, a plan or a history is wrong
   130  interrupted
 
 Run "kvsim help COMMAND" for its flags.

@@ -44,7 +44,7 @@ func (o *engineOptions) addrs() ([]string, error) {
 // startReal starts the real engine, on kfake or on real brokers.
 func startReal(ctx context.Context, o engineOptions, progress io.Writer) (engine.Engine, error) {
 	env := world.Env{LateTap: true}
-	run := func(ctx context.Context, job world.Job) (*world.Result, error) {
+	run := func(ctx context.Context, job world.Job, _ func(*world.Result)) (*world.Result, error) {
 		return world.RunInFiles(ctx, job, env)
 	}
 	if o.kafka == "" {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -16,14 +17,23 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
+// cleanupTime is how long an interrupted command has to end its workers and
+// containers.
+const cleanupTime = 20 * time.Second
+
 func main() {
 	// A worker process of the virtual engine is this program too.
-	engine.Serve(func(ctx context.Context, job world.Job) (*world.Result, error) {
-		return world.RunInFiles(ctx, job, world.Env{})
+	engine.Serve(func(ctx context.Context, job world.Job, judging func(*world.Result)) (*world.Result, error) {
+		return world.RunInFiles(ctx, job, world.Env{Judging: judging})
 	})
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The second key press ends the program at once.
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() {
+		stop() // the second key press ends the program at once
+		time.AfterFunc(cleanupTime, func() {
+			fmt.Fprintln(os.Stderr, "kvsim: interrupted, and cleaning up did not end")
+			os.Exit(exitInterrupted)
+		})
+	})
 	os.Exit(defaultCLI().main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

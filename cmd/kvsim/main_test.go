@@ -21,10 +21,16 @@ import (
 // bugEnv names the bug that a worker of the tests has.
 const bugEnv = "KVSIM_TEST_BUG"
 
+// mainEnv makes a process of the tests the command itself.
+const mainEnv = "KVSIM_TEST_MAIN"
+
 func TestMain(m *testing.M) {
-	engine.Serve(func(ctx context.Context, job world.Job) (*world.Result, error) {
-		return world.RunInFiles(ctx, job, world.Env{Open: openerOf(os.Getenv(bugEnv))})
+	engine.Serve(func(ctx context.Context, job world.Job, judging func(*world.Result)) (*world.Result, error) {
+		return world.RunInFiles(ctx, job, world.Env{Open: openerOf(os.Getenv(bugEnv)), Judging: judging})
 	})
+	if os.Getenv(mainEnv) != "" {
+		main()
+	}
 	os.Exit(m.Run())
 }
 

@@ -17,13 +17,15 @@ import (
 	"github.com/kvsim/kvsim/internal/engine"
 	"github.com/kvsim/kvsim/internal/engine/world"
 	"github.com/kvsim/kvsim/internal/mutants"
+	"github.com/kvsim/kvsim/internal/procgroup"
 	"github.com/kvsim/kvsim/scenarios"
 )
 
 var mutateCommand = command{
-	name:  "mutate",
-	args:  "[MUTANT ...]",
-	short: "plant bugs into the store and see whether the judges find them",
+	name:   "mutate",
+	cleans: true,
+	args:   "[MUTANT ...]",
+	short:  "plant bugs into the store and see whether the judges find them",
 	long: `
 Each mutant is a small patch that is laid over the store's source while the
 workers are built. A mutant is killed by the first seed whose world fails a check
@@ -153,7 +155,7 @@ func (m *mutator) build(ctx context.Context, mu mutants.Mutant) (string, error) 
 		return "", err
 	}
 	program := filepath.Join(m.dir, "kvsim-"+mu.Name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-o", program, "./cmd/kvsim")
+	cmd := procgroup.Command(ctx, "go", "build", "-overlay", overlay, "-o", program, "./cmd/kvsim")
 	cmd.Dir = m.root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("mutant %s does not build: %w\n%s", mu.Name, err, out)

@@ -27,7 +27,7 @@ is read, checked and printed as kvsim writes it.
 			if err := noArgs(args); err != nil {
 				return err
 			}
-			source, err := worlds.source(stdin)
+			source, err := worlds.source(ctx, stdin)
 			if err != nil {
 				return err
 			}

@@ -11,9 +11,10 @@ import (
 )
 
 var replayCommand = command{
-	name:  "replay",
-	args:  "CAPSULE|SEED",
-	short: "run a world again, from its capsule or its seed",
+	name:   "replay",
+	cleans: true,
+	args:   "CAPSULE|SEED",
+	short:  "run a world again, from its capsule or its seed",
 	long: `
 A capsule runs in the engine that found it, and the histories are compared: in
 the exact engine they are the same to the byte, in the virtual engine they nearly

@@ -50,7 +50,7 @@ type reporter struct {
 	options linearizability.Options
 }
 
-func (r *reporter) exec(_ context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+func (r *reporter) exec(ctx context.Context, args []string, stdin io.Reader, stdout, _ io.Writer) error {
 	if len(args) != 1 {
 		return usagef("name one capsule or history, such as %s/%s, or - for the input", defaultOut, capsuleLatest)
 	}
@@ -60,34 +60,51 @@ func (r *reporter) exec(_ context.Context, args []string, stdin io.Reader, stdou
 		rep.Title = ""
 	}
 	history, out := name, r.out
+	var c *capsule
 	if isCapsule(name) {
-		c, err := readCapsule(name)
-		if err != nil {
+		var err error
+		if c, err = readCapsule(name); err != nil {
 			return err
 		}
-		describeCapsule(rep, c)
 		history = filepath.Join(c.dir, capsuleHistory)
 		name = c.dir
 	}
 	if out == "" {
 		out = filepath.Join(filepath.Dir(history), capsuleReport)
 	}
-	data, err := readInput(history, stdin)
-	if err != nil {
-		return &usageError{err: fmt.Errorf("read the history: %w", err)}
+	var err error
+	if rep.History, err = readHistory(ctx, history, stdin); err != nil {
+		return err
 	}
-	if rep.History, err = linearizability.ReadHistory(bytes.NewReader(data)); err != nil {
-		return &usageError{err: fmt.Errorf("%s is not a history: %w", history, err)}
+	judgeReport(ctx, rep, c, r.options)
+	if err := context.Cause(ctx); err != nil {
+		return err
 	}
-	rep.Verdict = linearizability.Check(rep.History, r.options)
 	if out == "-" {
 		return report.Write(stdout, *rep)
 	}
 	if err := writeReportFile(out, rep); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%s: %s, the report is %s\n", name, rep.Verdict.Status, out)
+	status := rep.Status
+	if status == "" {
+		status = rep.Verdict.Status.String()
+	}
+	_, err = fmt.Fprintf(stdout, "%s: %s, the report is %s\n", name, status, out)
 	return err
+}
+
+// judgeReport judges the history of a report, which is of a capsule unless that
+// is nil, and adds what the capsule knows. What took too long when the world ran
+// is not tried again.
+func judgeReport(ctx context.Context, rep *report.Report, c *capsule, options linearizability.Options) {
+	if c != nil && c.result.NotJudged() {
+		options.Skip = append(options.Skip, linearizability.CheckPorcupineKey, linearizability.CheckPorcupineSession)
+	}
+	rep.Verdict = linearizability.CheckContext(ctx, rep.History, options)
+	if c != nil {
+		describeCapsule(rep, c)
+	}
 }
 
 // isCapsule reports whether a name is that of a capsule: a directory, or latest
@@ -104,10 +121,14 @@ func describeCapsule(rep *report.Report, c *capsule) {
 	if p, err := sim.ParsePlan(c.plan); err == nil {
 		rep.Brokers = p.World.Brokers
 	}
-	if c.result.Status != world.Violated {
-		for _, reason := range c.result.Reasons {
+	for _, reason := range c.result.Reasons {
+		// The violations of checks are on the page in full.
+		if linearizability.CheckID(reason.Name).Guarantee() == "" || c.result.Status != world.Violated {
 			rep.Notes = append(rep.Notes, reason.Text)
 		}
+	}
+	if world.StatusOf(rep.Verdict.Status) != c.result.Status {
+		rep.Status = statusWords(c.result.Status)
 	}
 	rep.Facts = []report.Fact{
 		{Name: "engine", Value: c.info.Engine},
@@ -115,9 +136,23 @@ func describeCapsule(rep *report.Report, c *capsule) {
 	}
 }
 
+// statusWords is a status in the words of the judges.
+func statusWords(s world.Status) string {
+	switch s {
+	case world.Held:
+		return linearizability.Held.String()
+	case world.Violated:
+		return linearizability.Violated.String()
+	case world.Inconclusive:
+		return linearizability.Inconclusive.String()
+	case world.Broken:
+	}
+	return linearizability.HarnessFailure.String()
+}
+
 // writeReport puts the report into a capsule. A world that broke before it wrote
 // a history that can be read has none.
-func writeReport(c *capsule) error {
+func writeReport(ctx context.Context, c *capsule) error {
 	data, err := os.ReadFile(filepath.Join(c.dir, capsuleHistory))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -133,18 +168,37 @@ func writeReport(c *capsule) error {
 	if err != nil {
 		return err
 	}
-	rep := &report.Report{History: h, Verdict: linearizability.Check(h, linearizability.Options{})}
-	describeCapsule(rep, c)
+	rep := &report.Report{History: h}
+	judgeReport(ctx, rep, c, linearizability.Options{})
+	if ctx.Err() != nil {
+		return nil // interrupted: kvsim report makes it
+	}
 	return writeReportFile(filepath.Join(c.dir, capsuleReport), rep)
 }
 
-// writeReportFile writes the page to a file.
+// writeReportFile writes the page to a file, whole or not at all. What is no
+// file, such as a pipe, is written to as it is.
 func writeReportFile(name string, rep *report.Report) error {
-	f, err := os.Create(name)
+	part := name + ".part"
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		part = name
+	}
+	f, err := os.Create(part)
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	w := bufio.NewWriter(f)
 	err = report.Write(w, *rep)
-	return errors.Join(err, w.Flush(), f.Close())
+	err = errors.Join(err, w.Flush(), f.Close())
+	if part == name {
+		return err
+	}
+	if err == nil {
+		err = os.Rename(part, name)
+	}
+	if err != nil {
+		_ = os.Remove(part)
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
 }

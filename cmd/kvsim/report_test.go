@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/kvsim/kvsim/internal/engine/world"
 )
 
 // staleRead is a history in which c1 does not see what it wrote.
@@ -94,4 +97,67 @@ func TestFailingWorldLeavesItsReportInTheCapsule(t *testing.T) {
 	if data, err = os.ReadFile(other); err != nil || string(data) != page {
 		t.Errorf("the report made again differs (%v)", err)
 	}
+}
+
+// What the page says of a run is what its verdict and its exit code said, also
+// where the history alone says something else.
+func TestReportOfACapsuleAgreesWithItsVerdict(t *testing.T) {
+	t.Parallel()
+	fine := strings.Replace(staleRead, `"op":2,"pos":1}`, `"op":2,"value":"v1","rev":0,"pos":1}`, 1)
+	for _, tc := range []struct {
+		name, history string
+		status        world.Status
+		reason        world.Reason
+		badge, note   string
+	}{
+		{"a client got stuck", fine, world.Violated, world.Reason{Name: "liveness", Text: "c1 never caught up"}, "violated", "c1 never caught up"},
+		{"judging took too long", fine, world.Inconclusive, world.Reason{Name: world.JudgingLimit, Text: "judging did not end"}, "inconclusive", "judging did not end"},
+		{"judging took too long after a violation", staleRead, world.Violated, world.Reason{Name: "read-your-writes", Text: "c1 did not"}, "violated", "read-your-writes"},
+		{"it did too little", fine, world.Inconclusive, world.Reason{Name: "floor: hits", Text: "the fault bit nobody"}, "inconclusive", "the fault bit nobody"},
+		{"it broke", fine, world.Broken, world.Reason{Name: "goroutine-leak", Text: "goroutines were left"}, "harness-failure", "goroutines were left"},
+		{"it held", fine, world.Held, world.Reason{}, "held", "Every guarantee"},
+	} {
+		result := &world.Result{Seed: 1, Status: tc.status}
+		if tc.reason.Name != "" {
+			result.Reasons = []world.Reason{tc.reason}
+		}
+		dir := writeTestCapsule(t, result, "kvsim-plan 1\nseed 1\n", tc.history)
+		page := filepath.Join(t.TempDir(), "page.html")
+		want := dir + ": " + strings.ReplaceAll(tc.badge, "-", " ") + ", the report is " + page + "\n"
+		kvsim(t, testCLI(""), "", "report", dir, "-o", page).want(t, said{stdout: want})
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{`class="badge ` + tc.badge + `"`, tc.note} {
+			if !strings.Contains(string(data), want) {
+				t.Errorf("%s: the page has no %s", tc.name, want)
+			}
+		}
+	}
+}
+
+// writeTestCapsule writes a capsule as a run leaves it, and returns its
+// directory. An empty history is left out.
+func writeTestCapsule(t *testing.T, result *world.Result, plan, history string) string {
+	t.Helper()
+	dir := t.TempDir()
+	info := capsuleHeader{Seed: result.Seed, Scenario: "test", Engine: "virtual", Command: "kvsim run --seed 1"}
+	files := map[string]string{capsulePlan: plan, capsuleHistory: history}
+	for name, value := range map[string]any{capsuleResult: result, capsuleInfo: info} {
+		data, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = string(data)
+	}
+	for name, text := range files {
+		if text == "" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }

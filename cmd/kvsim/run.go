@@ -27,8 +27,9 @@ const (
 )
 
 var runCommand = command{
-	name:  "run",
-	short: "run worlds and judge them",
+	name:   "run",
+	cleans: true,
+	short:  "run worlds and judge them",
 	long: `
 Without --seed, seeds ` + defaultSeeds + ` of the scenario ` + defaultScenario + ` run. A world that fails leaves a
 capsule, a directory with its plan, its history, the verdict and the command line
@@ -73,7 +74,7 @@ func (r *runner) exec(ctx context.Context, args []string, stdin io.Reader, stdou
 	if err := r.validate(args); err != nil {
 		return err
 	}
-	source, err := r.worlds.source(stdin)
+	source, err := r.worlds.source(ctx, stdin)
 	if err != nil {
 		return err
 	}
@@ -129,14 +130,24 @@ func (r *runner) runSource(ctx context.Context, source planSource, stdout, stder
 	c := &campaign{engine: eng, source: source, next: next, dir: scratch, logs: r.verbose || total == 1}
 	err = c.run(ctx, func(x ran) error {
 		defer progress.step(r.tally)
-		return r.take(x)
+		return r.take(ctx, x)
 	})
 	progress.stop()
-	if err != nil && (ctx.Err() == nil || r.tally.Worlds == 0) {
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
+	r.tally.Interrupted = err != nil
 	r.tally.finish(r.cli.now().Sub(r.started), r.allowed)
-	return errors.Join(r.summarise(), r.githubSummary(), err, exitOf(r.tally.Status))
+	return errors.Join(r.summarise(), r.githubSummary(), err, r.exit())
+}
+
+// exit is the error of the exit code. A run that was interrupted says so, unless
+// what it had found by then is worse: that it is inconclusive means nothing.
+func (r *runner) exit() error {
+	if s := r.tally.Status; r.tally.Interrupted && (s == world.Held || s == world.Inconclusive) {
+		return exitError(exitInterrupted)
+	}
+	return exitOf(r.tally.Status)
 }
 
 // seeds returns the seeds to run and how many, 0 if that is open.
@@ -179,14 +190,14 @@ func (r *runner) commandLine(source planSource) string {
 }
 
 // take counts a world, leaves its capsule, and prints it if it has to be.
-func (r *runner) take(x ran) error {
+func (r *runner) take(ctx context.Context, x ran) error {
 	r.last = &x
 	group := r.tally.add(x.result)
 	replay := fmt.Sprintf("%s --seed %d", r.command, x.job.Seed)
 	capsule := ""
 	if group != nil && r.capsules[group] < capsulesPerReason || r.keep {
 		var err error
-		capsule, err = writeCapsule(r.out, r.started, x, capsuleHeader{
+		capsule, err = writeCapsule(ctx, r.out, r.started, x, capsuleHeader{
 			Seed: x.job.Seed, Scenario: r.tally.Scenario, Engine: r.engine.name, Scheduler: r.engine.scheduler, Kafka: r.engine.kafka,
 			Command: replay, Versions: readVersions(),
 		})
@@ -230,7 +241,7 @@ func (r *runner) summarise() error {
 			Campaign *tally `json:"campaign"`
 		}{r.tally})
 	}
-	if r.tally.Worlds == 1 {
+	if r.tally.Worlds == 1 && !r.tally.Interrupted {
 		if !r.verbose {
 			writeWorld(r.stdout, *r.last, false)
 		}

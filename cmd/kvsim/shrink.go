@@ -20,9 +20,10 @@ import (
 const regressionsDir = "scenarios/regressions"
 
 var shrinkCommand = command{
-	name:  "shrink",
-	args:  "CAPSULE",
-	short: "find the smallest plan that still fails in the same way",
+	name:   "shrink",
+	cleans: true,
+	args:   "CAPSULE",
+	short:  "find the smallest plan that still fails in the same way",
 	long: `
 Faults, clients, operations and durations are taken away as long as the same check
 fails, in the engine that found the failure. The small plan and a Go test that runs

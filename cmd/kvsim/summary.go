@@ -82,6 +82,10 @@ func writeCampaign(w io.Writer, t *tally) {
 	if names := t.never(); len(names) > 0 {
 		fmt.Fprintf(w, "  never      %s: a campaign of %d seeds or more has to see each of them\n", strings.Join(names, ", "), sometimesSeeds)
 	}
+	if t.Interrupted {
+		fmt.Fprintf(w, "  verdict    interrupted, so far %s\n", t.Status)
+		return
+	}
 	fmt.Fprintf(w, "  verdict    %s\n", t.Status)
 }
 

@@ -36,6 +36,9 @@ type tally struct {
 	Sometimes []*sometimesTally `json:"sometimes"`
 	Failures  []*failureTally   `json:"failures"`
 	Status    world.Status      `json:"status"`
+	// Interrupted says that worlds are missing that were asked for, because a
+	// signal ended the run. Status is that of those which ran.
+	Interrupted bool `json:"interrupted"`
 }
 
 // A faultTally adds up one kind of fault.

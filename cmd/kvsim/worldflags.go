@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -52,14 +53,14 @@ type planSource struct {
 }
 
 // source reads what the flags ask for.
-func (f *worldFlags) source(stdin io.Reader) (planSource, error) {
+func (f *worldFlags) source(ctx context.Context, stdin io.Reader) (planSource, error) {
 	for name, n := range map[string]int{"clients": f.knobs.Clients, "ops": f.knobs.Ops, "brokers-count": f.knobs.Brokers} {
 		if n < 0 {
 			return planSource{}, usagef("--%s %d is negative: leave it out for the scenario's own number", name, n)
 		}
 	}
 	if f.plan != "" {
-		return f.planFile(stdin)
+		return f.planFile(ctx, stdin)
 	}
 	name := f.scenario
 	if name == "" {
@@ -84,11 +85,14 @@ func (f *worldFlags) source(stdin io.Reader) (planSource, error) {
 	}, nil
 }
 
-func (f *worldFlags) planFile(stdin io.Reader) (planSource, error) {
+func (f *worldFlags) planFile(ctx context.Context, stdin io.Reader) (planSource, error) {
 	if f.scenario != "" || f.knobs != (scenarios.Knobs{}) {
 		return planSource{}, usagef("--plan says all about the world: leave out --scenario, --clients, --ops and --brokers-count, or edit the file")
 	}
-	text, err := readInput(f.plan, stdin)
+	text, err := readInput(ctx, f.plan, stdin)
+	if ctx.Err() != nil {
+		return planSource{}, err
+	}
 	if err != nil {
 		return planSource{}, &usageError{err: fmt.Errorf("read the plan: %w", err)}
 	}
@@ -151,12 +155,30 @@ func (f *worldFlags) String() string {
 	return s.String()
 }
 
-// readInput reads a file, or the input if the name is "-".
-func readInput(name string, stdin io.Reader) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(stdin)
+// readInput reads a file, or the input if the name is "-". When ctx ends it
+// returns its cause; what may block for ever, the input or a pipe, then goes on
+// being read in a goroutine that ends with the process.
+func readInput(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
+	type input struct {
+		data []byte
+		err  error
 	}
-	return os.ReadFile(name)
+	done := make(chan input, 1)
+	go func() {
+		var in input
+		if name == "-" {
+			in.data, in.err = io.ReadAll(stdin)
+		} else {
+			in.data, in.err = os.ReadFile(name)
+		}
+		done <- in
+	}()
+	select {
+	case in := <-done:
+		return in.data, in.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // quoteArg quotes an argument for a shell if it has to be.

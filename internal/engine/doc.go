@@ -29,6 +29,8 @@
 //	 |<--------------------------|
 //	 |  {"job":...}              |
 //	 |-------------------------->|  synctest.Test: the history goes to its file
+//	 |  {"judging":...}          |
+//	 |<--------------------------|  it has ended; what is known so far
 //	 |  {"result":...}           |
 //	 |<--------------------------|
 //	 |  {"job":...}              |
@@ -39,5 +41,8 @@
 // Two clocks bound a world. The simulated limit catches one that waits for ever:
 // its context ends, and if it does not return then, the worker prints all
 // goroutines and exits. The wall limit catches one that computes for ever: the
-// worker is told to dump its goroutines and is killed.
+// worker is told to dump its goroutines and is killed. Both end when the world
+// does. Judging it has a limit of its own, and a world that reaches that is no
+// failure of the harness: what was known when judging began, and again when the
+// log witness had spoken, is its result.
 package engine

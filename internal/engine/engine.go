@@ -15,6 +15,9 @@ const (
 	DefaultSimulatedLimit = 2 * time.Hour
 	// DefaultWallLimit is far above what a world takes, on a slow machine too.
 	DefaultWallLimit = time.Minute
+	// DefaultJudgeLimit is far above what judging a world takes, whose searches
+	// have bounds of their own.
+	DefaultJudgeLimit = 10 * time.Minute
 )
 
 // ErrEngine is what an error that no other world would escape is, by errors.Is:
@@ -37,5 +40,6 @@ type Engine interface {
 }
 
 // Func runs one world in the time that its caller has. It is world.Run, but for
-// tests that put something else in its place.
-type Func func(ctx context.Context, job world.Job) (*world.Result, error)
+// tests that put something else in its place. It calls judging when the world has
+// ended and is about to be judged, and whenever more is known of the result.
+type Func func(ctx context.Context, job world.Job, judging func(*world.Result)) (*world.Result, error)

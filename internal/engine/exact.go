@@ -122,7 +122,10 @@ func (e *Exact) runGuest(ctx context.Context, job world.Job, demux *lines.Demux)
 		MaxSteps: e.opts.MaxSteps, MaxElapsed: e.opts.SimulatedLimit,
 	})
 	var result *world.Result
+	known := demux.Known()
 	switch {
+	case known != nil && (errors.Is(err, exact.ErrTooManySteps) || errors.Is(err, exact.ErrTooLong)):
+		result = unjudged(known, 0, world.Reason{Name: reasonJudging, Text: "the world ended, but judging it did not: " + err.Error()})
 	case errors.Is(err, exact.ErrTooManySteps):
 		result = broken(job.Seed, 0, world.Reason{Name: reasonSteps, Text: err.Error()}, output.String())
 	case errors.Is(err, exact.ErrTooLong):
@@ -131,7 +134,7 @@ func (e *Exact) runGuest(ctx context.Context, job world.Job, demux *lines.Demux)
 		return nil, err
 	case res.ExitCode != 0:
 		text := output.String()
-		result = broken(job.Seed, 0, classify(text, fmt.Sprintf("exit status %d", res.ExitCode)), text)
+		result = brokenAfter(known, broken(job.Seed, 0, classify(text, fmt.Sprintf("exit status %d", res.ExitCode)), text))
 	default:
 		if result, err = demux.Answer(); err != nil {
 			return nil, err

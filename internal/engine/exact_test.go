@@ -127,11 +127,29 @@ func TestExactEngineReportsBrokenWorlds(t *testing.T) {
 	}
 }
 
+// A world that the bound on steps stops when it has ended, while it is judged,
+// is inconclusive and no failure of the harness.
+func TestExactEngineStoppedWhileItJudgesIsInconclusive(t *testing.T) {
+	t.Parallel()
+	shared := exactEngine(t)
+	job := world.Job{Seed: 1, Plan: fmt.Sprintf(smallPlan, 1)}
+	whole, err := shared.Run(t.Context(), job)
+	if err != nil || whole.Status != world.Held {
+		t.Fatalf("Run = %+v, %v; want held", whole, err)
+	}
+	e := &Exact{opts: shared.opts, guest: shared.guest, slots: make(chan struct{}, 1)}
+	e.opts.MaxSteps = whole.Steps - 1
+	res, err := e.Run(t.Context(), job)
+	if err != nil || res.Status != world.Inconclusive || res.Reason().Name != reasonJudging || res.Hash != whole.Hash {
+		t.Errorf("Run with a step less than it needs = %+v, %v; want inconclusive because of %s", res, err, reasonJudging)
+	}
+}
+
 func TestRealEngineRunsOneWorldAtATime(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	running := 0
-	r := NewReal(func(_ context.Context, job world.Job) (*world.Result, error) {
+	r := NewReal(func(_ context.Context, job world.Job, _ func(*world.Result)) (*world.Result, error) {
 		if !mu.TryLock() {
 			t.Error("two worlds run at once")
 		}

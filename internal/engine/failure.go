@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 const (
 	reasonStuck    = "simulated-limit"
 	reasonWall     = "wall-limit"
+	reasonJudging  = world.JudgingLimit
 	reasonSteps    = "step-limit"
 	reasonLeak     = "goroutine-leak"
 	reasonDeadlock = "deadlock"
@@ -65,6 +67,37 @@ func tooLong(limit time.Duration, output string) world.Reason {
 		}
 	}
 	return world.Reason{Name: reasonWall, Text: fmt.Sprintf("it did not end within %v of real time: %s", limit, why)}
+}
+
+// unjudged makes the result of a world that ended well and was not judged to the
+// end, for a reason that is a bound of the judges. A violation that is known
+// stays one; all else is inconclusive.
+func unjudged(known *world.Result, wall time.Duration, r world.Reason) *world.Result {
+	res := *known
+	res.Wall = wall
+	if res.Status == world.Violated {
+		res.Reasons = append(slices.Clone(res.Reasons), r)
+		return &res
+	}
+	res.Status = world.Inconclusive
+	res.Reasons = append([]world.Reason{r}, res.Reasons...)
+	return &res
+}
+
+// judgedTooLong is the reason of a world whose judging had no end.
+func judgedTooLong(limit time.Duration) world.Reason {
+	return world.Reason{Name: reasonJudging, Text: fmt.Sprintf("the world ended, but judging it did not within %v of real time", limit)}
+}
+
+// brokenAfter makes the result of a world that broke its process when it had
+// been judged in part: a violation that is known is not lost.
+func brokenAfter(known *world.Result, res *world.Result) *world.Result {
+	if known == nil || known.Status != world.Violated {
+		return res
+	}
+	both := unjudged(known, res.Wall, res.Reason())
+	both.Output = res.Output
+	return both
 }
 
 // broken makes the result of a world that broke its process.

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 }
 
 // fakeWorld does what its plan says, which is one verb and its argument.
-func fakeWorld(ctx context.Context, job world.Job) (*world.Result, error) {
+func fakeWorld(ctx context.Context, job world.Job, judging func(*world.Result)) (*world.Result, error) {
 	verb, arg, _ := strings.Cut(job.Plan, " ")
 	start := time.Now()
 	switch verb {
@@ -54,11 +54,26 @@ func fakeWorld(ctx context.Context, job world.Job) (*world.Result, error) {
 		mu.Lock()
 		mu.Lock()
 	case "spin":
-		for i := 0; ; i++ {
-			if i < 0 {
-				break
-			}
+		spin()
+	case "judge":
+		// It has ended, the log witness has spoken, and the judge does arg.
+		known := &world.Result{Seed: job.Seed, Status: world.Inconclusive, Hash: "a hash"}
+		judging(known)
+		status, what, _ := strings.Cut(arg, " ")
+		if err := known.Status.UnmarshalText([]byte(status)); err != nil {
+			return nil, err
 		}
+		if known.Status == world.Violated {
+			known.Reasons = []world.Reason{{Name: "read-your-writes", Text: "it did not"}}
+		}
+		judging(known)
+		switch what {
+		case "spin":
+			spin()
+		case "panic":
+			panic("the judge is out of its mind")
+		}
+		return known, nil
 	case "exit":
 		os.Exit(7)
 	case "noise":
@@ -73,6 +88,15 @@ func fakeWorld(ctx context.Context, job world.Job) (*world.Result, error) {
 	}
 	hash := sha256.Sum256([]byte(job.Plan))
 	return &world.Result{Seed: job.Seed, Hash: hex.EncodeToString(hash[:]), Simulated: time.Since(start)}, nil
+}
+
+// spin computes for ever.
+func spin() {
+	for i := 0; ; i++ {
+		if i < 0 {
+			break
+		}
+	}
 }
 
 // relay passes a value through goroutines that sleep.

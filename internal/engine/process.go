@@ -30,8 +30,11 @@ type process struct {
 // errGone says that the worker ended when it should have answered.
 var errGone = errors.New("the worker ended")
 
-// startProcess starts a worker and waits until it is ready, for at most wall.
-func startProcess(ctx context.Context, program string, env []string, wall time.Duration) (*process, error) {
+// startTime is how long a worker has to say that it is ready.
+const startTime = time.Minute
+
+// startProcess starts a worker and waits until it is ready, for at most limit.
+func startProcess(ctx context.Context, program string, env []string, limit time.Duration) (*process, error) {
 	p := &process{cmd: exec.Command(program), output: new(ends)}
 	p.cmd.Env = append(append(os.Environ(), env...), workerEnv+"=1")
 	p.cmd.Stderr = p.output
@@ -49,7 +52,7 @@ func startProcess(ctx context.Context, program string, env []string, wall time.D
 	}
 	stop := context.AfterFunc(ctx, p.kill)
 	defer stop()
-	watchdog := time.AfterFunc(wall, p.kill)
+	watchdog := time.AfterFunc(limit, p.kill)
 	defer watchdog.Stop()
 	var hello response
 	if err := receive(p.out, &hello); err != nil || !hello.Ready {
@@ -64,38 +67,54 @@ func startProcess(ctx context.Context, program string, env []string, wall time.D
 	return p, nil
 }
 
+// limits bound a world in real time: it, and then its judges.
+type limits struct{ world, judging time.Duration }
+
 // do runs one world. The error is errGone or errWall when the worker is lost,
-// the cause of ctx when that has ended, and else the answer's own.
-func (p *process) do(ctx context.Context, req request, wall time.Duration) (*world.Result, error) {
+// the cause of ctx when that has ended, and else the answer's own. With an
+// error, known is what is known of a world that had ended and was being judged.
+func (p *process) do(ctx context.Context, req request, limit limits) (result, known *world.Result, err error) {
 	var late atomic.Bool
-	watchdog := time.AfterFunc(wall, func() {
+	tooLate := func() {
 		late.Store(true)
 		p.quit()
-	})
-	defer watchdog.Stop()
+	}
+	watchdog := time.AfterFunc(limit.world, tooLate)
+	defer func() { watchdog.Stop() }()
 	stop := context.AfterFunc(ctx, p.kill)
 	defer stop()
 
 	p.worlds++
 	var answer response
-	err := send(p.in, req)
-	if err == nil {
-		err = receive(p.out, &answer)
+	err = send(p.in, req)
+	for err == nil {
+		answer = response{}
+		if err = receive(p.out, &answer); answer.Judging == nil {
+			break
+		}
+		if known == nil {
+			if !watchdog.Stop() {
+				continue // it is too late
+			}
+			watchdog = time.AfterFunc(limit.judging, tooLate)
+		}
+		known = answer.Judging
 	}
 	switch {
 	case err == nil && stop():
-		return answer.outcome()
+		result, err = answer.outcome()
+		return result, known, err
 	case ctx.Err() != nil:
 		p.wait()
-		return nil, context.Cause(ctx)
+		return nil, known, context.Cause(ctx)
 	}
 	// Neither pipe fails before the worker ends, unless it writes nonsense.
 	p.closeOrKill()
 	p.wait()
 	if late.Load() {
-		return nil, errWall
+		return nil, known, errWall
 	}
-	return nil, fmt.Errorf("%w: %w", errGone, err)
+	return nil, known, fmt.Errorf("%w: %w", errGone, err)
 }
 
 // errWall says that the worker was killed because it took too long.

@@ -20,12 +20,14 @@ type request struct {
 	Limit time.Duration `json:"limit_ns"`
 }
 
-// response is what a worker answers: ready once at its start, and then a result
-// or an error for each request.
+// response is what a worker answers: ready once at its start, and then for each
+// request what is known while the world is judged, and at last a result or an
+// error.
 type response struct {
-	Ready  bool          `json:"ready,omitempty"`
-	Result *world.Result `json:"result,omitempty"`
-	Error  string        `json:"error,omitempty"`
+	Ready   bool          `json:"ready,omitempty"`
+	Judging *world.Result `json:"judging,omitempty"`
+	Result  *world.Result `json:"result,omitempty"`
+	Error   string        `json:"error,omitempty"`
 	// Plan says that Error is about the plan.
 	Plan bool `json:"plan,omitempty"`
 }

@@ -59,7 +59,7 @@ func (r *Real) Run(ctx context.Context, job world.Job) (result *world.Result, er
 			result.Wall = time.Since(start)
 		}
 	}()
-	return r.run(ctx, job)
+	return r.run(ctx, job, func(*world.Result) {})
 }
 
 // Close closes the brokers.

@@ -21,9 +21,10 @@ type VirtualOptions struct {
 	// Env are "key=value" pairs that workers have besides this process's own
 	// environment.
 	Env []string
-	// SimulatedLimit and WallLimit bound a world. 0 means DefaultSimulatedLimit
-	// and DefaultWallLimit.
-	SimulatedLimit, WallLimit time.Duration
+	// SimulatedLimit and WallLimit bound a world, and JudgeLimit bounds in real
+	// time how long it is judged when it has ended. 0 means
+	// DefaultSimulatedLimit, DefaultWallLimit and DefaultJudgeLimit.
+	SimulatedLimit, WallLimit, JudgeLimit time.Duration
 	// WorldsPerWorker is after how many worlds a worker is replaced, so that
 	// nothing that outlives a bubble adds up. 0 means 1000.
 	WorldsPerWorker int
@@ -32,6 +33,8 @@ type VirtualOptions struct {
 // Virtual is the engine of bubbles in worker processes.
 type Virtual struct {
 	opts VirtualOptions
+	// startTime is how long a worker has to be ready.
+	startTime time.Duration
 	// slots holds one entry for each worker that is idle, nil for one that is
 	// not started yet.
 	slots chan *process
@@ -60,6 +63,9 @@ func NewVirtual(opts VirtualOptions) (*Virtual, error) {
 	if opts.WallLimit == 0 {
 		opts.WallLimit = DefaultWallLimit
 	}
+	if opts.JudgeLimit == 0 {
+		opts.JudgeLimit = DefaultJudgeLimit
+	}
 	if opts.WorldsPerWorker == 0 {
 		opts.WorldsPerWorker = 1000
 	}
@@ -67,7 +73,7 @@ func NewVirtual(opts VirtualOptions) (*Virtual, error) {
 	// processor, and its garbage, some 40 MB a world of which 5 are alive at a
 	// time, is small next to the memory of a machine.
 	opts.Env = append([]string{"GOMAXPROCS=1", "GOGC=1600", "GOMEMLIMIT=1GiB"}, opts.Env...)
-	v := &Virtual{opts: opts, slots: make(chan *process, opts.Jobs)}
+	v := &Virtual{opts: opts, startTime: startTime, slots: make(chan *process, opts.Jobs)}
 	for range opts.Jobs {
 		v.slots <- nil
 	}
@@ -105,7 +111,7 @@ func (v *Virtual) runOn(ctx context.Context, p *process, job world.Job) (*proces
 	}
 	if p == nil {
 		var err error
-		if p, err = startProcess(ctx, v.opts.Program, v.opts.Env, v.opts.WallLimit); err != nil {
+		if p, err = startProcess(ctx, v.opts.Program, v.opts.Env, v.startTime); err != nil {
 			if ctx.Err() != nil {
 				return nil, nil, err
 			}
@@ -113,18 +119,20 @@ func (v *Virtual) runOn(ctx context.Context, p *process, job world.Job) (*proces
 		}
 	}
 	start := time.Now()
-	result, err := p.do(ctx, request{Job: job, Limit: v.opts.SimulatedLimit}, v.opts.WallLimit)
+	result, known, err := p.do(ctx, request{Job: job, Limit: v.opts.SimulatedLimit}, limits{v.opts.WallLimit, v.opts.JudgeLimit})
 	wall := time.Since(start)
 	switch {
 	case err == nil:
 		result.Wall = wall
 		return p, result, nil
+	case errors.Is(err, errWall) && known != nil:
+		return nil, unjudged(known, wall, judgedTooLong(v.opts.JudgeLimit)), nil
 	case errors.Is(err, errWall):
 		output := p.output.String()
 		return nil, broken(job.Seed, wall, tooLong(v.opts.WallLimit, output), output), nil
 	case errors.Is(err, errGone):
 		output := p.output.String()
-		return nil, broken(job.Seed, wall, classify(output, p.cmd.ProcessState.String()), output), nil
+		return nil, brokenAfter(known, broken(job.Seed, wall, classify(output, p.cmd.ProcessState.String()), output)), nil
 	case ctx.Err() != nil:
 		return nil, nil, err
 	}

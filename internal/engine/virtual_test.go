@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -217,7 +218,8 @@ func TestProgramThatIsNoWorkerIsAnError(t *testing.T) {
 		t.Skipf("no program to stand in for a worker: %v", err)
 	}
 	// A shell waits for its input, for ever.
-	v := newTestVirtual(t, VirtualOptions{Jobs: 1, Program: sh, WallLimit: time.Millisecond})
+	v := newTestVirtual(t, VirtualOptions{Jobs: 1, Program: sh})
+	v.startTime = time.Millisecond
 	_, err = v.Run(t.Context(), world.Job{Plan: "ok"})
 	if !errors.Is(err, ErrEngine) || !strings.Contains(err.Error(), "engine.Serve") {
 		t.Errorf("Run with a shell as worker = %v, want an ErrEngine that names engine.Serve", err)
@@ -237,5 +239,57 @@ func TestEndsKeepsBothEnds(t *testing.T) {
 	s := e.String()
 	if !strings.HasPrefix(s, "line 0\n") || !strings.HasSuffix(s, "line 99999\n") || len(s) > 2*endBytes+100 {
 		t.Errorf("kept %d bytes, %.20q to %q", len(s), s, s[len(s)-20:])
+	}
+}
+
+// What bounds a world does not bound its judges, and what they have found when
+// they reach a bound of their own is not lost.
+func TestWorldThatIsJudgedForLongIsNoFailureOfTheHarness(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		plan    string
+		status  world.Status
+		reasons []string
+	}{
+		{"judge held quickly", world.Held, nil},
+		{"judge held spin", world.Inconclusive, []string{reasonJudging}},
+		{"judge inconclusive spin", world.Inconclusive, []string{reasonJudging}},
+		{"judge violation spin", world.Violated, []string{"read-your-writes", reasonJudging}},
+		{"judge violation panic", world.Violated, []string{"read-your-writes", reasonPanic}},
+		{"judge held panic", world.Broken, []string{reasonPanic}},
+	} {
+		t.Run(tc.plan, func(t *testing.T) {
+			t.Parallel()
+			// Only a judge that has no end is held to its bound here.
+			opts := VirtualOptions{Jobs: 1, WallLimit: time.Hour, JudgeLimit: time.Hour}
+			if strings.HasSuffix(tc.plan, "spin") {
+				opts.JudgeLimit = 200 * time.Millisecond
+			}
+			v := newTestVirtual(t, opts)
+			res, err := v.Run(t.Context(), world.Job{Seed: 7, Plan: tc.plan})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, r := range res.Reasons {
+				names = append(names, r.Name)
+			}
+			if res.Status != tc.status || !slices.Equal(names, tc.reasons) || res.Seed != 7 {
+				t.Errorf("status = %v because of %v, want %v because of %v", res.Status, res.Reasons, tc.status, tc.reasons)
+			}
+			v.opts.JudgeLimit = time.Hour
+			if again, err := v.Run(t.Context(), world.Job{Plan: "ok"}); err != nil || again.Status != world.Held {
+				t.Errorf("the next world = %+v, %v; want held", again, err)
+			}
+		})
+	}
+}
+
+func TestWorldsOwnBoundHoldsUntilItIsJudged(t *testing.T) {
+	t.Parallel()
+	v := newTestVirtual(t, VirtualOptions{Jobs: 1, WallLimit: 200 * time.Millisecond, JudgeLimit: time.Hour})
+	res, err := v.Run(t.Context(), world.Job{Plan: "spin"})
+	if err != nil || res.Status != world.Broken || res.Reason().Name != reasonWall {
+		t.Errorf("a world that spins = %+v, %v; want %s", res, err, reasonWall)
 	}
 }

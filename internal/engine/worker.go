@@ -109,7 +109,11 @@ func (w *worker) world(req request) response {
 	})
 	defer stuck.Stop()
 	start := time.Now()
-	result, err := w.run(ctx, req.Job)
+	result, err := w.run(ctx, req.Job, func(known *world.Result) {
+		if err := send(w.out, response{Judging: known}); err != nil {
+			w.exit(fmt.Sprintf("answering: %v", err), false)
+		}
+	})
 	if errors.Is(context.Cause(ctx), errSimulatedLimit) {
 		reason := world.Reason{Name: reasonStuck, Text: fmt.Sprintf("it took %v of simulated time, the limit is %v", time.Since(start), req.Limit)}
 		if err != nil {

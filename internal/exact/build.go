@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kvsim/kvsim/internal/procgroup"
 )
 
 // Scheduler says in which order the guest's runnable goroutines run.
@@ -176,7 +178,7 @@ func runGoBuild(ctx context.Context, opts BuildOptions, tool goCommand, args []s
 		return nil, err
 	}
 	started := time.Now()
-	cmd := exec.CommandContext(ctx, tool.path, append(args, "-o", private, opts.Package)...)
+	cmd := procgroup.Command(ctx, tool.path, append(args, "-o", private, opts.Package)...)
 	cmd.Dir = opts.Dir
 	cmd.Env = append(append(os.Environ(), tool.env...), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if output, err := cmd.CombinedOutput(); err != nil {

@@ -18,6 +18,10 @@ type Report struct {
 	// History and Verdict are needed. The verdict is of this history.
 	History *lin.History
 	Verdict *lin.Verdict
+	// Status is what became of the run, if that is not what the verdict on its
+	// history alone says: a client did not catch up, or a judge took too long.
+	// It is in the words of lin.Status; empty is the verdict's own.
+	Status string
 	// Title names the page. Empty is "kvsim report".
 	Title string
 	// Facts are shown at the top, after what the history says itself.
@@ -122,6 +126,9 @@ func (r *Report) view(m *model) view {
 	if v.Title == "" {
 		v.Title = "kvsim report"
 	}
+	if r.Status != "" {
+		v.Status = r.Status
+	}
 	v.Mark = strings.ReplaceAll(v.Status, " ", "-")
 	v.Summary = r.summary()
 	for _, n := range r.Notes {
@@ -143,6 +150,11 @@ func (r *Report) view(m *model) view {
 
 // summary says in a sentence what came of it.
 func (r *Report) summary() string {
+	if r.Status != "" {
+		return "What became of the run is said below; its history alone, judged again, " + map[lin.Status]string{
+			lin.Held: "held", lin.Violated: "is violated", lin.Inconclusive: "is inconclusive", lin.HarnessFailure: "cannot be judged",
+		}[r.Verdict.Status] + "."
+	}
 	switch v := r.Verdict; v.Status {
 	case lin.Held:
 		return "Every guarantee that could be judged held."

@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -29,9 +30,14 @@ func run() error {
 		return fmt.Errorf("read the job: %w", err)
 	}
 	out := lines.NewMux(os.Stdout)
+	var written error
 	result, err := world.Run(context.Background(), job, world.Env{
 		History: out.Writer(lines.History),
 		Log:     out.Writer(lines.Log),
+		Judging: func(known *world.Result) { written = errors.Join(written, out.Judging(known)) },
 	})
+	if written != nil {
+		return written
+	}
 	return out.Answer(result, err)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -87,6 +88,10 @@ type Reason struct {
 	Text string `json:"text"`
 }
 
+// JudgingLimit is the name of the reason of a world that ended and was not judged
+// to the end, because that took too long.
+const JudgingLimit = "judging-limit"
+
 // A Fault is one planned fault and what became of it.
 type Fault struct {
 	// Text is the fault as it stands in the plan.
@@ -146,6 +151,11 @@ func (r *Result) Reason() Reason {
 		return Reason{}
 	}
 	return r.Reasons[0]
+}
+
+// NotJudged reports whether judging the world took too long.
+func (r *Result) NotJudged() bool {
+	return slices.ContainsFunc(r.Reasons, func(x Reason) bool { return x.Name == JudgingLimit })
 }
 
 // BrokenResult is the result of a world that told nothing itself.

@@ -17,6 +17,9 @@ type Env struct {
 	History io.Writer
 	// Log gets what the world logs, as text. Nil discards it.
 	Log io.Writer
+	// Judging is told what is known of the result before it is judged, and
+	// again before porcupine judges it, see sim.Env. Nil means that nobody is.
+	Judging func(*Result)
 	// LateTap is set where time is real, see sim.Env.
 	LateTap bool
 	// Open replaces the store's own clients. Nil means those.
@@ -37,6 +40,13 @@ func Run(ctx context.Context, job Job, env Env) (*Result, error) {
 	if env.Log != nil {
 		// Where time is real the brokers may have logs of their own to compare.
 		simEnv.Logger = newLogger(env.Log, !env.LateTap)
+	}
+	if env.Judging != nil {
+		simEnv.Judging = func(out *sim.Outcome) {
+			res := resultOf(out)
+			res.Seed = job.Seed
+			env.Judging(res)
+		}
 	}
 	out, err := sim.Run(ctx, plan, simEnv)
 	switch {

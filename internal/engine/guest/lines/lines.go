@@ -17,6 +17,7 @@ import (
 const (
 	History = 'h'
 	Log     = 'l'
+	Judging = 'j' // what is known of the result while it is judged
 	Result  = 'r'
 	Plan    = 'p' // the error of a plan that is not usable
 	Error   = 'e' // another error
@@ -59,6 +60,15 @@ func (w *muxWriter) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
+// Judging writes what is known of the result while the world is judged.
+func (m *Mux) Judging(known *world.Result) error {
+	data, err := json.Marshal(known)
+	if err == nil {
+		_, err = m.Writer(Judging).Write(data)
+	}
+	return err
+}
+
 // Answer writes what a world's run returned.
 func (m *Mux) Answer(result *world.Result, err error) error {
 	kind, value := byte(Result), any(result)
@@ -82,6 +92,7 @@ type Demux struct {
 	History, Log io.Writer
 
 	line   []byte
+	known  *world.Result
 	result *world.Result
 	err    error
 }
@@ -114,6 +125,10 @@ func (d *Demux) Answer() (*world.Result, error) {
 	return d.result, d.err
 }
 
+// Known returns what was last known of a world that was being judged, nil if it
+// did not come to that.
+func (d *Demux) Known() *world.Result { return d.known }
+
 // ErrNoAnswer says that the stream ended before the world answered.
 var ErrNoAnswer = errors.New("the world ended without an answer")
 
@@ -124,6 +139,9 @@ func (d *Demux) take(line []byte) error {
 		return writeTo(d.History, body)
 	case Log:
 		return writeTo(d.Log, body)
+	case Judging:
+		d.known = new(world.Result)
+		return json.Unmarshal(body, d.known)
 	case Result:
 		d.result = new(world.Result)
 		return json.Unmarshal(body, d.result)
