@@ -222,6 +222,69 @@ func TestLossDuringALongAbsenceIsALoss(t *testing.T) {
 	})
 }
 
+// The log loses its tail, or its begin, while it is read anew after a long absence.
+func TestLossDuringTheRebuildAfterAnAbsence(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lose  func(w *world) error
+		want  string
+		hooks []string // after those of the first records
+	}{
+		"tail": {
+			func(w *world) error { _, err := w.cluster.LoseTail(topic, 0, 2); return err },
+			"a=1 b=1 x=3 ",
+			[]string{"delete c", "delete d", "set x=3"},
+		},
+		"begin": {
+			func(w *world) error { return w.cluster.DeleteRecords(topic, 0, 3) },
+			"d=1 x=3 ",
+			[]string{"delete a", "delete b", "delete c", "set x=2", "set x=3"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, keepingTombstones(1, 10*time.Minute), func(t *testing.T, w *world) {
+				var hooks hookBook
+				c, other := w.open("c", hooks.options()...), w.kafka("other")
+				for _, k := range []string{"a", "b", "c", "d"} {
+					w.put(c, k, "1")
+				}
+				back := w.cutOff("c")
+				w.produce(other, record("x", "2"))
+				time.Sleep(15 * time.Minute)
+				waited := make(chan error, 1)
+				go func() { waited <- c.WaitRevision(w.within(time.Hour), 4) }()
+				slow, err := w.cluster.Network().Delay(onlyFetches("c"), latency(3*time.Second))
+				if err != nil {
+					t.Fatal(err)
+				}
+				back()
+				w.eventually("the client rebuilds", func() bool { return c.Status().State == kvstore.StateRebuilding })
+				time.Sleep(time.Second) // the log's begin was asked for, and the fetch is on its way
+				if err := tc.lose(w); err != nil {
+					t.Fatal(err)
+				}
+				w.produce(other, record("x", "3"))
+				slow.Undo()
+				if err := <-waited; !errors.Is(err, kvstore.ErrDataLoss) {
+					t.Errorf("WaitRevision over a loss = %v, want ErrDataLoss", err)
+				}
+				if err := c.Sync(w.within(5 * time.Minute)); err != nil {
+					t.Fatal(err)
+				}
+				if got := w.contents(c); got != tc.want {
+					t.Errorf("contents = %q, want %q", got, tc.want)
+				}
+				want := append([]string{"set a=1", "set b=1", "set c=1", "set d=1"}, tc.hooks...)
+				if got := hooks.all(); !slices.Equal(got, want) {
+					t.Errorf("hooks = %q, want %q", got, want)
+				}
+				if got := c.Position(); got != w.end() {
+					t.Errorf("Position() = %d, want the end %d", got, w.end())
+				}
+			})
+		})
+	}
+}
+
 // What moves the position when a transaction ends that had been open for long.
 func TestDeletedKeyStaysDeletedBehindAHangingTransaction(t *testing.T) {
 	inWorld(t, keepingTombstones(1, 5*time.Minute), func(t *testing.T, w *world) {

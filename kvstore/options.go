@@ -65,7 +65,9 @@ func WithBrokers(brokers ...string) ClientOption {
 //
 // kgo.RetryBackoffFn also sets how long the store itself waits after an error,
 // kgo.FetchMaxWait (1 s unless set), kgo.FetchMinBytes and
-// kgo.FetchMaxPartitionBytes (2 MiB unless set) shape its fetches.
+// kgo.FetchMaxPartitionBytes (2 MiB unless set) shape its fetches. A fetch never waits
+// for longer than a quarter of the time for which the client may be away from the log
+// without missing deletions, see [WithTombstoneRetention].
 //
 // The store produces by itself. Of the options for that
 // kgo.ProducerBatchCompression, kgo.WithCompressor, kgo.ProduceRequestTimeout,

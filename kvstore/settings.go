@@ -238,6 +238,8 @@ func (s *settings) read(ctx context.Context) error {
 	case undescribable(err):
 		s.deny(err)
 		err = nil
+	case ctx.Err() != nil:
+		err = ErrClientClosed
 	}
 	if call != nil {
 		call.err = err

@@ -225,7 +225,11 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 	}
 	switch {
 	case t.pos < start:
-		t.startOver(t.pos, fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, t.pos))
+		resume := t.pos
+		if rb := t.rebuild; rb != nil && !rb.compared {
+			resume = rb.resume // what is left of the log below has been seen
+		}
+		t.startOver(resume, fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, t.pos))
 	case t.pos > end:
 		t.startOver(end, fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, t.pos))
 	default:
