@@ -36,6 +36,7 @@ type Client struct {
 	cancel   context.CancelFunc
 	stopTail context.CancelFunc
 	unclaim  func()         // lets another client have the storage
+	unbind   func()         // ends the watch over kgo.WithContext
 	running  sync.WaitGroup // tail, writer and settings
 	closing  atomic.Bool
 	closed   chan struct{} // closed when Close is done
@@ -118,15 +119,19 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		}
 	}()
 
+	c.unbind = func() {}
 	log := &repeatLog{logger: cfg.logger, topic: topic}
 	haste := &failFast{on: !cfg.patient, part: c.part}
 	o := &opener{cfg: cfg, cl: cl, adm: kadm.NewClient(cl), part: c.part, backoff: c.backoff, log: log, haste: haste}
 	c.settings = &settings{
-		ask: o.describe, logger: cfg.logger, topic: topic, health: c.health, backoff: c.backoff, kafkaLimit: batchSetting(cl),
+		ask: o.describe, logger: cfg.logger, topic: topic, health: c.health, backoff: c.backoff, caps: clientLimits(cl, topic),
 		retains: cfg.retains, silent: cfg.validation == TopicValidationSkip, wake: make(chan struct{}, 1),
 	}
 	o.follow = c.settings
 	if err := o.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := checkReadable(cl, topic, c.settings.current().maxMessageBytes); err != nil {
 		return nil, err
 	}
 	c.followSettings(runCtx)
@@ -134,6 +139,9 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		if err := c.startWriter(runCtx, cfg); err != nil {
 			return nil, err
 		}
+	}
+	if ctx, ok := cl.OptValue(kgo.WithContext).(context.Context); ok && ctx != nil {
+		c.unbind = c.endWith(ctx)
 	}
 	opened := make(chan struct{})
 	c.startTail(tailCtx, cfg, log, haste, sync.OnceFunc(func() { close(opened) }))
@@ -164,7 +172,7 @@ func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	w := &writer{
 		cl: producer, wires: ws, part: c.part, stop: stop, backoff: c.backoff,
-		limit: c.limit, refresh: c.settings.relearn,
+		limit: c.settings.limit, refresh: c.settings.relearn,
 		track: c.tracker, recent: c.recent, health: c.health, log: &repeatLog{logger: cfg.logger, topic: c.topic},
 		life: cfg.lifeOfWrites(c.kafka), who: noSender, leader: noLeader, wake: make(chan struct{}, 1),
 	}
@@ -250,6 +258,7 @@ func (c *Client) shut() {
 	c.running.Wait()
 	c.ends.close()
 	c.kafka.Close()
+	c.unbind()
 	c.unclaim()
 	close(c.closed)
 }

@@ -291,7 +291,7 @@ func TestLargestBatchFitsAndOneByteMoreIsTooLarge(t *testing.T) {
 		if !errors.Is(err, kvstore.ErrBatchTooLarge) || errors.Is(err, kvstore.ErrValueTooLarge) || !errors.As(err, &size) {
 			t.Fatalf("one byte more = %v, want ErrBatchTooLarge with a SizeError", err)
 		}
-		if *size != (kvstore.SizeError{Records: 202, Bytes: 10001, Limit: 10000}) {
+		if *size != (kvstore.SizeError{Records: 202, Bytes: 10001, Limit: 10000, LimitedBy: "the topic's max.message.bytes"}) {
 			t.Errorf("SizeError = %+v, want 202 records of 10001 bytes, limit 10000", *size)
 		}
 		for _, number := range []string{"202", "10001", "10000"} {

@@ -2,16 +2,12 @@ package kvstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"reflect"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
-	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // Defaults that differ from franz-go's. A user's options override them.
@@ -32,30 +28,6 @@ const (
 // onePartition sends every record to the partition that it names.
 var onePartition = kgo.ManualPartitioner()
 
-// guard is a kgo option whose value carries a promise.
-type guard struct {
-	name   string
-	opt    any // the kgo function, as Client.OptValue wants it
-	want   any
-	reason string
-}
-
-var guards = []guard{
-	{"RequiredAcks", kgo.RequiredAcks, kgo.AllISRAcks(), "an acknowledged write could be lost with its leader"},
-	{"DisableIdempotentWrite", kgo.DisableIdempotentWrite, false, "a retried write could be in the log twice"},
-	{"AllowIdempotentProduceCancellation", kgo.AllowIdempotentProduceCancellation, false, "a cancelled write could be in the log twice"},
-	{"RecordPartitioner", kgo.RecordPartitioner, onePartition, "the data would be split when the topic gets more partitions"},
-	{"FetchIsolationLevel", kgo.FetchIsolationLevel, int8(readCommitted), "records of open or aborted transactions would be visible"},
-	{"ConsumeResetOffset", kgo.ConsumeResetOffset, kgo.NoResetOffset(), "after a loss of data the client would go on from another offset instead of rebuilding"},
-	{"AllowAutoTopicCreation", kgo.AllowAutoTopicCreation, false, "the topic would be created without compaction"},
-	{"TransactionalID", kgo.TransactionalID, "", "the store does not write in transactions"},
-	{"ConsumerGroup", kgo.ConsumerGroup, "", "the store reads the whole partition by itself"},
-	{"ShareGroup", kgo.ShareGroup, "", "the store reads the whole partition by itself"},
-	{"ConsumeTopics", kgo.ConsumeTopics, nil, "the store reads the whole partition by itself"},
-	{"ConsumePartitions", kgo.ConsumePartitions, nil, "the store reads the whole partition by itself"},
-	{"ConsumeRegex", kgo.ConsumeRegex, false, "the store reads the whole partition by itself"},
-}
-
 // promised are the guarded options, set as the store needs them. They come
 // before the user's, so that what the user changed can be told.
 func promised() []kgo.Opt {
@@ -65,10 +37,10 @@ func promised() []kgo.Opt {
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.RetryBackoffFn(defaultBackoff),
-		kgo.MetadataMinAge(defaultMetadataMinAge),
 		kgo.FetchMaxWait(defaultFetchWait),
 		kgo.FetchMinBytes(1),
 		kgo.FetchMaxPartitionBytes(defaultFetchBytes),
+		kgo.ProducerBatchMaxBytesFn(noBatchLimit),
 		// Telemetry makes closing wait for brokers that do not answer.
 		kgo.DisableClientMetrics(),
 	}
@@ -88,16 +60,22 @@ func defaultBackoff(failures int) time.Duration {
 // newKafka makes the kgo client that everything but writing goes through, and
 // refuses options that break a promise. q learns of quotas.
 //
-// kgo itself does not try again: whoever asks decides that, and an error that kgo
-// keeps to itself for 30 s could not be told to those who wait.
+// kgo itself does not try again unless it is told to: whoever asks decides that, and
+// an error that kgo keeps to itself for 30 s could not be told to those who wait.
 func newKafka(cfg *clientConfig, q *quota) (*kgo.Client, error) {
-	opts := append(promised(), kgo.RequestRetries(0), kgo.WithHooks(q))
-	if len(cfg.brokers) > 0 {
-		opts = append(opts, kgo.SeedBrokers(cfg.brokers...))
-	} else {
-		opts = append(opts, kgo.SeedBrokers(noSeed))
+	if err := checkGroupOptions(cfg.kafka); err != nil {
+		return nil, err
 	}
-	cl, err := kgo.NewClient(append(opts, cfg.kafka...)...)
+	seeds := kgo.SeedBrokers(noSeed)
+	if len(cfg.brokers) > 0 {
+		seeds = kgo.SeedBrokers(cfg.brokers...)
+	}
+	own := []kgo.Opt{seeds, kgo.RequestRetries(0), kgo.WithHooks(q)}
+	opts, err := settle(own, cfg.kafka)
+	if err != nil {
+		return nil, blame(own, cfg.kafka, err)
+	}
+	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka options: %w", err)
 	}
@@ -111,56 +89,14 @@ func newKafka(cfg *clientConfig, q *quota) (*kgo.Client, error) {
 // noSeed stands for the seeds that nobody gave; it can't be dialed.
 const noSeed = "no-brokers.invalid:1"
 
-func checkPromises(cl *kgo.Client) error {
-	if seeds, ok := cl.OptValue(kgo.SeedBrokers).([]string); ok && len(seeds) == 1 && seeds[0] == noSeed {
-		return errors.New("no brokers: use WithBrokers, or kgo.SeedBrokers in WithKafkaOptions")
-	}
-	if v, ok := cl.OptValue(kgo.MaxVersions).(*kversion.Versions); ok && v != nil && !modern(v) {
-		return errors.New("kafka option kgo.MaxVersions can't be used with the store: it names a version before Kafka 0.11, which knows no record batches and no idempotent writes: a retried write could be in the log twice")
-	}
-	for _, g := range guards {
-		got := cl.OptValue(g.opt)
-		if reflect.DeepEqual(got, g.want) || isZero(g.want) && isZero(got) {
-			continue
-		}
-		return fmt.Errorf("kafka option kgo.%s can't be used with the store: %s", g.name, g.reason)
-	}
-	return nil
-}
-
-// modern reports whether the protocol has record batches, idempotent writes and
-// fetches of committed records only. Without them kgo falls back in silence.
-func modern(v *kversion.Versions) bool {
-	for key, least := range map[kmsg.Key]int16{kmsg.Produce: 3, kmsg.Fetch: 4, kmsg.InitProducerID: 0} {
-		if most, ok := v.LookupMaxKeyVersion(int16(key)); !ok || most < least {
-			return false
-		}
-	}
-	return true
-}
-
-func isZero(v any) bool {
-	if v == nil {
-		return true
-	}
-	rv := reflect.ValueOf(v)
-	switch rv.Kind() {
-	case reflect.Map, reflect.Slice:
-		return rv.Len() == 0
-	default:
-		return rv.IsZero()
-	}
-}
-
 // newProducer makes the kgo client that the writer sends its requests with. Its
 // own producer is not used. It asks once and does not try again: the writer does,
 // and wants to know what was answered.
 func newProducer(cfg *clientConfig, ws *wires) (*kgo.Client, error) {
-	opts := promised()
-	if len(cfg.brokers) > 0 {
-		opts = append(opts, kgo.SeedBrokers(cfg.brokers...))
+	opts, err := settle([]kgo.Opt{kgo.SeedBrokers(cfg.brokers...)}, cfg.kafka)
+	if err != nil {
+		return nil, blame(nil, cfg.kafka, err)
 	}
-	opts = append(opts, cfg.kafka...)
 	opts = append(opts,
 		kgo.RequestRetries(0),
 		kgo.DialTLSConfig(nil), // the dialer of ws has it
@@ -210,14 +146,16 @@ func fetchSettings(cl *kgo.Client) fetchLimits {
 	return lim
 }
 
-// batchSetting returns the largest record batch that the user set for franz-go, 0 if
-// he did not: franz-go's default is a little below Kafka's and not meant for us.
-func batchSetting(cl *kgo.Client) int {
-	const kgoDefault = 1000012
-	if n, ok := cl.OptValue(kgo.ProducerBatchMaxBytes).(int32); ok && n != kgoDefault {
-		return int(n)
+// safeDecompressor is the user's, of which a panic is an error like another.
+type safeDecompressor struct{ kgo.Decompressor }
+
+// Decompress is part of kgo.Decompressor.
+func (d safeDecompressor) Decompress(src []byte, codec kgo.CompressionCodecType) (out []byte, err error) {
+	panicked := guarded("kgo.WithDecompressor", func() error { out, err = d.Decompressor.Decompress(src, codec); return nil })
+	if panicked != nil {
+		return nil, fmt.Errorf("decompress: %w", panicked)
 	}
-	return 0
+	return out, err
 }
 
 func decodeSettings(cl *kgo.Client) (kgo.ProcessFetchPartitionOpts, kgo.Decompressor) {
@@ -226,6 +164,7 @@ func decodeSettings(cl *kgo.Client) (kgo.ProcessFetchPartitionOpts, kgo.Decompre
 	if !ok || codec == nil {
 		codec = kgo.DefaultDecompressor()
 	}
+	codec = safeDecompressor{codec}
 	return kgo.ProcessFetchPartitionOpts{
 		KeepControlRecords:   true, // they move the position and the leader epoch
 		DisableCRCValidation: noCRC,

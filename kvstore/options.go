@@ -58,10 +58,12 @@ func WithBrokers(brokers ...string) ClientOption {
 // Options that would break a promise of the store make [NewClient] fail with
 // the reason: fewer acknowledgements, no idempotence, another partitioner,
 // isolation level or reset policy, transactions, automatic topic creation, and
-// whatever makes franz-go consume by itself.
+// whatever makes franz-go consume by itself. So do some that could do nothing here,
+// such as a rack. docs/kafka-options.md lists what becomes of each option.
 //
 // franz-go calls what it is given, such as a dialer or a hook, on goroutines of
-// its own: a panic there ends the process.
+// its own: a panic there ends the process. When a context given with
+// kgo.WithContext ends, so does the client.
 //
 // kgo.RetryBackoffFn also sets how long the store itself waits after an error,
 // kgo.FetchMaxWait (1 s unless set), kgo.FetchMinBytes and
@@ -76,7 +78,13 @@ func WithBrokers(brokers ...string) ClientOption {
 // records on their way have nothing to act on. A connection that a hook is given may be
 // wrapped; its NetConn method returns the one that the dialer made.
 func WithKafkaOptions(opts ...kgo.Opt) ClientOption {
-	return func(c *clientConfig) { c.kafka = append(c.kafka, opts...) }
+	return func(c *clientConfig) {
+		for _, opt := range opts {
+			if opt != nil {
+				c.kafka = append(c.kafka, opt)
+			}
+		}
+	}
 }
 
 // WithLogger sets the logger. The default is slog.Default(). A panic of its

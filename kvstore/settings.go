@@ -24,9 +24,9 @@ type settings struct {
 	health  *health
 	backoff func(failures int) time.Duration
 
-	kafkaLimit int           // kgo.ProducerBatchMaxBytes if the user set it, else 0
-	retains    time.Duration // what WithTombstoneRetention says, 0 for nothing
-	silent     bool          // the user wants no word about settings that do not fit
+	caps    []byteLimit   // what the client's options say of the size of a record batch
+	retains time.Duration // what WithTombstoneRetention says, 0 for nothing
+	silent  bool          // the user wants no word about settings that do not fit
 
 	wake chan struct{} // of capacity 1: somebody waits for the next answer
 
@@ -65,11 +65,11 @@ func (s *settings) current() topicSettings {
 	return s.now
 }
 
-// limit returns the largest record batch, in bytes, that may be written.
-func (s *settings) limit() int {
-	limit := s.current().maxMessageBytes
-	if s.kafkaLimit > 0 {
-		limit = min(limit, s.kafkaLimit)
+// limit returns the largest record batch that may be written, and what bounds it.
+func (s *settings) limit() byteLimit {
+	limit := s.current().limit()
+	for _, c := range s.caps {
+		limit = limit.and(c)
 	}
 	return limit
 }
@@ -270,6 +270,3 @@ func (s *settings) end() {
 func (c *Client) followSettings(ctx context.Context) {
 	c.running.Go(func() { c.settings.run(ctx) })
 }
-
-// limit returns the largest record batch, in bytes, that may be written.
-func (c *Client) limit() int { return c.settings.limit() }

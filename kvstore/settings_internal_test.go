@@ -75,19 +75,20 @@ func TestSettingsAreParsed(t *testing.T) {
 		configs map[string]string
 		want    topicSettings
 	}{
-		{nil, topicSettings{defaultMaxMessageBytes, 24 * time.Hour, "", 1}},
+		{nil, topicSettings{defaultMaxMessageBytes, 24 * time.Hour, "", 1, 0}},
 		{
-			map[string]string{"max.message.bytes": "2000000", "delete.retention.ms": "1500", "cleanup.policy": "compact", "min.insync.replicas": "2"},
-			topicSettings{2000000, 1500 * time.Millisecond, "compact", 2},
+			map[string]string{"max.message.bytes": "2000000", "delete.retention.ms": "1500", "cleanup.policy": "compact", "min.insync.replicas": "2", "segment.bytes": "1000"},
+			topicSettings{2000000, 1500 * time.Millisecond, "compact", 2, 1000},
 		},
 		{
 			map[string]string{"max.message.bytes": "-5", "delete.retention.ms": "-1", "min.insync.replicas": "x"},
-			topicSettings{defaultMaxMessageBytes, 24 * time.Hour, "", 1},
+			topicSettings{defaultMaxMessageBytes, 24 * time.Hour, "", 1, 0},
 		},
-		{map[string]string{"delete.retention.ms": "0"}, topicSettings{defaultMaxMessageBytes, 0, "", 1}},
+		{map[string]string{"max.message.bytes": "0", "segment.bytes": "-1"}, topicSettings{0, 24 * time.Hour, "", 1, 0}},
+		{map[string]string{"delete.retention.ms": "0"}, topicSettings{defaultMaxMessageBytes, 0, "", 1, 0}},
 		{
 			map[string]string{"delete.retention.ms": fmt.Sprint(int64(math.MaxInt64))},
-			topicSettings{defaultMaxMessageBytes, math.MaxInt64 / time.Millisecond * time.Millisecond, "", 1},
+			topicSettings{defaultMaxMessageBytes, math.MaxInt64 / time.Millisecond * time.Millisecond, "", 1, 0},
 		},
 	} {
 		if got := parseSettings(tc.configs); got != tc.want {
@@ -156,13 +157,13 @@ func TestLostRightToReadSettingsIsSaidOnce(t *testing.T) {
 		time.Sleep(time.Minute)
 		f.set(nil, kerr.TopicAuthorizationFailed)
 		time.Sleep(time.Hour)
-		if err := s.refresh(t.Context()); err != nil || s.limit() != 5000 {
-			t.Errorf("refresh without the right = %v, limit %d; want what was read last, 5000", err, s.limit())
+		if err := s.refresh(t.Context()); err != nil || s.limit().bytes != 5000 {
+			t.Errorf("refresh without the right = %v, limit %d; want what was read last, 5000", err, s.limit().bytes)
 		}
 		f.set(map[string]string{"cleanup.policy": "compact", "max.message.bytes": "6000"}, nil)
 		time.Sleep(time.Minute)
-		if s.limit() != 6000 {
-			t.Errorf("limit = %d after the right was given, want 6000", s.limit())
+		if s.limit().bytes != 6000 {
+			t.Errorf("limit = %d after the right was given, want 6000", s.limit().bytes)
 		}
 	})
 	if n := strings.Count(logged, "no right"); n != 1 {

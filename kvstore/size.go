@@ -58,17 +58,32 @@ type SizeError struct {
 	// Bytes is the uncompressed size of the record batch that it needs.
 	Bytes int
 
-	// Limit is the largest record batch that the topic takes, in bytes: its
-	// max.message.bytes, or a lower kgo.ProducerBatchMaxBytes.
+	// Limit is the largest record batch that may be written, in bytes, 0 when
+	// the broker refused the write and has another limit than the known one.
 	Limit int
+
+	// LimitedBy says what sets the limit: the topic's max.message.bytes, or
+	// something lower, such as kgo.ProducerBatchMaxBytes.
+	LimitedBy string
+}
+
+func newSizeError(changes []change, limit byteLimit) *SizeError {
+	return &SizeError{Records: len(changes), Bytes: batchSize(changes), Limit: limit.bytes, LimitedBy: limit.by}
 }
 
 // Error gives the numbers and the mend.
 func (e *SizeError) Error() string {
-	if e.Records == 1 {
-		return fmt.Sprintf("%v: the record takes %d bytes, the limit is %d (the topic's max.message.bytes)", ErrValueTooLarge, e.Bytes, e.Limit)
+	limit := "the broker's limit is not known"
+	if e.LimitedBy != "" || e.Limit != 0 {
+		limit = fmt.Sprintf("the limit is %d", e.Limit)
 	}
-	return fmt.Sprintf("%v: %d records take %d bytes in one record batch, the limit is %d (the topic's max.message.bytes); use smaller batches", ErrBatchTooLarge, e.Records, e.Bytes, e.Limit)
+	if e.LimitedBy != "" {
+		limit += " (" + e.LimitedBy + ")"
+	}
+	if e.Records == 1 {
+		return fmt.Sprintf("%v: the record takes %d bytes, %s", ErrValueTooLarge, e.Bytes, limit)
+	}
+	return fmt.Sprintf("%v: %d records take %d bytes in one record batch, %s; use smaller batches", ErrBatchTooLarge, e.Records, e.Bytes, limit)
 }
 
 // Is matches the sentinel for the kind of write.

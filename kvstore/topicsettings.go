@@ -13,6 +13,7 @@ type topicSettings struct {
 	retention       time.Duration // delete.retention.ms: how long a tombstone stays
 	policy          string        // cleanup.policy, "" when it is not known
 	minISR          int           // min.insync.replicas
+	segmentBytes    int           // segment.bytes, 0 when it is not known
 }
 
 const (
@@ -27,8 +28,11 @@ const (
 // parseSettings takes Kafka's default for what is missing, or is not as Kafka has it.
 func parseSettings(configs map[string]string) topicSettings {
 	ts := topicSettings{maxMessageBytes: defaultMaxMessageBytes, retention: defaultRetention, policy: configs["cleanup.policy"], minISR: 1}
-	if n, err := strconv.Atoi(configs["max.message.bytes"]); err == nil && n > batchOverhead {
+	if n, err := strconv.Atoi(configs["max.message.bytes"]); err == nil && n >= 0 {
 		ts.maxMessageBytes = n
+	}
+	if n, err := strconv.Atoi(configs["segment.bytes"]); err == nil && n > 0 {
+		ts.segmentBytes = n
 	}
 	if n, err := strconv.ParseInt(configs["delete.retention.ms"], 10, 64); err == nil && n >= 0 {
 		ts.retention = time.Duration(min(n, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
@@ -37,6 +41,16 @@ func parseSettings(configs map[string]string) topicSettings {
 		ts.minISR = n
 	}
 	return ts
+}
+
+// limit returns the largest record batch that the topic takes. Kafka also refuses
+// one that does not fit a segment of the log.
+func (ts topicSettings) limit() byteLimit {
+	limit := byteLimit{ts.maxMessageBytes, "the topic's max.message.bytes"}
+	if ts.segmentBytes > 0 {
+		limit = limit.and(byteLimit{ts.segmentBytes, "the topic's segment.bytes"})
+	}
+	return limit
 }
 
 // problems returns why a store can't rely on the topic. retains is what
@@ -65,6 +79,7 @@ func (ts topicSettings) changesFrom(was topicSettings) (changes []settingChange)
 		}
 	}
 	add("max.message.bytes", was.maxMessageBytes, ts.maxMessageBytes)
+	add("segment.bytes", was.segmentBytes, ts.segmentBytes)
 	add("delete.retention.ms", was.retention.Milliseconds(), ts.retention.Milliseconds())
 	if was.policy != "" {
 		add("cleanup.policy", was.policy, ts.policy)

@@ -163,11 +163,11 @@ func (c *Client) admissible(ctx context.Context, changes []change) (size int, er
 		}
 	}
 	size = batchSize(changes)
-	if size > c.limit() && !c.hooks.inside() && ctx.Err() == nil {
+	if size > c.settings.limit().bytes && !c.hooks.inside() && ctx.Err() == nil {
 		c.settings.relearn(ctx)
 	}
-	if limit := c.limit(); size > limit {
-		return 0, &SizeError{Records: len(changes), Bytes: size, Limit: limit}
+	if limit := c.settings.limit(); size > limit.bytes {
+		return 0, newSizeError(changes, limit)
 	}
 	return size, nil
 }

@@ -126,7 +126,14 @@ func compress(plain []byte, c kgo.Compressor, old bool) []byte {
 		flags = append(flags, kgo.CompressDisableZstd)
 	}
 	records := plain[batchOverhead:]
-	short, codec := c.Compress(bytes.NewBuffer(nil), records, flags...)
+	var short []byte
+	var codec kgo.CompressionCodecType
+	if guarded("kgo.WithCompressor", func() error {
+		short, codec = c.Compress(bytes.NewBuffer(nil), records, flags...)
+		return nil
+	}) != nil {
+		return plain
+	}
 	if short == nil || codec <= 0 || len(short) >= len(records) { // nil and below 0: it failed
 		return plain
 	}

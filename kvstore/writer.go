@@ -26,7 +26,7 @@ type writer struct {
 	cl      *kgo.Client
 	wires   *wires // of cl
 	part    *partition
-	limit   func() int                // bytes of one record batch
+	limit   func() byteLimit          // of one record batch
 	refresh func(ctx context.Context) // reads again what limit returns
 	track   *tracker
 	recent  *recent
@@ -114,7 +114,7 @@ func (w *writer) queued() int {
 // next takes the writes for one record batch from the queue, nil when there are
 // none.
 func (w *writer) next() []*write {
-	limit := w.limit()
+	limit := w.limit().bytes
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.mostOf != limit {
@@ -260,7 +260,7 @@ func (w *writer) divide(ctx context.Context, group []*write, b *recordBatch, cau
 		w.refresh(ctx)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if limit := w.limit(); len(b.plain) <= limit {
+		if limit := w.limit().bytes; len(b.plain) <= limit {
 			// The limit that is known is not the broker's.
 			w.most, w.mostOf = max(len(b.packed)/2, batchOverhead), limit
 		}
@@ -277,9 +277,9 @@ func (w *writer) divide(ctx context.Context, group []*write, b *recordBatch, cau
 // sizeError says that a write is too large for the broker. The limit is 0 when the one
 // that this client knows can't be the broker's.
 func (w *writer) sizeError(wr *write) *SizeError {
-	e := &SizeError{Records: len(wr.changes), Bytes: batchSize(wr.changes), Limit: w.limit()}
+	e := newSizeError(wr.changes, w.limit())
 	if e.Bytes <= e.Limit {
-		e.Limit = 0
+		e.Limit, e.LimitedBy = 0, ""
 	}
 	return e
 }

@@ -1,0 +1,78 @@
+package kvstore
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// byteLimit is the size of the largest record batch that may be written, and who
+// says so.
+type byteLimit struct {
+	bytes int
+	by    string
+}
+
+// and returns the lower one of two limits.
+func (l byteLimit) and(other byteLimit) byteLimit {
+	if other.bytes < l.bytes {
+		return other
+	}
+	return l
+}
+
+// franz-go's defaults for what a request and an answer may take.
+const defaultBrokerBytes = 100 << 20
+
+// What a request, or an answer, has beside its record batch is less than this,
+// without the names in it.
+const envelope = 512
+
+// noBatchLimit stands for a kgo.ProducerBatchMaxBytes that nobody gave. What it says
+// counts for franz-go alone, which wants it to be less than a request may take.
+func noBatchLimit(string) int32 { return 512 }
+
+// clientLimits returns what the options say of the size of a record batch.
+func clientLimits(cl *kgo.Client, topic string) (limits []byteLimit) {
+	if fn, ok := cl.OptValue(kgo.ProducerBatchMaxBytesFn).(func(string) int32); ok && fn != nil &&
+		reflect.ValueOf(fn).Pointer() != reflect.ValueOf(noBatchLimit).Pointer() {
+		limits = append(limits, byteLimit{max(0, int(fn(topic))), "kgo.ProducerBatchMaxBytes"})
+	}
+	if n, ok := cl.OptValue(kgo.BrokerMaxWriteBytes).(int32); ok {
+		id, _ := cl.OptValue(kgo.ClientID).(string)
+		limits = append(limits, byteLimit{max(0, int(n)-envelope-len(topic)-len(id)), "kgo.BrokerMaxWriteBytes, with room for the request around it"})
+	}
+	return limits
+}
+
+// checkFetchSizes refuses limits of fetches that franz-go takes and no broker should
+// get: below one byte it answers at once when there is nothing, again and again.
+func checkFetchSizes(cl *kgo.Client) error {
+	for _, f := range []struct {
+		name string
+		opt  any
+	}{
+		{"FetchMinBytes", kgo.FetchMinBytes},
+		{"FetchMaxBytes", kgo.FetchMaxBytes},
+		{"FetchMaxPartitionBytes", kgo.FetchMaxPartitionBytes},
+	} {
+		if n, ok := cl.OptValue(f.opt).(int32); ok && n < 1 {
+			return refused(f.name, fmt.Sprintf("it is %d, and a fetch of less than one byte would be answered at once when there is nothing to read, again and again", n))
+		}
+	}
+	return nil
+}
+
+// checkReadable refuses a kgo.BrokerMaxReadBytes that keeps the largest record batch
+// of the topic from being read. franz-go's own default is not refused: what it does
+// not let pass brokers do not take either unless they are told to, and a topic with
+// no limit to speak of may be meant to have none.
+func checkReadable(cl *kgo.Client, topic string, maxMessageBytes int) error {
+	n, ok := cl.OptValue(kgo.BrokerMaxReadBytes).(int32)
+	if !ok || n == defaultBrokerBytes || int(n) >= maxMessageBytes+envelope+len(topic) {
+		return nil
+	}
+	return refused("BrokerMaxReadBytes", fmt.Sprintf("it is %d, and the topic's max.message.bytes is %d: a record batch of that size, with %d bytes around it, could never be read",
+		n, maxMessageBytes, envelope+len(topic)))
+}
