@@ -26,11 +26,11 @@ type failFast struct {
 	part *partition
 
 	since   time.Time // when all were of one mind first; zero when they were not
-	refused int       // answers in a row that a right is missing
+	refused int       // answers in a row that refuse the topic
 }
 
-// mostRefusals is how often in a row a missing right is asked for again: rights
-// that were just given are not with all brokers at once.
+// mostRefusals is how often in a row something has to be refused: rights that were just
+// given, or a topic that was just changed, are not with all brokers at once.
 const mostRefusals = 3
 
 // How long brokers have to agree that a connection is useless: all of them, or
@@ -46,16 +46,16 @@ func (f *failFast) final(ctx context.Context, err error) (end error, wait time.D
 	if isOneOf(err, fatalErrors) {
 		return err, 0
 	}
-	if !f.on {
-		return nil, 0
-	}
-	if isOneOf(err, refusedErrors) {
+	if isOneOf(err, refusedErrors) && (f.on || errors.Is(err, kerr.InvalidTopicException)) {
 		if f.refused++; f.refused >= mostRefusals {
 			return err, 0
 		}
 		return nil, 0
 	}
 	f.refused = 0
+	if !f.on {
+		return nil, 0
+	}
 	advice := useless(err)
 	if advice == "" {
 		return nil, 0
@@ -136,8 +136,10 @@ var impossibleErrors = []error{
 	kerr.PolicyViolation,
 }
 
-// refusedErrors are rights that are missing.
+// refusedErrors are rights that are missing, and a name that no topic can have, which
+// no option makes worth waiting for.
 var refusedErrors = []error{
+	kerr.InvalidTopicException,
 	kerr.TopicAuthorizationFailed,
 	kerr.ClusterAuthorizationFailed,
 }

@@ -56,9 +56,6 @@ func (o *opener) find(ctx context.Context) (topicMeta, error) {
 		if err == nil {
 			return m, nil
 		}
-		if errors.Is(err, kerr.InvalidTopicException) {
-			err = impossible(err)
-		}
 		wait, end := o.giveUp(ctx, err)
 		if end != nil {
 			return m, end
@@ -179,17 +176,20 @@ func withMessage(err error, message *string) error {
 }
 
 // fits checks that the topic can hold a store. What one broker says of it may be
-// out of date, so others are asked too before a topic is refused. It returns the
-// configuration that counts.
+// out of date, so others are asked too, and all some times, before a topic is refused.
+// It returns the configuration that counts.
 func (o *opener) fits(ctx context.Context, m topicMeta, configs map[string]string) (map[string]string, error) {
 	err := o.validate(m, parseSettings(configs))
 	if err == nil {
 		return configs, nil
 	}
-	for _, b := range o.part.witnesses() {
-		if others, ok := o.fitsAt(ctx, b, configs); ok {
-			return others, nil
+	for round := 1; round <= mostRefusals && ctx.Err() == nil; round++ {
+		for _, b := range o.part.witnesses() {
+			if others, ok := o.fitsAt(ctx, b, configs); ok {
+				return others, nil
+			}
 		}
+		sleep(ctx, o.backoff(round))
 	}
 	if o.cfg.validation == TopicValidationWarn {
 		o.log.warn("kvstore: going on with a topic that does not fit", err)

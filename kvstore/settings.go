@@ -251,7 +251,7 @@ func (s *settings) read(ctx context.Context) error {
 // undescribable reports whether err says that this client can't learn the topic's
 // configuration at all.
 func undescribable(err error) bool {
-	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) || errors.Is(err, kerr.UnsupportedVersion)
+	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) || errors.Is(err, kerr.UnsupportedVersion) || unsupported(err)
 }
 
 // end fails whoever waits.
