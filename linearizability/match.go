@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -32,7 +33,7 @@ func (j *judge) match() {
 	for _, o := range j.writes {
 		j.matchBatchNeighbours(o)
 	}
-	for _, o := range j.writes {
+	for _, o := range j.byReturn() {
 		j.matchReported(o)
 	}
 	j.matchShared()
@@ -112,6 +113,22 @@ func (j *judge) matchReported(op int32) {
 	for n := range items {
 		j.claim(&items[n], j.find(op, n, best))
 	}
+}
+
+// byReturn returns the writes in the order of their returns, those of which nobody
+// knows what became of them last. Of two deletes of a key that report the same
+// offset, which was used again after a loss, the one that returned first can't have
+// written the later record; the other one may have written either.
+func (j *judge) byReturn() []int32 {
+	deadline := func(op int32) int64 {
+		if o := j.op(op); o.Outcome == OK {
+			return o.Return.Seq
+		}
+		return math.MaxInt64
+	}
+	all := slices.Clone(j.writes)
+	slices.SortStableFunc(all, func(a, b int32) int { return cmp.Compare(deadline(a), deadline(b)) })
+	return all
 }
 
 // find returns the record at the offset that the operation reported for its item

@@ -63,12 +63,19 @@ func (x *logIndex) bases(buf []int64, p *process, seq int64, e int32) []int64 {
 			buf = append(buf[:0], base)
 		case slices.Contains(buf, base):
 		// After the loss of a tail a process may read the log anew at any
-		// time, however far it had been.
-		case late || e > 0 || x.known(p, t.seq, e) < t.off:
+		// time, however far it had been; and so may one that says so.
+		case late || e > 0 || x.known(p, t.seq, e) < t.off || x.rebuilt(p, t.seq, seq):
 			buf = append(buf, base)
 		}
 	}
 	return buf
+}
+
+// rebuilt reports whether a process read the log anew between two events.
+func (x *logIndex) rebuilt(p *process, from, to int64) bool {
+	return slices.ContainsFunc(x.h.Rebuilds, func(b Rebuild) bool {
+		return b.Client == p.client && b.Process == p.number && from < b.Seq && b.Seq < to
+	})
 }
 
 // missable reports whether the process may never have seen a record, because
