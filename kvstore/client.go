@@ -164,14 +164,14 @@ func (c *Client) awaitOpen(ctx context.Context, opened <-chan struct{}) error {
 }
 
 func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
-	ws := newWires(dialer(c.kafka))
-	producer, err := newProducer(cfg, ws)
+	ws, q := newWires(dialer(c.kafka)), &quota{}
+	producer, err := newProducer(cfg, ws, q)
 	if err != nil {
 		return fmt.Errorf("kafka options: %w", err)
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	w := &writer{
-		cl: producer, wires: ws, part: c.part, stop: stop, backoff: c.backoff,
+		cl: producer, wires: ws, quota: q, part: c.part, stop: stop, backoff: c.backoff,
 		limit: c.settings.limit, refresh: c.settings.relearn,
 		track: c.tracker, recent: c.recent, health: c.health, log: &repeatLog{logger: cfg.logger, topic: c.topic},
 		life: cfg.lifeOfWrites(c.kafka), who: noSender, leader: noLeader, wake: make(chan struct{}, 1),
@@ -180,7 +180,7 @@ func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 		producer.Close()
 		return fmt.Errorf("kafka options: %w", err)
 	}
-	c.writer = w
+	c.writer, c.health.writeQuota = w, q.problem
 	c.running.Go(func() {
 		w.run(ctx)
 		w.wires.cut()

@@ -69,6 +69,31 @@ func TestClientThatCannotWriteSaysWhy(t *testing.T) {
 	})
 }
 
+// Nothing has failed yet, because nobody answers at all.
+func TestWriteThatWaitsForAnAnswerSaysForWhich(t *testing.T) {
+	for what, tc := range map[string]struct {
+		key  kmsg.Key
+		says string
+	}{
+		"producer id": {kmsg.InitProducerID, "broker 0 to give a producer id"},
+		"produce":     {kmsg.Produce, "broker 0 to acknowledge a write"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			inWorld(t, slow(1), func(t *testing.T, w *world) {
+				c := w.open("c")
+				w.cluster.Network().BlackHole(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(tc.key)}})
+				first := c.Put(w.within(2*time.Second), []byte("k"), nil)
+				queued := c.Put(w.within(2*time.Second), []byte("l"), nil)
+				for _, err := range []error{first, queued} {
+					if err == nil || !strings.Contains(err.Error(), tc.says) {
+						t.Errorf("Put = %v, want it to say %q", err, tc.says)
+					}
+				}
+			})
+		})
+	}
+}
+
 // A password that was changed shows on the writer's connection, too.
 func TestWrongPasswordIsInTheErrorOfAWrite(t *testing.T) {
 	inWorld(t, secured(nil), func(t *testing.T, w *world) {

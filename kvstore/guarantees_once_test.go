@@ -144,6 +144,66 @@ func TestWriteInDoubtIsLookedForInTheLogBeforeItIsSentAgain(t *testing.T) {
 	}
 }
 
+// The client could not look into the log before it sent the write again, and can when
+// the broker's answer leaves it in doubt.
+func TestLogDecidesWhatTheLastAnswerLeavesOpen(t *testing.T) {
+	for _, answer := range append([]*kerr.Error{kerr.DuplicateSequenceNumber, kerr.TopicAuthorizationFailed}, lostIdentities...) {
+		t.Run(answer.Message, func(t *testing.T) {
+			inWorld(t, slow(1), func(t *testing.T, w *world) {
+				c := w.open("c")
+				w.put(c, "warm", "up")
+				hidden := w.hideLog("c")
+				lost := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
+				result := make(chan int64, 1)
+				go func() { result <- w.put(c, "k", "v") }()
+				if err := lost.Wait(t.Context(), 1); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.failProduces(answer, 1).Wait(t.Context(), 1); err != nil {
+					t.Fatal(err)
+				}
+				hidden.Undo()
+				if rev := <-result; rev != 1 {
+					t.Errorf("the write has revision %d, want 1", rev)
+				}
+				w.put(c, "after", "1")
+				if n := w.countKeys()["k"]; n != 1 {
+					t.Errorf("the write is in the log %d times, want once", n)
+				}
+			})
+		})
+	}
+}
+
+// Where the log can't be read a duplicate's place stays unknown; it is in the log all
+// the same.
+func TestDuplicateAtAnUnknownPlaceIsWritten(t *testing.T) {
+	inWorld(t, slow(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "warm", "up")
+		hidden := w.hideLog("c")
+		lost := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
+		result := make(chan int64, 1)
+		go func() { result <- w.put(c, "k", "v") }()
+		if err := lost.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.failProduces(kerr.DuplicateSequenceNumber, 1).Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		hidden.Undo()
+		if rev := <-result; rev != -1 {
+			t.Errorf("the write has revision %d, want -1, not known", rev)
+		}
+		w.want(c, "k", "v")
+		w.put(c, "after", "1")
+		if n := w.countKeys()["k"]; n != 1 {
+			t.Errorf("the write is in the log %d times, want once", n)
+		}
+	})
+}
+
 // The record is above the last stable offset, where no read committed comes to.
 func TestWriteInDoubtIsFoundBehindAnOpenTransaction(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
@@ -190,9 +250,9 @@ func TestInvalidRecordFailsNoOther(t *testing.T) {
 		if err := hold.Wait(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
-		// The first is by itself. Of the group of nine, and then of the nine
-		// one by one, the broker refuses the first that comes.
-		refuse := w.failProduces(kerr.InvalidRecord, 2)
+		// The broker refuses the first, which is by itself, then the group of
+		// nine, then the first of the nine one by one.
+		refuse := w.failProduces(kerr.InvalidRecord, 3)
 		hold.Undo()
 		refused := 0
 		for range 10 {
@@ -202,11 +262,11 @@ func TestInvalidRecordFailsNoOther(t *testing.T) {
 			}
 		}
 		refuse.Undo()
-		if refused != 1 {
-			t.Errorf("%d writes were refused, want 1", refused)
+		if refused != 2 {
+			t.Errorf("%d writes were refused, want 2", refused)
 		}
-		if n := len(w.countKeys()); n != 9 {
-			t.Errorf("%d keys are in the log, want 9", n)
+		if n := len(w.countKeys()); n != 8 {
+			t.Errorf("%d keys are in the log, want 8", n)
 		}
 	})
 }

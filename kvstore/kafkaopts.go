@@ -92,7 +92,7 @@ const noSeed = "no-brokers.invalid:1"
 // newProducer makes the kgo client that the writer sends its requests with. Its
 // own producer is not used. It asks once and does not try again: the writer does,
 // and wants to know what was answered.
-func newProducer(cfg *clientConfig, ws *wires) (*kgo.Client, error) {
+func newProducer(cfg *clientConfig, ws *wires, q *quota) (*kgo.Client, error) {
 	opts, err := settle([]kgo.Opt{kgo.SeedBrokers(cfg.brokers...)}, cfg.kafka)
 	if err != nil {
 		return nil, blame(nil, cfg.kafka, err)
@@ -101,6 +101,7 @@ func newProducer(cfg *clientConfig, ws *wires) (*kgo.Client, error) {
 		kgo.RequestRetries(0),
 		kgo.DialTLSConfig(nil), // the dialer of ws has it
 		kgo.Dialer(ws.Dial),
+		kgo.WithHooks(q),
 	)
 	return kgo.NewClient(opts...)
 }

@@ -72,7 +72,9 @@ type Status struct {
 	Reading Problem
 
 	// Writing is what holds up writes: brokers that can't be reached or
-	// refuse, too few replicas in sync. Always zero for a read-only client.
+	// refuse, too few replicas in sync, a quota, a missing right. It is what
+	// writes met last: a client that writes nothing does not learn that it is
+	// over. Always zero for a read-only client.
 	Writing Problem
 
 	// Topic is what makes the topic's configuration unfit for a store, since
@@ -121,19 +123,21 @@ func (p Problem) met(err error) Problem {
 
 // health keeps the part of Status that changes as the client runs.
 type health struct {
-	mu       sync.Mutex
-	reading  Problem // of the goroutine that follows the log
-	asking   Problem // of the requests for the log's end, which Sync waits for
-	writing  Problem
-	quota    func() Problem // of those that the client has used up; may be nil
-	topic    Problem
-	state    State
-	since    time.Time
-	err      error
-	end      int64
-	target   int64 // of the opening, -1 until known
-	skipped  int64
-	rebuilds int64
+	mu      sync.Mutex
+	reading Problem // of the goroutine that follows the log
+	asking  Problem // of the requests for the log's end, which Sync waits for
+	writing Problem
+	quota   func() Problem // of those that the client has used up; may be nil
+
+	writeQuota func() Problem // of those that writes have used up; may be nil
+	topic      Problem
+	state      State
+	since      time.Time
+	err        error
+	end        int64
+	target     int64 // of the opening, -1 until known
+	skipped    int64
+	rebuilds   int64
 }
 
 func newHealth() *health { return &health{state: StateOpening, since: time.Now(), end: -1, target: -1} }
@@ -249,6 +253,14 @@ func (h *health) readProblem() Problem {
 	return h.quota()
 }
 
+// writeProblem is what holds up writing.
+func (h *health) writeProblem() Problem {
+	if h.writing.Count > 0 || h.writeQuota == nil {
+		return h.writing
+	}
+	return h.writeQuota()
+}
+
 func (h *health) sawEnd(end int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -283,7 +295,7 @@ func (c *Client) Status() Status {
 	return Status{
 		State: h.state, Since: h.since, Err: h.err,
 		Position: position, End: h.end, Lag: max(0, h.end-position),
-		Reading: h.readProblem(), Writing: h.writing, Topic: h.topic,
+		Reading: h.readProblem(), Writing: h.writeProblem(), Topic: h.topic,
 		SkippedRecords: h.skipped, HookPanics: c.hooks.panics.Load(), Rebuilds: h.rebuilds,
 	}
 }

@@ -110,37 +110,6 @@ func (c *Client) stillNamed(res written, err error) int64 {
 	return res.revision
 }
 
-// confirm makes sure that the record which was applied at a write's revision is
-// the write's. Compaction may have removed it before this client came to it,
-// which is as good: then the log has to be the one that was read.
-func (c *Client) confirm(ctx context.Context, res written) error {
-	if c.recent.has(res.revision, res.producer) {
-		return nil
-	}
-	for failures := 1; ; failures++ {
-		pos, epoch := c.tracker.read()
-		err := c.part.holds(ctx, pos, epoch)
-		if err == nil {
-			err = c.part.sameTopic(ctx)
-		}
-		switch term, _, _ := c.tracker.now(); {
-		case term != res.term: // it was seen in a log that is being read anew
-			return errRolledBack
-		case err == nil:
-			return nil
-		case errors.Is(err, ErrDataLoss), errors.Is(err, ErrTopicRecreated):
-			c.part.suspect()
-			return err
-		case ctx.Err() != nil:
-			return c.tracker.waitError(ctx, res.revision+1)
-		}
-		if dead := c.tracker.deadBy(); dead != nil {
-			return dead
-		}
-		sleep(ctx, c.backoff(failures))
-	}
-}
-
 // syncWrite ends a write that is in the log at an unknown offset: everything up
 // to the log's end includes it.
 func (c *Client) syncWrite(ctx context.Context, fail func(error, error, int64) (int64, error)) (int64, error) {

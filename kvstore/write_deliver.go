@@ -33,6 +33,7 @@ type delivered struct {
 // the first try and the next, accepts any sequence, and had the first batch above the
 // high watermark when the writer looked.
 func (w *writer) deliver(ctx context.Context, b *recordBatch) delivered {
+	defer w.ask(askNobody, -1)
 	var t trial
 	if w.sparePointless(ctx); ctx.Err() != nil {
 		return w.gaveUp(ctx, t)
@@ -92,12 +93,14 @@ const leastTry = 250 * time.Millisecond
 
 // attempt makes one try, with what has to precede it.
 func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer {
+	w.ask(askLead, -1)
 	l, err := w.part.lead(ctx)
 	if err != nil {
 		return answer{broker: -1, err: err}
 	}
 	w.leader = l
 	if doubt {
+		w.ask(askLog, l.node)
 		if offset, found, err := w.look(ctx, l, b); found {
 			return answer{broker: l.node, seen: true, offset: offset}
 		} else if err != nil {
@@ -106,6 +109,7 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 	}
 	if b.who.id < 0 {
 		if w.who.id < 0 || w.who.sequence > lastSequence {
+			w.ask(askSender, l.node)
 			if w.who, err = w.identify(ctx, l); err != nil {
 				return answer{broker: l.node, err: err}
 			}
@@ -113,6 +117,7 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 		}
 		b.take(w.who)
 	}
+	w.ask(askProduce, l.node)
 	return w.try(ctx, l, b)
 }
 

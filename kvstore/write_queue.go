@@ -55,6 +55,7 @@ func (wr *write) end(res written) {
 type written struct {
 	revision int64  // offset of the write's last record, -1 unknown
 	producer int64  // the id under which it was produced
+	epoch    int32  // of the leader that acknowledged it
 	term     uint64 // the tracker's term when it was handed to Kafka
 	outcome  error  // nil when acknowledged
 	cause    error

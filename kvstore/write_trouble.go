@@ -40,12 +40,19 @@ func (w *writer) through() {
 	w.health.writeFine()
 }
 
-// because adds to err, which ends the wait for a write, what holds up the writes.
+// because adds to err, which ends the wait for a write, what holds up the writes: the
+// last failure and how often there was one, else what is being waited for.
 func (w *writer) because(err error) error {
 	w.mu.Lock()
 	p := w.trouble
 	w.mu.Unlock()
 	if p.Count == 0 {
+		p = w.quota.problem()
+	}
+	if p.Count == 0 {
+		if what := w.asking(); what != "" {
+			return fmt.Errorf("%w (waiting for %s)", err, what)
+		}
 		return err
 	}
 	times := "once"
@@ -53,6 +60,35 @@ func (w *writer) because(err error) error {
 		times = fmt.Sprintf("%d times since %v ago", p.Count, time.Since(p.Since).Round(time.Millisecond))
 	}
 	return fmt.Errorf("%w (last cause, met %s: %w)", err, times, p.Err)
+}
+
+// What a batch on its way waits for.
+const (
+	askNobody = iota
+	askLead
+	askLog
+	askSender
+	askProduce
+)
+
+// ask notes that the batch on its way waits for an answer, of the leader as a rule.
+func (w *writer) ask(what int, broker int32) { w.asks.Store(int64(what)<<32 | int64(uint32(broker))) }
+
+// asking returns what ask was told last, in words.
+func (w *writer) asking() string {
+	v := w.asks.Load()
+	broker := int32(uint32(v))
+	switch v >> 32 {
+	case askLead:
+		return "a broker to name the topic's leader"
+	case askLog:
+		return fmt.Sprintf("broker %d to say whether the log has a write", broker)
+	case askSender:
+		return fmt.Sprintf("broker %d to give a producer id", broker)
+	case askProduce:
+		return fmt.Sprintf("broker %d to acknowledge a write", broker)
+	}
+	return ""
 }
 
 // askBrokers learns the brokers' addresses again, after one could not be reached.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -25,6 +26,7 @@ import (
 type writer struct {
 	cl      *kgo.Client
 	wires   *wires // of cl
+	quota   *quota // of cl
 	part    *partition
 	limit   func() byteLimit          // of one record batch
 	refresh func(ctx context.Context) // reads again what limit returns
@@ -47,6 +49,9 @@ type writer struct {
 	wrote   int64  // the end of the log after what was acknowledged in term wroteIn
 	wroteIn uint64
 	before  int64 // the furthest end after what was acknowledged in earlier terms
+
+	// asks says what the batch on its way waits for: see asking.
+	asks atomic.Int64
 
 	// over has writes that have ended, each with its channel, which a bubble of
 	// testing/synctest does not share: so it is this writer's. Without it 64 callers get a
@@ -190,7 +195,7 @@ func (w *writer) acknowledge(group []*write, d delivered, b *recordBatch, known 
 	next := 0
 	for _, wr := range group {
 		next += len(wr.changes)
-		res := written{revision: -1, producer: d.producer, term: w.wroteIn}
+		res := written{revision: -1, producer: d.producer, epoch: w.leader.epoch, term: w.wroteIn}
 		switch last := d.offset + int64(next-1); {
 		case d.offset < 0:
 			// A duplicate that the broker recognised, but whose offset

@@ -1,0 +1,86 @@
+package kvstore_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// What the error of an acknowledged write that does not become visible says: a
+// revision, and ErrNotVisible, only while the offset is the write's.
+func TestErrorOfAnAcknowledgedWriteNamesItsRevisionOnlyWhileItIsTheWrites(t *testing.T) {
+	for what, tc := range map[string]struct {
+		happens func(w *world, c *kvstore.Client, cancel func())
+		cause   error
+		named   bool
+	}{
+		"its caller gives up": {func(_ *world, _ *kvstore.Client, cancel func()) { cancel() }, context.Canceled, true},
+		"the client closes":   {func(_ *world, c *kvstore.Client, _ func()) { _ = c.Close() }, kvstore.ErrClientClosed, true},
+		"the log loses it": {func(w *world, _ *kvstore.Client, _ func()) {
+			if _, err := w.cluster.LoseTail(topic, 0, 2); err != nil {
+				w.t.Error(err)
+			}
+		}, kvstore.ErrDataLoss, false},
+		"the log loses it and more": {func(w *world, _ *kvstore.Client, _ func()) {
+			if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
+				w.t.Error(err)
+			}
+		}, kvstore.ErrDataLoss, false},
+		"the log loses it and others write there": {func(w *world, _ *kvstore.Client, _ func()) {
+			if _, err := w.cluster.LoseTail(topic, 0, 2); err != nil {
+				w.t.Error(err)
+			}
+			other := w.open("other")
+			w.put(other, "x", "1")
+			w.put(other, "y", "1")
+		}, kvstore.ErrDataLoss, false},
+		"the topic is created anew": {func(w *world, _ *kvstore.Client, _ func()) {
+			if err := w.cluster.RecreateTopic(topic); err != nil {
+				w.t.Error(err)
+			}
+		}, kvstore.ErrTopicRecreated, false},
+		"the topic is deleted": {func(w *world, _ *kvstore.Client, _ func()) {
+			if err := w.cluster.DeleteTopic(topic); err != nil {
+				w.t.Error(err)
+			}
+		}, kvstore.ErrTopicDeleted, false},
+	} {
+		for op, write := range writes {
+			t.Run(what+"/"+op, func(t *testing.T) {
+				inWorld(t, slow(1), func(t *testing.T, w *world) {
+					c := w.open("c")
+					w.put(c, "a", "1")
+					w.put(c, "b", "1")
+					hidden := w.hideLog("c")
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					result := make(chan error, 1)
+					go func() { result <- write(ctx, c) }()
+					w.eventually("the write is in the log", func() bool { return w.end() == 3 })
+					time.Sleep(100 * time.Millisecond)
+					tc.happens(w, c, cancel)
+					hidden.Undo()
+					err := <-result
+					wantOutcome(t, op, err, kvstore.ErrOutcomeUnknown)
+					if !errors.Is(err, tc.cause) {
+						t.Errorf("%s = %v, want the cause %v", op, err, tc.cause)
+					}
+					want := int64(-1)
+					if tc.named {
+						want = 2
+					}
+					var we *kvstore.WriteError
+					if !errors.As(err, &we) {
+						t.Fatalf("%s = %v, want a WriteError", op, err)
+					}
+					if we.Revision != want || errors.Is(err, kvstore.ErrNotVisible) != tc.named {
+						t.Errorf("%s = %v, revision %d, ErrNotVisible %v; want %d, %v", op, err, we.Revision, errors.Is(err, kvstore.ErrNotVisible), want, tc.named)
+					}
+				})
+			})
+		}
+	}
+}
