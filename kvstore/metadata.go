@@ -147,7 +147,7 @@ func (p *partition) hearTopic(w *word, rt kmsg.MetadataResponseTopic) {
 		w.takeLeader(rt)
 		return
 	case known != none && rt.TopicID != known:
-		w.kind, w.err = other, fmt.Errorf("topic %q has another id than before, %x", p.topic, rt.TopicID)
+		w.kind, w.err = other, fmt.Errorf("topic %q has another id than before", p.topic)
 		w.takeLeader(rt)
 		return
 	}

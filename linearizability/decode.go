@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // A line is any line of a stored history.
@@ -62,9 +61,14 @@ type decoder struct {
 	names  map[string]string
 	in     line
 	err    error
+	// stamps has those of all events so far; unordered says that their lines
+	// are not in the order of their sequence numbers.
+	stamps    []stampLine
+	unordered bool
 }
 
-func (d *decoder) line(text []byte) error {
+// line reads line n, which is not empty.
+func (d *decoder) line(n int, text []byte) error {
 	d.in, d.err = line{}, nil
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
@@ -83,10 +87,11 @@ func (d *decoder) line(text []byte) error {
 	if d.in.Event == "" {
 		return errors.New(`"ev" is missing`)
 	}
-	if d.in.Seq < 1 {
-		return errors.New(`"seq" is missing or less than 1`)
+	at, err := d.at(n)
+	if err != nil {
+		return err
 	}
-	if err := d.event(); err != nil {
+	if err := d.event(at); err != nil {
 		return fmt.Errorf("%s: %w", d.in.Event, err)
 	}
 	return d.err
@@ -111,8 +116,7 @@ func (d *decoder) header() error {
 	return nil
 }
 
-func (d *decoder) event() error {
-	at := Stamp{Seq: d.in.Seq, Time: time.Duration(d.in.Time)}
+func (d *decoder) event(at Stamp) error {
 	switch ev := d.in.Event; ev {
 	case "invoke":
 		return d.invoke(at)
@@ -181,6 +185,9 @@ func (d *decoder) complete(at Stamp, outcome Outcome) error {
 	o := &d.h.Ops[i]
 	if o.Outcome != Pending {
 		return fmt.Errorf("operation %d has ended before, at event %d", in.Op, o.Return.Seq)
+	}
+	if at.Seq <= o.Call.Seq {
+		return fmt.Errorf("operation %d ends at event %d, and was called at event %d", in.Op, at.Seq, o.Call.Seq)
 	}
 	if in.Client != "" && (d.name(in.Client) != o.Client || in.Proc != o.Process) {
 		return fmt.Errorf("operation %d is of %s, not of %s", in.Op,

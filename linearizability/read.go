@@ -23,9 +23,12 @@ func (e *FormatError) Error() string { return fmt.Sprintf("history line %d: %v",
 // Unwrap returns what is wrong with the line.
 func (e *FormatError) Unwrap() error { return e.Err }
 
-// ReadHistory reads a stored history. What it cannot read is a *FormatError; a
-// history that it can read, but that makes no sense, is for Check to judge. A
-// last line that was cut off is left out and noted in Torn.
+// ReadHistory reads a stored history. What it cannot read is a *FormatError, and
+// so is a number that is out of its range, a sequence number that comes twice,
+// or time that goes back; what else makes no sense is for Check to judge. Events
+// may come in any order, but the end of an operation or of a fault only after its
+// begin. A last line that was cut off is left out and noted in Torn. A byte order
+// mark at the begin is passed over.
 func ReadHistory(r io.Reader) (*History, error) {
 	d := decoder{open: map[int64]int{}, faults: map[int64]int{}, names: map[string]string{}}
 	br := bufio.NewReaderSize(r, 1<<16)
@@ -35,8 +38,11 @@ func ReadHistory(r io.Reader) (*History, error) {
 			return nil, &FormatError{Line: n, Err: err}
 		}
 		last := errors.Is(err, io.EOF)
+		if n == 1 {
+			text = bytes.TrimPrefix(text, byteOrderMark)
+		}
 		if len(bytes.TrimSpace(text)) > 0 {
-			if err := d.line(text); err != nil {
+			if err := d.line(n, text); err != nil {
 				if last && n > 1 && !json.Valid(text) {
 					d.h.Torn = true
 					break
@@ -51,8 +57,14 @@ func ReadHistory(r io.Reader) (*History, error) {
 	if d.h.Header.Version == 0 {
 		return nil, &FormatError{Line: 1, Err: errors.New(`no header: the first line must be {"kvsim_history":1,...}`)}
 	}
+	if err := d.order(); err != nil {
+		return nil, err
+	}
 	return &d.h, nil
 }
+
+// byteOrderMark is what some editors put at the begin of a file.
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // readLine returns a line without its newline, and io.EOF with the last one.
 func readLine(br *bufio.Reader) ([]byte, error) {

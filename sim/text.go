@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -83,12 +84,13 @@ func (p *Plan) sections() []section {
 }
 
 // ParsePlan reads the text of a plan. Empty lines and lines that begin with #
-// are ignored. The error is a *PlanError that names the line. The plan is not
-// validated.
+// are ignored, and so is a byte order mark. The error is a *PlanError that names
+// the line; a number below zero is one. The plan is not validated.
 func ParsePlan(text string) (Plan, error) {
 	var p Plan
 	seen := map[string]int{}
 	versioned := false
+	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
@@ -231,11 +233,17 @@ func decodeFields(what, text string, v any) error {
 	return nil
 }
 
+// errNegative is what is wrong with a number below zero: none in a plan may be.
+var errNegative = errors.New("a number in a plan is not below zero")
+
 func decodeValue(s string, f reflect.Value) error {
 	if _, ok := f.Interface().(time.Duration); ok {
 		d, err := time.ParseDuration(s)
 		if err != nil {
 			return fmt.Errorf("not a duration such as 800ms or 1.2s")
+		}
+		if d < 0 {
+			return errNegative
 		}
 		f.SetInt(int64(d))
 		return nil
@@ -254,11 +262,17 @@ func decodeValue(s string, f reflect.Value) error {
 		if err != nil || x != x {
 			return fmt.Errorf("not a number")
 		}
+		if x < 0 {
+			return errNegative
+		}
 		f.SetFloat(x)
 	default:
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil || f.OverflowInt(n) {
 			return fmt.Errorf("not a whole number")
+		}
+		if n < 0 {
+			return errNegative
 		}
 		f.SetInt(n)
 	}

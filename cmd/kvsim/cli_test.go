@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -90,6 +91,17 @@ func TestWrongPlansAndHistoriesSayWhatIsWrong(t *testing.T) {
 		{"run --plan -", "", []string{"kvsim: -: plan is not usable: ", `begins with the line "kvsim-plan 1"`}},
 		{"run --plan -", "kvsim-plan 1\nseed 1\nworld clients=0 brokers=1\n", []string{"world clients is 0 and has to be from 1 to 1000"}},
 		{"plan --plan -", "kvsim-plan 1\nlag from=soon\n", []string{"line 2", "not a duration"}},
+		{"run --plan -", plan("workload ops=-5"), []string{"line 3", "ops=-5: a number in a plan is not below zero"}},
+		{"run --plan -", plan("world clients=2 brokers=1 latency.min=-1ms"), []string{"line 3", "latency.min=-1ms"}},
+		{"run --plan -", plan("workload zipf=-0.5"), []string{"line 3", "zipf=-0.5"}},
+		{"plan --plan -", plan("lag client=c2 from=-1s for=1s"), []string{"line 3", "from=-1s"}},
+		{"plan --plan -", plan("seed -1"), []string{"line 3", `"-1" is not a number`}},
+		{"check -", history("1,1,invoke", "2,0,append"), []string{"history line 3", "time goes back"}},
+		{"check -", history("1,-1,invoke"), []string{"history line 2", "time is not negative"}},
+		{"check -", history("1,1,invoke", "1,1,append"), []string{"history line 3", `"seq" is 1, which line 2 has already`}},
+		{"check -", history("2,5,append", "3,6,fault", "2,5,append"), []string{"history line 4", `"seq" is 2, which line 2 has already`}},
+		{"check -", history("-7,1,append"), []string{"history line 2", `"seq" is missing, less than 1`}},
+		{"report -", history("1,1,invoke", "2,0,append"), []string{"history line 3", "time goes back"}},
 		{"check -", badHistory, []string{"kvsim: check: - is not a history: ", `Run "kvsim help check" for usage.`}},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
@@ -104,6 +116,37 @@ func TestWrongPlansAndHistoriesSayWhatIsWrong(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// plan is a plan that has a line 3.
+func plan(line string) string { return "kvsim-plan 1\nscenario x\n" + line + "\n" }
+
+// history is one that has an event for each of "seq,time,kind".
+func history(events ...string) string {
+	text := `{"kvsim_history":1,"tap":"exact"}` + "\n"
+	for i, e := range events {
+		f := strings.Split(e, ",")
+		rest := map[string]string{
+			"invoke": `"client":"c1","proc":1,"op":1,"call":"put","key":"a","value":"v1"`,
+			"append": fmt.Sprintf(`"offset":%d,"key":"a","value":"v%d"`, i, i),
+			"fault":  `"fault":1,"text":"x"`,
+		}[f[2]]
+		text += fmt.Sprintf(`{"seq":%s,"t":%s,"ev":%q,%s}`, f[0], f[1], f[2], rest) + "\n"
+	}
+	return text
+}
+
+func TestByteOrderMarkIsPassedOver(t *testing.T) {
+	t.Parallel()
+	const mark = "\ufeff"
+	p := kvsim(t, testCLI(""), "", "plan", "--scenario", "lag", "--seed", "7")
+	got := kvsim(t, testCLI(""), mark+strings.ReplaceAll(p.stdout, "\n", "\r\n"), "plan", "--plan", "-")
+	got.want(t, said{stdout: p.stdout})
+	for _, stdin := range []string{staleRead, mark + staleRead, mark + strings.ReplaceAll(staleRead, "\n", "\r\n")} {
+		if got := kvsim(t, testCLI(""), stdin, "check", "-"); got.code != exitViolation {
+			t.Errorf("check of %.20q = %+v, want a violation", stdin, got)
+		}
 	}
 }
 
