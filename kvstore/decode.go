@@ -12,8 +12,7 @@ import (
 // errCorrupt marks a fetch whose content can't be decoded.
 var errCorrupt = errors.New("corrupt record batch")
 
-// errNothing marks an answer without data where there is some, which a broker
-// gives while it throttles.
+// errNothing marks an answer without data where there should be some. See hole.
 var errNothing = errors.New("the broker answered nothing")
 
 // decode decodes what a fetch brought into out. What precedes a damaged batch

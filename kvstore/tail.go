@@ -41,6 +41,7 @@ type tail struct {
 	pos      int64 // next offset to fetch
 	epoch    int32 // leader epoch of the last batch passed, -1 for none
 	fresh    freshness
+	hole     hole
 	checked  leader   // the leader under which pos was last validated
 	doubts   int      // of the partition, when pos was last validated
 	ahead    *ahead   // not nil while the next fetch is under way
@@ -165,6 +166,9 @@ func (t *tail) step(ctx context.Context) error {
 		limits.wait = 0 // there may be nothing to wait for
 	}
 	f, fetchErr := t.fetch(ctx, limits)
+	if t.overHole(&f, fetchErr) {
+		fetchErr = nil
+	}
 	if rb := t.rebuild; rb != nil && fetchErr == nil {
 		rb.asked = true
 	}
