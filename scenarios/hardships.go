@@ -31,6 +31,7 @@ func answers(d *draw) {
 }
 
 func rights(d *draw) {
+	d.impatient()
 	d.times(1, 3, d.revoke)
 	d.times(1, 3, d.changePassword)
 	d.times(0, 2, d.reset)
@@ -39,6 +40,10 @@ func rights(d *draw) {
 }
 
 func settings(d *draw) {
+	d.impatient()
+	if d.IntN(2) == 0 {
+		d.p.World.MaxMessage, d.p.Workload.Value = []int{1500, 3000}[d.IntN(2)], 4096
+	}
 	d.times(2, 5, d.alter)
 	if d.p.World.Brokers > 2 && d.IntN(2) == 0 {
 		d.p.World.MinInSync = 2
@@ -54,13 +59,20 @@ func settings(d *draw) {
 // outage takes the brokers away for longer than callers wait and writes live, so
 // that what was given up must not come after what was written since.
 func outage(d *draw) {
-	l := &d.p.Workload
-	l.Timeout = d.between(800*ms, 2500*ms)
+	d.p.Workload.Timeout = d.between(800*ms, 2500*ms)
+	d.p.World.DeliveryTimeout = d.between(1000*ms, 5000*ms)
 	d.times(1, 3, func() { d.add(sim.RestartAll{Span: d.span(1000*ms, 6000*ms)}) })
 	d.times(0, 2, func() { d.add(sim.Stall{Dir: d.dir(), Span: d.span(1000*ms, 6000*ms)}) })
 	d.times(0, 2, func() { d.add(sim.BlackHole{Client: d.client(), Dir: d.dir(), Span: d.span(1000*ms, 6000*ms)}) })
 	d.times(0, 2, d.slowBroker)
-	d.times(0, 1, d.forget)
+	d.times(0, 1, d.forgetOften)
+}
+
+// impatient lets callers give up, as often as not, before faults are over.
+func (d *draw) impatient() {
+	if d.IntN(2) == 0 {
+		d.p.Workload.Timeout = d.between(600*ms, 2000*ms)
+	}
 }
 
 // forget lets brokers forget the producers once. What they forget twice, the first
@@ -101,8 +113,10 @@ func (d *draw) loseAnswerToWrite() {
 func (d *draw) stale() {
 	knows := []string{"unknown", "other-id", "partitions", "election"}
 	f := sim.StaleMetadata{Knows: knows[d.IntN(len(knows))], Span: d.span(300*ms, 4000*ms)}
-	if d.IntN(3) > 0 {
+	if d.IntN(3) > 0 && d.p.World.Brokers > 1 {
 		f.Broker = d.broker()
+	} else if f.For /= 3; f.For > 1200*ms { // what all say for longer is believed
+		f.For = 1200 * ms
 	}
 	if d.IntN(2) == 0 {
 		f.Count = 1 + d.IntN(6)

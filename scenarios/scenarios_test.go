@@ -28,17 +28,9 @@ func run(t *testing.T, p sim.Plan, env sim.Env) *sim.Outcome {
 	return out
 }
 
-// notYet are scenarios that the store does not hold.
-var notYet = map[string]string{
-	"answers": "one stale answer ends a client",
-}
-
 func TestEveryScenarioHolds(t *testing.T) {
 	for _, s := range scenarios.All() {
 		t.Run(s.Name, func(t *testing.T) {
-			if why := notYet[s.Name]; why != "" {
-				t.Skip(why)
-			}
 			seeds := 3
 			if testing.Short() {
 				seeds = 1

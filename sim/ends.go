@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,7 +47,22 @@ func (w *world) ended(p *process, err error) {
 		w.endings.seen = map[string]bool{}
 	}
 	w.endings.seen[id] = true
+	if since, denied := w.holds.since(p.slot.name, time.Now(), topicGoneAfter/4, denies); denied && time.Since(since) >= topicGoneAfter {
+		return // it was told so for as long as it takes to be believed
+	}
 	w.endings.all = append(w.endings.all, ending{p.slot.name, p.number, time.Since(w.start), err.Error()})
+}
+
+// denies reports whether a hold is that brokers say the topic is not there, or is
+// another one.
+func denies(h hold) bool {
+	switch f := h.fault.(type) {
+	case StaleMetadata:
+		return f.Knows == "unknown" || f.Knows == "other-id"
+	case FailFetch:
+		return strings.HasPrefix(f.Error, "UNKNOWN_TOPIC")
+	}
+	return false
 }
 
 // endingName names the reason of a world in which a client gave up a topic that

@@ -86,11 +86,19 @@ func (f AlterTopic) meets() []int16 {
 type alterations struct {
 	mu  sync.Mutex
 	all []alteration // in the order in which they were made
+	// past are all changes, in their order.
+	past []altered
 	// kept are the times for which tombstones were kept, and since when.
 	kept []keeping
 }
 
 type alteration struct{ config, value string }
+
+// altered is a setting that changed.
+type altered struct {
+	alteration
+	at time.Time
+}
 
 type keeping struct {
 	since time.Time
@@ -136,7 +144,36 @@ func (a *alterations) apply(w *world, config, value string) error {
 		a.kept = append(a.kept, keeping{time.Now(), d})
 		a.mu.Unlock()
 	}
+	// While the brokers change it, either value may be told.
+	a.mu.Lock()
+	a.past = append(a.past, altered{alteration{config, value}, time.Now()})
+	a.mu.Unlock()
 	return w.cluster.AlterTopic(map[string]string{config: value})
+}
+
+// values returns the values that a setting had between two moments, in their order.
+func (a *alterations) values(w *world, config string, from, to time.Time) []string {
+	all := []string{defaulted(config, w.plan.TopicConfigs()[config])}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, x := range a.past {
+		switch {
+		case x.config != config || x.at.After(to):
+		case x.at.After(from):
+			all = append(all, defaulted(config, x.value))
+		default:
+			all = []string{defaulted(config, x.value)}
+		}
+	}
+	return all
+}
+
+// defaulted returns the value of a setting, Kafka's default where there is none.
+func defaulted(config, value string) string {
+	if value == "" && config == settingMessage {
+		return "1048588"
+	}
+	return value
 }
 
 // settingsKnown is how long clients may need to hear of a setting that changed:

@@ -115,12 +115,14 @@ func (k *worker) timeout() time.Duration {
 // An operation is one under way.
 type operation struct {
 	*worker
-	p   *process
-	ctx context.Context //nolint:containedctx // one operation's
+	p     *process
+	begun time.Time
+	ctx   context.Context //nolint:containedctx // one operation's
 }
 
 func (o *operation) begin(op lin.Operation) *lin.Call {
 	op.Client, op.Process = o.slot.name, o.p.number
+	o.begun = time.Now()
 	return o.w.rec.Begin(op)
 }
 
@@ -163,6 +165,7 @@ func (o *operation) ended(call *lin.Call, key string, revision int64, err error)
 			call.Unknown(err)
 		}
 	})
+	o.judge(err)
 	o.lost(err)
 }
 

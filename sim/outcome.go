@@ -101,7 +101,9 @@ func (w *world) outcome(ctx context.Context, hash string) *Outcome {
 	o.count(h)
 	w.lookBack(h)
 	o.Sometimes = w.sometimes.n
+	o.accused = w.findings.all
 	o.accuse(endingName, w.unfounded(h))
+	o.accuse(lifeName, w.outlived(h))
 	known := func(v *lin.Verdict) {
 		if w.env.Judging != nil {
 			early := *o

@@ -53,6 +53,9 @@ type World struct {
 	// request itself may take, and what a produce request may take. 0 is kgo's
 	// default of 10 seconds for either.
 	RequestTimeout time.Duration `plan:"request.timeout"`
+	// DeliveryTimeout is how long a write lives: after it no try of it may come
+	// any more. 0 is the store's default of two minutes.
+	DeliveryTimeout time.Duration `plan:"delivery.timeout"`
 	// MinInSync is how many replicas have to be in sync for a write
 	// (min.insync.replicas). 0 is Kafka's default of 1.
 	MinInSync int `plan:"min.insync"`
@@ -159,6 +162,9 @@ func (p Plan) Validate() error {
 	}
 	if w.LatencyMean < 0 || w.Tombstones < 0 || w.MaxMessage < 0 {
 		bad("world latency.mean, tombstones and max.message must not be negative")
+	}
+	if w.DeliveryTimeout != 0 && w.DeliveryTimeout < 100*time.Millisecond {
+		bad("world delivery.timeout is %v and has to be 100ms or more, or 0 for the default", w.DeliveryTimeout)
 	}
 	between("world min.insync", w.MinInSync, 0, w.Brokers)
 	if w.RequestTimeout != 0 && w.RequestTimeout < 100*time.Millisecond {

@@ -235,7 +235,7 @@ func (s *slot) options(p *process) []kvstore.ClientOption {
 	if w.plan.grows() {
 		validation = kvstore.TopicValidationWarn
 	}
-	return []kvstore.ClientOption{
+	options := []kvstore.ClientOption{
 		kvstore.WithTopicValidation(validation),
 		kvstore.WithTopicGoneAfter(topicGoneAfter),
 		kvstore.WithBrokers(w.cluster.Seeds()...),
@@ -248,6 +248,10 @@ func (s *slot) options(p *process) []kvstore.ClientOption {
 			p.hook(lin.Hook{Key: string(key), Delete: true})
 		}),
 	}
+	if d := w.plan.World.DeliveryTimeout; d > 0 {
+		options = append(options, kvstore.WithDeliveryTimeout(d))
+	}
+	return options
 }
 
 // backoff is kvstore's own, but for the source of its randomness: from 50 ms

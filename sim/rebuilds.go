@@ -35,6 +35,7 @@ func (p *process) emptied() {
 
 // A hold is a time in which something kept clients from the log.
 type hold struct {
+	fault    Fault
 	client   string // empty: all
 	from, to time.Time
 }
@@ -45,11 +46,14 @@ type holds struct {
 	all []hold
 }
 
-// holdNobody are the kinds of faults that keep no client from the log.
+// holdNobody are the kinds of faults that hold no client up.
 var holdNobody = []string{
 	Herd{}.Kind(), Compact{}.Kind(), DeleteRecords{}.Kind(), GrowPartitions{}.Kind(), Keyless{}.Kind(),
-	AlterTopic{}.Kind(), BelowMinimum{}.Kind(), ForgetProducers{}.Kind(),
+	AlterTopic{}.Kind(), ForgetProducers{}.Kind(),
 }
+
+// fromLog reports whether a hold keeps clients from reading the log.
+func fromLog(h hold) bool { return h.fault.Kind() != BelowMinimum{}.Kind() }
 
 // begin notes that a fault begins. The returned function notes its end.
 func (h *holds) begin(f Fault) (end func()) {
@@ -67,7 +71,7 @@ func (h *holds) begin(f Fault) (end func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := len(h.all)
-	h.all = append(h.all, hold{client: client, from: time.Now()})
+	h.all = append(h.all, hold{fault: f, client: client, from: time.Now()})
 	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -75,16 +79,16 @@ func (h *holds) begin(f Fault) (end func()) {
 	}
 }
 
-// since returns from when on a client has been held up without having had the
-// time to recover, and false if it has not been.
-func (h *holds) since(client string, now time.Time, recovery time.Duration) (time.Time, bool) {
+// since returns from when on a client has been held up, by what of accepts, without
+// having had the time to recover, and false if it has not been.
+func (h *holds) since(client string, now time.Time, recovery time.Duration, of func(hold) bool) (time.Time, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	begin, found := now, false
 	for again := true; again; {
 		again = false
 		for _, x := range h.all {
-			if x.client != "" && x.client != client || !x.from.Before(begin) {
+			if x.client != "" && x.client != client || !x.from.Before(begin) || !of(x) {
 				continue
 			}
 			if x.to.IsZero() || x.to.Add(recovery).After(begin) {
@@ -101,7 +105,7 @@ func (h *holds) since(client string, now time.Time, recovery time.Duration) (tim
 func (w *world) away(client string) bool {
 	now := time.Now()
 	recovery := w.recovery()
-	since, held := w.holds.since(client, now, recovery)
+	since, held := w.holds.since(client, now, recovery, fromLog)
 	kept, _, _ := w.retention()
 	return held && now.Sub(since)+recovery > kept/2
 }

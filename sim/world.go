@@ -76,6 +76,7 @@ type world struct {
 	rights        rights
 	altered       alterations
 	endings       endings
+	findings      findings
 	inflight      inflight
 	sometimes     *counters
 	foreigners    atomic.Int64 // transactions of others so far

@@ -1,0 +1,141 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kvsim/kvsim/kvstore"
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// Names of the reasons of a world in which a write broke a promise that takes
+// knowledge of the world to judge.
+const (
+	lifeName  = "write-ends-with-its-life"
+	causeName = "failed-write-names-its-cause"
+	limitName = "size-error-tells-the-limit"
+)
+
+// findings are what the simulator found wrong as it ran.
+type findings struct {
+	mu  sync.Mutex
+	all []Reason
+}
+
+func (f *findings) add(name, format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.all = append(f.all, Reason{name, fmt.Sprintf(format, args...)})
+}
+
+// judge looks at a write that failed.
+func (o *operation) judge(err error) {
+	if err == nil || o.p.crashed.Load() {
+		return
+	}
+	o.judgeCause(err)
+	o.judgeLimit(err)
+}
+
+// noticed is how long a cause has to have been there before a write for the write
+// to have met it.
+const noticed = time.Second
+
+// judgeCause asks that a write which failed while its client could not write names
+// the cause, if nothing else was in its way.
+func (o *operation) judgeCause(err error) {
+	w, now := o.w, time.Now()
+	held := func(is func(hold) bool) bool {
+		since, found := w.holds.since(o.slot.name, now, 0, is)
+		return found && o.begun.Sub(since) >= noticed
+	}
+	cause := ""
+	switch {
+	case held(func(h hold) bool { return h.fault.Kind() == BelowMinimum{}.Kind() }):
+		cause = "NOT_ENOUGH_REPLICAS"
+	case held(func(h hold) bool { f, ok := h.fault.(Revoke); return ok && f.Right == "write" }):
+		cause = "TOPIC_AUTHORIZATION_FAILED"
+	default:
+		return
+	}
+	others := func(h hold) bool {
+		switch f := h.fault.(type) {
+		case BelowMinimum:
+			return cause != "NOT_ENOUGH_REPLICAS"
+		case Revoke:
+			return cause == "NOT_ENOUGH_REPLICAS" || f.Right != "write"
+		}
+		return true
+	}
+	if _, disturbed := w.holds.since(o.slot.name, now, w.recovery(), others); disturbed {
+		return
+	}
+	if !strings.Contains(err.Error(), cause) {
+		w.findings.add(causeName, "a write of %s that began at %v failed and does not say that it was %s: %v", o.slot.name, o.begun.Sub(w.start), cause, err)
+	}
+	if st := o.p.client.Status(); cause == "NOT_ENOUGH_REPLICAS" && (st.Writing.Err == nil || !strings.Contains(st.Writing.Err.Error(), cause)) {
+		w.findings.add(causeName, "a write of %s failed at %v for want of replicas in sync, and Status.Writing says: %v", o.slot.name, now.Sub(w.start), st.Writing.Err)
+	}
+}
+
+// judgeLimit asks that a write which is too large is told a limit that the topic had
+// while it was under way, if its client could hear of it.
+func (o *operation) judgeLimit(err error) {
+	var size *kvstore.SizeError
+	if !errors.As(err, &size) || size.Limit == 0 {
+		return
+	}
+	w, now := o.w, time.Now()
+	if _, disturbed := w.holds.since(o.slot.name, now, w.recovery(), func(hold) bool { return true }); disturbed {
+		return
+	}
+	limits := w.altered.values(w, settingMessage, o.begun.Add(-noticed), now)
+	if !slices.Contains(limits, strconv.Itoa(size.Limit)) {
+		w.findings.add(limitName, "a write of %s at %v was refused with a limit of %d bytes, but %s was %s", o.slot.name, o.begun.Sub(w.start), size.Limit, settingMessage, strings.Join(limits, ", then "))
+	}
+}
+
+// outlived returns a sentence for each put that came into the log after the end of
+// its life. What was under way then may still arrive, as late as the world's links
+// and brokers are slow.
+func (w *world) outlived(h *lin.History) (out []string) {
+	life := w.plan.World.DeliveryTimeout
+	if life == 0 {
+		life = 2 * time.Minute
+	}
+	most := life + w.underWay()
+	called := map[string]*lin.Operation{} // by value id
+	for i := range h.Ops {
+		if o := &h.Ops[i]; o.Kind == lin.OpPut && o.Value != emptyID {
+			called[o.Value] = o
+		}
+	}
+	for i := range h.Log {
+		l := &h.Log[i]
+		o := called[l.Value]
+		if l.Kind != lin.LogAppend || o == nil || l.Time-o.Call.Time <= most {
+			continue
+		}
+		out = append(out, fmt.Sprintf("put(%q, %s) of %s was called at %v and came into the log at %v: %v later, but a write lives for %v", l.Key, l.Value, o.Client, o.Call.Time, l.Time, l.Time-o.Call.Time, life))
+	}
+	return out
+}
+
+// underWay is how long a request may need from the client into the log.
+func (w *world) underWay() time.Duration {
+	d := max(w.plan.World.LatencyMax, 8*w.plan.World.LatencyMean) + 10*time.Millisecond
+	for _, f := range w.plan.Faults {
+		switch f := f.(type) {
+		case Latency:
+			d += 10 * max(f.Min, f.Mean)
+		case SlowBroker:
+			d += f.Delay
+		}
+	}
+	return d
+}
