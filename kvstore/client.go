@@ -74,6 +74,10 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		return nil, errors.New("topic is empty: name the topic that holds the data")
 	case isNil(storage):
 		return nil, errors.New("storage is nil: use memory.New() from kvstore/memory, or one of your own")
+	case cfg.replication != -1 && cfg.replication < 1:
+		return nil, fmt.Errorf("WithReplicationFactor(%d): give -1, which leaves it to the cluster, or at least 1", cfg.replication)
+	case cfg.validation < TopicValidationFail || cfg.validation > TopicValidationSkip:
+		return nil, fmt.Errorf("WithTopicValidation(%d): there is no such value", cfg.validation)
 	case cfg.retainsSet && cfg.retains < leastRetention:
 		return nil, fmt.Errorf("WithTombstoneRetention(%v): it has to be at least %v", cfg.retains, leastRetention)
 	case cfg.goneAfter < 0:

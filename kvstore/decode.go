@@ -21,7 +21,8 @@ var errNothing = errors.New("the broker answered nothing")
 func decode(out *fetched, part *kmsg.FetchResponseTopicPartition, opts kgo.ProcessFetchPartitionOpts, dec kgo.Decompressor) error {
 	offset := opts.Offset
 	var decoded []int // records decoded, batch by batch
-	fp, next := kgo.ProcessFetchPartition(opts, part, dec, func(m kgo.FetchBatchMetrics) { decoded = append(decoded, m.NumRecords) })
+	codec := &decompressor{Decompressor: dec}
+	fp, next := kgo.ProcessFetchPartition(opts, part, codec, func(m kgo.FetchBatchMetrics) { decoded = append(decoded, m.NumRecords) })
 	out.records, out.next = fp.Records, next
 	defer func() { out.epoch = passedEpoch(part.RecordBatches, out.next) }()
 
@@ -37,6 +38,9 @@ func decode(out *fetched, part *kmsg.FetchResponseTopicPartition, opts kgo.Proce
 		// kgo leaves out records that it can't decode, and goes on behind
 		// the batch when another one follows.
 		bad, why = errors.New("its records do not match its header"), max(first, offset)
+		if codec.err != nil {
+			bad = fmt.Errorf("decompress: %w", codec.err)
+		}
 	}
 	if bad != nil {
 		out.cut(why)
@@ -51,6 +55,28 @@ func decode(out *fetched, part *kmsg.FetchResponseTopicPartition, opts kgo.Proce
 		return fmt.Errorf("fetch at offset %d: %w, though all is decided up to offset %d", offset, errNothing, out.stable)
 	}
 	return nil
+}
+
+// decompressor keeps the first error of another one, which kgo keeps to itself. A
+// panic of it, which may be the user's, is such an error.
+type decompressor struct {
+	kgo.Decompressor
+	err error
+}
+
+// Decompress is part of kgo.Decompressor.
+func (d *decompressor) Decompress(src []byte, codec kgo.CompressionCodecType) (out []byte, err error) {
+	panicked := guarded("kgo.WithDecompressor", func() error {
+		out, err = d.Decompressor.Decompress(src, codec)
+		return nil
+	})
+	if panicked != nil {
+		out, err = nil, panicked
+	}
+	if d.err == nil {
+		d.err = err
+	}
+	return out, err
 }
 
 // cut drops everything from offset on.

@@ -120,12 +120,15 @@ type WriteError struct {
 
 // Error gives operation, key, outcome and cause.
 func (e *WriteError) Error() string {
+	if e == nil {
+		return noError
+	}
 	what := e.Op
 	if e.Key != nil {
 		what = fmt.Sprintf("%s %s", e.Op, quoteKey(e.Key))
 	}
-	outcome := e.Outcome.Error()
-	if e.Revision >= 0 {
+	outcome := fmt.Sprint(e.Outcome)
+	if e.acknowledged() {
 		outcome = fmt.Sprintf("%v at revision %d", ErrNotVisible, e.Revision)
 	}
 	return fmt.Sprintf("%s: %s: %v", what, outcome, e.Cause)
@@ -134,12 +137,25 @@ func (e *WriteError) Error() string {
 // Unwrap makes errors.Is match the outcome and the cause, and ErrNotVisible
 // when the write was acknowledged.
 func (e *WriteError) Unwrap() []error {
+	if e == nil {
+		return nil
+	}
 	errs := []error{e.Outcome, e.Cause}
-	if e.Revision >= 0 {
+	if e.acknowledged() {
 		errs = append(errs, ErrNotVisible)
 	}
 	return errs
 }
+
+// acknowledged reports whether the error is that of a write whose revision is known.
+// A WriteError that is not filled in says nothing of the kind.
+func (e *WriteError) acknowledged() bool {
+	return e.Revision >= 0 && errors.Is(e.Outcome, ErrOutcomeUnknown)
+}
+
+// noError is what a nil pointer to an error says, instead of a panic where one is
+// printed or compared.
+const noError = "<nil>"
 
 // quoteKey prints a key for people: quoted, and cut when it is long.
 func quoteKey(key []byte) string {

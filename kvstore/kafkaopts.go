@@ -147,25 +147,12 @@ func fetchSettings(cl *kgo.Client) fetchLimits {
 	return lim
 }
 
-// safeDecompressor is the user's, of which a panic is an error like another.
-type safeDecompressor struct{ kgo.Decompressor }
-
-// Decompress is part of kgo.Decompressor.
-func (d safeDecompressor) Decompress(src []byte, codec kgo.CompressionCodecType) (out []byte, err error) {
-	panicked := guarded("kgo.WithDecompressor", func() error { out, err = d.Decompressor.Decompress(src, codec); return nil })
-	if panicked != nil {
-		return nil, fmt.Errorf("decompress: %w", panicked)
-	}
-	return out, err
-}
-
 func decodeSettings(cl *kgo.Client) (kgo.ProcessFetchPartitionOpts, kgo.Decompressor) {
 	noCRC, _ := cl.OptValue(kgo.DisableFetchCRCValidation).(bool)
 	codec, ok := cl.OptValue(kgo.WithDecompressor).(kgo.Decompressor)
 	if !ok || codec == nil {
 		codec = kgo.DefaultDecompressor()
 	}
-	codec = safeDecompressor{codec}
 	return kgo.ProcessFetchPartitionOpts{
 		KeepControlRecords:   true, // they move the position and the leader epoch
 		DisableCRCValidation: noCRC,

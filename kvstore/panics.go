@@ -8,12 +8,13 @@ import (
 )
 
 // PanicError is the error of a client that ended because code which it was given
-// panicked: its storage, or a callback that is no hook. Nobody knows what state
+// panicked: its storage, its decompressor, or a callback that is no hook. Nobody knows what state
 // such code is in, so the client calls it no more: every operation fails with this
 // error, the process lives, and Close works. A hook that panics ends nothing, see
 // [HookError].
 type PanicError struct {
-	// In says whose code it was: "storage" or "progress callback".
+	// In says whose code it was: "storage", "progress callback" or
+	// "kgo.WithDecompressor".
 	In string
 
 	// Panic is the value that it panicked with.
@@ -24,10 +25,18 @@ type PanicError struct {
 }
 
 // Error says who panicked with what.
-func (e *PanicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.In, e.Panic) }
+func (e *PanicError) Error() string {
+	if e == nil {
+		return noError
+	}
+	return fmt.Sprintf("%s panicked: %v", e.In, e.Panic)
+}
 
 // Unwrap returns the value of the panic if that is an error.
 func (e *PanicError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
 	err, _ := e.Panic.(error)
 	return err
 }

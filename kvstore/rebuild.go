@@ -238,7 +238,7 @@ func (t *tail) differences(ctx context.Context, before held) (gone, changed []Re
 		}
 		_, err := t.view.entry(ctx, e.Key)
 		if isNotFound(err) {
-			gone = append(gone, Record{Key: e.Key, Delete: true, Revision: e.Revision})
+			gone = append(gone, Record{Key: e.Key, Delete: true, Revision: -1}) // no record says so
 		} else if err != nil {
 			return nil, nil, err
 		}

@@ -42,11 +42,19 @@ type DecodeError struct {
 
 // Error names the key and the cause.
 func (e *DecodeError) Error() string {
+	if e == nil {
+		return noError
+	}
 	return fmt.Sprintf("deserialize value of %s: %v", quoteKey(e.Key), e.Cause)
 }
 
 // Unwrap returns the cause.
-func (e *DecodeError) Unwrap() error { return e.Cause }
+func (e *DecodeError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Cause
+}
 
 // deserializer returns how to decode with a serde: with the context if the serde
 // can make use of one, unless that would bypass a Deserialize that it declares

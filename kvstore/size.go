@@ -73,6 +73,9 @@ func newSizeError(changes []change, limit byteLimit) *SizeError {
 
 // Error gives the numbers and the mend.
 func (e *SizeError) Error() string {
+	if e == nil {
+		return noError
+	}
 	limit := "the broker's limit is not known"
 	if e.LimitedBy != "" || e.Limit != 0 {
 		limit = fmt.Sprintf("the limit is %d", e.Limit)
@@ -88,7 +91,10 @@ func (e *SizeError) Error() string {
 
 // Is matches the sentinel for the kind of write.
 func (e *SizeError) Is(target error) bool {
-	if e.Records == 1 {
+	switch {
+	case e == nil:
+		return false
+	case e.Records == 1:
 		return target == ErrValueTooLarge
 	}
 	return target == ErrBatchTooLarge

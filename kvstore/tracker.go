@@ -79,6 +79,9 @@ type WaitError struct {
 
 // Error gives position, target and cause.
 func (e *WaitError) Error() string {
+	if e == nil {
+		return noError
+	}
 	target := "the end of the log, not known yet"
 	if e.Target >= 0 {
 		target = fmt.Sprintf("%d", e.Target)
@@ -95,7 +98,10 @@ func (e *WaitError) Error() string {
 
 // Unwrap returns the context's error and the cause.
 func (e *WaitError) Unwrap() []error {
-	if e.Cause == nil {
+	switch {
+	case e == nil:
+		return nil
+	case e.Cause == nil:
 		return []error{e.Err}
 	}
 	return []error{e.Err, e.Cause}
