@@ -175,6 +175,23 @@ func TestLogDecidesWhatTheLastAnswerLeavesOpen(t *testing.T) {
 	}
 }
 
+// A write that was sent once can't be a duplicate of itself: the broker takes it for
+// another one, and does not have it.
+func TestDuplicateOfAWriteThatWasSentOnceIsNotWritten(t *testing.T) {
+	inWorld(t, slow(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "warm", "up")
+		w.failProduces(kerr.DuplicateSequenceNumber, 1)
+		err := c.Put(w.within(time.Minute), []byte("k"), []byte("v"))
+		wantOutcome(t, "Put", err, kvstore.ErrOutcomeUnknown)
+		if n := w.countKeys()["k"]; n != 0 {
+			t.Errorf("the write is in the log %d times, want never", n)
+		}
+		w.put(c, "k", "w") // under another id
+		w.want(c, "k", "w")
+	})
+}
+
 // Where the log can't be read a duplicate's place stays unknown; it is in the log all
 // the same.
 func TestDuplicateAtAnUnknownPlaceIsWritten(t *testing.T) {

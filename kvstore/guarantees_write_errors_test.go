@@ -3,6 +3,7 @@ package kvstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -78,6 +79,48 @@ func TestErrorOfAnAcknowledgedWriteNamesItsRevisionOnlyWhileItIsTheWrites(t *tes
 					}
 					if we.Revision != want || errors.Is(err, kvstore.ErrNotVisible) != tc.named {
 						t.Errorf("%s = %v, revision %d, ErrNotVisible %v; want %d, %v", op, err, we.Revision, errors.Is(err, kvstore.ErrNotVisible), want, tc.named)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A write was acknowledged and lost before its client read so far. Once the client has
+// to do with the new leader, what the old one acknowledged says nothing of its log.
+func TestWritesAfterALostOneAreDone(t *testing.T) {
+	for _, lost := range []int64{1, 2, 3} {
+		for _, givenUp := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d lost, given up %v", lost, givenUp), func(t *testing.T) {
+				inWorld(t, slow(3), func(t *testing.T, w *world) {
+					c := w.open("c")
+					w.put(c, "a", "1")
+					w.put(c, "b", "1")
+					hidden := w.hideLog("c")
+					life := time.Minute
+					if givenUp {
+						life = time.Second
+					}
+					result := make(chan error, 1)
+					go func() { result <- c.Put(w.within(life), []byte("k"), []byte("lost")) }()
+					w.eventually("the write is in the log", func() bool { return w.end() == 3 })
+					time.Sleep(2 * time.Second)
+					if _, err := w.cluster.LoseTail(topic, 0, 3-lost); err != nil {
+						t.Fatal(err)
+					}
+					hidden.Undo()
+					wantOutcome(t, "Put that was lost", <-result, kvstore.ErrOutcomeUnknown)
+					if lost == 1 {
+						time.Sleep(5 * time.Second) // the client has found the new leader
+					} else {
+						w.eventually("the client has rebuilt", func() bool { return c.Status().Rebuilds == 1 && c.Status().State == kvstore.StateLive })
+					}
+					for i := range int64(4) {
+						key := fmt.Sprint("after", i)
+						if rev := w.put(c, key, "1"); rev != 3-lost+i {
+							t.Errorf("%s has revision %d, want %d", key, rev, 3-lost+i)
+						}
+						w.want(c, key, "1")
 					}
 				})
 			})

@@ -15,13 +15,29 @@ import (
 // the client still reads the old log, has passed 149 there, and takes another
 // client's record for its own: the put returns, and a read does not show it.
 type recent struct {
-	// own is the producer id of this client and one, 0 while it is not known.
-	// Once it is, other clients' records are not kept.
-	own atomic.Int64
+	// own has the producer ids that this client had last, nil before the first
+	// one. From then on other clients' records are not kept.
+	own atomic.Pointer[owners]
 
 	mu   sync.Mutex
 	ring []seen // by offset, from next on and around; grows up to recentRecords
 	next int    // the oldest one, which makes room for the next once the ring is full
+}
+
+// owners are producer ids, the last one first. A client takes a new one with each
+// leader, and then has to tell the writes that it made before.
+type owners [4]int64
+
+// has reports whether id is one of them.
+func (o *owners) has(id int64) bool { return slices.Contains(o[:], id) }
+
+// mine makes records of a producer id count as this client's.
+func (r *recent) mine(id int64) {
+	next := owners{id, nobody, nobody, nobody}
+	if last := r.own.Load(); last != nil {
+		copy(next[1:], last[:])
+	}
+	r.own.Store(&next)
 }
 
 type seen struct {

@@ -36,8 +36,8 @@ func (r *room) GetRecords(n int) []kgo.Record {
 func (r *room) PutRecords([]kgo.Record) {}
 
 // convert takes out of what a fetch decoded with the room what the client needs, and
-// lets go of kgo's records. own is the producer id of this client and one, or 0.
-func (r *room) convert(f *fetched, own int64) {
+// lets go of kgo's records. own are the producer ids of this client, nil if not known.
+func (r *room) convert(f *fetched, own *owners) {
 	f.sources = sources(f.records, own)
 	r.changes = slices.Grow(r.changes[:0], len(f.records))
 	for _, k := range f.records {
@@ -62,13 +62,13 @@ func (r *room) convert(f *fetched, own int64) {
 
 // sources returns the last records of a fetch that may be this client's, in
 // their order.
-func sources(records []*kgo.Record, own int64) []seen {
+func sources(records []*kgo.Record, own *owners) []seen {
 	var out []seen
 	for _, r := range slices.Backward(records) {
 		if len(out) == recentRecords {
 			break
 		}
-		if own == 0 || r.ProducerID == own-1 {
+		if own == nil || own.has(r.ProducerID) {
 			out = append(out, seen{offset: r.Offset, producer: r.ProducerID})
 		}
 	}

@@ -2,6 +2,7 @@ package kvstore
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -20,7 +21,7 @@ func (c *Client) confirm(ctx context.Context, res written) error {
 		pos, epoch := c.tracker.read()
 		err := c.part.holds(ctx, pos, epoch)
 		if err == nil {
-			err = c.part.keeps(ctx, res.revision, res.epoch)
+			err = c.writer.stands(ctx, res)
 		}
 		if err == nil {
 			err = c.part.sameTopic(ctx)
@@ -43,26 +44,31 @@ func (c *Client) confirm(ctx context.Context, res written) error {
 	}
 }
 
-// keeps asks whether the log still has what the leader of an epoch acknowledged at an
-// offset. A client that had not read so far does not learn of its loss by reading:
+// stands looks at the log for what lies at the offset of an acknowledged write. A
+// client that had not read so far does not learn of its loss by reading:
 //
 //	log before   a=1 | b=1 (acknowledged at 1)    the client has read up to "|"
 //	log after    a=1 | c=1                        it reads on, and passes 1
 //
-// If not it fails with a *lostError. Where leaders have no epochs it can't tell.
-func (p *partition) keeps(ctx context.Context, offset int64, epoch int32) error {
-	l, err := p.lead(ctx)
-	if err != nil || epoch < 0 || l.epoch == epoch { // a leader keeps what it has
+// It fails with a *lostError when another batch lies there. When none does,
+// compaction has removed what did: the write, unless it was lost before.
+func (w *writer) stands(ctx context.Context, res written) error {
+	l, err := w.part.lead(ctx)
+	if err != nil {
 		return err
 	}
-	known, end, err := p.epochEnd(ctx, l, epoch)
+	raw, _, err := w.peek(ctx, l, res.revision, 1) // a broker answers a whole batch, if there is one
 	switch {
-	case errors.Is(err, kerr.UnsupportedVersion):
-		return nil
+	case errors.Is(err, kerr.OffsetOutOfRange):
+		return nil // this client has read on from there: the log's begin was deleted
 	case err != nil:
+		w.part.forget(l)
 		return err
-	case known >= 0 && end <= offset:
-		return &lostError{end, fmt.Sprintf("%v: leader epoch %d ends at offset %d, the write was acknowledged at offset %d in epoch %d", ErrDataLoss, known, end, offset, epoch)}
+	case len(raw) < batchOverhead:
+		return nil
 	}
-	return nil
+	if first := int64(binary.BigEndian.Uint64(raw)); first > res.revision || sentAs(raw, res.who) {
+		return nil
+	}
+	return &lostError{res.revision, fmt.Sprintf("%v: the record at offset %d is not the write's that was acknowledged there", ErrDataLoss, res.revision)}
 }

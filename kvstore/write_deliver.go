@@ -15,9 +15,6 @@ type delivered struct {
 	// unknown place, or not known to be there.
 	offset int64
 
-	// producer is the id under which it was sent.
-	producer int64
-
 	// outcome is nil when the batch is in the log.
 	outcome error
 	cause   error
@@ -50,20 +47,20 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) delivered {
 		case verdictWritten:
 			w.written(b)
 			if a.seen {
-				return delivered{offset: a.offset, producer: b.who.id}
+				return delivered{offset: a.offset}
 			}
-			return delivered{offset: a.part.BaseOffset, producer: b.who.id}
+			return delivered{offset: a.part.BaseOffset}
 		case verdictDuplicate:
 			w.written(b)
 			w.who = noSender // without the offset the next batch could not be told from this one
-			return delivered{offset: -1, producer: b.who.id}
+			return delivered{offset: -1}
 		case verdictRefused:
 			w.refused(a.problem())
-			return delivered{offset: -1, producer: -1, outcome: ErrRefused, cause: a.problem()}
+			return delivered{offset: -1, outcome: ErrRefused, cause: a.problem()}
 		case verdictUnknown:
 			w.held(a.problem())
 			w.who = noSender
-			return delivered{offset: -1, producer: -1, outcome: ErrOutcomeUnknown, cause: a.problem()}
+			return delivered{offset: -1, outcome: ErrOutcomeUnknown, cause: a.problem()}
 		case verdictRenew:
 			w.who = noSender
 			b.take(noSender)
@@ -92,6 +89,11 @@ func (w *writer) sparePointless(ctx context.Context) {
 const leastTry = 250 * time.Millisecond
 
 // attempt makes one try, with what has to precede it.
+//
+// A producer id ends with the leader under which it wrote. A leader that lost the
+// tail of the log may have lost what it knew of the producer, too, and take its
+// next batch at the offset of an earlier one: by the id alone the client could not
+// tell them apart.
 func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer {
 	w.ask(askLead, -1)
 	l, err := w.part.lead(ctx)
@@ -108,12 +110,13 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 		}
 	}
 	if b.who.id < 0 {
-		if w.who.id < 0 || w.who.sequence > lastSequence {
+		if w.who.id < 0 || w.who.sequence > lastSequence || w.whoAt != l {
 			w.ask(askSender, l.node)
 			if w.who, err = w.identify(ctx, l); err != nil {
 				return answer{broker: l.node, err: err}
 			}
-			w.recent.own.Store(w.who.id + 1)
+			w.whoAt = l
+			w.recent.mine(w.who.id)
 		}
 		b.take(w.who)
 	}
@@ -137,6 +140,7 @@ func (w *writer) decide(ctx context.Context, b *recordBatch, broker int32) (offs
 // written notes that a batch is in the log.
 func (w *writer) written(b *recordBatch) {
 	w.who.sequence = b.who.sequence + int32(b.records)
+	w.whoAt = w.leader
 	w.through()
 }
 
@@ -162,9 +166,9 @@ func (w *writer) gaveUp(ctx context.Context, t trial) delivered {
 	}
 	if t.doubt {
 		w.who = noSender
-		return delivered{offset: -1, producer: -1, outcome: ErrOutcomeUnknown, cause: cause}
+		return delivered{offset: -1, outcome: ErrOutcomeUnknown, cause: cause}
 	}
-	return delivered{offset: -1, producer: -1, outcome: ErrNotWritten, cause: cause}
+	return delivered{offset: -1, outcome: ErrNotWritten, cause: cause}
 }
 
 // lifeOf returns a context that ends when the first of the writes does.

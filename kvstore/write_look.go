@@ -22,7 +22,7 @@ func (w *writer) look(ctx context.Context, l leader, b *recordBatch) (offset int
 	ctx, cancel := context.WithTimeout(ctx, mostLook)
 	defer cancel()
 	for {
-		raw, end, err := w.peek(ctx, l, b.from)
+		raw, end, err := w.peek(ctx, l, b.from, w.peekBytes)
 		if err != nil {
 			return -1, false, err
 		}
@@ -45,17 +45,17 @@ func (w *writer) look(ctx context.Context, l leader, b *recordBatch) (offset int
 // mostLook bounds a look. What it found out in vain it need not find out again.
 const mostLook = 5 * time.Second
 
-// peek fetches raw record batches from offset on, and the high watermark, without
-// waiting for more.
-func (w *writer) peek(ctx context.Context, l leader, offset int64) (raw []byte, end int64, err error) {
+// peek fetches raw record batches from offset on, about as many bytes as said, and
+// the high watermark, without waiting for more. It may be called by anyone.
+func (w *writer) peek(ctx context.Context, l leader, offset int64, bytes int32) (raw []byte, end int64, err error) {
 	id := w.part.topicID()
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = 0, 1, w.peekBytes
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = 0, 1, bytes
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic, t.TopicID = w.part.topic, id
 	rp := kmsg.NewFetchRequestTopicPartition()
 	rp.Partition, rp.FetchOffset, rp.CurrentLeaderEpoch = partitionNumber, offset, l.epoch
-	rp.PartitionMaxBytes = w.peekBytes
+	rp.PartitionMaxBytes = bytes
 	t.Partitions = append(t.Partitions, rp)
 	req.Topics = append(req.Topics, t)
 	resp, err := w.cl.Broker(int(l.node)).Request(ctx, fetchRequest(req, id))
@@ -92,7 +92,7 @@ func (b *recordBatch) in(raw []byte) (next, offset int64, found bool) {
 			continue
 		}
 		last := first + int64(int32(binary.BigEndian.Uint32(raw[headerLastDelta:])))
-		if b.is(raw) {
+		if sentAs(raw, b.who) {
 			return last + 1, last - int64(b.records-1), true
 		}
 		next = last + 1
@@ -101,10 +101,10 @@ func (b *recordBatch) in(raw []byte) (next, offset int64, found bool) {
 	return next, -1, false
 }
 
-// is reports whether a batch of the log, by its header, is this one.
-func (b *recordBatch) is(raw []byte) bool {
-	return b.who.id >= 0 &&
-		int64(binary.BigEndian.Uint64(raw[headerProducer:])) == b.who.id &&
-		int16(binary.BigEndian.Uint16(raw[headerProducerEpoch:])) == b.who.epoch &&
-		int32(binary.BigEndian.Uint32(raw[headerSequence:])) == b.who.sequence
+// sentAs reports whether a batch of the log, by its header, was sent by who.
+func sentAs(raw []byte, who sender) bool {
+	return who.id >= 0 && raw[headerMagic] >= 2 &&
+		int64(binary.BigEndian.Uint64(raw[headerProducer:])) == who.id &&
+		int16(binary.BigEndian.Uint16(raw[headerProducerEpoch:])) == who.epoch &&
+		int32(binary.BigEndian.Uint32(raw[headerSequence:])) == who.sequence
 }

@@ -54,8 +54,8 @@ func (wr *write) end(res written) {
 // written is what became of a write.
 type written struct {
 	revision int64  // offset of the write's last record, -1 unknown
-	producer int64  // the id under which it was produced
-	epoch    int32  // of the leader that acknowledged it
+	producer int64  // the id of who, or nobody
+	who      sender // under which its batch was produced
 	term     uint64 // the tracker's term when it was handed to Kafka
 	outcome  error  // nil when acknowledged
 	cause    error

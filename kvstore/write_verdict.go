@@ -39,8 +39,10 @@ const (
 	// gradeWritten: the batch is in the log, at a known offset.
 	gradeWritten grade = iota
 
-	// gradeDuplicate: the batch is in the log by an earlier try; the broker
-	// has forgotten where.
+	// gradePlaceless: the batch is in the log; the broker does not say where.
+	gradePlaceless
+
+	// gradeDuplicate: the broker takes the batch for one that it has already.
 	gradeDuplicate
 
 	// gradeUnsent: no byte of it was sent, nor will be.
@@ -101,6 +103,8 @@ var grades = map[*kerr.Error]grade{
 	kerr.InvalidProducerEpoch:     gradeForgotten,
 	kerr.InvalidProducerIDMapping: gradeForgotten,
 	kerr.ProducerFenced:           gradeForgotten,
+
+	kerr.DuplicateSequenceNumber: gradeDuplicate,
 }
 
 // errNoPartition is the answer that has other partitions than the one asked for, or none.
@@ -120,8 +124,8 @@ func (a answer) grade() grade {
 		return gradeDoubtful
 	case a.part.ErrorCode == 0 && a.part.BaseOffset >= 0:
 		return gradeWritten
-	case a.part.ErrorCode == 0, a.part.ErrorCode == kerr.DuplicateSequenceNumber.Code:
-		return gradeDuplicate
+	case a.part.ErrorCode == 0:
+		return gradePlaceless
 	}
 	code := kerr.TypedErrorForCode(a.part.ErrorCode)
 	g, ok := grades[code]
@@ -201,6 +205,11 @@ func (t *trial) judge(g grade) verdict {
 	case gradeWritten:
 		return verdictWritten
 	case gradeDuplicate:
+		if t.doubt {
+			return verdictDuplicate
+		}
+		return verdictUnknown // of what, if all tries so far were not appended?
+	case gradePlaceless:
 		return verdictDuplicate
 	case gradeRefused:
 		if t.doubt {

@@ -31,7 +31,9 @@ func TestEveryErrorCodeOfAProduceAnswerIsGraded(t *testing.T) {
 	for code := int16(-2); code < 300; code++ {
 		want := gradeDoubtful
 		switch {
-		case code == 0, code == kerr.DuplicateSequenceNumber.Code:
+		case code == 0:
+			want = gradePlaceless
+		case code == kerr.DuplicateSequenceNumber.Code:
 			want = gradeDuplicate
 		case slices.Contains(rejections, code):
 			want = gradeRejected
@@ -153,7 +155,10 @@ func TestVerdictOnABatchOfManyTries(t *testing.T) {
 	}{
 		"written at once":                       {[]grade{gradeWritten}, verdictWritten, false},
 		"written after all":                     {[]grade{gradeUnsent, gradeRejected, gradeDoubtful, gradeWritten}, verdictWritten, true},
-		"a duplicate":                           {[]grade{gradeDoubtful, gradeDuplicate}, verdictDuplicate, true},
+		"written, nobody says where":            {[]grade{gradePlaceless}, verdictDuplicate, false},
+		"a duplicate of a try":                  {[]grade{gradeDoubtful, gradeDuplicate}, verdictDuplicate, true},
+		"a duplicate of nothing":                {[]grade{gradeDuplicate}, verdictUnknown, false},
+		"a duplicate of what was rejected":      {[]grade{gradeRejected, gradeUnsent, gradeDuplicate}, verdictUnknown, false},
 		"not sent yet":                          {[]grade{gradeUnsent, gradeUnsent}, verdictAgain, false},
 		"rejected for now":                      {[]grade{gradeRejected, gradeRejected}, verdictAgain, false},
 		"no answer":                             {[]grade{gradeDoubtful}, verdictAgain, true},
@@ -182,7 +187,7 @@ func TestVerdictOnABatchOfManyTries(t *testing.T) {
 // Whatever the answers are: under another identity nothing goes once a try may
 // have been appended, and nothing is called refused.
 func TestDoubtIsNeverForgotten(t *testing.T) {
-	all := []grade{gradeWritten, gradeDuplicate, gradeUnsent, gradeRejected, gradeRefused, gradeForgotten, gradeDoubtful}
+	all := []grade{gradeWritten, gradePlaceless, gradeDuplicate, gradeUnsent, gradeRejected, gradeRefused, gradeForgotten, gradeDoubtful}
 	var walk func(tr trial, doubt bool, depth int)
 	walk = func(tr trial, doubt bool, depth int) {
 		if depth == 0 {

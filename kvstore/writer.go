@@ -44,11 +44,13 @@ type writer struct {
 
 	// Of run only:
 	who     sender // under which the next batch goes
+	whoAt   leader // under which who was last in order
 	leader  leader // that was asked last
 	plain   []byte // memory for batches
 	wrote   int64  // the end of the log after what was acknowledged in term wroteIn
 	wroteIn uint64
-	before  int64 // the furthest end after what was acknowledged in earlier terms
+	wroteAt leader // that acknowledged it
+	before  int64  // the furthest end after what was acknowledged in earlier terms
 
 	// asks says what the batch on its way waits for: see asking.
 	asks atomic.Int64
@@ -155,14 +157,13 @@ func (w *writer) send(ctx context.Context, group []*write) {
 		w.before = max(w.before, w.wrote)
 		w.wrote, w.wroteIn = 0, term
 	}
-	known := max(applied, w.wrote) // the log is that long before the group is sent
-	b := w.pack(group, known)
+	b := w.pack(group, applied)
 	life, cancel := w.lifeOf(ctx, group)
 	d := w.deliver(life, b)
 	cancel()
 	switch {
 	case d.outcome == nil:
-		w.acknowledge(group, d, b, known)
+		w.acknowledge(group, d, b, applied)
 	case errors.Is(d.outcome, ErrNotWritten) && errors.Is(d.cause, ErrDeliveryTimeout):
 		w.putBack(w.expire(group, d.cause))
 	case errors.Is(d.outcome, ErrRefused) && w.divide(ctx, group, b, d.cause):
@@ -172,10 +173,11 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	}
 }
 
-// pack makes the record batch of a group. No record of it can lie below known.
-func (w *writer) pack(group []*write, known int64) *recordBatch {
+// pack makes the record batch of a group, at a time when the log has been read up to
+// applied.
+func (w *writer) pack(group []*write, applied int64) *recordBatch {
 	all := make([][]change, len(group))
-	b := &recordBatch{who: noSender, from: max(known, 0)}
+	b := &recordBatch{who: noSender, from: max(applied, 0)}
 	for i, wr := range group {
 		all[i] = wr.changes
 		b.records += len(wr.changes)
@@ -191,11 +193,18 @@ func (w *writer) pack(group []*write, known int64) *recordBatch {
 const mostKept = 1 << 20
 
 // acknowledge ends a group that is in the log: each write is done once it is visible.
-func (w *writer) acknowledge(group []*write, d delivered, b *recordBatch, known int64) {
+// The log had been read up to applied before the group was sent.
+func (w *writer) acknowledge(group []*write, d delivered, b *recordBatch, applied int64) {
+	if w.wroteAt != w.leader {
+		// Another leader may have lost what this client wrote before. So its
+		// log may end, and go on, below.
+		w.wrote, w.wroteAt = 0, w.leader
+	}
+	known := max(applied, w.wrote) // the log was that long before
 	next := 0
 	for _, wr := range group {
 		next += len(wr.changes)
-		res := written{revision: -1, producer: d.producer, epoch: w.leader.epoch, term: w.wroteIn}
+		res := written{revision: -1, producer: b.who.id, who: b.who, term: w.wroteIn}
 		switch last := d.offset + int64(next-1); {
 		case d.offset < 0:
 			// A duplicate that the broker recognised, but whose offset
