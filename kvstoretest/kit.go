@@ -66,6 +66,8 @@ func New(t testing.TB, opts ...Option) *Kit {
 		Topics:  []fakecluster.Topic{{Name: cfg.topic, Configs: configs}},
 		Logf:    k.logs.logf,
 		Users:   maps.Clone(cfg.users),
+
+		Coordinator: fakecluster.Coordinator{Seed: cfg.seed},
 	})
 	if err != nil {
 		k.fatal("start the cluster: %v", err)

@@ -194,8 +194,7 @@ func (w *world) cold() error {
 			aborted[b.ProducerID] = append(aborted[b.ProducerID], i)
 		}
 	}
-	// What has no marker has not been committed. A transaction that was open
-	// when its brokers crashed gets none: they know it for aborted.
+	// What has no marker has not been committed.
 	for _, open := range aborted {
 		for _, j := range open {
 			drop[j] = true

@@ -309,20 +309,6 @@ func (t *tap) trimmed(start int64) {
 	t.w.rec.Trim(start)
 }
 
-// early reports whether a tombstone is older than the given time by its own stamp,
-// but not by when the log got it.
-func (t *tap) early(kept time.Duration) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := time.Now()
-	for _, r := range t.live {
-		if r.tombstone && now.Sub(r.at) >= kept && now.Sub(r.seen) < kept {
-			return true
-		}
-	}
-	return false
-}
-
 // replace lets fn take the log's tail away, or the whole log, while the tap
 // does not follow. The tap goes on at the offset that fn returns.
 func (t *tap) replace(fn func() (from int64, err error)) error {
@@ -344,7 +330,7 @@ func (t *tap) replace(fn func() (from int64, err error)) error {
 		}
 		maps.DeleteFunc(t.going, func(off int64, _ bool) bool { return off >= from })
 		t.decided = slices.DeleteFunc(t.decided, func(e extent) bool { return e.last >= from })
-		t.abortAll()
+		t.lost(from)
 		t.generation++
 	}
 	t.stopped = false
@@ -352,17 +338,20 @@ func (t *tap) replace(fn func() (from int64, err error)) error {
 	return err
 }
 
-// abortAll records that the open transactions ended with their brokers.
-func (t *tap) abortAll() {
+// lost records that the open transactions which begin at an offset or above have
+// lost all that they wrote. The others stay open.
+func (t *tap) lost(from int64) {
 	var names []string
 	for _, txn := range t.txns {
-		names = append(names, txn.name)
+		if txn.first >= from {
+			names = append(names, txn.name)
+		}
 	}
 	slices.Sort(names)
 	for _, name := range names {
 		t.w.rec.Transaction(name, false)
 	}
-	clear(t.txns)
+	maps.DeleteFunc(t.txns, func(_ int64, txn transaction) bool { return txn.first >= from })
 }
 
 // openTransactions returns how many transactions have records and no end.
@@ -370,13 +359,6 @@ func (t *tap) openTransactions() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.txns)
-}
-
-// replaced returns how often the log was replaced.
-func (t *tap) replaced() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.generation
 }
 
 // offsets returns the live offsets that fn accepts, ascending.

@@ -153,8 +153,8 @@ func (c *Cluster) moveLeader(tp partition, to int32) error {
 	return nil
 }
 
-// MoveLeadersFrom moves whatever a broker leads to the next broker that is not
-// stopped.
+// MoveLeadersFrom moves whatever a broker leads, and the transactional ids that
+// it coordinates, to the next broker that is not stopped.
 func (c *Cluster) MoveLeadersFrom(broker int32) error {
 	if err := c.checkBroker(broker); err != nil {
 		return err
@@ -179,7 +179,7 @@ func (c *Cluster) MoveLeadersFrom(broker int32) error {
 			return err
 		}
 	}
-	return nil
+	return c.moveCoordinators(broker, to)
 }
 
 // elect makes a broker lead in a new epoch that begins at the end of the log.

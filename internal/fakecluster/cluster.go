@@ -45,6 +45,8 @@ type Options struct {
 	// authenticate with SASL PLAIN and need the rights that [Cluster.Allow]
 	// gives.
 	Users map[string]string
+	// Coordinator says how slow the coordinator of transactions is.
+	Coordinator Coordinator
 	// Dir is where the data are kept after [Cluster.LoseTail] or
 	// [Cluster.Crash]; nothing else writes files. Empty means /dev/shm if there
 	// is one, else the system's directory for temporary files.
@@ -92,6 +94,8 @@ type Cluster struct {
 	parts     map[partition]*part
 	topics    map[[16]byte]string
 	rules     []*rule
+	txns      coordinator
+	replaying bool // a log is being appended again, see kfake_reopen.go
 	acls      []kmsg.CreateACLsRequestCreation
 	aliases   map[int64]int64              // producer ids in the log that stand for others, see kfake_producers.go
 	down      map[int32]bool               // brokers that are stopped or out of sync
@@ -121,6 +125,7 @@ func Start(opts Options) (*Cluster, error) {
 		down:    make(map[int32]bool),
 	}
 	c.passwords = maps.Clone(opts.Users)
+	c.txns = newCoordinator(opts.Coordinator)
 	if !opts.TCP {
 		n, err := simnet.New(opts.Network)
 		if err != nil {
@@ -236,6 +241,7 @@ func (c *Cluster) Close() error {
 	}
 	c.closed = true
 	close(c.done)
+	c.stopTimers()
 	c.kfake.Close()
 	c.closeNetwork()
 	if c.dir != "" {

@@ -18,7 +18,7 @@ type handler func(k *kfake.Cluster, req kmsg.Request) (resp kmsg.Response, err e
 // look at it. Faults look at it before them.
 func (c *Cluster) handlers() map[kmsg.Key][]handler {
 	return map[kmsg.Key][]handler{
-		kmsg.Produce:                 {c.checkReplicas, c.checkProducers, c.noteAppends},
+		kmsg.Produce:                 {c.checkReplicas, c.checkProducers, c.checkTransactions, c.noteAppends},
 		kmsg.Fetch:                   {c.handleFetch},
 		kmsg.Metadata:                nil,
 		kmsg.ListOffsets:             nil,
@@ -27,7 +27,14 @@ func (c *Cluster) handlers() map[kmsg.Key][]handler {
 		kmsg.AlterConfigs:            {c.forgetConfigs, c.keepCleanerOff},
 		kmsg.IncrementalAlterConfigs: {c.forgetConfigs, c.keepCleanerOff},
 		kmsg.SASLAuthenticate:        {c.checkPassword},
-		kmsg.InitProducerID:          nil,
+		kmsg.FindCoordinator:         {c.handleFindCoordinator},
+		kmsg.InitProducerID:          {c.handleInitProducer},
+		kmsg.AddPartitionsToTxn:      {c.handleAddPartitions},
+		kmsg.EndTxn:                  {c.handleEndTxn},
+		kmsg.WriteTxnMarkers:         {c.noteMarkers},
+		kmsg.DescribeTransactions:    {c.handleDescribeTransactions},
+		kmsg.ListTransactions:        {c.handleListTransactions},
+		kmsg.DescribeProducers:       {c.handleDescribeProducers},
 	}
 }
 
@@ -45,9 +52,19 @@ func (c *Cluster) installHandlers(k *kfake.Cluster) {
 }
 
 func (c *Cluster) handle(k *kfake.Cluster, key kmsg.Key, hs []handler, req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
+	if replayed(req) {
+		return nil, nil, false
+	}
 	c.stateMu.Lock()
-	rules := slices.Clone(c.rules)
+	rules, replaying := slices.Clone(c.rules), c.replaying
 	c.stateMu.Unlock()
+	if replaying {
+		// Nobody sees a log that is not whole yet.
+		if key == kmsg.WriteTxnMarkers {
+			return nil, nil, false
+		}
+		return nil, ErrClosed, true
+	}
 	for _, r := range rules {
 		if r.key != key || r.answer == nil || r.isOver() {
 			continue

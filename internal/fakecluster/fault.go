@@ -39,6 +39,9 @@ type rule struct {
 	answer handler
 	// lagging is a broker that is out of sync, see kfake_replicas.go.
 	lagging *int32
+	// loading says that brokers load what they coordinate, see coordinator.go.
+	loading bool
+	brokers []int32
 	// forget is what makes producers forgotten, see kfake_producers.go.
 	forget *Forget
 	// install, if not nil, is called for each new kfake.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ const imageVersion = 1
 
 type image struct {
 	Topics []imageTopic
+	IDs    []int64 // producer ids that were given out, also those without a batch
 }
 
 type imageTopic struct {
@@ -155,16 +157,18 @@ func (im *image) writeProducers(dir string) error {
 		}
 		return 1
 	})
-	var log []byte
-	for _, w := range windows {
-		if e, ok := epochs[w.PID]; ok {
-			delete(epochs, w.PID)
-			line, err := json.Marshal(map[string]any{"type": "init", "pid": w.PID, "epoch": e})
-			if err != nil {
-				return err
-			}
-			log = append(log, logEntry(line)...)
+	for _, id := range im.IDs {
+		if _, ok := epochs[id]; !ok {
+			epochs[id] = 0
 		}
+	}
+	var log []byte
+	for _, id := range slices.Sorted(maps.Keys(epochs)) {
+		line, err := json.Marshal(map[string]any{"type": "init", "pid": id, "epoch": epochs[id]})
+		if err != nil {
+			return err
+		}
+		log = append(log, logEntry(line)...)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "pids.log"), log, 0o644); err != nil {
 		return err

@@ -3,7 +3,6 @@ package fakecluster
 import (
 	"encoding/binary"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -186,11 +185,7 @@ func (c *Cluster) checkProducer(p *part, records *[]byte) *kerr.Error {
 
 // producerExpiry is Kafka's producer.id.expiration.ms.
 func (c *Cluster) producerExpiry() time.Duration {
-	ms, err := strconv.ParseInt(c.opts.BrokerConfigs["producer.id.expiration.ms"], 10, 64)
-	if err != nil {
-		return 24 * time.Hour
-	}
-	return time.Duration(ms) * time.Millisecond
+	return c.brokerTime("producer.id.expiration.ms", 24*time.Hour)
 }
 
 // firstAlias is where aliases begin. kfake draws ids of 63 random bits, none of

@@ -21,9 +21,10 @@ import (
 // epoch ended earlier).
 //
 // A batch is lost whole, so the batch that holds the offset is lost with all
-// of its records. Open transactions are aborted, transactional ids and
-// consumer groups are forgotten; the state of idempotent producers is what the
-// log that is left gives, as in Kafka. All other partitions keep their data.
+// of its records. Transactions stay open, but for what of them is lost; one
+// whose marker is lost is aborted, where Kafka would leave it hanging. Consumer
+// groups are forgotten; the state of idempotent producers is what the log that
+// is left gives, as in Kafka. All other partitions keep their data.
 //
 // The new brokers keep their data in a directory under [Options.Dir], which
 // [Cluster.Close] removes.
@@ -40,8 +41,8 @@ func (c *Cluster) LoseTail(topic string, n int32, from int64) ([]Batch, error) {
 }
 
 // Crash crashes all brokers and starts them again with all acknowledged
-// records. It differs from [Cluster.RestartAll] in that open transactions are
-// aborted and that the brokers are really new.
+// records and all transactions. It differs from [Cluster.RestartAll] in that the
+// brokers are really new.
 func (c *Cluster) Crash() error {
 	c.op.lock()
 	defer c.op.unlock()
@@ -73,6 +74,7 @@ func (c *Cluster) loseTail(tp partition, from int64) ([]Batch, error) {
 		return nil, err
 	}
 	lost := im.cut(tp, c.boundary(tp, from))
+	tails := make(map[partition]tail)
 	for i := range im.Topics {
 		for n := range im.Topics[i].Logs {
 			p := c.part(partition{im.Topics[i].Name, int32(n)})
@@ -81,11 +83,25 @@ func (c *Cluster) loseTail(tp partition, from int64) ([]Batch, error) {
 				lost = p.uncompacted(lost)
 				p.truncate(lost[0].FirstOffset)
 			}
-			im.Topics[i].Producers = append(im.Topics[i].Producers, p.producers)
+			t := &im.Topics[i]
+			head, rest := c.splitOpen(partition{t.Name, int32(n)}, p, t.Logs[n])
+			known := p.producers
+			if len(rest) > 0 {
+				t.Logs[n], t.Ends[n] = head, rest[0].FirstOffset
+				known = p.knownBefore(rest[0].FirstOffset)
+				tails[partition{t.Name, int32(n)}] = rest
+			}
+			t.Producers = append(t.Producers, known)
 			c.stateMu.Unlock()
 		}
 	}
-	if err := c.reboot(im, before); err != nil {
+	c.stateMu.Lock()
+	for _, t := range c.txns.ids {
+		im.IDs = append(im.IDs, t.producer)
+	}
+	im.IDs = append(im.IDs, c.txns.spare...)
+	c.stateMu.Unlock()
+	if err := c.reboot(im, before, tails); err != nil {
 		return nil, err
 	}
 	return lost, nil
@@ -256,7 +272,7 @@ func (im *image) add(k *kfake.Cluster, tp partition, log []Batch, end int64) {
 
 // reboot starts kfake on an image and gives each partition the leader that it
 // had, in a new epoch, and the start that its log had.
-func (c *Cluster) reboot(im *image, before map[partition]kfake.PartitionInfo) error {
+func (c *Cluster) reboot(im *image, before map[partition]kfake.PartitionInfo, tails map[partition]tail) error {
 	dir, err := c.makeDir()
 	if err != nil {
 		return err
@@ -269,6 +285,8 @@ func (c *Cluster) reboot(im *image, before map[partition]kfake.PartitionInfo) er
 		c.mu.Unlock()
 		return ErrClosed
 	}
+	c.setReplaying(len(tails) > 0)
+	defer c.setReplaying(false)
 	old := c.dir
 	c.dir = dir
 	err = c.boot(dir)
@@ -287,6 +305,14 @@ func (c *Cluster) reboot(im *image, before map[partition]kfake.PartitionInfo) er
 			return err
 		}
 	}
+	for _, tp := range c.known() {
+		if rest := tails[tp]; len(rest) > 0 {
+			if err := c.replay(tp, rest); err != nil {
+				return fmt.Errorf("append what was open in %v again: %w", tp, err)
+			}
+		}
+	}
+	c.setReplaying(false)
 	return c.do(func(k *kfake.Cluster) error {
 		for _, tp := range c.known() {
 			if err := restore(k, tp, before[tp]); err != nil {
@@ -298,6 +324,12 @@ func (c *Cluster) reboot(im *image, before map[partition]kfake.PartitionInfo) er
 		}
 		return nil
 	})
+}
+
+func (c *Cluster) setReplaying(on bool) {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	c.replaying = on
 }
 
 func restore(k *kfake.Cluster, tp partition, was kfake.PartitionInfo) error {

@@ -134,22 +134,97 @@ func TestCrashKeepsProducerState(t *testing.T) {
 	}
 }
 
-func TestCrashAbortsOpenTransactions(t *testing.T) {
+// TestTransactionsSurviveACrash crashes the brokers with transactions that are
+// open, committed and aborted, in two leader epochs and around other records.
+func TestTransactionsSurviveACrash(t *testing.T) {
+	for _, commit := range []bool{true, false} {
+		t.Run(fmt.Sprint("commit=", commit), func(t *testing.T) {
+			c := start(t, Options{Brokers: 3})
+			done := must(c.Begin("done"))(t)
+			must(done.Append(topic, 0, kv("a", "committed")))(t)
+			check(t, done.Commit())
+			txn := must(c.Begin("open"))(t)
+			must(txn.Append(topic, 0, kv("a", "open"), kv("b", "open")))(t)
+			must(c.Append(topic, 0, kv("c", "plain")))(t)
+			must(produceTo(t, c, 0, batchHeader{producer: 7}, kv("d", "idempotent")))(t)
+			check(t, c.MoveLeader(topic, 0, 1))
+			gone := must(c.Begin("gone"))(t)
+			must(gone.Append(topic, 0, kv("a", "aborted")))(t)
+			check(t, gone.Abort())
+			must(txn.Append(topic, 0, kv("a", "open too")))(t)
+			before := must(c.ReadLog(topic, 0, 0))(t)
+			was := must(c.Partition(topic, 0))(t)
+			for range 2 {
+				check(t, c.Crash())
+				after := must(c.ReadLog(topic, 0, 0))(t)
+				if showBatches(after) != showBatches(before) {
+					t.Fatalf("log:\n got %s\nwant %s", showBatches(after), showBatches(before))
+				}
+				for i, b := range after {
+					w := before[i]
+					if b.LeaderEpoch != w.LeaderEpoch || b.ProducerID != w.ProducerID || b.ProducerEpoch != w.ProducerEpoch || b.FirstSequence != w.FirstSequence || b.Transactional != w.Transactional {
+						t.Errorf("batch at %d is %+v, was %+v", b.FirstOffset, b, w)
+					}
+				}
+				p := must(c.Partition(topic, 0))(t)
+				if p.LastStableOffset != was.LastStableOffset || p.HighWatermark != was.HighWatermark || p.Leader != 1 || p.Epoch <= was.Epoch {
+					t.Errorf("partition %+v, was %+v", p, was)
+				}
+			}
+			if off := must(produceTo(t, c, 1, batchHeader{producer: 7}, kv("d", "idempotent")))(t); off != 5 {
+				t.Errorf("a duplicate was appended at %d", off)
+			}
+			must(txn.Append(topic, 0, kv("a", "open on")))(t)
+			end, want := txn.Abort, "committed plain idempotent"
+			if commit {
+				end, want = txn.Commit, "committed open open plain idempotent open too open on"
+			}
+			check(t, end())
+			cl := client(t, c, "r", kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+			n := 3
+			if commit {
+				n = 7
+			}
+			var got []string
+			for _, r := range consume(t, cl, n) {
+				got = append(got, string(r.Value))
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("read %q, want %q", strings.Join(got, " "), want)
+			}
+			if p := must(c.Partition(topic, 0))(t); p.LastStableOffset != p.HighWatermark {
+				t.Errorf("stable up to %d of %d", p.LastStableOffset, p.HighWatermark)
+			}
+		})
+	}
+}
+
+// TestALostTailOfTransactions loses what a transaction wrote, and the marker of
+// another.
+func TestALostTailOfTransactions(t *testing.T) {
 	c := start(t, Options{})
-	txn := must(c.Begin("t"))(t)
-	must(txn.Append(topic, 0, kv("a", "open")))(t)
-	done := must(c.Begin("u"))(t)
-	must(done.Append(topic, 0, kv("a", "committed")))(t)
-	check(t, done.Commit())
-	check(t, c.Crash())
-	p := must(c.Partition(topic, 0))(t)
-	if p.LastStableOffset != p.HighWatermark {
-		t.Errorf("stable offset %d of %d after a crash, want no open transaction", p.LastStableOffset, p.HighWatermark)
+	txn := must(c.Begin("open"))(t)
+	must(txn.Append(topic, 0, kv("a", "1")))(t)
+	other := must(c.Begin("other"))(t)
+	must(other.Append(topic, 0, kv("b", "1")))(t)
+	must(txn.Append(topic, 0, kv("a", "2")))(t)
+	check(t, other.Commit())
+	lost := must(c.LoseTail(topic, 0, 2))(t)
+	if got := showBatches(lost); got != "2:a=2 3:commit" {
+		t.Errorf("lost %s", got)
 	}
-	cl := client(t, c, "r", kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
-	if r := consume(t, cl, 1)[0]; string(r.Value) != "committed" {
-		t.Errorf("read %q, want the committed record only", r.Value)
+	wantLog(t, c, "0:a=1 1:b=1 2:abort")
+	check(t, txn.Commit())
+	wantLog(t, c, "0:a=1 1:b=1 2:abort 3:commit")
+	if p := must(c.Partition(topic, 0))(t); p.LastStableOffset != 4 {
+		t.Errorf("stable up to %d, want 4", p.LastStableOffset)
 	}
+	again := must(c.Begin("again"))(t)
+	must(again.Append(topic, 0, kv("a", "3")))(t)
+	must(c.LoseTail(topic, 0, 4))(t)
+	wantLog(t, c, "0:a=1 1:b=1 2:abort 3:commit")
+	check(t, again.Commit()) // of nothing that is left
+	wantLog(t, c, "0:a=1 1:b=1 2:abort 3:commit 4:commit")
 }
 
 // TestReaderLearnsOfTheLostTail checks that kgo can tell the lost tail from

@@ -1,6 +1,9 @@
 package fakecluster
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // producer is what a broker knows of an idempotent producer on a partition:
 // its last batches, by which it recognises a batch that it has already. Kafka
@@ -41,6 +44,18 @@ func (p *part) track(b *Batch) {
 	if len(pr.last) > keptBatches {
 		pr.last = pr.last[1:]
 	}
+}
+
+// knownBefore is what was known of the producers when the log ended at an
+// offset, as far as that is remembered.
+func (p *part) knownBefore(end int64) map[int64]*producer {
+	out := make(map[int64]*producer, len(p.producers))
+	for id, pr := range p.producers {
+		out[id] = &producer{pr.epoch, slices.Clone(pr.last)}
+	}
+	past := part{producers: out}
+	past.forget(end)
+	return out
 }
 
 // forget drops what lies at an offset or above it.

@@ -33,6 +33,7 @@ type part struct {
 	producers map[int64]*producer
 	tap       *Tap
 
+	txns   map[int64]leaderTxn     // see kfake_transactions.go
 	seen   map[int64]*seenProducer // see kfake_producers.go
 	forgot *forgetting             // the last time that producers were forgotten
 }

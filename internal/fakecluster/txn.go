@@ -1,11 +1,15 @@
 package fakecluster
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/simnet"
 )
 
 // Txn is a transaction of a foreign producer. It is not safe for concurrent
@@ -23,33 +27,113 @@ type Txn struct {
 // Begin begins a transaction. The broker aborts it by itself after 15 minutes.
 // A transactional id that is in use fences its former user.
 func (c *Cluster) Begin(id string) (*Txn, error) {
-	req := kmsg.NewPtrInitProducerIDRequest()
-	req.Version = 2
-	req.TransactionalID = &id
-	req.TransactionTimeoutMillis = 900_000
-	resp, err := c.coordinate(id, req)
+	r, err := c.initTxn(id)
 	if err != nil {
-		return nil, fmt.Errorf("fakecluster: begin transaction %q: %w", id, err)
-	}
-	r := resp.(*kmsg.InitProducerIDResponse)
-	if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
 		return nil, fmt.Errorf("fakecluster: begin transaction %q: %w", id, err)
 	}
 	return &Txn{c: c, id: id, producer: r.ProducerID, epoch: r.ProducerEpoch, sequence: make(map[partition]int32)}, nil
 }
 
-// coordinate sends a request to the coordinator of a transactional id.
-func (c *Cluster) coordinate(id string, req kmsg.Request) (kmsg.Response, error) {
-	var node int32
-	err := c.do(func(k *kfake.Cluster) error {
-		node = k.CoordinatorFor(id)
-		return nil
-	})
-	if err != nil {
+// initTxn asks for a producer until the one that had the id before is out of the
+// way.
+func (c *Cluster) initTxn(id string) (*kmsg.InitProducerIDResponse, error) {
+	if err := c.stockProducers(); err != nil {
 		return nil, err
 	}
+	req := kmsg.NewPtrInitProducerIDRequest()
+	req.Version = 2
+	req.TransactionalID = &id
+	req.TransactionTimeoutMillis = 900_000
+	for {
+		resp, err := c.coordinate(id, req)
+		if err != nil {
+			return nil, err
+		}
+		r := resp.(*kmsg.InitProducerIDResponse)
+		err = kerr.ErrorForCode(r.ErrorCode)
+		if !errors.Is(err, kerr.ConcurrentTransactions) {
+			return r, err
+		}
+		if err := c.completed(id); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// stockProducers sees to it that there is a producer id to give out.
+func (c *Cluster) stockProducers() error {
+	c.stateMu.Lock()
+	empty := len(c.txns.spare) == 0
+	c.stateMu.Unlock()
+	if !empty {
+		return nil
+	}
+	return c.fillProducers()
+}
+
+// coordinate sends a request to the coordinator of a transactional id.
+func (c *Cluster) coordinate(id string, req kmsg.Request) (kmsg.Response, error) {
 	c.settle()
-	return c.request(node, req)
+	for until := time.Now().Add(wireTimeout); ; {
+		node, err := c.coordinatorOf(id)
+		if err != nil {
+			return nil, err
+		}
+		resp, err := c.request(node, req)
+		if err != nil || !coordinatorAway(resp) || time.Now().After(until) {
+			return resp, err
+		}
+		select {
+		case <-time.After(100 * simnet.Round):
+		case <-c.done:
+			return nil, ErrClosed
+		}
+	}
+}
+
+// coordinatorAway reports whether an answer says that the coordinator moves or
+// loads.
+func coordinatorAway(resp kmsg.Response) bool {
+	var code int16
+	switch r := resp.(type) {
+	case *kmsg.InitProducerIDResponse:
+		code = r.ErrorCode
+	case *kmsg.EndTxnResponse:
+		code = r.ErrorCode
+	case *kmsg.AddPartitionsToTxnResponse:
+		if len(r.Topics) > 0 && len(r.Topics[0].Partitions) > 0 {
+			code = r.Topics[0].Partitions[0].ErrorCode
+		}
+	}
+	return code == kerr.NotCoordinator.Code || code == kerr.CoordinatorLoadInProgress.Code
+}
+
+// completed waits until the markers of a transaction that was ended are in the
+// log. It does not wait for leaders that are down.
+func (c *Cluster) completed(id string) error {
+	c.stateMu.Lock()
+	done := c.txns.done[id]
+	var parts []partition
+	if t := c.txns.ids[id]; t != nil {
+		parts = slices.Clone(t.parts)
+	}
+	c.stateMu.Unlock()
+	if done == nil {
+		return nil
+	}
+	for _, tp := range parts {
+		if info, err := c.Partition(tp.topic, tp.n); err == nil && c.Stopped(info.Leader) {
+			return nil
+		}
+	}
+	select {
+	case <-done:
+		return nil
+	case <-time.After(wireTimeout):
+		return fmt.Errorf("no marker within %v", wireTimeout)
+	case <-c.done:
+		return ErrClosed
+	}
 }
 
 // Append appends records as one batch of the transaction and returns the
@@ -95,7 +179,8 @@ func (t *Txn) add(tp partition) error {
 	return nil
 }
 
-// Commit commits the transaction. Ending an ended transaction is an error.
+// Commit commits the transaction and returns when the marker is in the log,
+// unless its leader is stopped. Ending an ended transaction is an error.
 func (t *Txn) Commit() error { return t.end(true) }
 
 // Abort aborts the transaction.
@@ -115,6 +200,9 @@ func (t *Txn) end(commit bool) error {
 	resp, err := t.c.coordinate(t.id, req)
 	if err == nil {
 		err = kerr.ErrorForCode(resp.(*kmsg.EndTxnResponse).ErrorCode)
+	}
+	if err == nil {
+		err = t.c.completed(t.id)
 	}
 	if err != nil {
 		return fmt.Errorf("fakecluster: end transaction %q: %w", t.id, err)

@@ -6,7 +6,6 @@ import (
 	"hash/crc32"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -134,27 +133,6 @@ func (c *Cluster) produce(tp partition, raw []byte, txn *string) (int64, error) 
 	if err != nil {
 		return 0, err
 	}
-	req := kmsg.NewPtrProduceRequest()
-	req.Version = 11 // the last one that names topics and adds no partition to a transaction by itself
-	req.Acks = -1
-	req.TransactionID = txn
-	req.TimeoutMillis = harnessTimeout
-	rt := kmsg.NewProduceRequestTopic()
-	rt.Topic = tp.topic
-	rp := kmsg.NewProduceRequestTopicPartition()
-	rp.Partition = tp.n
-	rp.Records = raw
-	rt.Partitions = append(rt.Partitions, rp)
-	req.Topics = append(req.Topics, rt)
 	c.settle()
-	resp, err := c.request(leader, req)
-	if err != nil {
-		return 0, err
-	}
-	pr := resp.(*kmsg.ProduceResponse)
-	if len(pr.Topics) != 1 || len(pr.Topics[0].Partitions) != 1 {
-		return 0, fmt.Errorf("produce answer has no partition")
-	}
-	p := pr.Topics[0].Partitions[0]
-	return p.BaseOffset, kerr.ErrorForCode(p.ErrorCode)
+	return c.produceAs(tp, leader, raw, txn, harnessTimeout)
 }

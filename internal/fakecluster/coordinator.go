@@ -1,0 +1,343 @@
+package fakecluster
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/simnet"
+)
+
+// Coordinator says how slow the coordinator of transactions is. All of it is
+// drawn from the seed and the transactional id.
+type Coordinator struct {
+	Seed uint64
+	// Markers is the longest time between the answer to EndTxn and the markers
+	// in the log, in which everything about the transactional id is answered
+	// with CONCURRENT_TRANSACTIONS. 0 means 2 ms.
+	Markers time.Duration
+	// Scan is the time between two looks at transactions that are open for too
+	// long, so that they are aborted up to so much later. 0 means 10 s, as in
+	// Kafka.
+	Scan time.Duration
+}
+
+// coordinator is the state of all coordinators of a cluster. It outlives the
+// brokers, as Kafka's does, which is in a log. Guarded by Cluster.stateMu.
+type coordinator struct {
+	born    time.Time
+	phase   time.Duration // of the scans
+	ids     map[string]*txnID
+	moved   map[string]int32         // coordinators that are not where kfake has them
+	done    map[string]chan struct{} // closed at the next Complete
+	spare   []int64                  // producer ids that kfake gave and nobody has
+	filling bool
+	timers  map[*time.Timer]bool
+}
+
+func newCoordinator(o Coordinator) coordinator {
+	rng := rand.New(rand.NewPCG(o.Seed, 0x636f6f7264))
+	return coordinator{
+		born: time.Now(), phase: time.Duration(rng.Int64N(int64(o.scan()))).Truncate(simnet.Round),
+		ids: make(map[string]*txnID), moved: make(map[string]int32),
+		done: make(map[string]chan struct{}), timers: make(map[*time.Timer]bool),
+	}
+}
+
+func (o Coordinator) scan() time.Duration {
+	if o.Scan > 0 {
+		return o.Scan
+	}
+	return 10 * time.Second
+}
+
+// markersAfter draws how long the markers of a transaction take: whole rounds,
+// so that what the harness does stays in its own lane.
+func (o Coordinator) markersAfter(t *txnID) time.Duration {
+	most := o.Markers
+	if most <= 0 {
+		most = 2 * time.Millisecond
+	}
+	h := o.Seed
+	for _, b := range []byte(t.id) {
+		h = h*1099511628211 ^ uint64(b)
+	}
+	rng := rand.New(rand.NewPCG(h, uint64(t.run)<<16|uint64(uint16(t.epoch))))
+	return max(simnet.Round, time.Duration(rng.Int64N(int64(most))).Truncate(simnet.Round))
+}
+
+// after runs fn in a while, unless the cluster is closed before. stateMu is held.
+func (c *Cluster) after(d time.Duration, fn func()) {
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		c.stateMu.Lock()
+		_, live := c.txns.timers[t]
+		delete(c.txns.timers, t)
+		c.stateMu.Unlock()
+		if live {
+			fn()
+		}
+	})
+	c.txns.timers[t] = true
+}
+
+// stopTimers is called by Close.
+func (c *Cluster) stopTimers() {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	for t := range c.txns.timers {
+		t.Stop()
+	}
+	clear(c.txns.timers)
+}
+
+// began arranges that a transaction which has just been opened is aborted by the
+// first scan that finds it open for too long. stateMu is held.
+func (c *Cluster) began(t *txnID) {
+	run := t.run
+	every := c.opts.Coordinator.scan()
+	over := t.started.Add(t.timeout)
+	first := c.txns.born.Add(c.txns.phase)
+	scan := first
+	if over.After(first) {
+		scan = first.Add((over.Sub(first) + every - 1) / every * every)
+	}
+	c.after(time.Until(scan), func() { c.scanned(t, run) })
+}
+
+// scanned is a scan that finds a transaction over its time.
+func (c *Cluster) scanned(t *txnID, run int) {
+	node, err := c.coordinatorOf(t.id)
+	if err != nil {
+		return
+	}
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	if c.txns.ids[t.id] != t || t.run != run || t.state != txnOngoing {
+		return
+	}
+	if c.down[node] {
+		c.after(c.opts.Coordinator.scan(), func() { c.scanned(t, run) })
+		return
+	}
+	t.fence(time.Now())
+	c.finishSoon(t)
+}
+
+// finishSoon has the markers of a prepared transaction written. stateMu is held.
+func (c *Cluster) finishSoon(t *txnID) {
+	c.txns.done[t.id] = make(chan struct{})
+	c.after(c.opts.Coordinator.markersAfter(t), func() { c.finish(t) })
+}
+
+// finish writes the markers that are still to be written and completes the
+// transaction. What can't be done now, because a leader is down, is done later.
+func (c *Cluster) finish(t *txnID) {
+	c.stateMu.Lock()
+	parts, p, commit := slices.Clone(t.parts), t.current(), t.state == txnPrepareCommit
+	c.stateMu.Unlock()
+	for _, tp := range parts {
+		if !c.mark(tp, p, commit) {
+			c.stateMu.Lock()
+			c.after(10*time.Millisecond, func() { c.finish(t) })
+			c.stateMu.Unlock()
+			return
+		}
+		c.stateMu.Lock()
+		t.parts = slices.DeleteFunc(t.parts, func(o partition) bool { return o == tp })
+		c.stateMu.Unlock()
+	}
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	t.complete(time.Now())
+	if done := c.txns.done[t.id]; done != nil {
+		close(done)
+		delete(c.txns.done, t.id)
+	}
+}
+
+// mark writes a marker and reports whether that is over: there may be no such
+// partition any more.
+func (c *Cluster) mark(tp partition, p producerEpoch, commit bool) bool {
+	c.op.lock() // not while the log is being replaced
+	defer c.op.unlock()
+	info, err := c.Partition(tp.topic, tp.n)
+	if err != nil {
+		return true
+	}
+	c.stateMu.Lock()
+	down := c.down[info.Leader]
+	c.stateMu.Unlock()
+	return !down && c.writeMarker(info.Leader, tp, p.id, p.epoch, commit) == nil
+}
+
+// coordinatorOf returns the broker that coordinates a transactional id.
+func (c *Cluster) coordinatorOf(id string) (int32, error) {
+	var node int32
+	err := c.do(func(k *kfake.Cluster) error {
+		node = c.coordinatorIn(k, id)
+		return nil
+	})
+	return node, err
+}
+
+func (c *Cluster) coordinatorIn(k *kfake.Cluster, id string) int32 {
+	c.stateMu.Lock()
+	node, moved := c.txns.moved[id]
+	c.stateMu.Unlock()
+	if moved {
+		return node
+	}
+	return k.CoordinatorFor(id)
+}
+
+// MoveCoordinator makes a broker the coordinator of a transactional id, with all
+// that is known of it. The former one answers NOT_COORDINATOR from then on.
+func (c *Cluster) MoveCoordinator(id string, to int32) error {
+	if err := c.checkBroker(to); err != nil {
+		return err
+	}
+	return c.do(func(*kfake.Cluster) error {
+		c.stateMu.Lock()
+		defer c.stateMu.Unlock()
+		c.txns.moved[id] = to
+		return nil
+	})
+}
+
+// moveCoordinators moves what a broker coordinates.
+func (c *Cluster) moveCoordinators(from, to int32) error {
+	c.stateMu.Lock()
+	ids := slices.Sorted(maps.Keys(c.txns.ids))
+	c.stateMu.Unlock()
+	for _, id := range ids {
+		node, err := c.coordinatorOf(id)
+		if err != nil {
+			return err
+		}
+		if node != from {
+			continue
+		}
+		if err := c.MoveCoordinator(id, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LoadCoordinators makes brokers, all if none is named, answer that they are
+// still loading what they coordinate (COORDINATOR_LOAD_IN_PROGRESS), until it is
+// undone or they have done so often enough; 0 means until undone. Hits counts
+// the answers.
+func (c *Cluster) LoadCoordinators(count int, brokers ...int32) (Fault, error) {
+	for _, b := range brokers {
+		if err := c.checkBroker(b); err != nil {
+			return nil, err
+		}
+	}
+	r := &rule{loading: true, brokers: brokers}
+	return r, c.add(r, count)
+}
+
+// gate returns why a broker does not coordinate a transactional id now.
+func (c *Cluster) gate(k *kfake.Cluster, id string) *kerr.Error {
+	node := k.CurrentNode()
+	if c.coordinatorIn(k, id) != node {
+		return kerr.NotCoordinator
+	}
+	c.stateMu.Lock()
+	rules := slices.Clone(c.rules)
+	c.stateMu.Unlock()
+	for _, r := range rules {
+		if r.loading && among(r.brokers, node) && r.take() {
+			return kerr.CoordinatorLoadInProgress
+		}
+	}
+	return nil
+}
+
+// lookup returns a transactional id, nil if there is none or it has expired.
+// stateMu is held.
+func (c *Cluster) lookup(id string) *txnID {
+	t := c.txns.ids[id]
+	if t == nil {
+		return nil
+	}
+	if t.state != txnOngoing && !t.preparing() && time.Since(t.updated) > c.idExpiry() {
+		delete(c.txns.ids, id)
+		return nil
+	}
+	return t
+}
+
+// idExpiry is Kafka's transactional.id.expiration.ms.
+func (c *Cluster) idExpiry() time.Duration {
+	return c.brokerTime("transactional.id.expiration.ms", 7*24*time.Hour)
+}
+
+// brokerTime is a configuration of the brokers that is a time in milliseconds.
+func (c *Cluster) brokerTime(name string, def time.Duration) time.Duration {
+	ms, err := strconv.ParseInt(c.opts.BrokerConfigs[name], 10, 64)
+	if err != nil {
+		return def
+	}
+	return time.Duration(ms) * time.Millisecond
+}
+
+// spares is how many producer ids are kept in reserve.
+const spares = 4
+
+// takeProducer takes a producer id that nobody has, or reports that there is
+// none just now and that more are on their way. stateMu is held.
+func (c *Cluster) takeProducer() (int64, bool) {
+	if len(c.txns.spare) <= 1 && !c.txns.filling {
+		c.txns.filling = true
+		go func() { _ = c.fillProducers() }()
+	}
+	if len(c.txns.spare) == 0 {
+		return noProducer, false
+	}
+	id := c.txns.spare[0]
+	c.txns.spare = c.txns.spare[1:]
+	return id, true
+}
+
+// peekProducer is takeProducer for an id that may not be needed.
+func (c *Cluster) peekProducer() int64 {
+	if len(c.txns.spare) == 0 {
+		return noProducer
+	}
+	return c.txns.spare[0]
+}
+
+// fillProducers gets producer ids from kfake, which takes batches of those only
+// that it gave out itself.
+func (c *Cluster) fillProducers() error {
+	defer func() {
+		c.stateMu.Lock()
+		c.txns.filling = false
+		c.stateMu.Unlock()
+	}()
+	for range spares {
+		req := kmsg.NewPtrInitProducerIDRequest()
+		req.Version = 2
+		resp, err := c.request(0, req)
+		if err == nil {
+			err = kerr.ErrorForCode(resp.(*kmsg.InitProducerIDResponse).ErrorCode)
+		}
+		if err != nil {
+			return fmt.Errorf("fakecluster: get a producer id: %w", err)
+		}
+		c.stateMu.Lock()
+		c.txns.spare = append(c.txns.spare, resp.(*kmsg.InitProducerIDResponse).ProducerID)
+		c.stateMu.Unlock()
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package fakecluster
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// kfake aborts what is open when it starts from its files, without a marker, and
+// so loses what its coordinator may still commit. Kafka's transactions survive
+// its brokers. So an image ends before the first batch of an open transaction,
+// and what comes after it is appended again to the new kfake, batch by batch, in
+// the leader epochs that the batches had.
+
+// tail is the part of a log that is appended again.
+type tail []Batch
+
+// splitOpen takes the tail of a log that begins with an open transaction, and
+// works out anew what the leader knows of transactions: what was cut off is
+// gone. stateMu is held.
+func (c *Cluster) splitOpen(tp partition, p *part, log []Batch) (head []Batch, rest tail) {
+	p.txns = make(map[int64]leaderTxn)
+	for i := range log {
+		b := &log[i]
+		if !b.Transactional || b.ProducerID == markerProducer {
+			continue
+		}
+		t := p.txns[b.ProducerID]
+		switch {
+		case b.Control:
+			t = leaderTxn{epoch: b.ProducerEpoch}
+		case !t.open:
+			t = leaderTxn{b.ProducerEpoch, true, b.FirstOffset}
+		}
+		p.txns[b.ProducerID] = t
+	}
+	live := c.openProducers(tp)
+	first := int64(-1)
+	for _, id := range slices.Sorted(maps.Keys(p.txns)) {
+		t := p.txns[id]
+		if t.open && !live[id] {
+			t.open = false // its marker was lost; kfake aborts it
+			p.txns[id] = t
+		}
+		if t.open && (first < 0 || t.first < first) {
+			first = t.first
+		}
+	}
+	if first < 0 {
+		return log, nil
+	}
+	i := slices.IndexFunc(log, func(b Batch) bool { return b.FirstOffset >= first })
+	return log[:i], tail(log[i:])
+}
+
+// openProducers returns the producers that have a transaction open in a
+// partition, as their coordinators know it. stateMu is held.
+func (c *Cluster) openProducers(tp partition) map[int64]bool {
+	out := make(map[int64]bool)
+	for _, t := range c.txns.ids {
+		if (t.state == txnOngoing || t.preparing()) && slices.Contains(t.parts, tp) {
+			out[t.producer] = true
+		}
+	}
+	return out
+}
+
+// replayTimeout marks the produce requests that no handler looks at.
+const replayTimeout = harnessTimeout + 1
+
+// replay appends a tail to a partition of a new kfake, which answers nobody else
+// meanwhile. The caller holds op.
+func (c *Cluster) replay(tp partition, rest tail) error {
+	var leader int32
+	for i := range rest {
+		b := &rest[i]
+		var err error
+		if leader, err = c.raiseEpoch(tp, b.LeaderEpoch); err != nil {
+			return err
+		}
+		if commit, ok := b.Marker(); ok {
+			if err = c.writeMarker(leader, tp, b.ProducerID, b.ProducerEpoch, commit); err != nil {
+				return fmt.Errorf("marker at %d: %w", b.FirstOffset, err)
+			}
+			continue
+		}
+		raw := slices.Clone(b.Raw)
+		binary.BigEndian.PutUint64(raw, 0) // producers leave the offset to the broker
+		off, err := c.produceAs(tp, leader, raw, nil, replayTimeout)
+		if err == nil && off != b.FirstOffset {
+			err = fmt.Errorf("is now at %d", off)
+		}
+		if err != nil {
+			return fmt.Errorf("batch at %d: %w", b.FirstOffset, err)
+		}
+	}
+	return c.abortOrphans(tp, leader, rest)
+}
+
+// raiseEpoch has whoever leads a partition elected until its epoch is one that
+// it had, and returns the leader.
+func (c *Cluster) raiseEpoch(tp partition, epoch int32) (leader int32, err error) {
+	err = c.do(func(k *kfake.Cluster) error {
+		for {
+			info := k.PartitionInfo(tp.topic, tp.n)
+			if info == nil {
+				return ErrNoPartition
+			}
+			leader = info.Leader
+			if info.Epoch >= epoch {
+				return nil
+			}
+			if err := k.MoveTopicPartition(tp.topic, tp.n, leader); err != nil {
+				return err
+			}
+		}
+	})
+	return leader, err
+}
+
+// abortOrphans ends the transactions of a tail that are open and that no
+// coordinator knows as open: their markers were lost.
+func (c *Cluster) abortOrphans(tp partition, leader int32, rest tail) error {
+	c.stateMu.Lock()
+	live := c.openProducers(tp)
+	c.stateMu.Unlock()
+	open := make(map[int64]int16)
+	for i := range rest {
+		switch b := &rest[i]; {
+		case b.Control:
+			delete(open, b.ProducerID)
+		case b.Transactional && !live[b.ProducerID]:
+			open[b.ProducerID] = b.ProducerEpoch
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(open)) {
+		if err := c.writeMarker(leader, tp, id, open[id], false); err != nil {
+			return fmt.Errorf("abort what is left of producer %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// replayed reports whether a request appends a tail again.
+func replayed(req kmsg.Request) bool {
+	pr, ok := req.(*kmsg.ProduceRequest)
+	return ok && pr.TimeoutMillis == replayTimeout
+}
+
+// produceAs sends one batch to a leader.
+func (c *Cluster) produceAs(tp partition, leader int32, raw []byte, txn *string, timeout int32) (int64, error) {
+	req := kmsg.NewPtrProduceRequest()
+	req.Version = 11 // the last one that names topics and adds no partition to a transaction by itself
+	req.Acks = -1
+	req.TransactionID = txn
+	req.TimeoutMillis = timeout
+	rt := kmsg.NewProduceRequestTopic()
+	rt.Topic = tp.topic
+	rp := kmsg.NewProduceRequestTopicPartition()
+	rp.Partition = tp.n
+	rp.Records = raw
+	rt.Partitions = append(rt.Partitions, rp)
+	req.Topics = append(req.Topics, rt)
+	resp, err := c.request(leader, req)
+	if err != nil {
+		return 0, err
+	}
+	pr := resp.(*kmsg.ProduceResponse)
+	if len(pr.Topics) != 1 || len(pr.Topics[0].Partitions) != 1 {
+		return 0, fmt.Errorf("produce answer has no partition")
+	}
+	p := pr.Topics[0].Partitions[0]
+	return p.BaseOffset, kerr.ErrorForCode(p.ErrorCode)
+}
