@@ -33,27 +33,36 @@ type endCall struct {
 
 // get returns the end of the log at some moment after the call began.
 func (e *ends) get(ctx context.Context) (int64, error) {
-	e.mu.Lock()
-	if e.closed {
-		e.mu.Unlock()
+	call := e.join()
+	if call == nil {
 		return 0, ErrClientClosed
 	}
-	if e.next == nil {
-		e.next = &endCall{done: make(chan struct{})}
-	}
-	call := e.next
-	if !e.busy {
-		e.busy = true
-		e.running.Go(e.run)
-	}
-	e.mu.Unlock()
-
 	select {
 	case <-call.done:
 		return call.end, call.err
 	case <-ctx.Done():
 		return 0, contextError(ctx)
 	}
+}
+
+// look makes ask be called at some moment after the call began, and waits for nothing.
+func (e *ends) look() { e.join() }
+
+// join returns the next call, nil when there is none any more.
+func (e *ends) join() *endCall {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil
+	}
+	if e.next == nil {
+		e.next = &endCall{done: make(chan struct{})}
+	}
+	if !e.busy {
+		e.busy = true
+		e.running.Go(e.run)
+	}
+	return e.next
 }
 
 func (e *ends) run() {
@@ -113,6 +122,7 @@ func (c *Client) askEnd(ctx context.Context) (int64, error) {
 		}
 		if err == nil {
 			c.health.askFine()
+			c.tracker.sawEnd(end)
 			return end, nil
 		}
 		if ctx.Err() != nil {

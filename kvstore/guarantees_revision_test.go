@@ -130,6 +130,38 @@ func TestWaitRevisionAfterALoss(t *testing.T) {
 	})
 }
 
+// The client can't read, but it can hear that the log is that long; then the log loses it.
+func TestWaitRevisionOfWhatWasNeverReadAndIsLost(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c, other := w.open("c"), w.kafka("other")
+		w.produce(other, record("a", "1"))
+		if err := c.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		held := w.cluster.Network().Stall(onlyFetches("c"))
+		w.cluster.Network().DropConns(target("c"))
+		w.produce(other, record("a", "2"), record("a", "3"))
+		pending := make(chan error, 1)
+		go func() { pending <- c.WaitRevision(w.within(time.Hour), 2) }()
+		time.Sleep(time.Second)
+		if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		held.Undo()
+		d := took(func() {
+			if err := <-pending; !errors.Is(err, kvstore.ErrDataLoss) {
+				t.Errorf("WaitRevision = %v, want ErrDataLoss", err)
+			}
+		})
+		if d > 10*time.Second {
+			t.Errorf("it took %v to say so", d)
+		}
+		if got := c.Status().Rebuilds; got != 0 {
+			t.Errorf("%d rebuilds, want none: the client had not read what was lost", got)
+		}
+	})
+}
+
 // What an error says of a wait that a rebuild held up.
 func TestWaitErrorTellsOfTheRebuild(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {

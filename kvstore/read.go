@@ -213,7 +213,8 @@ func (c *Client) gateError() error { return c.gate.state.Load().err }
 // A revision is an offset and nothing more, and when the log loses its tail, its offsets
 // are given again. So this is what a client can know. A loss that it meets while it waits
 // fails the wait with [ErrDataLoss], whether the record was lost or not. So does a
-// revision that the log does not reach although it was known to be that long. A revision
+// revision that the log does not reach although it was known to be that long: a client
+// that waits for what it has not heard of asks for the end of the log. A revision
 // that lies beyond the end that the log ever had, as far as this client heard, may be
 // one to come, or one that was lost before: it is waited for, and the error says where the
 // log ends. What can't be told is a revision of before a loss that is asked for after it:
@@ -247,7 +248,7 @@ func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 	if revision < math.MaxInt64 {
 		target++
 	}
-	if err := c.tracker.hope(ctx, target, term); err != nil {
+	if err := c.tracker.hope(ctx, target, term, c.ends.look); err != nil {
 		return fmt.Errorf("wait for revision %d: %w", revision, err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // tracker is the client's position in the log and the list of those who wait
@@ -122,19 +123,44 @@ func (t *tracker) now() (term uint64, applied, done int64) {
 // ErrDataLoss.
 func (t *tracker) wait(ctx context.Context, target int64, term uint64) error {
 	w := newWaiter()
-	return t.await(ctx, &w, target, term)
+	t.enlist(&w, target, term)
+	return t.await(ctx, &w)
 }
 
-// hope is wait for a target of which this client does not know whether the log was ever
-// so long: nothing can be said to be lost there.
-func (t *tracker) hope(ctx context.Context, target int64, term uint64) error {
+// hopeDelay is how long a wait for something of which the client has not heard lasts
+// before it asks: most of them end sooner, with the fetch that is on its way.
+const hopeDelay = 200 * time.Millisecond
+
+// hope is wait for a target of which this client need not have heard that the log was
+// ever so long. Unless it has, nothing can be said to be lost there; so look makes the end
+// of the log known, with sawEnd, without waiting for that.
+func (t *tracker) hope(ctx context.Context, target int64, term uint64, look func()) error {
 	w := newWaiter()
 	w.hoped = true
-	return t.await(ctx, &w, target, term)
+	t.enlist(&w, target, term)
+	timer := time.NewTimer(hopeDelay)
+	defer timer.Stop()
+	select {
+	case err := <-w.ready:
+		return err
+	case <-timer.C:
+		if t.isNews(target) {
+			look()
+		}
+	case <-ctx.Done():
+	}
+	return t.await(ctx, &w)
 }
 
-func (t *tracker) await(ctx context.Context, w *waiter, target int64, term uint64) error {
-	t.enlist(w, target, term)
+// isNews reports whether the log was never known to be so long.
+func (t *tracker) isNews(target int64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return target > t.tallest
+}
+
+// await waits for the release of a waiter that was enlisted.
+func (t *tracker) await(ctx context.Context, w *waiter) error {
 	select {
 	case err := <-w.ready:
 		return err
