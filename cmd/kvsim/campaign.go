@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/kvsim/kvsim/internal/engine"
@@ -18,6 +19,9 @@ type campaign struct {
 	source planSource
 	// next returns the next seed, and false when there is none.
 	next func() (seed uint64, ok bool)
+	// enough is told each result when its world has run, one at a time, and
+	// says whether no other world has to. Nil means that next alone decides.
+	enough func(*world.Result) bool
 	// dir is where the histories are while their worlds run.
 	dir string
 	// logs says that each world writes its log beside its history.
@@ -44,18 +48,28 @@ func (c *campaign) run(ctx context.Context, each func(ran) error) error {
 	// before them.
 	queue := make(chan chan outcome, 4*c.engine.Jobs())
 	turns := make(chan struct{}, c.engine.Jobs())
+	var mu sync.Mutex
+	ended := false
 	go func() {
 		defer close(queue)
 		for ctx.Err() == nil {
 			turns <- struct{}{}
+			mu.Lock()
+			last := ended
+			mu.Unlock()
 			seed, ok := c.next()
-			if !ok {
+			if !ok || last {
 				return
 			}
 			done := make(chan outcome, 1)
 			queue <- done
 			go func() {
 				r, err := c.one(ctx, seed)
+				if err == nil && c.enough != nil {
+					mu.Lock()
+					ended = c.enough(r.result) || ended
+					mu.Unlock()
+				}
 				<-turns
 				done <- outcome{r, err}
 			}()

@@ -53,6 +53,8 @@ func TestWrongCommandLinesSayWhatToDo(t *testing.T) {
 		{"run --plan p --clients 3", "", "run: --plan says all about the world: leave out --scenario, --clients, --ops and --brokers-count, or edit the file"},
 		{"run --plan " + dir + "/none", "", "run: read the plan: open " + dir + "/none: no such file or directory"},
 		{"run --allow-inconclusive 200", "", "run: --allow-inconclusive 200 is not from 0 to 100"},
+		{"run --conclusive 2", "", "run: --conclusive 2 needs --for, which says when to give up"},
+		{"run --for 1m --conclusive -2", "", "run: --conclusive -2 is negative"},
 		{"replay", "", "replay: name one capsule, such as kvsim-out/latest, or one seed"},
 		{"replay " + dir + "/none", "", "replay: there is no capsule " + dir + "/none: name a directory that a failing run left, such as kvsim-out/latest"},
 		{"replay " + notHistory, "", "replay: " + notHistory + " is not a capsule, which is a directory: to run a plan use kvsim run --plan " + notHistory},

@@ -81,12 +81,21 @@ func (s said) want(t *testing.T, want said) {
 type fakeEngine struct {
 	result func(seed uint64) (*world.Result, error)
 
+	// jobs1 makes it run one world after the other.
+	jobs1 bool
+
 	mu   sync.Mutex
 	jobs []world.Job
 }
 
 func (f *fakeEngine) Name() string { return "virtual" }
-func (f *fakeEngine) Jobs() int    { return 2 }
+
+func (f *fakeEngine) Jobs() int {
+	if f.jobs1 {
+		return 1
+	}
+	return 2
+}
 func (f *fakeEngine) Close() error { return nil }
 
 func (f *fakeEngine) Run(ctx context.Context, job world.Job) (*world.Result, error) {

@@ -43,6 +43,7 @@ that repeats it.
 		fs.StringVar(&r.out, "out", defaultOut, "the `directory` that gets a capsule for each world that fails")
 		fs.BoolVar(&r.keep, "keep", false, "leave a capsule for worlds that held, too")
 		fs.Float64Var(&r.allowed, "allow-inconclusive", 1, "how many worlds of a hundred, a `number`, may be inconclusive in a run that holds")
+		fs.IntVar(&r.conclusive, "conclusive", 0, "with --for, end when this `number` of worlds could be judged; one is enough for the run to hold, however many could not")
 		fs.BoolVar(&r.json, "json", false, "print a line of JSON for each world, and one for all of them")
 		fs.BoolVar(&r.verbose, "v", false, "print every fault and every check of each world, and keep what clients and brokers log in the capsules")
 		return r.exec
@@ -58,8 +59,11 @@ type runner struct {
 	out     string
 	keep    bool
 	allowed float64
-	json    bool
-	verbose bool
+	// conclusive is how many worlds that could be judged are enough, 0 if the
+	// time alone decides.
+	conclusive int
+	json       bool
+	verbose    bool
 
 	command        string
 	started        time.Time
@@ -90,6 +94,10 @@ func (r *runner) validate(args []string) error {
 		return usagef("--for %v is negative", r.length)
 	case r.allowed < 0 || r.allowed > 100:
 		return usagef("--allow-inconclusive %v is not from 0 to 100", r.allowed)
+	case r.conclusive < 0:
+		return usagef("--conclusive %d is negative", r.conclusive)
+	case r.conclusive > 0 && r.length == 0:
+		return usagef("--conclusive %d needs --for, which says when to give up", r.conclusive)
 	case r.length > 0 && r.worlds.seeds.set && r.worlds.seeds.from != r.worlds.seeds.to:
 		return usagef("--for runs from one seed on: give --seed %d, or leave --for out", r.worlds.seeds.from)
 	case r.out == "":
@@ -128,6 +136,10 @@ func (r *runner) runSource(ctx context.Context, source planSource, stdout, stder
 	r.command = r.commandLine(source)
 	progress := r.reportProgress(total)
 	c := &campaign{engine: eng, source: source, next: next, dir: scratch, logs: r.verbose || total == 1}
+	if r.conclusive > 0 {
+		c.enough = enough(r.conclusive)
+		r.allowed = 100
+	}
 	err = c.run(ctx, func(x ran) error {
 		defer progress.step(r.tally)
 		return r.take(ctx, x)
@@ -139,6 +151,17 @@ func (r *runner) runSource(ctx context.Context, source planSource, stdout, stder
 	r.tally.Interrupted = err != nil
 	r.tally.finish(r.cli.now().Sub(r.started), r.allowed)
 	return errors.Join(r.summarise(), r.githubSummary(), err, r.exit())
+}
+
+// enough returns a function that is told each result, by one goroutine at a time,
+// and says when n worlds could be judged.
+func enough(n int) func(*world.Result) bool {
+	return func(res *world.Result) bool {
+		if res.Status != world.Inconclusive {
+			n--
+		}
+		return n <= 0
+	}
 }
 
 // exit is the error of the exit code. A run that was interrupted says so, unless

@@ -361,3 +361,39 @@ func TestEngineThatDoesNotStartIsAFailureOfTheHarness(t *testing.T) {
 	got := kvsim(t, c, "", "run", "--seed", "5", "--out", t.TempDir())
 	got.want(t, said{code: exitHarness, stderr: "kvsim: seed 5: engine does not run: no worker\n"})
 }
+
+// What real brokers do in a given time is nobody's to choose: a run there ends
+// when enough worlds could be judged, and no world that could not makes it fail.
+func TestRunUntilEnoughWorldsWereConclusive(t *testing.T) {
+	t.Parallel()
+	const low = world.Inconclusive
+	for _, tc := range []struct {
+		name   string
+		worlds []world.Status // by seed, and the last for all others
+		code   int
+		ran    string
+	}{
+		{"the first ones hold", []world.Status{world.Held}, exitHeld, "2 worlds"},
+		{"some are inconclusive", []world.Status{low, world.Held, low, low, world.Held}, exitHeld, "5 worlds"},
+		{"the time is over after one", []world.Status{low, low, world.Held, low}, exitHeld, "worlds"},
+		{"none could be judged", []world.Status{low}, exitInconclusive, "worlds"},
+		{"a violation counts as judged", []world.Status{world.Violated}, exitViolation, "2 worlds"},
+		{"a violation among others", []world.Status{low, world.Violated, world.Held}, exitViolation, "3 worlds"},
+		{"the harness fails", []world.Status{low, world.Broken, world.Held}, exitHarness, "3 worlds"},
+	} {
+		c, e := fakeCLI(func(seed uint64) (*world.Result, error) {
+			status := tc.worlds[min(int(seed), len(tc.worlds)-1)]
+			var reasons []world.Reason
+			if status != world.Held {
+				reasons = []world.Reason{{Name: "floor: hits of slow-hooks", Text: "it bit nothing"}}
+			}
+			return fakeResult(seed, status, reasons...), nil
+		})
+		c.sometimes = nil
+		e.jobs1 = true
+		got := kvsim(t, c, "", "run", "--for", "1m", "--conclusive", "2", "--seed", "0", "--out", t.TempDir())
+		if got.code != tc.code || !strings.Contains(got.stdout, tc.ran) {
+			t.Errorf("%s: exit code = %d, want %d and %q\n%s%s", tc.name, got.code, tc.code, tc.ran, got.stdout, got.stderr)
+		}
+	}
+}

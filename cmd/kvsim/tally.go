@@ -151,7 +151,7 @@ func (t *tally) finish(elapsed time.Duration, allowedPercent float64) {
 		t.Status = world.Violated
 	case t.Broken > 0:
 		t.Status = world.Broken
-	case float64(t.Inconclusive)*100 > allowedPercent*float64(t.Worlds), len(t.never()) > 0, t.Worlds == 0:
+	case float64(t.Inconclusive)*100 > allowedPercent*float64(t.Worlds), len(t.never()) > 0, t.Inconclusive == t.Worlds:
 		t.Status = world.Inconclusive
 	default:
 		t.Status = world.Held

@@ -90,6 +90,9 @@ var shrunk = regexp.MustCompile(`after      (\d+) clients? with (\d+) operations
 
 func TestOrderingBugShrinksToASmallPlanAndATest(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("runs thousands of worlds; not with -short")
+	}
 	out := t.TempDir()
 	found := kvsim(t, testCLI("records-reordered"), "", "run", "--seed", "1..10", "--scenario", "lag", "--clients", "3", "--ops", "60", "--out", out)
 	if found.code != exitViolation {

@@ -31,6 +31,9 @@ var testExact = sync.OnceValues(func() (*Exact, error) {
 
 func exactEngine(t *testing.T) *Exact {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("builds a guest and runs worlds in it; not with -short")
+	}
 	e, err := testExact()
 	if err != nil {
 		t.Fatal(err)

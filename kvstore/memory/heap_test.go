@@ -57,6 +57,9 @@ func load(tb testing.TB, s *Storage, order []int, batch int) {
 // documentation: at 20 byte keys and 100 byte values the heap held is at most
 // twice the live bytes. It is about 1.4 times, whatever the order.
 func TestHeapStaysWithinTwiceTheLiveData(t *testing.T) {
+	if testing.Short() {
+		t.Skip("loads some millions of keys; not with -short")
+	}
 	const size = 1_000_000
 	rng := rand.New(rand.NewPCG(5, 6))
 	random := rng.Perm(size)
