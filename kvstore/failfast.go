@@ -165,10 +165,15 @@ func useless(err error) string {
 		return "the broker refuses this client's side of TLS: check the client's certificate and the versions of TLS (kgo.DialTLSConfig)"
 	case strings.Contains(err.Error(), tlsAlertSeen):
 		return "the port speaks TLS: use kgo.DialTLSConfig"
+	case strings.Contains(err.Error(), httpSeen):
+		return "the port speaks HTTP: use that of a broker"
 	}
 	return ""
 }
 
-// tlsAlertSeen is part of what kgo says, without a type of its own, when the
-// answer to a plain request is a TLS alert.
-const tlsAlertSeen = "is this a plaintext connection speaking to a tls endpoint?"
+// What kgo says, without a type of its own, when the answer to a plain request is a
+// TLS alert, or HTTP.
+const (
+	tlsAlertSeen = "is this a plaintext connection speaking to a tls endpoint?"
+	httpSeen     = "is your broker port correct?"
+)

@@ -307,6 +307,13 @@ func createShapes() []shape {
 	return all
 }
 
+// refusals are the errors that would end an opening if they were repeated.
+func refusals() []shape {
+	return slices.DeleteFunc(errorShapes(), func(s shape) bool {
+		return s.names != kerr.TopicAuthorizationFailed.Message && s.names != kerr.ClusterAuthorizationFailed.Message && s.names != kerr.InvalidTopicException.Message
+	})
+}
+
 // tells makes the brokers answer in the shape as long as while says, and returns how
 // often they did.
 func (a *tampered) tells(s shape, while func() bool) *atomic.Int64 {
@@ -411,7 +418,7 @@ func TestNoAnswerHarmsAnOpening(t *testing.T) {
 
 // What goes wrong at first only is overcome.
 func TestOpeningRecoversFromEveryAnswer(t *testing.T) {
-	for _, s := range shapes() {
+	for _, s := range slices.Concat(fetchShapes(), positionShapes(), topicShapes(), refusals()) {
 		t.Run(s.key.Name()+"/"+s.name, func(t *testing.T) {
 			inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 				w.produce(w.kafka("other"), record("a", "1"), record("a", "3"))
