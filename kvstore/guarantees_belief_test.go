@@ -266,3 +266,32 @@ func TestOpeningOutlivesAStaleFirstAnswer(t *testing.T) {
 		})
 	}
 }
+
+// The new topic's log is shorter than the old one's, which looks like a loss to who
+// asks for it by its name. The client neither rebuilds nor lets reads wait: it shows
+// what it has, until it is sure that the topic is another one.
+func TestTopicCreatedAnewIsNotTakenForALoss(t *testing.T) {
+	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+		c := w.open("c")
+		for range 10 {
+			w.put(c, "a", "1")
+		}
+		if err := w.cluster.RecreateTopic(topic); err != nil {
+			t.Fatal(err)
+		}
+		w.produce(w.kafka("other"), record("a", "new"))
+		for range 10 {
+			if err := c.Sync(w.within(2 * time.Second)); err == nil {
+				t.Error("Sync = nil while the topic may be another one")
+			}
+			if got, err := c.Get(w.within(time.Millisecond), []byte("a")); err != nil || string(got) != "1" {
+				t.Errorf("Get = %q, %v; want what the client has", got, err)
+			}
+		}
+		w.eventually("the verdict", func() bool { return c.Status().State == kvstore.StateFailed })
+		if n := c.Status().Rebuilds; n != 0 {
+			t.Errorf("%d rebuilds", n)
+		}
+		w.wantDead(c, kvstore.ErrTopicRecreated)
+	})
+}

@@ -134,7 +134,9 @@ func (p *partition) ask(ctx context.Context, l leader, req kmsg.Request, code fu
 		return fmt.Errorf("%s: %w", kmsg.NameForKey(req.Key()), err) // it leads as before
 	}
 	if err != nil {
-		p.forget(l)
+		if !errors.Is(err, kerr.UnsupportedVersion) {
+			p.forget(l)
+		}
 		return fmt.Errorf("%s at broker %d: %w", kmsg.NameForKey(req.Key()), l.node, err)
 	}
 	return nil
@@ -223,6 +225,10 @@ func (p *partition) epochEnd(ctx context.Context, l leader, epoch int32) (known 
 			for _, got := range rt.Partitions {
 				if rt.Topic != p.topic || got.Partition != partitionNumber {
 					continue
+				}
+				if r.GetVersion() < 3 && got.ErrorCode == kerr.ClusterAuthorizationFailed.Code {
+					// Before Kafka 2.3 it took a right that only brokers have.
+					return kerr.UnsupportedVersion.Code, nil
 				}
 				if known, end = got.LeaderEpoch, got.EndOffset; got.ErrorCode == 0 && known >= 0 && (end < 0 || known > epoch) {
 					return 0, fmt.Errorf("answered that leader epoch %d ends at offset %d, asked for epoch %d", known, end, epoch)

@@ -195,12 +195,7 @@ func (c *Client) Sync(ctx context.Context) error {
 
 // endError describes a wait for the answer to where the log ends.
 func (c *Client) endError(ctx context.Context) error {
-	err := c.tracker.waitError(ctx, -1)
-	var we *WaitError
-	if p := c.health.askProblem(); p.Count > 0 && errors.As(err, &we) {
-		we.Cause, we.Count = p.Err, p.Count
-	}
-	return err
+	return c.tracker.waitErrorFor(ctx, -1, c.health.askProblem())
 }
 
 // gateError returns the error that ended the client, if one did.

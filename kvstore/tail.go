@@ -207,8 +207,7 @@ func (t *tail) validate(ctx context.Context) error {
 	if err := t.part.holds(ctx, pos, epoch); err != nil {
 		var lost *lostError
 		if errors.As(err, &lost) {
-			t.startOver(lost.end, err)
-			return nil
+			return t.lost(ctx, lost.end, err)
 		}
 		return err
 	}
@@ -233,12 +232,21 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 		if rb := t.rebuild; rb != nil && !rb.compared {
 			resume = rb.resume // what is left of the log below has been seen
 		}
-		t.startOver(resume, fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, t.pos))
+		return t.lost(ctx, resume, fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, t.pos))
 	case t.pos > end:
-		t.startOver(end, fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, t.pos))
+		return t.lost(ctx, end, fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, t.pos))
 	default:
 		return cause // a replica that lags; ask again
 	}
+}
+
+// lost makes the next step read the log anew, if it is still that of the same topic:
+// questions for offsets name the topic, and one created anew has the same name.
+func (t *tail) lost(ctx context.Context, resume int64, cause error) error {
+	if err := t.part.sameTopic(ctx); err != nil {
+		return err
+	}
+	t.startOver(resume, cause)
 	return nil
 }
 
@@ -289,6 +297,9 @@ func (t *tail) checkEnd(ctx context.Context, f fetched) error {
 	}
 	if t.short++; t.short < 2 {
 		return nil
+	}
+	if err := t.part.sameTopic(ctx); err != nil {
+		return err
 	}
 	t.short = 0
 	t.track.lost(end, fmt.Errorf("%w: the log ends at offset %d", ErrDataLoss, end))

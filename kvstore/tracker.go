@@ -223,6 +223,16 @@ func (t *tracker) causeLocked() Problem {
 	return t.cause
 }
 
+// waitErrorFor is waitError for a wait with a reason of its own, if it is known.
+func (t *tracker) waitErrorFor(ctx context.Context, target int64, why Problem) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if why.Count == 0 {
+		why = t.causeLocked()
+	}
+	return t.waitErrorLocked(ctx, target, why)
+}
+
 // waitError describes a wait for target that ctx ended.
 func (t *tracker) waitError(ctx context.Context, target int64) error {
 	t.mu.Lock()

@@ -17,6 +17,7 @@ func (c *Client) confirm(ctx context.Context, res written) error {
 	if c.recent.has(res.revision, res.producer) {
 		return nil
 	}
+	var why Problem
 	for failures := 1; ; failures++ {
 		pos, epoch := c.tracker.read()
 		err := c.part.holds(ctx, pos, epoch)
@@ -31,12 +32,13 @@ func (c *Client) confirm(ctx context.Context, res written) error {
 			return errRolledBack
 		case err == nil:
 			return nil
-		case errors.Is(err, ErrDataLoss), errors.Is(err, ErrTopicRecreated):
+		case errors.Is(err, ErrDataLoss), errors.Is(err, ErrTopicRecreated), errors.Is(err, ErrTopicDeleted):
 			c.part.suspect()
 			return err
 		case ctx.Err() != nil:
-			return c.tracker.waitError(ctx, res.revision+1)
+			return c.tracker.waitErrorFor(ctx, res.revision+1, why)
 		}
+		why = why.met(err)
 		if dead := c.tracker.deadBy(); dead != nil {
 			return dead
 		}
