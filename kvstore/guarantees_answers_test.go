@@ -28,6 +28,15 @@ type shape struct {
 	names string
 }
 
+// patience is for how long the answer is given. No records where there are some is
+// believed after five seconds: compaction can leave a log like that.
+func (s shape) patience() time.Duration {
+	if s.name == "null records" || s.name == "no records" {
+		return 4 * time.Second
+	}
+	return 8 * time.Second
+}
+
 func onFetch(fn func(*kmsg.FetchResponse)) func(kmsg.Response) {
 	return func(r kmsg.Response) { fn(r.(*kmsg.FetchResponse)) }
 }
@@ -349,7 +358,7 @@ func TestNoAnswerHarmsARunningClient(t *testing.T) {
 				}
 				a.requests(kmsg.Fetch, kmsg.ListOffsets, kmsg.OffsetForLeaderEpoch, kmsg.Metadata)
 				w.produce(other, record("a", "2"), record("b", "2"))
-				err := c.Sync(w.within(8 * time.Second))
+				err := c.Sync(w.within(s.patience()))
 				problem := c.Status().Reading
 				state := c.Status().State
 				if got := w.contents(c); got != "a=1 " && got != "a=2 b=2 " || err == nil && got != "a=2 b=2 " {
@@ -392,7 +401,7 @@ func TestNoAnswerHarmsAnOpening(t *testing.T) {
 				w.produce(w.kafka("other"), record("a", "1"), record("b", "2"), record("a", "3"))
 				a := w.answers("c")
 				applied := a.tells(s, always)
-				c, err := kvstore.NewClient(w.within(8*time.Second), topic, memory.New(), w.options("c", a.option(), kvstore.WithReadOnly())...)
+				c, err := kvstore.NewClient(w.within(s.patience()), topic, memory.New(), w.options("c", a.option(), kvstore.WithReadOnly())...)
 				switch {
 				case err == nil:
 					if got := w.contents(c); got != "a=3 b=2 " {

@@ -369,6 +369,10 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 		if part.ErrorCode == 0 && (part.HighWatermark < 0 || part.LastStableOffset < 0) {
 			return 0, fmt.Errorf("answered high watermark %d and last stable offset %d", part.HighWatermark, part.LastStableOffset)
 		}
+		if part.ErrorCode == 0 && part.PreferredReadReplica >= 0 && len(part.RecordBatches) == 0 {
+			// It would have something to say, but leaves that to the other.
+			return 0, fmt.Errorf("answered nothing but that replica %d is nearer, which was not asked for", part.PreferredReadReplica)
+		}
 		return part.ErrorCode, nil
 	})
 	if throttle > 0 && !errors.Is(err, errThrottled) {
