@@ -157,11 +157,13 @@ func everything(d *draw) {
 		d.latency, d.stall, d.blackHole, d.loseRequest, d.loseAnswer, d.cutFrame, d.reset,
 		d.restart, d.restartAll, d.compact, d.transaction, d.transactionsOfTwoLeaders, d.keyless, d.failProduce, d.slowBroker,
 		d.loseTail, d.deleteRecords, d.recreate, d.grow,
+		d.absentWhileCompacted, d.forget, d.stale, d.throttle, d.failFetch, d.revoke, d.changePassword, d.alter,
 	}
 	if d.p.World.Brokers > 1 {
-		kinds = append(kinds, d.rolling, d.moveLeader)
+		kinds = append(kinds, d.rolling, d.moveLeader, d.belowMinimum)
 	}
 	d.swarmWorkload()
+	d.swarmWorld()
 	n := 2 + d.IntN(6)
 	for _, i := range d.Perm(len(kinds))[:n] {
 		d.times(1, 3, kinds[i])
@@ -185,6 +187,27 @@ func (d *draw) swarmWorkload() {
 	}
 	w := &d.p.World
 	w.LatencyMean = []time.Duration{500 * time.Microsecond, ms, 3 * ms}[d.IntN(3)]
+}
+
+// swarmWorld draws what the topic and the writes are like.
+func (d *draw) swarmWorld() {
+	w := &d.p.World
+	w.Tombstones = []time.Duration{1200 * ms, 2500 * ms, 4000 * ms, 8000 * ms}[d.IntN(4)]
+	w.DeliveryTimeout = []time.Duration{0, 0, 1500 * ms, 6000 * ms}[d.IntN(4)]
+	if w.Brokers > 2 && d.IntN(4) == 0 {
+		w.MinInSync = 2
+	}
+	if d.IntN(8) == 0 {
+		w.MaxMessage = 3000
+	}
+}
+
+// absentWhileCompacted keeps a client from the log for around as long as tombstones
+// are kept, and compacts meanwhile.
+func (d *draw) absentWhileCompacted() {
+	d.absent()
+	f := d.p.Faults[len(d.p.Faults)-1]
+	d.add(sim.Compact{Every: d.between(100*ms, 500*ms), Span: sim.Span{From: f.Begins(), For: 2 * d.p.World.Tombstones}})
 }
 
 func (d *draw) lag() { d.add(sim.Lag{Client: d.anyClient(), Span: d.span(300*ms, 3000*ms)}) }

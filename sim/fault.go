@@ -21,6 +21,9 @@ type Fault interface {
 	// String is the line: the kind, then the settings that are not zero.
 	String() string
 
+	// Begins is when it begins, counted from the begin of the phase of faults.
+	Begins() time.Duration
+
 	span() Span
 	check(p *Plan) error
 	start(ctx context.Context, w *world) (*effect, error)
@@ -34,6 +37,9 @@ type Span struct {
 }
 
 func (s Span) span() Span { return s }
+
+// Begins implements Fault.
+func (s Span) Begins() time.Duration { return s.From }
 
 // An effect is a fault under way.
 type effect struct {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/kvsim/kvsim/linearizability"
+	"github.com/kvsim/kvsim/sim"
 )
 
 // The table of promises names tests and checks; each of them has to exist.
@@ -36,6 +37,9 @@ func TestPromisesNameTestsAndChecksThatExist(t *testing.T) {
 	checks := map[string]bool{}
 	for _, c := range linearizability.AllChecks() {
 		checks[string(c)] = true
+	}
+	for _, j := range sim.Judgements() {
+		checks[j.Name] = true
 	}
 	rows := 0
 	for line := range strings.Lines(string(text)) {

@@ -92,7 +92,8 @@ func All() []Mutant {
 	all = append(all, readMutants()...)
 	all = append(all, tailMutants()...)
 	all = append(all, followMutants()...)
-	return append(all, rebuildMutants()...)
+	all = append(all, rebuildMutants()...)
+	return append(all, promiseMutants()...)
 }
 
 // Find returns the mutant of a name.

@@ -1,0 +1,59 @@
+package mutants
+
+import lin "github.com/kvsim/kvsim/linearizability"
+
+// promiseMutants are bugs that take brokers which are neither broken nor as usual:
+// they forget, lag, refuse and change. Some break what only the simulator can judge,
+// whose reasons have names of their own.
+func promiseMutants() []Mutant {
+	const (
+		verdict = "kvstore/write_verdict.go"
+		deliver = "kvstore/write_deliver.go"
+	)
+	return []Mutant{
+		{
+			Name: "resend-under-a-new-id", Bug: "a write whose answer was lost is sent again under a new producer id when the broker has forgotten the old one",
+			Scenario: "producers", Checks: []lin.CheckID{lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
+			Edits: []Edit{
+				{verdict, "	case gradeForgotten:\n		if t.doubt {\n			return verdictUnknown\n		}\n", "	case gradeForgotten:\n		t.doubt = false\n"},
+				{deliver, "	if doubt {\n", "	if doubt && l.node < 0 {\n"},
+			},
+		},
+		{
+			Name: "lost-answer-is-no-doubt", Bug: "a try that was not answered counts as one that appended nothing",
+			Scenario: "producers", Checks: []lin.CheckID{lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce, lin.CheckRefusedAbsent},
+			Edits: []Edit{{verdict, "	case gradeDoubtful:\n		t.doubt = true\n	}\n", "	case gradeDoubtful:\n	}\n"}},
+		},
+		{
+			Name: "one-stale-answer-is-believed", Bug: "a client takes its topic for gone when one broker says so once",
+			Scenario: "answers", Checks: []lin.CheckID{"gone-topic-was-there"},
+			Edits: []Edit{
+				{"kvstore/doubt.go", "d.rounds >= leastRounds && lasts >= after\n", "d.rounds > 0\n"},
+				{"kvstore/metadata.go", "	return last == asBefore || last == leaderless\n", "	return last >= 0\n"},
+			},
+		},
+		{
+			Name: "limit-read-once", Bug: "max.message.bytes is read when the client opens and never again",
+			Scenario: "settings", Checks: []lin.CheckID{"size-error-tells-the-limit"},
+			Edits: []Edit{{
+				"kvstore/settings.go", "	is := s.now\n	if is.retention != was.retention {\n",
+				"	s.now.maxMessageBytes = was.maxMessageBytes\n	is := s.now\n	if is.retention != was.retention {\n",
+			}},
+		},
+		{
+			Name: "write-lives-for-ever", Bug: "a write that its caller gave up is sent until the brokers are there again, however late",
+			Scenario: "outage", Checks: []lin.CheckID{"write-ends-with-its-life"},
+			Edits: []Edit{{deliver, "time.Now().Add(w.life)", "time.Now().Add(w.life + time.Hour)"}},
+		},
+		{
+			Name: "cause-is-hidden", Bug: "a write that could not be written says only that its context ended",
+			Scenario: "settings", Checks: []lin.CheckID{"failed-write-names-its-cause"},
+			Edits: []Edit{{"kvstore/write_trouble.go", "	times := \"once\"\n", "	return err\n	times := \"once\"\n"}},
+		},
+		{
+			Name: "status-hides-trouble-with-writes", Bug: "Status does not say that writes fail",
+			Scenario: "settings", Checks: []lin.CheckID{"failed-write-names-its-cause"},
+			Edits: []Edit{{"kvstore/write_trouble.go", "	w.trouble = w.trouble.met(err)\n	w.mu.Unlock()\n	w.health.writeFailed(err)\n", "	w.trouble = w.trouble.met(err)\n	w.mu.Unlock()\n"}},
+		},
+	}
+}

@@ -1,0 +1,21 @@
+package sim
+
+// A Judgement is something that the simulator itself judges, besides the checks of
+// package linearizability, because it takes knowledge of the world. Its name is that
+// of a Reason.
+type Judgement struct {
+	Name string
+	// Guarantee is the sentence that a run is held to.
+	Guarantee string
+}
+
+// Judgements returns all of them.
+func Judgements() []Judgement {
+	return []Judgement{
+		{livenessName, "when everything is healed, every client that is alive opens, writes and shows all that was written within the time that the plan gives"},
+		{endingName, "a client takes its topic for gone only after it was, or after the brokers have said so for as long as it takes to be believed"},
+		{lifeName, "no try of a write comes into the log after the end of the write's life"},
+		{causeName, "a write that fails for want of replicas in sync, or of the right to write, says so, and Status says that writes fail"},
+		{limitName, "a write that is refused as too large is told a limit that the topic had while it was under way"},
+	}
+}
