@@ -109,6 +109,9 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 			w.log.warn("kvstore: could not look whether a write is in the log before sending it again", err)
 		}
 	}
+	if !doubt && w.whoAt != l {
+		b.take(noSender)
+	}
 	if b.who.id < 0 {
 		if w.who.id < 0 || w.who.sequence > lastSequence || w.whoAt != l {
 			w.ask(askSender, l.node)

@@ -42,6 +42,14 @@ func (w *writer) look(ctx context.Context, l leader, b *recordBatch) (offset int
 	}
 }
 
+// lies reports whether the log has a batch at an offset for sure.
+func (w *writer) lies(ctx context.Context, b *recordBatch, offset int64) bool {
+	at := *b
+	at.from = offset
+	got, found, err := w.look(ctx, w.leader, &at)
+	return err == nil && found && got == offset
+}
+
 // mostLook bounds a look. What it found out in vain it need not find out again.
 const mostLook = 5 * time.Second
 

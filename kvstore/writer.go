@@ -163,7 +163,7 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	cancel()
 	switch {
 	case d.outcome == nil:
-		w.acknowledge(group, d, b, applied)
+		w.acknowledge(ctx, group, d, b, applied)
 	case errors.Is(d.outcome, ErrNotWritten) && errors.Is(d.cause, ErrDeliveryTimeout):
 		w.putBack(w.expire(group, d.cause))
 	case errors.Is(d.outcome, ErrRefused) && w.divide(ctx, group, b, d.cause):
@@ -194,11 +194,15 @@ const mostKept = 1 << 20
 
 // acknowledge ends a group that is in the log: each write is done once it is visible.
 // The log had been read up to applied before the group was sent.
-func (w *writer) acknowledge(group []*write, d delivered, b *recordBatch, applied int64) {
+func (w *writer) acknowledge(ctx context.Context, group []*write, d delivered, b *recordBatch, applied int64) {
 	if w.wroteAt != w.leader {
 		// Another leader may have lost what this client wrote before. So its
 		// log may end, and go on, below.
 		w.wrote, w.wroteAt = 0, w.leader
+	}
+	if d.offset >= 0 && d.offset < w.wrote && w.lies(ctx, b, d.offset) {
+		// What was answered before was not true, or the leader lost it.
+		w.wrote = 0
 	}
 	known := max(applied, w.wrote) // the log was that long before
 	next := 0
