@@ -19,6 +19,7 @@ import (
 type Client struct {
 	topic   string
 	logger  *slog.Logger
+	log     *repeatLog
 	kafka   *kgo.Client
 	part    *partition
 	view    view
@@ -125,6 +126,7 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 
 	c.unbind = func() {}
 	log := &repeatLog{logger: cfg.logger, topic: topic}
+	c.log = log
 	haste := &failFast{on: !cfg.patient, part: c.part}
 	o := &opener{cfg: cfg, cl: cl, adm: kadm.NewClient(cl), part: c.part, backoff: c.backoff, log: log, haste: haste}
 	c.settings = &settings{

@@ -132,6 +132,7 @@ func (c *Client) askEnd(ctx context.Context) (int64, error) {
 			return 0, dead
 		}
 		c.health.askFailed(err)
+		c.log.warn("kvstore: asking for the end of the log failed, trying again", err)
 		sleep(ctx, c.backoff(failures))
 	}
 }

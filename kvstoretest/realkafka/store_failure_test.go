@@ -200,7 +200,7 @@ func (w *world) wantFailed(c *kvstore.Client, sentinel error) {
 
 func TestTopicDeletedEndsTheClient(t *testing.T) {
 	w := newWorld(t)
-	c := w.open()
+	c := w.open(kvstore.WithTopicGoneAfter(2 * time.Second))
 	w.put(c, "a", "1")
 	w.k.DeleteTopic(w.topic)
 	w.wantFailed(c, kvstore.ErrTopicDeleted)
@@ -208,7 +208,7 @@ func TestTopicDeletedEndsTheClient(t *testing.T) {
 
 func TestTopicRecreatedEndsTheClient(t *testing.T) {
 	w := newWorld(t)
-	c := w.open()
+	c := w.open(kvstore.WithTopicGoneAfter(2 * time.Second))
 	w.put(c, "a", "1")
 	w.k.DeleteTopic(w.topic)
 	w.k.CreateTopic(w.topic, nil)
