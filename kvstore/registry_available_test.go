@@ -295,3 +295,26 @@ func TestSchemaOfANewEditionIsAccepted(t *testing.T) {
 	newer := registrySerde(t, f, user, `edition = "2099"; package acme; export message User { string name = 1; }`)
 	wantMessage(t, newer, mustSerialize(t, newer, named(user, "ann")), named(user, "ann"))
 }
+
+// A running client honours Retry-After too, within a bound.
+func TestRegistryIsLeftAloneForAsLongAsItAsks(t *testing.T) {
+	for asked, want := range map[string]time.Duration{"30": 30 * time.Second, "86400": time.Minute, "9223372036854775807": time.Minute, "0": time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			user := compile(t, "acme.User", userSchema, nil)
+			f := newFakeRegistry()
+			serde := registrySerde(t, f, user, userSchema)
+			f.seed(9, userSchema+"\n")
+			f.intercept(answers(response(429, asked)))
+			_, err := serde.Deserialize(foreign(9))
+			wantError(t, "Deserialize", err, kvstore.ErrRegistryUnavailable, "429")
+			time.Sleep(want - time.Nanosecond)
+			_, err = serde.Deserialize(foreign(9))
+			wantError(t, "Deserialize before the time has come", err, kvstore.ErrRegistryUnavailable, "429", "asked again in")
+			time.Sleep(time.Nanosecond)
+			wantMessage(t, serde, foreign(9), newOf(user)())
+			if n := f.lookups(9); n != 2 {
+				t.Errorf("Retry-After %s: the registry was asked %d times, want 2", asked, n)
+			}
+		})
+	}
+}
