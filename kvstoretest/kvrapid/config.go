@@ -28,7 +28,8 @@ var _ World = (*kvstoretest.Kit)(nil)
 // kvstore/memory, under faults.
 type Config struct {
 	// Kit are options of the kit that each run is made on. A kit has two
-	// brokers and a max.message.bytes of 64 KiB unless set here.
+	// brokers, a max.message.bytes of 64 KiB and, in a synctest bubble, a
+	// latency of a millisecond, unless set here.
 	Kit []kvstoretest.Option
 
 	// World makes something else than a kit for each run. Faults, records of
@@ -86,10 +87,16 @@ func (c Config) withDefaults() Config {
 		c.Impatience = 20 * time.Millisecond
 	}
 	if c.World == nil {
-		kit := append([]kvstoretest.Option{
+		kit := []kvstoretest.Option{
 			kvstoretest.WithBrokers(2),
 			kvstoretest.WithTopicConfig(map[string]string{"max.message.bytes": "65536"}),
-		}, c.Kit...)
+		}
+		if inBubble() {
+			// Without it everything happens in one instant, in an order that
+			// the scheduler makes up, and a failure is not the same twice.
+			kit = append(kit, kvstoretest.WithLatency(time.Millisecond))
+		}
+		kit = append(kit, c.Kit...)
 		c.World = func(t testing.TB) World { return kvstoretest.New(t, kit...) }
 	}
 	return c
@@ -108,8 +115,13 @@ func (c Config) withDefaults() Config {
 // The flags of rapid apply: -rapid.checks is the number of runs, -rapid.steps
 // that of operations in a run, -rapid.shrinktime how long a failure is reduced.
 // In a bubble that is simulated time, which passes at a pace of its own: with many
-// time-outs an hour is gone in a moment, and without any and without latency it
-// does not pass at all.
+// time-outs an hour is gone in a moment, and with a latency of zero it may not pass
+// at all.
+//
+// A failure that comes from what was done, and not from a race, is the same each
+// time that the same is done: before each operation the machine waits until
+// nothing is on its way that no fault holds up. In real time that is so while no
+// fault lasts.
 func Check(t testing.TB, cfg Config) {
 	t.Helper()
 	// rapid takes a *testing.T for one outside of a bubble.
@@ -121,6 +133,14 @@ func Check(t testing.TB, cfg Config) {
 func Run(t *rapid.T, cfg Config) {
 	t.Helper()
 	m := newMachine(t, cfg.withDefaults())
-	t.Repeat(m.actions())
+	actions := m.actions()
+	for name, do := range actions {
+		actions[name] = func(t *rapid.T) {
+			m.quiet(t)
+			do(t)
+		}
+	}
+	t.Repeat(actions)
+	m.quiet(t)
 	m.finish(t)
 }

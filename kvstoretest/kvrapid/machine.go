@@ -25,6 +25,7 @@ type machine struct {
 	kit     *kvstoretest.Kit // nil if the world is none
 	clients []*client
 	model   model
+	bubble  bool // time is simulated
 
 	faults  []*kvstoretest.Fault // that last
 	blocked bool                 // one of them stands in the way
@@ -39,7 +40,7 @@ type client struct {
 }
 
 func newMachine(t *rapid.T, cfg Config) *machine {
-	m := &machine{cfg: cfg, tb: TB(t)}
+	m := &machine{cfg: cfg, tb: TB(t), bubble: inBubble()}
 	m.world = cfg.World(m.tb)
 	m.kit, _ = m.world.(*kvstoretest.Kit)
 	m.learn(t)
