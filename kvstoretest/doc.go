@@ -41,6 +41,7 @@
 //	writing        FailProduces FailProducesAfterAppend LoseRequests LoseAnswers
 //	brokers        StopBroker RestartBrokers MoveLeader OutOfSync
 //	what they know StaleMetadata ForgetProducers ForgetProducersAtElections
+//	transactions   LoadCoordinators MoveCoordinator
 //	the log        Compact DeleteRecords LoseTail RecreateTopic
 //
 // [Kit.AlterTopic] changes the topic's configuration. With [WithUsers] clients

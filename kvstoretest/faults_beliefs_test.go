@@ -145,3 +145,43 @@ func TestCompactionUnderAnOpenTransaction(t *testing.T) {
 		kit.WantValue(kit.Open("fresh"), "k", "v1")
 	})
 }
+
+// TestFencedOwnerStaysFenced is for transactions on the kit: what a client that
+// was fenced does afterwards fails.
+func TestFencedOwnerStaysFenced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit := New(t, WithBrokers(2), WithTransactionDelays(time.Second, 20*time.Second))
+		owner := func(name string, opts ...kgo.Opt) *kgo.Client {
+			return plainClient(t, kit, name, append(opts, kgo.TransactionalID("tx"))...)
+		}
+		write := func(cl *kgo.Client, v string) error {
+			return cl.ProduceSync(t.Context(), kgo.KeyStringRecord("k", v)).FirstErr()
+		}
+		old := owner("old")
+		if err := errors.Join(old.BeginTransaction(), write(old, "v1")); err != nil {
+			t.Fatal(err)
+		}
+		kit.MoveCoordinator("tx", 1)
+		loading := kit.LoadCoordinators(2)
+		next := owner("new", kgo.TransactionTimeout(time.Second))
+		if _, _, err := next.ProducerID(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantHits(t, loading, 2)
+		if err := old.EndTransaction(t.Context(), kgo.TryAbort); !errors.Is(err, kerr.ProducerFenced) {
+			t.Errorf("the fenced owner's abort = %v, want PRODUCER_FENCED", err)
+		}
+		// The new owner goes away with its transaction, which is aborted when
+		// the coordinator looks.
+		if err := errors.Join(next.BeginTransaction(), write(next, "v2")); err != nil {
+			t.Fatal(err)
+		}
+		next.Close()
+		begin := time.Now()
+		kv := kit.Open("a")
+		if waited := time.Since(begin); waited > 22*time.Second {
+			t.Errorf("a store waited %v for the transaction of a client that is gone", waited)
+		}
+		kit.WantMissing(kv, "k")
+	})
+}

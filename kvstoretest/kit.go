@@ -67,7 +67,7 @@ func New(t testing.TB, opts ...Option) *Kit {
 		Logf:    k.logs.logf,
 		Users:   maps.Clone(cfg.users),
 
-		Coordinator: fakecluster.Coordinator{Seed: cfg.seed},
+		Coordinator: fakecluster.Coordinator{Seed: cfg.seed, Markers: cfg.markers, Scan: cfg.scan},
 	})
 	if err != nil {
 		k.fatal("start the cluster: %v", err)

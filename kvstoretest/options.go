@@ -20,6 +20,8 @@ type config struct {
 	topic   string
 	configs map[string]string
 	users   map[string]string // passwords by name
+	markers time.Duration     // of transactions
+	scan    time.Duration
 	tcp     bool
 	latency time.Duration
 	seed    uint64
@@ -59,6 +61,8 @@ func (c *config) validate() error {
 		return fmt.Errorf("WithLatency(%v): latency can't be negative", c.latency)
 	case c.timeout <= 0:
 		return fmt.Errorf("WithTimeout(%v): the timeout has to be more than zero", c.timeout)
+	case c.markers < 0 || c.scan < 0:
+		return fmt.Errorf("WithTransactionDelays(%v, %v): a delay can't be negative", c.markers, c.scan)
 	case c.storage == nil:
 		return errors.New("WithStorage(nil): there is no function to make storages with")
 	case c.tcp && c.latency > 0:

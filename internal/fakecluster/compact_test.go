@@ -187,6 +187,21 @@ func TestWhatWasCompactedStaysSo(t *testing.T) {
 	wantLog(t, c, "0:k0=newest")
 }
 
+// TestATopicThatComesAgainIsCompacted asks for a topic while it does not exist,
+// and again with other configurations.
+func TestATopicThatComesAgainIsCompacted(t *testing.T) {
+	c := start(t, Options{Topics: []Topic{{Name: topic}}})
+	must(produceTo(t, c, 0, anonymous, kv("k", "1")))(t)
+	check(t, c.DeleteTopic(topic))
+	_, err := produceTo(t, c, 0, anonymous, kv("k", "1"))
+	wantErr(t, "write to a topic that is gone", err, kerr.UnknownTopicOrPartition)
+	check(t, c.CreateTopic(Topic{Name: topic, Configs: CompactConfigs()}))
+	must(produceTo(t, c, 0, anonymous, kv("k", "2")))(t)
+	must(produceTo(t, c, 0, anonymous, kv("k", "3")))(t)
+	check(t, c.Compact())
+	wantLog(t, c, "1:k=3 2:abort")
+}
+
 // TestCompactedLogIsReadInSmallPieces reads with a limit below the size of a
 // batch, from offsets that are gone, committed and not.
 func TestCompactedLogIsReadInSmallPieces(t *testing.T) {

@@ -50,7 +50,7 @@ func (c *Cluster) AlterTopic(topic string, configs map[string]*string) error {
 	return nil
 }
 
-// forgetConfigs sees requests that change configurations.
+// forgetConfigs sees requests that change configurations, or topics.
 func (c *Cluster) forgetConfigs(*kfake.Cluster, kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	c.stateMu.Lock()
 	c.settings = nil
@@ -65,15 +65,17 @@ func (c *Cluster) topicConfig(k *kfake.Cluster, topic, name, def string) string 
 	known, ok := c.settings[topic]
 	c.stateMu.Unlock()
 	if !ok {
-		known = make(map[string]string)
-		if ti := k.TopicInfo(topic); ti != nil {
-			for key, v := range ti.Configs {
-				if v != nil {
-					known[key] = *v
-				}
-			}
-			known[replicasKey] = strconv.Itoa(ti.NumReplicas)
+		ti := k.TopicInfo(topic)
+		if ti == nil {
+			return def
 		}
+		known = make(map[string]string)
+		for key, v := range ti.Configs {
+			if v != nil {
+				known[key] = *v
+			}
+		}
+		known[replicasKey] = strconv.Itoa(ti.NumReplicas)
 		c.stateMu.Lock()
 		if c.settings == nil {
 			c.settings = make(map[string]map[string]string)

@@ -21,7 +21,9 @@ type Coordinator struct {
 	Seed uint64
 	// Markers is the longest time between the answer to EndTxn and the markers
 	// in the log, in which everything about the transactional id is answered
-	// with CONCURRENT_TRANSACTIONS. 0 means 2 ms.
+	// with CONCURRENT_TRANSACTIONS, and a batch of the next transaction with
+	// NOT_ENOUGH_REPLICAS. 0 means 200 µs: a client outside of the kit that meets
+	// the latter waits for its MetadataMinAge.
 	Markers time.Duration
 	// Scan is the time between two looks at transactions that are open for too
 	// long, so that they are aborted up to so much later. 0 means 10 s, as in
@@ -63,7 +65,7 @@ func (o Coordinator) scan() time.Duration {
 func (o Coordinator) markersAfter(t *txnID) time.Duration {
 	most := o.Markers
 	if most <= 0 {
-		most = 2 * time.Millisecond
+		most = 200 * time.Microsecond
 	}
 	h := o.Seed
 	for _, b := range []byte(t.id) {
@@ -154,6 +156,7 @@ func (c *Cluster) finish(t *txnID) {
 		t.parts = slices.DeleteFunc(t.parts, func(o partition) bool { return o == tp })
 		c.stateMu.Unlock()
 	}
+	c.commitOffsets(t, commit)
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
 	t.complete(time.Now())

@@ -293,3 +293,42 @@ func TestNoTransactionHangs(t *testing.T) {
 		t.Errorf("commit of a fenced producer: %v", err)
 	}
 }
+
+// TestOffsetsAreCommittedWithTheTransaction commits what a group has read.
+func TestOffsetsAreCommittedWithTheTransaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, Options{})
+		must(c.Append(topic, 0, kv("k", "v")))(t)
+		s := must(kgo.NewGroupTransactSession(
+			kgo.SeedBrokers(c.Seeds()...), kgo.Dialer(c.Dialer("a")), kgo.TransactionalID("tx"), kgo.DefaultProduceTopic(topic),
+			kgo.ConsumerGroup("g"), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+			kgo.RequireStableFetchOffsets(), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DisableClientMetrics(),
+		))(t)
+		defer s.Close()
+		committed := func() int64 {
+			req := kmsg.NewPtrOffsetFetchRequest()
+			req.Version, req.Group = 7, "g"
+			for _, rt := range must(c.request(0, req))(t).(*kmsg.OffsetFetchResponse).Topics {
+				return rt.Partitions[0].Offset
+			}
+			return -1
+		}
+		for _, how := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit} {
+			if n := s.PollFetches(t.Context()).NumRecords(); n != 1 {
+				t.Fatalf("read %d records, want 1", n)
+			}
+			check(t, s.Begin())
+			check(t, s.ProduceSync(t.Context(), kgo.KeyStringRecord("k", "w")).FirstErr())
+			_, err := s.End(t.Context(), how)
+			check(t, err)
+			time.Sleep(time.Second)
+			want := int64(-1)
+			if how == kgo.TryCommit {
+				want = 1
+			}
+			if off := committed(); off != want {
+				t.Errorf("commit %v: the group is at %d, want %d", how, off, want)
+			}
+		}
+	})
+}

@@ -16,10 +16,12 @@
 // last batch as active segment ([Cluster.Compact]), fetches that wait at a
 // former leader ([Cluster.MoveLeader]), producers forgotten in a crash
 // (producers.go), admin calls that hang after Close ([ErrClosed]), sleeping
-// requests ([Cluster.SlowBroker]). Left as they are: a record without a key is
-// taken on a compacted topic, LogAppendTime and min.insync.replicas are
-// ignored, a fetch answer has no diverging epoch, and ListOffsets gives the
-// first record that compaction left as the earliest offset.
+// requests ([Cluster.SlowBroker]). docs/kfake-differences.md lists all of them,
+// and those that are left.
+//
+// The files named kfake_*.go look at requests before kfake does (controls.go).
+// Compaction and transactions are Kafka's own rules, as functions of a log
+// (cleaning.go) and as a state machine (txn_state.go), that know no broker.
 //
 // All methods are safe for concurrent use and return [ErrClosed] after
 // [Cluster.Close]. Everything works in real time, in a testing/synctest

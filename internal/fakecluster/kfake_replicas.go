@@ -12,7 +12,8 @@ import (
 // kfake stores min.insync.replicas and ignores it: it has no replicas that
 // could lag. Kafka refuses a write with acks=all while fewer replicas than that
 // are in sync. Here a partition's replicas are its leader and the brokers after
-// it, as kfake's metadata says. One is in sync while its broker runs and was
+// it, as kfake's metadata says; no more than there are can be asked for, as in
+// Kafka from 3.7 on. One is in sync while its broker runs and was
 // not taken out of sync by [Cluster.OutOfSync].
 
 // OutOfSync takes the replicas of a running broker out of sync until it is
@@ -86,7 +87,7 @@ func (c *Cluster) checkReplicas(k *kfake.Cluster, req kmsg.Request) (kmsg.Respon
 		name := c.topicName(pr.Topics[i].Topic, pr.Topics[i].TopicID)
 		least := c.topicNumber(k, name, "min.insync.replicas", c.leastInSync())
 		replicas := min(c.opts.Brokers, int(c.topicNumber(k, name, replicasKey, 1)))
-		if int64(inSync(node, replicas, c.opts.Brokers, out)) >= least {
+		if int64(inSync(node, replicas, c.opts.Brokers, out)) >= min(least, int64(replicas)) {
 			continue
 		}
 		if !c.leads(k, node, name, pr.Topics[i].Partitions) {

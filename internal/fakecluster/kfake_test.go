@@ -218,7 +218,9 @@ func TestKfakeIgnoresMinCompactionLag(t *testing.T) {
 }
 
 func TestKfakeIgnoresMinInsyncReplicas(t *testing.T) {
-	c := bare(t, 1, map[string]string{"min.insync.replicas": "2"})
+	c := bare(t, 2, map[string]string{"min.insync.replicas": "2"})
+	check(t, c.kfake.MoveTopicPartition(topic, 0, 0))
+	check(t, c.kfake.RemoveNode(1))
 	if _, err := produceTo(t, c, 0, anonymous, kv("k", "v")); err != nil {
 		t.Errorf("write with one of two replicas: %v; "+gone+"kfake_replicas.go", err)
 	}
@@ -249,4 +251,71 @@ func TestKfakeHangsUpOnWrongPasswords(t *testing.T) {
 	if err == nil || errors.Is(err, kerr.SaslAuthenticationFailed) {
 		t.Errorf("login with a wrong password = %v; "+gone+"a part of kfake_password.go", err)
 	}
+}
+
+func TestKfakeHandsAFencedOwnerTheNextEpoch(t *testing.T) {
+	c := bare(t, 1, nil)
+	id := "t"
+	init := func() *kmsg.InitProducerIDResponse {
+		req := kmsg.NewPtrInitProducerIDRequest()
+		req.Version, req.TransactionalID, req.TransactionTimeoutMillis = 4, &id, 1000
+		return must(c.request(0, req))(t).(*kmsg.InitProducerIDResponse)
+	}
+	old := init()
+	add := kmsg.NewPtrAddPartitionsToTxnRequest()
+	add.Version, add.TransactionalID, add.ProducerID, add.ProducerEpoch = 3, id, old.ProducerID, old.ProducerEpoch
+	rt := kmsg.NewAddPartitionsToTxnRequestTopic()
+	rt.Topic, rt.Partitions = topic, []int32{0}
+	add.Topics = append(add.Topics, rt)
+	must(c.request(0, add))(t)
+	if next := init(); next.ErrorCode != 0 {
+		t.Errorf("init against an open transaction: error %d, want none; %sa reason for kfake_coordinator.go", next.ErrorCode, gone)
+	}
+	end := kmsg.NewPtrEndTxnRequest()
+	end.Version, end.TransactionalID, end.ProducerID, end.ProducerEpoch = 5, id, old.ProducerID, old.ProducerEpoch
+	if resp := must(c.request(0, end))(t).(*kmsg.EndTxnResponse); resp.ErrorCode != 0 {
+		t.Errorf("late abort: error %d, want none; %sa reason for kfake_coordinator.go", resp.ErrorCode, gone)
+	}
+}
+
+func TestKfakeEndsTransactionsBeforeItAnswers(t *testing.T) {
+	c := bare(t, 1, nil)
+	txn := must(c.Begin("t"))(t)
+	must(txn.Append(topic, 0, kv("k", "v")))(t)
+	check(t, txn.Commit())
+	raw := must(c.fetch(0, partition{topic, 0}, 0, rawRack))(t)
+	if log := must(parseBatches(raw))(t); showBatches(log) != "0:k=v 1:commit" {
+		t.Errorf("log %s; "+gone+"a reason for kfake_coordinator.go", showBatches(log))
+	}
+}
+
+func TestKfakeAbortsWhatIsOpenWhenItRestarts(t *testing.T) {
+	dir := t.TempDir()
+	batch := encodeBatch([]Record{kv("k", "v")}, batchHeader{producer: 7, transactional: true})
+	im := image{Topics: []imageTopic{{
+		Name: topic, ID: [16]byte{1}, Partitions: 1, Replicas: 1,
+		Logs: [][]Batch{must(parseBatches(batch))(t)}, Ends: []int64{1},
+	}}}
+	check(t, im.write(dir))
+	c := start(t, Options{Kfake: []kfake.Opt{kfake.DataDir(dir)}, Topics: []Topic{}})
+	if p := must(c.Partition(topic, 0))(t); p.LastStableOffset != 1 {
+		t.Errorf("stable up to %d, want 1; %skfake_reopen.go", p.LastStableOffset, gone)
+	}
+}
+
+func TestKfakeTimesOutToTheMillisecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := bare(t, 1, nil)
+		id := "t"
+		req := kmsg.NewPtrInitProducerIDRequest()
+		req.Version, req.TransactionalID, req.TransactionTimeoutMillis = 2, &id, 3000
+		r := must(c.request(0, req))(t).(*kmsg.InitProducerIDResponse)
+		txn := &Txn{c: c, id: id, producer: r.ProducerID, epoch: r.ProducerEpoch, sequence: map[partition]int32{}}
+		must(txn.Append(topic, 0, kv("k", "v")))(t)
+		time.Sleep(3100 * time.Millisecond)
+		must(c.request(0, kmsg.NewPtrMetadataRequest()))(t)
+		if info := c.kfake.PartitionInfo(topic, 0); info.HighWatermark != 2 {
+			t.Errorf("the log ends at %d, want the abort at 1; %sa reason for coordinator.go", info.HighWatermark, gone)
+		}
+	})
 }

@@ -185,6 +185,7 @@ func (c *Cluster) deleteTopic(name string) error {
 	}
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
+	delete(c.settings, name)
 	for tp, p := range c.parts {
 		if tp.topic != name {
 			continue

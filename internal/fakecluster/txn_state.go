@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // txnState is the state of a transactional id, as in Kafka's coordinator. Dead
@@ -46,8 +47,9 @@ type txnID struct {
 	started time.Time // when Ongoing began
 	updated time.Time // when the state last changed
 	parts   []partition
-	v2      bool // the client speaks transaction.version 2 (KIP-890)
-	run     int  // counts the transactions
+	offsets []*kmsg.OffsetCommitRequest // to be committed with the transaction, see kfake_offsets.go
+	v2      bool                        // the client speaks transaction.version 2 (KIP-890)
+	run     int                         // counts the transactions
 }
 
 const (
