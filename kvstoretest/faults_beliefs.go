@@ -148,7 +148,8 @@ type Stale struct {
 }
 
 func (s Stale) String() string {
-	who, what := "brokers", ""
+	var what string
+	who := "brokers"
 	if len(s.Brokers) > 0 {
 		who = fmt.Sprintf("brokers %v", s.Brokers)
 	}

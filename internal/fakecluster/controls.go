@@ -12,7 +12,7 @@ import (
 // the request, and the next handler has it, kfake last. Handlers run inside
 // kfake's loop, one request at a time: they must not block, may ask kfake's
 // admin methods, and take stateMu only.
-type handler func(k *kfake.Cluster, req kmsg.Request) (resp kmsg.Response, err error, done bool) //nolint:revive // as in kfake
+type handler func(k *kfake.Cluster, req kmsg.Request) (resp kmsg.Response, err error, done bool)
 
 // handlers are what makes up for kfake, by request, in the order in which they
 // look at it. Faults look at it before them.

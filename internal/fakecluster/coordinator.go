@@ -106,10 +106,9 @@ func (c *Cluster) began(t *txnID) {
 	run := t.run
 	every := c.opts.Coordinator.scan()
 	over := t.started.Add(t.timeout)
-	first := c.txns.born.Add(c.txns.phase)
-	scan := first
-	if over.After(first) {
-		scan = first.Add((over.Sub(first) + every - 1) / every * every)
+	scan := c.txns.born.Add(c.txns.phase)
+	if late := over.Sub(scan); late > 0 {
+		scan = scan.Add((late + every - 1).Truncate(every))
 	}
 	c.after(time.Until(scan), func() { c.scanned(t, run) })
 }

@@ -81,7 +81,7 @@ func (t *txnID) preparing() bool { return t.state == txnPrepareCommit || t.state
 // for when the epochs run out.
 func (t *txnID) init(now time.Time, timeout time.Duration, expected *producerEpoch, fresh int64) (producerEpoch, *kerr.Error) {
 	if expected != nil && t.epoch != noEpoch && expected.id != t.producer &&
-		!(expected.id == t.prevProducer && expected.epoch >= lastEpochOf) {
+		(expected.id != t.prevProducer || expected.epoch < lastEpochOf) {
 		return producerEpoch{}, kerr.ProducerFenced
 	}
 	switch t.state {

@@ -103,11 +103,7 @@ func TestCompactionLeavesWhatIsYoung(t *testing.T) {
 				return err.Error()
 			}
 		}
-		if s.name == "kfake" {
-			if err := s.compact(ctx); err != nil {
-				return err.Error()
-			}
-		} else if err := s.churn(ctx); err != nil {
+		if err := s.clean(ctx); err != nil {
 			return err.Error()
 		}
 		log, err := s.readLog(ctx)

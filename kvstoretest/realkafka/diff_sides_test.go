@@ -27,7 +27,10 @@ type side struct {
 	topic   string
 	kafka   []kgo.Opt // how to connect
 	readLog func(ctx context.Context) ([]realkafka.Batch, error)
+	// compact makes the cleaner do all that it can, whatever the topic says
+	// of the age of records; clean lets it do what it does by itself.
 	compact func(ctx context.Context) error
+	clean   func(ctx context.Context) error
 	clients [2]*kvstore.Client
 	closing func() error
 }
@@ -49,15 +52,32 @@ func sides(t testing.TB, ctx context.Context, k *realkafka.Kafka, fake *fakeclus
 		readLog: func(ctx context.Context) ([]realkafka.Batch, error) { return k.ReadLog(ctx, topic) },
 		compact: func(ctx context.Context) error { return k.Compact(ctx, topic) },
 	}
+	kafka.clean = kafka.churn
 	kafka.closing = func() error { return k.DeleteTopic(ctx, topic) }
 	kfake := &side{
 		name: "kfake", topic: topic,
 		kafka:   []kgo.Opt{kgo.SeedBrokers(fake.Seeds()...), kgo.Dialer(fake.Dialer("c"))},
 		readLog: func(context.Context) ([]realkafka.Batch, error) { return fakeLog(fake, topic) },
-		compact: func(context.Context) error { return fake.Compact() },
+		clean:   func(context.Context) error { return fake.Compact() },
 	}
+	kfake.compact = func(context.Context) error { return compactYoung(fake, topic, settings["min.compaction.lag.ms"]) }
 	kfake.closing = func() error { return fake.DeleteTopic(topic) }
 	return []*side{kfake, kafka}
+}
+
+// compactYoung compacts what is younger than a topic wants, too, as
+// realkafka.Compact does.
+func compactYoung(fake *fakecluster.Cluster, topic, lag string) error {
+	const setting = "min.compaction.lag.ms"
+	none := "0"
+	if err := fake.AlterTopic(topic, map[string]*string{setting: &none}); err != nil {
+		return err
+	}
+	err := fake.Compact()
+	if lag == "" {
+		return errors.Join(err, fake.AlterTopic(topic, map[string]*string{setting: nil}))
+	}
+	return errors.Join(err, fake.AlterTopic(topic, map[string]*string{setting: &lag}))
 }
 
 func startFake(t testing.TB) *fakecluster.Cluster {

@@ -278,12 +278,7 @@ func TestCompactionStopsAtOpenTransactions(t *testing.T) {
 		if err := errors.Join(cl.BeginTransaction(), cl.ProduceSync(ctx, record("a", "2")).FirstErr()); err != nil {
 			return err.Error()
 		}
-		if s.name == "kfake" {
-			err = s.compact(ctx)
-		} else {
-			err = s.churn(ctx)
-		}
-		if err != nil {
+		if err := s.clean(ctx); err != nil {
 			return err.Error()
 		}
 		log, err := s.readLog(ctx)
