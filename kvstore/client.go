@@ -70,21 +70,8 @@ func NewClient(ctx context.Context, topic string, storage Storage, opts ...Clien
 }
 
 func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig) (_ *Client, err error) {
-	switch {
-	case topic == "":
-		return nil, errors.New("topic is empty: name the topic that holds the data")
-	case isNil(storage):
-		return nil, errors.New("storage is nil: use memory.New() from kvstore/memory, or one of your own")
-	case cfg.replication != -1 && cfg.replication < 1:
-		return nil, fmt.Errorf("WithReplicationFactor(%d): give -1, which leaves it to the cluster, or at least 1", cfg.replication)
-	case cfg.validation < TopicValidationFail || cfg.validation > TopicValidationSkip:
-		return nil, fmt.Errorf("WithTopicValidation(%d): there is no such value", cfg.validation)
-	case cfg.retainsSet && cfg.retains < leastRetention:
-		return nil, fmt.Errorf("WithTombstoneRetention(%v): it has to be at least %v", cfg.retains, leastRetention)
-	case cfg.goneAfter < 0:
-		return nil, fmt.Errorf("WithTopicGoneAfter(%v): it can't be less than 0", cfg.goneAfter)
-	case cfg.delivery != nil && *cfg.delivery <= 0:
-		return nil, fmt.Errorf("WithDeliveryTimeout(%v): a write needs time, give more than 0", *cfg.delivery)
+	if err := checkArguments(topic, storage, cfg); err != nil {
+		return nil, err
 	}
 	unclaim, err := storagesInUse.claim(storage, topic)
 	if err != nil {
@@ -155,6 +142,27 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		return nil, err
 	}
 	return c, nil
+}
+
+// checkArguments refuses what no client can be opened with.
+func checkArguments(topic string, storage Storage, cfg *clientConfig) error {
+	switch {
+	case topic == "":
+		return errors.New("topic is empty: name the topic that holds the data")
+	case isNil(storage):
+		return errors.New("storage is nil: use memory.New() from kvstore/memory, or one of your own")
+	case cfg.replication != -1 && cfg.replication < 1:
+		return fmt.Errorf("WithReplicationFactor(%d): give -1, which leaves it to the cluster, or at least 1", cfg.replication)
+	case cfg.validation < TopicValidationFail || cfg.validation > TopicValidationSkip:
+		return fmt.Errorf("WithTopicValidation(%d): there is no such value", cfg.validation)
+	case cfg.retainsSet && cfg.retains < leastRetention:
+		return fmt.Errorf("WithTombstoneRetention(%v): it has to be at least %v", cfg.retains, leastRetention)
+	case cfg.goneAfter < 0:
+		return fmt.Errorf("WithTopicGoneAfter(%v): it can't be less than 0", cfg.goneAfter)
+	case cfg.delivery != nil && *cfg.delivery <= 0:
+		return fmt.Errorf("WithDeliveryTimeout(%v): a write needs time, give more than 0", *cfg.delivery)
+	}
+	return nil
 }
 
 // awaitOpen waits until the tail has read what was in the log.

@@ -42,28 +42,28 @@ const (
 
 // final returns the error that ends the opening, or for how long at least to wait
 // before the next try.
-func (f *failFast) final(ctx context.Context, err error) (end error, wait time.Duration) {
+func (f *failFast) final(ctx context.Context, err error) (wait time.Duration, end error) {
 	if isOneOf(err, fatalErrors) {
-		return err, 0
+		return 0, err
 	}
 	if isOneOf(err, refusedErrors) && (f.on || errors.Is(err, kerr.InvalidTopicException)) {
 		if f.refused++; f.refused >= mostRefusals {
-			return err, 0
+			return 0, err
 		}
-		return nil, 0
+		return 0, nil
 	}
 	f.refused = 0
 	if !f.on {
-		return nil, 0
+		return 0, nil
 	}
 	advice := useless(err)
 	if advice == "" {
-		return nil, 0
+		return 0, nil
 	}
 	agreed, silent := f.poll(ctx)
 	if agreed == 0 {
 		f.since = time.Time{}
-		return nil, 0
+		return 0, nil
 	}
 	if f.since.IsZero() {
 		f.since = time.Now()
@@ -73,9 +73,9 @@ func (f *failFast) final(ctx context.Context, err error) (end error, wait time.D
 		needs = agreedBySome
 	}
 	if time.Since(f.since) < needs {
-		return nil, agreedByAll // a wrong password too often locks users out
+		return agreedByAll, nil // a wrong password too often locks users out
 	}
-	return fmt.Errorf("%w: all %d brokers that could be asked agree, so the opening does not wait for its context (WithFailFast): %s", err, agreed, advice), 0
+	return 0, fmt.Errorf("%w: all %d brokers that could be asked agree, so the opening does not wait for its context (WithFailFast): %s", err, agreed, advice)
 }
 
 // poll asks the brokers whether any of them takes this client's connections. It

@@ -144,11 +144,11 @@ func (p *partition) hearTopic(w *word, rt kmsg.MetadataResponseTopic) {
 		return
 	case known != none && rt.TopicID == none:
 		w.err = errors.New("an answer without the topic's id")
-		w.takeLeader(rt)
+		_, _ = w.takeLeader(rt)
 		return
 	case known != none && rt.TopicID != known:
 		w.kind, w.err = other, fmt.Errorf("topic %q has another id than before", p.topic)
-		w.takeLeader(rt)
+		_, _ = w.takeLeader(rt)
 		return
 	}
 	switch found, err := w.takeLeader(rt); {

@@ -72,7 +72,7 @@ func (o *opener) giveUp(ctx context.Context, err error) (wait time.Duration, end
 		o.last = o.last.met(err)
 	}
 	if ctx.Err() == nil {
-		if end, wait = o.haste.final(ctx, err); end != nil {
+		if wait, end = o.haste.final(ctx, err); end != nil {
 			return 0, end
 		}
 	}

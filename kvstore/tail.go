@@ -90,13 +90,13 @@ func (t *tail) failed(ctx context.Context, err error) error {
 		return err
 	}
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the end of ctx is the reason, and no error
 	}
 	t.stall(err)
 	var wait time.Duration
 	if rb := t.rebuild; rb != nil && rb.opening {
 		var end error
-		if end, wait = t.haste.final(ctx, err); end != nil {
+		if wait, end = t.haste.final(ctx, err); end != nil {
 			return end
 		}
 	}
