@@ -53,16 +53,29 @@ func (f StaleMetadata) check(*Plan) error {
 	return f.mustLast()
 }
 
-func (f StaleMetadata) start(_ context.Context, w *world) (*effect, error) {
+func (f StaleMetadata) start(ctx context.Context, w *world) (*effect, error) {
 	s, err := f.stale()
 	if err != nil {
 		return nil, err
 	}
 	s.Brokers = w.some(f.Broker)
-	// Clients ask for metadata when something is odd, and else once in minutes.
-	w.net.DropConns(w.target("", "", "", ""))
-	e, err := brokerFault(w.cluster.StaleMetadata(s))
-	return w.noting(sometimesStaleMetadata, e), err
+	stale, err := w.cluster.StaleMetadata(s)
+	if err != nil {
+		return nil, err
+	}
+	// Clients ask for metadata when something is odd, and else once in minutes, and
+	// then any broker.
+	stop := w.repeat(ctx, 300*time.Millisecond, func() error {
+		if stale.Hits() == 0 {
+			w.net.DropConns(w.target("", "", "", ""))
+		}
+		return nil
+	})
+	return w.noting(sometimesStaleMetadata, &effect{hits: stale.Hits, undo: func(ctx context.Context) error {
+		err := stop(ctx)
+		stale.Undo()
+		return err
+	}}), nil
 }
 
 // Throttle makes brokers answer fetches as if their clients were above a quota.

@@ -49,6 +49,9 @@ const noticed = time.Second
 // judgeCause asks that a write which failed while its client could not write names
 // the cause, if nothing else was in its way.
 func (o *operation) judgeCause(err error) {
+	if errors.Is(err, kvstore.ErrValueTooLarge) || errors.Is(err, kvstore.ErrBatchTooLarge) {
+		return // it would have failed in good times too
+	}
 	w, now := o.w, time.Now()
 	held := func(is func(hold) bool) bool {
 		since, found := w.holds.since(o.slot.name, now, 0, is)
