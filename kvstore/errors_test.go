@@ -75,7 +75,7 @@ func TestErrorsSayAndMatchWhatTheyHold(t *testing.T) {
 		for _, s := range sentinels {
 			want := false
 			for _, m := range tc.match {
-				want = want || m == s //nolint:errorlint // the very same
+				want = want || m == s
 			}
 			if got := errors.Is(tc.err, s); got != want {
 				t.Errorf("errors.Is(%#v, %q) = %t, want %t", tc.err, s, got, want)

@@ -205,7 +205,7 @@ func sampleOptions() map[string][]kgo.Opt {
 		"SessionTimeout":                      one(kgo.SessionTimeout(time.Minute)),
 		"RebalanceTimeout":                    one(kgo.RebalanceTimeout(time.Minute)),
 		"HeartbeatInterval":                   one(kgo.HeartbeatInterval(time.Second)),
-		"RequireStableFetchOffsets":           one(kgo.RequireStableFetchOffsets()),
+		"RequireStableFetchOffsets":           one(kgo.RequireStableFetchOffsets()), //nolint:staticcheck // it does nothing any more, but is there
 		"BlockRebalanceOnPoll":                one(kgo.BlockRebalanceOnPoll()),
 		"AdjustFetchOffsetsFn": one(kgo.AdjustFetchOffsetsFn(func(_ context.Context, o map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 			return o, nil

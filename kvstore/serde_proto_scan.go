@@ -133,7 +133,9 @@ func (s *protoScanner) block(into *messageScope) bool {
 		}
 		s.all = s.all[n+1:]
 		if sign == ";" {
-			into.addMap(s.scope, head)
+			if m := mapEntry(s.scope, head); m != nil {
+				into.compiled = append(into.compiled, m)
+			}
 			continue
 		}
 		if !s.open(into, head) {
@@ -203,11 +205,12 @@ func (s *protoScanner) skip() bool {
 	return false
 }
 
-// addMap adds the message that the compiler makes up for a map field.
-func (scope *messageScope) addMap(parent protoreflect.FullName, head []string) {
+// mapEntry returns the message that the compiler makes up for a map field, nil for
+// another statement.
+func mapEntry(parent protoreflect.FullName, head []string) *protoMessage {
 	end := slices.Index(head, ">")
 	if len(head) < 2 || head[0] != "map" || head[1] != "<" || end < 0 || end+1 >= len(head) {
-		return
+		return nil
 	}
 	var name strings.Builder
 	for word := range strings.SplitSeq(head[end+1], "_") {
@@ -215,5 +218,5 @@ func (scope *messageScope) addMap(parent protoreflect.FullName, head []string) {
 			name.WriteString(strings.ToUpper(word[:1]) + word[1:])
 		}
 	}
-	scope.compiled = append(scope.compiled, &protoMessage{name: parent.Append(protoreflect.Name(name.String() + "Entry"))})
+	return &protoMessage{name: parent.Append(protoreflect.Name(name.String() + "Entry"))}
 }

@@ -58,7 +58,7 @@ func newView(s Storage, logger *slog.Logger) view {
 	}
 	if bypassed != "" {
 		logger.Warn("kvstore: the storage embeds another one and changes some of its methods but not all: the client uses Get, Set, Delete and Range instead of those which would bypass them; declare these too, or embed kvstore.Storage",
-			"storage", fmt.Sprintf("%T", s), "not used", bypassed)
+			"storage", fmt.Sprintf("%T", s), "bypassed", bypassed)
 	}
 	return newIndexView(s, bs)
 }

@@ -19,7 +19,7 @@ func readMutants() []Mutant {
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckWaitRevision},
 			Edits: []Edit{
 				{read, "	if done > revision {\n", "	if done >= revision {\n"},
-				{read, "c.tracker.hope(ctx, target, term)", "c.tracker.hope(ctx, target-1, term)"},
+				{read, "c.tracker.hope(ctx, target, term, ", "c.tracker.hope(ctx, target-1, term, "},
 			},
 		},
 		{
