@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -252,10 +253,10 @@ func TestOpeningOutlivesAStaleFirstAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 				a := w.answers("c")
-				n := 0
+				var n atomic.Int64
 				a.set(func(r *reply) {
 					if m, ok := r.resp.(*kmsg.MetadataResponse); ok && len(m.Topics) == 1 {
-						if n++; n == 1 {
+						if n.Add(1) == 1 {
 							stale(m)
 						}
 					}
