@@ -117,7 +117,7 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 	haste := &failFast{on: !cfg.patient, part: c.part}
 	o := &opener{cfg: cfg, cl: cl, adm: kadm.NewClient(cl), part: c.part, backoff: c.backoff, log: log, haste: haste}
 	c.settings = &settings{
-		ask: o.describe, logger: cfg.logger, topic: topic, health: c.health, backoff: c.backoff, caps: clientLimits(cl, topic),
+		ask: c.askSettings(o), logger: cfg.logger, topic: topic, health: c.health, backoff: c.backoff, caps: clientLimits(cl, topic),
 		retains: cfg.retains, silent: cfg.validation == TopicValidationSkip, wake: make(chan struct{}, 1),
 	}
 	o.follow = c.settings

@@ -39,9 +39,9 @@ func (t *tail) complete(ctx context.Context, f fetched) (bool, error) {
 	away := elapsed(t.fresh.since, f.got)
 	// The retention may have been shortened while nobody could ask. A client that
 	// follows the log knows of it within settingsInterval.
-	if held := 2*t.pollWait() + time.Second; away > held && !t.settings.readWithin(held, f.got) {
-		if err := t.settings.refresh(ctx); err != nil {
-			return false, fmt.Errorf("how long does the topic keep tombstones, after %v without a look at the end of the log: %w", away.Round(time.Millisecond), err)
+	if held := 2*t.pollWait() + time.Second; away > held {
+		if err := t.catchUp(ctx, f, held); err != nil {
+			return false, fmt.Errorf("after %v without a look at the end of the log: %w", away.Round(time.Millisecond), err)
 		}
 	}
 	may := t.mayBeAway()
@@ -50,6 +50,22 @@ func (t *tail) complete(ctx context.Context, f fetched) (bool, error) {
 	}
 	t.startAnew(t.expired(away, may))
 	return false, nil
+}
+
+// catchUp asks for what may have changed while the client was held up for longer than it
+// takes one that follows the log to hear of it.
+func (t *tail) catchUp(ctx context.Context, f fetched, held time.Duration) error {
+	if !t.settings.readWithin(held, f.got) {
+		if err := t.settings.refresh(ctx); err != nil {
+			return fmt.Errorf("how long does the topic keep tombstones: %w", err)
+		}
+	}
+	if !f.byName {
+		return nil
+	}
+	// Brokers before Kafka 3.1 know the topic's id and don't take it in a fetch: a topic
+	// created anew that has grown beyond the position looks like the old one.
+	return t.part.sameTopic(ctx)
 }
 
 // expired describes why the log is to be read anew.

@@ -318,6 +318,8 @@ type fetched struct {
 	sources []seen   // those that may be this client's
 	skipped int64    // how many have no key
 
+	byName bool // the fetch named the topic, and did not give its id
+
 	sent time.Time // before the request was
 	got  time.Time // after the answer was
 
@@ -351,10 +353,11 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 
 	var part kmsg.FetchResponseTopicPartition
 	var throttle time.Duration
+	var byName bool
 	var slow error
 	err := p.ask(ctx, l, fetchRequest(req, id), func(r kmsg.Response) (int16, error) {
 		resp := r.(*kmsg.FetchResponse)
-		throttle = time.Duration(resp.ThrottleMillis) * time.Millisecond
+		throttle, byName = time.Duration(resp.ThrottleMillis)*time.Millisecond, resp.Version < 13
 		if resp.ErrorCode != 0 {
 			return resp.ErrorCode, nil
 		}
@@ -378,7 +381,7 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 	if throttle > 0 && !errors.Is(err, errThrottled) {
 		slow = throttled(l.node, throttle)
 	}
-	out := fetched{next: offset, epoch: noEpoch, start: part.LogStartOffset, stable: part.LastStableOffset, end: part.HighWatermark, slow: slow}
+	out := fetched{next: offset, epoch: noEpoch, start: part.LogStartOffset, stable: part.LastStableOffset, end: part.HighWatermark, slow: slow, byName: byName}
 	if err != nil {
 		p.notFetched(err)
 		return out, err

@@ -107,7 +107,7 @@ func (s *settings) begin(configs map[string]string, sent time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now, s.sent, s.denied = parseSettings(configs), sent, configs == nil
-	s.judge()
+	_ = s.judge()
 }
 
 // judge makes it known in Status whether the settings fit a store. mu is held.
@@ -263,6 +263,19 @@ func (s *settings) end() {
 		s.next.err = ErrClientClosed
 		close(s.next.done)
 		s.next = nil
+	}
+}
+
+// askSettings returns what reads the topic's configuration while the client runs. It also
+// looks whether the topic is still the same: a client that only reads, from brokers that
+// fetch by name, would not hear of it otherwise.
+func (c *Client) askSettings(o *opener) func(context.Context) (map[string]string, error) {
+	return func(ctx context.Context) (map[string]string, error) {
+		if err := c.part.sameTopic(ctx); errors.Is(err, ErrTopicRecreated) || errors.Is(err, ErrTopicDeleted) {
+			c.fail(err)
+			return nil, err
+		}
+		return o.describe(ctx)
 	}
 }
 

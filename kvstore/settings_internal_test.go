@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"strings"
@@ -177,7 +176,7 @@ func TestShortestRetentionSinceAMoment(t *testing.T) {
 		return map[string]string{"delete.retention.ms": fmt.Sprint(n * 3600 * 1000)}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := &settings{logger: slog.New(slog.NewTextHandler(io.Discard, nil)), health: newHealth()}
+		s := &settings{logger: slog.New(slog.DiscardHandler), health: newHealth()}
 		start := time.Now()
 		at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
 		s.begin(hours(10), start)
