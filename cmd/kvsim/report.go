@@ -171,7 +171,7 @@ func writeReport(ctx context.Context, c *capsule) error {
 	rep := &report.Report{History: h}
 	judgeReport(ctx, rep, c, linearizability.Options{})
 	if ctx.Err() != nil {
-		return nil // interrupted: kvsim report makes it
+		return nil //nolint:nilerr // interrupted: kvsim report makes it
 	}
 	return writeReportFile(filepath.Join(c.dir, capsuleReport), rep)
 }
