@@ -88,13 +88,7 @@ func (d *draw) forget() {
 		d.loseAnswerToWrite()
 		return
 	}
-	f := sim.ForgetProducers{Mode: d.forgetMode(), Span: d.span(2000*ms, 4000*ms)}
-	if f.Elections = d.p.World.Brokers > 1 && d.IntN(2) == 0; f.Elections {
-		for i := range time.Duration(4) { // one of them has to be followed by a write
-			d.add(sim.MoveLeader{Span: sim.Span{From: f.From + 50*ms + i*f.For/4}})
-		}
-	}
-	d.add(f)
+	d.add(sim.ForgetProducers{Mode: d.forgetMode(), Span: d.span(500*ms, 3000*ms)})
 }
 
 func (d *draw) forgetMode() string { return [...]string{"accept", "refuse", "deny"}[d.IntN(3)] }
