@@ -68,7 +68,8 @@ func (k *Kit) ForgetProducers(then Forgetting) *Fault {
 }
 
 // ForgetProducersAtElections is [Kit.ForgetProducers] at each election of a
-// leader from now on, until it is undone.
+// leader from now on, until it is undone. Hits counts the elections that made a
+// broker forget a write too.
 func (k *Kit) ForgetProducersAtElections(then Forgetting) *Fault {
 	k.t.Helper()
 	return k.forget("ForgetProducersAtElections", fmt.Sprintf("producers forgotten at elections and %v", then), then, true)

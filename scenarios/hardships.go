@@ -88,7 +88,12 @@ func (d *draw) forget() {
 		d.loseAnswerToWrite()
 		return
 	}
-	d.add(sim.ForgetProducers{Mode: d.forgetMode(), Span: d.span(500*ms, 3000*ms)})
+	f := sim.ForgetProducers{Mode: d.forgetMode(), Span: d.span(500*ms, 3000*ms)}
+	if f.Elections = d.p.World.Brokers > 1 && d.IntN(2) == 0; f.Elections {
+		d.add(sim.MoveLeader{Span: sim.Span{From: f.From + d.between(50*ms, f.For-50*ms)}})
+		d.loseAnswerToWrite()
+	}
+	d.add(f)
 }
 
 func (d *draw) forgetMode() string { return [...]string{"accept", "refuse", "deny"}[d.IntN(3)] }

@@ -83,7 +83,7 @@ var kinds = []struct {
 	{MoveLeader{Span: span(1700, 0)}, "the leadership moves to another broker; hits are the connections of the old leader that asked something"},
 	{FailProduce{Error: "NOT_LEADER_FOR_PARTITION", Count: 3, Span: span(1000, 2000)}, "brokers refuse produce requests with an error that can be retried, or with after=true append first and then answer the error; hits are the requests"},
 	{SlowBroker{Delay: 50 * time.Millisecond, Count: 5, Span: span(1000, 2000)}, "brokers wait before they act on requests of an api; hits are the requests"},
-	{ForgetProducers{Mode: "refuse", Span: span(1500, 2000)}, "brokers forget the producers, and accept, refuse or deny what comes next from each; with elections=true every new leader does; hits are the batches of forgotten producers"},
+	{ForgetProducers{Mode: "refuse", Span: span(1500, 2000)}, "brokers forget the producers, and accept, refuse or deny what comes next from each; with elections=true every new leader does; hits are the batches of forgotten producers, and the elections at which one was forgotten"},
 	{BelowMinimum{Span: span(1500, 1000)}, "too few replicas are in sync for writes; hits are the writes refused"},
 	{StaleMetadata{Broker: "leader", Knows: "election", Count: 3, Span: span(1500, 2000)}, "brokers answer metadata requests from what they knew before: no topic (knows=unknown), another one (other-id), other partitions (partitions), the last leader (election); connections are reset so that clients ask; hits are the answers"},
 	{Throttle{Delay: 50 * time.Millisecond, Count: 5, Span: span(1500, 2000)}, "brokers answer fetches with a time to wait and nothing else; hits are the fetches"},

@@ -111,3 +111,16 @@ func TestEverybodyElseGoesOnWithoutTheDead(t *testing.T) {
 		t.Errorf("status %s for %v, liveness %+v, want held with 2 of 4 clients dead", o.Result, o.Reasons, o.Liveness)
 	}
 }
+
+// A client takes a new producer with each leader, so that nobody may come with one
+// that was forgotten.
+func TestElectionsThatForgetBite(t *testing.T) {
+	p := smallPlan(
+		sim.ForgetProducers{Mode: "deny", Elections: true, Span: sim.Span{From: time.Second, For: 2 * time.Second}},
+		sim.MoveLeader{Span: sim.Span{From: 1500 * time.Millisecond}},
+	)
+	o := virtual(t, p, sim.Env{})
+	if o.Status != lin.Held || o.Faults[0].Hits == 0 {
+		t.Errorf("%s, %d hits, want held and some: %v", o.Result, o.Faults[0].Hits, o.Reasons)
+	}
+}

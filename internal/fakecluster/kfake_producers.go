@@ -74,7 +74,8 @@ type forgetting struct {
 
 // ForgetProducers makes the brokers forget the producers of partitions. Hits is
 // the number of batches that they refused, or took because they had forgotten
-// their producer. Undo ends the refusals and the forgetting at elections; what
+// their producer, and of the elections at which they forgot one that they knew:
+// a client may come with a new producer to each leader. Undo ends the refusals and the forgetting at elections; what
 // is forgotten stays so.
 func (c *Cluster) ForgetProducers(f Forget) (Fault, error) {
 	if f.Mode < ForgetAndAccept || f.Mode > ForgetAndDeny {
@@ -101,9 +102,23 @@ func (c *Cluster) ForgetProducers(f Forget) (Fault, error) {
 func (c *Cluster) forgetAtElection(tp partition, p *part) {
 	for _, r := range c.rules {
 		if f := r.forget; f != nil && f.AtElections && !r.isOver() && (f.Topic == "" || f.Topic == tp.topic) {
+			if p.remembers() {
+				r.take()
+			}
 			p.forgot = &forgetting{r, f.Mode}
 		}
 	}
+}
+
+// remembers reports whether there is a producer that has not been forgotten since
+// it last wrote. stateMu is held.
+func (p *part) remembers() bool {
+	for _, s := range p.seen {
+		if s.forgot == p.forgot {
+			return true
+		}
+	}
+	return false
 }
 
 // checkProducers looks at the producer of each batch.
