@@ -53,14 +53,15 @@ type Client struct {
 // the error is a [*WaitError], which says where the client stood, what it waited
 // for and the last cause seen.
 //
-// ctx bounds the opening only and is not kept. The caller must call Close, and
-// nothing else stops the client. The storage belongs to the client until then;
+// ctx bounds the opening only and is not kept. The caller must call Close, also
+// after the client has failed. The storage belongs to the client until then;
 // what it held before is replaced by the content of the log. A storage that panics
 // ends the client with a [*PanicError].
 //
-// Errors: [ErrTopicConfig], [ErrStorageInUse], and what Kafka answers, for example a missing
-// permission, which is reported at once. After an error nothing is left running, but
-// for a hook or a call to the storage that has not returned yet.
+// Errors: [ErrTopicConfig], [ErrStorageInUse], and what Kafka answers. What no waiting
+// mends, such as a missing right or a wrong password, ends the opening soon, whatever
+// ctx says; see [WithFailFast]. After an error nothing is left running, but for a hook
+// or a call to the storage that has not returned yet.
 func NewClient(ctx context.Context, topic string, storage Storage, opts ...ClientOption) (*Client, error) {
 	c, err := open(ctx, topic, storage, newConfig(opts))
 	if err != nil {

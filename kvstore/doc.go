@@ -96,5 +96,5 @@
 // Other errors - brokers that can't be reached, a permission taken away, a
 // record batch that can't be decoded - leave reads working on data that may be
 // stale. The client keeps trying, Status says StateStalled with the cause, and
-// writes end with their contexts.
+// writes end with their contexts, or when they have lived for too long.
 package kvstore

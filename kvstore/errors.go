@@ -54,7 +54,8 @@ var (
 
 	// ErrNotVisible narrows ErrOutcomeUnknown: Kafka acknowledged the
 	// write, its revision is known (see [WriteError]), but this client had
-	// not applied it when its context ended.
+	// not applied it when its context ended. A write that the log has lost
+	// since does not match it.
 	ErrNotVisible = errors.New("written but not yet visible")
 )
 
@@ -73,8 +74,10 @@ var (
 	ErrBatchTooLarge = errors.New("batch too large")
 )
 
-// States of the topic that end a client. Operations on such a client fail with
-// them; the mend is to close it and open another.
+// Troubles of the topic. [ErrTopicDeleted] and [ErrTopicRecreated] end a client:
+// every operation fails with them, and the mend is to close it and open another.
+// [ErrTopicConfig] fails an opening. [ErrTombstonesExpired] and [ErrDataLoss] end
+// nothing.
 var (
 	// ErrTopicConfig: the topic can't be used as a store; the message says
 	// why and how to mend it.
@@ -110,8 +113,9 @@ type WriteError struct {
 	// Outcome is ErrNotWritten, ErrRefused or ErrOutcomeUnknown.
 	Outcome error
 
-	// Revision is the offset that Kafka acknowledged, or -1 when there was
-	// no acknowledgement.
+	// Revision is the offset that Kafka acknowledged. It is -1 when there was
+	// no acknowledgement, and when the log lost the write afterwards, since
+	// the offset may be another record's by now.
 	Revision int64
 
 	// Cause says why: a context's error, a broker's error, and so on.
@@ -135,7 +139,7 @@ func (e *WriteError) Error() string {
 }
 
 // Unwrap makes errors.Is match the outcome and the cause, and ErrNotVisible
-// when the write was acknowledged.
+// when Revision is known.
 func (e *WriteError) Unwrap() []error {
 	if e == nil {
 		return nil

@@ -209,8 +209,9 @@ func (c *clientConfig) lifeOfWrites(cl *kgo.Client) time.Duration {
 
 // WithTopicGoneAfter sets for how long brokers have to say that the topic is gone,
 // or is another one with the same name, before the client believes them and ends with
-// [ErrTopicDeleted] or [ErrTopicRecreated]. The default is 30 s. A leader epoch that
-// is lower than one seen before is believed after the same time.
+// [ErrTopicDeleted] or [ErrTopicRecreated]. The default is 30 s, and less than 0 is
+// refused. A leader epoch that is lower than one seen before is believed after the same
+// time.
 //
 // It counts when several rounds of questions, each to several brokers if there are
 // several, have brought no other answer in that time. A broker that knows the topic as

@@ -29,7 +29,9 @@ const (
 	// log again.
 	StateRebuilding
 
-	// StateFailed: the topic is gone or is another one. Every operation
+	// StateFailed: the client can't go on. The topic is gone or is another
+	// one, code that the client was given panicked ([PanicError]) or ended its
+	// goroutine, or a context given with kgo.WithContext ended. Every operation
 	// fails with [Status].Err; close the client and open another.
 	StateFailed
 

@@ -202,9 +202,9 @@ func (k *Kit) StaleMetadata(n int, s Stale) *Fault {
 
 // AlterTopic changes the topic's configuration while it is in use, by Kafka's
 // names and values, such as max.message.bytes, delete.retention.ms,
-// cleanup.policy and min.insync.replicas. An empty value gives one its default
-// again. It is in effect, and in what the brokers say of the topic, when
-// AlterTopic returns.
+// cleanup.policy and min.insync.replicas. An empty value gives one the brokers'
+// default again, which for cleanup.policy is delete. It is in effect, and in what
+// the brokers say of the topic, when AlterTopic returns.
 func (k *Kit) AlterTopic(configs map[string]string) {
 	k.t.Helper()
 	if len(configs) == 0 {

@@ -2,10 +2,11 @@ package kvstoretest
 
 import "fmt"
 
-// Compact compacts the log now, and whole: of each key only the last record
-// stays, and no tombstone that is older than the topic's delete.retention.ms. It
-// appends a transaction marker, which takes one offset, so that the last record
-// counts too. Hits is the number of records that are gone.
+// Compact compacts the log now, up to the first open transaction: of each key only
+// the last record stays, and no tombstone that has been in the log for the topic's
+// delete.retention.ms. A topic with a min.compaction.lag.ms keeps what is younger.
+// Compact appends a transaction marker, which takes one offset, so that the last
+// record counts too. Hits is the number of records that are gone.
 func (k *Kit) Compact() *Fault {
 	k.t.Helper()
 	return k.change("compaction", func(text string) (*Fault, error) {
