@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -21,6 +20,7 @@ type Client struct {
 	logger  *slog.Logger
 	log     *repeatLog
 	kafka   *kgo.Client
+	asks    *requests // through kafka
 	part    *partition
 	view    view
 	hooks   *hooks
@@ -40,6 +40,7 @@ type Client struct {
 	unbind   func()         // ends the watch over kgo.WithContext
 	running  sync.WaitGroup // tail, writer and settings
 	closing  atomic.Bool
+	halted   atomic.Bool   // nothing of running does any more
 	closed   chan struct{} // closed when Close is done
 }
 
@@ -84,11 +85,13 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 		unclaim()
 		return nil, err
 	}
+	asks := newRequests(cl)
 	c := &Client{
 		topic:   topic,
 		logger:  cfg.logger,
 		kafka:   cl,
-		part:    newPartition(cl, topic),
+		asks:    asks,
+		part:    newPartition(asks, topic),
 		view:    newView(storage, cfg.logger),
 		hooks:   &hooks{onSet: cfg.onSet, onDelete: cfg.onDelete, onError: cfg.onHookError, logger: cfg.logger},
 		tracker: newTracker(),
@@ -116,7 +119,7 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 	log := &repeatLog{logger: cfg.logger, topic: topic}
 	c.log = log
 	haste := &failFast{on: !cfg.patient, part: c.part}
-	o := &opener{cfg: cfg, cl: cl, adm: kadm.NewClient(cl), part: c.part, backoff: c.backoff, log: log, haste: haste}
+	o := &opener{cfg: cfg, asks: asks, part: c.part, backoff: c.backoff, log: log, haste: haste}
 	c.settings = &settings{
 		ask: c.askSettings(o), logger: cfg.logger, topic: topic, health: c.health, backoff: c.backoff, caps: clientLimits(cl, topic),
 		retains: cfg.retains, silent: cfg.validation == TopicValidationSkip, wake: make(chan struct{}, 1),
@@ -186,7 +189,7 @@ func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	w := &writer{
-		cl: producer, wires: ws, quota: q, part: c.part, stop: stop, backoff: c.backoff,
+		cl: producer, anyone: newRequests(producer), wires: ws, quota: q, part: c.part, stop: stop, backoff: c.backoff,
 		limit: c.settings.limit, refresh: c.settings.relearn,
 		track: c.tracker, recent: c.recent, health: c.health, log: &repeatLog{logger: cfg.logger, topic: c.topic},
 		life: cfg.lifeOfWrites(c.kafka), who: noSender, leader: noLeader, wake: make(chan struct{}, 1),
@@ -199,7 +202,7 @@ func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 	c.running.Go(func() {
 		w.run(ctx)
 		w.wires.cut()
-		w.cl.Close()
+		w.anyone.close()
 	})
 	return nil
 }
@@ -271,8 +274,9 @@ func (c *Client) shut() {
 	}
 	c.cancel()
 	c.running.Wait()
+	c.halted.Store(true)
 	c.ends.close()
-	c.kafka.Close()
+	c.asks.close()
 	c.unbind()
 	c.unclaim()
 	close(c.closed)
@@ -296,8 +300,9 @@ func (c *Client) leave() {
 
 // Shutdown lets the writes that were begun finish, refuses new ones with
 // [ErrClientClosed], and closes the client. When ctx ends first, the client is
-// closed without waiting further and the context's error is returned; a hook
-// that is running then still has to return before the client is closed.
+// closed without waiting further and the context's error is returned. Code that the client
+// was given and that runs then, a hook or the storage, still has to return before the
+// client is closed; the error says which.
 func (c *Client) Shutdown(ctx context.Context) error {
 	if c.hooks.inside() {
 		return ErrHookReentry
@@ -323,8 +328,20 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	case <-c.closed:
 	default:
 		if err == nil {
-			err = fmt.Errorf("shutdown: a hook or the storage has not returned: %w", contextError(ctx))
+			err = fmt.Errorf("shutdown: %s: %w", c.heldBy(), contextError(ctx))
 		}
 	}
 	return err
+}
+
+// heldBy says what keeps the client from being closed. All that waits for Kafka ends with
+// the client's context, so it is code that the client was given.
+func (c *Client) heldBy() string {
+	switch {
+	case c.halted.Load():
+		return "franz-go is still closing its connections"
+	case c.hooks.running.Load():
+		return "a hook has not returned"
+	}
+	return "the storage, or another function that the client was given, has not returned"
 }

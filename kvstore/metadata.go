@@ -59,7 +59,7 @@ func (p *partition) metadataRequest() *kmsg.MetadataRequest {
 // It fails with ErrTopicDeleted or ErrTopicRecreated once nobody has agreed for
 // goneAfter. Any other error may heal.
 func (p *partition) lookup(ctx context.Context) (topicMeta, error) {
-	resp, err := p.metadataRequest().RequestWith(ctx, p.cl)
+	resp, err := p.metadataRequest().RequestWith(ctx, p.asks)
 	if err != nil {
 		return topicMeta{}, fmt.Errorf("metadata: %w", err)
 	}

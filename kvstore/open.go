@@ -15,8 +15,7 @@ import (
 // opener finds the topic, creates it when it may, and checks that it fits.
 type opener struct {
 	cfg     *clientConfig
-	cl      *kgo.Client
-	adm     *kadm.Client
+	asks    *requests
 	part    *partition
 	follow  *settings
 	backoff func(int) time.Duration
@@ -97,7 +96,9 @@ func (o *opener) create(ctx context.Context) error {
 		configs[k] = new(v)
 	}
 	configs["cleanup.policy"] = new("compact")
-	resp, err := o.adm.CreateTopic(ctx, 1, o.cfg.replication, configs, o.part.topic)
+	resp, err := bounded(ctx, o.asks, func(ctx context.Context) (kadm.CreateTopicResponse, error) {
+		return kadm.NewClient(o.asks.cl).CreateTopic(ctx, 1, o.cfg.replication, configs, o.part.topic)
+	})
 	if errors.Is(err, kerr.TopicAlreadyExists) {
 		return nil
 	}
@@ -133,7 +134,7 @@ func (o *opener) configs(ctx context.Context) (map[string]string, time.Time, err
 }
 
 func (o *opener) describe(ctx context.Context) (map[string]string, error) {
-	configs, err := o.describeAt(ctx, o.cl)
+	configs, err := o.describeAt(ctx, o.asks)
 	if err != nil {
 		return nil, fmt.Errorf("describe configs: %w", err)
 	}

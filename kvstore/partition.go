@@ -21,6 +21,7 @@ const partitionNumber = 0
 // for concurrent use.
 type partition struct {
 	cl    *kgo.Client
+	asks  *requests // through cl
 	topic string
 
 	// How long all brokers have to deny what was known before they are
@@ -52,8 +53,8 @@ type leader struct {
 
 var noLeader = leader{node: -1, epoch: -1}
 
-func newPartition(cl *kgo.Client, topic string) *partition {
-	return &partition{cl: cl, topic: topic, goneAfter: defaultGoneAfter, leader: noLeader, epoch: -1}
+func newPartition(asks *requests, topic string) *partition {
+	return &partition{cl: asks.cl, asks: asks, topic: topic, goneAfter: defaultGoneAfter, leader: noLeader, epoch: -1}
 }
 
 // forget makes the next request look up the leader again, unless somebody did

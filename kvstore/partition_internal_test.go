@@ -39,7 +39,7 @@ func TestFetchGoesOnlyToTheLeaderThatWasChecked(t *testing.T) {
 		}
 		write()
 		write()
-		p := newPartition(cl, "kv")
+		p := newPartition(newRequests(cl), "kv")
 		checked, err := p.lead(t.Context())
 		if err != nil {
 			t.Fatal(err)

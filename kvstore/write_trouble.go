@@ -97,7 +97,7 @@ func (w *writer) askBrokers(ctx context.Context) {
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = []kmsg.MetadataRequestTopic{} // nil would ask for all topics
-	_, _ = req.RequestWith(ctx, w.cl)          // the next try says what is wrong
+	_, _ = req.RequestWith(ctx, w.anyone)      // the next try says what is wrong
 }
 
 // mostAsk bounds how long the writer waits for the brokers' addresses.

@@ -25,8 +25,9 @@ import (
 // every producer id has at most one batch of which the outcome is open, its last.
 type writer struct {
 	cl      *kgo.Client
-	wires   *wires // of cl
-	quota   *quota // of cl
+	anyone  *requests // through cl
+	wires   *wires    // of cl
+	quota   *quota    // of cl
 	part    *partition
 	limit   func() byteLimit          // of one record batch
 	refresh func(ctx context.Context) // reads again what limit returns
