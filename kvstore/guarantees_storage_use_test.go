@@ -27,6 +27,10 @@ type (
 	wrapper struct{ kvstore.Storage }
 	empty   struct{}
 	pointed struct{ *memory.Storage }
+	bare    struct { // the methods that the client calls are those of empty
+		pointed
+		empty
+	}
 )
 
 func (m mapStorage) Get(_ context.Context, key []byte) ([]byte, error) {
@@ -67,6 +71,7 @@ func TestStorageOfAnotherClientIsRefused(t *testing.T) {
 		"two wrappers":              {&pointed{mem}, pointed{mem}, true},
 		"wrapped twice":             {&wrapper{&wrapper{mem}}, mem, true},
 		"embedded by value":         {&value, &value.plainStorage, true},
+		"embedded nil":              {&bare{}, &bare{}, false},
 		"without state":             {empty{}, empty{}, false},
 		"pointers to what has none": {&empty{}, &empty{}, false},
 	} {

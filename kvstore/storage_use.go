@@ -69,7 +69,7 @@ func identities(v reflect.Value, ids []string) []string {
 	for v.Kind() == reflect.Interface {
 		v = v.Elem()
 	}
-	if !v.IsValid() {
+	if !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return ids
 	}
 	if id := identity(v); id != "" {
