@@ -35,7 +35,8 @@ type Client struct {
 	settings *settings
 
 	cancel   context.CancelFunc
-	stopTail context.CancelFunc
+	stopTail context.CancelFunc // also what follows the settings
+	failing  sync.Once
 	unclaim  func()         // lets another client have the storage
 	unbind   func()         // ends the watch over kgo.WithContext
 	running  sync.WaitGroup // tail, writer and settings
@@ -131,7 +132,6 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 	if err := checkReadable(cl, topic, c.settings.current().maxMessageBytes); err != nil {
 		return nil, err
 	}
-	c.followSettings(runCtx)
 	if !cfg.readOnly {
 		if err := c.startWriter(runCtx, cfg); err != nil {
 			return nil, err
@@ -140,6 +140,7 @@ func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig)
 	if ctx, ok := cl.OptValue(kgo.WithContext).(context.Context); ok && ctx != nil {
 		c.unbind = c.endWith(ctx)
 	}
+	c.followSettings(tailCtx) // once there is a writer, which it may end
 	opened := make(chan struct{})
 	c.startTail(tailCtx, cfg, log, haste, sync.OnceFunc(func() { close(opened) }))
 	if err := c.awaitOpen(ctx, opened); err != nil {
@@ -231,8 +232,12 @@ func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLo
 	})
 }
 
-// fail ends the client for good: the topic is gone or is another one.
-func (c *Client) fail(err error) {
+// fail ends the client for good, because the topic is gone or is another one, or code
+// of the user panicked: it stops to follow the log and the topic's settings, and every
+// call gets err. Only the first one counts.
+func (c *Client) fail(err error) { c.failing.Do(func() { c.failNow(err) }) }
+
+func (c *Client) failNow(err error) {
 	c.logger.Error("kvstore: the client can't go on", "topic", c.topic, "error", err)
 	c.health.set(StateFailed, err)
 	c.gate.fail(err)
@@ -240,6 +245,7 @@ func (c *Client) fail(err error) {
 	if c.writer != nil {
 		c.writer.fail(err)
 	}
+	c.stopTail()
 }
 
 // Close stops the client and releases everything that it holds. Calls under way

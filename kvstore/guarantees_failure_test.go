@@ -196,6 +196,29 @@ func TestTopicDeletedEndsTheClient(t *testing.T) {
 	})
 }
 
+// Whoever has a client that failed hears of it once, and brokers hear no more of it.
+func TestClientThatFailedIsQuiet(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		c := w.open("c", a.option())
+		w.put(c, "a", "1")
+		if err := w.cluster.DeleteTopic(topic); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("the client knows", func() bool { return c.Status().State == kvstore.StateFailed })
+		time.Sleep(10 * time.Second) // what was on its way
+		kinds := []kmsg.Key{kmsg.Metadata, kmsg.Fetch, kmsg.ListOffsets, kmsg.DescribeConfigs}
+		a.requests(kinds...)
+		time.Sleep(5 * time.Minute)
+		if n := a.requests(kinds...); n > 10 {
+			t.Errorf("%d requests in five minutes of a client that failed", n)
+		}
+		if n := w.logged("the client can't go on"); n != 1 {
+			t.Errorf("the log says %d times that the client can't go on", n)
+		}
+	})
+}
+
 func TestTopicRecreatedEndsTheClient(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")

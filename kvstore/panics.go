@@ -8,13 +8,15 @@ import (
 )
 
 // PanicError is the error of a client that ended because code which it was given
-// panicked: its storage, its decompressor, or a callback that is no hook. Nobody knows what state
-// such code is in, so the client calls it no more: every operation fails with this
-// error, the process lives, and Close works. A hook that panics ends nothing, see
-// [HookError].
+// panicked: its storage, its decompressor, or a callback that is no hook. Nobody knows
+// what state such code is in, so the client calls it no more: every operation fails with
+// this error, the process lives, and Close works.
+//
+// Two others end no client. A hook that panics is reported as a [HookError], and a
+// transport of the Schema Registry that panics fails what asked for a schema.
 type PanicError struct {
-	// In says whose code it was: "storage", "progress callback" or
-	// "kgo.WithDecompressor".
+	// In says whose code it was: "storage", "progress callback",
+	// "kgo.WithDecompressor" or "transport of the Schema Registry".
 	In string
 
 	// Panic is the value that it panicked with.
@@ -94,10 +96,9 @@ func guardedUnless(not *bool, in string, fn func()) (err error) {
 	return nil
 }
 
-// crash ends the client because of a *PanicError.
+// crash ends the client because of a *PanicError, unless it is closed.
 func (c *Client) crash(err error) {
 	if c.gateError() == nil {
 		c.fail(err)
 	}
-	c.stopTail() // which would go on to call the storage
 }
