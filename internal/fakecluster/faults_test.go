@@ -3,6 +3,7 @@ package fakecluster
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -174,6 +175,28 @@ func TestMetadataIsStale(t *testing.T) {
 		if _, err := c.StaleMetadata(s); err == nil {
 			t.Errorf("StaleMetadata(%+v) succeeded", s)
 		}
+	}
+}
+
+// TestStaleMetadataNamesTheSameBrokers compares what is said of the brokers, by stale ones
+// and by others: a franz-go client drops its connections to a broker that is described
+// in another way, as one that was replaced.
+func TestStaleMetadataNamesTheSameBrokers(t *testing.T) {
+	c := start(t, Options{Brokers: 3})
+	about := func() *kmsg.MetadataResponse {
+		req := kmsg.NewPtrMetadataRequest()
+		req.Version = 12
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = kmsg.StringPtr(topic)
+		req.Topics = append(req.Topics, rt)
+		resp := must(c.request(1, req))(t).(*kmsg.MetadataResponse)
+		resp.Topics = nil
+		return resp
+	}
+	want := about()
+	f := must(c.StaleMetadata(Stale{Topic: topic, Elections: 1}))(t)
+	if got := about(); !reflect.DeepEqual(got, want) || f.Hits() != 1 {
+		t.Errorf("a stale broker says %+v, others say %+v; %d stale answers", got, want, f.Hits())
 	}
 }
 

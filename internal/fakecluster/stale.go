@@ -84,15 +84,21 @@ func (c *Cluster) asked(t kmsg.MetadataRequestTopic) string {
 	return c.topicName("", t.TopicID)
 }
 
+// rackOfAll is the rack in which kfake says that each of its brokers is.
+const rackOfAll = "krack"
+
+// staleAnswer is wrong about the topic alone. What it says of the brokers is what kfake
+// says: a broker that is described in another way is another one to a franz-go client,
+// which drops its connections to the one before.
 func (c *Cluster) staleAnswer(k *kfake.Cluster, req *kmsg.MetadataRequest, s Stale) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.MetadataResponse)
 	resp.ClusterID = kmsg.StringPtr("kfake")
 	for i, port := range c.ports {
 		b := kmsg.NewMetadataResponseBroker()
-		b.NodeID, b.Host, b.Port = int32(i), "127.0.0.1", int32(port)
+		b.NodeID, b.Host, b.Port, b.Rack = int32(i), "127.0.0.1", int32(port), kmsg.StringPtr(rackOfAll)
 		resp.Brokers = append(resp.Brokers, b)
 	}
-	resp.ControllerID = 0
+	resp.ControllerID = int32(len(c.ports) - 1)
 	if req.Topics == nil {
 		last := ""
 		for _, tp := range c.known() {
