@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -318,4 +319,76 @@ func TestKfakeTimesOutToTheMillisecond(t *testing.T) {
 			t.Errorf("the log ends at %d, want the abort at 1; %sa reason for coordinator.go", info.HighWatermark, gone)
 		}
 	})
+}
+
+// TestKfakeLeavesAbortedTransactionsOut has a log with more than one answer may hold,
+// all of it aborted.
+func TestKfakeLeavesAbortedTransactionsOut(t *testing.T) {
+	told := func(c *Cluster) (aborted, bytes int) {
+		txn := must(c.Begin("t"))(t)
+		for range 3 {
+			must(txn.Append(topic, 0, kv("k", strings.Repeat("v", 1000))))(t)
+		}
+		check(t, txn.Abort())
+		p := fetchCut(t, c, 1500, 1500, 0)[0]
+		return len(p.AbortedTransactions), len(p.RecordBatches)
+	}
+	if aborted, _ := told(bare(t, 1, nil)); aborted != 0 {
+		t.Errorf("an answer that MaxBytes cuts has %d aborted transactions; %sa part of kfake_fetch.go", aborted, gone)
+	}
+	if aborted, bytes := told(start(t, Options{})); aborted != 1 || bytes > 1500 {
+		t.Errorf("an answer of %d bytes has %d aborted transactions, want at most 1500 bytes and 1", bytes, aborted)
+	}
+}
+
+// TestAnswersToFetchesAreBounded fetches from two partitions with more in each than
+// MaxBytes lets through.
+func TestAnswersToFetchesAreBounded(t *testing.T) {
+	c := start(t, Options{Topics: []Topic{{Name: topic, Partitions: 2}}})
+	check(t, c.MoveLeader(topic, 0, 0))
+	check(t, c.MoveLeader(topic, 1, 0))
+	for range 3 {
+		for n := range int32(2) {
+			must(c.Append(topic, n, kv("k", strings.Repeat("v", 1000))))(t)
+		}
+	}
+	one := len(fetchCut(t, c, 1500, 1500, 0)[0].RecordBatches)
+	for _, tc := range []struct {
+		most, each int32
+		want       [2]int // batches
+	}{
+		{1, 1, [2]int{1, 0}},
+		{1500, 1500, [2]int{1, 0}},
+		{2500, 1 << 20, [2]int{2, 0}},
+		{3500, 2500, [2]int{2, 0}},
+		{5000, 2500, [2]int{2, 2}},
+		{1 << 20, 5000, [2]int{3, 3}},
+	} {
+		got := fetchCut(t, c, tc.most, tc.each, 0, 1)
+		if len(got) != 2 || len(got[0].RecordBatches) != one*tc.want[0] || len(got[1].RecordBatches) != one*tc.want[1] {
+			t.Errorf("MaxBytes %d, %d for each: answers for %d partitions, the first of %d bytes; want %v batches of %d bytes", tc.most, tc.each, len(got), len(got[0].RecordBatches), tc.want, one)
+		}
+	}
+}
+
+// fetchCut reads committed records from the begin of partitions, at most so many bytes
+// and so many of each partition.
+func fetchCut(tb testing.TB, c *Cluster, most, each int32, partitions ...int32) []kmsg.FetchResponseTopicPartition {
+	tb.Helper()
+	req := kmsg.NewPtrFetchRequest()
+	req.Version, req.ReplicaID, req.SessionEpoch, req.IsolationLevel = 12, -1, -1, 1
+	req.MaxBytes, req.MinBytes = most, 1
+	rt := kmsg.NewFetchRequestTopic()
+	rt.Topic = topic
+	for _, n := range partitions {
+		rp := kmsg.NewFetchRequestTopicPartition()
+		rp.Partition, rp.CurrentLeaderEpoch, rp.PartitionMaxBytes = n, -1, each
+		rt.Partitions = append(rt.Partitions, rp)
+	}
+	req.Topics = append(req.Topics, rt)
+	got := must(c.request(0, req))(tb).(*kmsg.FetchResponse).Topics[0].Partitions
+	for _, p := range got {
+		check(tb, kerr.ErrorForCode(p.ErrorCode))
+	}
+	return got
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // What the coordinator of internal/fakecluster answers has to be what Kafka's
@@ -284,6 +286,47 @@ func TestCompactionStopsAtOpenTransactions(t *testing.T) {
 		log, err := s.readLog(ctx)
 		return outcome(survivors(log, 2), errors.Join(err, cl.EndTransaction(ctx, kgo.TryAbort)))
 	})
+}
+
+// TestCutAnswersNameAbortedTransactions fetches less than there is of a transaction that
+// was aborted: without its name a client would show the records.
+func TestCutAnswersNameAbortedTransactions(t *testing.T) {
+	onBothAlike(t, nil, "1 batch, 1 aborted transaction", func(ctx context.Context, s *side) string {
+		cl, err := s.other(kgo.TransactionalID(s.topic + "-aborted"))
+		if err != nil {
+			return err.Error()
+		}
+		defer cl.Close()
+		err = cl.BeginTransaction()
+		for range 3 {
+			err = errors.Join(err, cl.ProduceSync(ctx, record("a", strings.Repeat("v", 1000))).FirstErr())
+		}
+		if err := errors.Join(err, cl.EndTransaction(ctx, kgo.TryAbort)); err != nil {
+			return err.Error()
+		}
+		return s.fetchCut(ctx, 1500)
+	})
+}
+
+// fetchCut reads committed records from the begin of the log, at most so many bytes, and
+// tells what the answer has.
+func (s *side) fetchCut(ctx context.Context, most int32) string {
+	req := recordlog.NewFetch(s.topic, 0, 0, most)
+	req.Rack, req.IsolationLevel = "", 1
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(req.Key(), recordlog.FetchVersion) // later ones do not name the topic
+	cl, err := s.other(kgo.MaxVersions(versions))
+	if err != nil {
+		return err.Error()
+	}
+	defer cl.Close()
+	resp, err := cl.Request(ctx, req)
+	if err != nil {
+		return err.Error()
+	}
+	p := resp.(*kmsg.FetchResponse).Topics[0].Partitions[0]
+	batches, _, err := recordlog.Parse(p.RecordBatches)
+	return outcome(fmt.Sprintf("%d batch, %d aborted transaction", len(batches), len(p.AbortedTransactions)), errors.Join(err, kerr.ErrorForCode(p.ErrorCode)))
 }
 
 // TestNoMoreReplicasThanThereAreCanBeWanted has one broker and a topic that wants
