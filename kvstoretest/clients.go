@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kvsim/kvsim/internal/recordlog"
 	"github.com/kvsim/kvsim/kvstore"
 )
 
@@ -109,6 +110,7 @@ func (k *Kit) KafkaOptions(name string) []kgo.Opt {
 		kgo.WithLogger(k.logs.kafka(name)),
 		kgo.RetryBackoffFn(quickBackoff),
 		kgo.MetadataMinAge(10 * time.Millisecond),
+		kgo.WithDecompressor(recordlog.Decompressor()), // in bubbles, too
 	}
 }
 

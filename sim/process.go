@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kvsim/kvsim/internal/recordlog"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 	lin "github.com/kvsim/kvsim/linearizability"
@@ -204,7 +205,8 @@ func (s *slot) kafka(p *process) []kgo.Opt {
 		kgo.Dialer(w.cluster.Dialer(s.name)),
 		kgo.RetryBackoffFn(s.backoff(p)),
 		kgo.MetadataMinAge(100*time.Millisecond + rounds(r, time.Millisecond)),
-		kgo.ProducerLinger(0), // whether a flush overtakes the linger is chance
+		kgo.ProducerLinger(0),                          // whether a flush overtakes the linger is chance
+		kgo.WithDecompressor(recordlog.Decompressor()), // a bubble outlives no finalizer
 		kgo.FetchMaxWait(time.Second + time.Duration(r.IntN(100))*time.Millisecond),
 	}
 	if w.plan.grows() {

@@ -124,7 +124,7 @@ func parse(raw []byte) (Batch, error) {
 
 // records reads the records of a batch.
 func records(rb *kmsg.RecordBatch) ([]Record, error) {
-	raw, err := kgo.DefaultDecompressor().Decompress(rb.Records, kgo.CompressionCodecType(rb.Attributes&7))
+	raw, err := Decompressor().Decompress(rb.Records, kgo.CompressionCodecType(rb.Attributes&7))
 	if err != nil {
 		return nil, err
 	}
