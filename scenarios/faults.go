@@ -87,6 +87,7 @@ func transactions(d *draw) {
 	d.times(2, 5, d.transaction)
 	d.times(1, 2, d.keyless)
 	d.times(0, 2, d.compact)
+	d.times(0, 1, d.compactUnderTransaction)
 	d.times(0, 2, d.transactionsOfTwoLeaders)
 }
 
@@ -155,7 +156,7 @@ func everything(d *draw) {
 	kinds := []func(){
 		d.lag, d.pause, d.crash, d.herd, d.slowStorage, d.failStorage, d.slowHooks,
 		d.latency, d.stall, d.blackHole, d.loseRequest, d.loseAnswer, d.cutFrame, d.reset,
-		d.restart, d.restartAll, d.compact, d.transaction, d.transactionsOfTwoLeaders, d.keyless, d.failProduce, d.slowBroker,
+		d.restart, d.restartAll, d.compact, d.transaction, d.compactUnderTransaction, d.transactionsOfTwoLeaders, d.keyless, d.failProduce, d.slowBroker,
 		d.loseTail, d.deleteRecords, d.recreate, d.grow,
 		d.absentWhileCompacted, d.forget, d.stale, d.throttle, d.failFetch, d.revoke, d.changePassword, d.alter,
 	}
@@ -328,6 +329,15 @@ func (d *draw) transaction() {
 	if d.IntN(2) == 0 {
 		d.openDuring(f.From + f.For + 5*ms)
 	}
+	d.add(f)
+}
+
+// compactUnderTransaction compacts again and again from before a transaction until
+// after its end.
+func (d *draw) compactUnderTransaction() {
+	f := sim.Transaction{Records: 1 + d.IntN(5), End: [...]string{"commit", "abort"}[d.IntN(2)], Span: d.span(500*ms, 2500*ms)}
+	f.From += 200 * ms
+	d.add(sim.Compact{Every: d.between(50*ms, 300*ms), Span: sim.Span{From: f.From - 200*ms, For: f.For + 600*ms}})
 	d.add(f)
 }
 

@@ -124,3 +124,15 @@ func TestElectionsThatForgetBite(t *testing.T) {
 		t.Errorf("%s, %d hits, want held and some: %v", o.Result, o.Faults[0].Hits, o.Reasons)
 	}
 }
+
+func TestCompactionRunsUnderAnOpenTransaction(t *testing.T) {
+	p := smallPlan(
+		sim.Transaction{Records: 4, End: "abort", Span: sim.Span{From: time.Second, For: 3 * time.Second}},
+		sim.Compact{Every: 200 * time.Millisecond, Span: sim.Span{From: 1200 * time.Millisecond, For: 2 * time.Second}},
+		sim.LoseTail{Records: 5, Span: sim.Span{From: 3500 * time.Millisecond}},
+	)
+	o := virtual(t, p, sim.Env{})
+	if o.Status != lin.Held || o.Sometimes["a compaction ran under an open transaction"] == 0 {
+		t.Errorf("%s, %v, want held and a compaction under an open transaction: %v", o.Result, o.Sometimes, o.Reasons)
+	}
+}

@@ -16,7 +16,8 @@ import (
 // Compact compacts the log, once or again and again.
 //
 // A tombstone goes delete.retention.ms after it was written, whoever has not read
-// it: a client that was cut off for that long never hears of the deletion.
+// it: a client that was cut off for that long never hears of the deletion. What
+// begins with the first record of an open transaction stays as it is.
 type Compact struct {
 	// Every is the time between two compactions; 0 compacts once.
 	Every time.Duration `plan:"every"`
@@ -87,7 +88,7 @@ func (w *world) compact() (removed int, err error) {
 	if err := w.clean(); err != nil {
 		return 0, err
 	}
-	if w.cleaned, err = w.cluster.EndOffset(); err != nil {
+	if w.cleaned, err = w.stable(); err != nil {
 		return 0, err
 	}
 	removed, tombstones, err := w.tap.compacted()
@@ -96,6 +97,16 @@ func (w *world) compact() (removed int, err error) {
 		w.raced(behind, opening)
 	}
 	return removed, err
+}
+
+// stable returns where a compaction stops: at the first record of an open
+// transaction, or else at the end of the log. The caller holds logMu.
+func (w *world) stable() (int64, error) {
+	info, err := w.cluster.Partition()
+	if err == nil && w.tap.openTransactions() > 0 {
+		return info.LastStableOffset, nil
+	}
+	return info.HighWatermark, err
 }
 
 // clean makes the brokers compact. When delete.retention.ms was lowered, and clients
@@ -139,6 +150,9 @@ func (w *world) erase() error {
 func (w *world) raced(behind int64, opening bool) {
 	if opening {
 		w.sometimes.hit(sometimesCompactionOpen)
+	}
+	if w.tap.openTransactions() > 0 {
+		w.sometimes.hit(sometimesCompactionTxn)
 	}
 	if w.inflight.count(opKind.writes) > 0 {
 		w.sometimes.hit(sometimesCompactionWrite)

@@ -26,6 +26,7 @@ const (
 	sometimesCompactionWrite    = "a compaction raced a write"
 	sometimesCompactionOpen     = "a compaction raced an opening"
 	sometimesCompactionLag      = "a compaction ran while a reader was behind"
+	sometimesCompactionTxn      = "a compaction ran under an open transaction"
 	sometimesTombstoneGone      = "a tombstone was compacted away"
 	sometimesDeletedUnderReader = "records were deleted under a lagging reader"
 	sometimesProducerForgotten  = "a broker had forgotten a producer"
@@ -49,7 +50,7 @@ var sometimesNames = []string{
 	sometimesUnknownInLog, sometimesUnknownNotInLog, sometimesNotWritten, sometimesGroupCommit,
 	sometimesHandedOver, sometimesStaleRead, sometimesBarrierWaited, sometimesEmptyValue,
 	sometimesRecreatedKey, sometimesCompactionRead, sometimesCompactionWrite, sometimesCompactionOpen,
-	sometimesCompactionLag, sometimesTombstoneGone, sometimesDeletedUnderReader,
+	sometimesCompactionLag, sometimesCompactionTxn, sometimesTombstoneGone, sometimesDeletedUnderReader,
 	sometimesProducerForgotten, sometimesBelowMinimum, sometimesThrottled, sometimesStaleMetadata,
 	sometimesRevoked, sometimesWrongPassword, sometimesAltered,
 	sometimesTailLost, sometimesRebuilt, sometimesGrew, sometimesTxnHeld, sometimesTxnCommitted, sometimesTxnAborted,
