@@ -2,10 +2,12 @@ package fakecluster
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -108,9 +110,16 @@ func seal(raw []byte) {
 	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], castagnoli))
 }
 
-// appendBatch produces one batch and returns its offset.
+// appendBatch produces one batch and returns its offset. The leadership may move
+// while the request is on its way: then nothing was appended.
 func (c *Cluster) appendBatch(tp partition, raw []byte, txn *string) (int64, error) {
 	off, err := c.produce(tp, raw, txn)
+	for range 10 {
+		if !errors.Is(err, kerr.NotLeaderForPartition) {
+			break
+		}
+		off, err = c.produce(tp, raw, txn)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("fakecluster: append to %v: %w", tp, err)
 	}
