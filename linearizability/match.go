@@ -303,7 +303,8 @@ func (j *judge) contiguous(items []item2log) bool {
 }
 
 // lateSteps bounds how far readers could get when the tap is late: a record was
-// not in the log before its write was called, nor before the records below it.
+// not in the log before its write was called, nor before the records below it. A
+// compaction that was noted between two records says nothing of when the second came.
 func (j *judge) lateSteps() []step {
 	steps := make([]step, 0, len(j.x.steps))
 	var last int64
@@ -316,7 +317,7 @@ func (j *judge) lateSteps() []step {
 		s := j.x.steps[len(steps)]
 		s.lso = s.end // when a transaction ended is not known
 		switch l.Kind {
-		case LogCommit, LogAbort:
+		case LogCommit, LogAbort, LogCompact:
 			s.seq = last
 		case LogAppend:
 			s.seq = last
@@ -324,7 +325,7 @@ func (j *judge) lateSteps() []step {
 				s.seq = max(last, j.op(op).Call.Seq)
 			}
 			next++
-		case LogTruncate, LogRecreate, LogTrim, LogCompact, LogEnd:
+		case LogTruncate, LogRecreate, LogTrim, LogEnd:
 		}
 		last = s.seq
 		steps = append(steps, s)
