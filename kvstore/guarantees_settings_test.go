@@ -203,3 +203,21 @@ func TestWriteOfALoweredSizeLimitNamesTheTrueOne(t *testing.T) {
 		}
 	})
 }
+
+// Brokers refuse a write for its size and don't say what the limit is now: that holds up
+// the write, and those behind it, for no longer than it lives.
+func TestWriteOfALoweredSizeLimitEndsThoughNobodyTellsTheLimit(t *testing.T) {
+	inWorld(t, slow(1), func(t *testing.T, w *world) {
+		const life = 5 * time.Second
+		c := w.open("c", kvstore.WithDeliveryTimeout(life))
+		w.alter("max.message.bytes", "20000")
+		silent := w.cluster.Network().Stall(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.DescribeConfigs)}})
+		defer silent.Undo()
+		began := time.Now()
+		wantOutcome(t, "Put", c.Put(w.within(5*time.Minute), []byte("k"), random(30000)), kvstore.ErrRefused)
+		if took := time.Since(began); took > life+time.Second {
+			t.Errorf("the write was refused after %v, and lives for %v", took, life)
+		}
+		w.put(c, "small", "1")
+	})
+}

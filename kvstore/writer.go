@@ -160,14 +160,14 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	}
 	b := w.pack(group, applied)
 	life, cancel := w.lifeOf(ctx, group)
+	defer cancel()
 	d := w.deliver(life, b)
-	cancel()
 	switch {
 	case d.outcome == nil:
 		w.acknowledge(ctx, group, d, b, applied)
 	case errors.Is(d.outcome, ErrNotWritten) && errors.Is(d.cause, ErrDeliveryTimeout):
 		w.putBack(w.expire(group, d.cause))
-	case errors.Is(d.outcome, ErrRefused) && w.divide(ctx, group, b, d.cause):
+	case errors.Is(d.outcome, ErrRefused) && w.divide(life, group, b, d.cause):
 		w.putBack(group)
 	default:
 		w.end(group, d)
@@ -272,7 +272,8 @@ func (w *writer) expire(group []*write, cause error) (rest []*write) {
 }
 
 // divide reports whether a group that was refused goes again in smaller ones, because
-// the cause may be one of the writes: that one must not fail its neighbours.
+// the cause may be one of the writes: that one must not fail its neighbours. ctx bounds the
+// wait for the limit that counts now.
 func (w *writer) divide(ctx context.Context, group []*write, b *recordBatch, cause error) bool {
 	switch {
 	case tooLarge(cause):
