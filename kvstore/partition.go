@@ -155,8 +155,8 @@ const (
 	unknownKey   = "request key is unknown"
 )
 
-// errAnotherPartition marks an answer to something that was not asked.
-var errAnotherPartition = errors.New("answer without our partition")
+// errNoPartition is an answer that has other partitions than the one asked for, or none.
+var errNoPartition = errors.New("answer without our partition")
 
 // Timestamps with a meaning of their own in a ListOffsets request.
 const (
@@ -203,7 +203,7 @@ func (p *partition) offsetUnder(ctx context.Context, at int64) (int64, leader, e
 				return got.ErrorCode, nil
 			}
 		}
-		return 0, errAnotherPartition
+		return 0, errNoPartition
 	})
 	return offset, l, err
 }
@@ -237,7 +237,7 @@ func (p *partition) epochEnd(ctx context.Context, l leader, epoch int32) (known 
 				return got.ErrorCode, nil
 			}
 		}
-		return 0, errAnotherPartition
+		return 0, errNoPartition
 	})
 	return known, end, err
 }
@@ -336,27 +336,15 @@ type fetched struct {
 // other: a broker that leads since another epoch refuses. It waits at most
 // lim.wait for the first. An error may come with the records that precede it.
 func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetchLimits, opts kgo.ProcessFetchPartitionOpts, dec kgo.Decompressor) (fetched, error) {
-	p.mu.Lock()
-	id := p.id
-	p.mu.Unlock()
-	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis = int32(lim.wait.Milliseconds())
-	req.MinBytes = lim.minBytes
-	req.MaxBytes = lim.maxBytes
+	id := p.topicID()
+	req := p.fetchRequest(id, l, offset, lim)
 	req.IsolationLevel = readCommitted
-	t := kmsg.NewFetchRequestTopic()
-	t.Topic, t.TopicID = p.topic, id
-	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.CurrentLeaderEpoch = partitionNumber, offset, l.epoch
-	rp.PartitionMaxBytes = lim.maxBytes
-	t.Partitions = append(t.Partitions, rp)
-	req.Topics = append(req.Topics, t)
 
 	var part kmsg.FetchResponseTopicPartition
 	var throttle time.Duration
 	var byName bool
 	var slow error
-	err := p.ask(ctx, l, fetchRequest(req, id), func(r kmsg.Response) (int16, error) {
+	err := p.ask(ctx, l, named(req, id), func(r kmsg.Response) (int16, error) {
 		resp := r.(*kmsg.FetchResponse)
 		throttle, byName = time.Duration(resp.ThrottleMillis)*time.Millisecond, resp.Version < 13
 		if resp.ErrorCode != 0 {
@@ -368,7 +356,7 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 			if len(resp.Topics) == 0 && throttle > 0 {
 				return 0, throttled(l.node, throttle)
 			}
-			return 0, errAnotherPartition
+			return 0, errNoPartition
 		}
 		if part.ErrorCode == 0 && (part.HighWatermark < 0 || part.LastStableOffset < 0) {
 			return 0, fmt.Errorf("answered high watermark %d and last stable offset %d", part.HighWatermark, part.LastStableOffset)
@@ -427,9 +415,25 @@ func (p *partition) notFetched(err error) {
 
 const readCommitted = 1
 
-// fetchRequest keeps a fetch at version 12, the last one that names topics, on
-// clusters that have no topic ids.
-func fetchRequest(req *kmsg.FetchRequest, id [16]byte) kmsg.Request {
+// fetchRequest is a fetch from the topic of this id, of what is committed or not.
+func (p *partition) fetchRequest(id [16]byte, l leader, offset int64, lim fetchLimits) *kmsg.FetchRequest {
+	req := kmsg.NewPtrFetchRequest()
+	req.MaxWaitMillis = int32(lim.wait.Milliseconds())
+	req.MinBytes = lim.minBytes
+	req.MaxBytes = lim.maxBytes
+	t := kmsg.NewFetchRequestTopic()
+	t.Topic, t.TopicID = p.topic, id
+	rp := kmsg.NewFetchRequestTopicPartition()
+	rp.Partition, rp.FetchOffset, rp.CurrentLeaderEpoch = partitionNumber, offset, l.epoch
+	rp.PartitionMaxBytes = lim.maxBytes
+	t.Partitions = append(t.Partitions, rp)
+	req.Topics = append(req.Topics, t)
+	return req
+}
+
+// named keeps a fetch at version 12, the last one that names topics, on clusters that
+// have no topic ids.
+func named(req *kmsg.FetchRequest, id [16]byte) kmsg.Request {
 	if id != [16]byte{} {
 		return req
 	}

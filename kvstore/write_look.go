@@ -57,16 +57,8 @@ const mostLook = 5 * time.Second
 // the high watermark, without waiting for more. It may be called by anyone.
 func (w *writer) peek(ctx context.Context, l leader, offset int64, bytes int32) (raw []byte, end int64, err error) {
 	id := w.part.topicID()
-	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = 0, 1, bytes
-	t := kmsg.NewFetchRequestTopic()
-	t.Topic, t.TopicID = w.part.topic, id
-	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.CurrentLeaderEpoch = partitionNumber, offset, l.epoch
-	rp.PartitionMaxBytes = bytes
-	t.Partitions = append(t.Partitions, rp)
-	req.Topics = append(req.Topics, t)
-	resp, err := w.cl.Broker(int(l.node)).Request(ctx, fetchRequest(req, id))
+	req := w.part.fetchRequest(id, l, offset, fetchLimits{minBytes: 1, maxBytes: bytes})
+	resp, err := w.cl.Broker(int(l.node)).Request(ctx, named(req, id))
 	if err != nil {
 		return nil, 0, fmt.Errorf("fetch at broker %d: %w", l.node, err)
 	}
@@ -74,10 +66,10 @@ func (w *writer) peek(ctx context.Context, l leader, offset int64, bytes int32) 
 	if r.ErrorCode != 0 {
 		return nil, 0, fmt.Errorf("fetch at broker %d: %w", l.node, kerr.ErrorForCode(r.ErrorCode))
 	}
-	if len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 || r.Topics[0].Partitions[0].Partition != partitionNumber {
+	part, ok := w.part.ours(r, id)
+	if !ok {
 		return nil, 0, fmt.Errorf("fetch at broker %d: %w", l.node, errNoPartition)
 	}
-	part := &r.Topics[0].Partitions[0]
 	if part.ErrorCode != 0 {
 		return nil, 0, fmt.Errorf("fetch at broker %d: %w", l.node, kerr.ErrorForCode(part.ErrorCode))
 	}

@@ -107,9 +107,6 @@ var grades = map[*kerr.Error]grade{
 	kerr.DuplicateSequenceNumber: gradeDuplicate,
 }
 
-// errNoPartition is the answer that has other partitions than the one asked for, or none.
-var errNoPartition = errors.New("answer without our partition")
-
 // grade says what the answer means for the try.
 func (a answer) grade() grade {
 	switch {
