@@ -77,6 +77,9 @@ func (b *Batch) Execute(ctx context.Context) error {
 // change in the batch; the changes before have the revisions before. It is -1
 // for an empty batch.
 func (b *Batch) ExecuteRevision(ctx context.Context) (revision int64, err error) {
+	if ctx == nil {
+		return -1, &WriteError{Op: "execute", Outcome: ErrRefused, Revision: -1, Cause: errNoContext}
+	}
 	b.mu.Lock()
 	changes, again := b.changes, b.executed
 	b.executed = true

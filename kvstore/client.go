@@ -60,19 +60,27 @@ type Client struct {
 // what it held before is replaced by the content of the log. A storage that panics
 // ends the client with a [*PanicError].
 //
-// Errors: [ErrTopicConfig], [ErrStorageInUse], and what Kafka answers. What no waiting
+// Errors: arguments that make no sense, such as a nil context or option, before anything
+// is begun; [ErrTopicConfig], [ErrStorageInUse], and what Kafka answers. What no waiting
 // mends, such as a missing right or a wrong password, ends the opening soon, whatever
 // ctx says; see [WithFailFast]. After an error nothing is left running, but for a hook
 // or a call to the storage that has not returned yet.
 func NewClient(ctx context.Context, topic string, storage Storage, opts ...ClientOption) (*Client, error) {
-	c, err := open(ctx, topic, storage, newConfig(opts))
+	c, err := open(ctx, topic, storage, opts)
 	if err != nil {
 		return nil, fmt.Errorf("open store on topic %q: %w", topic, err)
 	}
 	return c, nil
 }
 
-func open(ctx context.Context, topic string, storage Storage, cfg *clientConfig) (_ *Client, err error) {
+func open(ctx context.Context, topic string, storage Storage, opts []ClientOption) (_ *Client, err error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
+	cfg, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
 	if err := checkArguments(topic, storage, cfg); err != nil {
 		return nil, err
 	}
@@ -310,6 +318,9 @@ func (c *Client) leave() {
 // was given and that runs then, a hook or the storage, still has to return before the
 // client is closed; the error says which.
 func (c *Client) Shutdown(ctx context.Context) error {
+	if ctx == nil {
+		return fmt.Errorf("shutdown: %w", errNoContext)
+	}
 	if c.hooks.inside() {
 		return ErrHookReentry
 	}

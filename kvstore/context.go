@@ -6,6 +6,9 @@ import (
 	"fmt"
 )
 
+// errNoContext refuses a call without a context before it has done anything.
+var errNoContext = errors.New("context is nil: use context.Background() for a call that nothing bounds")
+
 func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
 
 // contextError returns the error of an ended context, with its cause when that

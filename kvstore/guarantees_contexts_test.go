@@ -166,8 +166,8 @@ func TestOpeningReturnsSoonAfterItsContextEnds(t *testing.T) {
 		"slow hook": func(*flaky) kvstore.ClientOption {
 			return kvstore.WithOnSetHook(func(_, _ []byte) { time.Sleep(10 * time.Minute) })
 		},
-		"storage fails": func(f *flaky) kvstore.ClientOption { f.fail(errDisk); return nil },
-		"storage hangs": func(f *flaky) kvstore.ClientOption { f.hang(); return nil },
+		"storage fails": func(f *flaky) kvstore.ClientOption { f.fail(errDisk); return kvstore.WithReplicationFactor(-1) },
+		"storage hangs": func(f *flaky) kvstore.ClientOption { f.hang(); return kvstore.WithReplicationFactor(-1) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {

@@ -259,9 +259,3 @@ func TestEveryKafkaOptionIsTakenOrRefusedAsListed(t *testing.T) {
 		})
 	}
 }
-
-func TestNilKafkaOptionsAreLeftOut(t *testing.T) {
-	inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
-		w.put(w.open("c", kvstore.WithKafkaOptions(nil, kgo.ClientID("x"), nil), nil), "k", "v")
-	})
-}

@@ -1,19 +1,22 @@
 package kvstore
 
 import (
+	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// ClientOption configures a [Client].
+// ClientOption configures a [Client]. [NewClient] refuses one that is nil.
 type ClientOption func(*clientConfig)
 
 type clientConfig struct {
 	brokers     []string
-	kafka       []kgo.Opt
+	kafkaGiven  [][]kgo.Opt // what each WithKafkaOptions was given
+	kafka       []kgo.Opt   // all of them
 	logger      *slog.Logger
 	replication int16
 	topicConfig map[string]string
@@ -30,18 +33,25 @@ type clientConfig struct {
 	delivery    *time.Duration
 }
 
-func newConfig(opts []ClientOption) *clientConfig {
+func newConfig(opts []ClientOption) (*clientConfig, error) {
 	cfg := &clientConfig{replication: -1, goneAfter: defaultGoneAfter, topicConfig: map[string]string{}}
-	for _, opt := range opts {
-		if opt != nil {
-			opt(cfg)
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("option %d is nil", i+1)
+		}
+		opt(cfg)
+	}
+	for _, opts := range cfg.kafkaGiven {
+		if i := slices.Index(opts, nil); i >= 0 {
+			return nil, fmt.Errorf("WithKafkaOptions: option %d is nil", i+1)
 		}
 	}
+	cfg.kafka = slices.Concat(cfg.kafkaGiven...)
 	if cfg.logger == nil {
 		cfg.logger = slog.Default()
 	}
 	cfg.logger = safeLogger(cfg.logger)
-	return cfg
+	return cfg, nil
 }
 
 // WithBrokers sets the addresses, "host:port", of the Kafka brokers to ask
@@ -53,7 +63,7 @@ func WithBrokers(brokers ...string) ClientOption {
 
 // WithKafkaOptions passes options to the franz-go clients that the store is
 // built on: TLS, SASL, a dialer, a client id, time-outs, hooks. It may be given
-// more than once; later options win.
+// more than once; later options win. One that is nil is refused.
 //
 // Options that would break a promise of the store make [NewClient] fail with
 // the reason: fewer acknowledgements, no idempotence, another partitioner,
@@ -78,13 +88,7 @@ func WithBrokers(brokers ...string) ClientOption {
 // records on their way have nothing to act on. A connection that a hook is given may be
 // wrapped; its NetConn method returns the one that the dialer made.
 func WithKafkaOptions(opts ...kgo.Opt) ClientOption {
-	return func(c *clientConfig) {
-		for _, opt := range opts {
-			if opt != nil {
-				c.kafka = append(c.kafka, opt)
-			}
-		}
-	}
+	return func(c *clientConfig) { c.kafkaGiven = append(c.kafkaGiven, opts) }
 }
 
 // WithLogger sets the logger. The default is slog.Default(). A panic of its

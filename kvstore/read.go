@@ -117,6 +117,9 @@ func cloneValue(v []byte) []byte { return append(make([]byte, 0, len(v)), v...) 
 // read runs fn against the storage, at a time when the storage equals a prefix
 // of the log.
 func (c *Client) read(ctx context.Context, fn func() error) error {
+	if ctx == nil {
+		return errNoContext
+	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return contextError(ctx)
@@ -167,6 +170,9 @@ func (c *Client) Position() int64 {
 //
 // When ctx ends first, the error is a [*WaitError].
 func (c *Client) Sync(ctx context.Context) error {
+	if ctx == nil {
+		return fmt.Errorf("sync: %w", errNoContext)
+	}
 	if c.hooks.inside() {
 		return fmt.Errorf("sync: %w", ErrHookReentry)
 	}
@@ -220,6 +226,9 @@ func (c *Client) gateError() error { return c.gate.state.Load().err }
 // for as [Client.Sync] does it: all that was acknowledged includes the write. What is below
 // is refused with [ErrInvalidRevision].
 func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
+	if ctx == nil {
+		return fmt.Errorf("wait for revision %d: %w", revision, errNoContext)
+	}
 	if revision < -1 {
 		return fmt.Errorf("wait for revision %d: %w", revision, ErrInvalidRevision)
 	}

@@ -68,6 +68,9 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 		}
 		return -1, e
 	}
+	if ctx == nil {
+		return fail(ErrRefused, errNoContext, -1)
+	}
 	size, err := c.admissible(ctx, changes)
 	if err != nil {
 		return fail(ErrRefused, err, -1)
