@@ -96,6 +96,13 @@ var (
 	// [Client.Status] and in operations whose context ended meanwhile.
 	ErrTombstonesExpired = errors.New("deletions may have been compacted away unread")
 
+	// ErrRecordsWithheld: the leader answered with records for offsets for which
+	// it had answered nothing, for so long that they counted as read. Only brokers
+	// that are not Apache Kafka's do that. The client rebuilds by itself before it
+	// shows anything newer; the error shows in [Client.Status] and in operations
+	// whose context ended meanwhile.
+	ErrRecordsWithheld = errors.New("the leader had answered nothing where records are")
+
 	// ErrDataLoss: the log lost records that this client had read or was
 	// about to read. The client rebuilds by itself; the error shows in
 	// [Client.Status] and in operations whose context ended meanwhile.

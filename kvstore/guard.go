@@ -89,9 +89,10 @@ func (t *tail) expired(away, may time.Duration) error {
 // Only while the client opens, when nobody waits and reads wait anyway, does the position
 // go back, for whoever watches the progress.
 func (t *tail) startAnew(cause error) {
-	next := &rebuild{resume: t.pos, cause: cause, whole: true}
+	next := &rebuild{resume: t.pos, cause: cause, whole: true, seen: t.pos}
 	if rb := t.rebuild; rb != nil {
 		next.opening, next.expired = rb.opening, rb.expired+1
+		next.seen = max(next.seen, rb.seen)
 		if !rb.compared {
 			next.resume = rb.resume
 		}

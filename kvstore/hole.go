@@ -1,23 +1,26 @@
 package kvstore
 
 import (
+	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 )
 
-// hole is a row of answers without any batch to fetches from one position, although the
-// leader says that all is decided up to an offset behind it.
+// silence is a row of answers without any batch to fetches from one position, although
+// the leader says that all is decided up to an offset behind it.
 //
 // A broker answers with one batch at least if there is one (KIP-74). So nothing is there
 // any more: compaction has removed the last batches of a segment that is closed, a
 // tombstone or the marker of a transaction, and the one that follows it is empty yet. Who
 // waits for a batch waits until somebody writes.
 //
-// One answer proves nothing: a broker gives such ones while it does not know its own log
-// well, and a client that steps over records is no longer at a prefix of the log. So it
-// has to be said again and again over some time by one leader, to a client that nothing
-// kept from hearing it.
-type hole struct {
+// Not all that speak Kafka's protocol keep to that: some answer nothing while memory is
+// short or a remote storage is slow. So it has to be said again and again, for as long as
+// anything else that brokers say, by one leader, to a client that nothing kept from
+// hearing it. And it is believed for no more than it takes: see hole.
+type silence struct {
 	by    leader
 	at    int64     // the position
 	upTo  int64     // the least offset up to which all was said to be decided
@@ -25,39 +28,192 @@ type hole struct {
 	count int
 }
 
-const (
-	holeAnswers  = 3
-	holePatience = 5 * time.Second
-)
-
-// add takes in an answer, and reports whether the hole is believed.
-func (h *hole) add(by leader, at int64, f *fetched) bool {
+// add takes in an answer, and returns for how long the row lasts and whether that is to be
+// believed.
+func (s *silence) add(by leader, at int64, f *fetched, after time.Duration) (lasts time.Duration, believed bool) {
 	if f.slow != nil || f.start > at { // a quota was used up, or the log begins behind
-		*h = hole{}
-		return false
+		*s = silence{}
+		return 0, false
 	}
-	if h.count == 0 || h.by != by || h.at != at {
-		*h = hole{by: by, at: at, upTo: f.stable, since: f.got}
+	if s.count == 0 || s.by != by || s.at != at {
+		*s = silence{by: by, at: at, upTo: f.stable, since: f.got}
 	}
-	h.upTo = min(h.upTo, f.stable)
-	h.count++
-	return h.count >= holeAnswers && elapsed(h.since, f.got) >= holePatience
+	s.upTo = min(s.upTo, f.stable)
+	s.count++
+	lasts = elapsed(s.since, f.got)
+	return lasts, s.count >= leastRounds && lasts >= after
 }
 
-// overHole makes a fetch that brought nothing lead behind the hole that it found, once it
-// is believed. It reports whether it does.
+// hole is what the client believes to be offsets without any record. They count as read:
+// for those who wait, and as the position that the client shows.
 //
-// The leader epoch of what was there is not known: that of the batch before would look
-// like that of a tail which was lost.
-func (t *tail) overHole(f *fetched, err error) bool {
+// But nothing behind them is shown before the leader has proved it, by answering a fetch
+// from where the hole begins with a batch that lies behind. So a belief that is wrong makes
+// a client late, and never one that shows a log with records left out:
+//
+//	log          a=1 | b=1 c=1       the client has read up to "|"
+//	answers            nothing       for half a minute: Sync returns, a=1 is shown
+//	log          a=1 | b=1 c=1 d=1
+//	answers at 3               d=1   is not shown
+//	answers at 1       b=1 c=1 d=1   a wrong belief; the client reads on from 1
+//
+// Meanwhile the fetch that waits for something new asks behind the hole, because brokers
+// answer one that asks at its begin without waiting. Now and then the begin is asked too.
+type hole struct {
+	at, upTo int64
+	fresh    time.Time     // of which everything was read when the hole was believed
+	due      time.Time     // to ask at the begin again
+	rest     time.Duration // from one time to the next
+	look     bool          // there is something behind the hole, or in it
+}
+
+const (
+	holeRest     = 5 * time.Second // until the begin of a hole is asked for the first time
+	holeRestMost = time.Minute
+)
+
+// later puts off asking at the hole's begin, each time for longer.
+func (h *hole) later(now time.Time) {
+	h.rest = min(max(holeRest, 2*h.rest), holeRestMost)
+	h.due, h.look = now.Add(h.rest), false
+}
+
+// reached returns the position that counts as read, and the leader epoch there. That of
+// what was in a hole is not known: the one of the batch before would look like that of a
+// tail which was lost.
+func (t *tail) reached() (pos int64, epoch int32) {
+	if h := t.hole; h != nil && h.at == t.pos {
+		return h.upTo, -1
+	}
+	return t.pos, t.epoch
+}
+
+// next fetches what comes next: at the position, or behind a hole that begins there.
+func (t *tail) next(ctx context.Context, limits fetchLimits) (fetched, error) {
+	now := time.Now()
+	if h := t.hole; h != nil && h.at == t.pos && !h.look && now.Before(h.due) {
+		limits.wait = min(limits.wait, h.due.Sub(now))
+		return t.watch(ctx, limits)
+	}
+	f, err := t.fetch(ctx, limits)
+	return f, t.silent(ctx, &f, err)
+}
+
+// watch waits for something behind the hole. What it finds is asked for again from the
+// hole's begin on.
+func (t *tail) watch(ctx context.Context, limits fetchLimits) (fetched, error) {
+	h := t.hole
+	f, err := t.ask(ctx, t.checked, h.upTo, limits, t.takeRoom())
+	if f.next > h.upTo || errors.Is(err, errNothing) || errors.Is(err, errCorrupt) {
+		h.look, err = true, nil
+	}
+	f.next = t.pos
+	return f, err
+}
+
+// silent deals with a fetch at the position that brought nothing, and returns what is left
+// of its error.
+func (t *tail) silent(ctx context.Context, f *fetched, err error) error {
 	if !errors.Is(err, errNothing) {
-		t.hole = hole{}
-		return false
+		t.silence = silence{}
+		if h := t.hole; err == nil && h != nil && h.at == t.pos && f.next == t.pos {
+			h.later(f.got)
+		}
+		return err
 	}
-	if !t.hole.add(t.checked, t.pos, f) {
-		return false
+	after := t.part.goneAfter
+	lasts, believed := t.silence.add(t.checked, t.pos, f, after)
+	h := t.hole
+	if h != nil && h.at == t.pos && f.stable <= h.upTo && !h.look {
+		h.later(f.got)
+		return nil
 	}
-	f.next, f.epoch = t.hole.upTo, -1
-	t.hole = hole{}
-	return true
+	if !believed {
+		return fmt.Errorf("%w (for %v now; that nothing is left there is believed after %v)", err, lasts.Round(time.Millisecond), after)
+	}
+	return t.believe(ctx, f, lasts)
+}
+
+// believe takes the offsets of which the leader said nothing for ones without a record.
+//
+// It took time to believe that. When it took too much, what was read before is read anew,
+// and the belief stays: nothing new lies in the hole then either.
+func (t *tail) believe(ctx context.Context, f *fetched, lasts time.Duration) error {
+	whole, err := t.complete(ctx, *f)
+	if err != nil {
+		return err
+	}
+	h := t.hole
+	if h == nil || h.at != t.pos {
+		h = &hole{at: t.pos, upTo: t.pos, fresh: t.fresh.since}
+	}
+	h.upTo, h.rest = max(h.upTo, t.silence.upTo), 0
+	h.later(f.got)
+	t.hole, t.silence = h, silence{}
+	if !whole {
+		return nil
+	}
+	t.log.warn("kvstore: the leader answers nothing for some offsets, which count as read from now on",
+		fmt.Errorf("offsets %d to %d, for %v", h.at, h.upTo-1, lasts.Round(time.Millisecond)))
+	if !t.rebuild.keeps() {
+		pos, epoch := t.reached()
+		t.track.show(pos, epoch)
+	}
+	pos, _ := t.reached()
+	t.advance(pos)
+	return nil
+}
+
+// fill ends the hole at the position, because a fetch from there brought something. It
+// returns the hole if records were in it.
+func (t *tail) fill(f *fetched) (wrong *hole) {
+	h := t.hole
+	if h == nil || h.at != t.pos {
+		return nil
+	}
+	t.hole = nil
+	if f.first >= h.upTo {
+		return nil
+	}
+	// What was read is what had been read before the hole.
+	t.fresh.begin(h.fresh)
+	return h
+}
+
+// mend reads on from the begin of a hole that was none. What was shown is right, but less
+// than was said; so reads and all who wait do so until it is not less any more.
+func (t *tail) mend(h *hole, f *fetched) {
+	cause := fmt.Errorf("%w: offsets %d to %d counted as read, and there is a record batch at offset %d", ErrRecordsWithheld, h.at, h.upTo-1, f.first)
+	if t.rebuild != nil { // reads wait anyway
+		t.log.warn("kvstore: records turned up where the leader had answered nothing", cause)
+		return
+	}
+	next := &rebuild{resume: h.at, compared: true, whole: true, cause: cause, begun: true, asked: true, started: time.Now(), target: f.end, seen: h.at}
+	next.floor, next.floorEpoch = t.track.read()
+	t.begin(next)
+	t.held(cause)
+}
+
+// firstOffset returns the base offset of the first batch that reaches to offset or beyond,
+// -1 if there is none.
+func firstOffset(raw []byte, offset int64) int64 {
+	for len(raw) > headerMagic {
+		size := int64(int32(binary.BigEndian.Uint32(raw[headerLength:]))) + 12
+		if size <= headerMagic {
+			break
+		}
+		first := int64(binary.BigEndian.Uint64(raw))
+		last := first
+		if raw[headerMagic] == 2 && len(raw) >= headerLastDelta+4 {
+			last += int64(int32(binary.BigEndian.Uint32(raw[headerLastDelta:])))
+		}
+		if last >= offset {
+			return first
+		}
+		if size > int64(len(raw)) {
+			break
+		}
+		raw = raw[size:]
+	}
+	return -1
 }

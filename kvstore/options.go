@@ -215,7 +215,8 @@ func (c *clientConfig) lifeOfWrites(cl *kgo.Client) time.Duration {
 // or is another one with the same name, before the client believes them and ends with
 // [ErrTopicDeleted] or [ErrTopicRecreated]. The default is 30 s, and less than 0 is
 // refused. A leader epoch that is lower than one seen before is believed after the same
-// time.
+// time, and so is a leader that answers nothing for offsets which should hold something:
+// compaction may have left nothing there.
 //
 // It counts when several rounds of questions, each to several brokers if there are
 // several, have brought no other answer in that time. A broker that knows the topic as

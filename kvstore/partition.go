@@ -324,6 +324,7 @@ type fetched struct {
 	sent time.Time // before the request was
 	got  time.Time // after the answer was
 
+	first  int64 // base offset of the first batch that there was, -1 for none
 	next   int64 // the offset to fetch from next
 	epoch  int32 // leader epoch of the last batch below next, or noEpoch
 	start  int64 // first offset of the log, -1 unknown
@@ -370,13 +371,14 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 	if throttle > 0 && !errors.Is(err, errThrottled) {
 		slow = throttled(l.node, throttle)
 	}
-	out := fetched{next: offset, epoch: noEpoch, start: part.LogStartOffset, stable: part.LastStableOffset, end: part.HighWatermark, slow: slow, byName: byName}
+	out := fetched{first: -1, next: offset, epoch: noEpoch, start: part.LogStartOffset, stable: part.LastStableOffset, end: part.HighWatermark, slow: slow, byName: byName}
 	if err != nil {
 		p.notFetched(err)
 		return out, err
 	}
 	p.fetchedFrom(id)
 	opts.Offset, opts.Topic, opts.Partition = offset, p.topic, partitionNumber
+	out.first = firstOffset(part.RecordBatches, offset)
 	err = decode(&out, &part, opts, dec)
 	return out, err
 }

@@ -9,7 +9,7 @@ import (
 
 // rebuild brings the view up from the begin of the log: when the client opens,
 // when the log lost records that the client had applied, and when tombstones may have
-// been removed that it had not read.
+// been removed that it had not read. When records turned up in a hole it begins there.
 //
 // What has been applied since a truncated offset can't be taken back one by
 // one: the values that those records replaced are not in the storage any more.
@@ -39,6 +39,7 @@ type rebuild struct {
 	// there, and all else that there is.
 	floor      int64
 	floorEpoch int32
+	seen       int64 // up to where the client's own writes are remembered
 
 	cause   error
 	begun   bool
@@ -61,6 +62,7 @@ func newOpening() *rebuild { return &rebuild{opening: true, compared: true} }
 // startOver makes the next step read the log anew, because it lost records. Those from
 // resume on have not been seen before.
 func (t *tail) startOver(resume int64, cause error) {
+	t.hole, t.silence = nil, silence{}
 	t.begin(&rebuild{resume: resume, cause: cause})
 	t.track.trust(-1)
 }
@@ -116,6 +118,9 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 		return err
 	}
 	t.pos, t.epoch, t.checked = start, -1, noLeader
+	if t.hole != nil && t.hole.at < start {
+		t.hole = nil
+	}
 	t.fresh.begin(sent)
 	t.advance(start)
 	rb.begun, rb.started, rb.target = true, time.Now(), end
@@ -144,7 +149,8 @@ func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 	if !rb.opening {
 		enough = min(enough, f.stable)
 	}
-	if t.pos < max(enough, rb.floor) {
+	pos, epoch := t.reached()
+	if pos < max(enough, rb.floor) {
 		return nil
 	}
 	if !rb.compared { // the log ends even before resume
@@ -159,9 +165,9 @@ func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 	t.rebuild, t.rooms = nil, nil
 	t.gate.open()
 	t.health.set(StateLive, nil)
-	t.track.show(t.pos, t.epoch)
-	t.track.advance(t.pos)
-	if rb.cause != nil && (t.pos < f.stable || f.stable == f.end) {
+	t.track.show(pos, epoch)
+	t.track.advance(pos)
+	if rb.cause != nil && (pos < f.stable || f.stable == f.end) {
 		t.moving()
 	}
 	if rb.opening {
@@ -176,7 +182,8 @@ func (t *tail) progress(done bool) {
 	if t.report == nil || !rb.opening {
 		return
 	}
-	p := Progress{Position: t.pos, Target: rb.target, Records: rb.records, Done: done}
+	pos, _ := t.reached()
+	p := Progress{Position: pos, Target: rb.target, Records: rb.records, Done: done}
 	if took := time.Since(rb.started).Seconds(); took > 0 {
 		p.RecordsPerSecond = float64(rb.records) / took
 	}

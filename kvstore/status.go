@@ -25,7 +25,8 @@ const (
 
 	// StateRebuilding: the log lost records that the client had applied, or
 	// was about to ([ErrDataLoss]), or the client may have missed deletions
-	// ([ErrTombstonesExpired]). Reads wait until the client's data equals the
+	// ([ErrTombstonesExpired]), or records turned up where the leader had
+	// answered nothing ([ErrRecordsWithheld]). Reads wait until the client's data equals the
 	// log again.
 	StateRebuilding
 

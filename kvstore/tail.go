@@ -41,7 +41,8 @@ type tail struct {
 	pos      int64 // next offset to fetch
 	epoch    int32 // leader epoch of the last batch passed, -1 for none
 	fresh    freshness
-	hole     hole
+	silence  silence
+	hole     *hole    // at the position or ahead of it, nil for none
 	checked  leader   // the leader under which pos was last validated
 	doubts   int      // of the partition, when pos was last validated
 	ahead    *ahead   // not nil while the next fetch is under way
@@ -165,16 +166,21 @@ func (t *tail) step(ctx context.Context) error {
 	if rb := t.rebuild; rb != nil && !rb.asked {
 		limits.wait = 0 // there may be nothing to wait for
 	}
-	f, fetchErr := t.fetch(ctx, limits)
-	if t.overHole(&f, fetchErr) {
-		fetchErr = nil
+	f, fetchErr := t.next(ctx, limits)
+	if t.rebuild != nil && !t.rebuild.begun { // next found it to be read anew
+		t.giveRoom(f.room)
+		return nil
 	}
 	if rb := t.rebuild; rb != nil && fetchErr == nil {
 		rb.asked = true
 	}
 	if f.next > t.pos {
+		wrong := t.fill(&f)
 		if whole, err := t.complete(ctx, f); !whole {
 			return err
+		}
+		if wrong != nil {
+			t.mend(wrong, &f)
 		}
 		if err := t.apply(ctx, f); err != nil {
 			return err
@@ -211,6 +217,15 @@ func (t *tail) validate(ctx context.Context) error {
 		}
 		return err
 	}
+	if at, _ := t.reached(); at > pos { // up to where a hole ends
+		if err := t.part.holds(ctx, at, -1); err != nil {
+			var lost *lostError
+			if errors.As(err, &lost) {
+				return t.lost(ctx, min(lost.end, t.pos), err)
+			}
+			return err
+		}
+	}
 	t.checked, t.doubts = l, doubts
 	t.track.trust(l.epoch)
 	return nil
@@ -226,6 +241,7 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 	if err != nil {
 		return err
 	}
+	at, _ := t.reached()
 	switch {
 	case t.pos < start:
 		resume := t.pos
@@ -233,8 +249,8 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 			resume = rb.resume // what is left of the log below has been seen
 		}
 		return t.lost(ctx, resume, fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, t.pos))
-	case t.pos > end:
-		return t.lost(ctx, end, fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, t.pos))
+	case at > end:
+		return t.lost(ctx, min(end, t.pos), fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, at))
 	default:
 		return cause // a replica that lags; ask again
 	}
@@ -252,10 +268,11 @@ func (t *tail) lost(ctx context.Context, resume int64, cause error) error {
 
 // caughtUp looks at how far the position is after a fetch.
 func (t *tail) caughtUp(ctx context.Context, f fetched) error {
-	t.fresh.heard(f.sent, f.end, t.pos, t.mayBeAway()/marksAway)
+	at, _ := t.reached()
+	t.fresh.heard(f.sent, f.end, at, t.mayBeAway()/marksAway)
 	t.health.sawEnd(f.end)
 	t.track.sawEnd(f.end)
-	if t.pos < f.stable {
+	if at < f.stable {
 		if f.slow != nil {
 			t.held(f.slow)
 		} else {
@@ -359,7 +376,7 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 // show makes what is applied count as readable, also as the client's own writes.
 func (t *tail) show(sources []seen) {
 	if rb := t.rebuild; rb.keeps() {
-		for len(sources) > 0 && sources[0].offset < rb.floor { // known already
+		for len(sources) > 0 && sources[0].offset < rb.seen { // known already
 			sources = sources[1:]
 		}
 		t.recent.add(sources)

@@ -1,0 +1,246 @@
+package kvstore_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// withheld makes a leader answer nothing to fetches from below an offset on.
+func withheld(below int64) func(*reply) {
+	return func(r *reply) {
+		resp, ok := r.resp.(*kmsg.FetchResponse)
+		if !ok || len(resp.Topics) == 0 {
+			return
+		}
+		if r.req.(*kmsg.FetchRequest).Topics[0].Partitions[0].FetchOffset < below {
+			resp.Topics[0].Partitions[0].RecordBatches = nil
+		}
+	}
+}
+
+const everything = int64(1) << 60
+
+// endsBefore makes the log look as if the batches from an offset on were not written yet.
+func endsBefore(end int64) func(*reply) {
+	return func(r *reply) {
+		switch resp := r.resp.(type) {
+		case *kmsg.FetchResponse:
+			if len(resp.Topics) == 0 {
+				return
+			}
+			p := &resp.Topics[0].Partitions[0]
+			p.HighWatermark, p.LastStableOffset = end, end
+			for at := 0; at < len(p.RecordBatches); {
+				if int64(binary.BigEndian.Uint64(p.RecordBatches[at:])) >= end {
+					p.RecordBatches = p.RecordBatches[:at]
+					time.Sleep(100 * time.Millisecond) // nothing has come for so long
+				} else {
+					at += 12 + int(binary.BigEndian.Uint32(p.RecordBatches[at+8:]))
+				}
+			}
+		case *kmsg.ListOffsetsResponse:
+			if r.req.(*kmsg.ListOffsetsRequest).Topics[0].Partitions[0].Timestamp == -1 {
+				resp.Topics[0].Partitions[0].Offset = end
+			}
+		}
+	}
+}
+
+// A leader that answers nothing where records are, for so long that it is believed, makes a
+// client late. It never makes it show what lies behind without what it left out.
+func TestNothingBehindWithheldRecordsIsShownWithoutThem(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		var hooks hookBook
+		c, other := w.open("c", append(hooks.options(), a.option())...), w.kafka("other")
+		w.put(c, "a", "1")
+		a.set(withheld(everything))
+		w.produce(other, record("b", "1"), record("c", "1"))
+		err := c.Sync(w.within(29 * time.Second))
+		var wait *kvstore.WaitError
+		if !errors.As(err, &wait) || !strings.Contains(err.Error(), "answered nothing") || !strings.Contains(err.Error(), "believed after 30s") {
+			t.Errorf("Sync before it is believed = %v, want a WaitError that names the cause", err)
+		}
+		if problem := c.Status().Reading.Err; problem == nil || !strings.Contains(problem.Error(), "believed after 30s") {
+			t.Errorf("Status().Reading = %v, want the cause", problem)
+		}
+		if err := c.Sync(w.within(10 * time.Second)); err != nil {
+			t.Errorf("Sync once it is believed = %v", err)
+		}
+		if got := w.contents(c); got != "a=1 " {
+			t.Errorf("contents = %q, want those before", got)
+		}
+
+		a.set(withheld(3)) // but for what is new
+		w.produce(other, record("d", "1"))
+		time.Sleep(10 * time.Second)
+		if got := w.contents(c); got != "a=1 " {
+			t.Errorf("contents = %q: what lies behind is shown without what is left out", got)
+		}
+		if got := c.Status().Reading.Err; got == nil || !strings.Contains(got.Error(), "answered nothing") {
+			t.Errorf("Status().Reading = %v, want the cause", got)
+		}
+
+		a.set(nil)
+		if err := c.Sync(w.within(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.contents(c); got != "a=1 b=1 c=1 d=1 " {
+			t.Errorf("contents = %q, want all", got)
+		}
+		if got := hooks.all(); !slices.Equal(got, []string{"set a=1", "set b=1", "set c=1", "set d=1"}) {
+			t.Errorf("hooks = %q, want each record in its place", got)
+		}
+		if n := c.Status().Rebuilds; n != 1 {
+			t.Errorf("Rebuilds = %d, want 1", n)
+		}
+		if !slices.ContainsFunc(w.logs.all(), func(s string) bool { return strings.Contains(s, kvstore.ErrRecordsWithheld.Error()) }) {
+			t.Errorf("the log does not name the cause: %q", w.logs.all())
+		}
+		w.put(c, "e", "1")
+	})
+}
+
+// A wrong belief is found out within about a minute once the leader answers again, though
+// nobody writes, and reads wait while what was left out is read.
+func TestWithheldRecordsAreFoundThoughNobodyWrites(t *testing.T) {
+	for _, lasts := range []time.Duration{35 * time.Second, 10 * time.Minute} {
+		t.Run(lasts.String(), func(t *testing.T) {
+			inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+				a := w.answers("c")
+				c, other := w.open("c", a.option()), w.kafka("other")
+				a.set(withheld(everything))
+				for range 20 {
+					w.produce(other, record("k", "old"))
+				}
+				w.produce(other, record("k", "new"))
+				time.Sleep(lasts)
+				a.set(nil)
+				found := took(func() {
+					w.eventually("it is read", func() bool { return c.Status().Rebuilds == 1 && c.Status().State == kvstore.StateLive })
+				})
+				w.want(c, "k", "new")
+				if found > 61*time.Second {
+					t.Errorf("it was found after %v", found)
+				}
+			})
+		})
+	}
+}
+
+// An opening that believed it heals in the same way.
+func TestOpeningThatBelievedALeaderHeals(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		w.produce(w.kafka("other"), record("a", "1"), record("b", "1"))
+		a := w.answers("c")
+		a.set(withheld(everything))
+		var c *kvstore.Client
+		if d := took(func() { c = w.open("c", a.option()) }); d < 29*time.Second {
+			t.Errorf("it opened after %v, want half a minute", d)
+		}
+		a.set(nil)
+		w.put(c, "c", "1") // its own write is behind
+		if got := w.contents(c); got != "a=1 b=1 c=1 " {
+			t.Errorf("contents = %q, want all", got)
+		}
+		if err := c.Sync(w.within(time.Second)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// What comes after offsets of which nothing is left proves that, and is shown at once.
+func TestWriteBehindAHoleIsShownAtOnceAndRebuildsNothing(t *testing.T) {
+	inWorld(t, keepingTombstones(1, time.Minute), func(t *testing.T, w *world) {
+		other := w.kafka("other")
+		w.produce(other, record("a", "1"))
+		w.produce(other, record("k", "1"))
+		w.produce(other, &kgo.Record{Key: []byte("k")})
+		w.produce(other, record("b", "1"))
+		w.compact()
+		time.Sleep(2 * time.Minute)
+		w.compact()
+		a := w.answers("c")
+		a.set(endsBefore(3))
+		var hooks hookBook
+		c := w.open("c", append(hooks.options(), a.option())...)
+		time.Sleep(time.Hour) // for much longer than tombstones stay
+		if got := c.Position(); got != 3 {
+			t.Fatalf("Position() = %d, want 3", got)
+		}
+		a.set(nil) // as if b were written now
+		if d := took(func() {
+			if err := c.WaitRevision(w.within(time.Minute), 3); err != nil {
+				t.Error(err)
+			}
+		}); d > time.Second {
+			t.Errorf("it was shown after %v", d)
+		}
+		w.want(c, "b", "1")
+		if got := hooks.all(); !slices.Equal(got, []string{"set a=1", "set b=1"}) {
+			t.Errorf("hooks = %q", got)
+		}
+		w.wantNoRebuild(c)
+	})
+}
+
+// A wrong belief is no look at the end of the log: what compaction removed meanwhile was
+// never read.
+func TestDeletedKeyStaysDeletedBehindWithheldRecords(t *testing.T) {
+	inWorld(t, keepingTombstones(1, 10*time.Minute), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		var hooks hookBook
+		c, other := w.open("c", append(hooks.options(), a.option())...), w.kafka("other")
+		w.put(c, "k", "1")
+		a.set(withheld(everything))
+		w.produce(other, &kgo.Record{Key: []byte("k")})
+		w.produce(other, record("x", "1"))
+		time.Sleep(15 * time.Minute)
+		w.compact()
+		time.Sleep(15 * time.Minute)
+		w.compact()
+		a.set(nil)
+		time.Sleep(2 * time.Minute)
+		if err := c.Sync(w.within(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		w.wantGone(c, "k")
+		w.want(c, "x", "1")
+		if got := hooks.all(); len(got) != 3 || !slices.Contains(got, "delete k") {
+			t.Errorf("hooks = %q, want k set and deleted, and x set", got)
+		}
+	})
+}
+
+// A log that loses its tail while a hole at its end counts as read is one that lost
+// records.
+func TestLossBehindWithheldRecordsIsALoss(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		c, other := w.open("c", a.option()), w.kafka("other")
+		w.put(c, "a", "1")
+		a.set(withheld(everything))
+		w.produce(other, record("b", "1"), record("c", "1"))
+		if err := c.Sync(w.within(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		a.set(nil)
+		w.produce(other, record("d", "1"))
+		if err := c.Sync(w.within(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("it shows the log", func() bool { return w.contents(c) == "a=1 d=1 " })
+	})
+}
