@@ -50,9 +50,9 @@
 // # Many writers
 //
 // A client has one record batch on its way at a time. Writes that queue meanwhile
-// go together in the next one, which waits until the one before is visible, for as
-// long as the acknowledgement of that took at most and no longer than 20 ms: callers
-// that write again at once then go with them. The write of a goroutine that writes
+// go together in the next one. That waits until the one before is visible, but no
+// longer than the acknowledgement of the one before took, nor than 20 ms: callers that
+// write again at once then go with them. The write of a goroutine that writes
 // alone waits for nothing. A [Batch] counts as one write; what does not fit one
 // record batch goes with the next.
 //
@@ -74,13 +74,14 @@
 // delete.retention.ms, 24 hours unless set. A client that was cut off, or asleep, for
 // longer would find neither the tombstone nor the record that it deleted, and show the
 // key for ever. So a client remembers when it was last at the end of the log. When
-// records come and that is longer ago than tombstones stay, less a margin of a tenth, and
-// of at least a minute or half of the time, whichever is less, it reads the log anew
-// before it shows anything newer: reads, writes under way and whoever else waits go on to
-// wait, and Status says StateRebuilding with [ErrTombstonesExpired]. The log lost nothing,
-// so revisions and the position keep their meaning. The hooks are told of each record
-// that they have not seen before and that is still there, as always, and then of a delete
-// for each key that vanished without one, in key order.
+// records come and that is longer ago than tombstones stay, less a margin, it reads the
+// log anew before it shows anything newer. The margin is a tenth of that time, or a
+// minute if that is more, but never more than half of it. Meanwhile reads, writes under
+// way and whoever else waits go on to wait, and Status says StateRebuilding with
+// [ErrTombstonesExpired]. The log lost nothing, so revisions and the position keep their
+// meaning. The hooks are told of each record that they have not seen before and that is
+// still there, as always, and then of a delete for each key that vanished without one,
+// in key order.
 //
 // # When the topic goes away
 //

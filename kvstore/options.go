@@ -154,20 +154,21 @@ func WithTopicConfig(configs map[string]string) ClientOption {
 // topic, which takes 24 hours, Kafka's default, otherwise, and for brokers that keep to
 // another rule. It is at least a second.
 //
-// A client that was away for longer, less a tenth and at least a minute or half of it,
-// whichever is less, reads the log anew, because it may have missed tombstones. A time
-// that is longer than the log really keeps them makes such a client show deleted keys.
+// A client that was away for longer than d, less a margin, reads the log anew, because
+// it may have missed tombstones. The margin is a tenth of d, or a minute if that is
+// more, but never more than half of d. If d is longer than the log really keeps
+// tombstones, such a client shows deleted keys.
 func WithTombstoneRetention(d time.Duration) ClientOption {
 	return func(c *clientConfig) { c.retains, c.retainsSet = d, true }
 }
 
 // WithTopicValidation says what to do with a topic that does not fit a store:
 // one with more than one partition, with a cleanup.policy that is not exactly
-// compact, or with a delete.retention.ms of less than a second. The default is
-// [TopicValidationFail]. Without the right to describe the topic's configuration the
+// compact, or with a delete.retention.ms of less than a second and no
+// [WithTombstoneRetention]. The default is [TopicValidationFail]. Without the right to describe the topic's configuration the
 // settings can't be checked; that is logged.
 //
-// The settings are followed while the client runs: when they come not to fit, it
+// The settings are followed while the client runs: when they no longer fit, it
 // goes on, logs that, and says so in [Status].Topic, whatever is given here but
 // [TopicValidationSkip].
 func WithTopicValidation(v TopicValidation) ClientOption {

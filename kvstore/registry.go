@@ -23,10 +23,11 @@ var (
 	ErrSchemaMismatch = errors.New("schema does not fit")
 
 	// ErrRegistryUnavailable says that the Schema Registry could not be
-	// asked, or did not answer in time. Trying again may help, but not at
+	// asked, did not answer in time, or answered with an error that says nothing
+	// of the schema, such as a missing right. Trying again may help, but not at
 	// once: after a failure values whose schema is not known yet fail without
-	// asking, for a second at first and a quarter of a minute at most, or for
-	// as long as the registry has asked for. The message says when it is asked
+	// asking, for a second at first and 15 seconds at most, or for as long as
+	// the registry has asked for, up to a minute. The message says when it is asked
 	// again. So a registry that hangs holds up a reader of the log once, and
 	// not once for each record.
 	ErrRegistryUnavailable = errors.New("schema registry unavailable")

@@ -104,7 +104,7 @@ func WithSchemaReferences(refs []sr.SchemaReference) SchemaRegistryOption {
 
 // WithSchemaLookup makes [Proto] look the schema up under the subject instead of
 // registering it: that takes the right to read alone. A schema that is not there
-// is [ErrSchemaMismatch].
+// is [ErrSchemaMismatch]. It excludes [WithSchemaID].
 func WithSchemaLookup() SchemaRegistryOption {
 	return func(c *srConfig) { c.lookup = true }
 }
@@ -112,7 +112,8 @@ func WithSchemaLookup() SchemaRegistryOption {
 // WithSchemaID says under which id the schema is registered: [Proto] believes it
 // and asks the registry nothing, so it works without any right and while the
 // registry is down. If it is not true, other readers refuse, or misread, what is
-// written. Values with other ids are looked up as always.
+// written. Values with other ids are looked up as always. The id is from 1 to the
+// largest int32.
 func WithSchemaID(id int) SchemaRegistryOption {
 	return func(c *srConfig) { c.trusted, c.id = true, id }
 }
