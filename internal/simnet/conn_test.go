@@ -306,9 +306,12 @@ func TestNoTwoDeliveriesShareAnInstant(t *testing.T) {
 					mu.Unlock()
 				}
 			})
-			for i := range int32(frames) {
-				mustWrite(t, c, request(produceKey, i, ""))
-			}
+			wg.Go(func() {
+				for i := range int32(frames) {
+					mustWrite(t, c, request(produceKey, i, ""))
+					time.Sleep(1) // those of one instant arrive together
+				}
+			})
 		}
 		wg.Wait()
 		if len(seen) != conns*frames {
@@ -318,6 +321,44 @@ func TestNoTwoDeliveriesShareAnInstant(t *testing.T) {
 			t.Errorf("%d instants are still taken after all deliveries", len(w.instants))
 		}
 	})
+}
+
+// TestFramesOfOneInstantArriveTogether has two frames of one instant, as of two goroutines
+// of a client: whichever is first on the connection, each arrives when it always does.
+func TestFramesOfOneInstantArriveTogether(t *testing.T) {
+	for _, stalled := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, Config{Latency: Latency{Min: time.Millisecond, Mean: 5 * time.Millisecond}}, 1)
+			c, b := w.connect(t, "a", 0)
+			exchange := func(writer, reader net.Conn, frames ...[]byte) (at []time.Time) {
+				for _, f := range frames {
+					mustWrite(t, writer, f)
+				}
+				for _, f := range frames {
+					mustRead(t, reader, f)
+					at = append(at, time.Now())
+				}
+				return at
+			}
+			exchange(c, b, request(produceKey, 0, "")) // what the connection is for
+			if stalled {
+				f := w.Stall(Target{Clients: []string{"a"}})
+				time.AfterFunc(time.Second, f.Undo)
+			}
+			sent := time.Now()
+			at := exchange(c, b, request(produceKey, 1, "a"), request(fetchKey, 2, "bb"))
+			if !at[0].Equal(at[1]) || !at[0].After(sent) {
+				t.Errorf("stalled %v: requests of one instant arrive after %v and %v", stalled, at[0].Sub(sent), at[1].Sub(sent))
+			}
+			back := exchange(b, c, answer(1, "a"), answer(2, "bb"))
+			if !back[0].Equal(back[1]) || !back[0].After(at[0]) {
+				t.Errorf("stalled %v: answers of one instant arrive after %v and %v", stalled, back[0].Sub(at[0]), back[1].Sub(at[0]))
+			}
+			if len(w.instants) != 0 {
+				t.Errorf("stalled %v: %d instants are still taken after all deliveries", stalled, len(w.instants))
+			}
+		})
+	}
 }
 
 // TestBothEndsAtOnce is for the race detector: many frames both ways over

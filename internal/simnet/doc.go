@@ -35,7 +35,9 @@
 // Delays have nanosecond resolution, and each use of each link has a [Lane], a
 // nanosecond of every 10 microseconds, in which all its deliveries happen. So no
 // two deliveries of one network share an instant, and neither do a delivery and
-// what the user of the network does in lanes of its own. Inside a
+// what the user of the network does in lanes of its own. Frames that are sent at one
+// instant on one connection are one delivery: nothing orders goroutines that send them
+// then, so none may be later for having been second. Inside a
 // testing/synctest bubble the order of events is then the order of their
 // instants, and the same seed gives the same run.
 //

@@ -21,6 +21,7 @@ const (
 type parcel struct {
 	kind parcelKind
 	held bool // counted by a stall
+	with bool // the one before, which has the instant
 	key  int16
 	corr int32
 	size int
@@ -45,6 +46,7 @@ type half struct {
 	partial []byte // written, but not yet a whole frame
 	flight  []parcel
 	last    time.Time // instant of the newest timed parcel
+	entered time.Time // when the newest parcel was sent
 	dead    bool      // nothing enters any more
 	timer   *time.Timer
 	armed   time.Time // instant that timer is set for
@@ -118,14 +120,18 @@ func (h *half) enter(frame []byte) {
 	if h.link.Dir == ToBroker && !h.raw {
 		h.p.opened(pc.key)
 	}
-	d := h.latency.draw(h.rng)
 	gone, extra := h.p.n.judgeEntry(h.link, pc.key, h.rng)
 	if gone {
 		h.dead = true
 		h.observe(&pc, Vanished)
 		return
 	}
-	d += extra
+	if extra == 0 && h.meets() {
+		pc.with, pc.at, pc.data = true, h.last, append([]byte(nil), frame...)
+		h.flight = append(h.flight, pc)
+		return
+	}
+	d := h.latency.draw(h.rng) + extra
 	if d == 0 && len(h.flight) == 0 && h.p.n.faults.Load() == nil {
 		h.deliver(&pc, frame)
 	} else {
@@ -137,9 +143,22 @@ func (h *half) enter(frame []byte) {
 	}
 }
 
+// meets reports whether a frame that is sent now was preceded by another one at this
+// instant. Nothing orders who sent them, so they arrive together, a latency after that
+// instant: what becomes of either does not depend on which was first.
+func (h *half) meets() bool {
+	n := len(h.flight)
+	if n == 0 || h.p.shaking.Load() || !h.entered.Equal(time.Now()) {
+		return false
+	}
+	before := &h.flight[n-1]
+	return before.kind == parcelData && !before.held && !before.at.IsZero() && before.at.Equal(h.last)
+}
+
 // queue puts a parcel behind those already on their way.
 func (h *half) queue(pc parcel, d time.Duration) {
 	now := h.p.clock(d)
+	h.entered = time.Now()
 	if d > 0 || h.last.After(now) {
 		at := now.Add(d)
 		if !at.After(h.last) {
@@ -260,6 +279,10 @@ func (h *half) respread() {
 		if pc.at.After(last) {
 			break
 		}
+		if pc.with && i > 0 {
+			pc.at = last
+			continue
+		}
 		h.free(pc)
 		pc.at = h.p.n.claim(h.lane.Next(last.Add(h.latency.drawJitter(h.rng))))
 		last = pc.at
@@ -321,10 +344,10 @@ func (h *half) drop() {
 
 // free gives the instant of a parcel back.
 func (h *half) free(pc *parcel) {
-	if !pc.at.IsZero() {
+	if !pc.at.IsZero() && !pc.with {
 		h.p.n.release(pc.at)
-		pc.at = time.Time{}
 	}
+	pc.at, pc.with = time.Time{}, false
 }
 
 func (h *half) observe(pc *parcel, fate Fate) {

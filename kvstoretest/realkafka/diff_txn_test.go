@@ -312,7 +312,7 @@ func TestCutAnswersNameAbortedTransactions(t *testing.T) {
 // tells what the answer has.
 func (s *side) fetchCut(ctx context.Context, most int32) string {
 	req := recordlog.NewFetch(s.topic, 0, 0, most)
-	req.Rack, req.IsolationLevel = "", 1
+	req.Rack, req.IsolationLevel, req.MinBytes, req.MaxWaitMillis = "", 1, 1, 500
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(req.Key(), recordlog.FetchVersion) // later ones do not name the topic
 	cl, err := s.other(kgo.MaxVersions(versions))
@@ -320,11 +320,14 @@ func (s *side) fetchCut(ctx context.Context, most int32) string {
 		return err.Error()
 	}
 	defer cl.Close()
-	resp, err := cl.Request(ctx, req)
-	if err != nil {
-		return err.Error()
+	var p kmsg.FetchResponseTopicPartition
+	for len(p.RecordBatches) == 0 && p.ErrorCode == 0 { // until the marker is there
+		resp, err := cl.Request(ctx, req)
+		if err != nil {
+			return err.Error()
+		}
+		p = resp.(*kmsg.FetchResponse).Topics[0].Partitions[0]
 	}
-	p := resp.(*kmsg.FetchResponse).Topics[0].Partitions[0]
 	batches, _, err := recordlog.Parse(p.RecordBatches)
 	return outcome(fmt.Sprintf("%d batch, %d aborted transaction", len(batches), len(p.AbortedTransactions)), errors.Join(err, kerr.ErrorForCode(p.ErrorCode)))
 }
