@@ -88,6 +88,7 @@ func transactions(d *draw) {
 	d.times(1, 2, d.keyless)
 	d.times(0, 2, d.compact)
 	d.times(0, 1, d.compactUnderTransaction)
+	d.times(1, 3, d.coordinator)
 	d.times(0, 2, d.transactionsOfTwoLeaders)
 }
 
@@ -156,7 +157,7 @@ func everything(d *draw) {
 	kinds := []func(){
 		d.lag, d.pause, d.crash, d.herd, d.slowStorage, d.failStorage, d.slowHooks,
 		d.latency, d.stall, d.blackHole, d.loseRequest, d.loseAnswer, d.cutFrame, d.reset,
-		d.restart, d.restartAll, d.compact, d.transaction, d.compactUnderTransaction, d.transactionsOfTwoLeaders, d.keyless, d.failProduce, d.slowBroker,
+		d.restart, d.restartAll, d.compact, d.transaction, d.compactUnderTransaction, d.coordinator, d.transactionsOfTwoLeaders, d.keyless, d.failProduce, d.slowBroker,
 		d.loseTail, d.deleteRecords, d.recreate, d.grow,
 		d.absentWhileCompacted, d.forget, d.stale, d.throttle, d.failFetch, d.revoke, d.changePassword, d.alter,
 	}
@@ -339,6 +340,20 @@ func (d *draw) compactUnderTransaction() {
 	f.From += 200 * ms
 	d.add(sim.Compact{Every: d.between(50*ms, 300*ms), Span: sim.Span{From: f.From - 200*ms, For: f.For + 600*ms}})
 	d.add(f)
+}
+
+// coordinator makes the coordinators of transactions load, move or be slow.
+func (d *draw) coordinator() {
+	switch d.IntN(3) {
+	case 0:
+		d.add(sim.LoadCoordinators{Count: d.IntN(200), Span: d.span(100*ms, 1500*ms)})
+	case 1:
+		d.add(sim.SlowMarkers{Delay: d.between(20*ms, 2500*ms), Span: d.span(100*ms, 3000*ms)})
+	default:
+		if d.p.World.Brokers > 1 {
+			d.add(sim.MoveCoordinator{Span: d.once()})
+		}
+	}
 }
 
 // transactionsOfTwoLeaders lets a leader begin its time with a transaction that is

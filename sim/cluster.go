@@ -89,6 +89,8 @@ func startFake(_ context.Context, p *Plan) (Cluster, error) {
 		Network: p.Network(),
 		Topics:  []fakecluster.Topic{{Name: topicName, Configs: p.TopicConfigs()}},
 		Users:   p.users(),
+
+		Coordinator: fakecluster.Coordinator{Seed: p.Seed},
 	})
 	if err != nil {
 		return nil, err

@@ -373,29 +373,53 @@ func (f Transaction) check(*Plan) error {
 }
 
 func (f Transaction) start(_ context.Context, w *world) (*effect, error) {
-	records := w.foreignRecords("transaction", f.From, f.Records, true)
-	w.logMu.Lock()
-	defer w.logMu.Unlock()
-	t, err := w.cluster.Begin(fmt.Sprintf("other-%d", w.foreigners.Add(1)))
+	t, err := w.begin("transaction", f.From, f.Records)
 	if err != nil {
 		return nil, err
 	}
+	return &effect{hits: func() int { return f.Records }, undo: func(context.Context) error { return t.end(f.End == "commit") }}, nil
+}
+
+// A foreignTxn is a transaction of somebody else that has records in the log.
+type foreignTxn struct {
+	Transactor
+	w  *world
+	id string
+}
+
+// begin begins one and writes so many records in it. It blocks until the
+// coordinator and the leader have answered.
+func (w *world) begin(purpose string, from time.Duration, n int) (*foreignTxn, error) {
+	records := w.foreignRecords(purpose, from, n, true)
+	id := fmt.Sprintf("other-%d", w.foreigners.Add(1))
+	t, err := w.cluster.Begin(id)
+	if err != nil {
+		return nil, err
+	}
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
 	if err := t.Append(records...); err != nil {
 		return nil, err
 	}
-	return &effect{hits: func() int { return len(records) }, undo: func(context.Context) error {
-		w.logMu.Lock()
-		defer w.logMu.Unlock()
-		if w.inflight.count(opKind.waits) > 0 {
-			w.sometimes.hit(sometimesTxnHeld)
-		}
-		if f.End == "commit" {
-			w.sometimes.hit(sometimesTxnCommitted)
-			return t.Commit()
-		}
-		w.sometimes.hit(sometimesTxnAborted)
-		return t.Abort()
-	}}, nil
+	w.foreign.add(id)
+	return &foreignTxn{t, w, id}, nil
+}
+
+// end commits or aborts it, and blocks until the marker is in the log.
+func (t *foreignTxn) end(commit bool) error {
+	w := t.w
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	defer w.foreign.remove(t.id)
+	if w.inflight.count(opKind.waits) > 0 {
+		w.sometimes.hit(sometimesTxnHeld)
+	}
+	if commit {
+		w.sometimes.hit(sometimesTxnCommitted)
+		return t.Commit()
+	}
+	w.sometimes.hit(sometimesTxnAborted)
+	return t.Abort()
 }
 
 // foreignRecords draws records that somebody else writes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -20,6 +21,14 @@ type Hardships interface {
 	ThrottleFetches(t fakecluster.Throttle) (fakecluster.Fault, error)
 	FailFetches(f fakecluster.FetchFault) (fakecluster.Fault, error)
 	StaleMetadata(s fakecluster.Stale) (fakecluster.Fault, error)
+	// LoadCoordinators makes the brokers, all if none is named, answer that they
+	// are still loading what they coordinate; a count of 0 is no limit.
+	LoadCoordinators(count int, brokers ...int32) (fakecluster.Fault, error)
+	// SlowMarkers lets up to so long pass between the end of a transaction and its
+	// markers.
+	SlowMarkers(most time.Duration) (fakecluster.Fault, error)
+	// MoveCoordinator makes the next broker the coordinator of a transactional id.
+	MoveCoordinator(id string) error
 	// OutOfSync takes the replicas of a broker out of sync.
 	OutOfSync(broker int32) (fakecluster.Fault, error)
 	// AlterTopic changes settings of the topic.
@@ -106,6 +115,14 @@ func (c fakeCluster) FailFetches(f fakecluster.FetchFault) (fakecluster.Fault, e
 func (c fakeCluster) StaleMetadata(s fakecluster.Stale) (fakecluster.Fault, error) {
 	s.Topic = topicName
 	return c.Cluster.StaleMetadata(s)
+}
+
+func (c fakeCluster) MoveCoordinator(id string) error {
+	node, err := c.CoordinatorOf(id)
+	if err != nil {
+		return err
+	}
+	return c.Cluster.MoveCoordinator(id, (node+1)%int32(c.plan.World.Brokers))
 }
 
 func (c fakeCluster) AlterTopic(configs map[string]string) error {

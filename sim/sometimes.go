@@ -39,6 +39,8 @@ const (
 	sometimesTailLost           = "the log lost its tail"
 	sometimesRebuilt            = "a client rebuilt from the log"
 	sometimesGrew               = "clients heard that the topic has more partitions"
+	sometimesCoordinatorAway    = "a coordinator of transactions loaded or had moved"
+	sometimesMarkersLate        = "the markers of a transaction were late"
 	sometimesTxnHeld            = "an open transaction held an operation up"
 	sometimesTxnCommitted       = "a foreign transaction was committed"
 	sometimesTxnAborted         = "a foreign transaction was aborted"
@@ -53,7 +55,8 @@ var sometimesNames = []string{
 	sometimesCompactionLag, sometimesCompactionTxn, sometimesTombstoneGone, sometimesDeletedUnderReader,
 	sometimesProducerForgotten, sometimesBelowMinimum, sometimesThrottled, sometimesStaleMetadata,
 	sometimesRevoked, sometimesWrongPassword, sometimesAltered,
-	sometimesTailLost, sometimesRebuilt, sometimesGrew, sometimesTxnHeld, sometimesTxnCommitted, sometimesTxnAborted,
+	sometimesTailLost, sometimesRebuilt, sometimesGrew,
+	sometimesCoordinatorAway, sometimesMarkersLate, sometimesTxnHeld, sometimesTxnCommitted, sometimesTxnAborted,
 }
 
 // SometimesNames returns the names of all counters of Outcome.Sometimes. A

@@ -80,6 +80,7 @@ type world struct {
 	inflight      inflight
 	sometimes     *counters
 	foreigners    atomic.Int64 // transactions of others so far
+	foreign       openIDs
 	foreignValues atomic.Int64
 
 	slots      []*slot // the plan's clients

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/kvsim/kvsim/sim"
 )
 
 const badHistory = `{"kvsim":"history"
@@ -251,6 +253,19 @@ func TestResultsThatCannotBeWrittenAreAnError(t *testing.T) {
 	}
 	if want := "kvsim: write the results: io: read/write on closed pipe\n"; stderr.String() != want {
 		t.Errorf("stderr = %q, want %q", &stderr, want)
+	}
+}
+
+func TestListShowsEveryJudgement(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr strings.Builder
+	if code := testCLI("").main(context.Background(), []string{"list", "--checks"}, nil, &stdout, &stderr); code != exitHeld {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	for _, j := range sim.Judgements() {
+		if !strings.Contains(stdout.String(), j.Name) || !strings.Contains(stdout.String(), j.Guarantee) {
+			t.Errorf("list --checks does not show %s", j.Name)
+		}
 	}
 }
 

@@ -86,6 +86,9 @@ func (l *lister) entries() []entry {
 		for _, id := range linearizability.AllChecks() {
 			entries = append(entries, entry{Kind: "check", Name: string(id), Description: id.Guarantee()})
 		}
+		for _, j := range sim.Judgements() {
+			entries = append(entries, entry{Kind: "judgement", Name: j.Name, Description: j.Guarantee})
+		}
 	}
 	if l.sometimes {
 		for _, name := range sim.SometimesNames() {

@@ -60,13 +60,9 @@ func (o Coordinator) scan() time.Duration {
 	return 10 * time.Second
 }
 
-// markersAfter draws how long the markers of a transaction take: whole rounds,
-// so that what the harness does stays in its own lane.
-func (o Coordinator) markersAfter(t *txnID) time.Duration {
-	most := o.Markers
-	if most <= 0 {
-		most = 200 * time.Microsecond
-	}
+// markersAfter draws how long the markers of a transaction take, up to most: whole
+// rounds, so that what the harness does stays in its own lane.
+func (o Coordinator) markersAfter(t *txnID, most time.Duration) time.Duration {
 	h := o.Seed
 	for _, b := range []byte(t.id) {
 		h = h*1099511628211 ^ uint64(b)
@@ -135,7 +131,33 @@ func (c *Cluster) scanned(t *txnID, run int) {
 // finishSoon has the markers of a prepared transaction written. stateMu is held.
 func (c *Cluster) finishSoon(t *txnID) {
 	c.txns.done[t.id] = make(chan struct{})
-	c.after(c.opts.Coordinator.markersAfter(t), func() { c.finish(t) })
+	c.after(c.opts.Coordinator.markersAfter(t, c.slowestMarkers()), func() { c.finish(t) })
+}
+
+// slowestMarkers is how long the markers of a transaction that ends now may take.
+// stateMu is held.
+func (c *Cluster) slowestMarkers() time.Duration {
+	most := c.opts.Coordinator.Markers
+	if most <= 0 {
+		most = 200 * time.Microsecond
+	}
+	for _, r := range c.rules {
+		if r.markers > 0 && r.take() {
+			most = max(most, r.markers)
+		}
+	}
+	return most
+}
+
+// SlowMarkers lets up to so long pass between the end of a transaction and its
+// markers, if that is more than the cluster's own [Coordinator.Markers], until it is
+// undone. Hits counts the transactions that ended.
+func (c *Cluster) SlowMarkers(most time.Duration) (Fault, error) {
+	if most <= 0 || most >= wireTimeout {
+		return nil, fmt.Errorf("fakecluster: markers can't take %v: the harness waits for less than %v", most, wireTimeout)
+	}
+	r := &rule{markers: most}
+	return r, c.add(r, 0)
 }
 
 // finish writes the markers that are still to be written and completes the
@@ -179,6 +201,9 @@ func (c *Cluster) mark(tp partition, p producerEpoch, commit bool) bool {
 	c.stateMu.Unlock()
 	return !down && c.writeMarker(info.Leader, tp, p.id, p.epoch, commit) == nil
 }
+
+// CoordinatorOf returns the broker that coordinates a transactional id.
+func (c *Cluster) CoordinatorOf(id string) (int32, error) { return c.coordinatorOf(id) }
 
 // coordinatorOf returns the broker that coordinates a transactional id.
 func (c *Cluster) coordinatorOf(id string) (int32, error) {

@@ -331,3 +331,30 @@ func TestOffsetsAreCommittedWithTheTransaction(t *testing.T) {
 		}
 	})
 }
+
+func TestMarkersAreSlowForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, Options{Network: simnet.Config{Latency: simnet.Latency{Min: time.Millisecond}}})
+		longest := func() (most time.Duration) {
+			for i := range 5 {
+				tx := must(c.Begin(fmt.Sprint("slow-", i)))(t)
+				must(tx.Append(topic, 0, kv("k", "v")))(t)
+				begin := time.Now()
+				check(t, tx.Commit())
+				most = max(most, time.Since(begin))
+			}
+			return most
+		}
+		slow := must(c.SlowMarkers(2 * time.Second))(t)
+		if d := longest(); d < 100*time.Millisecond || d > 2100*time.Millisecond || slow.Hits() != 5 {
+			t.Errorf("the slowest of 5 commits took %v, %d hits, want up to 2s and 5", d, slow.Hits())
+		}
+		slow.Undo()
+		if d := longest(); d > 10*time.Millisecond {
+			t.Errorf("a commit took %v when markers were quick again", d)
+		}
+		if _, err := c.SlowMarkers(wireTimeout); err == nil {
+			t.Error("markers may take longer than the harness waits")
+		}
+	})
+}

@@ -41,6 +41,8 @@ type rule struct {
 	lagging *int32
 	// loading says that brokers load what they coordinate, see coordinator.go.
 	loading bool
+	// markers is how long markers may take, see coordinator.go.
+	markers time.Duration
 	brokers []int32
 	// forget is what makes producers forgotten, see kfake_producers.go.
 	forget *Forget

@@ -2,6 +2,7 @@ package kafkaworld
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -16,14 +17,17 @@ var _ sim.Hardships = unable{}
 
 // withoutHardships says why, by the kinds of the faults.
 var withoutHardships = map[string]string{
-	"forget-producers": "a real broker forgets a producer after a day; lose-answer comes near",
-	"throttle":         "a real broker throttles by a quota that takes it seconds to count",
-	"fail-fetch":       "a real broker answers what it likes",
-	"stale-metadata":   "a real broker lags when it likes",
-	"below-min-insync": "real replicas fall behind when they like; restart comes near",
-	"alter-topic":      "the brokers act on a setting at a time of their own",
-	"revoke":           "the brokers of a world let everybody do everything",
-	"change-password":  "the brokers of a world let everybody do everything",
+	"forget-producers":  "a real broker forgets a producer after a day; lose-answer comes near",
+	"throttle":          "a real broker throttles by a quota that takes it seconds to count",
+	"fail-fetch":        "a real broker answers what it likes",
+	"stale-metadata":    "a real broker lags when it likes",
+	"below-min-insync":  "real replicas fall behind when they like; restart comes near",
+	"alter-topic":       "the brokers act on a setting at a time of their own",
+	"load-coordinators": "a real coordinator loads when it took over; restart comes near",
+	"slow-markers":      "real markers take as long as they take",
+	"move-coordinator":  "a real coordinator moves with its broker; restart comes near",
+	"revoke":            "the brokers of a world let everybody do everything",
+	"change-password":   "the brokers of a world let everybody do everything",
 }
 
 func (unable) ForgetProducers(fakecluster.Forget) (fakecluster.Fault, error) {
@@ -40,6 +44,18 @@ func (unable) FailFetches(fakecluster.FetchFault) (fakecluster.Fault, error) {
 
 func (unable) StaleMetadata(fakecluster.Stale) (fakecluster.Fault, error) {
 	return nil, fmt.Errorf("give stale metadata: %w", errUnable)
+}
+
+func (unable) LoadCoordinators(int, ...int32) (fakecluster.Fault, error) {
+	return nil, fmt.Errorf("make coordinators load: %w", errUnable)
+}
+
+func (unable) SlowMarkers(time.Duration) (fakecluster.Fault, error) {
+	return nil, fmt.Errorf("slow markers down: %w", errUnable)
+}
+
+func (unable) MoveCoordinator(string) error {
+	return fmt.Errorf("move a coordinator: %w", errUnable)
 }
 
 func (unable) OutOfSync(int32) (fakecluster.Fault, error) {
