@@ -16,29 +16,39 @@ const compactTimeout = 90 * time.Second
 // Compact makes the broker's cleaner compact a topic and returns when it did:
 // of the records that were in the log before the call, each key has its last one
 // only, and no tombstone is left. The topic needs short delays, as
-// [TopicConfigs] has; its min.compaction.lag.ms is zero meanwhile.
+// [TopicConfigs] has; when its min.compaction.lag.ms is not zero it is meanwhile, and
+// delete.retention.ms is then what TopicConfigs has.
 //
 // Kafka never compacts the active segment, so the log has to grow past what is
 // to be compacted. It grows by aborted transactions, which take offsets but
 // which no reader of committed data sees. No open transaction may hold the log.
-func (k *Kafka) Compact(ctx context.Context, topic string) (err error) {
+func (k *Kafka) Compact(ctx context.Context, topic string) error {
 	lag, err := k.setting(ctx, topic, lagSetting)
 	if err != nil {
 		return fmt.Errorf("compact %s: %w", topic, err)
 	}
 	if lag != "0" {
-		if err := k.AlterTopic(ctx, topic, map[string]string{lagSetting: "0"}); err != nil {
+		retention, err := k.setting(ctx, topic, retentionSetting)
+		if err != nil {
+			return fmt.Errorf("compact %s: %w", topic, err)
+		}
+		// Both at once: the cleaner marks a tombstone with the time that it stays when
+		// it first meets it.
+		quick := map[string]string{lagSetting: "0", retentionSetting: TopicConfigs()[retentionSetting]}
+		if err := k.AlterTopic(ctx, topic, quick); err != nil {
 			return err
 		}
-		defer func() {
-			err = errors.Join(err, k.AlterTopic(context.WithoutCancel(ctx), topic, map[string]string{lagSetting: lag}))
-		}()
+		return errors.Join(k.compact(ctx, topic),
+			k.AlterTopic(context.WithoutCancel(ctx), topic, map[string]string{lagSetting: lag, retentionSetting: retention}))
 	}
 	return k.compact(ctx, topic)
 }
 
 // lagSetting is how old a record has to be for the cleaner to take it.
 const lagSetting = "min.compaction.lag.ms"
+
+// retentionSetting is how long tombstones stay.
+const retentionSetting = "delete.retention.ms"
 
 func (k *Kafka) compact(ctx context.Context, topic string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, compactTimeout,

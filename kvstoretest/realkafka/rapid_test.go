@@ -59,7 +59,7 @@ func newTopic(t *testing.T, tb testing.TB, c *realkafka.Cluster) *topicWorld {
 	tb.Helper()
 	w := &topicWorld{tb: tb, ctx: t.Context(), k: c.Kafka(), topic: c.Name()}
 	// The model knows the log by its records: the cleaner must take none.
-	err := w.k.CreateTopic(w.ctx, w.topic, map[string]string{"min.compaction.lag.ms": "3600000", "max.message.bytes": "65536"})
+	err := w.k.CreateTopic(w.ctx, w.topic, map[string]string{"min.compaction.lag.ms": "3600000", "delete.retention.ms": "86400000", "max.message.bytes": "65536"})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -141,7 +143,8 @@ func TestAcknowledgedWritesSurviveLeaderMoves(t *testing.T) {
 func TestReadersConvergeWhileTheLogIsCompacted(t *testing.T) {
 	k := realkafka.Start(t)
 	w := &world{t: t, k: k, topic: k.Topic(nil)} // compacted all the time
-	reader := w.open()
+	var log strings.Builder
+	reader := w.open(kvstore.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	ws := startWriters(w, 2)
 	for range 2 {
 		ws.more(50)
@@ -154,8 +157,10 @@ func TestReadersConvergeWhileTheLogIsCompacted(t *testing.T) {
 	}
 	w.wantContents(reader, contents(t, w.within(patience), w.open()))
 	w.wantAtEnd(reader)
-	if s := reader.Status(); s.Rebuilds != 0 {
-		t.Errorf("the reader rebuilt %d times, want none: compaction loses nothing", s.Rebuilds)
+	// Tombstones stay for a second: a reader that a slow broker holds up may read anew.
+	_ = reader.Close() // it logs no more
+	if strings.Contains(log.String(), kvstore.ErrDataLoss.Error()) {
+		t.Errorf("the reader saw a loss, and compaction loses nothing: %s", log.String())
 	}
 }
 
@@ -246,7 +251,8 @@ func TestRecordsDeletedUnderALaggingReaderRebuild(t *testing.T) {
 func TestUncleanElectionRebuilds(t *testing.T) {
 	k := realkafka.Start(t, realkafka.WithBrokers(3))
 	w := &world{t: t, k: k, topic: k.Topic(map[string]string{
-		"min.insync.replicas": "1", "unclean.leader.election.enable": "true", "min.compaction.lag.ms": "3600000",
+		"min.insync.replicas": "1", "unclean.leader.election.enable": "true",
+		"min.compaction.lag.ms": "3600000", "delete.retention.ms": "86400000",
 	})}
 	var hooks hookBook
 	c := w.open(hooks.options()...)
