@@ -2,6 +2,7 @@ package kvstore_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -20,13 +21,23 @@ import (
 // staleMetadata are things that a broker says of the topic that are not so,
 // because it lags, has just started, or is wrong.
 var staleMetadata = map[string]func(*kmsg.MetadataResponse){
-	"another id":     func(r *kmsg.MetadataResponse) { r.Topics[0].TopicID[3]++ },
-	"unknown":        denyTopic,
-	"no topics":      func(r *kmsg.MetadataResponse) { r.Topics = nil },
-	"another topic":  func(r *kmsg.MetadataResponse) { r.Topics[0].Topic = new("somebody's") },
-	"no partitions":  func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions = nil },
-	"partition 7":    func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].Partition = 7 },
-	"an older epoch": func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].LeaderEpoch-- },
+	"another id":         func(r *kmsg.MetadataResponse) { r.Topics[0].TopicID[3]++ },
+	"unknown":            denyTopic,
+	"no topics":          func(r *kmsg.MetadataResponse) { r.Topics = nil },
+	"another topic":      func(r *kmsg.MetadataResponse) { r.Topics[0].Topic = new("somebody's") },
+	"no partitions":      func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions = nil },
+	"partition 7":        func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].Partition = 7 },
+	"an older epoch":     func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].LeaderEpoch-- },
+	"an epoch far ahead": func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].LeaderEpoch += 100 },
+	"one epoch ahead":    func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].LeaderEpoch++ },
+	"another leader, an epoch far ahead": func(r *kmsg.MetadataResponse) {
+		p := &r.Topics[0].Partitions[0]
+		p.Leader, p.LeaderEpoch = (p.Leader+1)%3, p.LeaderEpoch+100
+	},
+	"unknown leader, an epoch far ahead": func(r *kmsg.MetadataResponse) {
+		r.Topics[0].Partitions[0].Leader = 77
+		r.Topics[0].Partitions[0].LeaderEpoch += 100
+	},
 	"no leader":      func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].Leader = -1 },
 	"unknown leader": func(r *kmsg.MetadataResponse) { r.Topics[0].Partitions[0].Leader = 77 },
 	"no brokers":     func(r *kmsg.MetadataResponse) { r.Brokers = nil },
@@ -294,5 +305,44 @@ func TestTopicCreatedAnewIsNotTakenForALoss(t *testing.T) {
 			t.Errorf("%d rebuilds", n)
 		}
 		w.wantDead(c, kvstore.ErrTopicRecreated)
+	})
+}
+
+// What a message says of how many brokers say something counts each of them once, also one
+// that is known as a seed and by its id.
+func TestBrokersThatDoubtAreCountedOnce(t *testing.T) {
+	for _, brokers := range []int{1, 3} {
+		inWorld(t, withTopic(brokers), func(t *testing.T, w *world) {
+			a := w.answers("c")
+			c := w.open("c", a.option())
+			a.lie(denyTopic)
+			want := fmt.Sprintf("(said by %d brokers", brokers)
+			for range 10 {
+				if err := c.Sync(w.within(500 * time.Millisecond)); err == nil || !strings.Contains(err.Error(), want) {
+					t.Fatalf("Sync while all %d brokers deny the topic = %v, want %q in it", brokers, err, want)
+				}
+			}
+		})
+	}
+}
+
+// An opening hears an epoch that never was first.
+func TestOpeningHearsAnEpochThatNeverWas(t *testing.T) {
+	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+		for range 10 { // whoever is asked first
+			a, said := w.answers("c"), false
+			a.set(func(r *reply) {
+				if m, ok := r.resp.(*kmsg.MetadataResponse); ok && len(m.Topics) == 1 && !said {
+					said = true
+					m.Topics[0].Partitions[0].LeaderEpoch += 7
+				}
+			})
+			var c *kvstore.Client
+			if d := took(func() { c = w.open("c", a.option()) }); d > 2*time.Second || !said {
+				t.Errorf("opening took %v (epoch said: %v)", d, said)
+			}
+			w.put(c, "a", "1")
+			_ = c.Close()
+		}
 	})
 }

@@ -36,6 +36,7 @@ const (
 	gone                       // there is no such topic
 	other                      // the topic has another id
 	older                      // the leader epoch is lower than one seen before
+	premature                  // the leader epoch is one that the leader did not know
 )
 
 // Whom a round asks at most, and for how long each.
@@ -59,12 +60,13 @@ func (p *partition) metadataRequest() *kmsg.MetadataRequest {
 // It fails with ErrTopicDeleted or ErrTopicRecreated once nobody has agreed for
 // goneAfter. Any other error may heal.
 func (p *partition) lookup(ctx context.Context) (topicMeta, error) {
-	resp, err := p.metadataRequest().RequestWith(ctx, p.asks)
+	first, who, err := p.asks.ask(ctx, p.metadataRequest())
 	if err != nil {
 		return topicMeta{}, fmt.Errorf("metadata: %w", err)
 	}
+	resp := first.(*kmsg.MetadataResponse)
 	words := []word{p.hear(resp)}
-	for _, b := range p.witnesses() {
+	for _, b := range p.witnesses(p.met(resp, who)) {
 		if p.enough(words) || ctx.Err() != nil {
 			break
 		}
@@ -88,8 +90,20 @@ func (p *partition) enough(words []word) bool {
 	if !p.fetched && (p.unsure || slices.ContainsFunc(words, func(w word) bool { return w.kind == other })) {
 		return false
 	}
+	n := count(words)
+	if n[premature] > 0 {
+		return n[asBefore]+n[leaderless] > n[premature]
+	}
 	last := words[len(words)-1].kind
 	return last == asBefore || last == leaderless
+}
+
+func count(words []word) map[wordKind]int {
+	n := map[wordKind]int{}
+	for _, w := range words {
+		n[w.kind]++
+	}
+	return n
 }
 
 func (p *partition) question(ctx context.Context, b *kgo.Broker) (*kmsg.MetadataResponse, error) {
@@ -98,12 +112,43 @@ func (p *partition) question(ctx context.Context, b *kgo.Broker) (*kmsg.Metadata
 	return p.metadataRequest().RequestWith(ctx, b)
 }
 
-// witnesses are the brokers to ask, others first at each call. The seeds are the
-// doors to the cluster, for when little is known of it.
-func (p *partition) witnesses() []*kgo.Broker {
+// met returns the id of a broker that answered, by which the cluster knows it if the broker
+// is known as a seed, and if that can be told.
+func (p *partition) met(resp *kmsg.MetadataResponse, who kgo.BrokerMetadata) int32 {
+	for _, b := range resp.Brokers {
+		if who.NodeID < 0 && b.Host == who.Host && b.Port == who.Port {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if p.seeds == nil {
+				p.seeds = map[int32]int32{}
+			}
+			p.seeds[who.NodeID] = b.NodeID
+			return b.NodeID
+		}
+	}
+	return who.NodeID
+}
+
+// witnesses are the brokers to ask but for those that were asked, others first at each call.
+// The seeds are the doors to the cluster, for when little is known of it.
+func (p *partition) witnesses(asked ...int32) []*kgo.Broker {
 	all := p.cl.DiscoveredBrokers()
 	if len(all) < 2 {
 		all = append(all, p.cl.SeedBrokers()...)
+	}
+	p.mu.Lock()
+	for seed, id := range p.seeds {
+		if slices.Contains(asked, id) || len(all) > 1 && *all[0] == *p.cl.Broker(int(id)) {
+			asked = append(asked, seed)
+		}
+	}
+	p.mu.Unlock()
+	for _, id := range asked {
+		same := *p.cl.Broker(int(id))
+		all = slices.DeleteFunc(all, func(b *kgo.Broker) bool { return *b == same })
+	}
+	if len(all) == 0 {
+		return nil
 	}
 	p.mu.Lock()
 	p.turn++
@@ -122,16 +167,16 @@ func (p *partition) hear(resp *kmsg.MetadataResponse) word {
 	w.err = fmt.Errorf("asked for topic %q, got an answer without it", p.topic)
 	for _, rt := range resp.Topics {
 		if rt.Topic != nil && *rt.Topic == p.topic {
-			p.hearTopic(&w, rt)
+			p.hearTopic(&w, rt, resp.Brokers)
 			break
 		}
 	}
 	return w
 }
 
-func (p *partition) hearTopic(w *word, rt kmsg.MetadataResponseTopic) {
+func (p *partition) hearTopic(w *word, rt kmsg.MetadataResponseTopic, brokers []kmsg.MetadataResponseBroker) {
 	p.mu.Lock()
-	known, epoch := p.id, p.epoch
+	known, epoch, denied := p.id, p.epoch, p.denied
 	p.mu.Unlock()
 	w.id, w.partitions = rt.TopicID, len(rt.Partitions)
 	w.err = kerr.ErrorForCode(rt.ErrorCode)
@@ -159,6 +204,11 @@ func (p *partition) hearTopic(w *word, rt kmsg.MetadataResponseTopic) {
 	case w.leader.epoch >= 0 && w.leader.epoch < epoch:
 		w.kind, w.vouched = older, true
 		w.err = fmt.Errorf("leader epoch %d is older than %d, seen before: %w", w.leader.epoch, epoch, kerr.FencedLeaderEpoch)
+	case !slices.ContainsFunc(brokers, func(b kmsg.MetadataResponseBroker) bool { return b.NodeID == w.leader.node }):
+		w.err = fmt.Errorf("an answer that names the leader %d and no such broker", w.leader.node)
+	case denied >= 0 && w.leader.epoch >= denied:
+		w.kind, w.vouched = premature, true
+		w.err = fmt.Errorf("leader epoch %d is newer than the leader's: %w", w.leader.epoch, kerr.UnknownLeaderEpoch)
 	default:
 		w.kind, w.vouched, w.err = asBefore, true, nil
 	}
@@ -179,134 +229,4 @@ func (w *word) takeLeader(rt kmsg.MetadataResponseTopic) (found bool, err error)
 		return true, err
 	}
 	return false, nil
-}
-
-// weigh makes up the client's mind from what one round of brokers said.
-func (p *partition) weigh(words []word) (topicMeta, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	last := words[len(words)-1]
-	n := map[wordKind]int{}
-	for _, w := range words {
-		n[w.kind]++
-		if w.vouched {
-			p.missing.clear()
-		}
-	}
-	if !p.fetched && (p.unsure || n[other] > 0) {
-		if w := elected(words, p.id); w != nil {
-			p.id, p.epoch = w.id, -1
-			return p.accept(*w)
-		}
-	}
-	switch {
-	case last.kind == asBefore:
-		return p.accept(last)
-	case last.kind == leaderless:
-		p.identify(last.id)
-		return last.topicMeta, last.err
-	case n[older] > 0:
-		return p.weighOlder(words, n[older])
-	case n[gone]+n[other] > 0:
-		return p.weighGone(words, n[gone]+n[other])
-	}
-	// Nothing but odd answers. One without an id may be all that brokers of
-	// before Kafka 2.8 can say.
-	for _, w := range words {
-		if w.leader != noLeader {
-			w.vouched = true
-			return p.accept(w)
-		}
-	}
-	return words[0].topicMeta, words[0].err
-}
-
-// elected returns a word with the id that most brokers give the topic, of several the
-// one that was heard first. It is for as long as nothing has been read of the topic: the
-// first id may be the stale one. It is nil when no word has both an id and a leader.
-func elected(words []word, first [16]byte) *word {
-	votes := map[[16]byte]int{}
-	for _, w := range words {
-		if w.leader != noLeader && w.id != [16]byte{} {
-			votes[w.id]++
-		}
-	}
-	var best *word
-	for i, w := range words {
-		n := votes[w.id]
-		if n == 0 || w.leader == noLeader {
-			continue
-		}
-		if best == nil || n > votes[best.id] || n == votes[best.id] && best.id == first {
-			best = &words[i]
-		}
-	}
-	return best
-}
-
-// weighOlder deals with a round whose best word is an older epoch: brokers that
-// lag, or epochs that did start again, as they do when a topic without an id is
-// created anew.
-func (p *partition) weighOlder(words []word, n int) (topicMeta, error) {
-	var best word
-	for _, w := range words {
-		if w.kind == older && (best.err == nil || w.leader.epoch > best.leader.epoch) {
-			best = w
-		}
-	}
-	lasts, believed := p.past.said(p.goneAfter)
-	if believed {
-		p.epoch = -1
-		return p.accept(best)
-	}
-	return best.topicMeta, p.doubting(best.err, n, lasts)
-}
-
-// weighGone deals with a round in which nobody knows the topic as it was.
-func (p *partition) weighGone(words []word, n int) (topicMeta, error) {
-	var strange, denied *word
-	for i, w := range words {
-		switch w.kind {
-		case gone:
-			denied = &words[i]
-		case other:
-			strange = &words[i]
-		}
-	}
-	if !p.known {
-		return denied.topicMeta, denied.err // it was never there
-	}
-	p.leader = noLeader // nobody goes on with it until this is settled
-	lasts, believed := p.missing.said(p.goneAfter)
-	why, end := denied, ErrTopicDeleted
-	if strange != nil {
-		why, end = strange, ErrTopicRecreated
-	}
-	if believed {
-		return why.topicMeta, fmt.Errorf("%w: said by all who answered for %v: %w", end, lasts.Round(time.Millisecond), why.err)
-	}
-	return why.topicMeta, p.doubting(why.err, n, lasts)
-}
-
-// doubting describes what is not believed yet.
-func (p *partition) doubting(err error, n int, lasts time.Duration) error {
-	return fmt.Errorf("%w (said by %d brokers, for %v now; believed after %v)", err, n, lasts.Round(time.Millisecond), p.goneAfter)
-}
-
-// accept takes over what a broker said. The caller holds mu.
-func (p *partition) accept(w word) (topicMeta, error) {
-	p.identify(w.id)
-	p.leader, p.epoch = w.leader, max(p.epoch, w.leader.epoch)
-	p.missing.clear()
-	p.past.clear()
-	w.vouched = true
-	return w.topicMeta, nil
-}
-
-// identify takes over the topic's id when none was known.
-func (p *partition) identify(id [16]byte) {
-	p.known = true
-	if p.id == [16]byte{} {
-		p.id = id
-	}
 }

@@ -34,11 +34,14 @@ type partition struct {
 	fetched bool     // a leader answered a fetch from the topic of this id
 	unsure  bool     // a leader refused the first one
 	leader  leader
-	epoch   int32 // highest leader epoch seen
-	doubts  int   // calls of suspect
-	turn    int   // rounds of questions so far
-	missing doubt // that the topic is gone, or another one
-	past    doubt // that its leader epoch is lower than the highest one seen
+	epoch   int32           // highest leader epoch seen
+	led     int32           // highest one that a leader confirmed, by an answer
+	denied  int32           // lowest one above led that the leader named with it does not know, -1 for none
+	doubts  int             // calls of suspect
+	turn    int             // rounds of questions so far
+	seeds   map[int32]int32 // the ids of brokers that were met as seeds, by the seeds'
+	missing doubt           // that the topic is gone, or another one
+	past    doubt           // that its leader epoch is lower than the highest one seen
 }
 
 // defaultGoneAfter is what WithTopicGoneAfter changes.
@@ -54,7 +57,7 @@ type leader struct {
 var noLeader = leader{node: -1, epoch: -1}
 
 func newPartition(asks *requests, topic string) *partition {
-	return &partition{cl: asks.cl, asks: asks, topic: topic, goneAfter: defaultGoneAfter, leader: noLeader, epoch: -1}
+	return &partition{cl: asks.cl, asks: asks, topic: topic, goneAfter: defaultGoneAfter, leader: noLeader, epoch: -1, led: -1, denied: -1}
 }
 
 // forget makes the next request look up the leader again, unless somebody did
@@ -118,6 +121,29 @@ func (p *partition) lead(ctx context.Context) (leader, error) {
 	return m.leader, err
 }
 
+// heard takes in what a broker answered to a request that names the leader epoch, which is
+// refused when the broker does not know it.
+//
+// One that leads does know: else whoever named the epoch is wrong, or ahead of the leader for
+// a moment. What was thought to be known because of him is not. An epoch that some leader has
+// confirmed stays known whatever is answered later.
+func (p *partition) heard(l leader, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err == nil:
+		p.led = max(p.led, l.epoch)
+		if p.denied <= p.led {
+			p.denied = -1
+		}
+	case errors.Is(err, kerr.UnknownLeaderEpoch) && l.epoch > p.led:
+		if p.denied < 0 || l.epoch < p.denied {
+			p.denied = l.epoch
+		}
+		p.epoch = min(p.epoch, p.led)
+	}
+}
+
 // ask sends req to the leader and forgets the leader when the answer says, or
 // the missing answer suggests, that it is another broker now.
 func (p *partition) ask(ctx context.Context, l leader, req kmsg.Request, code func(kmsg.Response) (int16, error)) error {
@@ -131,6 +157,7 @@ func (p *partition) ask(ctx context.Context, l leader, req kmsg.Request, code fu
 			err = kerr.ErrorForCode(c)
 		}
 	}
+	p.heard(l, err)
 	if errors.Is(err, errThrottled) {
 		return fmt.Errorf("%s: %w", kmsg.NameForKey(req.Key()), err) // it leads as before
 	}

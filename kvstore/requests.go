@@ -33,6 +33,15 @@ func (r *requests) Request(ctx context.Context, req kmsg.Request) (kmsg.Response
 	return bounded(ctx, r, func(ctx context.Context) (kmsg.Response, error) { return r.cl.Request(ctx, req) })
 }
 
+// ask is Request that also returns who answered.
+func (r *requests) ask(ctx context.Context, req kmsg.Request) (kmsg.Response, kgo.BrokerMetadata, error) {
+	shard, err := bounded(ctx, r, func(ctx context.Context) (kgo.ResponseShard, error) {
+		shard := r.cl.RequestSharded(ctx, req)[0] // one broker's, unless req has to be split
+		return shard, shard.Err
+	})
+	return shard.Resp, shard.Meta, err
+}
+
 // bounded runs fn, which makes requests, until it returns or ctx ends. In the latter case fn
 // goes on for a while, by itself, and its result is dropped.
 func bounded[T any](ctx context.Context, r *requests, fn func(context.Context) (T, error)) (T, error) {

@@ -70,6 +70,7 @@ func (w *writer) peek(ctx context.Context, l leader, offset int64, bytes int32) 
 	if !ok {
 		return nil, 0, fmt.Errorf("fetch at broker %d: %w", l.node, errNoPartition)
 	}
+	w.part.heard(l, kerr.ErrorForCode(part.ErrorCode))
 	if part.ErrorCode != 0 {
 		return nil, 0, fmt.Errorf("fetch at broker %d: %w", l.node, kerr.ErrorForCode(part.ErrorCode))
 	}

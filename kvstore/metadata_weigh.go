@@ -1,0 +1,169 @@
+package kvstore
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// weigh makes up the client's mind from what one round of brokers said.
+func (p *partition) weigh(words []word) (topicMeta, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last, n := words[len(words)-1], count(words)
+	if slices.ContainsFunc(words, func(w word) bool { return w.vouched }) {
+		p.missing.clear()
+	}
+	if !p.fetched && (p.unsure || n[other] > 0) {
+		if w := elected(words, p.id); w != nil {
+			p.id = w.id
+			p.epochsBeginAnew()
+			return p.accept(*w)
+		}
+	}
+	if n[premature] > 0 {
+		if n[premature] > n[asBefore]+n[leaderless] {
+			return p.accept(mostSaid(words, premature)) // the leader may be the one that lags
+		}
+		for _, w := range words {
+			if w.kind == asBefore || w.kind == leaderless {
+				last = w
+			}
+		}
+	}
+	switch {
+	case last.kind == asBefore:
+		return p.accept(last)
+	case last.kind == leaderless:
+		p.identify(last.id)
+		return last.topicMeta, last.err
+	case n[older] > 0:
+		return p.weighOlder(words, n[older])
+	case n[gone]+n[other] > 0:
+		return p.weighGone(words, n[gone]+n[other])
+	}
+	// Nothing but odd answers. One without an id may be all that brokers of
+	// before Kafka 2.8 can say.
+	for _, w := range words {
+		if w.leader != noLeader {
+			w.vouched = true
+			return p.accept(w)
+		}
+	}
+	return words[0].topicMeta, words[0].err
+}
+
+// elected returns a word with the id that most brokers give the topic, of several the
+// one that was heard first. It is for as long as nothing has been read of the topic: the
+// first id may be the stale one. It is nil when no word has both an id and a leader.
+func elected(words []word, first [16]byte) *word {
+	votes := map[[16]byte]int{}
+	for _, w := range words {
+		if w.leader != noLeader && w.id != [16]byte{} {
+			votes[w.id]++
+		}
+	}
+	var best *word
+	for i, w := range words {
+		n := votes[w.id]
+		if n == 0 || w.leader == noLeader {
+			continue
+		}
+		if best == nil || n > votes[best.id] || n == votes[best.id] && best.id == first {
+			best = &words[i]
+		}
+	}
+	return best
+}
+
+// mostSaid returns a word of some kind whose leader most others of that kind name too, of
+// several that of the lowest epoch.
+func mostSaid(words []word, kind wordKind) word {
+	votes := map[leader]int{}
+	for _, w := range words {
+		if w.kind == kind {
+			votes[w.leader]++
+		}
+	}
+	var best word
+	for _, w := range words {
+		if w.kind != kind {
+			continue
+		}
+		n, most := votes[w.leader], votes[best.leader]
+		if n > most || n == most && w.leader.epoch < best.leader.epoch {
+			best = w
+		}
+	}
+	return best
+}
+
+// epochsBeginAnew forgets the epochs that were known. The caller holds mu.
+func (p *partition) epochsBeginAnew() { p.epoch, p.led, p.denied = -1, -1, -1 }
+
+// weighOlder deals with a round whose best word is an older epoch: brokers that
+// lag, or epochs that did start again, as they do when a topic without an id is
+// created anew.
+func (p *partition) weighOlder(words []word, n int) (topicMeta, error) {
+	var best word
+	for _, w := range words {
+		if w.kind == older && (best.err == nil || w.leader.epoch > best.leader.epoch) {
+			best = w
+		}
+	}
+	lasts, believed := p.past.said(p.goneAfter)
+	if believed {
+		p.epochsBeginAnew()
+		return p.accept(best)
+	}
+	return best.topicMeta, p.doubting(best.err, n, lasts)
+}
+
+// weighGone deals with a round in which nobody knows the topic as it was.
+func (p *partition) weighGone(words []word, n int) (topicMeta, error) {
+	var strange, denied *word
+	for i, w := range words {
+		switch w.kind {
+		case gone:
+			denied = &words[i]
+		case other:
+			strange = &words[i]
+		}
+	}
+	if !p.known {
+		return denied.topicMeta, denied.err // it was never there
+	}
+	p.leader = noLeader // nobody goes on with it until this is settled
+	lasts, believed := p.missing.said(p.goneAfter)
+	why, end := denied, ErrTopicDeleted
+	if strange != nil {
+		why, end = strange, ErrTopicRecreated
+	}
+	if believed {
+		return why.topicMeta, fmt.Errorf("%w: said by all who answered for %v: %w", end, lasts.Round(time.Millisecond), why.err)
+	}
+	return why.topicMeta, p.doubting(why.err, n, lasts)
+}
+
+// doubting describes what is not believed yet.
+func (p *partition) doubting(err error, n int, lasts time.Duration) error {
+	return fmt.Errorf("%w (said by %d brokers, for %v now; believed after %v)", err, n, lasts.Round(time.Millisecond), p.goneAfter)
+}
+
+// accept takes over what a broker said. The caller holds mu.
+func (p *partition) accept(w word) (topicMeta, error) {
+	p.identify(w.id)
+	p.leader, p.epoch = w.leader, max(p.epoch, w.leader.epoch)
+	p.missing.clear()
+	p.past.clear()
+	w.vouched = true
+	return w.topicMeta, nil
+}
+
+// identify takes over the topic's id when none was known.
+func (p *partition) identify(id [16]byte) {
+	p.known = true
+	if p.id == [16]byte{} {
+		p.id = id
+	}
+}
