@@ -45,10 +45,14 @@ func (o *opener) open(ctx context.Context) error {
 // cluster says that there is no such topic does it try to create it: an
 // existing topic needs no right to create.
 func (o *opener) find(ctx context.Context) (topicMeta, error) {
-	for failures := 1; ; failures++ {
+	for failures, unfit := 1, 0; ; failures++ {
 		m, err := o.part.lookup(ctx)
 		if errors.Is(err, kerr.UnknownTopicOrPartition) && !o.cfg.readOnly {
-			if err = o.create(ctx); err == nil {
+			if err = o.creatable(); err != nil {
+				if unfit++; unfit >= mostRefusals { // brokers may not have heard of it yet
+					return m, err
+				}
+			} else if err = o.create(ctx); err == nil {
 				m, err = o.part.lookup(ctx)
 			}
 		}
@@ -87,6 +91,17 @@ func impossible(err error) error {
 		return fmt.Errorf("%w: %w", errImpossible, err)
 	}
 	return err
+}
+
+// creatable refuses what WithTopicConfig says if the topic could not hold a store then:
+// every other client would be refused, too.
+func (o *opener) creatable() error {
+	ts := parseSettings(o.cfg.topicConfig)
+	if o.cfg.validation == TopicValidationFail && o.cfg.retains == 0 && ts.retention < leastRetention {
+		return fmt.Errorf("%w: the topic is not created with delete.retention.ms=%d of WithTopicConfig: it has to be at least %d, or a client that is held up for a moment misses deletes",
+			ErrTopicConfig, ts.retention.Milliseconds(), leastRetention.Milliseconds())
+	}
+	return checkReadable(o.asks.cl, o.part.topic, ts.maxMessageBytes)
 }
 
 // create makes the topic. Another client may be faster, which is as good.

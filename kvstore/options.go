@@ -144,7 +144,8 @@ func WithReplicationFactor(rf int16) ClientOption {
 
 // WithTopicConfig sets topic configuration, by Kafka's names and values, for
 // the case that the client creates the topic. It has no effect on a topic that
-// exists. cleanup.policy is always compact.
+// exists. cleanup.policy is always compact. NewClient does not create a topic with values
+// that it would refuse.
 func WithTopicConfig(configs map[string]string) ClientOption {
 	return func(c *clientConfig) { maps.Copy(c.topicConfig, configs) }
 }
