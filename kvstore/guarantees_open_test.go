@@ -169,6 +169,7 @@ func TestTopicIsValidated(t *testing.T) {
 	}{
 		"partitions": {fakecluster.Topic{Name: topic, Partitions: 3, Configs: fakecluster.CompactConfigs()}, []string{"3 partitions", "copy the data"}},
 		"policy":     {fakecluster.Topic{Name: topic, Configs: map[string]string{"cleanup.policy": "compact,delete"}}, []string{`"compact,delete"`, "kafka-configs.sh"}},
+		"empty":      {fakecluster.Topic{Name: topic, Configs: map[string]string{"cleanup.policy": ""}}, []string{`cleanup.policy is ""`, "grows for ever"}},
 		"no policy":  {fakecluster.Topic{Name: topic}, []string{`"delete"`, "kafka-configs.sh"}},
 	} {
 		t.Run(name, func(t *testing.T) {

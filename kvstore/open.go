@@ -134,6 +134,9 @@ func (o *opener) configs(ctx context.Context) (map[string]string, time.Time, err
 		configs, err := o.describe(ctx)
 		switch {
 		case err == nil:
+			if _, ok := configs["cleanup.policy"]; !ok && o.cfg.validation != TopicValidationSkip {
+				o.log.warn("kvstore: the topic's cleanup.policy is not checked", errors.New("the brokers' answer does not have it"))
+			}
 			return configs, sent, nil
 		case undescribable(err):
 			o.log.warn("kvstore: no right to read the topic's configuration: cleanup.policy is not checked, max.message.bytes and delete.retention.ms are taken to be Kafka's defaults, 1 MiB and 24 hours", err)

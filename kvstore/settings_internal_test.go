@@ -74,20 +74,21 @@ func TestSettingsAreParsed(t *testing.T) {
 		configs map[string]string
 		want    topicSettings
 	}{
-		{nil, topicSettings{defaultMaxMessageBytes, 24 * time.Hour, "", 1, 0}},
+		{nil, topicSettings{defaultMaxMessageBytes, 24 * time.Hour, unknownPolicy, 1, 0}},
 		{
 			map[string]string{"max.message.bytes": "2000000", "delete.retention.ms": "1500", "cleanup.policy": "compact", "min.insync.replicas": "2", "segment.bytes": "1000"},
 			topicSettings{2000000, 1500 * time.Millisecond, "compact", 2, 1000},
 		},
 		{
 			map[string]string{"max.message.bytes": "-5", "delete.retention.ms": "-1", "min.insync.replicas": "x"},
-			topicSettings{defaultMaxMessageBytes, 24 * time.Hour, "", 1, 0},
+			topicSettings{defaultMaxMessageBytes, 24 * time.Hour, unknownPolicy, 1, 0},
 		},
-		{map[string]string{"max.message.bytes": "0", "segment.bytes": "-1"}, topicSettings{0, 24 * time.Hour, "", 1, 0}},
-		{map[string]string{"delete.retention.ms": "0"}, topicSettings{defaultMaxMessageBytes, 0, "", 1, 0}},
+		{map[string]string{"max.message.bytes": "0", "segment.bytes": "-1"}, topicSettings{0, 24 * time.Hour, unknownPolicy, 1, 0}},
+		{map[string]string{"cleanup.policy": ""}, topicSettings{defaultMaxMessageBytes, 24 * time.Hour, "", 1, 0}},
+		{map[string]string{"delete.retention.ms": "0"}, topicSettings{defaultMaxMessageBytes, 0, unknownPolicy, 1, 0}},
 		{
 			map[string]string{"delete.retention.ms": fmt.Sprint(int64(math.MaxInt64))},
-			topicSettings{defaultMaxMessageBytes, math.MaxInt64 / time.Millisecond * time.Millisecond, "", 1, 0},
+			topicSettings{defaultMaxMessageBytes, math.MaxInt64 / time.Millisecond * time.Millisecond, unknownPolicy, 1, 0},
 		},
 	} {
 		if got := parseSettings(tc.configs); got != tc.want {
@@ -198,4 +199,41 @@ func TestShortestRetentionSinceAMoment(t *testing.T) {
 			t.Errorf("shortest with WithTombstoneRetention(1m) = %v", got)
 		}
 	})
+}
+
+// Whatever is not exactly compact does not fit, and an answer without a policy says nothing.
+func TestPolicyThatIsNotCompactDoesNotFit(t *testing.T) {
+	for _, policy := range []string{"", " ", "delete", "compact,delete", "delete,compact", "Compact", "compact "} {
+		problems := parseSettings(map[string]string{"cleanup.policy": policy}).problems("kv", 0)
+		if len(problems) != 1 || !strings.Contains(problems[0].Error(), fmt.Sprintf("cleanup.policy is %q", policy)) {
+			t.Errorf("problems of policy %q = %v, want one that names it", policy, problems)
+		}
+	}
+	for _, configs := range []map[string]string{nil, {}, {"cleanup.policy": "compact"}} {
+		if problems := parseSettings(configs).problems("kv", 0); len(problems) != 0 {
+			t.Errorf("problems of %v = %v, want none", configs, problems)
+		}
+	}
+}
+
+// The follower hears of it when the policy is emptied.
+func TestEmptiedPolicyIsSaidWhileTheClientRuns(t *testing.T) {
+	logged := follow(t, func(t *testing.T, f *fakeTopic, s *settings) {
+		f.set(map[string]string{"cleanup.policy": ""}, nil)
+		if err := s.refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if p := topicProblem(s.health); p.Err == nil || !strings.Contains(p.Err.Error(), `cleanup.policy is ""`) {
+			t.Errorf("Status().Topic = %+v, want the empty policy", p)
+		}
+	})
+	if !strings.Contains(logged, "does not fit any more") || !strings.Contains(logged, "grows for ever") {
+		t.Errorf("logged %q, want a word about the policy", logged)
+	}
+}
+
+func topicProblem(h *health) Problem {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.topic
 }

@@ -11,12 +11,16 @@ import (
 type topicSettings struct {
 	maxMessageBytes int           // max.message.bytes
 	retention       time.Duration // delete.retention.ms: how long a tombstone stays
-	policy          string        // cleanup.policy, "" when it is not known
+	policy          string        // cleanup.policy, unknownPolicy when it is not known
 	minISR          int           // min.insync.replicas
 	segmentBytes    int           // segment.bytes, 0 when it is not known
 }
 
 const (
+	// unknownPolicy is no cleanup.policy of Kafka's. The empty one is: since Kafka 4.2
+	// it means that nothing is ever removed.
+	unknownPolicy = "unknown"
+
 	// defaultRetention is Kafka's default for delete.retention.ms.
 	defaultRetention = 24 * time.Hour
 
@@ -27,7 +31,10 @@ const (
 
 // parseSettings takes Kafka's default for what is missing, or is not as Kafka has it.
 func parseSettings(configs map[string]string) topicSettings {
-	ts := topicSettings{maxMessageBytes: defaultMaxMessageBytes, retention: defaultRetention, policy: configs["cleanup.policy"], minISR: 1}
+	ts := topicSettings{maxMessageBytes: defaultMaxMessageBytes, retention: defaultRetention, policy: unknownPolicy, minISR: 1}
+	if policy, ok := configs["cleanup.policy"]; ok {
+		ts.policy = policy
+	}
 	if n, err := strconv.Atoi(configs["max.message.bytes"]); err == nil && n >= 0 {
 		ts.maxMessageBytes = n
 	}
@@ -57,8 +64,12 @@ func (ts topicSettings) limit() byteLimit {
 // WithTombstoneRetention says, 0 for nothing.
 func (ts topicSettings) problems(topic string, retains time.Duration) (problems []error) {
 	const alter = "run kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s"
-	if ts.policy != "" && ts.policy != "compact" {
-		problems = append(problems, fmt.Errorf("its cleanup.policy is %q and has to be %q, or keys vanish with time: "+alter, ts.policy, "compact", topic, "cleanup.policy=compact"))
+	if ts.policy != unknownPolicy && ts.policy != "compact" {
+		otherwise := "keys vanish with time"
+		if ts.policy == "" {
+			otherwise = "the log grows for ever"
+		}
+		problems = append(problems, fmt.Errorf("its cleanup.policy is %q and has to be %q, or %s: "+alter, ts.policy, "compact", otherwise, topic, "cleanup.policy=compact"))
 	}
 	if retains == 0 && ts.retention < leastRetention {
 		problems = append(problems, fmt.Errorf("its delete.retention.ms is %d and has to be at least %d, or a client that is held up for a moment misses deletes: "+alter,
@@ -81,7 +92,7 @@ func (ts topicSettings) changesFrom(was topicSettings) (changes []settingChange)
 	add("max.message.bytes", was.maxMessageBytes, ts.maxMessageBytes)
 	add("segment.bytes", was.segmentBytes, ts.segmentBytes)
 	add("delete.retention.ms", was.retention.Milliseconds(), ts.retention.Milliseconds())
-	if was.policy != "" {
+	if was.policy != unknownPolicy && ts.policy != unknownPolicy {
 		add("cleanup.policy", was.policy, ts.policy)
 	}
 	add("min.insync.replicas", was.minISR, ts.minISR)
