@@ -76,8 +76,8 @@ var (
 
 // Troubles of the topic. [ErrTopicDeleted] and [ErrTopicRecreated] end a client:
 // every operation fails with them, and the mend is to close it and open another.
-// [ErrTopicConfig] fails an opening. [ErrTombstonesExpired] and [ErrDataLoss] end
-// nothing.
+// [ErrTopicConfig] fails an opening. The others end nothing: the client rebuilds by
+// itself.
 var (
 	// ErrTopicConfig: the topic can't be used as a store; the message says
 	// why and how to mend it.
