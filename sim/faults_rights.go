@@ -64,10 +64,11 @@ func (f Revoke) start(_ context.Context, w *world) (*effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.noting(sometimesRevoked, &effect{hits: asked.Hits, undo: func(context.Context) error {
+	e := &effect{hits: asked.Hits, undo: func(context.Context) error {
 		asked.Undo()
 		return restore()
-	}}), nil
+	}}
+	return w.noting(sometimesRevoked, w.judgingReading(f, f.Client, e)), nil
 }
 
 // ChangePassword changes the password of a client's user at the brokers, and resets
@@ -103,8 +104,9 @@ func (f ChangePassword) start(_ context.Context, w *world) (*effect, error) {
 		return nil, err
 	}
 	w.net.DropConns(linksOf(f.Client))
-	return w.noting(sometimesWrongPassword, &effect{hits: asked.Hits, undo: func(context.Context) error {
+	e := &effect{hits: asked.Hits, undo: func(context.Context) error {
 		asked.Undo()
 		return restore()
-	}}), nil
+	}}
+	return w.noting(sometimesWrongPassword, w.judgingReading(f, f.Client, e)), nil
 }

@@ -51,6 +51,11 @@ func promiseMutants() []Mutant {
 			Edits: []Edit{{"kvstore/write_trouble.go", "	times := \"once\"\n", "	return err\n	times := \"once\"\n"}},
 		},
 		{
+			Name: "status-hides-trouble-with-reads", Bug: "Status does not say that the log can't be read",
+			Scenario: "rights", Checks: []lin.CheckID{"held-up-reading-names-its-cause"},
+			Edits: []Edit{{"kvstore/tail.go", "	t.track.because(err)\n	t.health.readFailed(err)\n", "	t.track.because(err)\n"}},
+		},
+		{
 			Name: "status-hides-trouble-with-writes", Bug: "Status does not say that writes fail",
 			Scenario: "settings", Checks: []lin.CheckID{"failed-write-names-its-cause"},
 			Edits: []Edit{{"kvstore/write_trouble.go", "	w.trouble = w.trouble.met(err)\n	w.mu.Unlock()\n	w.health.writeFailed(err)\n", "	w.trouble = w.trouble.met(err)\n	w.mu.Unlock()\n"}},

@@ -1,0 +1,90 @@
+package sim
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// readingName names the reason of a world in which a client did not say why it
+// can't read.
+const readingName = "held-up-reading-names-its-cause"
+
+// unread is how long a client has to have been kept from reading before it must know:
+// a fetch that was under way may wait at the broker for a second.
+const unread = 2 * time.Second
+
+// judgingReading judges, when the effect of a fault ends that keeps a client from
+// reading, whether the client's Status says so, by the name by which the brokers
+// refuse it. Only a process is judged that was there when the fault began,
+// and only if nothing else was in its way.
+func (w *world) judgingReading(f Fault, client string, e *effect) *effect {
+	cause := readingCause(f)
+	if cause == "" {
+		return e
+	}
+	began, undo := time.Now(), e.undo
+	before := w.processOf(client)
+	e.undo = func(ctx context.Context) error {
+		now := time.Now()
+		if p := w.processOf(client); p != nil && p == before && now.Sub(began) >= unread && !w.disturbed(client, now, cause) {
+			w.judgeReading(p, cause)
+		}
+		return undo(ctx)
+	}
+	return e
+}
+
+func (w *world) judgeReading(p *process, cause string) {
+	st := p.client.Status()
+	if st.State != kvstore.StateLive && st.State != kvstore.StateStalled {
+		return
+	}
+	if st.Reading.Err == nil || !strings.Contains(st.Reading.Err.Error(), cause) {
+		w.findings.add(readingName, "%s could not read at %v because of %s, and Status.Reading says: %v", p.slot.name, time.Since(w.start), cause, st.Reading.Err)
+	}
+}
+
+// disturbed reports whether a client was held up by anything that is not the loss of
+// the right to read, or a wrong password, that a cause stands for.
+func (w *world) disturbed(client string, now time.Time, cause string) bool {
+	_, other := w.holds.since(client, now, w.recovery(), func(h hold) bool { return readingCause(h.fault) != cause })
+	return other
+}
+
+// Causes by the names that brokers give them.
+const (
+	causeNoRight  = "TOPIC_AUTHORIZATION_FAILED"
+	causePassword = "SASL_AUTHENTICATION_FAILED"
+)
+
+// readingCause is by what name brokers refuse to let a client read while a fault
+// lasts, empty if they don't.
+func readingCause(f Fault) string {
+	switch f := f.(type) {
+	case Revoke:
+		if f.Right != "write" {
+			return causeNoRight
+		}
+	case ChangePassword:
+		return causePassword
+	}
+	return ""
+}
+
+// processOf returns the process of a client that is open, or nil.
+func (w *world) processOf(client string) *process {
+	for _, s := range w.everybody() {
+		if s.name != client {
+			continue
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.current != nil && s.current.client != nil {
+			return s.current
+		}
+	}
+	return nil
+}
