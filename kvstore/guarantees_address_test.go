@@ -2,7 +2,6 @@ package kvstore_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -31,7 +30,7 @@ func TestWriteFindsABrokerAtAnotherAddress(t *testing.T) {
 	}
 	must(c.MoveTopicPartition(topic, 0, 1))
 	kv, err := kvstore.NewClient(ctx, topic, memory.New(), kvstore.WithBrokers(c.ListenAddrs()...),
-		kvstore.WithTopicValidation(kvstore.TopicValidationSkip), kvstore.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+		kvstore.WithTopicValidation(kvstore.TopicValidationSkip), kvstore.WithLogger(slog.New(slog.DiscardHandler)))
 	must(err)
 	t.Cleanup(func() { _ = kv.Close() })
 	must(kv.Put(ctx, []byte("k"), []byte("1")))

@@ -181,9 +181,11 @@ func topicShapes() (all []shape) {
 		switch name {
 		case "more partitions", "no id", "no brokers", "other brokers", "no controller":
 			s.names = ""
-		case "unknown leader":
+		case "unknown leader", "unknown leader, an epoch far ahead":
 			s.names = "broker 77"
-		case "an older epoch":
+		case "another leader, an epoch far ahead":
+			s.names = "at broker"
+		case "an older epoch", "one epoch ahead", "an epoch far ahead":
 			s.names = "EPOCH"
 		case "another id":
 			s.names = ""

@@ -96,7 +96,8 @@ func (t *tail) next(ctx context.Context, limits fetchLimits) (fetched, error) {
 		return t.watch(ctx, limits)
 	}
 	f, err := t.fetch(ctx, limits)
-	return f, t.silent(ctx, &f, err)
+	err = t.silent(ctx, &f, err)
+	return f, err
 }
 
 // watch waits for something behind the hole. What it finds is asked for again from the

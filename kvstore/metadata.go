@@ -115,18 +115,18 @@ func (p *partition) question(ctx context.Context, b *kgo.Broker) (*kmsg.Metadata
 // met returns the id of a broker that answered, by which the cluster knows it if the broker
 // is known as a seed, and if that can be told.
 func (p *partition) met(resp *kmsg.MetadataResponse, who kgo.BrokerMetadata) int32 {
-	for _, b := range resp.Brokers {
-		if who.NodeID < 0 && b.Host == who.Host && b.Port == who.Port {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			if p.seeds == nil {
-				p.seeds = map[int32]int32{}
-			}
-			p.seeds[who.NodeID] = b.NodeID
-			return b.NodeID
-		}
+	i := slices.IndexFunc(resp.Brokers, func(b kmsg.MetadataResponseBroker) bool { return b.Host == who.Host && b.Port == who.Port })
+	if who.NodeID >= 0 || i < 0 {
+		return who.NodeID
 	}
-	return who.NodeID
+	id := resp.Brokers[i].NodeID
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.seeds == nil {
+		p.seeds = map[int32]int32{}
+	}
+	p.seeds[who.NodeID] = id
+	return id
 }
 
 // witnesses are the brokers to ask but for those that were asked, others first at each call.

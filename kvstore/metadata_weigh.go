@@ -153,7 +153,10 @@ func (p *partition) doubting(err error, n int, lasts time.Duration) error {
 // accept takes over what a broker said. The caller holds mu.
 func (p *partition) accept(w word) (topicMeta, error) {
 	p.identify(w.id)
-	p.leader, p.epoch = w.leader, max(p.epoch, w.leader.epoch)
+	p.leader = w.leader
+	if w.kind != odd && w.kind != premature { // of which the leader has to say whether it is so
+		p.epoch = max(p.epoch, w.leader.epoch)
+	}
 	p.missing.clear()
 	p.past.clear()
 	w.vouched = true

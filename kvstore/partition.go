@@ -133,6 +133,9 @@ func (p *partition) heard(l leader, err error) {
 	switch {
 	case err == nil:
 		p.led = max(p.led, l.epoch)
+		if p.leader == l {
+			p.epoch = max(p.epoch, l.epoch)
+		}
 		if p.denied <= p.led {
 			p.denied = -1
 		}

@@ -88,7 +88,7 @@ func TestSettingsAreParsed(t *testing.T) {
 		{map[string]string{"delete.retention.ms": "0"}, topicSettings{defaultMaxMessageBytes, 0, unknownPolicy, 1, 0}},
 		{
 			map[string]string{"delete.retention.ms": fmt.Sprint(int64(math.MaxInt64))},
-			topicSettings{defaultMaxMessageBytes, math.MaxInt64 / time.Millisecond * time.Millisecond, unknownPolicy, 1, 0},
+			topicSettings{defaultMaxMessageBytes, math.MaxInt64 - math.MaxInt64%time.Millisecond, unknownPolicy, 1, 0},
 		},
 	} {
 		if got := parseSettings(tc.configs); got != tc.want {
