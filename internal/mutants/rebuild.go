@@ -68,7 +68,7 @@ func rebuildMutants() []Mutant {
 			Edits: []Edit{
 				{"kvstore/partition.go", "known, end); lost != nil {\n", "known, end); lost != nil && pos < 0 {\n"},
 				{"kvstore/partition.go", "	if end < pos {\n", "	if end < -1 {\n"},
-				{tail, "	case t.pos > end:\n", "	case t.pos > end:\n		t.pos = end\n		return nil\n	case t.pos > end:\n"},
+				{tail, "	case at > end:\n", "	case at > end:\n		t.pos = end\n		return nil\n	case at > end:\n"},
 			},
 		},
 	}
