@@ -20,7 +20,7 @@ func (c *Cluster) handlers() map[kmsg.Key][]handler {
 	return map[kmsg.Key][]handler{
 		kmsg.Produce:                 {c.checkReplicas, c.checkProducers, c.checkTransactions, c.noteAppends},
 		kmsg.Fetch:                   {c.handleFetch},
-		kmsg.Metadata:                nil,
+		kmsg.Metadata:                {c.learnTopics},
 		kmsg.ListOffsets:             nil,
 		kmsg.OffsetForLeaderEpoch:    {c.handleEpochs},
 		kmsg.DescribeConfigs:         nil,

@@ -100,7 +100,7 @@ func followMutants() []Mutant {
 			Edits: []Edit{
 				{tail, "	t.pos = f.next\n", "	if len(records) > 0 {\n		t.pos = records[len(records)-1].Revision + 1\n	} else {\n		sleep(ctx, 10*time.Millisecond)\n	}\n"},
 				{tail, "	if at < f.stable {\n", "	if f.next < f.stable {\n"},
-				{rebuild, "	if t.pos < max(enough, rb.floor) {\n", "	if f.stable < enough {\n"},
+				{rebuild, "	if pos < max(enough, rb.floor) {\n", "	if f.stable < enough {\n"},
 			},
 		},
 		{
