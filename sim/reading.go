@@ -77,14 +77,19 @@ func readingCause(f Fault) string {
 // processOf returns the process of a client that is open, or nil.
 func (w *world) processOf(client string) *process {
 	for _, s := range w.everybody() {
-		if s.name != client {
-			continue
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.current != nil && s.current.client != nil {
-			return s.current
+		if s.name == client {
+			return s.openProcess()
 		}
 	}
 	return nil
+}
+
+// openProcess returns the slot's process that is open, or nil.
+func (s *slot) openProcess() *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil || s.current.client == nil {
+		return nil
+	}
+	return s.current
 }
