@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"testing"
 	"time"
@@ -18,9 +19,7 @@ import (
 // sizedTopic is a cluster whose topic has these settings as well.
 func sizedTopic(configs map[string]string) fakecluster.Options {
 	opts := withTopic(1)
-	for k, v := range configs {
-		opts.Topics[0].Configs[k] = v
-	}
+	maps.Copy(opts.Topics[0].Configs, configs)
 	return opts
 }
 

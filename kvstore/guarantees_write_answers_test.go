@@ -2,6 +2,7 @@ package kvstore_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,12 +114,7 @@ func TestNoErrorCodeHarmsAWrite(t *testing.T) {
 		kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.PolicyViolation, kerr.UnsupportedForMessageFormat, kerr.UnsupportedCompressionType,
 	}
 	contains := func(list []*kerr.Error, e *kerr.Error) bool {
-		for _, l := range list {
-			if l == e {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(list, e)
 	}
 	for code := int16(-1); code < 137; code++ {
 		e := kerr.TypedErrorForCode(code)

@@ -124,8 +124,8 @@ func describe(v reflect.Value, id *strings.Builder) {
 		}
 	case reflect.Struct:
 		fmt.Fprintf(id, " %s{", v.Type())
-		for i := range v.NumField() {
-			describe(v.Field(i), id)
+		for _, field := range v.Fields() {
+			describe(field, id)
 		}
 		id.WriteString("}")
 	case reflect.Array:

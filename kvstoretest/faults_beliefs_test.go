@@ -104,7 +104,7 @@ func TestStaleMetadataIsToldAndOver(t *testing.T) {
 		f := kit.StaleMetadata(1, s)
 		req := kmsg.NewPtrMetadataRequest()
 		rt := kmsg.NewMetadataRequestTopic()
-		rt.Topic = kmsg.StringPtr(kit.Topic())
+		rt.Topic = new(kit.Topic())
 		req.Topics = append(req.Topics, rt)
 		if _, err := plainClient(t, kit, f.String()).Request(t.Context(), req); err != nil {
 			t.Fatal(err)

@@ -128,7 +128,8 @@ func plan(line string) string { return "kvsim-plan 1\nscenario x\n" + line + "\n
 
 // history is one that has an event for each of "seq,time,kind".
 func history(events ...string) string {
-	text := `{"kvsim_history":1,"tap":"exact"}` + "\n"
+	var text strings.Builder
+	text.WriteString(`{"kvsim_history":1,"tap":"exact"}` + "\n")
 	for i, e := range events {
 		f := strings.Split(e, ",")
 		rest := map[string]string{
@@ -136,9 +137,9 @@ func history(events ...string) string {
 			"append": fmt.Sprintf(`"offset":%d,"key":"a","value":"v%d"`, i, i),
 			"fault":  `"fault":1,"text":"x"`,
 		}[f[2]]
-		text += fmt.Sprintf(`{"seq":%s,"t":%s,"ev":%q,%s}`, f[0], f[1], f[2], rest) + "\n"
+		fmt.Fprintf(&text, `{"seq":%s,"t":%s,"ev":%q,%s}`+"\n", f[0], f[1], f[2], rest)
 	}
-	return text
+	return text.String()
 }
 
 func TestByteOrderMarkIsPassedOver(t *testing.T) {

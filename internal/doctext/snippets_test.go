@@ -108,11 +108,11 @@ func program(c doctext.Code) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	used := ""
+	var used strings.Builder
 	for _, name := range assigned(inFunc) {
-		used += "_ = " + name + "\n"
+		used.WriteString("_ = " + name + "\n")
 	}
-	return head + given(inFunc) + "func _() error {\n" + line + body + used + "return nil\n}\n", nil
+	return head + given(inFunc) + "func _() error {\n" + line + body + used.String() + "return nil\n}\n", nil
 }
 
 // given returns the imports and the stand-ins for the names that a file uses and
@@ -122,10 +122,10 @@ func given(f *ast.File) string {
 	for _, id := range f.Unresolved {
 		need[id.Name] = true
 	}
-	declares := ""
+	var declares strings.Builder
 	for name, decl := range standIns {
 		if need[name] {
-			declares += decl + "\n"
+			declares.WriteString(decl + "\n")
 			for _, m := range regexp.MustCompile(`(\w+)\.`).FindAllStringSubmatch(decl, -1) {
 				need[m[1]] = true
 			}
@@ -133,15 +133,15 @@ func given(f *ast.File) string {
 	}
 	// Errors that a fragment only passes on.
 	if need["err"] {
-		declares += "var err error\n"
+		declares.WriteString("var err error\n")
 	}
-	paths := ""
+	var paths strings.Builder
 	for name, path := range imports {
 		if need[name] {
-			paths += fmt.Sprintf("import %q\n", path)
+			fmt.Fprintf(&paths, "import %q\n", path)
 		}
 	}
-	return paths + declares
+	return paths.String() + declares.String()
 }
 
 // assigned returns the names that the only function of a file declares at its

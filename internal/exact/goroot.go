@@ -122,14 +122,15 @@ func GoCommand(ctx context.Context, opts BuildOptions) (string, error) {
 	if runtime.GOOS == "windows" {
 		return "", fmt.Errorf("find the go command: %s lies in the module cache: set %s and run %s", tool.GOVERSION, strings.Join(tool.env, " and "), tool.path)
 	}
-	script := "#!/bin/sh\n"
+	var script strings.Builder
+	script.WriteString("#!/bin/sh\n")
 	for _, pair := range tool.env {
 		key, value, _ := strings.Cut(pair, "=")
-		script += fmt.Sprintf("export %s=%s\n", key, quoteForShell(value))
+		fmt.Fprintf(&script, "export %s=%s\n", key, quoteForShell(value))
 	}
-	script += fmt.Sprintf("exec %s \"$@\"\n", quoteForShell(tool.path))
+	fmt.Fprintf(&script, "exec %s \"$@\"\n", quoteForShell(tool.path))
 	file := filepath.Join(cache, "go", filepath.Base(tool.GOROOT)+".sh")
-	if err := writeIfChanged(file, []byte(script)); err != nil {
+	if err := writeIfChanged(file, []byte(script.String())); err != nil {
 		return "", fmt.Errorf("write the script for %s: %w", tool.GOVERSION, err)
 	}
 	return file, os.Chmod(file, 0o777) //nolint:gosec // a script that everybody may run

@@ -62,9 +62,9 @@ func TestFewerReplicasThanTheTopicWantsRefuseWrites(t *testing.T) {
 	wantErr(t, "write to a broker that does not lead", err, kerr.NotLeaderForPartition)
 	wantErr(t, "write with one replica in sync", write(), kerr.NotEnoughReplicas)
 
-	check(t, c.AlterTopic(topic, map[string]*string{"min.insync.replicas": kmsg.StringPtr("1")}))
+	check(t, c.AlterTopic(topic, map[string]*string{"min.insync.replicas": new("1")}))
 	check(t, write())
-	check(t, c.AlterTopic(topic, map[string]*string{"min.insync.replicas": kmsg.StringPtr("4")}))
+	check(t, c.AlterTopic(topic, map[string]*string{"min.insync.replicas": new("4")}))
 	wantErr(t, "write with all replicas wanted and two out of sync", write(), kerr.NotEnoughReplicas)
 	for _, r := range lags {
 		r.Undo()
@@ -90,7 +90,7 @@ func TestTopicsAreAlteredWhileInUse(t *testing.T) {
 			t.Errorf("with max.message.bytes=%s: write of 1000 bytes = %v", want, err)
 		}
 	}
-	if err := c.AlterTopic("none", map[string]*string{"max.message.bytes": kmsg.StringPtr("1")}); err == nil {
+	if err := c.AlterTopic("none", map[string]*string{"max.message.bytes": new("1")}); err == nil {
 		t.Error("a topic that does not exist was altered")
 	}
 }
@@ -126,7 +126,7 @@ func metadataOf(tb testing.TB, c *Cluster, broker int32) kmsg.MetadataResponseTo
 	req := kmsg.NewPtrMetadataRequest()
 	req.Version = 12
 	rt := kmsg.NewMetadataRequestTopic()
-	rt.Topic = kmsg.StringPtr(topic)
+	rt.Topic = new(topic)
 	req.Topics = append(req.Topics, rt)
 	resp := must(c.request(broker, req))(tb).(*kmsg.MetadataResponse)
 	if len(resp.Topics) != 1 || len(resp.Brokers) != c.Brokers() {
@@ -187,7 +187,7 @@ func TestStaleMetadataNamesTheSameBrokers(t *testing.T) {
 		req := kmsg.NewPtrMetadataRequest()
 		req.Version = 12
 		rt := kmsg.NewMetadataRequestTopic()
-		rt.Topic = kmsg.StringPtr(topic)
+		rt.Topic = new(topic)
 		req.Topics = append(req.Topics, rt)
 		resp := must(c.request(1, req))(t).(*kmsg.MetadataResponse)
 		resp.Topics = nil

@@ -29,7 +29,7 @@ func (c *Cluster) checkPassword(_ *kfake.Cluster, kr kmsg.Request) (kmsg.Respons
 	if !known || string(parts[2]) != password {
 		resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
 		resp.ErrorCode = kerr.SaslAuthenticationFailed.Code
-		resp.ErrorMessage = kmsg.StringPtr("Authentication failed: Invalid username or password")
+		resp.ErrorMessage = new("Authentication failed: Invalid username or password")
 		return resp, nil, true
 	}
 	req.SASLAuthBytes = []byte("\x00" + user + "\x00" + c.opts.Users[user])

@@ -92,10 +92,10 @@ const rackOfAll = "krack"
 // which drops its connections to the one before.
 func (c *Cluster) staleAnswer(k *kfake.Cluster, req *kmsg.MetadataRequest, s Stale) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.MetadataResponse)
-	resp.ClusterID = kmsg.StringPtr("kfake")
+	resp.ClusterID = new("kfake")
 	for i, port := range c.ports {
 		b := kmsg.NewMetadataResponseBroker()
-		b.NodeID, b.Host, b.Port, b.Rack = int32(i), "127.0.0.1", int32(port), kmsg.StringPtr(rackOfAll)
+		b.NodeID, b.Host, b.Port, b.Rack = int32(i), "127.0.0.1", int32(port), new(rackOfAll)
 		resp.Brokers = append(resp.Brokers, b)
 	}
 	resp.ControllerID = int32(len(c.ports) - 1)
