@@ -3,6 +3,7 @@ package sim_test
 import (
 	"context"
 	"reflect"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -15,12 +16,12 @@ import (
 // TestClientsDecompressInBubbles looks at the options of a world's clients: franz-go's own
 // decompressor can't be used in a bubble, see recordlog.Decompressor.
 func TestClientsDecompressInBubbles(t *testing.T) {
-	opened := 0
+	var opened atomic.Int64
 	virtual(t, scenario(t, "steady").Plan(1, scenarios.Knobs{Ops: 1}), sim.Env{Open: func(ctx context.Context, r sim.OpenRequest) (sim.Client, error) {
-		opened++
+		opened.Add(1)
 		cl, err := kgo.NewClient(r.Kafka...)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		defer cl.Close()
 		if got := cl.OptValue(kgo.WithDecompressor); reflect.TypeOf(got) != reflect.TypeOf(recordlog.Decompressor()) {
@@ -28,7 +29,7 @@ func TestClientsDecompressInBubbles(t *testing.T) {
 		}
 		return sim.DefaultOpen(ctx, r)
 	}})
-	if opened == 0 {
+	if opened.Load() == 0 {
 		t.Error("no client was opened")
 	}
 }

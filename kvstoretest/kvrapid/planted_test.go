@@ -263,6 +263,9 @@ func copyOf(rs []kvstore.Record) []kvstore.Record { return append([]kvstore.Reco
 // TestPlantedBugsAreFound holds that the machine finds each of them.
 func TestPlantedBugsAreFound(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs all of rapid's checks; not with -short")
+	}
 	for _, p := range planted {
 		t.Run(p.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
