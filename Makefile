@@ -24,11 +24,12 @@ BENCHFLAGS   ?= -benchmem
 # actionlint has its own module because it does not compile with the release of
 # yaml/v4 that golangci-lint needs.
 TOOL       = $(GO) tool -modfile=tools/go.mod
+LINT_HERE  = $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint --config $(CURDIR)/.golangci.yml
 ACTIONLINT = $(GO) tool -modfile=tools/actionlint/go.mod actionlint
 
-# Nested modules under examples/, each with its own go.mod.
-EXAMPLES := $(patsubst %/go.mod,%,$(shell find examples -name go.mod 2>/dev/null | sort))
-MODULES  := . $(EXAMPLES)
+# Leaf modules, each with its own go.mod, which nothing in the root needs.
+LEAVES  := bench $(patsubst %/go.mod,%,$(shell find examples -name go.mod 2>/dev/null | sort))
+MODULES := . $(LEAVES)
 
 # What the gate runs, in this order.
 GATE := test-all lint test-wasm sim campaign test-race test-report
@@ -52,7 +53,7 @@ TEST_MODULES = @for m in $(MODULES); do \
 	done
 
 .PHONY: test
-test: ## Run the tests, those of the modules under examples/ too, but for what takes long
+test: ## Run the tests, those of the leaf modules too, but for what takes long
 	$(call TEST_MODULES,-short)
 
 .PHONY: test-all
@@ -89,13 +90,15 @@ mutate: ## Plant bugs into the store: does each check find what it is named for?
 bench: ## Measure store, simulator and judges against their limits (BENCH="-only put,get -rounds 9")
 	@mkdir -p bin
 	$(GO) build -o bin/kvsim ./cmd/kvsim
-	$(GO) build -o bin/bench ./internal/bench
+	cd bench && $(GO) build -o ../bin/bench .
 	bin/bench -kvsim bin/kvsim $(BENCH)
 
 .PHONY: bench-compare
 bench-compare: ## Compare two results of make bench (OLD=old.json NEW=new.json)
 	@test -n "$(OLD)" && test -n "$(NEW)" || { echo 'usage: make bench-compare OLD=old.json NEW=new.json' >&2; exit 64; }
-	$(GO) run ./internal/bench -compare $(OLD),$(NEW)
+	@mkdir -p bin
+	cd bench && $(GO) build -o ../bin/bench .
+	bin/bench -compare $(OLD),$(NEW)
 
 .PHONY: microbench
 microbench: ## Run the benchmarks of the packages (MICROBENCH=regexp); compare two outputs with make benchstat
@@ -187,7 +190,9 @@ lint-fmt: ## Check the formatting
 lint-go: ## Run golangci-lint (with vet and staticcheck) and go fix on the Go code
 	$(TOOL) golangci-lint config verify
 	$(TOOL) golangci-lint run
-	@for m in $(EXAMPLES); do echo "go vet: module $$m"; (cd $$m && $(GO) vet ./...); done
+	@for m in $(LEAVES); do \
+	  echo "golangci-lint: module $$m"; (cd $$m && $(LINT_HERE) run); \
+	done
 	@for m in $(MODULES); do \
 	  (cd $$m && $(GO) fix -diff ./...) || { echo "go fix would change module $$m: run go fix ./... there" >&2; exit 1; }; \
 	done

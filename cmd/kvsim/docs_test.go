@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 	"github.com/kvsim/kvsim/internal/doctext"
-	"github.com/kvsim/kvsim/internal/engine/world"
 )
 
 // called is how the documentation calls the command.
@@ -204,7 +204,7 @@ func TestFlagsOfTheDocumentationExist(t *testing.T) {
 	}
 	// make bench passes its flags on.
 	declared := regexp.MustCompile(`fs\.\w+\((?:&[\w.]+, )?"([a-z-]+)"`)
-	sources, err := filepath.Glob("../../internal/bench/*.go")
+	sources, err := filepath.Glob("../../bench/*.go")
 	for _, name := range sources {
 		text, readErr := os.ReadFile(name)
 		for _, m := range declared.FindAllStringSubmatch(string(text), -1) {
