@@ -76,7 +76,7 @@ test-wasm: ## Compile what must run in the exact engine, and its tests, for wasi
 
 .PHONY: test-report
 test-report: ## Run the tests of report.html, with those that need Chromium
-	KVSIM_REQUIRE_CHROMIUM=1 $(GO) test -count=1 -timeout=$(TEST_TIMEOUT) $(TESTFLAGS) ./internal/report/...
+	KVSIM_REQUIRE_CHROMIUM=1 $(GO) test -count=1 -timeout=$(TEST_TIMEOUT) $(TESTFLAGS) ./cmd/kvsim/internal/report/...
 
 .PHONY: campaign
 campaign: ## Run many seeds (CAMPAIGN="--for 10m --scenario everything")

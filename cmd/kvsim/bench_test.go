@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
 func TestBenchDividesByTheTimeOfTheCores(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/engine"
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 	"github.com/kvsim/kvsim/sim"
 )
 

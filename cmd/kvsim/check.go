@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 	"github.com/kvsim/kvsim/linearizability"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
 // The exit codes.

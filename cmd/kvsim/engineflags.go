@@ -5,8 +5,8 @@ import (
 	"flag"
 	"io"
 
-	"github.com/kvsim/kvsim/internal/engine"
-	"github.com/kvsim/kvsim/internal/exact"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/exact"
 )
 
 // engineOptions say what runs the worlds.

@@ -8,7 +8,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/exact"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/exact"
 )
 
 var execCommand = command{

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/kvsim/kvsim/internal/engine"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine"
 )
 
 // fidelityBatch is how many worlds have their files on the disk at once.

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
 // endsWithin is how long an interrupted command may take: far longer than it

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/kvsim/kvsim/internal/engine"
-	"github.com/kvsim/kvsim/internal/engine/world"
-	"github.com/kvsim/kvsim/internal/kafkaworld"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/kafkaworld"
 	"github.com/kvsim/kvsim/kvstoretest/realkafka"
 	"github.com/kvsim/kvsim/sim"
 )

@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/engine"
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 	"github.com/kvsim/kvsim/sim"
 )
 

@@ -14,10 +14,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/engine"
-	"github.com/kvsim/kvsim/internal/engine/world"
-	"github.com/kvsim/kvsim/internal/mutants"
-	"github.com/kvsim/kvsim/internal/procgroup"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/mutants"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/procgroup"
 	"github.com/kvsim/kvsim/scenarios"
 )
 

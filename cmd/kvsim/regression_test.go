@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 	"github.com/kvsim/kvsim/sim"
 )
 

@@ -12,8 +12,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/kvsim/kvsim/internal/engine/world"
-	"github.com/kvsim/kvsim/internal/report"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/report"
 	"github.com/kvsim/kvsim/linearizability"
 	"github.com/kvsim/kvsim/sim"
 )

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
 // staleRead is a history in which c1 does not see what it wrote.

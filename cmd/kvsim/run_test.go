@@ -11,8 +11,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/kvsim/kvsim/internal/engine"
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
 // threeLines is a plan whose text a test can hold.

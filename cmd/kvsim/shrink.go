@@ -11,8 +11,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/engine/shrink"
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/shrink"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 	"github.com/kvsim/kvsim/sim"
 )
 

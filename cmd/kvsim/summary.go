@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
 // writeWorld prints what one world did and what bit it. With all set, it prints

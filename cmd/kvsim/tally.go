@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
 // sometimesSeeds is from how many seeds on a campaign of everything has to have

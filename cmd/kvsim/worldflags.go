@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kvsim/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 	"github.com/kvsim/kvsim/scenarios"
 	"github.com/kvsim/kvsim/sim"
 )

@@ -35,23 +35,22 @@ func TestPackagesLinkOnlyWhatTheirRuleAllows(t *testing.T) {
 func TestEachBrokenImportIsReported(t *testing.T) {
 	legal := func() linked {
 		return linked{
-			"linearizability":         {"sort", porcupine},
-			"internal/simnet":         {"net"},
-			"kvstore":                 {"github.com/twmb/franz-go/pkg/kgo"},
-			"kvstore/memory":          {module + "/kvstore", "github.com/tidwall/btree"},
-			"internal/recordlog":      {"github.com/twmb/franz-go/pkg/kgo"},
-			"internal/fakecluster":    {kfake, module + "/internal/simnet", module + "/internal/recordlog"},
-			"kvstoretest":             {"testing", kfake, module + "/internal/fakecluster", module + "/kvstore"},
-			"kvstoretest/kvrapid":     {"testing", rapid, module + "/kvstoretest"},
-			"kvstoretest/realkafka":   {"testing", testcontainers, module + "/kvstoretest"},
-			"sim":                     {kfake, module + "/internal/fakecluster", module + "/kvstore/memory"},
-			"internal/engine/virtual": {"testing", "testing/synctest", module + "/sim"},
-			"internal/engine/exact":   {wazero, module + "/sim"},
-			"internal/planted":        {module + "/sim"},
-			"internal/bench":          {kfake, module + "/kvstore/memory", "github.com/tidwall/btree"},
-			"scenarios":               {module + "/sim"},
-			"scenarios/regressions":   {"testing", "testing/synctest", module + "/sim"},
-			"cmd/kvsim":               {module + "/scenarios", module + "/internal/engine/virtual", wazero, "testing"},
+			"linearizability":           {"sort", porcupine},
+			"internal/simnet":           {"net"},
+			"kvstore":                   {"github.com/twmb/franz-go/pkg/kgo"},
+			"kvstore/memory":            {module + "/kvstore", "github.com/tidwall/btree"},
+			"internal/recordlog":        {"github.com/twmb/franz-go/pkg/kgo"},
+			"internal/fakecluster":      {kfake, module + "/internal/simnet", module + "/internal/recordlog"},
+			"kvstoretest":               {"testing", kfake, module + "/internal/fakecluster", module + "/kvstore"},
+			"kvstoretest/kvrapid":       {"testing", rapid, module + "/kvstoretest"},
+			"kvstoretest/realkafka":     {"testing", testcontainers, module + "/kvstoretest"},
+			"sim":                       {kfake, module + "/internal/fakecluster", module + "/kvstore/memory"},
+			"cmd/kvsim/internal/engine": {"testing", "testing/synctest", module + "/sim"},
+			"cmd/kvsim/internal/exact":  {wazero},
+			"internal/planted":          {module + "/sim"},
+			"scenarios":                 {module + "/sim"},
+			"scenarios/regressions":     {"testing", "testing/synctest", module + "/sim"},
+			"cmd/kvsim":                 {module + "/scenarios", module + "/cmd/kvsim/internal/engine", wazero, "testing"},
 		}
 	}
 	if got := violations(rules, legal()); len(got) > 0 {
@@ -77,23 +76,22 @@ func TestEachBrokenImportIsReported(t *testing.T) {
 		{"kvstoretest", module + "/sim"},
 		{"kvstoretest", rapid},
 		{"kvstoretest", testcontainers},
-		{"kvstoretest", module + "/internal/engine/virtual"},
+		{"kvstoretest", module + "/cmd/kvsim/internal/engine"},
 		{"kvstoretest/kvrapid", testcontainers},
 		{"kvstoretest/realkafka", rapid},
 		{"sim", module + "/scenarios"},
-		{"sim", module + "/internal/engine"},
+		{"sim", module + "/cmd/kvsim/internal/engine"},
 		{"sim", module + "/kvstoretest"},
 		{"sim", "testing"},
-		{"internal/engine/virtual", module + "/scenarios"},
-		{"internal/engine/virtual", module + "/cmd/kvsim"},
-		{"internal/planted", module + "/internal/engine/virtual"},
-		{"internal/bench", "testing"},
-		{"internal/bench", module + "/internal/fakecluster"},
-		{"internal/shared", module + "/sim"},
+		{"cmd/kvsim/internal/engine", module + "/scenarios"},
+		{"cmd/kvsim/internal/engine", module + "/cmd/kvsim/internal/kafkaworld"},
+		{"cmd/kvsim/internal/report", module + "/sim"},
+		{"internal/planted", module + "/cmd/kvsim/internal/engine"},
+		{"cmd/kvsim/internal/exact", module + "/sim"},
 		{"scenarios", module + "/cmd/kvsim"},
-		{"scenarios", module + "/internal/engine/exact"},
+		{"scenarios", module + "/cmd/kvsim/internal/exact"},
 		{"scenarios", "testing"},
-		{"scenarios/regressions", module + "/internal/engine/virtual"},
+		{"scenarios/regressions", module + "/cmd/kvsim/internal/engine"},
 		{"scenarios/regressions", module + "/kvstoretest"},
 		{"cmd/kvsim", rapid},
 	} {
@@ -107,7 +105,7 @@ func TestEachBrokenImportIsReported(t *testing.T) {
 }
 
 func TestPackageWithoutARuleIsReported(t *testing.T) {
-	for _, pkg := range []string{"", "util", "kvstorex", "simulator"} {
+	for _, pkg := range []string{"", "util", "internal/shared", "kvstorex", "simulator"} {
 		got := violations(rules, linked{pkg: nil})
 		if len(got) != 1 || !strings.Contains(got[0], "covered by no rule") {
 			t.Errorf("violations(package %q) = %q, want that no rule covers it", pkg, got)

@@ -12,10 +12,13 @@ const (
 	wazero         = "github.com/tetratelabs/wazero"
 )
 
-// rule says what a package and those below it may link.
+// rule says what a package is for, and what it and those below it may link.
 type rule struct {
 	// pkg is the path of the package, relative to the module.
 	pkg string
+	// what is its purpose, in one line. CONTRIBUTING.md lists the packages with
+	// it.
+	what string
 	// own lists the packages of this module that it may link, each with those
 	// below it. The rule's own packages need not be listed.
 	own []string
@@ -32,116 +35,152 @@ type rule struct {
 var rules = []rule{
 	{
 		pkg:     "linearizability",
+		what:    "leaf: histories in, verdict and explanation out",
 		foreign: []string{"github.com/twmb", "testing", rapid, testcontainers, wazero},
 		why:     "a leaf that knows histories only",
 	},
 	{
 		pkg:     "internal/simnet",
+		what:    "leaf: an in-memory network that knows Kafka's frames, with latency and faults",
 		foreign: []string{kfake, porcupine, "testing", rapid, testcontainers, wazero},
 		why:     "a leaf that knows connections and frames only",
 	},
 	{
 		pkg:     "internal/recordlog",
+		what:    "leaf: reads the record batches of a log from their bytes",
 		foreign: []string{kfake, porcupine, "testing", rapid, testcontainers, wazero},
 		why:     "a leaf that knows bytes only: fake brokers and real ones have their logs read by it",
 	},
 	{
 		pkg:     "kvstore",
+		what:    "the client; users' programs link it",
+		foreign: []string{kfake, porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "users' programs link it, so it links nothing of the simulator or of tests",
+	},
+	{
+		pkg:     "kvstore/memory",
+		what:    "the default storage",
+		own:     []string{"kvstore"},
 		foreign: []string{kfake, porcupine, "testing", rapid, testcontainers, wazero},
 		why:     "users' programs link it, so it links nothing of the simulator or of tests",
 	},
 	{
 		pkg:     "internal/fakecluster",
+		what:    "a fake Kafka cluster on simnet: restarts, crash images, leader moves, compaction",
 		own:     []string{"internal/simnet", "internal/recordlog"},
 		foreign: []string{porcupine, "testing", rapid, testcontainers, wazero},
 		why:     "a broker to run against, which knows no client and no test",
 	},
 	{
 		pkg:     "kvstoretest",
+		what:    "the test kit on fakecluster; imports testing",
 		own:     []string{"kvstore", "linearizability", "internal"},
-		notOwn:  []string{"internal/engine", "internal/exact"},
 		foreign: []string{rapid, testcontainers, wazero},
 		why:     "the kit for everyone's unit tests stays light and does not need the simulator",
 	},
 	{
 		pkg:     "kvstoretest/kvrapid",
+		what:    "property tests; apart, because rapid registers flags when imported",
 		own:     []string{"kvstore", "kvstoretest", "linearizability", "internal"},
-		notOwn:  []string{"kvstoretest/realkafka", "internal/engine", "internal/exact"},
+		notOwn:  []string{"kvstoretest/realkafka"},
 		foreign: []string{testcontainers, wazero},
 		why:     "property tests need no containers",
 	},
 	{
 		pkg:     "kvstoretest/realkafka",
+		what:    "real brokers; apart, because containers are heavy",
 		own:     []string{"kvstore", "kvstoretest", "linearizability", "internal"},
-		notOwn:  []string{"kvstoretest/kvrapid", "internal/engine", "internal/exact"},
+		notOwn:  []string{"kvstoretest/kvrapid"},
 		foreign: []string{rapid, wazero},
 		why:     "real brokers need no property tests",
 	},
 	{
 		pkg:     "sim",
+		what:    "the simulated world; takes randomness and the network as arguments, does not know its engine",
 		own:     []string{"kvstore", "linearizability", "internal"},
-		notOwn:  []string{"internal/engine", "internal/exact"},
 		foreign: []string{"testing", rapid, testcontainers, wazero},
 		why:     "a world does not know which engine runs it",
 	},
 	{
 		pkg:     "scenarios",
+		what:    "named plans of faults",
 		own:     []string{"sim", "kvstore", "linearizability", "internal"},
-		notOwn:  []string{"internal/engine", "internal/exact"},
 		foreign: []string{"testing", rapid, testcontainers, wazero},
 		why:     "a plan does not know which engine runs it",
 	},
 	{
 		pkg:     "scenarios/regressions",
+		what:    "plans that found a bug once, as tests",
 		own:     []string{"sim", "kvstore", "linearizability", "internal"},
-		notOwn:  []string{"internal/engine", "internal/exact"},
 		foreign: []string{rapid, testcontainers, wazero},
 		why:     "tests that shrinking writes need nothing but a world",
 	},
 	{
-		pkg:     "internal/engine",
-		own:     []string{"sim", "kvstore", "linearizability", "internal"},
-		foreign: []string{rapid, testcontainers},
-		why:     "an engine runs any plan and knows none by name",
-	},
-	{
-		pkg:     "internal/exact",
-		own:     []string{"sim", "kvstore", "linearizability", "internal"},
-		foreign: []string{rapid, testcontainers},
-		why:     "an engine runs any plan and knows none by name",
-	},
-	{
-		pkg:     "internal/kafkaworld",
-		own:     []string{"sim", "kvstore", "kvstoretest", "linearizability", "internal"},
-		notOwn:  []string{"kvstoretest/kvrapid", "internal/engine", "internal/exact"},
-		foreign: []string{rapid, wazero},
-		why:     "real brokers are one more place for worlds, which no engine needs to know",
-	},
-	{
 		pkg:     "internal/planted",
+		what:    "clients with a bug, for tests of what runs and judges worlds",
 		own:     []string{"sim", "kvstore", "linearizability", "internal"},
-		notOwn:  []string{"internal/engine", "internal/exact"},
 		foreign: []string{"testing", rapid, testcontainers, wazero},
 		why:     "a client with a bug runs in any world, by any engine",
 	},
 	{
-		pkg:     "internal/bench",
-		own:     []string{"kvstore"},
-		foreign: []string{"testing", porcupine, rapid, testcontainers, wazero},
-		why:     "it measures what users link, so it links nothing that would be measured with it",
+		pkg:  "internal/doctext",
+		what: "reads what documents say, for tests that hold them to it",
+		why:  "it knows text only",
 	},
 	{
-		pkg:     "internal",
-		own:     []string{"kvstore", "linearizability", "internal"},
-		notOwn:  []string{"internal/engine", "internal/exact"},
-		foreign: []string{rapid, testcontainers, wazero},
-		why:     "what is shared sits below the packages that share it",
+		pkg:  "internal/archtest",
+		what: "tests of the module's shape: imports, files, promises",
+		why:  "it contains only tests",
 	},
 	{
-		pkg:     "cmd",
+		pkg:     "cmd/kvsim",
+		what:    "the command, one file for each subcommand",
 		own:     []string{"kvstore", "kvstoretest", "linearizability", "internal", "sim", "scenarios"},
 		notOwn:  []string{"kvstoretest/kvrapid"},
 		foreign: []string{rapid},
 		why:     "rapid registers its flags when imported",
+	},
+	{
+		pkg:     "cmd/kvsim/internal/engine",
+		what:    "runs worlds in virtual time, in the exact engine, or on real brokers",
+		own:     []string{"sim", "kvstore", "linearizability", "internal", "cmd/kvsim/internal"},
+		notOwn:  []string{"cmd/kvsim/internal/kafkaworld"},
+		foreign: []string{rapid, testcontainers},
+		why:     "an engine runs any plan and knows none by name",
+	},
+	{
+		pkg:     "cmd/kvsim/internal/exact",
+		what:    "runs a Go program as a wasm guest whose every instruction is decided by the seed",
+		own:     []string{"cmd/kvsim/internal/procgroup"},
+		foreign: []string{rapid, testcontainers, porcupine, kfake},
+		why:     "it runs any Go program and knows none by name",
+	},
+	{
+		pkg:     "cmd/kvsim/internal/kafkaworld",
+		what:    "worlds on real brokers in containers",
+		own:     []string{"sim", "kvstore", "kvstoretest", "linearizability", "internal"},
+		notOwn:  []string{"kvstoretest/kvrapid"},
+		foreign: []string{rapid, wazero},
+		why:     "real brokers are one more place for worlds, which no engine needs to know",
+	},
+	{
+		pkg:     "cmd/kvsim/internal/report",
+		what:    "draws report.html",
+		own:     []string{"linearizability"},
+		foreign: []string{rapid, testcontainers, wazero, kfake},
+		why:     "a report is made of a history and a verdict, wherever they come from",
+	},
+	{
+		pkg:     "cmd/kvsim/internal/mutants",
+		what:    "bugs of the store as patches, and what has to find each",
+		own:     []string{"linearizability"},
+		foreign: []string{rapid, testcontainers, wazero, kfake},
+		why:     "a list of patches, which runs nothing",
+	},
+	{
+		pkg:     "cmd/kvsim/internal/procgroup",
+		what:    "leaf: ends a process with its children",
+		foreign: []string{porcupine, rapid, testcontainers, wazero, kfake},
+		why:     "a leaf that knows processes only",
 	},
 }

@@ -1,0 +1,177 @@
+package shrink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/sim"
+)
+
+// DefaultTries is Options.Tries if it is zero.
+const DefaultTries = 64
+
+// ErrNotReproduced says that the plan to shrink does not fail.
+var ErrNotReproduced = errors.New("the world does not fail again")
+
+// Options are the options of Shrink. Run and Fails are required.
+type Options struct {
+	// Run runs a plan. It is called concurrently.
+	Run func(ctx context.Context, p sim.Plan) (*world.Result, error)
+	// Fails says whether a result is the failure that is to be kept.
+	Fails func(*world.Result) bool
+	// Jobs is how many worlds are run at once, at least 1.
+	Jobs int
+	// Tries is how many seeds a candidate gets in the end, when nothing is found
+	// with fewer. 0 means DefaultTries.
+	Tries int
+	// Stop is asked between worlds, after so many of them, whether the budget is
+	// used up, and when Run fails: the caller may end Run's context when it is.
+	// Nil means that there is no end.
+	Stop func(runs int) bool
+	// Progress is told about each step that made the plan smaller, from the
+	// goroutine that called Shrink. It may be nil.
+	Progress func(what string, p sim.Plan, runs int)
+}
+
+// A Report is the outcome of Shrink.
+type Report struct {
+	// Plan is the smallest plan that failed, and Result how it did.
+	Plan   sim.Plan
+	Result *world.Result
+	// Runs counts the worlds, Steps those that made the plan smaller.
+	Runs, Steps int
+	// Minimal says that no candidate is left; otherwise the budget was used
+	// up.
+	Minimal bool
+}
+
+// Shrink makes a plan small. It returns an ErrNotReproduced if the plan itself
+// does not fail, and the cause of ctx when that ends.
+func Shrink(ctx context.Context, p sim.Plan, opts Options) (*Report, error) {
+	s := &shrinker{opts: opts, tries: 1}
+	s.opts.Jobs = max(1, opts.Jobs)
+	if s.opts.Tries == 0 {
+		s.opts.Tries = DefaultTries
+	}
+	// The floors say when a world did enough to hold. A small one does not have
+	// to, and a violation needs none.
+	p.Floors = sim.Floors{}
+	found, err := s.first(ctx, []attempt{{plan: p}})
+	if err != nil {
+		return nil, err
+	}
+	if found == nil {
+		return nil, ErrNotReproduced
+	}
+	s.report.Plan, s.report.Result = found.plan, found.result
+	for {
+		smaller, err := s.round(ctx)
+		switch {
+		case errors.Is(err, errBudget):
+			return &s.report, nil
+		case err != nil:
+			return nil, err
+		case smaller:
+		case s.tries < s.opts.Tries:
+			s.tries = min(8*s.tries, s.opts.Tries)
+		default:
+			s.report.Minimal = true
+			return &s.report, nil
+		}
+	}
+}
+
+// errBudget says that Stop has spoken.
+var errBudget = errors.New("the budget is used up")
+
+type shrinker struct {
+	opts   Options
+	tries  int
+	report Report
+}
+
+// An attempt is a plan with what became of it.
+type attempt struct {
+	what   string
+	plan   sim.Plan
+	result *world.Result
+}
+
+// round lets each pass make the plan as small as it can. It reports whether any
+// did.
+func (s *shrinker) round(ctx context.Context) (bool, error) {
+	progress := false
+	for _, pass := range passes {
+		for {
+			found, err := s.try(ctx, pass(s.report.Plan))
+			if err != nil {
+				return progress, err
+			}
+			if !found {
+				break
+			}
+			progress = true
+		}
+	}
+	return progress, nil
+}
+
+// try takes the first of the candidates that fails.
+func (s *shrinker) try(ctx context.Context, candidates []candidate) (bool, error) {
+	var attempts []attempt
+	for _, c := range candidates {
+		if c.plan.Validate() != nil {
+			continue
+		}
+		for i := range s.tries {
+			p := c.plan
+			p.Seed += uint64(i)
+			attempts = append(attempts, attempt{what: c.what, plan: p})
+		}
+	}
+	found, err := s.first(ctx, attempts)
+	if found == nil || err != nil {
+		return false, err
+	}
+	s.report.Plan, s.report.Result = found.plan, found.result
+	s.report.Steps++
+	if s.opts.Progress != nil {
+		s.opts.Progress(found.what, found.plan, s.report.Runs)
+	}
+	return true, nil
+}
+
+// first runs attempts, as many at once as there are jobs, and returns the first
+// in their order that fails. What runs beside it is waited for, so that the same
+// plan shrinks in the same way.
+func (s *shrinker) first(ctx context.Context, attempts []attempt) (*attempt, error) {
+	for len(attempts) > 0 {
+		if s.opts.Stop != nil && s.report.Runs > 0 && s.opts.Stop(s.report.Runs) {
+			return nil, errBudget
+		}
+		n := min(s.opts.Jobs, len(attempts))
+		errs := make([]error, n)
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() { attempts[i].result, errs[i] = s.opts.Run(ctx, attempts[i].plan) })
+		}
+		wg.Wait()
+		s.report.Runs += n
+		for i := range n {
+			if errs[i] != nil && s.opts.Stop != nil && s.report.Result != nil && s.opts.Stop(s.report.Runs) {
+				return nil, errBudget
+			}
+			if errs[i] != nil {
+				return nil, fmt.Errorf("shrink: %w", errs[i])
+			}
+			if s.opts.Fails(attempts[i].result) {
+				return &attempts[i], nil
+			}
+		}
+		attempts = attempts[n:]
+	}
+	return nil, nil
+}

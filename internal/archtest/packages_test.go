@@ -1,0 +1,51 @@
+package archtest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The list of packages in CONTRIBUTING.md is made from the rules: this test
+// prints what it has to be.
+func TestContributingListsThePackagesOfTheRules(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(moduleRoot(t), "CONTRIBUTING.md")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := packageList(rules)
+	if !strings.Contains(string(text), "\n```\n"+list+"```\n") {
+		t.Errorf("the list of packages in CONTRIBUTING.md is not that of internal/archtest/rules_test.go, which is\n\n%s", list)
+	}
+}
+
+// TestEachRuleIsOfAPackage finds rules that a move left behind.
+func TestEachRuleIsOfAPackage(t *testing.T) {
+	t.Parallel()
+	root := moduleRoot(t)
+	for _, r := range rules {
+		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(r.pkg), "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) == 0 {
+			t.Errorf("there is a rule for %s, and no such package", r.pkg)
+		}
+		if r.what == "" {
+			t.Errorf("the rule for %s does not say what the package is for", r.pkg)
+		}
+	}
+}
+
+// packageList returns a line for each rule: its package and what that is for.
+func packageList(rules []rule) string {
+	var b strings.Builder
+	for _, r := range rules {
+		fmt.Fprintf(&b, "%-30s %s\n", r.pkg, r.what)
+	}
+	return b.String()
+}
