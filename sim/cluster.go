@@ -90,6 +90,7 @@ func startFake(_ context.Context, p *Plan) (Cluster, error) {
 		Topics:  []fakecluster.Topic{{Name: topicName, Configs: p.TopicConfigs()}},
 		Users:   p.users(),
 
+		Horizons:    true,
 		Coordinator: fakecluster.Coordinator{Seed: p.Seed},
 	})
 	if err != nil {

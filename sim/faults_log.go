@@ -15,8 +15,8 @@ import (
 
 // Compact compacts the log, once or again and again.
 //
-// A tombstone goes delete.retention.ms after it was written, whoever has not read
-// it: a client that was cut off for that long never hears of the deletion. What
+// A tombstone goes delete.retention.ms after a compaction has first met it, whoever has
+// not read it: a client that was cut off for that long never hears of the deletion. What
 // begins with the first record of an open transaction stays as it is.
 type Compact struct {
 	// Every is the time between two compactions; 0 compacts once.

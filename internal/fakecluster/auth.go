@@ -163,3 +163,20 @@ func (c *Cluster) changeRights(what, user, topic string, ops []kmsg.ACLOperation
 	}
 	return nil
 }
+
+// everybodyMay reports whether every user has one of these rights on a topic: then
+// a request that needs it can be answered without asking kfake, which alone knows
+// who sent it.
+func (c *Cluster) everybodyMay(topic string, ops ...kmsg.ACLOperation) bool {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	for user := range c.opts.Users {
+		if !slices.ContainsFunc(c.acls, func(a kmsg.CreateACLsRequestCreation) bool {
+			return a.Principal == "User:"+user && (a.ResourceName == topic || a.ResourceName == "*") &&
+				(a.Operation == kmsg.ACLOperationAll || slices.Contains(ops, a.Operation))
+		}) {
+			return false
+		}
+	}
+	return true
+}

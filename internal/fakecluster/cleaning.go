@@ -14,6 +14,7 @@ type cleaning struct {
 	log       []Batch     // the log as it is now, to its end
 	appended  []time.Time // when each batch was appended
 	start     int64       // the start of the log; what lies before it counts for nothing
+	met       []time.Time // when a pass first met each batch, zero if none has; nil where that counts for nothing
 	end       int64       // what lies at it or above stays as it is and supersedes nothing
 	now       time.Time
 	retention time.Duration // delete.retention.ms
@@ -132,8 +133,14 @@ func (cl *cleaning) stays(i int, r *Record) bool {
 }
 
 // expired reports whether a tombstone or a marker has been in the log for long
-// enough.
-func (cl *cleaning) expired(i int) bool { return cl.now.Sub(cl.appended[i]) >= cl.retention }
+// enough: since it was appended, or since a pass has first met it.
+func (cl *cleaning) expired(i int) bool {
+	since := cl.appended[i]
+	if cl.met != nil {
+		since = cl.met[i]
+	}
+	return !since.IsZero() && cl.now.Sub(since) >= cl.retention
+}
 
 // remembered reports whether a batch has the last sequence number of a producer
 // that the broker remembers. It stays for that, even without its records.

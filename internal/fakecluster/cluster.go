@@ -45,6 +45,12 @@ type Options struct {
 	// authenticate with SASL PLAIN and need the rights that [Cluster.Allow]
 	// gives.
 	Users map[string]string
+	// Horizons lets tombstones and markers stay for delete.retention.ms from when
+	// a pass of compaction first met them, as Kafka does from 3.1 on (KIP-534):
+	// whoever reads the log from its begin, and has read a record that a
+	// tombstone supersedes, has that long to get to the tombstone. Without it one
+	// pass takes both.
+	Horizons bool
 	// Coordinator says how slow the coordinator of transactions is.
 	Coordinator Coordinator
 	// Dir is where the data are kept after [Cluster.LoseTail] or

@@ -18,7 +18,7 @@ const markerProducer = 1<<62 | 0x6b7673696d
 // last stable offset, up to what is younger than min.compaction.lag.ms, and
 // without the active segment, which is the last batch. Of each key only the last
 // record stays, and no tombstone that was appended longer ago than
-// delete.retention.ms; records of aborted transactions go and supersede nothing.
+// delete.retention.ms (but see [Options.Horizons]); records of aborted transactions go and supersede nothing.
 // The last batch of a producer stays, empty if need be, while the producer is
 // remembered.
 //
@@ -74,6 +74,9 @@ func (c *Cluster) compactPartition(tp partition) error {
 		active:    now.Add(-c.producerExpiry()),
 		appended:  c.appendTimes(p, log),
 	}
+	if c.opts.Horizons {
+		cl.met = c.meetings(p, log)
+	}
 	for i := range log {
 		if settings.lag > 0 && cl.appended[i].After(now.Add(-settings.lag)) {
 			cl.end = min(cl.end, log[i].FirstOffset)
@@ -84,6 +87,7 @@ func (c *Cluster) compactPartition(tp partition) error {
 	defer c.stateMu.Unlock()
 	if p.view == nil || p.view.upTo <= cl.end {
 		p.view = &view{upTo: cl.end, batches: left}
+		p.passed(cl.end, now)
 	}
 	return nil
 }

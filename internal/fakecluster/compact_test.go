@@ -145,6 +145,33 @@ func TestTombstonesAgeInTheLog(t *testing.T) {
 	})
 }
 
+// TestTombstonesStayForThoseWhoReadWhatTheySupersede checks that no pass takes a record
+// and its tombstone together, and that a transaction which holds the passes up takes
+// nothing of the time away that readers have.
+func TestTombstonesStayForThoseWhoReadWhatTheySupersede(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		configs := CompactConfigs()
+		configs["delete.retention.ms"] = "24000"
+		c := start(t, Options{Horizons: true, Topics: []Topic{{Name: topic, Configs: configs}}})
+		must(c.Append(topic, 0, kv("a", "1")))(t)
+		txn := must(c.Begin("t"))(t)
+		must(txn.Append(topic, 0, tombstone("a")))(t)
+		time.Sleep(25 * time.Second)
+		check(t, c.Compact())
+		wantLog(t, c, "0:a=1 1:a 2:abort")
+		check(t, txn.Commit())
+		check(t, c.Compact())
+		wantLog(t, c, "1:a 3:commit 4:abort")
+		time.Sleep(23 * time.Second)
+		check(t, c.Compact())
+		wantLog(t, c, "1:a 3:commit 5:abort")
+		check(t, c.Crash())
+		time.Sleep(time.Second)
+		check(t, c.Compact())
+		wantLog(t, c, "3:commit 6:abort") // of the last batch of a producer, which is empty now
+	})
+}
+
 func TestCompactionIsOfCompactedTopicsOnly(t *testing.T) {
 	c := start(t, Options{})
 	must(c.Append(topic, 0, kv("k", "1")))(t)

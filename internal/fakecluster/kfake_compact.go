@@ -106,6 +106,34 @@ func (c *Cluster) appendTimes(p *part, log []Batch) []time.Time {
 	return out
 }
 
+// meetings returns when a pass of compaction first came to each batch, zero if none
+// has.
+func (c *Cluster) meetings(p *part, log []Batch) []time.Time {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	out := make([]time.Time, len(log))
+	for i := range log {
+		n, _ := slices.BinarySearchFunc(p.passes, log[i].FirstOffset, func(s stamp, off int64) int {
+			if s.from <= off {
+				return -1
+			}
+			return 1
+		})
+		if n < len(p.passes) {
+			out[i] = p.passes[n].at
+		}
+	}
+	return out
+}
+
+// passed notes that a pass of compaction came to an offset. It is called with stateMu
+// held.
+func (p *part) passed(upTo int64, now time.Time) {
+	if n := len(p.passes); n == 0 || p.passes[n-1].from < upTo {
+		p.passes = append(p.passes, stamp{upTo, now})
+	}
+}
+
 // serve answers a fetch that wants something of what was compacted. Otherwise it
 // moves offsets that were compacted away to where kfake goes on.
 func (c *Cluster) serve(k *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Response, bool) {
@@ -216,20 +244,7 @@ func (c *Cluster) servePartition(k *kfake.Cluster, req *kmsg.FetchRequest, tp pa
 // only the harness is; the others are given the log as it was written, as by a
 // broker whose cleaner has not been at it.
 func (c *Cluster) mayRead(req *kmsg.FetchRequest, topic string) bool {
-	if len(c.opts.Users) == 0 || harnessFetch(req) {
-		return true
-	}
-	c.stateMu.Lock()
-	defer c.stateMu.Unlock()
-	for user := range c.opts.Users {
-		if !slices.ContainsFunc(c.acls, func(a kmsg.CreateACLsRequestCreation) bool {
-			return a.Principal == "User:"+user && (a.ResourceName == topic || a.ResourceName == "*") &&
-				(a.Operation == kmsg.ACLOperationRead || a.Operation == kmsg.ACLOperationAll)
-		}) {
-			return false
-		}
-	}
-	return true
+	return harnessFetch(req) || c.everybodyMay(topic, kmsg.ACLOperationRead)
 }
 
 // keepCleanerOff keeps kfake's own compaction off when a client changes the

@@ -1,6 +1,8 @@
 package fakecluster
 
 import (
+	"slices"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -18,12 +20,13 @@ func (c *Cluster) handleEpochs(k *kfake.Cluster, req kmsg.Request) (kmsg.Respons
 	return resp, nil, ok
 }
 
-// answerEpochs answers a request for known partitions only. With users, kfake
-// has to check their rights, so it answers by itself.
+// describing are the rights each of which lets a user ask for epochs.
+var describing = []kmsg.ACLOperation{kmsg.ACLOperationDescribe, kmsg.ACLOperationRead, kmsg.ACLOperationWrite}
+
+// answerEpochs answers a request for known partitions only. Where not every user has
+// the right to ask, kfake has to look who it is. It answers by itself where it knows
+// as much as Kafka; otherwise whoever asks is told to come again.
 func (c *Cluster) answerEpochs(k *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, bool) {
-	if len(c.opts.Users) > 0 {
-		return nil, false
-	}
 	node := k.CurrentNode()
 	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 	for _, rt := range req.Topics {
@@ -45,16 +48,30 @@ func (c *Cluster) answerEpochs(k *kfake.Cluster, req *kmsg.OffsetForLeaderEpochR
 				sp.ErrorCode = kerr.FencedLeaderEpoch.Code
 			case rp.CurrentLeaderEpoch > info.Epoch:
 				sp.ErrorCode = kerr.UnknownLeaderEpoch.Code
-			default:
+			case c.everybodyMay(rt.Topic, describing...):
 				c.stateMu.Lock()
 				sp.LeaderEpoch, sp.EndOffset = epochEnd(p.epochs, rp.LeaderEpoch, info.HighWatermark)
 				c.stateMu.Unlock()
+			case c.kfakeKnows(p, rp.LeaderEpoch, info):
+				return nil, false
+			default:
+				sp.ErrorCode = kerr.LeaderNotAvailable.Code
 			}
 			st.Partitions = append(st.Partitions, sp)
 		}
 		resp.Topics = append(resp.Topics, st)
 	}
 	return resp, true
+}
+
+// kfakeKnows reports whether kfake finds the end of an epoch in its batches: there is
+// one of a later epoch, or it is the present one.
+func (c *Cluster) kfakeKnows(p *part, epoch int32, info *kfake.PartitionInfo) bool {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	return epoch >= info.Epoch || slices.ContainsFunc(p.epochs, func(e epochStart) bool {
+		return e.epoch > epoch && e.start < info.HighWatermark
+	})
 }
 
 // epochEnd returns the largest epoch that is not above the asked one, and the

@@ -64,7 +64,37 @@ func TestKfakeForgetsEpochsWithoutRecords(t *testing.T) {
 	}
 }
 
+// TestEpochsWithoutRecordsEndWhereClientsAuthenticate: a client that is told nothing of an
+// epoch that ended in a loss takes the records that came after it for its own.
+func TestEpochsWithoutRecordsEndWhereClientsAuthenticate(t *testing.T) {
+	c := start(t, Options{Users: map[string]string{"may": "x", "not": "x"}})
+	check(t, c.Allow("may", topic, kmsg.ACLOperationRead))
+	check(t, c.Allow("not", topic, kmsg.ACLOperationWrite))
+	must(c.Append(topic, 0, kv("a", "1")))(t)
+	must(c.Append(topic, 0, kv("a", "2")))(t)
+	must(c.LoseTail(topic, 0, 1))(t)
+	if epoch, end := askEpoch(t, c, 0); epoch != 0 || end != 1 {
+		t.Errorf("OffsetForLeaderEpoch(0) = %d, %d, want 0, 1 as in Kafka", epoch, end)
+	}
+	check(t, c.Revoke("not", topic, kmsg.ACLOperationWrite))
+	if _, _, err := epochEndBy(t, c, 0); !errors.Is(err, kerr.LeaderNotAvailable) {
+		t.Errorf("OffsetForLeaderEpoch(0) while somebody has no right: %v, want an error that lets clients come again", err)
+	}
+	must(c.Append(topic, 0, kv("a", "3")))(t)
+	if epoch, end := askEpoch(t, c, 0); epoch != 0 || end != 1 {
+		t.Errorf("OffsetForLeaderEpoch(0) by kfake = %d, %d, want 0, 1", epoch, end)
+	}
+}
+
 func askEpoch(tb testing.TB, c *Cluster, epoch int32) (int32, int64) {
+	tb.Helper()
+	known, end, err := epochEndBy(tb, c, epoch)
+	check(tb, err)
+	return known, end
+}
+
+// epochEndBy asks the broker 0 for the end of an epoch.
+func epochEndBy(tb testing.TB, c *Cluster, epoch int32) (known int32, end int64, err error) {
 	tb.Helper()
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
 	req.Version = 4
@@ -77,8 +107,7 @@ func askEpoch(tb testing.TB, c *Cluster, epoch int32) (int32, int64) {
 	req.Topics = append(req.Topics, rt)
 	resp := must(c.request(0, req))(tb).(*kmsg.OffsetForLeaderEpochResponse)
 	p := resp.Topics[0].Partitions[0]
-	check(tb, kerr.ErrorForCode(p.ErrorCode))
-	return p.LeaderEpoch, p.EndOffset
+	return p.LeaderEpoch, p.EndOffset, kerr.ErrorForCode(p.ErrorCode)
 }
 
 func TestKfakeLetsFetchesWaitWhenTheLeaderMoves(t *testing.T) {

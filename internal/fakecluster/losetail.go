@@ -164,6 +164,9 @@ func (p *part) truncate(from int64) {
 	for len(p.stamps) > 0 && p.stamps[len(p.stamps)-1].from >= from {
 		p.stamps = p.stamps[:len(p.stamps)-1]
 	}
+	for i := range p.passes {
+		p.passes[i].from = min(p.passes[i].from, from)
+	}
 	for len(p.epochs) > 1 && p.epochs[len(p.epochs)-1].start >= from {
 		p.epochs = p.epochs[:len(p.epochs)-1]
 	}

@@ -28,6 +28,7 @@ type part struct {
 
 	view   *view   // what was compacted, see kfake_compact.go; nil if nothing was
 	stamps []stamp // when what was appended, in order
+	passes []stamp // up to where passes of compaction came, and when, in order
 
 	next      int64 // offset up to which the log has been scanned
 	producers map[int64]*producer
