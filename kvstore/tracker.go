@@ -262,6 +262,13 @@ func (t *tracker) read() (applied int64, epoch int32) {
 	return t.applied, t.epoch
 }
 
+// reading returns what now and read do, of one moment.
+func (t *tracker) reading() (term uint64, applied int64, epoch int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.term, t.applied, t.epoch
+}
+
 // trust notes that the log of the leader of this epoch holds everything below
 // applied. It stays so while the epoch lasts: a leader does not lose what it
 // has, and only this leader's records are added.

@@ -32,9 +32,17 @@ const lastSequence = math.MaxInt32 / 2
 // It is built once. All of its tries send the same records under the same
 // identity, unless it is certain that no earlier try was appended.
 type recordBatch struct {
-	records int   // how many
-	from    int64 // no record of the batch lies below this offset of the log
+	records int // how many
 	who     sender
+
+	// Up to where the log had been read when the batch was made, and the leader epoch
+	// there, -1 for none. In that log no record of the batch lies below.
+	from  int64
+	epoch int32
+
+	// Up to where the log of a leader was searched for it, see writer.look.
+	searched   int64
+	searchedAt leader // noLeader for none
 
 	plain  []byte // header and records, not compressed
 	packed []byte // the same compressed, once it was asked for

@@ -3,6 +3,7 @@ package kvstore
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,10 +11,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// look searches the log for a batch of which nobody knows whether it was appended,
-// from b.from up to the high watermark. What was searched is not searched
-// again: b.from moves. found is false also when the batch is not there yet: it may
-// be on its way, or lie above the high watermark.
+// look searches the leader's log for a batch of which nobody knows whether it was
+// appended, up to the high watermark. found is false also when the batch is not there
+// yet: it may be on its way, or lie above the high watermark.
+//
+// What was searched at one leader is not searched there again. Another leader may have
+// other records in their place.
 //
 // The writer reads for itself, and uncommitted, instead of waiting for the tail,
 // which an open transaction, a slow hook or a storage may hold up. A batch is
@@ -21,33 +24,90 @@ import (
 func (w *writer) look(ctx context.Context, l leader, b *recordBatch) (offset int64, found bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, mostLook)
 	defer cancel()
-	for {
-		raw, end, err := w.peek(ctx, l, b.from, w.peekBytes)
+	if b.searchedAt != l {
+		from, err := w.lowest(ctx, l, b)
 		if err != nil {
 			return -1, false, err
 		}
+		b.searched, b.searchedAt = from, l
+	}
+	offset, found, end, err := w.search(ctx, l, b)
+	if errors.Is(err, kerr.OffsetOutOfRange) || err == nil && !found && end < b.searched {
+		b.searchedAt = noLeader // its log has lost records, at its end or its begin
+	}
+	return offset, found, err
+}
+
+// lowest returns an offset of the leader's log below which no record of the batch lies.
+//
+// The batch was made when the log had been read up to b.from. But the log may have lost
+// its tail since, or before, unnoticed. Then the batch lies below, wherever the
+// leader's log departs from the one that was read:
+//
+//	log read      a=1 b=1 c=1 |           the batch is made, to come at "|" or behind it
+//	log now       a=1 | k=1 d=1 e=1       it is k=1
+//
+// That is where the leader epoch of what was read ends in the leader's log. What is not
+// found by it is a batch that a deposed leader took, behind the client's back, at an
+// offset below the records of its successor that the client had read already.
+func (w *writer) lowest(ctx context.Context, l leader, b *recordBatch) (int64, error) {
+	start, err := w.part.listOffset(ctx, atEarliest)
+	if err != nil {
+		return -1, fmt.Errorf("where to begin to look: %w", err)
+	}
+	known, end := int32(-1), int64(-1)
+	if b.epoch >= 0 {
+		if known, end, err = w.part.epochEnd(ctx, l, b.epoch); err != nil && !errors.Is(err, kerr.UnsupportedVersion) {
+			return -1, fmt.Errorf("where to begin to look: %w", err)
+		}
+	}
+	if err == nil && known >= 0 {
+		return max(start, min(b.from, end)), nil
+	}
+	// There are no epochs to go by. A log that ends below has lost its tail.
+	if end, err = w.part.listOffset(ctx, atLatest); err != nil {
+		return -1, fmt.Errorf("where to begin to look: %w", err)
+	}
+	if end < b.from {
+		return start, nil
+	}
+	return max(start, b.from), nil
+}
+
+// search looks for a batch from b.searched on, which it moves, and returns the high
+// watermark, too.
+func (w *writer) search(ctx context.Context, l leader, b *recordBatch) (offset int64, found bool, end int64, err error) {
+	for {
+		raw, end, err := w.peek(ctx, l, b.searched, w.peekBytes)
+		if err != nil {
+			return -1, false, -1, err
+		}
 		next, offset, found := b.in(raw)
 		if found {
-			return offset, true, nil
+			return offset, true, end, nil
 		}
-		if next <= b.from { // nothing new
-			if b.from < end {
-				return -1, false, fmt.Errorf("fetch at offset %d: %w, though the log goes on to %d", b.from, errNothing, end)
+		if next <= b.searched { // nothing new
+			if b.searched < end {
+				return -1, false, end, fmt.Errorf("fetch at offset %d: %w, though the log goes on to %d", b.searched, errNothing, end)
 			}
-			return -1, false, nil
+			return -1, false, end, nil
 		}
-		if b.from = next; b.from >= end {
-			return -1, false, nil
+		if b.searched = next; b.searched >= end {
+			return -1, false, end, nil
 		}
 	}
 }
 
-// lies reports whether the log has a batch at an offset for sure.
+// lies reports whether a leader's log has a batch at an offset for sure.
 func (w *writer) lies(ctx context.Context, b *recordBatch, offset int64) bool {
-	at := *b
-	at.from = offset
-	got, found, err := w.look(ctx, w.leader, &at)
-	return err == nil && found && got == offset
+	ctx, cancel := context.WithTimeout(ctx, mostLook)
+	defer cancel()
+	raw, _, err := w.peek(ctx, w.leader, offset, 1) // a broker answers a whole batch, if there is one
+	if err != nil {
+		return false
+	}
+	_, got, found := b.in(raw)
+	return found && got == offset
 }
 
 // mostLook bounds a look. What it found out in vain it need not find out again.

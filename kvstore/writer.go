@@ -153,12 +153,12 @@ func (w *writer) next() []*write {
 
 // send writes one group and tells each write its outcome.
 func (w *writer) send(ctx context.Context, group []*write) {
-	term, applied, _ := w.track.now()
+	term, applied, epoch := w.track.reading()
 	if term != w.wroteIn {
 		w.before = max(w.before, w.wrote)
 		w.wrote, w.wroteIn = 0, term
 	}
-	b := w.pack(group, applied)
+	b := w.pack(group, applied, epoch)
 	life, cancel := w.lifeOf(ctx, group)
 	defer cancel()
 	d := w.deliver(life, b)
@@ -175,10 +175,10 @@ func (w *writer) send(ctx context.Context, group []*write) {
 }
 
 // pack makes the record batch of a group, at a time when the log has been read up to
-// applied.
-func (w *writer) pack(group []*write, applied int64) *recordBatch {
+// applied, where it is of a leader epoch.
+func (w *writer) pack(group []*write, applied int64, epoch int32) *recordBatch {
 	all := make([][]change, len(group))
-	b := &recordBatch{who: noSender, from: max(applied, 0)}
+	b := &recordBatch{who: noSender, from: max(applied, 0), epoch: epoch, searchedAt: noLeader}
 	for i, wr := range group {
 		all[i] = wr.changes
 		b.records += len(wr.changes)

@@ -1,0 +1,113 @@
+package kvstore_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// The log loses its tail while a write is on its way. The write is appended below what
+// the client had read, or had searched before, nobody tells the client, and the
+// broker forgets the producer. Whoever looks above the loss does not find the write.
+func TestWriteInDoubtIsLookedForWhereTheLogLostItsTail(t *testing.T) {
+	const read, left = 6, 2 // how long the log was when the write began, and is after the loss
+	for _, tc := range []struct {
+		name     string
+		searched bool // one try is lost before, and the log was searched to its end for it
+		grows    int  // records of others behind the write
+	}{
+		{"log ends below", false, 0},
+		{"log has grown beyond", false, 8},
+		{"searched before, log ends below", true, 0},
+		{"searched before, log has grown beyond", true, 8},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			inWorld(t, slow(1), func(t *testing.T, w *world) {
+				c, other := w.open("c"), w.open("other")
+				for i := range read {
+					w.put(c, fmt.Sprintf("a%d", i), "1")
+				}
+				lost := w.cluster.Network().LoseRequest(produceOf("c"), 1)
+				result := make(chan error, 1)
+				go func() { result <- c.Put(t.Context(), []byte("k"), []byte("v")) }()
+				must(t, lost.Wait(t.Context(), 1))
+				if tc.searched {
+					for i := range 3 {
+						w.put(other, fmt.Sprintf("b%d", i), "1")
+					}
+					lost = w.cluster.Network().LoseRequest(produceOf("c"), 1)
+					must(t, lost.Wait(t.Context(), 1))
+				}
+				away := w.cluster.Network().RefuseDials(target("c"))
+				if _, err := w.cluster.LoseTail(topic, 0, left); err != nil {
+					t.Fatal(err)
+				}
+				w.forgetProducers() // else the write's sequence is not next behind what is left
+				answer := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
+				away.Undo()
+				must(t, answer.Wait(t.Context(), 1))
+				away = w.cluster.Network().RefuseDials(target("c"))
+				w.forgetProducers()
+				must(t, other.Sync(t.Context()))
+				for i := range tc.grows {
+					w.put(other, fmt.Sprintf("c%d", i), "1")
+				}
+				away.Undo()
+				if err := <-result; err != nil && !errors.Is(err, kvstore.ErrOutcomeUnknown) {
+					t.Errorf("Put = %v, want that it is in the log, or may be", err)
+				}
+				if n := w.countKeys()["k"]; n != 1 {
+					t.Errorf("the write is in the log %d times, want once", n)
+				}
+				must(t, c.Sync(t.Context()))
+				w.want(c, "k", "v")
+			})
+		})
+	}
+}
+
+// Whoever deletes the begin of the log deletes the place where the search begins, too.
+func TestWriteInDoubtIsLookedForBehindADeletedBegin(t *testing.T) {
+	inWorld(t, slow(1), func(t *testing.T, w *world) {
+		c, other := w.open("c"), w.open("other")
+		w.put(c, "warm", "up")
+		lost := w.cluster.Network().LoseRequest(produceOf("c"), 1)
+		result := make(chan error, 1)
+		go func() { result <- c.Put(t.Context(), []byte("k"), []byte("v")) }()
+		must(t, lost.Wait(t.Context(), 1))
+		away := w.cluster.Network().RefuseDials(target("c"))
+		w.put(other, "a", "1")
+		w.put(other, "b", "1")
+		answer := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
+		away.Undo()
+		must(t, answer.Wait(t.Context(), 1))
+		away = w.cluster.Network().RefuseDials(target("c"))
+		must(t, w.cluster.DeleteRecords(topic, 0, 3))
+		w.forgetProducers()
+		away.Undo()
+		if err := <-result; err != nil {
+			t.Errorf("Put = %v, want that it is in the log", err)
+		}
+		if n := w.countKeys()["k"]; n != 1 {
+			t.Errorf("the write is in the log %d times, want once", n)
+		}
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// forgetProducers makes the brokers forget their producers, and take any sequence.
+func (w *world) forgetProducers() {
+	w.t.Helper()
+	f, err := w.cluster.ForgetProducers(fakecluster.Forget{Mode: fakecluster.ForgetAndAccept})
+	must(w.t, err)
+	w.t.Cleanup(f.Undo)
+}
