@@ -87,27 +87,29 @@ func (f *failFast) poll(ctx context.Context) (agreed, silent int) {
 	if len(all) == 0 {
 		all = f.part.cl.SeedBrokers()
 	}
-	for _, b := range all[:min(len(all), mostWitnesses)] {
-		switch err := f.greet(ctx, b); {
+	all = all[:min(len(all), mostWitnesses)]
+	taken := false
+	inTurn(ctx, f.part.asks, all, greet, func(_ struct{}, err error) bool {
+		switch {
 		case err == nil:
-			return 0, 0
+			taken = true
 		case useless(err) != "":
 			agreed++
-		default:
-			silent++
 		}
+		return !taken
+	})
+	if taken {
+		return 0, 0
 	}
-	return agreed, silent
+	return agreed, len(all) - agreed
 }
 
 // greet asks something of a broker that needs no right but a connection.
-func (f *failFast) greet(ctx context.Context, b *kgo.Broker) error {
-	ctx, cancel := context.WithTimeout(ctx, witnessTimeout)
-	defer cancel()
+func greet(ctx context.Context, b *kgo.Broker) (struct{}, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = []kmsg.MetadataRequestTopic{} // none
 	_, err := req.RequestWith(ctx, b)
-	return err
+	return struct{}{}, err
 }
 
 func isOneOf(err error, list []error) bool {

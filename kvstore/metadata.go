@@ -66,13 +66,13 @@ func (p *partition) lookup(ctx context.Context) (topicMeta, error) {
 	}
 	resp := first.(*kmsg.MetadataResponse)
 	words := []word{p.hear(resp)}
-	for _, b := range p.witnesses(p.met(resp, who)) {
-		if p.enough(words) || ctx.Err() != nil {
-			break
-		}
-		if resp, err := p.question(ctx, b); err == nil { // no answer is no word
-			words = append(words, p.hear(resp))
-		}
+	if witnesses := p.witnesses(p.met(resp, who)); !p.enough(words) {
+		inTurn(ctx, p.asks, witnesses, p.question, func(resp *kmsg.MetadataResponse, err error) bool {
+			if err == nil { // no answer is no word
+				words = append(words, p.hear(resp))
+			}
+			return !p.enough(words)
+		})
 	}
 	m, err := p.weigh(words)
 	if err != nil {
@@ -107,8 +107,6 @@ func count(words []word) map[wordKind]int {
 }
 
 func (p *partition) question(ctx context.Context, b *kgo.Broker) (*kmsg.MetadataResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, witnessTimeout)
-	defer cancel()
 	return p.metadataRequest().RequestWith(ctx, b)
 }
 

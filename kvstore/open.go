@@ -111,7 +111,12 @@ func (o *opener) create(ctx context.Context) error {
 		configs[k] = new(v)
 	}
 	configs["cleanup.policy"] = new("compact")
-	resp, err := bounded(ctx, o.asks, func(ctx context.Context) (kadm.CreateTopicResponse, error) {
+	resp, err := beside(ctx, o.asks, func(ctx context.Context, n int) (kadm.CreateTopicResponse, error) {
+		if n > 0 { // others may name another broker to create topics at
+			if err := o.asks.learn(ctx); err != nil {
+				return kadm.CreateTopicResponse{}, err
+			}
+		}
 		return kadm.NewClient(o.asks.cl).CreateTopic(ctx, 1, o.cfg.replication, configs, o.part.topic)
 	})
 	if errors.Is(err, kerr.TopicAlreadyExists) {
@@ -203,12 +208,21 @@ func (o *opener) fits(ctx context.Context, m topicMeta, configs map[string]strin
 		return configs, nil
 	}
 	for round := 1; round <= mostRefusals && ctx.Err() == nil; round++ {
-		for _, b := range o.part.witnesses() {
-			if others, ok := o.fitsAt(ctx, b, configs); ok {
-				return others, nil
-			}
+		fit, others := false, map[string]string(nil)
+		inTurn(ctx, o.asks, o.part.witnesses(), func(ctx context.Context, b *kgo.Broker) (map[string]string, error) {
+			return o.fitsAt(ctx, b, configs)
+		}, func(its map[string]string, err error) bool {
+			fit, others = err == nil, its
+			return !fit
+		})
+		if fit {
+			return others, nil
 		}
 		sleep(ctx, o.backoff(round))
+	}
+	if ctx.Err() != nil {
+		unsure := fmt.Errorf("what was heard of the topic so far does not fit: %v", err) //nolint:errorlint // it is not believed, so it must not match
+		return nil, &WaitError{Position: -1, Target: -1, Cause: unsure, Count: 1, Err: contextError(ctx)}
 	}
 	if o.cfg.validation == TopicValidationWarn {
 		o.log.warn("kvstore: going on with a topic that does not fit", err)
@@ -217,22 +231,23 @@ func (o *opener) fits(ctx context.Context, m topicMeta, configs map[string]strin
 	return nil, err
 }
 
-// fitsAt reports whether a broker says that the topic fits. Without the right to
-// see the configuration the partitions are what counts.
-func (o *opener) fitsAt(ctx context.Context, b *kgo.Broker, configs map[string]string) (map[string]string, bool) {
+// fitsAt returns the configuration that a broker names, with an error unless the topic fits by
+// what it says. Without the right to see the configuration the partitions are what counts.
+func (o *opener) fitsAt(ctx context.Context, b *kgo.Broker, configs map[string]string) (map[string]string, error) {
 	resp, err := o.part.question(ctx, b)
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
 	if configs != nil {
-		ctx, cancel := context.WithTimeout(ctx, witnessTimeout)
-		defer cancel()
 		if configs, err = o.describeAt(ctx, b); err != nil {
-			return nil, false
+			return nil, err
 		}
 	}
 	w := o.part.hear(resp)
-	return configs, w.vouched && o.validate(w.topicMeta, parseSettings(configs)) == nil
+	if !w.vouched {
+		return nil, w.err
+	}
+	return configs, o.validate(w.topicMeta, parseSettings(configs))
 }
 
 // validate checks that the topic can hold a store.

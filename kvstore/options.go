@@ -55,8 +55,9 @@ func newConfig(opts []ClientOption) (*clientConfig, error) {
 }
 
 // WithBrokers sets the addresses, "host:port", of the Kafka brokers to ask
-// first. One that answers is enough. Without this option the seeds have to
-// come from kgo.SeedBrokers in [WithKafkaOptions].
+// first. One that answers is enough: when one has not answered within a second,
+// another one is asked beside it. Without this option the seeds have to come from
+// kgo.SeedBrokers in [WithKafkaOptions].
 func WithBrokers(brokers ...string) ClientOption {
 	return func(c *clientConfig) { c.brokers = append([]string(nil), brokers...) }
 }

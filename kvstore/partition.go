@@ -150,7 +150,7 @@ func (p *partition) heard(l leader, err error) {
 // ask sends req to the leader and forgets the leader when the answer says, or
 // the missing answer suggests, that it is another broker now.
 func (p *partition) ask(ctx context.Context, l leader, req kmsg.Request, code func(kmsg.Response) (int16, error)) error {
-	resp, err := p.cl.Broker(int(l.node)).Request(ctx, req)
+	resp, err := p.request(ctx, p.asks, l, req)
 	if unsupported(err) {
 		err = fmt.Errorf("%w: %w", kerr.UnsupportedVersion, err)
 	}

@@ -2,6 +2,8 @@ package kvstore
 
 import (
 	"context"
+	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,46 +30,48 @@ func newRequests(cl *kgo.Client) *requests {
 	return &requests{cl: cl, idle: make(chan struct{})}
 }
 
-// Request is part of kmsg.Requestor. The request must not be used again after an error.
+// Request is part of kmsg.Requestor. It asks one broker, and others beside it while none
+// answers. req is not written to.
 func (r *requests) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
-	return bounded(ctx, r, func(ctx context.Context) (kmsg.Response, error) { return r.cl.Request(ctx, req) })
+	resp, _, err := r.ask(ctx, req)
+	return resp, err
 }
 
 // ask is Request that also returns who answered.
 func (r *requests) ask(ctx context.Context, req kmsg.Request) (kmsg.Response, kgo.BrokerMetadata, error) {
-	shard, err := bounded(ctx, r, func(ctx context.Context) (kgo.ResponseShard, error) {
-		shard := r.cl.RequestSharded(ctx, req)[0] // one broker's, unless req has to be split
+	shard, err := beside(ctx, r, func(ctx context.Context, _ int) (kgo.ResponseShard, error) {
+		shard := r.cl.RequestSharded(ctx, copied(req))[0] // one broker's, unless req has to be split
 		return shard, shard.Err
 	})
 	return shard.Resp, shard.Meta, err
 }
 
-// bounded runs fn, which makes requests, until it returns or ctx ends. In the latter case fn
-// goes on for a while, by itself, and its result is dropped.
-func bounded[T any](ctx context.Context, r *requests, fn func(context.Context) (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
+// copied returns a request to send in place of req: kgo writes to what it sends.
+func copied(req kmsg.Request) kmsg.Request {
+	c := reflect.New(reflect.TypeOf(req).Elem())
+	c.Elem().Set(reflect.ValueOf(req).Elem())
+	return c.Interface().(kmsg.Request)
+}
+
+// at sends a request to a certain broker, once. When the kgo client has not heard of
+// the broker, or has forgotten it, all of them are looked up before: kgo would do it by
+// asking one broker after the other.
+func (r *requests) at(ctx context.Context, node int32, req kmsg.Request) (kmsg.Response, error) {
+	b := r.cl.Broker(int(node))
+	if !slices.ContainsFunc(r.cl.DiscoveredBrokers(), func(known *kgo.Broker) bool { return *known == *b }) {
+		if err := r.learn(ctx); err != nil {
+			return nil, err
+		}
 	}
-	var none T
-	if err := ctx.Err(); err != nil {
-		return none, err
-	}
-	if !r.begin() {
-		return none, kgo.ErrClientClosed
-	}
-	done := make(chan result, 1)
-	go func() {
-		defer r.finish()
-		value, err := fn(ctx)
-		done <- result{value, err}
-	}()
-	select {
-	case res := <-done:
-		return res.value, res.err
-	case <-ctx.Done():
-		return none, ctx.Err()
-	}
+	return b.Request(ctx, req)
+}
+
+// learn makes the kgo client learn the brokers' addresses.
+func (r *requests) learn(ctx context.Context) error {
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = []kmsg.MetadataRequestTopic{} // nil would ask for all topics
+	_, err := req.RequestWith(ctx, r)
+	return err
 }
 
 func (r *requests) begin() bool {

@@ -118,7 +118,7 @@ const mostLook = 5 * time.Second
 func (w *writer) peek(ctx context.Context, l leader, offset int64, bytes int32) (raw []byte, end int64, err error) {
 	id := w.part.topicID()
 	req := w.part.fetchRequest(id, l, offset, fetchLimits{minBytes: 1, maxBytes: bytes})
-	resp, err := w.cl.Broker(int(l.node)).Request(ctx, named(req, id))
+	resp, err := w.part.request(ctx, w.anyone, l, named(req, id))
 	if err != nil {
 		return nil, 0, fmt.Errorf("fetch at broker %d: %w", l.node, err)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // held makes known that a try of a batch failed: to those who wait, to Status and to
@@ -95,9 +93,7 @@ func (w *writer) asking() string {
 func (w *writer) askBrokers(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, mostAsk)
 	defer cancel()
-	req := kmsg.NewPtrMetadataRequest()
-	req.Topics = []kmsg.MetadataRequestTopic{} // nil would ask for all topics
-	_, _ = req.RequestWith(ctx, w.anyone)      // the next try says what is wrong
+	_ = w.anyone.learn(ctx) // the next try says what is wrong
 }
 
 // mostAsk bounds how long the writer waits for the brokers' addresses.

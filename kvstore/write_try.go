@@ -2,6 +2,7 @@ package kvstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -87,11 +88,12 @@ func (w *writer) try(ctx context.Context, l leader, b *recordBatch) answer {
 	}
 	t := newTry(b, w.part.topic, w.part.topicID(), wait, w.codec)
 	before := w.wires.produced.Load()
-	resp, err := w.cl.Broker(int(l.node)).Request(ctx, t)
+	resp, err := w.part.request(ctx, w.anyone, l, t)
 	if err != nil {
 		sent := t.revoke()
 		w.wires.cut()
-		if sent && ctx.Err() == nil { // kgo is done with it, and knows
+		var moved *movedError
+		if sent && ctx.Err() == nil && !errors.As(err, &moved) { // kgo is done with it, and knows
 			sent = w.wires.produced.Load() > before
 		}
 		return answer{broker: l.node, sent: sent, err: fmt.Errorf("produce at broker %d: %w", l.node, err)}
@@ -119,7 +121,7 @@ func (t *try) ours(resp kmsg.Response) *kmsg.ProduceResponseTopicPartition {
 // identify asks for a producer id.
 func (w *writer) identify(ctx context.Context, l leader) (sender, error) {
 	req := kmsg.NewPtrInitProducerIDRequest()
-	resp, err := w.cl.Broker(int(l.node)).Request(ctx, req)
+	resp, err := w.part.request(ctx, w.anyone, l, req)
 	if err != nil {
 		return noSender, fmt.Errorf("ask broker %d for a producer id: %w", l.node, err)
 	}

@@ -24,10 +24,9 @@ import (
 // queues when its context ends was never handed to Kafka and can be withdrawn. And
 // every producer id has at most one batch of which the outcome is open, its last.
 type writer struct {
-	cl      *kgo.Client
-	anyone  *requests // through cl
-	wires   *wires    // of cl
-	quota   *quota    // of cl
+	anyone  *requests // through the kgo client that writes
+	wires   *wires    // of that client
+	quota   *quota    // of that client
 	part    *partition
 	limit   func() byteLimit          // of one record batch
 	refresh func(ctx context.Context) // reads again what limit returns
