@@ -54,10 +54,39 @@ func TestEveryFaultBitesAndTheStoreHolds(t *testing.T) {
 	}
 }
 
+// TestFaultThatTheWorkloadDoesNotMeetIsMetOnPurpose runs workloads that only read where
+// they are.
+func TestFaultThatTheWorkloadDoesNotMeetIsMetOnPurpose(t *testing.T) {
+	at := sim.Span{From: time.Second, For: time.Second}
+	for _, f := range []sim.Fault{
+		sim.Revoke{Client: "c2", Right: "write", Span: at},
+		sim.SlowBroker{API: "produce", Delay: 20 * time.Millisecond, Count: 2, Span: at},
+		sim.SlowBroker{API: "list-offsets", Delay: 20 * time.Millisecond, Count: 2, Span: at},
+		sim.FailProduce{Error: "NOT_ENOUGH_REPLICAS", Count: 1, Span: at},
+		sim.LoseAnswer{Client: "c1", API: "produce", Count: 1, Span: at},
+		sim.BelowMinimum{Span: at},
+		sim.AlterTopic{Config: "max.message.bytes", Value: "4096", Span: at},
+		sim.ForgetProducers{Mode: "refuse", Span: at},
+		sim.ForgetProducers{Mode: "deny", Elections: true, Span: at},
+	} {
+		t.Run(f.String(), func(t *testing.T) {
+			p := smallPlan(f)
+			l := &p.Workload
+			l.Put, l.Delete, l.Batch, l.BarrierGet, l.BarrierRange, l.Sync, l.Wait = 0, 0, 0, 0, 0, 0, 0
+			p.Floors = sim.Floors{Hits: 1}
+			o := virtual(t, p, sim.Env{})
+			if o.Status != lin.Held || o.Faults[0].Hits == 0 {
+				t.Errorf("%s, the fault bit %d times, want held and more than 0: %v", o.Result, o.Faults[0].Hits, o.Reasons)
+			}
+		})
+	}
+}
+
 func TestFaultThatBitesNothingMakesTheRunInconclusive(t *testing.T) {
 	// Nobody writes.
 	p := smallPlan(sim.FailProduce{Error: "NOT_ENOUGH_REPLICAS", Count: 1, Span: sim.Span{From: time.Second, For: time.Second}})
 	p.Workload.Put, p.Workload.Delete, p.Workload.Batch = 0, 0, 0
+	p.Phases.Patience = 0 // or it is met on purpose
 	p.Floors = sim.Floors{Hits: 1}
 	o := virtual(t, p, sim.Env{})
 	if o.Status != lin.Inconclusive || len(o.Reasons) != 1 || o.Reasons[0].Name != "floor: hits of fail-produce" {

@@ -183,6 +183,11 @@ func (f Rolling) check(*Plan) error {
 }
 
 func (f Rolling) start(ctx context.Context, w *world) (*effect, error) {
+	// While all brokers are down anyway, nobody notices.
+	connected := func() bool { return w.net.Conns(simnet.Target{}) > 0 }
+	if err := w.await(ctx, connected); err != nil {
+		return nil, err
+	}
 	hits := 0
 	for _, b := range w.brokers() {
 		e, err := w.stop([]int32{b}, w.plan.World.Brokers > 1)

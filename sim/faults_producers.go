@@ -17,9 +17,10 @@ type ForgetProducers struct {
 	// Mode says what they do with the next batch: accept it, whatever its number,
 	// refuse it as out of order, or deny that they know the producer.
 	Mode string `plan:"mode"`
-	// Every is the time after which they forget again; 0 is once.
+	// Every is the time after which they forget again; 0 is until it has bitten.
 	Every time.Duration `plan:"every"`
-	// Elections makes every new leader forget instead.
+	// Elections makes every new leader forget instead. One is elected at the end of
+	// the fault if none was at which a producer was forgotten.
 	Elections bool `plan:"elections"`
 	Span
 }
@@ -58,21 +59,17 @@ func (f ForgetProducers) start(ctx context.Context, w *world) (*effect, error) {
 		return nil, err
 	}
 	forget := fakecluster.Forget{Mode: m, AtElections: f.Elections}
-	if f.Every <= 0 {
-		e, err := brokerFault(w.cluster.ForgetProducers(forget))
-		return w.noting(sometimesProducerForgotten, e), err
+	if f.Elections {
+		return w.forgetAtElections(ctx, forget, f.For)
 	}
+	return w.forgetEvery(ctx, forget, f.Every)
+}
+
+// forgetEvery makes brokers forget again and again; if every is 0 until somebody whom
+// they forgot has come.
+func (w *world) forgetEvery(ctx context.Context, forget fakecluster.Forget, every time.Duration) (*effect, error) {
 	var mu sync.Mutex
 	var times []fakecluster.Fault
-	stop := w.repeat(ctx, f.Every, func() error {
-		x, err := w.cluster.ForgetProducers(forget)
-		if err == nil {
-			mu.Lock()
-			times = append(times, x)
-			mu.Unlock()
-		}
-		return err
-	})
 	hits := func() (sum int) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -81,6 +78,22 @@ func (f ForgetProducers) start(ctx context.Context, w *world) (*effect, error) {
 		}
 		return sum
 	}
+	once := every <= 0
+	if once {
+		every = 500 * time.Millisecond
+	}
+	stop := w.repeat(ctx, every, func() error {
+		if once && hits() > 0 {
+			return nil
+		}
+		x, err := w.cluster.ForgetProducers(forget)
+		if err == nil {
+			mu.Lock()
+			times = append(times, x)
+			mu.Unlock()
+		}
+		return err
+	})
 	return w.noting(sometimesProducerForgotten, &effect{hits: hits, undo: func(ctx context.Context) error {
 		err := stop(ctx)
 		for _, x := range times {
@@ -88,6 +101,39 @@ func (f ForgetProducers) start(ctx context.Context, w *world) (*effect, error) {
 		}
 		return err
 	}}), nil
+}
+
+// forgetAtElections makes new leaders forget. After a while it has one elected, if
+// none of those that there were had anybody to forget.
+func (w *world) forgetAtElections(ctx context.Context, forget fakecluster.Forget, after time.Duration) (*effect, error) {
+	forgetting, err := w.cluster.ForgetProducers(forget)
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	stop := w.repeat(ctx, 500*time.Millisecond, func() error {
+		if time.Since(begin) < after || forgetting.Hits() > 0 {
+			return nil
+		}
+		return w.elect()
+	})
+	return w.noting(sometimesProducerForgotten, &effect{hits: forgetting.Hits, undo: func(ctx context.Context) error {
+		err := stop(ctx)
+		forgetting.Undo()
+		return err
+	}}), nil
+}
+
+// elect makes another broker lead if one runs, and else the same one again.
+func (w *world) elect() error {
+	old, inflight := w.broker(leaderName), w.inflight.count(opKind.writes)
+	if w.cluster.MoveLeadersFrom(old) != nil {
+		if err := w.cluster.MoveLeader(old); err != nil {
+			return err
+		}
+	}
+	w.moved(inflight)
+	return nil
 }
 
 // BelowMinimum takes all replicas but the leader's out of sync, where two have to be

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
@@ -76,8 +78,11 @@ func (f AlterTopic) start(_ context.Context, w *world) (*effect, error) {
 
 // meets are the requests to which the setting makes a difference.
 func (f AlterTopic) meets() []int16 {
-	if f.Config == settingMessage || f.Config == settingInSync {
+	switch f.Config {
+	case settingMessage, settingInSync:
 		return asking[:1]
+	case settingPolicy: // a client that opens asks, and does not open
+		return append(slices.Clone(asking), int16(kmsg.DescribeConfigs))
 	}
 	return asking
 }

@@ -29,7 +29,8 @@ func (w *world) timeline() error {
 }
 
 // inflict applies one fault. It lasts longer than planned, within the plan's
-// patience, while it has bitten nothing: what it tests did not happen yet.
+// patience, while it has bitten nothing: what it tests did not happen yet. It returns
+// when what clients did to meet it has ended, too.
 func (w *world) inflict(i int, f Fault) error {
 	s := f.span()
 	ctx := inLane(w.ctx, faultLane(i))
@@ -51,7 +52,9 @@ func (w *world) inflict(i int, f Fault) error {
 	if err != nil {
 		return err
 	}
-	err = w.last(ctx, e, s.For)
+	p := &provocation{w: w, fault: f, n: i}
+	defer p.all.Wait()
+	err = w.last(ctx, e, s.For, p)
 	r.Hits = e.hits()
 	if e.undo != nil {
 		undoErr := e.undo(ctx)
@@ -64,18 +67,24 @@ func (w *world) inflict(i int, f Fault) error {
 	return err
 }
 
-// last lets a fault last.
-func (w *world) last(ctx context.Context, e *effect, d time.Duration) error {
+// last lets a fault last. One that has bitten nothing by then is met on purpose.
+func (w *world) last(ctx context.Context, e *effect, d time.Duration, p *provocation) error {
 	if e.undo == nil {
 		return nil
 	}
 	if err := sleep(ctx, d); err != nil {
 		return err
 	}
-	const step = 100 * time.Millisecond
-	for waited := time.Duration(0); e.hits() == 0 && waited < w.plan.Phases.Patience; waited += step {
+	const (
+		step   = 100 * time.Millisecond
+		rounds = 10 * step // from one provocation to the next
+	)
+	for waited := step; e.hits() == 0 && waited <= w.plan.Phases.Patience; waited += step {
 		if err := sleep(ctx, step); err != nil {
 			return err
+		}
+		if waited%rounds == 0 && e.hits() == 0 {
+			p.again(ctx)
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"errors"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -60,18 +59,10 @@ func (h *holds) begin(f Fault) (end func()) {
 	if slices.Contains(holdNobody, f.Kind()) {
 		return func() {}
 	}
-	client := ""
-	v := reflect.New(reflect.TypeOf(f)).Elem()
-	v.Set(reflect.ValueOf(f))
-	eachField(v, func(name string, field reflect.Value) {
-		if name == "client" {
-			client = field.String()
-		}
-	})
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := len(h.all)
-	h.all = append(h.all, hold{fault: f, client: client, from: time.Now()})
+	h.all = append(h.all, hold{fault: f, client: clientOf(f), from: time.Now()})
 	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()

@@ -1,0 +1,74 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+	"sync/atomic"
+)
+
+// A provocation makes clients meet a fault that has bitten nothing, because the
+// workload was over or did something else: they write, and wait for the log. What
+// they do is in the history as any operation is.
+type provocation struct {
+	w       *world
+	fault   Fault
+	n       int // the fault's number
+	rounds  int
+	all     sync.WaitGroup
+	running atomic.Bool
+}
+
+// again lets each client that the fault is about, if it has a process, do its part
+// once, unless some still do. It does not wait for them.
+func (p *provocation) again(ctx context.Context) {
+	if !p.running.CompareAndSwap(false, true) {
+		return
+	}
+	p.rounds++
+	round := p.rounds
+	p.all.Go(func() {
+		defer p.running.Store(false)
+		p.w.each(ctx, p.meant(), func(ctx context.Context, s *slot) error {
+			p.act(ctx, s, round)
+			return nil
+		})
+	})
+}
+
+// meant are the clients that the fault is about.
+func (p *provocation) meant() []*slot {
+	client := clientOf(p.fault)
+	var out []*slot
+	for _, s := range p.w.alive() {
+		if client == "" || s.name == client {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (p *provocation) act(ctx context.Context, s *slot, round int) {
+	k := &worker{
+		w: p.w, slot: s, id: fmt.Sprintf("%s/f%d.%d", s.name, p.n, round), ctx: ctx,
+		keys: p.w.workers[0].keys, rng: stream(p.w.plan.Seed, "provoke", p.n, round, s.n),
+	}
+	for _, kind := range []opKind{opPut, opSync} {
+		if process := s.openProcess(); process != nil && ctx.Err() == nil {
+			k.do(ctx, process, kind)
+		}
+	}
+}
+
+// clientOf returns the client that a fault names, empty if it names none.
+func clientOf(f Fault) (client string) {
+	v := reflect.New(reflect.TypeOf(f)).Elem()
+	v.Set(reflect.ValueOf(f))
+	eachField(v, func(name string, field reflect.Value) {
+		if name == "client" {
+			client = field.String()
+		}
+	})
+	return client
+}
