@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -54,11 +55,13 @@ var holdNobody = []string{
 // fromLog reports whether a hold keeps clients from reading the log.
 func fromLog(h hold) bool { return h.fault.Kind() != BelowMinimum{}.Kind() }
 
-// begin notes that a fault begins. The returned function notes its end.
+// begin notes that a fault begins. The returned function notes its end. A fault that makes
+// calls slow holds up until the last of those that began before its end is over.
 func (h *holds) begin(f Fault) (end func()) {
 	if slices.Contains(holdNobody, f.Kind()) {
 		return func() {}
 	}
+	slow := slowness(f)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := len(h.all)
@@ -66,8 +69,21 @@ func (h *holds) begin(f Fault) (end func()) {
 	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.all[i].to = time.Now()
+		h.all[i].to = time.Now().Add(slow)
 	}
+}
+
+// slowness returns how long a call takes at most that a fault makes slow, 0 if it makes
+// none so.
+func slowness(f Fault) (most time.Duration) {
+	v := reflect.New(reflect.TypeOf(f)).Elem()
+	v.Set(reflect.ValueOf(f))
+	eachField(v, func(name string, field reflect.Value) {
+		if name == "delay" {
+			most = field.Interface().(time.Duration)
+		}
+	})
+	return most
 }
 
 // since returns from when on a client has been held up, by what of accepts, without
