@@ -16,8 +16,7 @@ var errCorrupt = errors.New("corrupt record batch")
 var errNothing = errors.New("the broker answered nothing")
 
 // decode decodes what a fetch brought into out. What precedes a damaged batch
-// counts; the damaged batch and what follows it does not: a client that steps
-// over records is no longer at a prefix of the log.
+// counts; the damaged batch and what follows it does not (I1).
 func decode(out *fetched, part *kmsg.FetchResponseTopicPartition, opts kgo.ProcessFetchPartitionOpts, dec kgo.Decompressor) error {
 	offset := opts.Offset
 	var decoded []int // records decoded, batch by batch
@@ -125,11 +124,8 @@ const noEpoch = -2
 // passedEpoch returns the leader epoch of the last batch that begins below next, noEpoch
 // for none.
 //
-// It is not taken from records: a batch may hold none for the reader, because its
-// transaction was aborted or because compaction emptied it. A position behind such a
-// batch with the epoch of the record before it would look like one behind a tail that
-// was lost: "epoch 3 ends at offset 10, this client had read up to 12", where 10 and 11
-// are an aborted batch of epoch 4 and its marker.
+// I4: it is not taken from records, because a batch may hold none for the reader: its
+// transaction was aborted, or compaction emptied it.
 func passedEpoch(raw []byte, next int64) int32 {
 	epoch := int32(noEpoch)
 	for len(raw) > headerMagic {

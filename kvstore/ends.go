@@ -11,9 +11,8 @@ import (
 // answer to a request that was sent after he joined, and one request at a time
 // is under way.
 //
-// An answer to a request sent before would not do for Sync. The history that it
-// allows: the leader answers 10, another client's write is acknowledged at 10,
-// Sync begins, gets the answer 10, and returns without showing that write.
+// I13: an answer to a request sent before would not do for Sync, which has to show
+// what was acknowledged meanwhile.
 type ends struct {
 	ctx     context.Context //nolint:containedctx // the client's life
 	ask     func(context.Context) (int64, error)
@@ -92,7 +91,7 @@ func (e *ends) close() {
 // askEnd asks the leader for the high watermark until it answers or the client
 // ends.
 //
-// The request names the topic, and a topic created anew has the same name. So
+// I14: the request names the topic, and a topic created anew has the same name. So
 // the answer counts only if the topic still has the same id after it. And a log
 // may have lost its tail: then its end is below the position, or not any more,
 // because others went on writing to it. So the answer of a leader counts only

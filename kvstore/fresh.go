@@ -4,14 +4,9 @@ import "time"
 
 // freshness knows since when nothing of the log can have passed a client by.
 //
-// Compaction removes a tombstone once it has been in the log for delete.retention.ms.
-// Who reads on after a longer time may find neither the tombstone nor the record that it
-// deleted, and shows the key for ever:
-//
-//	read up to here     k=1 |
-//	written meanwhile       | k deleted, x=1
-//	compacted               |            x=1     24 hours later
-//	read on             k=1 |            x=1     k was deleted, and is shown
+// I9: compaction removes a tombstone once it has been in the log for delete.retention.ms.
+// A client that reads on after a longer time may find neither the tombstone nor the record
+// that it deleted, and would show the key for good.
 //
 // So the client has to know a moment such that it has read whatever was in the log then.
 // That is when a fetch was sent whose answer named a high watermark which the client has

@@ -8,10 +8,8 @@ import (
 // gate decides whether reads may pass. It is closed while the client rebuilds
 // its storage, and carries an error once reads must fail for good.
 //
-// A read looks at the gate before and after it touches the storage, and counts
-// only if it found the same open state both times. Without the second look
-// this history would be possible: a read passes the gate, the log turns out
-// truncated, the storage is emptied for the rebuild, the read finds nothing.
+// I6: a read looks at the gate before and after it touches the storage, and counts
+// only if it found the same open state both times.
 type gate struct {
 	state atomic.Pointer[gateState]
 }

@@ -29,7 +29,7 @@ func (t *tail) pollWait() time.Duration {
 	return min(t.limits.wait, t.mayBeAway()/pollsAway)
 }
 
-// complete reports whether what a fetch brought may be applied: whether the log, when the
+// complete reports whether what a fetch brought may be applied (I9): whether the log, when the
 // fetch was answered, still had every tombstone that this client has not read. If not,
 // the log is to be read anew.
 //

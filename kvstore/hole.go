@@ -47,15 +47,9 @@ func (s *silence) add(by leader, at int64, f *fetched, after time.Duration) (las
 // hole is what the client believes to be offsets without any record. They count as read:
 // for those who wait, and as the position that the client shows.
 //
-// But nothing behind them is shown before the leader has proved it, by answering a fetch
-// from where the hole begins with a batch that lies behind. So a belief that is wrong makes
-// a client late, and never one that shows a log with records left out:
-//
-//	log          a=1 | b=1 c=1       the client has read up to "|"
-//	answers            nothing       for half a minute: Sync returns, a=1 is shown
-//	log          a=1 | b=1 c=1 d=1
-//	answers at 3               d=1   is not shown
-//	answers at 1       b=1 c=1 d=1   a wrong belief; the client reads on from 1
+// I10: but nothing behind them is shown before the leader has proved it, by answering a
+// fetch from where the hole begins with a batch that lies behind. So a belief that is wrong
+// makes a client late, and never one that shows a log with records left out.
 //
 // Meanwhile the fetch that waits for something new asks behind the hole, because brokers
 // answer one that asks at its begin without waiting. Now and then the begin is asked too.

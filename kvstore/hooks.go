@@ -112,7 +112,7 @@ func (h *hooks) report(err error) {
 	h.onError(err)
 }
 
-// inside reports whether the caller runs inside a hook of this client. The
+// inside reports whether the caller runs inside a hook of this client (I21). The
 // costly part, the id of the goroutine, is asked for only while a hook runs.
 func (h *hooks) inside() bool {
 	return h.running.Load() && h.goroutine == goroutineID()

@@ -124,9 +124,9 @@ func (p *partition) lead(ctx context.Context) (leader, error) {
 // heard takes in what a broker answered to a request that names the leader epoch, which is
 // refused when the broker does not know it.
 //
-// One that leads does know: else whoever named the epoch is wrong, or ahead of the leader for
-// a moment. What was thought to be known because of him is not. An epoch that some leader has
-// confirmed stays known whatever is answered later.
+// I12: one that leads does know, or else whoever named the epoch is wrong, or ahead of the
+// leader for a moment. What was thought to be known because of that is not. An epoch that
+// some leader has confirmed stays known whatever is answered later.
 func (p *partition) heard(l leader, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

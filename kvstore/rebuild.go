@@ -11,15 +11,11 @@ import (
 // when the log lost records that the client had applied, and when tombstones may have
 // been removed that it had not read. When records turned up in a hole it begins there.
 //
-// What has been applied since a truncated offset can't be taken back one by
-// one: the values that those records replaced are not in the storage any more.
-// They are in the log, or compaction removed them. So the storage is emptied
-// and the log read anew. Reads wait meanwhile; they would go back in time.
-//
-//	log before   a=1 b=1 a=2 c=1           hooks have seen a=2 b=1 c=1
-//	log after    a=1 b=1 | d=1             truncated at "|", then written to
-//	hooks get    delete c, set a=1         up to the truncation: what differs
-//	             set d=1                   from there on: each record
+// I8: what has been applied since a truncated offset can't be taken back one by one,
+// because the values that those records replaced are not in the storage any more. So
+// the storage is emptied and the log read again from its start. Reads wait meanwhile;
+// they would go back in time. The hooks are told what differs up to the truncation,
+// and each record from there on.
 type rebuild struct {
 	// resume is the offset from which on no record has been seen before.
 	// Up to there records are applied without hooks, then the state is
@@ -35,7 +31,7 @@ type rebuild struct {
 	gone  map[string]struct{}
 
 	// Where reads were when the log turned out to have to be read anew although it
-	// lost nothing. Nothing moves for whoever waits before the log is read up to
+	// lost nothing. I3: nothing moves for whoever waits before the log is read up to
 	// there, and all else that there is.
 	floor      int64
 	floorEpoch int32

@@ -7,13 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// recent remembers which records were applied last, and whose they were. By it
-// a write tells its own record from another one at the same offset.
-//
-// Without it this history would be possible: a put is on its way; the log loses
-// its tail; the put is appended to the new log at offset 149 and acknowledged;
-// the client still reads the old log, has passed 149 there, and takes another
-// client's record for its own: the put returns, and a read does not show it.
+// recent remembers which records were applied last, and whose they were. I20: by it
+// a write tells its own record from another one at the same offset, for example in a
+// log that has lost its tail since.
 type recent struct {
 	// own has the producer ids that this client had last, nil before the first
 	// one. From then on other clients' records are not kept.

@@ -12,11 +12,12 @@ import (
 
 // tail follows the log and applies it to the view. One goroutine owns it.
 //
-// The order of events for a record, which the promises rest on:
+// I1, and I2, the order of events for a record:
 //
 //	fetched -> applied to the storage -> readable -> hooks return -> waiters released
 //
-// Its position is the offset that the next fetch asks for. It is taken from the
+// (docs/design.md has these invariants, each with the history that breaks it.) Its
+// position is the offset that the next fetch asks for. It is taken from the
 // batches' headers and not from records, because transaction markers, aborted
 // records and what compaction removed move the position without any record.
 type tail struct {
@@ -201,7 +202,7 @@ func (t *tail) step(ctx context.Context) error {
 }
 
 // validate makes sure, whenever the leader may have changed, that the log still
-// has what was read: a leader elected out of sync may have lost it. This is the
+// has what was read: a leader elected out of sync may have lost it. This is I5, by the
 // check of KIP-320.
 func (t *tail) validate(ctx context.Context) error {
 	doubts := t.part.doubt()
@@ -402,7 +403,7 @@ func (t *tail) tell(r Record) {
 }
 
 // store applies records to the view and keeps trying until it worked or ctx
-// ends. An error of the storage must not skip records.
+// ends. I1: an error of the storage skips no records.
 func (t *tail) store(ctx context.Context, records []Record) error {
 	if len(records) == 0 {
 		return nil

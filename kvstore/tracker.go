@@ -12,12 +12,12 @@ import (
 // tracker is the client's position in the log and the list of those who wait
 // for it.
 //
-// Invariant: every record below done has been applied to the storage and its
-// hooks have returned; every record below applied can be read. done <= applied.
+// I2: every record below done has been applied to the storage and its hooks have
+// returned; every record below applied can be read. done <= applied.
 //
-// The position only moves forward within one term. A rollback (the log lost
-// records that had been applied) begins the next term and fails whoever waits:
-// an offset of the old term does not name the same record any more.
+// I3: the position only moves forward within one term. A rollback (the log lost
+// records that had been applied) begins the next term and fails whoever waits: an
+// offset of the old term does not name the same record any more.
 type tracker struct {
 	mu      sync.Mutex
 	applied int64

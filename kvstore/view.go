@@ -171,9 +171,8 @@ type indexView struct {
 	index map[string]indexed
 
 	// torn says that an apply failed, or the storage panicked, after some of
-	// its changes. The lock is then kept until the changes are applied in full:
-	// a reader would see half a record batch. Only the goroutine that applies
-	// touches it.
+	// its changes. I7: the lock is then kept until the changes are applied in
+	// full. Only the goroutine that applies touches it.
 	torn bool
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // confirm makes sure that the record which was applied at a write's revision is
-// the write's. Compaction may have removed it before this client came to it,
+// the write's (I20). Compaction may have removed it before this client came to it,
 // which is as good: then the log has to be the one that was read, and to have
 // had the write.
 func (c *Client) confirm(ctx context.Context, res written) error {
@@ -47,10 +47,7 @@ func (c *Client) confirm(ctx context.Context, res written) error {
 }
 
 // stands looks at the log for what lies at the offset of an acknowledged write. A
-// client that had not read so far does not learn of its loss by reading:
-//
-//	log before   a=1 | b=1 (acknowledged at 1)    the client has read up to "|"
-//	log after    a=1 | c=1                        it reads on, and passes 1
+// client that had not read so far does not learn of its loss by reading (I20).
 //
 // It fails with a *lostError when another batch lies there. When none does,
 // compaction has removed what did: the write, unless it was lost before.

@@ -23,7 +23,7 @@ type delivered struct {
 // deliver brings a batch into the log, trying again until it has an outcome or ctx
 // ends. When it returns, no try of the batch is still to come from this client.
 //
-// A batch of which a try may have been appended is sent again under the same
+// I17: a batch of which a try may have been appended is sent again under the same
 // identity only, by which the broker recognises it. A broker that has forgotten
 // the producer does not; therefore the writer looks into the log before it sends
 // such a batch again. What remains is a broker that forgets the producer between
@@ -90,10 +90,8 @@ const leastTry = 250 * time.Millisecond
 
 // attempt makes one try, with what has to precede it.
 //
-// A producer id ends with the leader under which it wrote. A leader that lost the
-// tail of the log may have lost what it knew of the producer, too, and take its
-// next batch at the offset of an earlier one: by the id alone the client could not
-// tell them apart.
+// I19: a producer id ends with the leader under which it wrote. By the id alone the
+// client could not tell a batch from an earlier one at the same offset of another log.
 func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer {
 	w.ask(askLead, -1)
 	l, err := w.part.lead(ctx)

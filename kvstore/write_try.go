@@ -14,8 +14,8 @@ import (
 
 // try is one produce request with one record batch. kgo encodes it on a goroutine
 // of its own, once there is a connection, and that may be long after whoever
-// asked has gone. So it can be taken back: from then on it is encoded without the
-// batch, which no broker appends.
+// asked has gone. So it can be taken back (I18): from then on it is encoded without
+// the batch, which no broker appends.
 type try struct {
 	*kmsg.ProduceRequest
 

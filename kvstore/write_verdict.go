@@ -62,7 +62,7 @@ const (
 	gradeDoubtful
 )
 
-// grades are the error codes that say for sure that the try appended nothing. Any
+// grades are the error codes that say for sure that the try appended nothing. I16: any
 // other one leaves room for doubt.
 //
 // Kafka checks all of these before it appends. Two of them it may also answer
@@ -190,7 +190,7 @@ const (
 
 // trial is what is known of a batch from the answers so far.
 type trial struct {
-	// doubt says that a try may have been appended. From then on
+	// doubt says that a try may have been appended. It stays (I16). From then on
 	// nothing may be sent under another identity: the broker would take it for
 	// another batch and append it once more.
 	doubt bool

@@ -8,9 +8,8 @@ import (
 )
 
 // wires are the connections of the kgo client that writes. They are kept so that a
-// try without an answer can be taken back as far as this is possible: what waits
-// in a socket's buffer goes out minutes later if the network comes back, and so
-// would the write.
+// try without an answer can be taken back as far as this is possible (I18): what waits
+// in a socket's buffer goes out minutes later if the network comes back.
 type wires struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 

@@ -20,7 +20,7 @@ import (
 // hides what outcomes depend on: how often a batch was sent, what was answered,
 // and that it was sent again under another identity.
 //
-// One batch at a time is what makes outcomes definite. A write that still
+// I15: one batch at a time is what makes outcomes definite. A write that still
 // queues when its context ends was never handed to Kafka and can be withdrawn. And
 // every producer id has at most one batch of which the outcome is open, its last.
 type writer struct {

@@ -28,7 +28,7 @@ import (
 // and after it when the storage was filled, or in a block, with its neighbours in key
 // order: see [chunks] and [gather].
 //
-// Invariant: the bytes of an item are written once and never again.
+// I23: the bytes of an item are written once and never again.
 type item byte
 
 // Flags in the first byte of an item.

@@ -10,7 +10,8 @@ import (
 // holds, by weight.
 const maxLag = 64 << 10
 
-// tree is the order of the items as it was after a write.
+// tree is the order of the items as it was after a write. I24: it holds what the index
+// held then.
 type tree struct {
 	root *node
 	last *write

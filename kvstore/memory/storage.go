@@ -62,7 +62,7 @@ func New() *Storage {
 // tries again only when a write began while it was looking: at most twice for each
 // write.
 //
-// The order of steps makes this sound. A writer keeps what it replaces before it
+// I22: the order of steps makes this sound. A writer keeps what it replaces before it
 // does so. So when a reader does not find the key among what was replaced, what it
 // had found in the index before was the state before the write.
 func (s *Storage) find(key []byte) *item {

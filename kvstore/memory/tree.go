@@ -22,7 +22,7 @@ const (
 // holds n-1 separators, which are items with a key only: every key below
 // children[i] is >= the key of slots[i-1] and < the key of slots[i].
 //
-// Invariant: a node that can be reached from a published root is never
+// I23: a node that can be reached from a published root is never
 // written. See [editor] for how nodes come to be.
 type node struct {
 	slots    []slot
