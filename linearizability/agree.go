@@ -6,7 +6,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// compare holds the two judges against each other. What porcupine finds, the
+// compare holds the two judges against each other (J5). What porcupine finds, the
 // log witness must find too, because it knows more: an order of the operations
 // that explains them all is the order of the log. The other way round it is so
 // only for violations that can be seen without the log.

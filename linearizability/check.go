@@ -140,7 +140,7 @@ func (j *judge) noWitness() {
 	j.checkFinalAgreement()
 }
 
-// noEvidence switches those checks off that found nothing to judge.
+// noEvidence switches those checks off that found nothing to judge (J6).
 func (j *judge) noEvidence() {
 	reasons := map[CheckID]string{
 		CheckAckedOnce:         "no write was acknowledged",

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// forever is when an operation of unknown outcome returns.
+// forever is when an operation of unknown outcome returns (J3).
 const forever = int64(math.MaxInt64)
 
 // A keyOp is what one operation did to one key, as porcupine gets it.

@@ -56,7 +56,7 @@ func (j *judge) target(key, value string, rev int64, seq int64) target {
 const beyond = int64(math.MaxInt64)
 
 // least returns the lowest position that satisfies the bound and explains the
-// read, or false. It is the answer that leaves later reads the most freedom: a
+// read, or false. J1: it is the answer that leaves later reads the most freedom; a
 // later read that can be explained after any other answer can be after this.
 func (x *logIndex) least(r *read, from position, limit func(e int32) int64) (position, bool) {
 	for e := from.epoch; e <= x.current(r.seq); e++ {
@@ -167,7 +167,7 @@ func (x *logIndex) overlooked(r *read, t *target, e int32, versions []int32) boo
 }
 
 // firm returns the position of the bounds that promise a write to be visible.
-// A reader that lags while compaction removes records may never see them, and
+// J8: a reader that lags while compaction removes records may never see them, and
 // that is not its fault, but it must not claim then that it has caught up.
 func (x *logIndex) firm(b *bounds) position {
 	return x.join(x.join(b[causeOwn].pos, b[causeBarrier].pos), b[causeWait].pos)

@@ -12,7 +12,7 @@ type item2log struct {
 	class int32 // -1: the log never had this key with this value
 	rec   int32 // -1: not in the log
 	// paired says that rec is one of several that may be the item's, and
-	// least is the first of them: what follows from rec must not be used,
+	// least is the first of them. J2: what follows from rec must not be used,
 	// but what follows from least holds.
 	paired bool
 	least  int32

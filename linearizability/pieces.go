@@ -6,7 +6,7 @@ import (
 )
 
 // Porcupine's search is exponential at worst, so that a key's history is judged
-// in pieces. A cut must never make a legal history illegal. It is at an instant
+// in pieces. J4: a cut must never make a legal history illegal. It is at an instant
 // between two calls, and it only ever takes constraints away:
 //
 //   - A read that is in progress at the cut is left out.

@@ -6,7 +6,7 @@ import (
 	"sort"
 )
 
-// A position is a place in the log: all records of the epoch's timeline below
+// J7: a position is a place in the log: all records of the epoch's timeline below
 // off are applied. As a bound it stands for every position that is not before
 // it: those of the same epoch with the same or a higher off, and those of later
 // epochs that keep what the loss of the tail left of it.

@@ -7,7 +7,7 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// Whoever acts at times of its own does so in a lane of its own (see
+// D2: whoever acts at times of its own does so in a lane of its own (see
 // simnet.Lane), so that in virtual time no two of them, and none of them and a
 // link of the network, ever act at one instant: nothing would say who is first.
 // The context of a goroutine tells its lane. What runs in it longer than these

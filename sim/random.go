@@ -11,7 +11,7 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// stream returns the generator of one purpose. Each purpose has its own, so
+// stream returns the generator of one purpose. D1: each purpose has its own, so
 // that what is drawn for one never changes what another draws: a plan with one
 // fault less has the same workload.
 func stream(seed uint64, purpose string, n ...int) *rand.Rand {

@@ -16,7 +16,7 @@ import (
 // A tap writes everything that happens to the log into the history, before
 // compaction or a loss can erase it.
 //
-// It is a consumer with a connection that has no delay, whose fetch waits at
+// D3: it is a consumer with a connection that has no delay, whose fetch waits at
 // the leader. A record reaches it in the very instant in which it is appended,
 // and a client, all of whose links have a delay, at a later one. So where time
 // is virtual the tap is exact: each append is in the history before anyone can
