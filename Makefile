@@ -32,7 +32,7 @@ LEAVES  := bench $(patsubst %/go.mod,%,$(shell find examples -name go.mod 2>/dev
 MODULES := . $(LEAVES)
 
 # What the gate runs, in this order.
-GATE := test-all lint test-wasm sim campaign test-race test-report
+GATE := test-all lint test-wasm weight sim campaign test-race test-report
 
 ##@ Main jobs
 
@@ -103,6 +103,10 @@ bench-compare: ## Compare two results of make bench (OLD=old.json NEW=new.json)
 .PHONY: microbench
 microbench: ## Run the benchmarks of the packages (MICROBENCH=regexp); compare two outputs with make benchstat
 	$(GO) test -run='^$$' -bench='$(MICROBENCH)' $(BENCHFLAGS) -timeout=60m ./...
+
+.PHONY: weight
+weight: ## Say what a program takes on that keeps bytes in a kvstore, beside one with franz-go alone
+	build/weight/weight.sh
 
 .PHONY: benchstat
 benchstat: ## Compare outputs of make microbench (OLD=old.txt NEW=new.txt)

@@ -1,6 +1,7 @@
 package kvstore
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -8,104 +9,114 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// scanProtoSchema finds the messages of a .proto file in an edition or syntax that
-// the parser does not know. To tell which message an index stands for takes no
-// more than the package and the braces of messages, which every edition so far has
-// written alike. It reports false for a file that says it is in an edition which
-// the parser knows, so that what is wrong with that is the parser's to say, and for
-// one that is not a .proto file.
-func scanProtoSchema(text string) (*protoSchema, bool) {
-	s := &protoScanner{rest: text}
-	if !s.tokens() || !newerThanParser(s.all) {
-		return nil, false
+// scanProtoSchema finds the messages of a .proto file. To tell which message an
+// index stands for takes no more than the package and the braces of messages, which
+// every syntax and edition so far has written alike; so a file in an edition of
+// tomorrow is read as one of today is, and a program that uses the store links no
+// compiler. What else is in the file it passes over: whether that means something is
+// the registry's business. An error says where in the file something is amiss.
+//
+// The grammar is that of https://protobuf.dev/reference/protobuf/edition-2024-spec.
+func scanProtoSchema(text string) (*protoSchema, error) {
+	s := &protoScanner{text: strings.TrimPrefix(text, "\ufeff")}
+	if err := s.tokens(); err != nil {
+		return nil, err
 	}
 	schema := &protoSchema{pkg: packageOf(s.all)}
 	s.scope = protoreflect.FullName(schema.pkg)
-	if !s.block(&schema.roots) || len(s.all) > 0 || len(schema.roots.declared) == 0 {
-		return nil, false
+	if err := s.block(&schema.roots); err != nil {
+		return nil, err
 	}
-	return schema, true
-}
-
-// newerThanParser reports whether a file begins with an edition or a syntax, and
-// with none that the parser knows.
-func newerThanParser(tokens []string) bool {
-	if len(tokens) < 4 || tokens[1] != "=" || tokens[3] != ";" {
-		return false
+	if len(s.all) > 0 {
+		return nil, s.unexpected("a statement")
 	}
-	switch value := strings.Trim(tokens[2], `"'`); tokens[0] {
-	case "edition":
-		return value != "2023"
-	case "syntax":
-		return value != "proto2" && value != "proto3"
-	}
-	return false
+	return schema, nil
 }
 
 // packageOf finds the statement "package a.b;" outside of all blocks.
-func packageOf(tokens []string) string {
+func packageOf(tokens []protoToken) string {
 	depth := 0
 	for i, t := range tokens {
 		switch {
-		case t == "{":
+		case t.text == "{":
 			depth++
-		case t == "}":
+		case t.text == "}":
 			depth--
-		case t == "package" && depth == 0 && (i == 0 || tokens[i-1] == ";" || tokens[i-1] == "}") && i+2 < len(tokens) && tokens[i+2] == ";":
-			return tokens[i+1]
+		case t.text == "package" && depth == 0 && (i == 0 || tokens[i-1].text == ";" || tokens[i-1].text == "}"):
+			var name strings.Builder
+			for _, t := range tokens[i+1:] {
+				if t.text == ";" {
+					return name.String()
+				}
+				name.WriteString(t.text)
+			}
 		}
 	}
 	return ""
 }
 
-// protoScanner reads a .proto file as tokens: words, strings with their quotes, and
-// single signs.
+// protoToken is a word, a string with its quotes, or a single sign.
+type protoToken struct {
+	text string
+	at   int // in the file, in bytes
+}
+
+// protoScanner reads a .proto file as tokens.
 type protoScanner struct {
-	rest  string
-	all   []string              // the tokens that were not taken yet
+	text  string
+	all   []protoToken          // the tokens that were not taken yet
 	scope protoreflect.FullName // of the block that is being read
 	depth int                   // of that block
 }
 
-// tokens splits the text; comments are dropped. It reports false for a string or
-// comment that does not end.
-func (s *protoScanner) tokens() bool {
-	for {
-		s.rest = strings.TrimLeftFunc(s.rest, unicode.IsSpace)
+// tokens splits the text; comments are dropped.
+func (s *protoScanner) tokens() error {
+	for at := 0; at < len(s.text); {
+		rest := s.text[at:]
+		if space := len(rest) - len(strings.TrimLeftFunc(rest, unicode.IsSpace)); space > 0 {
+			at += space
+			continue
+		}
 		end := 1
 		switch {
-		case s.rest == "":
-			return true
-		case strings.HasPrefix(s.rest, "//"):
-			if end = strings.IndexByte(s.rest, '\n'); end < 0 {
-				end = len(s.rest)
+		case strings.HasPrefix(rest, "//"):
+			if end = strings.IndexByte(rest, '\n'); end < 0 {
+				end = len(rest)
 			}
-			s.rest = s.rest[end:]
+			at += end
 			continue
-		case strings.HasPrefix(s.rest, "/*"):
-			if end = strings.Index(s.rest[2:], "*/"); end < 0 {
-				return false
+		case strings.HasPrefix(rest, "/*"):
+			if end = strings.Index(rest[2:], "*/"); end < 0 {
+				return s.wrong(at, "a comment that does not end")
 			}
-			s.rest = s.rest[2+end+2:]
+			at += 2 + end + 2
 			continue
-		case s.rest[0] == '"' || s.rest[0] == '\'':
-			for end < len(s.rest) && s.rest[end] != s.rest[0] {
-				if s.rest[end] == '\\' {
-					end++
-				}
-				end++
+		case rest[0] == '"' || rest[0] == '\'':
+			if end = stringEnd(rest); end < 0 {
+				return s.wrong(at, "a string that does not end")
 			}
-			if end++; end > len(s.rest) {
-				return false
-			}
-		case isWord(rune(s.rest[0])):
-			if end = strings.IndexFunc(s.rest, func(r rune) bool { return !isWord(r) }); end < 0 {
-				end = len(s.rest)
+		case isWord(rune(rest[0])):
+			if end = strings.IndexFunc(rest, func(r rune) bool { return !isWord(r) }); end < 0 {
+				end = len(rest)
 			}
 		}
-		s.all = append(s.all, s.rest[:end])
-		s.rest = s.rest[end:]
+		s.all = append(s.all, protoToken{rest[:end], at})
+		at += end
 	}
+	return nil
+}
+
+// stringEnd returns where the string ends with which text begins, -1 if it does not.
+func stringEnd(text string) int {
+	for i := 1; i < len(text) && text[i] != '\n'; i++ {
+		switch text[i] {
+		case text[0]:
+			return i + 1
+		case '\\':
+			i++
+		}
+	}
+	return -1
 }
 
 func isWord(r rune) bool {
@@ -116,53 +127,86 @@ func isWord(r rune) bool {
 const mostNested = 200
 
 // block reads statements into scope until the brace that closes the block, which it
-// leaves, or the end. It reports false when the braces do not fit.
-func (s *protoScanner) block(into *messageScope) bool {
+// leaves, or the end.
+func (s *protoScanner) block(into *messageScope) error {
 	if s.depth++; s.depth > mostNested {
-		return false
+		return s.unexpected(fmt.Sprintf("at most %d blocks in one another", mostNested))
 	}
 	defer func() { s.depth-- }()
-	for len(s.all) > 0 && s.all[0] != "}" {
-		n := slices.IndexFunc(s.all, func(t string) bool { return t == ";" || t == "{" || t == "}" })
-		if n < 0 {
-			return false
-		}
-		head, sign := s.all[:n], s.all[n]
-		if sign == "}" { // a statement without its end
-			return false
-		}
-		s.all = s.all[n+1:]
-		if sign == ";" {
+	for len(s.all) > 0 && s.all[0].text != "}" {
+		head, err := s.statement()
+		switch {
+		case err != nil:
+			return err
+		case s.take(";"):
 			if m := mapEntry(s.scope, head); m != nil {
 				into.compiled = append(into.compiled, m)
 			}
-			continue
-		}
-		if !s.open(into, head) {
-			return false
+		case len(s.all) > 0 && s.all[0].text == "{":
+			if err := s.open(into, head); err != nil {
+				return err
+			}
+		default:
+			return s.unexpected(`";" or "{"`)
 		}
 	}
-	return true
+	return nil
 }
 
-// open reads the block that follows head and its brace.
-func (s *protoScanner) open(into *messageScope, head []string) bool {
+// statement takes the tokens before the sign that ends a statement or opens its
+// block. Braces in the options of a field are neither.
+func (s *protoScanner) statement() ([]string, error) {
+	var head []string
+	for options := 0; len(s.all) > 0; s.all = s.all[1:] {
+		t := s.all[0].text
+		switch {
+		case t == "[":
+			options++
+		case t == "]":
+			options--
+		case options <= 0 && (t == ";" || t == "{" || t == "}"):
+			if t == "{" && len(head) == 0 {
+				return nil, s.unexpected("a statement")
+			}
+			return head, nil
+		}
+		if len(head) == 0 && !isWord(rune(t[0])) {
+			return nil, s.unexpected("a statement")
+		}
+		head = append(head, t)
+	}
+	return nil, s.unexpected(`";" or "{"`)
+}
+
+// open reads the block that follows head, with its braces.
+func (s *protoScanner) open(into *messageScope, head []string) error {
+	brace := s.all[0].at
+	s.all = s.all[1:]
 	words := head
-	if len(words) == 3 && (words[0] == "export" || words[0] == "local") {
+	if len(words) > 1 && (words[0] == "export" || words[0] == "local") {
 		words = words[1:]
 	}
 	group := slices.Index(head, "group")
 	switch {
-	case len(words) == 2 && words[0] == "message":
+	case words[0] == "message":
+		if len(words) != 2 || !protoreflect.Name(words[1]).IsValid() {
+			return s.wrong(brace, `"{", want "message" and a name before it`)
+		}
 		m := s.message(words[1])
 		into.declared, into.compiled = append(into.declared, m), append(into.compiled, m)
 		return s.inside(m)
 	case group >= 0 && group <= 1 && len(head) > group+3 && head[group+2] == "=":
+		if !protoreflect.Name(head[group+1]).IsValid() {
+			return s.wrong(brace, `"{", want "group" and a name before it`)
+		}
 		m := s.message(head[group+1])
 		into.compiled = append(into.compiled, m)
 		return s.inside(m)
 	case len(head) == 2 && (head[0] == "oneof" || head[0] == "extend"):
-		return s.block(into) && s.close() // what is in it belongs to what is around it
+		if err := s.block(into); err != nil { // what is in it belongs to what is around it
+			return err
+		}
+		return s.close()
 	}
 	return s.skip()
 }
@@ -172,37 +216,66 @@ func (s *protoScanner) message(name string) *protoMessage {
 }
 
 // inside reads the block of m and its closing brace.
-func (s *protoScanner) inside(m *protoMessage) bool {
+func (s *protoScanner) inside(m *protoMessage) error {
 	outer := s.scope
 	s.scope = m.name
-	ok := s.block(&m.nested) && s.close()
-	s.scope = outer
-	return ok
+	defer func() { s.scope = outer }()
+	if err := s.block(&m.nested); err != nil {
+		return err
+	}
+	return s.close()
 }
 
-func (s *protoScanner) close() bool {
-	if len(s.all) == 0 || s.all[0] != "}" {
+func (s *protoScanner) close() error {
+	if !s.take("}") {
+		return s.unexpected(`"}"`)
+	}
+	return nil
+}
+
+// skip passes a block over in which there are no messages: an enum, a service, the
+// value of an option.
+func (s *protoScanner) skip() error {
+	for depth := 1; len(s.all) > 0; s.all = s.all[1:] {
+		switch s.all[0].text {
+		case "{":
+			depth++
+		case "}":
+			if depth--; depth == 0 {
+				s.all = s.all[1:]
+				return nil
+			}
+		}
+	}
+	return s.close()
+}
+
+// take takes the next token if it is sign.
+func (s *protoScanner) take(sign string) bool {
+	if len(s.all) == 0 || s.all[0].text != sign {
 		return false
 	}
 	s.all = s.all[1:]
 	return true
 }
 
-// skip passes a block over in which there are no messages: an enum, a service, the
-// value of an option.
-func (s *protoScanner) skip() bool {
-	for depth := 1; len(s.all) > 0; s.all = s.all[1:] {
-		switch s.all[0] {
-		case "{":
-			depth++
-		case "}":
-			if depth--; depth == 0 {
-				s.all = s.all[1:]
-				return true
-			}
-		}
+// unexpected is the error of a token, or an end of the file, that stands where want
+// should.
+func (s *protoScanner) unexpected(want string) error {
+	if len(s.all) == 0 {
+		return s.wrong(len(s.text), "the file ends, want "+want)
 	}
-	return false
+	return s.wrong(s.all[0].at, fmt.Sprintf("%q, want %s", s.all[0].text, want))
+}
+
+// schemaFileName stands before line and column in an error, both counted from 1 and
+// the column in bytes.
+const schemaFileName = "schema.proto"
+
+func (s *protoScanner) wrong(at int, what string) error {
+	line := 1 + strings.Count(s.text[:at], "\n")
+	column := at - strings.LastIndexByte(s.text[:at], '\n')
+	return fmt.Errorf("%s:%d:%d: %s", schemaFileName, line, column, what)
 }
 
 // mapEntry returns the message that the compiler makes up for a map field, nil for

@@ -7,11 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bufbuild/protocompile/parser"
-	"github.com/bufbuild/protocompile/reporter"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/descriptorpb"
 )
 
 // protoSchema is the tree of messages that one protobuf file declares: just
@@ -46,77 +42,18 @@ type protoMessage struct {
 }
 
 // parseProtoSchema reads a schema as registries hold it: the text of a .proto
-// file or, less often, a FileDescriptorProto in base64. One in an edition that is
-// newer than the parser is read for its messages alone.
+// file or, less often, a FileDescriptorProto in base64.
 func parseProtoSchema(text string) (*protoSchema, error) {
-	file, err := parseProtoText(text)
-	if err != nil {
-		var ok bool
-		if file, ok = parseProtoBase64(text); !ok {
-			if schema, ok := scanProtoSchema(text); ok {
-				return schema, nil
-			}
-			return nil, fmt.Errorf("parse protobuf schema: %w", err)
+	schema, err := scanProtoSchema(text)
+	if err == nil {
+		return schema, nil
+	}
+	if b, notBase64 := base64.StdEncoding.DecodeString(strings.TrimSpace(text)); notBase64 == nil {
+		if schema, ok := readDescriptor(b); ok {
+			return schema, nil
 		}
 	}
-	pkg := file.GetPackage()
-	return &protoSchema{
-		pkg:   pkg,
-		roots: newMessageScope(protoreflect.FullName(pkg), file.GetMessageType(), file.GetExtension()),
-	}, nil
-}
-
-// schemaFileName stands before line and column in a parser's message.
-const schemaFileName = "schema.proto"
-
-func parseProtoText(text string) (*descriptorpb.FileDescriptorProto, error) {
-	handler := reporter.NewHandler(nil) // stops at the first error, ignores warnings
-	ast, err := parser.Parse(schemaFileName, strings.NewReader(text), handler)
-	if err != nil {
-		return nil, err
-	}
-	// Not validated: whether the file means something is the registry's
-	// business; a schema of tomorrow must not be turned away here.
-	result, err := parser.ResultFromAST(ast, false, handler)
-	if err != nil {
-		return nil, err
-	}
-	return result.FileDescriptorProto(), nil
-}
-
-func parseProtoBase64(text string) (*descriptorpb.FileDescriptorProto, bool) {
-	b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-	if err != nil {
-		return nil, false
-	}
-	file := new(descriptorpb.FileDescriptorProto)
-	if err := proto.Unmarshal(b, file); err != nil || len(file.GetMessageType()) == 0 {
-		return nil, false
-	}
-	return file, true
-}
-
-func newMessageScope(parent protoreflect.FullName, msgs []*descriptorpb.DescriptorProto, fields ...[]*descriptorpb.FieldDescriptorProto) messageScope {
-	groups := map[string]bool{}
-	for _, f := range slices.Concat(fields...) {
-		if f.GetType() == descriptorpb.FieldDescriptorProto_TYPE_GROUP {
-			name := f.GetTypeName()
-			groups[name[strings.LastIndexByte(name, '.')+1:]] = true
-		}
-	}
-	var scope messageScope
-	for _, m := range msgs {
-		name := parent.Append(protoreflect.Name(m.GetName()))
-		pm := &protoMessage{
-			name:   name,
-			nested: newMessageScope(name, m.GetNestedType(), m.GetField(), m.GetExtension()),
-		}
-		scope.compiled = append(scope.compiled, pm)
-		if !m.GetOptions().GetMapEntry() && !groups[m.GetName()] {
-			scope.declared = append(scope.declared, pm)
-		}
-	}
-	return scope
+	return nil, fmt.Errorf("parse protobuf schema: %w", err)
 }
 
 // at returns the full name of the message at index.

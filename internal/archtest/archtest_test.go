@@ -66,6 +66,8 @@ func TestEachBrokenImportIsReported(t *testing.T) {
 		{"kvstore", "testing/synctest"},
 		{"kvstore", kfake},
 		{"kvstore", rapid},
+		{"kvstore", protocompile + "/parser"},
+		{"kvstore", protoimpl},
 		{"kvstore", wazero + "/sys"},
 		{"kvstore", testcontainers + "/wait"},
 		{"kvstore", module + "/internal/simnet"},

@@ -7,6 +7,8 @@ const module = "github.com/kvsim/kvsim"
 const (
 	kfake          = "github.com/twmb/franz-go/pkg/kfake"
 	porcupine      = "github.com/anishathalye/porcupine"
+	protocompile   = "github.com/bufbuild/protocompile"
+	protoimpl      = "google.golang.org/protobuf/runtime/protoimpl"
 	rapid          = "pgregory.net/rapid"
 	testcontainers = "github.com/testcontainers/testcontainers-go"
 	wazero         = "github.com/tetratelabs/wazero"
@@ -54,15 +56,15 @@ var rules = []rule{
 	{
 		pkg:     "kvstore",
 		what:    "the client; users' programs link it",
-		foreign: []string{kfake, porcupine, "testing", rapid, testcontainers, wazero},
-		why:     "users' programs link it, so it links nothing of the simulator or of tests",
+		foreign: []string{kfake, porcupine, protocompile, protoimpl, "testing", rapid, testcontainers, wazero},
+		why:     "users' programs link it, so it links nothing of the simulator or of tests, no compiler of schemas, and no generated message",
 	},
 	{
 		pkg:     "kvstore/memory",
 		what:    "the default storage",
 		own:     []string{"kvstore"},
-		foreign: []string{kfake, porcupine, "testing", rapid, testcontainers, wazero},
-		why:     "users' programs link it, so it links nothing of the simulator or of tests",
+		foreign: []string{kfake, porcupine, protocompile, protoimpl, "testing", rapid, testcontainers, wazero},
+		why:     "users' programs link it, so it links nothing of the simulator or of tests, no compiler of schemas, and no generated message",
 	},
 	{
 		pkg:     "internal/fakecluster",
