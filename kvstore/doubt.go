@@ -30,4 +30,9 @@ func (d *doubt) said(after time.Duration) (lasts time.Duration, believed bool) {
 	return lasts, d.rounds >= leastRounds && lasts >= after
 }
 
+// lasts reports whether something was said that may still be believed.
+func (d *doubt) lasts(after time.Duration) bool {
+	return d.rounds > 0 && time.Since(d.last) <= max(after, time.Second)
+}
+
 func (d *doubt) clear() { *d = doubt{} }

@@ -86,8 +86,9 @@ var (
 	// ErrTopicDeleted: the topic does not exist any more.
 	ErrTopicDeleted = errors.New("topic was deleted")
 
-	// ErrTopicRecreated: the topic was deleted and created again, so this
-	// client's data belongs to a log that no longer exists.
+	// ErrTopicRecreated: the topic was deleted and created again, or the
+	// brokers are another cluster's that has one of the same name. So this
+	// client's data belongs to a log that no longer exists, or lies elsewhere.
 	ErrTopicRecreated = errors.New("topic was deleted and created again")
 
 	// ErrTombstonesExpired: this client did not see the end of the log for so

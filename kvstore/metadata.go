@@ -14,10 +14,33 @@ import (
 
 // topicMeta is what the cluster knows of the topic.
 type topicMeta struct {
-	id         [16]byte
+	topicIdentity
 	partitions int
 	leader     leader
 	vouched    bool // it is the topic that it was before
+}
+
+// topicIdentity is by what a topic is told from another one of the same name.
+type topicIdentity struct {
+	id      [16]byte // zero on clusters without topic ids
+	cluster string   // the id of the cluster, empty when the broker names none
+}
+
+// given reports whether there is anything to compare.
+func (i topicIdentity) given() bool { return i != topicIdentity{} }
+
+// differs returns how another topic is not this one, nil if nothing shows that. An id of the
+// topic that agrees counts for more than the cluster's.
+func (i topicIdentity) differs(other topicIdentity, topic string) error {
+	none := [16]byte{}
+	both := i.id != none && other.id != none
+	switch {
+	case both && i.id != other.id:
+		return fmt.Errorf("topic %q has another id than before: %x, before it was %x", topic, other.id, i.id)
+	case !both && i.cluster != "" && other.cluster != "" && i.cluster != other.cluster:
+		return fmt.Errorf("topic %q is in another cluster than before: the cluster's id is %q, before it was %q", topic, other.cluster, i.cluster)
+	}
+	return nil
 }
 
 // word is what one broker said of the topic.
@@ -34,7 +57,7 @@ const (
 	leaderless                 // it agrees, and nobody leads
 	odd                        // it says nothing of use: an error, or not what was asked for
 	gone                       // there is no such topic
-	other                      // the topic has another id
+	other                      // the topic has another id, or is another cluster's
 	older                      // the leader epoch is lower than one seen before
 	premature                  // the leader epoch is one that the leader did not know
 )
@@ -162,6 +185,9 @@ func (p *partition) hear(resp *kmsg.MetadataResponse) word {
 	if w.err = kerr.ErrorForCode(resp.ErrorCode); w.err != nil {
 		return w
 	}
+	if resp.ClusterID != nil {
+		w.cluster = *resp.ClusterID
+	}
 	w.err = fmt.Errorf("asked for topic %q, got an answer without it", p.topic)
 	for _, rt := range resp.Topics {
 		if rt.Topic != nil && *rt.Topic == p.topic {
@@ -174,23 +200,24 @@ func (p *partition) hear(resp *kmsg.MetadataResponse) word {
 
 func (p *partition) hearTopic(w *word, rt kmsg.MetadataResponseTopic, brokers []kmsg.MetadataResponseBroker) {
 	p.mu.Lock()
-	known, epoch, denied := p.id, p.epoch, p.denied
+	known, epoch, denied := p.topicIdentity, p.epoch, p.denied
 	p.mu.Unlock()
 	w.id, w.partitions = rt.TopicID, len(rt.Partitions)
 	w.err = kerr.ErrorForCode(rt.ErrorCode)
 	none := [16]byte{}
+	differs := known.differs(w.topicIdentity, p.topic)
 	switch {
 	case errors.Is(w.err, kerr.UnknownTopicOrPartition), errors.Is(w.err, kerr.UnknownTopicID):
 		w.kind = gone
 		return
 	case w.err != nil && !errors.Is(w.err, kerr.LeaderNotAvailable):
 		return
-	case known != none && rt.TopicID == none:
-		w.err = errors.New("an answer without the topic's id")
+	case differs != nil:
+		w.kind, w.err = other, differs
 		_, _ = w.takeLeader(rt)
 		return
-	case known != none && rt.TopicID != known:
-		w.kind, w.err = other, fmt.Errorf("topic %q has another id than before", p.topic)
+	case known.id != none && rt.TopicID == none:
+		w.err = errors.New("an answer without the topic's id")
 		_, _ = w.takeLeader(rt)
 		return
 	}

@@ -15,8 +15,8 @@ func (p *partition) weigh(words []word) (topicMeta, error) {
 		p.missing.clear()
 	}
 	if !p.fetched && (p.unsure || n[other] > 0) {
-		if w := elected(words, p.id); w != nil {
-			p.id = w.id
+		if w := elected(words, p.topicIdentity); w != nil {
+			p.topicIdentity = w.topicIdentity
 			p.epochsBeginAnew()
 			return p.accept(*w)
 		}
@@ -35,7 +35,7 @@ func (p *partition) weigh(words []word) (topicMeta, error) {
 	case last.kind == asBefore:
 		return p.accept(last)
 	case last.kind == leaderless:
-		p.identify(last.id)
+		p.identify(last.topicIdentity)
 		return last.topicMeta, last.err
 	case n[older] > 0:
 		return p.weighOlder(words, n[older])
@@ -43,7 +43,10 @@ func (p *partition) weigh(words []word) (topicMeta, error) {
 		return p.weighGone(words, n[gone]+n[other])
 	}
 	// Nothing but odd answers. One without an id may be all that brokers of
-	// before Kafka 2.8 can say.
+	// before Kafka 2.8 can say. It settles no doubt about whether this is the topic.
+	if p.missing.lasts(p.goneAfter) {
+		return words[0].topicMeta, words[0].err
+	}
 	for _, w := range words {
 		if w.leader != noLeader {
 			w.vouched = true
@@ -53,24 +56,25 @@ func (p *partition) weigh(words []word) (topicMeta, error) {
 	return words[0].topicMeta, words[0].err
 }
 
-// elected returns a word with the id that most brokers give the topic, of several the
+// elected returns a word with the identity that most brokers give the topic, of several the
 // one that was heard first. It is for as long as nothing has been read of the topic: the
-// first id may be the stale one. It is nil when no word has both an id and a leader.
-func elected(words []word, first [16]byte) *word {
-	votes := map[[16]byte]int{}
-	for _, w := range words {
-		if w.leader != noLeader && w.id != [16]byte{} {
-			votes[w.id]++
-		}
-	}
+// first answer may be the stale one. It is nil when no word has both an identity and a leader.
+func elected(words []word, first topicIdentity) *word {
+	same := func(a, b topicIdentity) bool { return a.differs(b, "") == nil }
 	var best *word
+	most := 0
 	for i, w := range words {
-		n := votes[w.id]
-		if n == 0 || w.leader == noLeader {
+		if w.leader == noLeader || !w.topicIdentity.given() {
 			continue
 		}
-		if best == nil || n > votes[best.id] || n == votes[best.id] && best.id == first {
-			best = &words[i]
+		n := 0
+		for _, v := range words {
+			if v.leader != noLeader && v.topicIdentity.given() && same(w.topicIdentity, v.topicIdentity) {
+				n++
+			}
+		}
+		if n > most || n == most && same(first, w.topicIdentity) && !same(first, best.topicIdentity) {
+			best, most = &words[i], n
 		}
 	}
 	return best
@@ -152,7 +156,7 @@ func (p *partition) doubting(err error, n int, lasts time.Duration) error {
 
 // accept takes over what a broker said. The caller holds mu.
 func (p *partition) accept(w word) (topicMeta, error) {
-	p.identify(w.id)
+	p.identify(w.topicIdentity)
 	p.leader = w.leader
 	if w.kind != odd && w.kind != premature { // of which the leader has to say whether it is so
 		p.epoch = max(p.epoch, w.leader.epoch)
@@ -163,10 +167,13 @@ func (p *partition) accept(w word) (topicMeta, error) {
 	return w.topicMeta, nil
 }
 
-// identify takes over the topic's id when none was known.
-func (p *partition) identify(id [16]byte) {
+// identify takes over what tells the topic from others, where that was not known.
+func (p *partition) identify(i topicIdentity) {
 	p.known = true
 	if p.id == [16]byte{} {
-		p.id = id
+		p.id = i.id
+	}
+	if p.cluster == "" {
+		p.cluster = i.cluster
 	}
 }

@@ -28,20 +28,20 @@ type partition struct {
 	// believed.
 	goneAfter time.Duration
 
-	mu      sync.Mutex
-	known   bool     // a broker had the topic
-	id      [16]byte // zero until known, and on clusters without topic ids
-	fetched bool     // a leader answered a fetch from the topic of this id
-	unsure  bool     // a leader refused the first one
-	leader  leader
-	epoch   int32           // highest leader epoch seen
-	led     int32           // highest one that a leader confirmed, by an answer
-	denied  int32           // lowest one above led that the leader named with it does not know, -1 for none
-	doubts  int             // calls of suspect
-	turn    int             // rounds of questions so far
-	seeds   map[int32]int32 // the ids of brokers that were met as seeds, by the seeds'
-	missing doubt           // that the topic is gone, or another one
-	past    doubt           // that its leader epoch is lower than the highest one seen
+	mu            sync.Mutex
+	known         bool // a broker had the topic
+	topicIdentity      // of the topic, zero until known
+	fetched       bool // a leader answered a fetch from the topic of this id
+	unsure        bool // a leader refused the first one
+	leader        leader
+	epoch         int32           // highest leader epoch seen
+	led           int32           // highest one that a leader confirmed, by an answer
+	denied        int32           // lowest one above led that the leader named with it does not know, -1 for none
+	doubts        int             // calls of suspect
+	turn          int             // rounds of questions so far
+	seeds         map[int32]int32 // the ids of brokers that were met as seeds, by the seeds'
+	missing       doubt           // that the topic is gone, or another one
+	past          doubt           // that its leader epoch is lower than the highest one seen
 }
 
 // defaultGoneAfter is what WithTopicGoneAfter changes.
@@ -72,11 +72,11 @@ func (p *partition) forget(l leader) {
 
 // sameTopic makes sure that the topic is the one that it was before. It fails with
 // ErrTopicRecreated or ErrTopicDeleted when it is believed to be gone, and with
-// another error while that is not known. On a cluster without topic ids it can't
-// tell.
+// another error while that is not known. Without an id of the topic or of the cluster it
+// can't tell.
 func (p *partition) sameTopic(ctx context.Context) error {
 	p.mu.Lock()
-	known := p.id != [16]byte{}
+	known := p.topicIdentity.given()
 	p.mu.Unlock()
 	if !known {
 		return nil
