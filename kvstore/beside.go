@@ -8,10 +8,12 @@ import (
 )
 
 // How long whoever is asked has for an answer before another broker is asked beside
-// him: the first one, and each of the others.
+// him, about a second: the first one, and each of the others. They are no round numbers, so
+// that in simulated time none of these questions falls on the instant at which an
+// earlier one of the client is given up, and the order would be left to chance.
 const (
-	patience     = time.Second
-	patienceThen = 250 * time.Millisecond
+	patience     = 970 * time.Millisecond
+	patienceThen = 230 * time.Millisecond
 )
 
 // reply is what came of asking one broker.

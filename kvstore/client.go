@@ -16,21 +16,22 @@ import (
 // to Kafka and return when this client's reads show them; reads are answered
 // from the storage. All methods are safe for concurrent use.
 type Client struct {
-	topic   string
-	logger  *slog.Logger
-	log     *repeatLog
-	kafka   *kgo.Client
-	asks    *requests // through kafka
-	part    *partition
-	view    view
-	hooks   *hooks
-	tracker *tracker
-	recent  *recent
-	gate    *gate
-	health  *health
-	ends    *ends
-	backoff func(int) time.Duration
-	writer  *writer // nil for a read-only client
+	topic    string
+	logger   *slog.Logger
+	log      *repeatLog
+	kafka    *kgo.Client
+	asks     *requests // through kafka
+	part     *partition
+	view     view
+	hooks    *hooks
+	tracker  *tracker
+	recent   *recent
+	gate     *gate
+	health   *health
+	ends     *ends
+	confirms *confirms
+	backoff  func(int) time.Duration
+	writer   *writer // nil for a read-only client
 
 	settings *settings
 
@@ -118,6 +119,7 @@ func open(ctx context.Context, topic string, storage Storage, opts []ClientOptio
 	tailCtx, stopTail := context.WithCancel(runCtx)
 	c.stopTail = stopTail
 	c.ends = &ends{ctx: runCtx, ask: c.askEnd}
+	c.confirms = &confirms{ctx: runCtx, client: c}
 	defer func() {
 		if err != nil {
 			c.leave()
@@ -290,6 +292,7 @@ func (c *Client) shut() {
 	c.running.Wait()
 	c.halted.Store(true)
 	c.ends.close()
+	c.confirms.close()
 	c.asks.close()
 	c.unbind()
 	c.unclaim()

@@ -1,10 +1,14 @@
 package kvstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -17,33 +21,169 @@ func (c *Client) confirm(ctx context.Context, res written) error {
 	if c.recent.has(res.revision, res.producer) {
 		return nil
 	}
-	var why Problem
-	for failures := 1; ; failures++ {
-		pos, epoch := c.tracker.read()
-		err := c.part.holds(ctx, pos, epoch)
-		if err == nil {
-			err = c.writer.stands(ctx, res)
-		}
-		if err == nil {
-			err = c.part.sameTopic(ctx)
-		}
-		switch term, _, _ := c.tracker.now(); {
-		case term != res.term: // it was seen in a log that is being read anew
-			return errRolledBack
-		case err == nil:
-			return nil
-		case errors.Is(err, ErrDataLoss), errors.Is(err, ErrTopicRecreated), errors.Is(err, ErrTopicDeleted):
-			c.part.suspect()
-			return err
-		case ctx.Err() != nil:
-			return c.tracker.waitErrorFor(ctx, res.revision+1, why)
-		}
-		why = why.met(err)
-		if dead := c.tracker.deadBy(); dead != nil {
-			return dead
-		}
-		sleep(ctx, c.backoff(failures))
+	err := c.confirms.get(ctx, res)
+	if term, _, _ := c.tracker.now(); term != res.term { // it was seen in a log that is being read anew
+		return errRolledBack
 	}
+	if unconfirmed(err) {
+		c.part.suspect()
+	}
+	return err
+}
+
+// unconfirmed reports whether err says for sure that a write is not in the log.
+func unconfirmed(err error) bool {
+	return errors.Is(err, ErrDataLoss) || errors.Is(err, ErrTopicRecreated) || errors.Is(err, ErrTopicDeleted)
+}
+
+// confirms asks the brokers on behalf of all writes of a client that have to be confirmed. One
+// round of requests at a time is under way, and each write gets the answers to one that
+// began after it joined: an older one need not have seen what the write would be told of.
+type confirms struct {
+	ctx     context.Context //nolint:containedctx // the client's life
+	client  *Client
+	running sync.WaitGroup
+
+	mu     sync.Mutex
+	calls  []*confirmCall // that wait
+	busy   bool
+	closed bool
+	why    Problem // of the last rounds, in an unbroken row
+}
+
+type confirmCall struct {
+	res  written
+	done chan error // of capacity 1
+}
+
+// gather is how long a round waits for others: writes of one record batch become
+// visible together, and then ask together.
+const gather = time.Millisecond
+
+// get waits until a write is confirmed, nil, or can't be.
+func (f *confirms) get(ctx context.Context, res written) error {
+	call := &confirmCall{res, make(chan error, 1)}
+	if !f.join(call) {
+		return ErrClientClosed
+	}
+	select {
+	case err := <-call.done:
+		return err
+	case <-ctx.Done():
+		return f.client.tracker.waitErrorFor(ctx, res.revision+1, f.leave(call))
+	}
+}
+
+func (f *confirms) join(call *confirmCall) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return false
+	}
+	f.calls = append(f.calls, call)
+	if !f.busy {
+		f.busy = true
+		f.running.Go(f.run)
+	}
+	return true
+}
+
+// leave takes a call back and returns what kept it waiting.
+func (f *confirms) leave(call *confirmCall) Problem {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = slices.DeleteFunc(f.calls, func(c *confirmCall) bool { return c == call })
+	return f.why
+}
+
+func (f *confirms) run() {
+	for failures := 1; ; failures++ {
+		sleep(f.ctx, gather)
+		calls := f.next()
+		if calls == nil {
+			return
+		}
+		if err := f.round(calls); err == nil {
+			failures = 0
+		} else {
+			sleep(f.ctx, f.client.backoff(failures))
+		}
+	}
+}
+
+// next returns the calls that wait, in the order of their revisions. It returns nil
+// when there are none and run is to end.
+func (f *confirms) next() []*confirmCall {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.calls) == 0 {
+		f.busy = false
+		return nil
+	}
+	calls := slices.Clone(f.calls)
+	slices.SortFunc(calls, func(a, b *confirmCall) int { return cmp.Compare(a.res.revision, b.res.revision) })
+	return calls
+}
+
+// round asks the brokers and ends the calls whose answer is known then. An error means
+// that others go on to wait.
+func (f *confirms) round(calls []*confirmCall) error {
+	lost, err := f.ask(calls)
+	end := f.client.tracker.deadBy()
+	if f.ctx.Err() != nil {
+		end = cmp.Or(end, ErrClientClosed)
+	}
+	if unconfirmed(err) {
+		end = cmp.Or(end, err)
+	}
+	term, _, _ := f.client.tracker.now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		f.why = Problem{}
+	} else {
+		f.why = f.why.met(err)
+	}
+	for _, call := range calls {
+		loss := lost[call.res.who]
+		if loss == nil && end == nil && err != nil && term == call.res.term {
+			continue
+		}
+		call.done <- cmp.Or(loss, end)
+		f.calls = slices.DeleteFunc(f.calls, func(c *confirmCall) bool { return c == call })
+	}
+	return err
+}
+
+// ask makes sure that the log is the one that was read, that it has what was acknowledged in the
+// batches of calls, and that the topic is the same after that. It returns which batches
+// are lost. Any error but those of unconfirmed may heal.
+func (f *confirms) ask(calls []*confirmCall) (lost map[sender]error, err error) {
+	c := f.client
+	pos, epoch := c.tracker.read()
+	if err := c.part.holds(f.ctx, pos, epoch); err != nil {
+		return nil, err
+	}
+	lost = map[sender]error{}
+	for _, call := range calls {
+		if _, asked := lost[call.res.who]; asked {
+			continue
+		}
+		err := c.writer.stands(f.ctx, call.res)
+		if err != nil && !unconfirmed(err) {
+			return nil, err
+		}
+		lost[call.res.who] = err
+	}
+	return lost, c.part.sameTopic(f.ctx)
+}
+
+// close ends what is under way and refuses more. The context has to be over.
+func (f *confirms) close() {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.running.Wait()
 }
 
 // stands looks at the log for what lies at the offset of an acknowledged write. A
