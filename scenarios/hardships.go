@@ -21,7 +21,7 @@ func producers(d *draw) {
 
 // answers lets brokers give the answers that are rare: stale, throttled, refused.
 func answers(d *draw) {
-	all := []func(){d.stale, d.stale, d.throttle, d.failFetch}
+	all := []func(){d.stale, d.stale, d.throttle, d.failFetch, d.withhold}
 	d.times(3, 7, func() { all[d.IntN(len(all))]() })
 	if d.p.World.Brokers > 1 {
 		d.times(0, 2, d.moveLeader)
@@ -64,6 +64,7 @@ func outage(d *draw) {
 	d.times(1, 3, func() { d.add(sim.RestartAll{Span: d.span(1000*ms, 6000*ms)}) })
 	d.times(0, 2, func() { d.add(sim.Stall{Dir: d.dir(), Span: d.span(1000*ms, 6000*ms)}) })
 	d.times(0, 2, func() { d.add(sim.BlackHole{Client: d.client(), Dir: d.dir(), Span: d.span(1000*ms, 6000*ms)}) })
+	d.times(0, 2, d.silence)
 	d.times(0, 2, d.slowBroker)
 	d.times(0, 1, d.forgetOften)
 }
@@ -123,6 +124,17 @@ func (d *draw) stale() {
 		f.Count = 1 + d.IntN(6)
 	}
 	d.add(f)
+}
+
+// withhold lets leaders withhold records, as often as not for longer than it takes to be
+// believed.
+func (d *draw) withhold() {
+	d.add(sim.WithholdRecords{Span: d.span(300*ms, 5000*ms)})
+}
+
+// silence lets brokers take connections and say nothing.
+func (d *draw) silence() {
+	d.add(sim.Silence{Broker: [...]string{"", "leader"}[d.IntN(2)], Span: d.span(300*ms, 4000*ms)})
 }
 
 func (d *draw) throttle() {

@@ -105,7 +105,7 @@ func defaults() sim.Plan {
 		},
 		Phases: sim.Phases{
 			Before: 2 * time.Second, Faults: 30 * time.Second, After: 3 * time.Second,
-			Converge: 2 * time.Minute, Patience: 20 * time.Second,
+			Converge: 2 * time.Minute, Patience: 30 * time.Second,
 		},
 		Floors: sim.Floors{Before: 10, During: 20, After: 10, Hits: 1},
 	}

@@ -140,13 +140,7 @@ func (w *world) lastSync(ctx context.Context, s *slot) error {
 	op := &operation{worker: w.caller(s), p: p, ctx: ctx}
 	call := op.begin(lin.Operation{Kind: lin.OpSync})
 	err = p.client.Sync(ctx)
-	op.end(func() {
-		if err != nil {
-			call.Failed(err)
-			return
-		}
-		call.Position(p.client.Position()).OK()
-	})
+	op.end(func() { op.told(call, err) })
 	return err
 }
 

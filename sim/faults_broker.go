@@ -183,13 +183,13 @@ func (f Rolling) check(*Plan) error {
 }
 
 func (f Rolling) start(ctx context.Context, w *world) (*effect, error) {
-	// While all brokers are down anyway, nobody notices.
-	connected := func() bool { return w.net.Conns(simnet.Target{}) > 0 }
-	if err := w.await(ctx, connected); err != nil {
-		return nil, err
-	}
 	hits := 0
 	for _, b := range w.brokers() {
+		// While it is down anyway, nobody notices.
+		connected := func() bool { return w.net.Conns(simnet.Target{Brokers: []int32{b}}) > 0 }
+		if err := w.awaitFor(ctx, time.Second, connected); err != nil {
+			return nil, err
+		}
 		e, err := w.stop([]int32{b}, w.plan.World.Brokers > 1)
 		if err != nil {
 			return nil, err

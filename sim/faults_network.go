@@ -82,6 +82,26 @@ func (f BlackHole) start(_ context.Context, w *world) (*effect, error) {
 	return netEffect(w.net.BlackHole(w.target(f.Client, f.Broker, f.Dir, ""))), nil
 }
 
+// Silence lets brokers take connections and neither hear nor answer anything, as a
+// broker that stands still. What a connection carried then is lost, and it stays
+// silent: it takes the client's own timeout to find out.
+type Silence struct {
+	Broker string `plan:"broker"` // all if empty
+	Span
+}
+
+// Kind implements Fault.
+func (f Silence) Kind() string { return "silence" }
+
+// String implements Fault.
+func (f Silence) String() string { return line(f.Kind(), &f) }
+
+func (f Silence) check(*Plan) error { return f.mustLast() }
+
+func (f Silence) start(_ context.Context, w *world) (*effect, error) {
+	return netEffect(w.net.Silence(w.target("", f.Broker, "", ""))), nil
+}
+
 // LoseRequest loses requests before a broker acts on them.
 type LoseRequest struct {
 	Client string `plan:"client"`

@@ -21,6 +21,7 @@ type Hardships interface {
 	ThrottleFetches(t fakecluster.Throttle) (fakecluster.Fault, error)
 	FailFetches(f fakecluster.FetchFault) (fakecluster.Fault, error)
 	StaleMetadata(s fakecluster.Stale) (fakecluster.Fault, error)
+	WithholdRecords(h fakecluster.Withhold) (fakecluster.Fault, error)
 	// LoadCoordinators makes the brokers, all if none is named, answer that they
 	// are still loading what they coordinate; a count of 0 is no limit.
 	LoadCoordinators(count int, brokers ...int32) (fakecluster.Fault, error)
@@ -115,6 +116,11 @@ func (c fakeCluster) FailFetches(f fakecluster.FetchFault) (fakecluster.Fault, e
 func (c fakeCluster) StaleMetadata(s fakecluster.Stale) (fakecluster.Fault, error) {
 	s.Topic = topicName
 	return c.Cluster.StaleMetadata(s)
+}
+
+func (c fakeCluster) WithholdRecords(h fakecluster.Withhold) (fakecluster.Fault, error) {
+	h.Topic = topicName
+	return c.Cluster.WithholdRecords(h)
 }
 
 func (c fakeCluster) MoveCoordinator(id string) error {

@@ -93,8 +93,12 @@ func (w *world) last(ctx context.Context, e *effect, d time.Duration, p *provoca
 // await waits until a fault of an instant has something to bite, within the
 // plan's patience.
 func (w *world) await(ctx context.Context, ready func() bool) error {
+	return w.awaitFor(ctx, w.plan.Phases.Patience, ready)
+}
+
+func (w *world) awaitFor(ctx context.Context, most time.Duration, ready func() bool) error {
 	const step = 10 * time.Millisecond
-	for waited := time.Duration(0); !ready() && waited < w.plan.Phases.Patience; waited += step {
+	for waited := time.Duration(0); !ready() && waited < most; waited += step {
 		if err := sleep(ctx, step); err != nil {
 			return err
 		}

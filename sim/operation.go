@@ -132,6 +132,9 @@ func (o *operation) begin(op lin.Operation) *lin.Call {
 // Of goroutines that the same event wakes, each waits some nanoseconds of its
 // own first. Which of them is recorded first would be chance otherwise.
 func (o *operation) end(record func()) bool {
+	if !o.p.crashed.Load() {
+		o.w.judgePunctual(o.ctx, o.slot.name, "a call", lateCall)
+	}
 	_ = sleep(context.WithoutCancel(o.ctx), time.Duration(1+o.rng.Int64N(20_000)))
 	o.p.mu.Lock()
 	defer o.p.mu.Unlock()
@@ -146,8 +149,14 @@ func (o *operation) end(record func()) bool {
 // ended ends a write.
 func (o *operation) ended(call *lin.Call, key string, revision int64, err error) {
 	var we *kvstore.WriteError
+	if err == nil {
+		o.p.showed(o.begun)
+	}
 	o.end(func() {
 		switch {
+		case err == nil && o.w.blind(o.p):
+			call.Revision(revision).Unknown(errBlind)
+			o.w.acknowledged()
 		case err == nil:
 			if revision >= 0 {
 				call.Revision(revision)
@@ -240,18 +249,24 @@ func (o *operation) read(call *lin.Call, barrier bool, read func() error) {
 		o.p.mu.Lock()
 		defer o.p.mu.Unlock()
 		if !o.p.crashed.Load() {
-			call.Position(o.p.client.Position()).OK()
+			o.told(call, nil)
 		}
 		return
 	}
-	o.end(func() {
-		if err != nil {
-			call.Failed(err)
-			return
-		}
-		call.Position(o.p.client.Position()).OK()
-	})
+	o.end(func() { o.told(call, err) })
 	o.lost(err)
+}
+
+// told records what became of an operation that does not write.
+func (o *operation) told(call *lin.Call, err error) {
+	if err == nil && o.w.blind(o.p) {
+		err = errBlind
+	}
+	if err != nil {
+		call.Failed(err)
+		return
+	}
+	call.Position(o.p.client.Position()).OK()
 }
 
 func (o *operation) get(key string, barrier bool) {
@@ -307,13 +322,7 @@ func entries(ctx context.Context, c Client, start, end string, limit int) ([]lin
 func (o *operation) sync() {
 	call := o.begin(lin.Operation{Kind: lin.OpSync})
 	err := o.p.client.Sync(o.ctx)
-	o.end(func() {
-		if err != nil {
-			call.Failed(err)
-			return
-		}
-		call.Position(o.p.client.Position()).OK()
-	})
+	o.end(func() { o.told(call, err) })
 	o.lost(err)
 }
 
@@ -328,13 +337,7 @@ func (o *operation) wait() {
 	call := o.begin(lin.Operation{Kind: lin.OpWait, Revision: n.revision})
 	behind := o.p.client.Position() <= n.revision
 	err := o.p.client.WaitRevision(o.ctx, n.revision)
-	recorded := o.end(func() {
-		if err != nil {
-			call.Failed(err)
-			return
-		}
-		call.Position(o.p.client.Position()).OK()
-	})
+	recorded := o.end(func() { o.told(call, err) })
 	o.lost(err)
 	if err == nil && recorded {
 		if behind {

@@ -61,6 +61,7 @@ func TestPlantedBugIsFoundByTheSimulator(t *testing.T) {
 		want     string // name of the reason
 	}{
 		{"a topic that is there is taken for gone", "steady", planted.Quitter, "gone-topic-was-there"},
+		{"a barrier outlives its context", "outage", planted.Deaf, "call-ends-with-its-context"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

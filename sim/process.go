@@ -56,6 +56,7 @@ type process struct {
 	cancel  context.CancelCauseFunc
 	crashed atomic.Bool
 	resets  atomic.Int64 // of its storage
+	sighted time.Time    // see sees; guarded by the slot's mu
 
 	// mu makes reading the position and recording it one step, so that the
 	// positions of two workers are recorded in the order in which they were.
@@ -157,7 +158,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 		return errCrashed
 	}
 	s.number++
-	p := &process{slot: s, number: s.number}
+	p := &process{slot: s, number: s.number, sighted: time.Now()}
 	p.ctx, p.cancel = context.WithCancelCause(inLane(w.ctx, slotLane(s.n)))
 	s.opening = p
 	s.mu.Unlock()
@@ -174,6 +175,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 		Storage: &storage{Storage: memory.New(), client: s.name, troubles: &w.troubles, lane: slotLane(s.n), emptied: p.emptied},
 		Options: s.options(p), Kafka: append(s.kafka(p), kgo.SeedBrokers(w.cluster.Seeds()...)),
 	})
+	blind := err == nil && w.blind(p)
 	s.mu.Lock()
 	if p.crashed.Load() {
 		s.mu.Unlock()
@@ -182,7 +184,15 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 		}
 		return errCrashed
 	}
+	if blind {
+		s.mu.Unlock()
+		call.Failed(errBlind)
+		p.cancel(errBlind)
+		_ = c.Close()
+		return errBlind
+	}
 	defer s.mu.Unlock()
+	w.judgePunctual(octx, s.name, "the opening", lateOpening)
 	if err != nil {
 		w.ended(p, err)
 		call.Failed(err)

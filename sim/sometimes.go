@@ -33,6 +33,7 @@ const (
 	sometimesBelowMinimum       = "a write was refused for want of replicas in sync"
 	sometimesThrottled          = "a fetch was throttled"
 	sometimesStaleMetadata      = "a broker told what it knew of the topic before"
+	sometimesWithheld           = "a broker answered without the records that there were"
 	sometimesRevoked            = "a client asked for what it had no right to any more"
 	sometimesWrongPassword      = "a client came with a password that was not right any more"
 	sometimesAltered            = "a client met a setting of the topic that had changed"
@@ -53,7 +54,7 @@ var sometimesNames = []string{
 	sometimesHandedOver, sometimesStaleRead, sometimesBarrierWaited, sometimesEmptyValue,
 	sometimesRecreatedKey, sometimesCompactionRead, sometimesCompactionWrite, sometimesCompactionOpen,
 	sometimesCompactionLag, sometimesCompactionTxn, sometimesTombstoneGone, sometimesDeletedUnderReader,
-	sometimesProducerForgotten, sometimesBelowMinimum, sometimesThrottled, sometimesStaleMetadata,
+	sometimesProducerForgotten, sometimesBelowMinimum, sometimesThrottled, sometimesStaleMetadata, sometimesWithheld,
 	sometimesRevoked, sometimesWrongPassword, sometimesAltered,
 	sometimesTailLost, sometimesRebuilt, sometimesGrew,
 	sometimesCoordinatorAway, sometimesMarkersLate, sometimesTxnHeld, sometimesTxnCommitted, sometimesTxnAborted,

@@ -121,6 +121,31 @@ func TestFetchesFail(t *testing.T) {
 	}
 }
 
+// TestRecordsAreWithheld: only fetches that would get something are answered without it.
+func TestRecordsAreWithheld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, Options{})
+		f := must(c.WithholdRecords(Withhold{Topic: topic, Count: 3}))(t)
+		cl := client(t, c, "a", kgo.ConsumeTopics(topic), kgo.FetchMaxWait(time.Second))
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		cl.PollFetches(ctx)
+		if f.Hits() != 0 {
+			t.Errorf("%d fetches of an empty log were bitten", f.Hits())
+		}
+		must(c.Append(topic, 0, kv("k", "v")))(t)
+		consume(t, cl, 1)
+		if f.Hits() != 3 {
+			t.Errorf("%d hits, want 3", f.Hits())
+		}
+		must(c.Append(topic, 0, kv("k", "w")))(t)
+		consume(t, cl, 1)
+		if _, err := c.WithholdRecords(Withhold{}); err == nil {
+			t.Error("a fault on no topic was taken")
+		}
+	})
+}
+
 func metadataOf(tb testing.TB, c *Cluster, broker int32) kmsg.MetadataResponseTopic {
 	tb.Helper()
 	req := kmsg.NewPtrMetadataRequest()

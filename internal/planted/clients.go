@@ -102,6 +102,17 @@ func (w torn) Execute(ctx context.Context, changes []sim.Change) (rev int64, err
 	return rev, nil
 }
 
+// deaf does not hear that nobody waits any more.
+type deaf struct{ sim.Client }
+
+// Deaf opens a client whose Sync goes on when its context has ended.
+func Deaf(ctx context.Context, r sim.OpenRequest) (sim.Client, error) {
+	c, err := sim.DefaultOpen(ctx, r)
+	return deaf{c}, err
+}
+
+func (d deaf) Sync(ctx context.Context) error { return d.Client.Sync(context.WithoutCancel(ctx)) }
+
 // quitter takes its topic for gone at its twentieth put.
 type quitter struct {
 	sim.Client

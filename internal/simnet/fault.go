@@ -52,6 +52,7 @@ const (
 	kindDelay faultKind = iota
 	kindStall
 	kindBlackHole
+	kindSilence
 	kindRefuse
 	kindLose
 	kindCut
@@ -251,6 +252,12 @@ func (n *Network) BlackHole(t Target) *Fault {
 	return n.add(&Fault{kind: kindBlackHole, target: t}, 0)
 }
 
+// Silence is [Network.BlackHole] with dials that succeed: somebody takes connections
+// and says nothing, as a broker does that stands still.
+func (n *Network) Silence(t Target) *Fault {
+	return n.add(&Fault{kind: kindSilence, target: t}, 0)
+}
+
 // RefuseDials refuses every dial between the ends that t selects, as when
 // nothing listens. Open connections are left alone.
 func (n *Network) RefuseDials(t Target) *Fault {
@@ -306,10 +313,10 @@ func (n *Network) judgeEntry(l Link, key int16, r *rand.Rand) (gone bool, extra 
 		return false, 0
 	}
 	for _, f := range *fs {
-		if f.kind != kindDelay && f.kind != kindBlackHole || !f.target.matchesFrame(l, key) || !f.hit() {
+		if f.kind != kindDelay && f.kind != kindBlackHole && f.kind != kindSilence || !f.target.matchesFrame(l, key) || !f.hit() {
 			continue
 		}
-		if f.kind == kindBlackHole {
+		if f.kind != kindDelay {
 			return true, 0
 		}
 		extra += f.latency.draw(r)

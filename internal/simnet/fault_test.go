@@ -180,6 +180,25 @@ func TestBlackHole(t *testing.T) {
 	})
 }
 
+func TestSilenceTakesConnectionsAndSaysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Config{}, 1)
+		f := w.Silence(Target{Brokers: []int32{0}})
+		c, b := w.connect(t, "a", 0)
+		mustWrite(t, c, request(produceKey, 1, "gone"))
+		nothingToRead(t, b)
+		mustWrite(t, b, answer(1, "gone"))
+		nothingToRead(t, c)
+		wantHits(t, f, 2)
+		f.Undo()
+		mustWrite(t, c, request(produceKey, 2, "gone too"))
+		nothingToRead(t, b)
+		c, b = w.connect(t, "a", 0)
+		mustWrite(t, c, request(produceKey, 3, "a new connection works"))
+		mustRead(t, b, request(produceKey, 3, "a new connection works"))
+	})
+}
+
 func TestRefuseDials(t *testing.T) {
 	w := newWorld(t, Config{}, 2)
 	f := w.RefuseDials(Target{Clients: []string{"a"}, Brokers: []int32{1}})

@@ -21,6 +21,7 @@ var withoutHardships = map[string]string{
 	"throttle":          "a real broker throttles by a quota that takes it seconds to count",
 	"fail-fetch":        "a real broker answers what it likes",
 	"stale-metadata":    "a real broker lags when it likes",
+	"withhold-records":  "a real broker answers with a batch if there is one (KIP-74)",
 	"below-min-insync":  "real replicas fall behind when they like; restart comes near",
 	"alter-topic":       "the brokers act on a setting at a time of their own",
 	"load-coordinators": "a real coordinator loads when it took over; restart comes near",
@@ -32,6 +33,10 @@ var withoutHardships = map[string]string{
 
 func (unable) ForgetProducers(fakecluster.Forget) (fakecluster.Fault, error) {
 	return nil, fmt.Errorf("forget producers: %w", errUnable)
+}
+
+func (unable) WithholdRecords(fakecluster.Withhold) (fakecluster.Fault, error) {
+	return nil, fmt.Errorf("withhold records: %w", errUnable)
 }
 
 func (unable) ThrottleFetches(fakecluster.Throttle) (fakecluster.Fault, error) {

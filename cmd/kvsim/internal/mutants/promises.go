@@ -9,6 +9,7 @@ func promiseMutants() []Mutant {
 	const (
 		verdict = "kvstore/write_verdict.go"
 		deliver = "kvstore/write_deliver.go"
+		hole    = "kvstore/hole.go"
 	)
 	return []Mutant{
 		{
@@ -31,6 +32,21 @@ func promiseMutants() []Mutant {
 				{"kvstore/doubt.go", "d.rounds >= leastRounds && lasts >= after\n", "d.rounds > 0\n"},
 				{"kvstore/metadata.go", "	return last == asBefore || last == leaderless\n", "	return last >= 0\n"},
 			},
+		},
+		{
+			Name: "hole-believed-for-good", Bug: "records that a leader withheld for a while are left out for ever",
+			Scenario: "answers", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckOnePosition, lin.CheckHooks, lin.CheckMonotonicReads, lin.CheckReadYourWrites},
+			Edits: []Edit{{hole, "	t.hole, t.silence = h, silence{}\n", "	t.pos, t.hole, t.silence = h.upTo, nil, silence{}\n"}},
+		},
+		{
+			Name: "silence-believed-at-once", Bug: "an answer without records is believed the first time: the client counts as read what it was not given",
+			Scenario: "answers", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckBarrier, lin.CheckOnePosition, lin.CheckMonotonicReads, lin.CheckReadYourWrites, lin.CheckWriteVisible},
+			Edits: []Edit{{hole, "s.count >= leastRounds && lasts >= after\n", "s.count > 0\n"}},
+		},
+		{
+			Name: "context-ignored-by-sync", Bug: "Sync waits for the log however long it takes",
+			Scenario: "outage", Checks: []lin.CheckID{"call-ends-with-its-context"},
+			Edits: []Edit{{"kvstore/read.go", "func (c *Client) Sync(ctx context.Context) error {\n	if ctx == nil {\n		return fmt.Errorf(\"sync: %w\", errNoContext)\n	}\n", "func (c *Client) Sync(ctx context.Context) error {\n	ctx = context.WithoutCancel(ctx)\n"}},
 		},
 		{
 			Name: "limit-read-once", Bug: "max.message.bytes is read when the client opens and never again",

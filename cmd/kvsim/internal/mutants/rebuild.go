@@ -63,6 +63,11 @@ func rebuildMutants() []Mutant {
 			Edits: []Edit{{"kvstore/guard.go", "	if away <= may {\n", "	if away <= may || away > 0 {\n"}},
 		},
 		{
+			Name: "rebuilds-though-fresh", Bug: "a client that was idle for a moment takes itself for one that was away for longer than tombstones are kept",
+			Scenario: "steady", Checks: []lin.CheckID{lin.CheckRebuild},
+			Edits: []Edit{{"kvstore/guard.go", "	if away <= may {\n", "	if away <= may/10 {\n"}},
+		},
+		{
 			Name: "lost-tail-not-noticed", Bug: "a client that has read more than the log holds reads on from the end",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckPosition, lin.CheckReadYourWrites, lin.CheckOnePosition, lin.CheckHooks},
 			Edits: []Edit{
