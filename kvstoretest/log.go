@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/recordlog"
 	"github.com/kvsim/kvsim/kvstore"
 )
 
@@ -192,23 +193,18 @@ func (k *Kit) End() int64 {
 	return end
 }
 
-// logOf flattens batches and finds out what became of their transactions.
+// logOf flattens batches.
 func logOf(batches []fakecluster.Batch) Log {
 	var log Log
-	open := map[int64][]int{} // indices in log, by producer
+	outcomes := recordlog.Outcomes(batches)
 	for i := range batches {
 		b := &batches[i]
 		base := LogRecord{Offset: b.LastOffset, Time: b.MaxTimestamp, Producer: b.ProducerID}
 		if commit, ok := b.Marker(); ok {
 			base.Kind = KindAbort
-			state := TxnAborted
 			if commit {
-				base.Kind, state = KindCommit, TxnCommitted
+				base.Kind = KindCommit
 			}
-			for _, j := range open[b.ProducerID] {
-				log[j].Txn = state
-			}
-			delete(open, b.ProducerID)
 			log = append(log, base)
 			continue
 		}
@@ -218,19 +214,22 @@ func logOf(batches []fakecluster.Batch) Log {
 			continue
 		}
 		for _, r := range b.Records {
-			rec := LogRecord{Offset: r.Offset, Time: r.Timestamp, Producer: b.ProducerID, Key: r.Key, Value: r.Value, Kind: KindSet}
+			rec := LogRecord{
+				Offset: r.Offset, Time: r.Timestamp, Producer: b.ProducerID, Key: r.Key, Value: r.Value,
+				Kind: KindSet, Txn: txnStates[outcomes[i]],
+			}
 			switch {
 			case len(r.Key) == 0:
 				rec.Kind = KindKeyless
 			case r.Value == nil:
 				rec.Kind = KindTombstone
 			}
-			if b.Transactional {
-				rec.Txn = TxnOpen
-				open[b.ProducerID] = append(open[b.ProducerID], len(log))
-			}
 			log = append(log, rec)
 		}
 	}
 	return log
+}
+
+var txnStates = map[recordlog.Outcome]TxnState{
+	recordlog.NoTransaction: TxnNone, recordlog.Open: TxnOpen, recordlog.Committed: TxnCommitted, recordlog.Aborted: TxnAborted,
 }

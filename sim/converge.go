@@ -7,6 +7,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/kvsim/kvsim/internal/recordlog"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
@@ -170,33 +171,13 @@ func (w *world) cold() error {
 	if err != nil {
 		return err
 	}
-	aborted := map[int64][]int{} // of the producers' transactions, by batch
-	drop := map[int]bool{}
+	outcomes := recordlog.Outcomes(batches)
 	end := int64(0)
-	for i := range batches {
-		b := &batches[i]
-		end = b.LastOffset + 1
-		switch commit, ok := b.Marker(); {
-		case ok:
-			if !commit {
-				for _, j := range aborted[b.ProducerID] {
-					drop[j] = true
-				}
-			}
-			delete(aborted, b.ProducerID)
-		case b.Transactional:
-			aborted[b.ProducerID] = append(aborted[b.ProducerID], i)
-		}
-	}
-	// What has no marker has not been committed.
-	for _, open := range aborted {
-		for _, j := range open {
-			drop[j] = true
-		}
-	}
 	state := map[string]lin.Item{}
 	for i := range batches {
-		if batches[i].Control || drop[i] {
+		end = batches[i].LastOffset + 1
+		// What has no marker has not been committed.
+		if o := outcomes[i]; batches[i].Control || o == recordlog.Open || o == recordlog.Aborted {
 			continue
 		}
 		for j := range batches[i].Records {

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // cleaning is one pass of compaction over a log, by Kafka's rules (LogCleaner).
@@ -20,14 +22,14 @@ type cleaning struct {
 	retention time.Duration // delete.retention.ms
 	active    time.Time     // producers whose last batch is older are forgotten
 
-	aborted map[int]bool     // the batches of aborted transactions, by place in log
-	latest  map[string]int64 // the last offset of each key
-	lastOf  map[int64]int    // the last data batch of each producer
+	outcomes []recordlog.Outcome // of the batches' transactions, by place in log
+	latest   map[string]int64    // the last offset of each key
+	lastOf   map[int64]int       // the last data batch of each producer
 }
 
 // run returns what is left of the log below end.
 func (cl *cleaning) run() []Batch {
-	cl.findAborted()
+	cl.findProducers()
 	cl.findLatest()
 	var out []Batch
 	held := make(map[int64]bool) // producers with data since their last marker
@@ -59,31 +61,20 @@ func (cl *cleaning) run() []Batch {
 	return out
 }
 
-// findAborted finds the batches of aborted transactions. Their markers may lie
-// behind the end.
-func (cl *cleaning) findAborted() {
-	cl.aborted = make(map[int]bool)
+// findProducers finds the last batch of each producer, and what became of its
+// transactions. Their markers may lie behind the end.
+func (cl *cleaning) findProducers() {
+	cl.outcomes = recordlog.Outcomes(cl.log)
 	cl.lastOf = make(map[int64]int)
-	open := make(map[int64][]int)
 	for i := range cl.log {
-		b := &cl.log[i]
-		if !b.Control {
-			if b.ProducerID >= 0 {
-				cl.lastOf[b.ProducerID] = i
-			}
-			if b.Transactional {
-				open[b.ProducerID] = append(open[b.ProducerID], i)
-			}
-			continue
+		if b := &cl.log[i]; !b.Control && b.ProducerID >= 0 {
+			cl.lastOf[b.ProducerID] = i
 		}
-		if commit, ok := b.Marker(); ok && !commit {
-			for _, j := range open[b.ProducerID] {
-				cl.aborted[j] = true
-			}
-		}
-		delete(open, b.ProducerID)
 	}
 }
+
+// aborted reports whether the batch at i is part of an aborted transaction.
+func (cl *cleaning) aborted(i int) bool { return cl.outcomes[i] == recordlog.Aborted }
 
 // findLatest finds the last record of each key.
 func (cl *cleaning) findLatest() {
@@ -93,7 +84,7 @@ func (cl *cleaning) findLatest() {
 		if b.FirstOffset >= cl.end {
 			return
 		}
-		if b.Control || cl.aborted[i] {
+		if b.Control || cl.aborted(i) {
 			continue
 		}
 		for _, r := range b.Records {
@@ -124,7 +115,7 @@ func (cl *cleaning) batch(i int) (Batch, bool) {
 
 func (cl *cleaning) stays(i int, r *Record) bool {
 	switch {
-	case cl.aborted[i], r.Key == nil, cl.latest[string(r.Key)] > r.Offset, r.Offset < cl.start:
+	case cl.aborted(i), r.Key == nil, cl.latest[string(r.Key)] > r.Offset, r.Offset < cl.start:
 		return false
 	case r.Value == nil:
 		return !cl.expired(i)
