@@ -3,7 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
@@ -32,8 +32,17 @@ func (f WithholdRecords) String() string { return line(f.Kind(), &f) }
 func (f WithholdRecords) check(*Plan) error { return f.mustLast() }
 
 func (f WithholdRecords) start(_ context.Context, w *world) (*effect, error) {
-	e, err := brokerFault(w.cluster.WithholdRecords(fakecluster.Withhold{Brokers: w.some(f.Broker), Count: f.Count}))
-	return w.noting(sometimesWithheld, e), err
+	from := time.Now()
+	x, err := w.cluster.WithholdRecords(fakecluster.Withhold{Brokers: w.some(f.Broker), Count: f.Count})
+	if err != nil {
+		return nil, err
+	}
+	end := w.withheld.begin(from, x.Hits)
+	return w.noting(sometimesWithheld, &effect{hits: x.Hits, undo: func(context.Context) error {
+		x.Undo()
+		end()
+		return nil
+	}}), nil
 }
 
 // errBlind is the error of an operation that is not judged.
@@ -44,7 +53,7 @@ var errBlind = errors.New("brokers withheld records for so long that the client 
 // process has shown no write of its own since. To show one it has to have been given
 // all that lies before it.
 func (w *world) blind(p *process) bool {
-	for _, s := range w.holds.stretches(w.recovery(), withholds) {
+	for _, s := range w.withheld.stretches(w.recovery()) {
 		if s.to.After(p.sees()) && s.to.Sub(s.from) >= topicGoneAfter {
 			return true
 		}
@@ -52,31 +61,46 @@ func (w *world) blind(p *process) bool {
 	return false
 }
 
-func withholds(h hold) bool { _, ok := h.fault.(WithholdRecords); return ok }
+// withholdings are the times in which brokers withheld records.
+type withholdings struct {
+	mu  sync.Mutex
+	all []*withholding // in the order in which they began
+}
 
-// A stretch is a time in which something held clients up, with breaks that are too
-// short to count.
+type withholding struct {
+	stretch            // to is zero while it lasts
+	hits    func() int // how often somebody was given nothing
+}
+
+// A stretch is a time, here one with breaks that are too short to count.
 type stretch struct{ from, to time.Time }
 
-// stretches returns those of the holds that of accepts, up to now. A break shorter than
-// least is none.
-func (h *holds) stretches(least time.Duration, of func(hold) bool) []stretch {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var all []stretch
-	for _, x := range h.all {
-		if !of(x) {
+// begin notes that one begins. The returned function notes its end.
+func (w *withholdings) begin(from time.Time, hits func() int) (end func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	x := &withholding{stretch: stretch{from: from}, hits: hits}
+	w.all = append(w.all, x)
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		x.to = time.Now()
+	}
+}
+
+// stretches returns the times, up to now, in which somebody was given nothing. A break
+// shorter than least is none: a client may have asked for nothing in it.
+func (w *withholdings) stretches(least time.Duration) (out []stretch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, x := range w.all {
+		if x.hits() == 0 {
 			continue
 		}
-		s := stretch{x.from, x.to}
+		s := x.stretch
 		if s.to.IsZero() {
 			s.to = time.Now()
 		}
-		all = append(all, s)
-	}
-	slices.SortFunc(all, func(a, b stretch) int { return a.from.Compare(b.from) })
-	var out []stretch
-	for _, s := range all {
 		if n := len(out); n > 0 && s.from.Sub(out[n-1].to) < least {
 			if s.to.After(out[n-1].to) {
 				out[n-1].to = s.to

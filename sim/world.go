@@ -73,6 +73,7 @@ type world struct {
 	troubles      troubles // of storages
 	hookTroubles  troubles
 	holds         holds // what kept clients from the log
+	withheld      withholdings
 	rights        rights
 	altered       alterations
 	endings       endings
