@@ -90,6 +90,7 @@ func transactions(d *draw) {
 	d.times(0, 1, d.compactUnderTransaction)
 	d.times(1, 3, d.coordinator)
 	d.times(0, 2, d.transactionsOfTwoLeaders)
+	d.times(0, 1, d.abandon)
 }
 
 func herd(d *draw) {
@@ -157,7 +158,7 @@ func everything(d *draw) {
 	kinds := []func(){
 		d.lag, d.pause, d.crash, d.herd, d.slowStorage, d.failStorage, d.slowHooks,
 		d.latency, d.stall, d.blackHole, d.loseRequest, d.loseAnswer, d.cutFrame, d.reset,
-		d.restart, d.restartAll, d.compact, d.transaction, d.compactUnderTransaction, d.coordinator, d.transactionsOfTwoLeaders, d.keyless, d.failProduce, d.slowBroker,
+		d.restart, d.restartAll, d.compact, d.transaction, d.compactUnderTransaction, d.coordinator, d.transactionsOfTwoLeaders, d.abandon, d.keyless, d.failProduce, d.slowBroker,
 		d.loseTail, d.deleteRecords, d.recreate, d.grow,
 		d.absentWhileCompacted, d.forget, d.stale, d.withhold, d.silence, d.throttle, d.failFetch, d.revoke, d.changePassword, d.alter,
 	}
@@ -340,6 +341,11 @@ func (d *draw) compactUnderTransaction() {
 	f.From += 200 * ms
 	d.add(sim.Compact{Every: d.between(50*ms, 300*ms), Span: sim.Span{From: f.From - 200*ms, For: f.For + 600*ms}})
 	d.add(f)
+}
+
+// abandon leaves a transaction of somebody else open until its coordinator aborts it.
+func (d *draw) abandon() {
+	d.add(sim.AbandonTransaction{Records: 1 + d.IntN(5), Timeout: d.between(50*ms, 3000*ms), Span: d.once()})
 }
 
 // coordinator makes the coordinators of transactions load, move or be slow.

@@ -17,6 +17,7 @@ func producers(d *draw) {
 		d.times(0, 2, d.moveLeader)
 	}
 	d.times(0, 1, d.restart)
+	d.times(0, 1, d.abandon)
 }
 
 // answers lets brokers give the answers that are rare: stale, throttled, refused.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
@@ -217,10 +218,12 @@ func (c fakeCluster) Append(rs ...fakecluster.Record) error {
 
 func (c fakeCluster) Begin(id string) (Transactor, error) {
 	t, err := c.Cluster.Begin(id)
-	if err != nil {
-		return nil, err
-	}
-	return fakeTxn{t}, nil
+	return fakeTxn{t}, err
+}
+
+func (c fakeCluster) BeginFor(id string, timeout time.Duration) (Transactor, error) {
+	t, err := c.Cluster.BeginFor(id, timeout)
+	return fakeTxn{t}, err
 }
 
 // fakeTxn is a transaction on kfake.

@@ -80,7 +80,7 @@ func (w *world) converge() error {
 // endInMarker makes an aborted transaction the end of the log. No record tells a
 // client that it has come there.
 func (w *world) endInMarker() error {
-	t, err := w.cluster.Begin(fmt.Sprintf("other-%d", w.foreigners.Add(1)))
+	t, err := w.cluster.Begin(w.stranger())
 	if err != nil {
 		return err
 	}

@@ -118,6 +118,69 @@ func (f MoveCoordinator) start(_ context.Context, w *world) (*effect, error) {
 	return counted(len(ids)), err
 }
 
+// stranger returns the transactional id of somebody else who is new.
+func (w *world) stranger() string { return fmt.Sprintf("other-%d", w.foreigners.Add(1)) }
+
+// AbandonTransaction writes records in a transaction of somebody who dies then. Nobody
+// sees what lies behind its begin until its coordinator looks for what is open for too
+// long, and aborts it.
+type AbandonTransaction struct {
+	Records int `plan:"records"`
+	// Timeout is the transaction's. Coordinators look every ten seconds, so it may be
+	// open for so much longer.
+	Timeout time.Duration `plan:"timeout"`
+	Span
+}
+
+// Kind implements Fault.
+func (f AbandonTransaction) Kind() string { return "abandon-transaction" }
+
+// String implements Fault.
+func (f AbandonTransaction) String() string { return line(f.Kind(), &f) }
+
+func (f AbandonTransaction) check(*Plan) error {
+	switch {
+	case f.Records < 1 || f.Records > 1000:
+		return fmt.Errorf("records is %d and has to be from 1 to 1000", f.Records)
+	case f.Timeout < time.Millisecond || f.Timeout > time.Minute:
+		return fmt.Errorf("timeout is %v and has to be from 1ms to 1m", f.Timeout)
+	}
+	return nil
+}
+
+func (f AbandonTransaction) start(ctx context.Context, w *world) (*effect, error) {
+	t, err := w.cluster.BeginFor(w.stranger(), f.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	producer, err := w.leaveOpen(t, f)
+	if err != nil {
+		return nil, err
+	}
+	const most = 2 * time.Minute // brokers may be away meanwhile
+	if err := w.awaitFor(ctx, f.Timeout+most, func() bool { return !w.tap.isOpen(producer) }); err != nil {
+		return nil, err
+	}
+	if w.tap.isOpen(producer) {
+		return nil, fmt.Errorf("the transaction is still open %v after its timeout", most)
+	}
+	w.sometimes.hit(sometimesTxnTimedOut)
+	return counted(f.Records), nil
+}
+
+// leaveOpen writes the fault's records and returns their producer.
+func (w *world) leaveOpen(t Transactor, f AbandonTransaction) (producer int64, err error) {
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	if err := t.Append(w.foreignRecords("abandon", f.From, f.Records, true)...); err != nil {
+		return 0, err
+	}
+	if err := w.tap.sync(); err != nil {
+		return 0, err
+	}
+	return w.tap.lastOpened(), nil
+}
+
 // openIDs are the transactional ids of others that have a transaction open.
 type openIDs struct {
 	mu  sync.Mutex

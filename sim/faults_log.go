@@ -391,7 +391,7 @@ type foreignTxn struct {
 // coordinator and the leader have answered.
 func (w *world) begin(purpose string, from time.Duration, n int) (*foreignTxn, error) {
 	records := w.foreignRecords(purpose, from, n, true)
-	id := fmt.Sprintf("other-%d", w.foreigners.Add(1))
+	id := w.stranger()
 	t, err := w.cluster.Begin(id)
 	if err != nil {
 		return nil, err

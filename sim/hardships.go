@@ -30,6 +30,9 @@ type Hardships interface {
 	SlowMarkers(most time.Duration) (fakecluster.Fault, error)
 	// MoveCoordinator makes the next broker the coordinator of a transactional id.
 	MoveCoordinator(id string) error
+	// BeginFor begins a transaction of somebody else that its coordinator aborts
+	// after a timeout, at a time of its own.
+	BeginFor(id string, timeout time.Duration) (Transactor, error)
 	// OutOfSync takes the replicas of a broker out of sync.
 	OutOfSync(broker int32) (fakecluster.Fault, error)
 	// AlterTopic changes settings of the topic.

@@ -42,6 +42,7 @@ const (
 	sometimesGrew               = "clients heard that the topic has more partitions"
 	sometimesCoordinatorAway    = "a coordinator of transactions loaded or had moved"
 	sometimesMarkersLate        = "the markers of a transaction were late"
+	sometimesTxnTimedOut        = "a foreign transaction was aborted by its coordinator"
 	sometimesTxnHeld            = "an open transaction held an operation up"
 	sometimesTxnCommitted       = "a foreign transaction was committed"
 	sometimesTxnAborted         = "a foreign transaction was aborted"
@@ -57,7 +58,7 @@ var sometimesNames = []string{
 	sometimesProducerForgotten, sometimesBelowMinimum, sometimesThrottled, sometimesStaleMetadata, sometimesWithheld,
 	sometimesRevoked, sometimesWrongPassword, sometimesAltered,
 	sometimesTailLost, sometimesRebuilt, sometimesGrew,
-	sometimesCoordinatorAway, sometimesMarkersLate, sometimesTxnHeld, sometimesTxnCommitted, sometimesTxnAborted,
+	sometimesCoordinatorAway, sometimesMarkersLate, sometimesTxnHeld, sometimesTxnCommitted, sometimesTxnAborted, sometimesTxnTimedOut,
 }
 
 // SometimesNames returns the names of all counters of Outcome.Sometimes. A

@@ -354,6 +354,28 @@ func (t *tap) lost(from int64) {
 	maps.DeleteFunc(t.txns, func(_ int64, txn transaction) bool { return txn.first >= from })
 }
 
+// lastOpened returns the producer of the transaction that was opened last, of those
+// that are open; -1 if none is.
+func (t *tap) lastOpened() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	producer, first := int64(-1), int64(-1)
+	for id, txn := range t.txns {
+		if txn.first > first {
+			producer, first = id, txn.first
+		}
+	}
+	return producer
+}
+
+// isOpen reports whether a producer has a transaction open.
+func (t *tap) isOpen(producer int64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, open := t.txns[producer]
+	return open
+}
+
 // openTransactions returns how many transactions have records and no end.
 func (t *tap) openTransactions() int {
 	t.mu.Lock()

@@ -24,10 +24,14 @@ type Txn struct {
 	ended    bool
 }
 
-// Begin begins a transaction. The broker aborts it by itself after 15 minutes.
+// Begin begins a transaction. Its coordinator aborts it by itself after 15 minutes.
 // A transactional id that is in use fences its former user.
-func (c *Cluster) Begin(id string) (*Txn, error) {
-	r, err := c.initTxn(id)
+func (c *Cluster) Begin(id string) (*Txn, error) { return c.BeginFor(id, 15*time.Minute) }
+
+// BeginFor begins a transaction that its coordinator aborts by itself after a timeout,
+// in whole milliseconds, and up to [Coordinator.Scan] later.
+func (c *Cluster) BeginFor(id string, timeout time.Duration) (*Txn, error) {
+	r, err := c.initTxn(id, timeout)
 	if err != nil {
 		return nil, fmt.Errorf("fakecluster: begin transaction %q: %w", id, err)
 	}
@@ -36,14 +40,14 @@ func (c *Cluster) Begin(id string) (*Txn, error) {
 
 // initTxn asks for a producer until the one that had the id before is out of the
 // way.
-func (c *Cluster) initTxn(id string) (*kmsg.InitProducerIDResponse, error) {
+func (c *Cluster) initTxn(id string, timeout time.Duration) (*kmsg.InitProducerIDResponse, error) {
 	if err := c.stockProducers(); err != nil {
 		return nil, err
 	}
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.Version = 2
 	req.TransactionalID = &id
-	req.TransactionTimeoutMillis = 900_000
+	req.TransactionTimeoutMillis = int32(timeout.Milliseconds())
 	for {
 		resp, err := c.coordinate(id, req)
 		if err != nil {

@@ -17,22 +17,27 @@ var _ sim.Hardships = unable{}
 
 // withoutHardships says why, by the kinds of the faults.
 var withoutHardships = map[string]string{
-	"forget-producers":  "a real broker forgets a producer after a day; lose-answer comes near",
-	"throttle":          "a real broker throttles by a quota that takes it seconds to count",
-	"fail-fetch":        "a real broker answers what it likes",
-	"stale-metadata":    "a real broker lags when it likes",
-	"withhold-records":  "a real broker answers with a batch if there is one (KIP-74)",
-	"below-min-insync":  "real replicas fall behind when they like; restart comes near",
-	"alter-topic":       "the brokers act on a setting at a time of their own",
-	"load-coordinators": "a real coordinator loads when it took over; restart comes near",
-	"slow-markers":      "real markers take as long as they take",
-	"move-coordinator":  "a real coordinator moves with its broker; restart comes near",
-	"revoke":            "the brokers of a world let everybody do everything",
-	"change-password":   "the brokers of a world let everybody do everything",
+	"forget-producers":    "a real broker forgets a producer after a day; lose-answer comes near",
+	"throttle":            "a real broker throttles by a quota that takes it seconds to count",
+	"fail-fetch":          "a real broker answers what it likes",
+	"stale-metadata":      "a real broker lags when it likes",
+	"withhold-records":    "a real broker answers with a batch if there is one (KIP-74)",
+	"below-min-insync":    "real replicas fall behind when they like; restart comes near",
+	"alter-topic":         "the brokers act on a setting at a time of their own",
+	"abandon-transaction": "a real coordinator ends it at a time of its own; transaction comes near",
+	"load-coordinators":   "a real coordinator loads when it took over; restart comes near",
+	"slow-markers":        "real markers take as long as they take",
+	"move-coordinator":    "a real coordinator moves with its broker; restart comes near",
+	"revoke":              "the brokers of a world let everybody do everything",
+	"change-password":     "the brokers of a world let everybody do everything",
 }
 
 func (unable) ForgetProducers(fakecluster.Forget) (fakecluster.Fault, error) {
 	return nil, fmt.Errorf("forget producers: %w", errUnable)
+}
+
+func (unable) BeginFor(string, time.Duration) (sim.Transactor, error) {
+	return nil, fmt.Errorf("begin a transaction with a timeout: %w", errUnable)
 }
 
 func (unable) WithholdRecords(fakecluster.Withhold) (fakecluster.Fault, error) {
