@@ -45,18 +45,14 @@ func TestBytesGivenAreCopiedWhenTheCallReturns(t *testing.T) {
 		t.Run(op, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
 				c := w.open("c")
-				if err := w.cluster.StopBroker(0); err != nil {
-					t.Fatal(err)
-				}
+				lost := w.cluster.Network().LoseRequest(produceOf("c"), 0)
 				err := write(w.within(time.Second), c)
 				var we *kvstore.WriteError
 				if !errors.Is(err, kvstore.ErrOutcomeUnknown) || !errors.As(err, &we) {
 					t.Fatalf("%s = %v, want it unknown", op, err)
 				}
 				spoil(we.Key) // the key in the error is the caller's as well
-				if err := w.cluster.StartBroker(0); err != nil {
-					t.Fatal(err)
-				}
+				lost.Undo()
 				w.put(c, "last", "1")
 				want := map[string]string{
 					"Put":     `"key"="value" "last"="1" `,

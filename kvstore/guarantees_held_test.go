@@ -37,7 +37,7 @@ func TestClientThatCannotWriteSaysWhy(t *testing.T) {
 		began := time.Now()
 		first := c.Put(w.within(10*time.Second), []byte("k"), nil)
 		queued := c.Put(w.within(10*time.Second), []byte("l"), nil)
-		wantOutcome(t, "Put on its way", first, kvstore.ErrOutcomeUnknown)
+		wantOutcome(t, "Put on its way", first, kvstore.ErrNotWritten) // the brokers refused it before they appended it
 		wantOutcome(t, "Put that queued", queued, kvstore.ErrNotWritten)
 		for _, err := range []error{first, queued} {
 			for _, want := range []string{"NOT_ENOUGH_REPLICAS", "times since", "produce at broker"} {

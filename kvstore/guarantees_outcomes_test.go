@@ -123,16 +123,6 @@ func TestWriteIsNotWrittenWhenItsContextHasEndedBefore(t *testing.T) {
 // caller has gone, or had it before, and it is there once.
 func TestWriteOnItsWayIsUnknownAndInTheLogOnce(t *testing.T) {
 	for what, begin := range map[string]func(w *world) (end func()){
-		"broker stopped": func(w *world) func() {
-			if err := w.cluster.StopBroker(0); err != nil {
-				w.t.Fatal(err)
-			}
-			return func() {
-				if err := w.cluster.StartBroker(0); err != nil {
-					w.t.Fatal(err)
-				}
-			}
-		},
 		"broker slow": func(w *world) func() { return w.holdProduces().Undo },
 		"answers lost": func(w *world) func() {
 			lost, hidden := w.cluster.Network().LoseAnswer(produceOf("c"), 0), w.hideLog("c")

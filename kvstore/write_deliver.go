@@ -35,8 +35,13 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) delivered {
 	if w.sparePointless(ctx); ctx.Err() != nil {
 		return w.gaveUp(ctx, t)
 	}
-	for tries := 1; ; tries++ {
+	for tries := w.tries + 1; ; tries++ {
 		a := w.attempt(ctx, b, t.doubt)
+		if errors.Is(a.err, errWithdrawn) {
+			w.tries = tries
+			return delivered{offset: -1, outcome: ErrNotWritten, cause: errWithdrawn}
+		}
+		w.tries = 0
 		v := t.judge(a.grade())
 		if v == verdictDuplicate || v == verdictUnknown {
 			if offset, found := w.decide(ctx, b, a.broker); found {
@@ -65,6 +70,7 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) delivered {
 			w.who = noSender
 			b.take(noSender)
 		}
+		w.handBack(t)
 		if ctx.Err() == nil {
 			w.held(a.problem())
 			w.reconsider(ctx, a)
@@ -120,6 +126,9 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 			w.recent.mine(w.who.id)
 		}
 		b.take(w.who)
+	}
+	if !doubt && !w.handOver() {
+		return answer{broker: l.node, err: errWithdrawn}
 	}
 	w.ask(askProduce, l.node)
 	return w.try(ctx, l, b)

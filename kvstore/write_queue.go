@@ -2,6 +2,8 @@ package kvstore
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 )
 
@@ -114,8 +116,29 @@ func (w *writer) signal() {
 	}
 }
 
-// withdraw takes a write out of the queue. It reports false when the write is
-// on its way already.
+// errWithdrawn ends a batch of which nothing was sent, because a caller took a write of it back.
+var errWithdrawn = errors.New("a write of the batch was withdrawn")
+
+// handOver reports whether the batch on its way may be sent, because no write of it was
+// withdrawn. From then on none can be.
+func (w *writer) handOver() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.handed = !slices.ContainsFunc(w.front, func(wr *write) bool { return wr.left })
+	return w.handed
+}
+
+// handBack lets writes of the batch on its way be withdrawn again, after tries of which it is
+// certain that none was appended.
+func (w *writer) handBack(t trial) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.handed = w.handed && t.doubt
+}
+
+// withdraw takes back a write that is certainly not in the log: one that queues, or one of a
+// batch of which no try was sent, or none was appended. It reports false when the
+// write is on its way.
 func (w *writer) withdraw(wr *write) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -126,7 +149,7 @@ func (w *writer) withdraw(wr *write) bool {
 		}
 	}
 	wr.left = true
-	return false
+	return !w.handed && slices.Contains(w.front, wr)
 }
 
 // leave ends a write that submit began.

@@ -50,6 +50,7 @@ type writer struct {
 	wrote   int64  // the end of the log after what was acknowledged in term wroteIn
 	wroteIn uint64
 	wroteAt leader // that acknowledged it
+	tries   int    // of batches in a row that went nowhere because callers took their writes back
 	before  int64  // the furthest end after what was acknowledged in earlier terms
 
 	// asks says what the batch on its way waits for: see asking.
@@ -62,6 +63,8 @@ type writer struct {
 
 	mu      sync.Mutex
 	queue   []*write
+	front   []*write      // the group on its way
+	handed  bool          // the front has a try that may have been sent, so nobody can withdraw from it
 	wake    chan struct{} // of capacity 1
 	dead    error         // new writes fail with it
 	failed  bool          // and so do those that queue
@@ -141,10 +144,12 @@ func (w *writer) next() []*write {
 			break
 		}
 	}
+	w.front, w.handed = nil, false
 	if n == 0 {
 		return nil
 	}
 	group := append([]*write(nil), w.queue[:n]...)
+	w.front = group
 	clear(w.queue[:n])
 	w.queue = w.queue[n:]
 	return group
@@ -162,6 +167,8 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	defer cancel()
 	d := w.deliver(life, b)
 	switch {
+	case errors.Is(d.cause, errWithdrawn):
+		w.putBack(group)
 	case d.outcome == nil:
 		w.acknowledge(ctx, group, d, b, applied)
 	case errors.Is(d.outcome, ErrNotWritten) && errors.Is(d.cause, ErrDeliveryTimeout):
