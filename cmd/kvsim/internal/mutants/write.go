@@ -37,7 +37,7 @@ func writeMutants() []Mutant {
 		{
 			Name: "unknown-called-not-written", Bug: "a write on its way is reported as withdrawn when its context ends",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckRefusedAbsent},
-			Edits: []Edit{{queue, "	wr.left = true\n	return false\n", "	wr.left = true\n	return true\n"}},
+			Edits: []Edit{{queue, "	return !w.handed && slices.Contains(w.front, wr)\n", "	return slices.Contains(w.front, wr)\n"}},
 		},
 		{
 			Name: "batch-torn-in-log", Bug: "a batch is written change by change",
