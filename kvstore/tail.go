@@ -297,7 +297,7 @@ func (t *tail) caughtUp(ctx context.Context, f fetched) error {
 // was lost, and with it the records that they wait for. The leader says so
 // twice before it is believed.
 func (t *tail) checkEnd(ctx context.Context, f fetched) error {
-	want := t.track.farthest()
+	want, came := t.track.farthest()
 	if t.rebuild != nil {
 		want = max(want, t.rebuild.target)
 	}
@@ -320,7 +320,7 @@ func (t *tail) checkEnd(ctx context.Context, f fetched) error {
 		return err
 	}
 	t.short = 0
-	t.track.lost(end, fmt.Errorf("%w: the log ends at offset %d", ErrDataLoss, end))
+	t.track.lost(end, came, fmt.Errorf("%w: the log ends at offset %d", ErrDataLoss, end))
 	if t.rebuild != nil {
 		t.rebuild.target = min(t.rebuild.target, end)
 	}

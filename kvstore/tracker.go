@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 )
@@ -26,6 +27,7 @@ type tracker struct {
 	trusted int32 // leader epoch whose log is known to hold what was applied, -1 for none
 	term    uint64
 	waiters waitHeap
+	came    uint64         // how many waiters have come
 	end     int64          // of the log, when it was last heard of; -1 before
 	tallest int64          // that the log was ever known to be, -1 for not known
 	cause   Problem        // why the position may be held up; zero when nothing is known
@@ -37,6 +39,7 @@ type tracker struct {
 // A waiter is released when the position reaches target, or with an error.
 type waiter struct {
 	target int64
+	number uint64     // in the order in which they came
 	index  int        // in the heap; outside and released are below 0
 	hoped  bool       // nobody told this client that the log was ever so long
 	ready  chan error // of capacity 1; gets one error, or nil
@@ -174,7 +177,8 @@ func (t *tracker) await(ctx context.Context, w *waiter) error {
 func (t *tracker) enlist(w *waiter, target int64, term uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	w.target = target
+	t.came++
+	w.target, w.number = target, t.came
 	if !w.hoped {
 		t.tallest = max(t.tallest, target)
 	}
@@ -269,6 +273,20 @@ func (t *tracker) reading() (term uint64, applied int64, epoch int32) {
 	return t.term, t.applied, t.epoch
 }
 
+// over waits for the end of a term.
+func (t *tracker) over(ctx context.Context, term uint64) error {
+	w := newWaiter()
+	w.hoped = true // nothing is lost because the log is not as long as this
+	t.enlist(&w, math.MaxInt64, term)
+	select {
+	case <-w.ready:
+		return t.deadBy()
+	case <-ctx.Done():
+		_, _ = t.leave(ctx, &w)
+		return contextError(ctx)
+	}
+}
+
 // trust notes that the log of the leader of this epoch holds everything below
 // applied. It stays so while the epoch lasts: a leader does not lose what it
 // has, and only this leader's records are added.
@@ -305,17 +323,17 @@ func (t *tracker) sawEnd(end int64) {
 }
 
 // farthest returns the highest position that anyone waits for and that the log is known
-// to have reached once, -1 for none.
-func (t *tracker) farthest() int64 {
+// to have reached once, -1 for none, and how many have come to wait so far.
+func (t *tracker) farthest() (far int64, came uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	far := int64(-1)
+	far = -1
 	for _, w := range t.waiters {
 		if w.target <= t.tallest {
 			far = max(far, w.target)
 		}
 	}
-	return far
+	return far, t.came
 }
 
 // because notes why the position stands still; nil when it moves again.
@@ -346,15 +364,16 @@ func (t *tracker) rollback(pos int64, err error) {
 	t.releaseAll(err)
 }
 
-// lost fails the waiters whose target lies beyond the end of the log, although it was
-// that long once: what they wait for is gone. Nothing that was applied is, so the term
-// goes on.
-func (t *tracker) lost(end int64, err error) {
+// lost fails those of the first waiters, came in number, whose target lies beyond the end of
+// the log, although it was that long once: what they wait for is gone. Who came later may
+// wait for what was written after the end was asked for. Nothing that was applied is gone, so
+// the term goes on.
+func (t *tracker) lost(end int64, came uint64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var stay waitHeap
 	for _, w := range t.waiters {
-		if w.target > end && w.target <= t.tallest {
+		if w.number <= came && w.target > end && w.target <= t.tallest {
 			t.release(w, err)
 			continue
 		}

@@ -92,11 +92,7 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	if res.revision < 0 {
 		return c.syncWrite(ctx, fail)
 	}
-	err = res.wait
-	if err == nil {
-		err = c.confirm(ctx, res)
-	}
-	if err != nil {
+	if err = c.shown(ctx, res); err != nil {
 		return fail(ErrOutcomeUnknown, err, c.stillNamed(res, err))
 	}
 	return res.revision, nil

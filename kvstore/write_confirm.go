@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -13,12 +14,68 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
+// shown waits until reads show a write that was acknowledged.
+//
+// The log may lose records meanwhile, or may have before, so that the position goes back:
+//
+//	log read           a=1 b=1 |
+//	log of the leader  a=1 | w=1      the write is acknowledged at "|", below the position
+//
+// Whoever waits for an offset is then told of the loss, because the log may have other
+// records there now. This write may be among them: it is if the leader that acknowledged it
+// leads the log that is read anew. So it is waited for once more, and looked for there.
+func (c *Client) shown(ctx context.Context, res written) error {
+	err := res.wait
+	switch {
+	case res.below != nil:
+		err = c.foundOut(ctx, res)
+	case err == nil:
+		err = c.confirm(ctx, res)
+	}
+	for errors.Is(err, ErrDataLoss) {
+		term, _, _ := c.tracker.now()
+		if term == res.term {
+			break
+		}
+		res.term, res.itself = term, true
+		if err = c.tracker.wait(ctx, res.revision+1, term); err == nil {
+			err = c.confirm(ctx, res)
+		}
+	}
+	return err
+}
+
+// foundOut waits until the tail knows of the loss by which a write was acknowledged below the
+// position, and returns what the write says of it. It returns at once when there is
+// nothing to find out.
+func (c *Client) foundOut(ctx context.Context, res written) error {
+	for failures := 1; ; failures++ {
+		term, pos, epoch := c.tracker.reading()
+		if term != res.term {
+			return res.below
+		}
+		switch err := c.part.holds(ctx, pos, epoch); {
+		case err == nil, ctx.Err() != nil:
+			return res.below
+		case errors.Is(err, ErrDataLoss):
+			c.part.suspect()
+			if err := c.tracker.over(ctx, term); err != nil {
+				return fmt.Errorf("%w: %w", res.below, err)
+			}
+		}
+		if dead := c.tracker.deadBy(); dead != nil {
+			return dead
+		}
+		sleep(ctx, c.backoff(failures))
+	}
+}
+
 // confirm makes sure that the record which was applied at a write's revision is
 // the write's (I20). Compaction may have removed it before this client came to it,
 // which is as good: then the log has to be the one that was read, and to have
-// had the write.
+// had the write. After a loss, in another term, the write itself has to be there.
 func (c *Client) confirm(ctx context.Context, res written) error {
-	if c.recent.has(res.revision, res.producer) {
+	if !res.itself && c.recent.has(res.revision, res.producer) {
 		return nil
 	}
 	err := c.confirms.get(ctx, res)
@@ -55,6 +112,14 @@ type confirmCall struct {
 	res  written
 	done chan error // of capacity 1
 }
+
+// confirmQuestion is what has one answer for all writes of a batch.
+type confirmQuestion struct {
+	who    sender
+	itself bool
+}
+
+func (c *confirmCall) question() confirmQuestion { return confirmQuestion{c.res.who, c.res.itself} }
 
 // gather is how long a round waits for others: writes of one record batch become
 // visible together, and then ask together.
@@ -145,7 +210,7 @@ func (f *confirms) round(calls []*confirmCall) error {
 		f.why = f.why.met(err)
 	}
 	for _, call := range calls {
-		loss := lost[call.res.who]
+		loss := lost[call.question()]
 		if loss == nil && end == nil && err != nil && term == call.res.term {
 			continue
 		}
@@ -158,22 +223,22 @@ func (f *confirms) round(calls []*confirmCall) error {
 // ask makes sure that the log is the one that was read, that it has what was acknowledged in the
 // batches of calls, and that the topic is the same after that. It returns which batches
 // are lost. Any error but those of unconfirmed may heal.
-func (f *confirms) ask(calls []*confirmCall) (lost map[sender]error, err error) {
+func (f *confirms) ask(calls []*confirmCall) (lost map[confirmQuestion]error, err error) {
 	c := f.client
 	pos, epoch := c.tracker.read()
 	if err := c.part.holds(f.ctx, pos, epoch); err != nil {
 		return nil, err
 	}
-	lost = map[sender]error{}
+	lost = map[confirmQuestion]error{}
 	for _, call := range calls {
-		if _, asked := lost[call.res.who]; asked {
+		if _, asked := lost[call.question()]; asked {
 			continue
 		}
 		err := c.writer.stands(f.ctx, call.res)
 		if err != nil && !unconfirmed(err) {
 			return nil, err
 		}
-		lost[call.res.who] = err
+		lost[call.question()] = err
 	}
 	return lost, c.part.sameTopic(f.ctx)
 }
@@ -190,23 +255,27 @@ func (f *confirms) close() {
 // client that had not read so far does not learn of its loss by reading (I20).
 //
 // It fails with a *lostError when another batch lies there. When none does,
-// compaction has removed what did: the write, unless it was lost before.
+// compaction has removed what did: the write, unless it was lost before. That is a
+// *lostError, too, if the write itself has to be there.
 func (w *writer) stands(ctx context.Context, res written) error {
 	l, err := w.part.lead(ctx)
 	if err != nil {
 		return err
 	}
 	raw, _, err := w.peek(ctx, l, res.revision, 1) // a broker answers a whole batch, if there is one
+	first := int64(math.MaxInt64)
 	switch {
-	case errors.Is(err, kerr.OffsetOutOfRange):
-		return nil // this client has read on from there: the log's begin was deleted
+	case errors.Is(err, kerr.OffsetOutOfRange): // this client has read on from there: the log's begin was deleted
 	case err != nil:
 		w.part.forget(l)
 		return err
-	case len(raw) < batchOverhead:
-		return nil
+	case len(raw) >= batchOverhead:
+		first = int64(binary.BigEndian.Uint64(raw))
 	}
-	if first := int64(binary.BigEndian.Uint64(raw)); first > res.revision || sentAs(raw, res.who) {
+	switch {
+	case first > res.revision && res.itself:
+		return &lostError{res.revision, fmt.Sprintf("%v: nothing is left at offset %d, where the write was acknowledged", ErrDataLoss, res.revision)}
+	case first > res.revision, sentAs(raw, res.who):
 		return nil
 	}
 	return &lostError{res.revision, fmt.Sprintf("%v: the record at offset %d is not the write's that was acknowledged there", ErrDataLoss, res.revision)}

@@ -62,6 +62,8 @@ type written struct {
 	outcome  error  // nil when acknowledged
 	cause    error
 	wait     error // why it is not visible although acknowledged
+	below    error // it was acknowledged below the position of its time, which says this
+	itself   bool  // to be confirmed only by what is in the log, see Client.confirm
 }
 
 // nobody is no producer's id; -1 is that of a producer that has none.

@@ -224,8 +224,8 @@ func (w *writer) acknowledge(ctx context.Context, group []*write, d delivered, b
 			// The log is not the one that this client reads, or wrote
 			// before: it was created anew or cut off since, and the tail
 			// has yet to find out.
-			res.outcome = ErrOutcomeUnknown
-			res.cause = fmt.Errorf("%w: acknowledged at offset %d, below position %d", ErrDataLoss, last, known)
+			res.revision = last
+			res.below = fmt.Errorf("%w: acknowledged at offset %d, below position %d", ErrDataLoss, last, known)
 		default:
 			res.revision = last
 			if last < w.before {
@@ -235,7 +235,7 @@ func (w *writer) acknowledge(ctx context.Context, group []*write, d delivered, b
 				res.producer = nobody
 			}
 		}
-		if res.revision < 0 {
+		if res.revision < 0 || res.below != nil {
 			wr.end(res)
 			continue
 		}

@@ -41,13 +41,13 @@ func rebuildMutants() []Mutant {
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckWriteVisible, lin.CheckRevision, lin.CheckHooks, lin.CheckBarrier},
 			Edits: []Edit{
 				{"kvstore/writer.go", "		case last < known:\n", "		case last < known && false:\n"},
-				{"kvstore/write.go", "		err = c.confirm(ctx, res)\n", "		err = nil\n"},
+				{"kvstore/write_confirm.go", "	case err == nil:\n		err = c.confirm(ctx, res)\n", "	case err == nil:\n"},
 			},
 		},
 		{
 			Name: "another-record-taken-for-own", Bug: "a write is taken for visible when the client passes its offset, whosever record it finds there",
 			Scenario: "unclean", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckWriteVisible, lin.CheckRevision, lin.CheckHooks, lin.CheckBarrier},
-			Edits: []Edit{{"kvstore/write.go", "		err = c.confirm(ctx, res)\n", "		err = nil\n"}},
+			Edits: []Edit{{"kvstore/write_confirm.go", "	case err == nil:\n		err = c.confirm(ctx, res)\n", "	case err == nil:\n"}},
 		},
 		{
 			Name: "epoch-from-records", Bug: "the position has the epoch of the last record, though an aborted batch of a later one was passed: the log looks cut",
