@@ -22,7 +22,7 @@ func WithTransactionDelays(markers, scan time.Duration) Option {
 // after they have taken over; 0 means every one until it is undone.
 func (k *Kit) LoadCoordinators(n int) *Fault {
 	k.t.Helper()
-	text := times(n) + " request to a coordinator finds it loading"
+	text := times(n, "request to a coordinator finds it loading", "requests to a coordinator find it loading")
 	if !k.countable("LoadCoordinators", n) {
 		return k.inert(text)
 	}

@@ -156,12 +156,20 @@ func of(clients []string) string {
 }
 
 // times says how often a fault bites.
-func times(n int) string {
+func times(n int, one, more string) string {
 	switch n {
 	case 0:
-		return "every"
+		return "every " + one
 	case 1:
-		return "the next"
+		return "the next " + one
 	}
-	return fmt.Sprintf("the next %d", n)
+	return fmt.Sprintf("the next %d %s", n, more)
+}
+
+// amount is a number of things, in words.
+func amount(n int, of string) string {
+	if n == 1 {
+		return "1 " + of
+	}
+	return fmt.Sprintf("%d %ss", n, of)
 }

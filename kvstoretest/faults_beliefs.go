@@ -96,7 +96,7 @@ func (k *Kit) forget(call, text string, then Forgetting, elections bool) *Fault 
 // means every fetch until it is undone.
 func (k *Kit) ThrottleFetches(n int, d time.Duration) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("%s fetch throttled for %v", times(n), d)
+	text := fmt.Sprintf("%s throttled for %v", times(n, "fetch", "fetches"), d)
 	if !k.countable("ThrottleFetches", n) {
 		return k.inert(text)
 	}
@@ -116,7 +116,7 @@ func (k *Kit) ThrottleFetches(n int, d time.Duration) *Fault {
 // one of package kerr; 0 means every fetch until it is undone.
 func (k *Kit) FailFetches(n int, err error) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("%s fetch fails with %v", times(n), err)
+	text := fmt.Sprintf("%s with %v", times(n, "fetch fails", "fetches fail"), err)
 	var ke *kerr.Error
 	if !errors.As(err, &ke) {
 		k.misuse("FailFetches(%d, %v): the error has to be one of package kerr, such as kerr.UnknownTopicID", n, err)
@@ -160,9 +160,9 @@ func (s Stale) String() string {
 	case s.Other:
 		what = "know another topic"
 	case s.Partitions > 0:
-		what = fmt.Sprintf("know %d partitions", s.Partitions)
+		what = "know " + amount(s.Partitions, "partition")
 	default:
-		what = fmt.Sprintf("are %d elections behind", s.Elections)
+		what = "are " + amount(s.Elections, "election") + " behind"
 	}
 	return who + " " + what
 }
@@ -175,7 +175,7 @@ var staleID = [16]byte{0xde, 0xad, 'k', 'v', 's', 'i', 'm'}
 // one until it is undone.
 func (k *Kit) StaleMetadata(n int, s Stale) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("%s metadata answer is stale: %v", times(n), s)
+	text := fmt.Sprintf("%s: %v", times(n, "metadata answer is stale", "metadata answers are stale"), s)
 	if !k.countable("StaleMetadata", n) {
 		return k.inert(text)
 	}

@@ -18,7 +18,7 @@ import (
 // kerr.TopicAuthorizationFailed.
 func (k *Kit) FailProduces(n int, err error) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("%s produce fails with %v", times(n), err)
+	text := fmt.Sprintf("%s with %v", times(n, "produce fails", "produces fail"), err)
 	var ke *kerr.Error
 	if !errors.As(err, &ke) {
 		k.misuse("FailProduces(%d, %v): the error has to be one of package kerr, such as kerr.NotEnoughReplicas", n, err)
@@ -32,7 +32,7 @@ func (k *Kit) FailProduces(n int, err error) *Fault {
 // client tries again, and the broker recognises the duplicate.
 func (k *Kit) FailProducesAfterAppend(n int) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("%s produce fails after its append", times(n))
+	text := times(n, "produce fails after its append", "produces fail after their appends")
 	return k.failProduces("FailProducesAfterAppend", text, fakecluster.ProduceFault{
 		Err: kerr.RequestTimedOut, AfterAppend: true, Count: n,
 	})

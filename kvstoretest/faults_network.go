@@ -109,7 +109,7 @@ func (k *Kit) DropConnections(clients ...string) *Fault {
 // recognises the duplicate.
 func (k *Kit) LoseAnswers(n int, clients ...string) *Fault {
 	k.t.Helper()
-	text := "lost answers to " + times(n) + " produce " + of(clients)
+	text := "lost answers to " + times(n, "produce", "produces") + " " + of(clients)
 	t, ok := k.target("LoseAnswers", clients)
 	if !ok || !k.countable("LoseAnswers", n) {
 		return k.inert(text)
@@ -123,7 +123,7 @@ func (k *Kit) LoseAnswers(n int, clients ...string) *Fault {
 // write until it is undone.
 func (k *Kit) LoseRequests(n int, clients ...string) *Fault {
 	k.t.Helper()
-	text := "lost " + times(n) + " produce " + of(clients)
+	text := "lost " + times(n, "produce", "produces") + " " + of(clients)
 	t, ok := k.target("LoseRequests", clients)
 	if !ok || !k.countable("LoseRequests", n) {
 		return k.inert(text)

@@ -82,8 +82,12 @@ func (m *mutator) exec(ctx context.Context, args []string, _ io.Reader, stdout, 
 		return err
 	}
 	if m.list {
+		longest := 0
 		for _, mu := range chosen {
-			fmt.Fprintf(stdout, "%-30s %s\n", mu.Name, mu.Bug)
+			longest = max(longest, len(mu.Name))
+		}
+		for _, mu := range chosen {
+			fmt.Fprintf(stdout, "%-*s  %s\n", longest, mu.Name, mu.Bug)
 		}
 		return nil
 	}

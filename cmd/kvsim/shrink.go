@@ -27,7 +27,8 @@ var shrinkCommand = command{
 	long: `
 Faults, clients, operations and durations are taken away as long as the same check
 fails, in the engine that found the failure. The small plan and a Go test that runs
-it are written to ` + regressionsDir + ` if that is there, and else to the capsule.
+it are written to ` + regressionsDir + ` if that is there, and else to the capsule;
+the smallest so far when it is interrupted.
 `,
 	flags: func(c *cli, fs *flag.FlagSet) execFunc {
 		s := &shrinkRun{cli: c}
@@ -81,10 +82,10 @@ func (s *shrinkRun) exec(ctx context.Context, args []string, _ io.Reader, stdout
 		fmt.Fprintf(stderr, "kvsim: shrink: %v: in this build the world of %s no longer ends with %s\n", err, c.dir, s.check)
 		return exitError(exitInconclusive)
 	}
-	if err != nil {
-		return err
+	if report != nil {
+		err = errors.Join(err, s.write(c, p, report, ctx.Err() != nil, stdout))
 	}
-	return s.write(c, p, report, stdout)
+	return err
 }
 
 // shrink runs the reduction in the capsule's engine.
@@ -116,7 +117,7 @@ func (s *shrinkRun) shrink(ctx context.Context, c *capsule, p sim.Plan, stderr i
 }
 
 // write writes the files and prints before and after.
-func (s *shrinkRun) write(c *capsule, before sim.Plan, report *shrink.Report, stdout io.Writer) error {
+func (s *shrinkRun) write(c *capsule, before sim.Plan, report *shrink.Report, interrupted bool, stdout io.Writer) error {
 	dir := s.out
 	if dir == "" {
 		dir = c.dir
@@ -147,7 +148,10 @@ func (s *shrinkRun) write(c *capsule, before sim.Plan, report *shrink.Report, st
 	}
 	fmt.Fprintf(stdout, "before     %s\nafter      %s\n", sizeOf(before), sizeOf(report.Plan))
 	left := "nothing more can be taken away"
-	if !report.Minimal {
+	switch {
+	case interrupted:
+		left = "it was interrupted"
+	case !report.Minimal:
 		left = "the budget was used up: give more with --for and --runs"
 	}
 	fmt.Fprintf(stdout, "runs       %s, %s smaller: %s\n", count(report.Runs), plural(report.Steps, "step"), left)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,12 +33,34 @@ func TestShrinkPrintsACommandForTheSameBrokers(t *testing.T) {
 		dir := t.TempDir()
 		var out bytes.Buffer
 		s := &shrinkRun{out: dir, check: reason.Name}
-		if err := s.write(&capsule{dir: dir, info: c.info}, p, report, &out); err != nil {
+		if err := s.write(&capsule{dir: dir, info: c.info}, p, report, false, &out); err != nil {
 			t.Fatal(err)
 		}
 		want := "run        kvsim run --plan " + quoteArg(filepath.Join(dir, "read_your_writes_seed7.plan")) + c.flags + "\n"
 		if !strings.HasSuffix(out.String(), want) {
 			t.Errorf("%+v: shrink printed\n%s\nwant %q at its end", c.info, &out, want)
 		}
+	}
+}
+
+func TestInterruptedShrinkWritesTheSmallestSoFar(t *testing.T) {
+	t.Parallel()
+	p, err := sim.ParsePlan(kafkaPlan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reason := world.Reason{Name: "read-your-writes", Text: "get returned nothing"}
+	report := &shrink.Report{Plan: p, Steps: 2, Result: &world.Result{Status: world.Violated, Reasons: []world.Reason{reason}}}
+	dir := t.TempDir()
+	var out bytes.Buffer
+	s := &shrinkRun{out: dir, check: reason.Name}
+	if err := s.write(&capsule{dir: dir, info: capsuleHeader{Engine: "virtual"}}, p, report, true, &out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "2 steps smaller: it was interrupted") {
+		t.Errorf("shrink printed\n%s\nwant that it was interrupted", &out)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "read_your_writes_seed7.plan")); err != nil || string(got) != p.String() {
+		t.Errorf("the plan is %q, %v", got, err)
 	}
 }

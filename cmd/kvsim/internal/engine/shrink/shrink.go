@@ -49,7 +49,8 @@ type Report struct {
 }
 
 // Shrink makes a plan small. It returns an ErrNotReproduced if the plan itself
-// does not fail, and the cause of ctx when that ends.
+// does not fail. When ctx ends, the error matches that of ctx, and comes with the
+// smallest plan so far, once the plan has failed.
 func Shrink(ctx context.Context, p sim.Plan, opts Options) (*Report, error) {
 	s := &shrinker{opts: opts, tries: 1}
 	s.opts.Jobs = max(1, opts.Jobs)
@@ -72,6 +73,8 @@ func Shrink(ctx context.Context, p sim.Plan, opts Options) (*Report, error) {
 		switch {
 		case errors.Is(err, errBudget):
 			return &s.report, nil
+		case err != nil && ctx.Err() != nil:
+			return &s.report, err
 		case err != nil:
 			return nil, err
 		case smaller:

@@ -187,3 +187,36 @@ func TestErrorOfAWorldEndsTheShrinking(t *testing.T) {
 		t.Errorf("Shrink = %v, want %v", err, gone)
 	}
 }
+
+func TestInterruptionEndsWithTheSmallestSoFar(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	steps := 0
+	run := when(func(p sim.Plan) bool { return hasFault(p, "crash") })
+	report, err := Shrink(ctx, parse(t, large), Options{
+		Run: func(ctx context.Context, p sim.Plan) (*world.Result, error) {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			return run(ctx, p)
+		},
+		Fails: violated,
+		Progress: func(string, sim.Plan, int) {
+			if steps++; steps == 2 {
+				cancel()
+			}
+		},
+	})
+	if !errors.Is(err, context.Canceled) || report == nil {
+		t.Fatalf("Shrink = %v, %v, want a report and the context's error", report, err)
+	}
+	if report.Minimal || report.Steps != 2 || !hasFault(report.Plan, "crash") || report.Plan.String() == parse(t, large).String() {
+		t.Errorf("after 2 steps: minimal %v, %d steps, plan\n%s", report.Minimal, report.Steps, report.Plan)
+	}
+
+	cancel()
+	report, err = Shrink(ctx, parse(t, large), Options{Run: func(ctx context.Context, _ sim.Plan) (*world.Result, error) { return nil, ctx.Err() }, Fails: violated})
+	if report != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("Shrink that was interrupted before anything failed = %v, %v", report, err)
+	}
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/mutants"
+)
+
+// What the mutants are stands in one column, however long their names are.
+func TestListOfMutantsHasColumns(t *testing.T) {
+	t.Parallel()
+	out := kvsim(t, testCLI(""), "", "mutate", "--list").stdout
+	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	if len(lines) != len(mutants.All()) {
+		t.Fatalf("%d lines for %d mutants", len(lines), len(mutants.All()))
+	}
+	column := strings.Index(lines[0], mutants.All()[0].Bug)
+	for i, mu := range mutants.All() {
+		if want := mu.Name + strings.Repeat(" ", max(0, column-len(mu.Name))) + mu.Bug; lines[i] != want || column <= len(mu.Name) {
+			t.Errorf("line %d is %q, want %q", i, lines[i], want)
+		}
+	}
+}
