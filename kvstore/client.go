@@ -49,12 +49,12 @@ type Client struct {
 // NewClient opens the store on topic, with storage as its local copy.
 //
 // The topic is created if it does not exist, with one partition and
-// cleanup.policy=compact. NewClient returns when storage shows everything that
-// was in the log when opening began: position by position, so that transaction
-// markers, aborted records, compaction gaps and an emptied log are no obstacle.
-// That may take long; [WithProgress] tells how far it is. When ctx ends first,
-// the error is a [*WaitError], which says where the client stood, what it waited
-// for and the last cause seen.
+// cleanup.policy=compact. NewClient returns when storage shows everything that was in the
+// log when opening began. It goes by positions and not by records, so transaction
+// markers, aborted records, compaction gaps and an emptied log do not hold it up. That
+// may take a long time; [WithProgress] tells how far it is. When ctx ends first, the
+// error is a [*WaitError], which says where the client stood, what it waited for and the
+// last cause seen.
 //
 // ctx bounds the opening only and is not kept. The caller must call Close, also
 // after the client has failed. The storage belongs to the client until then;
@@ -62,10 +62,10 @@ type Client struct {
 // ends the client with a [*PanicError].
 //
 // Errors: arguments that make no sense, such as a nil context or option, before anything
-// is begun; [ErrTopicConfig], [ErrStorageInUse], and what Kafka answers. What no waiting
-// mends, such as a missing right or a wrong password, ends the opening soon, whatever
-// ctx says; see [WithFailFast]. After an error nothing is left running, but for a hook
-// or a call to the storage that has not returned yet.
+// has been done; [ErrTopicConfig], [ErrStorageInUse], and what Kafka answers. What
+// waiting can't cure, such as a missing right or a wrong password, ends the opening soon,
+// whatever ctx says; see [WithFailFast]. After an error nothing is left running, except a
+// hook or a call to the storage that has not returned yet.
 func NewClient(ctx context.Context, topic string, storage Storage, opts ...ClientOption) (*Client, error) {
 	c, err := open(ctx, topic, storage, opts)
 	if err != nil {
@@ -303,8 +303,8 @@ func (c *Client) shut() {
 // user's code, a hook or a storage, after the context has ended.
 const leaveGrace = 50 * time.Millisecond
 
-// leave starts to close the client and waits for it, but not for long: a hook
-// that does not return must not hold whoever has a context that ended.
+// leave starts to close the client and waits for it, but not for long: a hook that does
+// not return must not hold a caller whose context has ended.
 func (c *Client) leave() {
 	go func() { _ = c.Close() }()
 	timer := time.NewTimer(leaveGrace)
@@ -315,11 +315,10 @@ func (c *Client) leave() {
 	}
 }
 
-// Shutdown lets the writes that were begun finish, refuses new ones with
-// [ErrClientClosed], and closes the client. When ctx ends first, the client is
-// closed without waiting further and the context's error is returned. Code that the client
-// was given and that runs then, a hook or the storage, still has to return before the
-// client is closed; the error says which.
+// Shutdown lets writes that are under way finish, refuses new ones with
+// [ErrClientClosed], and closes the client. When ctx ends first, the client is closed
+// without waiting further and the context's error is returned. A hook or a storage that
+// is running then still has to return before the client is closed; the error says which.
 func (c *Client) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		return fmt.Errorf("shutdown: %w", errNoContext)

@@ -3,7 +3,7 @@ package kvstore
 import "time"
 
 // doubt is how long something has been said that can't be true if what was known
-// before is. Brokers lag, start anew, and are asked through proxies that point
+// before is. Brokers lag, restart, and are asked through proxies that point
 // elsewhere for a while. I11: what one says once ends nobody.
 //
 // A row of such answers ends when somebody says that all is as it was, or when

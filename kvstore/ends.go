@@ -7,9 +7,8 @@ import (
 	"sync"
 )
 
-// ends asks for the end of the log on behalf of many: whoever joins gets the
-// answer to a request that was sent after he joined, and one request at a time
-// is under way.
+// ends asks for the end of the log on behalf of many callers: each gets the answer to a
+// request that was sent after it joined, and one request is under way at a time.
 //
 // I13: an answer to a request sent before would not do for Sync, which has to show
 // what was acknowledged meanwhile.
@@ -91,7 +90,7 @@ func (e *ends) close() {
 // askEnd asks the leader for the high watermark until it answers or the client
 // ends.
 //
-// I14: the request names the topic, and a topic created anew has the same name. So
+// I14: the request names the topic, and a topic recreated has the same name. So
 // the answer counts only if the topic still has the same id after it. And a log
 // may have lost its tail: then its end is below the position, or not any more,
 // because others went on writing to it. So the answer of a leader counts only

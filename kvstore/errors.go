@@ -42,14 +42,13 @@ var (
 	// be. It can be tried again without harm.
 	ErrNotWritten = errors.New("not written")
 
-	// ErrRefused says that the write is not in the log because it can't be
-	// accepted as it is: the client or the broker refused it, and would again.
+	// ErrRefused says that the write is not in the log because it can't be accepted as it
+	// is: the client or the broker refused it, and would refuse it again.
 	ErrRefused = errors.New("refused")
 
-	// ErrOutcomeUnknown says that the write may be in the log, may still
-	// get there, or is there but not yet visible to this client's reads.
-	// It must not be taken for a failure. Use [Client.Sync] and a read to
-	// learn what became of it.
+	// ErrOutcomeUnknown says that the write may be in the log, may still get there, or is
+	// there but not yet visible to this client's reads. It must not be taken for a
+	// failure. Use [Client.Sync] and a read to find out.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
 
 	// ErrNotVisible narrows ErrOutcomeUnknown: Kafka acknowledged the
@@ -74,13 +73,13 @@ var (
 	ErrBatchTooLarge = errors.New("batch too large")
 )
 
-// Troubles of the topic. [ErrTopicDeleted] and [ErrTopicRecreated] end a client:
-// every operation fails with them, and the mend is to close it and open another.
+// Troubles of the topic. [ErrTopicDeleted] and [ErrTopicRecreated] end a client: every
+// operation fails with them, and the remedy is to close it and open another.
 // [ErrTopicConfig] fails an opening. The others end nothing: the client rebuilds by
 // itself.
 var (
-	// ErrTopicConfig: the topic can't be used as a store; the message says
-	// why and how to mend it.
+	// ErrTopicConfig: the topic can't be used as a store; the message says why and how to
+	// fix it.
 	ErrTopicConfig = errors.New("topic configuration does not fit a key-value store")
 
 	// ErrTopicDeleted: the topic does not exist any more.
@@ -110,7 +109,7 @@ var (
 	ErrDataLoss = errors.New("the log lost records")
 )
 
-// WriteError is the error of a write that did not end well.
+// WriteError is the error of a write that failed, or whose outcome is not known.
 type WriteError struct {
 	// Op is "put", "delete" or "execute".
 	Op string
@@ -126,7 +125,7 @@ type WriteError struct {
 	// the offset may be another record's by now.
 	Revision int64
 
-	// Cause says why: a context's error, a broker's error, and so on.
+	// Cause says why: a context's error, a broker's error and so on.
 	Cause error
 }
 

@@ -15,8 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// failFast decides whether an opening ends before its context does, because no
-// waiting mends what it met.
+// failFast decides whether an opening ends before its context does, because waiting can't
+// cure what it met.
 //
 // What makes a connection useless - a certificate, a password - may be one
 // broker's own fault. So it ends an opening only when all brokers that can be

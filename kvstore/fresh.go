@@ -24,7 +24,7 @@ type mark struct {
 	end  int64
 }
 
-// begin says that the log is read from its begin on, which was asked for at sent.
+// begin says that the log is read from its start on, which was asked for at sent.
 func (f *freshness) begin(sent time.Time) { f.since, f.marks = sent, nil }
 
 // heard takes in what a fetch that was sent at some moment said of the log's end, when

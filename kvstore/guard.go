@@ -31,7 +31,7 @@ func (t *tail) pollWait() time.Duration {
 
 // complete reports whether what a fetch brought may be applied (I9): whether the log, when the
 // fetch was answered, still had every tombstone that this client has not read. If not,
-// the log is to be read anew.
+// the log is to be reread.
 //
 // It is asked for each answer that moves the position, with or without records: behind
 // the position that it leads to, nothing would tell any more.
@@ -64,11 +64,11 @@ func (t *tail) catchUp(ctx context.Context, f fetched, held time.Duration) error
 		return nil
 	}
 	// Brokers before Kafka 3.1 know the topic's id and don't take it in a fetch: a topic
-	// created anew that has grown beyond the position looks like the old one.
+	// recreated that has grown beyond the position looks like the old one.
 	return t.part.sameTopic(ctx)
 }
 
-// expired describes why the log is to be read anew.
+// expired describes why the log is to be reread.
 func (t *tail) expired(away, may time.Duration) error {
 	retention := t.settings.shortest(t.fresh.since)
 	rb := t.rebuild
@@ -82,9 +82,9 @@ func (t *tail) expired(away, may time.Duration) error {
 	}
 }
 
-// startAnew makes the next step read the log anew, although it lost nothing: offsets go
-// on to name the same records. So whoever waits goes on to wait, and the position that
-// the client shows stands still until it is reached again.
+// startAnew makes the next step reread the log, although it lost nothing: offsets still
+// name the same records. So those who wait go on waiting, and the position that the
+// client shows stands still until it is reached again.
 //
 // Only while the client opens, when nobody waits and reads wait anyway, does the position
 // go back, for whoever watches the progress.

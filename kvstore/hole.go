@@ -52,21 +52,21 @@ func (s *silence) add(by leader, at int64, f *fetched, after time.Duration) (las
 // makes a client late, and never one that shows a log with records left out.
 //
 // Meanwhile the fetch that waits for something new asks behind the hole, because brokers
-// answer one that asks at its begin without waiting. Now and then the begin is asked too.
+// answer one that asks at its start without waiting. Now and then the start is asked too.
 type hole struct {
 	at, upTo int64
 	fresh    time.Time     // of which everything was read when the hole was believed
-	due      time.Time     // to ask at the begin again
+	due      time.Time     // to ask at the start again
 	rest     time.Duration // from one time to the next
 	look     bool          // there is something behind the hole, or in it
 }
 
 const (
-	holeRest     = 5 * time.Second // until the begin of a hole is asked for the first time
+	holeRest     = 5 * time.Second // until the start of a hole is asked for the first time
 	holeRestMost = time.Minute
 )
 
-// later puts off asking at the hole's begin, each time for longer.
+// later puts off asking at the hole's start, each time for longer.
 func (h *hole) later(now time.Time) {
 	h.rest = min(max(holeRest, 2*h.rest), holeRestMost)
 	h.due, h.look = now.Add(h.rest), false
@@ -95,7 +95,7 @@ func (t *tail) next(ctx context.Context, limits fetchLimits) (fetched, error) {
 }
 
 // watch waits for something behind the hole. What it finds is asked for again from the
-// hole's begin on.
+// hole's start on.
 func (t *tail) watch(ctx context.Context, limits fetchLimits) (fetched, error) {
 	h := t.hole
 	f, err := t.ask(ctx, t.checked, h.upTo, limits, t.takeRoom())
@@ -131,7 +131,7 @@ func (t *tail) silent(ctx context.Context, f *fetched, err error) error {
 
 // believe takes the offsets of which the leader said nothing for ones without a record.
 //
-// It took time to believe that. When it took too much, what was read before is read anew,
+// It took time to believe that. When it took too much, what was read before is reread,
 // and the belief stays: nothing new lies in the hole then either.
 func (t *tail) believe(ctx context.Context, f *fetched, lasts time.Duration) error {
 	whole, err := t.complete(ctx, *f)
@@ -175,8 +175,8 @@ func (t *tail) fill(f *fetched) (wrong *hole) {
 	return h
 }
 
-// mend reads on from the begin of a hole that was none. What was shown is right, but less
-// than was said; so reads and all who wait do so until it is not less any more.
+// mend reads on from the start of a hole that was none. What was shown is right, but less
+// than the position said; so reads and waiters wait until that is made up for.
 func (t *tail) mend(h *hole, f *fetched) {
 	cause := fmt.Errorf("%w: offsets %d to %d counted as read, and there is a record batch at offset %d", ErrRecordsWithheld, h.at, h.upTo-1, f.first)
 	if t.rebuild != nil { // reads wait anyway

@@ -118,9 +118,9 @@ func (h *hooks) inside() bool {
 	return h.running.Load() && h.goroutine == goroutineID()
 }
 
-// goroutineID takes the id from the first line of the stack, "goroutine 12 [".
-// The runtime offers no other way, and without it a hook that writes through
-// its own client would wait for itself for ever.
+// goroutineID takes the id from the first line of the stack, "goroutine 12 [". The
+// runtime offers no other way, and without it a hook that writes through its own client
+// would wait for itself forever.
 func goroutineID() uint64 {
 	var buf [64]byte
 	line := buf[:runtime.Stack(buf[:], false)]

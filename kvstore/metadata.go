@@ -104,9 +104,9 @@ func (p *partition) lookup(ctx context.Context) (topicMeta, error) {
 	return m, nil
 }
 
-// enough reports whether nobody else has to be asked: the last one agrees with what
-// was known. While nothing has been read of the topic nothing is known, and
-// brokers that are not of one mind are asked all.
+// enough reports whether nobody else has to be asked: the last one agrees with what was
+// known. While nothing has been read of the topic nothing is known, and all brokers are
+// asked if they disagree.
 func (p *partition) enough(words []word) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -107,7 +107,7 @@ func (p *partition) epochsBeginAnew() { p.epoch, p.led, p.denied = -1, -1, -1 }
 
 // weighOlder deals with a round whose best word is an older epoch: brokers that
 // lag, or epochs that did start again, as they do when a topic without an id is
-// created anew.
+// recreated.
 func (p *partition) weighOlder(words []word, n int) (topicMeta, error) {
 	var best word
 	for _, w := range words {

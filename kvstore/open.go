@@ -104,7 +104,7 @@ func (o *opener) creatable() error {
 	return checkReadable(o.asks.cl, o.part.topic, ts.maxMessageBytes)
 }
 
-// create makes the topic. Another client may be faster, which is as good.
+// create makes the topic. Another client may be faster, which is just as well.
 func (o *opener) create(ctx context.Context) error {
 	configs := map[string]*string{}
 	for k, v := range o.cfg.topicConfig {

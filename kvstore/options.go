@@ -66,11 +66,11 @@ func WithBrokers(brokers ...string) ClientOption {
 // built on: TLS, SASL, a dialer, a client id, time-outs, hooks. It may be given
 // more than once; later options win. One that is nil is refused.
 //
-// Options that would break a promise of the store make [NewClient] fail with
-// the reason: fewer acknowledgements, no idempotence, another partitioner,
-// isolation level or reset policy, transactions, automatic topic creation, and
-// whatever makes franz-go consume by itself. So do some that could do nothing here,
-// such as a rack. docs/kafka-options.md lists what becomes of each option.
+// Options that would break a promise of the store make [NewClient] fail with the reason:
+// fewer acknowledgements, no idempotence, another partitioner, isolation level or reset
+// policy, transactions, automatic topic creation, and anything that makes franz-go
+// consume by itself. So do some that would have no effect here, such as a rack.
+// docs/kafka-options.md lists what becomes of each option.
 //
 // franz-go calls what it is given, such as a dialer or a hook, on goroutines of
 // its own: a panic there ends the process. When a context given with
@@ -82,18 +82,18 @@ func WithBrokers(brokers ...string) ClientOption {
 // for longer than a quarter of the time for which the client may be away from the log
 // without missing deletions, see [WithTombstoneRetention].
 //
-// The store produces by itself. Of the options for that
+// The store sends its own produce requests. Of the options for producing,
 // kgo.ProducerBatchCompression, kgo.WithCompressor, kgo.ProduceRequestTimeout,
-// kgo.ProducerBatchMaxBytes and kgo.RecordDeliveryTimeout (see
-// [WithDeliveryTimeout]) count; those about lingering, buffering, retries and
-// records on their way have nothing to act on. A connection that a hook is given may be
-// wrapped; its NetConn method returns the one that the dialer made.
+// kgo.ProducerBatchMaxBytes and kgo.RecordDeliveryTimeout (see [WithDeliveryTimeout])
+// count; those about lingering, buffering, retries and records in flight have nothing to
+// act on. A connection that a hook is given may be wrapped; its NetConn method returns
+// the one that the dialer made.
 func WithKafkaOptions(opts ...kgo.Opt) ClientOption {
 	return func(c *clientConfig) { c.kafkaGiven = append(c.kafkaGiven, opts) }
 }
 
-// WithLogger sets the logger. The default is slog.Default(). A panic of its
-// handler loses the message and nothing else.
+// WithLogger sets the logger. The default is slog.Default(). If its handler panics, the
+// message is lost and nothing else.
 func WithLogger(logger *slog.Logger) ClientOption {
 	return func(c *clientConfig) { c.logger = logger }
 }
@@ -101,14 +101,14 @@ func WithLogger(logger *slog.Logger) ClientOption {
 // WithOnSetHook registers a callback for every value that the client takes
 // from the log, at bootstrap and live, in log order, once for each record.
 //
-// The callback owns its slices. It runs on the goroutine that reads the log:
-// while it runs, nothing newer gets visible to writers who wait, and a write
-// returns only after the hooks that it caused. It may read through the client;
-// a write, or anything else that would wait for the hook itself, fails with
-// [ErrHookReentry]. A panic is logged and counted, see [WithHookErrorHandler].
+// The callback owns its slices. It runs on the goroutine that reads the log: while it
+// runs, nothing newer becomes visible to writers that wait, and a write returns only
+// after the hooks that it caused have returned. It may read through the client; a write,
+// or anything else that would wait for the hook itself, fails with [ErrHookReentry]. A
+// panic is logged and counted, see [WithHookErrorHandler].
 //
-// When the log loses records that the hooks have seen, they are called once for
-// each key that is different afterwards; see the package documentation.
+// When the log loses records that the hooks have seen, they are called once for each key
+// that has changed; see the package documentation.
 //
 // Given more than once, all callbacks are called, in the order given.
 func WithOnSetHook(fn func(key, value []byte)) ClientOption {
@@ -119,9 +119,9 @@ func WithOnSetHook(fn func(key, value []byte)) ClientOption {
 	}
 }
 
-// WithOnDeleteHook registers a callback for every tombstone that the client
-// takes from the log, also of a key that had no value. Everything said of
-// [WithOnSetHook] holds for it.
+// WithOnDeleteHook registers a callback for every tombstone that the client takes from
+// the log, even for a key that had no value. Everything said of [WithOnSetHook] applies
+// to it.
 func WithOnDeleteHook(fn func(key []byte)) ClientOption {
 	return func(c *clientConfig) {
 		if fn != nil {
@@ -143,20 +143,19 @@ func WithReplicationFactor(rf int16) ClientOption {
 	return func(c *clientConfig) { c.replication = rf }
 }
 
-// WithTopicConfig sets topic configuration, by Kafka's names and values, for
-// the case that the client creates the topic. It has no effect on a topic that
-// exists. cleanup.policy is always compact. NewClient does not create a topic with values
-// that it would refuse.
+// WithTopicConfig sets topic configuration, by Kafka's names and values, with which the
+// client creates the topic. It has no effect on a topic that exists. cleanup.policy is
+// always compact. NewClient does not create a topic with values that it would refuse.
 func WithTopicConfig(configs map[string]string) ClientOption {
 	return func(c *clientConfig) { maps.Copy(c.topicConfig, configs) }
 }
 
-// WithTombstoneRetention says for how long the log keeps tombstones at least, in place
-// of the topic's delete.retention.ms: for a client without the right to describe the
-// topic, which takes 24 hours, Kafka's default, otherwise, and for brokers that keep to
+// WithTombstoneRetention says how long the log keeps tombstones at least, in place of the
+// topic's delete.retention.ms: for a client without the right to describe the topic,
+// which otherwise assumes Kafka's default of 24 hours, and for brokers that follow
 // another rule. It is at least a second.
 //
-// A client that was away for longer than d, less a margin, reads the log anew, because
+// A client that was away for longer than d, less a margin, rereads the log, because
 // it may have missed tombstones. The margin is a tenth of d, or a minute if that is
 // more, but never more than half of d. If d is longer than the log really keeps
 // tombstones, such a client shows deleted keys.
@@ -170,9 +169,8 @@ func WithTombstoneRetention(d time.Duration) ClientOption {
 // [WithTombstoneRetention]. The default is [TopicValidationFail]. Without the right to describe the topic's configuration the
 // settings can't be checked; that is logged.
 //
-// The settings are followed while the client runs: when they no longer fit, it
-// goes on, logs that, and says so in [Status].Topic, whatever is given here but
-// [TopicValidationSkip].
+// The settings are followed while the client runs: when they no longer fit, it goes on,
+// logs that, and says so in [Status].Topic, unless [TopicValidationSkip] is given.
 func WithTopicValidation(v TopicValidation) ClientOption {
 	return func(c *clientConfig) { c.validation = v }
 }
@@ -185,14 +183,14 @@ func WithReadOnly() ClientOption {
 	return func(c *clientConfig) { c.readOnly = true }
 }
 
-// WithDeliveryTimeout sets how long a write lives: the time from the call until it
-// is acknowledged. When it is over nothing of the write is sent any more. A write
-// that then is certainly not in the log fails with [ErrNotWritten], another one
-// with [ErrOutcomeUnknown]; both match [ErrDeliveryTimeout] and name the last cause.
-// A write that was acknowledged and is not visible yet goes on to wait.
+// WithDeliveryTimeout sets how long a write lives: the time from the call until it is
+// acknowledged. When that is over nothing of the write is sent any more. A write that is
+// certainly not in the log then fails with [ErrNotWritten], any other with
+// [ErrOutcomeUnknown]; both match [ErrDeliveryTimeout] and name the last cause. A write
+// that was acknowledged and is not visible yet goes on waiting.
 //
-// A caller who goes away does not end a write that is on its way. This does, and so
-// bounds for how long an old write may still come after newer ones.
+// A caller that gives up does not end a write that is under way. This timeout does, and
+// so bounds how long an old write may still arrive after newer ones.
 //
 // The default is kgo.RecordDeliveryTimeout in [WithKafkaOptions], else two
 // minutes. d has to be above 0.
@@ -214,39 +212,39 @@ func (c *clientConfig) lifeOfWrites(cl *kgo.Client) time.Duration {
 	return defaultDelivery
 }
 
-// WithTopicGoneAfter sets for how long brokers have to say that the topic is gone,
-// or is another one with the same name, before the client believes them and ends with
+// WithTopicGoneAfter sets how long brokers have to say that the topic is gone, or is
+// another one with the same name, before the client believes them and ends with
 // [ErrTopicDeleted] or [ErrTopicRecreated]. The default is 30 s, and less than 0 is
 // refused. A leader epoch that is lower than one seen before is believed after the same
-// time, and so is a leader that answers nothing for offsets which should hold something:
+// time, and so is a leader that answers nothing for offsets that should hold something:
 // compaction may have left nothing there.
 //
-// It counts when several rounds of questions, each to several brokers if there are
-// several, have brought no other answer in that time. A broker that knows the topic as
-// it was starts the clock again: one that lags, has just started, or is not of the same
-// mind as the others ends nobody. Meanwhile reads are answered, [Client.Sync] and
-// writes wait, and [Status] says why.
+// That takes several rounds of questions, each to several brokers if there are several,
+// with no other answer in that time. A broker that knows the topic as it was restarts the
+// clock: one broker that lags, has just started, or disagrees with the others ends no
+// client. Meanwhile reads are answered, [Client.Sync] and writes wait, and [Status] says
+// why.
 func WithTopicGoneAfter(d time.Duration) ClientOption {
 	return func(c *clientConfig) { c.goneAfter = d }
 }
 
-// WithFailFast says whether [NewClient] fails soon, whatever its context, when it
-// meets what no waiting mends: all brokers that can be reached refuse the user or the
+// WithFailFast says whether [NewClient] fails soon, whatever its context, when it meets
+// what waiting can't cure: all brokers that can be reached refuse the user or the
 // password, have certificates that this client does not trust or that name other hosts,
 // or speak TLS when this client does not, or the other way round; or a right is missing.
 // The default is true. With false it keeps trying until its context ends, for a program
 // that may start before its users and rights are set up.
 //
-// A client that is open keeps trying either way, since a password can be changed back;
-// [Status].Reading says what it meets.
+// A client that is open keeps trying in either case, since a password can be changed
+// back; [Status].Reading says what it meets.
 func WithFailFast(on bool) ClientOption {
 	return func(c *clientConfig) { c.patient = !on }
 }
 
-// WithProgress registers a callback that [NewClient] calls while it reads the
-// log, after each fetch, and once more with Done set. It runs on the goroutine
-// that reads the log and should return soon. A panic of it ends the client, and so
-// the opening, with a [*PanicError]. Afterwards the lag is in [Client.Status].
+// WithProgress registers a callback that [NewClient] calls while it reads the log, after
+// each fetch, and once more with Done set. It runs on the goroutine that reads the log
+// and should return soon. If it panics, the client, and so the opening, ends with a
+// [*PanicError]. Once the client is open, the lag is in [Client.Status].
 func WithProgress(fn func(Progress)) ClientOption {
 	return func(c *clientConfig) { c.onProgress = fn }
 }

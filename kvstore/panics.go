@@ -9,11 +9,12 @@ import (
 
 // PanicError is the error of a client that ended because code which it was given
 // panicked: its storage, its decompressor, or a callback that is no hook. Nobody knows
-// what state such code is in, so the client calls it no more: every operation fails with
-// this error, the process lives, and Close works.
+// what state such code is in, so the client does not call it again: every operation fails
+// with this error, the process goes on, and Close works.
 //
-// Two others end no client. A hook that panics is reported as a [HookError], and a
-// transport of the Schema Registry that panics fails what asked for a schema.
+// Two kinds of panic do not end the client. A hook that panics is reported as a
+// [HookError], and if a transport of the Schema Registry panics, the call that asked for
+// a schema fails.
 type PanicError struct {
 	// In says whose code it was: "storage", "progress callback",
 	// "kgo.WithDecompressor" or "transport of the Schema Registry".

@@ -16,9 +16,8 @@ import (
 // The store uses one partition of its topic, whatever the topic has.
 const partitionNumber = 0
 
-// partition asks the leader of the store's partition, with one request a call
-// and no retry: whoever calls decides what an error means to him. It is safe
-// for concurrent use.
+// partition asks the leader of the store's partition, with one request a call and no
+// retry: the caller decides what an error means. It is safe for concurrent use.
 type partition struct {
 	cl    *kgo.Client
 	asks  *requests // through cl
@@ -194,7 +193,7 @@ const (
 	atLatest   = -1
 )
 
-// listOffset asks for the begin (atEarliest) or the high watermark (atLatest)
+// listOffset asks for the start (atEarliest) or the high watermark (atLatest)
 // of the log.
 func (p *partition) listOffset(ctx context.Context, at int64) (int64, error) {
 	offset, _, err := p.offsetUnder(ctx, at)
@@ -318,7 +317,7 @@ func epochLost(pos int64, epoch, leads, known int32, end int64) error {
 	switch {
 	case known < 0 && leads >= 0 && leads < epoch:
 		// A log whose leaders have not come that far is another one: a topic
-		// created anew on a cluster without topic ids, which has grown since.
+		// recreated on a cluster without topic ids, which has grown since.
 		return &lostError{pos, fmt.Sprintf("%v: the leader is of epoch %d, this client had read up to offset %d, of epoch %d", ErrDataLoss, leads, pos, epoch)}
 	case known < 0:
 		return nil // it has no list of epochs

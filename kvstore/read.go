@@ -12,11 +12,11 @@ import (
 // Get returns the value of a key from the storage, or [ErrNotFound]. The slice
 // belongs to the caller.
 //
-// It shows everything that this client wrote and got an answer for, and never
-// goes back behind what the client showed before. Other clients' recent writes
-// may be missing: call [Client.Sync] or [Client.WaitRevision] first to see them.
-// Get blocks only while the client reads the log anew, because the log lost records or
-// because deletions may have been compacted away unread.
+// It shows everything that this client has written and got an answer for, and never goes
+// back behind what the client showed before. Other clients' recent writes may be missing:
+// to see them, call [Client.Sync] or [Client.WaitRevision] first. Get blocks only while
+// the client rereads the log, because the log lost records or because deletions may have
+// been compacted away unread.
 func (c *Client) Get(ctx context.Context, key []byte) ([]byte, error) {
 	if len(key) == 0 {
 		return nil, ErrInvalidKey
@@ -56,21 +56,20 @@ func getError(key []byte, err error) error {
 	return fmt.Errorf("get %s: %w", quoteKey(key), err)
 }
 
-// Range yields the pairs within a constraint, in ascending order of the keys'
-// bytes, at most opts.Limit of them. It shows one point of the log, also while
-// writes go on. The slices belong to the caller. With the default storage those
-// of up to 63 small neighbours lie in one allocation of at most 8 KiB, which one
-// that is kept keeps alive: clone what is kept for long out of a large range. An
-// error, for example the end of ctx, is yielded last.
+// Range yields the pairs within a constraint, in ascending order of the keys' bytes, at
+// most opts.Limit of them. It shows one point of the log, also while writes go on. The
+// slices belong to the caller. With the default storage the slices of up to 63 small
+// neighbours share one allocation of at most 8 KiB, which stays alive as long as any of
+// them: clone what you keep for long out of a large range. An error, for example the end
+// of ctx, is yielded last.
 //
-// The default storage makes the order of its keys when a Range asks for it: the first
-// one takes about 0.4 seconds for a million keys, whatever it reads, and each
-// further one about two microseconds for a change since the last. A program that does not
-// want its first request to wait for that ranges once when it has opened.
+// The default storage puts its keys in order when a Range asks for that: the first one
+// sorts all keys, whatever it reads, and each later one sorts what has changed since. A
+// program that does not want its first request to wait for that calls Range once after
+// opening.
 //
-// What it may show is what [Client.Get] may show. A storage that implements
-// [RecordStorage] is read as the loop goes on; any other one is read into memory
-// first.
+// It may show what [Client.Get] may show. A storage that implements [RecordStorage] is
+// read as the loop goes on; any other storage is read into memory first.
 func (c *Client) Range(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[KeyValue, error] {
 	return scan(ctx, c, c.view.pairs, constraint, opts)
 }
@@ -149,24 +148,23 @@ func (c *Client) rebuildError(ctx context.Context) error {
 	return err
 }
 
-// Position returns the next offset that this client will apply: its reads show
-// every record below it. While records are being applied, reads may show them a
-// moment before Position counts them: to hand on what was read, use the revision of
-// [Client.GetEntry]. Position is a revision that other clients can wait for, and
-// goes back only when the log lost records. While the client reads the log anew
-// because deletions may have been compacted away unread, it stands still.
+// Position returns the next offset that this client will apply: its reads show every
+// record below it. While records are being applied, reads may show them a moment before
+// Position counts them: to hand on what was read, use the revision of [Client.GetEntry].
+// Position is a revision that other clients can wait for, and goes back only when the log
+// lost records. While the client rereads the log because deletions may have been
+// compacted away unread, it does not move.
 func (c *Client) Position() int64 {
 	_, applied, _ := c.tracker.now()
 	return applied
 }
 
-// Sync waits until this client's reads show everything that was acknowledged to
-// anyone before Sync was called. A read after it is linearizable.
+// Sync waits until this client's reads show everything that was acknowledged to any
+// client before Sync was called. A read after it is linearizable.
 //
-// It asks the partition's leader for the high watermark, and then whether the
-// topic is still the same. A broker that was
-// replaced as leader but has not learned of it yet, cut off from the rest of the
-// cluster, can answer with an old one; so can no other.
+// It asks the partition's leader for the high watermark, and then whether the topic is
+// still the same. A broker that was replaced as leader, but is cut off from the rest of
+// the cluster and has not heard of it, can answer with an old one; no other broker can.
 //
 // When ctx ends first, the error is a [*WaitError].
 func (c *Client) Sync(ctx context.Context) error {
@@ -211,20 +209,21 @@ func (c *Client) gateError() error { return c.gate.state.Load().err }
 // all before it. It carries read-your-writes from the client that made the write
 // to this one. When ctx ends first, the error is a [*WaitError].
 //
-// A revision is an offset and nothing more, and when the log loses its tail, its offsets
-// are given again. So this is what a client can know. A loss that it meets while it waits
-// fails the wait with [ErrDataLoss], whether the record was lost or not. So does a
-// revision that the log does not reach although it was known to be that long: a client
-// that waits for what it has not heard of asks for the end of the log. A revision
-// that lies beyond the end that the log ever had, as far as this client heard, may be
-// one to come, or one that was lost before: it is waited for, and the error says where the
-// log ends. What can't be told is a revision of before a loss that is asked for after it:
-// once others have written that far again, the record at that offset is another one, and
-// WaitRevision returns nil when reads show that.
+// A revision is nothing but an offset, and when the log loses its tail, its offsets are
+// used again. So there are limits to what a client can know. If the log loses records
+// while WaitRevision waits, it fails with [ErrDataLoss], whether or not the record was
+// among them. It also fails with that error if the log does not reach the revision
+// although it is known to have been that long once: a client that waits for an offset
+// that it has not heard of asks for the end of the log. A revision beyond the furthest
+// end that this client has heard of may still be to come, or may have been lost:
+// WaitRevision waits for it, and the error says where the log ends. A revision from
+// before a loss can't be recognised after it: once others have written that far again,
+// the record at that offset is another one, and WaitRevision returns nil when reads show
+// that one.
 //
-// -1, which [Client.PutRevision] returns for a write whose offset is not known, is waited
-// for as [Client.Sync] does it: all that was acknowledged includes the write. What is below
-// is refused with [ErrInvalidRevision].
+// -1, which [Client.PutRevision] returns for a write whose offset is not known, makes
+// WaitRevision do what [Client.Sync] does: everything that was acknowledged includes that
+// write. Anything below -1 is refused with [ErrInvalidRevision].
 func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 	if ctx == nil {
 		return fmt.Errorf("wait for revision %d: %w", revision, errNoContext)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// rebuild brings the view up from the begin of the log: when the client opens,
+// rebuild brings the view up from the start of the log: when the client opens,
 // when the log lost records that the client had applied, and when tombstones may have
 // been removed that it had not read. When records turned up in a hole it begins there.
 //
@@ -30,9 +30,9 @@ type rebuild struct {
 	whole bool
 	gone  map[string]struct{}
 
-	// Where reads were when the log turned out to have to be read anew although it
-	// lost nothing. I3: nothing moves for whoever waits before the log is read up to
-	// there, and all else that there is.
+	// Where reads were when the log turned out to have to be reread although it lost
+	// nothing. I3: nothing moves for those who wait until the log has been read up to
+	// there, and up to the rest of what there is.
 	floor      int64
 	floorEpoch int32
 	seen       int64 // up to where the client's own writes are remembered
@@ -55,7 +55,7 @@ func (rb *rebuild) keeps() bool { return rb != nil && rb.whole && !rb.opening }
 // compare, and all records go to the hooks.
 func newOpening() *rebuild { return &rebuild{opening: true, compared: true} }
 
-// startOver makes the next step read the log anew, because it lost records. Those from
+// startOver makes the next step reread the log, because it lost records. Those from
 // resume on have not been seen before.
 func (t *tail) startOver(resume int64, cause error) {
 	t.hole, t.silence = nil, silence{}
@@ -82,7 +82,7 @@ func (t *tail) begin(next *rebuild) {
 	t.short = 0
 }
 
-// beginRebuild empties the view and goes to the begin of the log.
+// beginRebuild empties the view and goes to the start of the log.
 func (t *tail) beginRebuild(ctx context.Context) error {
 	rb := t.rebuild
 	sent := time.Now()

@@ -51,7 +51,7 @@ type schemaRegistry struct {
 	mu sync.RWMutex
 
 	// good holds the schemas by id. An id never changes its meaning, so
-	// they stay for ever; their number is bounded by what is registered.
+	// they stay forever; their number is bounded by what is registered.
 	good map[int]*protoSchema
 
 	// bad holds ids that the registry gave a bad answer for.

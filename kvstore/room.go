@@ -6,9 +6,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// room is the memory that the records of one fetch take, to be used for a later one: a
-// log of a million records would else leave 260 MB of them to the collector. One fetch at
-// a time uses it.
+// room is the memory that the records of one fetch take, to be used for a later one:
+// otherwise reading a long log would leave all of them to the collector. One fetch at a
+// time uses it.
 type room struct {
 	changes []Record
 	slabs   [][]kgo.Record
@@ -96,7 +96,7 @@ func (t *tail) takeRoom() *room {
 }
 
 // giveRoom says that the records in r are not needed any more. Large ones are kept only
-// while a log is read from its begin.
+// while a log is read from its start.
 func (t *tail) giveRoom(r *room) {
 	clear(r.changes)
 	if t.rebuild != nil || r.size() <= recentRecords {

@@ -75,8 +75,8 @@ func (s *settings) limit() byteLimit {
 }
 
 // readWithin reports whether the settings, as they are known, were asked for d before a
-// moment at the earliest. Who has no right to ask, or was told what counts, can't know
-// better.
+// moment at the earliest. A client that has no right to ask, or was told what counts,
+// can't know better.
 func (s *settings) readWithin(d time.Duration, moment time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -254,7 +254,7 @@ func undescribable(err error) bool {
 	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) || errors.Is(err, kerr.UnsupportedVersion) || unsupported(err)
 }
 
-// end fails whoever waits.
+// end fails those who wait.
 func (s *settings) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -71,7 +71,7 @@ func newSizeError(changes []change, limit byteLimit) *SizeError {
 	return &SizeError{Records: len(changes), Bytes: batchSize(changes), Limit: limit.bytes, LimitedBy: limit.by}
 }
 
-// Error gives the numbers and the mend.
+// Error gives the numbers and says what to do.
 func (e *SizeError) Error() string {
 	if e == nil {
 		return noError

@@ -17,10 +17,9 @@ const (
 	// StateLive: the client follows the log.
 	StateLive
 
-	// StateStalled: the client can't read the log, or can't store what it
-	// read. Reads are answered, but may be stale; the client keeps trying.
-	// Only when a storage failed in the middle of a batch do reads wait, so
-	// as not to show half of it.
+	// StateStalled: the client can't read the log, or can't store what it has read. Reads
+	// are answered, but may be stale; the client keeps trying. Only when a storage failed
+	// in the middle of a batch do reads wait, so as not to show half of it.
 	StateStalled
 
 	// StateRebuilding: the log lost records that the client had applied, or
@@ -80,11 +79,10 @@ type Status struct {
 	// over. Always zero for a read-only client.
 	Writing Problem
 
-	// Topic is what makes the topic's configuration unfit for a store, since
-	// it was found to be so: a cleanup.policy that removes keys, a
-	// delete.retention.ms that nobody can keep up with. The client goes on, and
-	// the problem ends when the setting is mended. [TopicValidationSkip] keeps
-	// it zero.
+	// Topic is what makes the topic's configuration unfit for a store, since it was found
+	// to be so: a cleanup.policy that removes keys, a delete.retention.ms that nobody can
+	// keep up with. The client goes on, and the problem ends when the setting is
+	// corrected. [TopicValidationSkip] keeps it zero.
 	Topic Problem
 
 	// SkippedRecords counts records without a key, which somebody else
@@ -94,23 +92,22 @@ type Status struct {
 	// HookPanics counts hooks that panicked.
 	HookPanics int64
 
-	// Rebuilds counts how often the client had to read the log anew.
+	// Rebuilds counts how often the client had to reread the log.
 	Rebuilds int64
 }
 
 // Problem is something that holds a client up. The zero Problem says that
 // nothing does.
 type Problem struct {
-	// Err is the last of the failures: as a rule what a broker answered, or
-	// why none did.
+	// Err is the last of the failures: usually what a broker answered, or why none did.
 	Err error
 
 	// Since is when the first failure of an unbroken row was met.
 	Since time.Time
 
-	// Count is how often a try failed since then, this one included. A wait
-	// that nothing tries to end, as that for an open transaction, counts how
-	// often it was looked at.
+	// Count is how often a try has failed since then, this one included. For a wait that
+	// no try can end, such as one for an open transaction, it is how often the client
+	// looked.
 	Count int64
 }
 

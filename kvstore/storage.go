@@ -40,16 +40,16 @@ type QueryOptions struct {
 // again, with backoff, until it succeeds or the client is closed. The calls
 // must therefore be idempotent.
 //
-// A panic of a storage ends the client with a [*PanicError]: what state the storage
-// is in then, nobody knows.
+// A storage that panics ends the client with a [*PanicError]: nobody knows what state the
+// storage is in then.
 //
 // A storage serves one client at a time: [NewClient] refuses one that another client
 // of the process has with [ErrStorageInUse]. A type that embeds a storage and
 // declares only some of its methods again is used by Get, Set, Delete and Range
 // alone where the optional methods would bypass those; that is logged.
 //
-// A storage that holds data when it is given to [NewClient] is brought to
-// exactly the content of the log: what the log does not hold is removed.
+// A storage that holds data when it is given to [NewClient] ends up with exactly the
+// content of the log: anything that the log does not hold is removed.
 type Storage interface {
 	Get(ctx context.Context, key []byte) ([]byte, error)
 	Set(ctx context.Context, key []byte, value []byte) error
@@ -135,9 +135,9 @@ type Snapshot interface {
 type OwnedRanger interface {
 	Snapshot
 
-	// RangeOwned is Range, but the slices that it yields belong to whoever
-	// reads them, to keep and to change. Several may lie in one allocation,
-	// each with no capacity beyond its length.
+	// RangeOwned is Range, but the slices that it yields belong to the reader, to keep
+	// and to change. Several may lie in one allocation, each with no capacity beyond its
+	// length.
 	RangeOwned(ctx context.Context, c KeyConstraint, opts QueryOptions) iter.Seq2[Entry, error]
 
 	// PairsOwned is RangeOwned without revisions and times.

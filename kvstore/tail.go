@@ -47,7 +47,7 @@ type tail struct {
 	checked  leader   // the leader under which pos was last validated
 	doubts   int      // of the partition, when pos was last validated
 	ahead    *ahead   // not nil while the next fetch is under way
-	rebuild  *rebuild // not nil while the view is brought up from the log's begin
+	rebuild  *rebuild // not nil while the view is brought up from the log's start
 	rooms    []*room  // that no fetch uses
 	short    int      // answers in a row that say that the log ends before what is waited for
 	failures int
@@ -168,7 +168,7 @@ func (t *tail) step(ctx context.Context) error {
 		limits.wait = 0 // there may be nothing to wait for
 	}
 	f, fetchErr := t.next(ctx, limits)
-	if t.rebuild != nil && !t.rebuild.begun { // next found it to be read anew
+	if t.rebuild != nil && !t.rebuild.begun { // next found it to be reread
 		t.giveRoom(f.room)
 		return nil
 	}
@@ -257,8 +257,8 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 	}
 }
 
-// lost makes the next step read the log anew, if it is still that of the same topic:
-// questions for offsets name the topic, and one created anew has the same name.
+// lost makes the next step reread the log, if it is still that of the same topic:
+// questions for offsets name the topic, and one recreated has the same name.
 func (t *tail) lost(ctx context.Context, resume int64, cause error) error {
 	if err := t.part.sameTopic(ctx); err != nil {
 		return err

@@ -16,9 +16,9 @@ import (
 // I2: every record below done has been applied to the storage and its hooks have
 // returned; every record below applied can be read. done <= applied.
 //
-// I3: the position only moves forward within one term. A rollback (the log lost
-// records that had been applied) begins the next term and fails whoever waits: an
-// offset of the old term does not name the same record any more.
+// I3: the position only moves forward within one term. A rollback (the log lost records
+// that had been applied) begins the next term and fails all waiters: an offset of the old
+// term does not name the same record any more.
 type tracker struct {
 	mu      sync.Mutex
 	applied int64
@@ -61,7 +61,7 @@ func newTracker() *tracker {
 // the context's error and the last cause seen, with errors.Is.
 type WaitError struct {
 	// Position is the next offset that the client would have applied, -1
-	// before it found the log's begin.
+	// before it found the log's start.
 	Position int64
 
 	// Target is the position waited for: a revision that was asked for and
@@ -303,8 +303,8 @@ func (t *tracker) trusts() int32 {
 	return t.trusted
 }
 
-// advance moves done (and applied, when it is behind) and releases whoever
-// waited for it.
+// advance moves done (and applied, when it is behind) and releases those who waited for
+// it.
 func (t *tracker) advance(done int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

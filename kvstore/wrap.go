@@ -2,9 +2,9 @@ package kvstore
 
 import "bytes"
 
-// WrapOnSet makes a typed callback fit [WithOnSetHook]: it deserializes each
-// value before it calls fn. A value that can't be deserialized is skipped
-// without a word; use [WrapOnSetErr] to hear of it.
+// WrapOnSet makes a typed callback fit [WithOnSetHook]: it deserializes each value before
+// it calls fn. A value that can't be deserialized is skipped silently; use [WrapOnSetErr]
+// to be told.
 //
 // It panics if serde or fn is nil.
 func WrapOnSet[T any](serde Serde[T], fn func(key []byte, value T)) func(key, value []byte) {

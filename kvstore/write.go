@@ -9,23 +9,22 @@ import (
 // Put stores a pair. It returns when this client's reads show it and the hooks
 // have run for it.
 //
-// key needs at least one byte, else the error is [ErrInvalidKey]. A nil value is
+// key needs at least one byte, otherwise the error is [ErrInvalidKey]. A nil value is
 // stored as an empty one. Both are copied. A pair that does not fit the topic's
 // max.message.bytes is refused with a [*SizeError].
 //
-// Put returns soon after ctx ends, whatever Kafka does. The error is a
-// [*WriteError]: it matches [ErrNotWritten], [ErrRefused] or
-// [ErrOutcomeUnknown], and says so when the write is in the log but not visible
-// yet.
+// Put returns soon after ctx ends, whatever state Kafka is in. The error is a
+// [*WriteError]: it matches [ErrNotWritten], [ErrRefused] or [ErrOutcomeUnknown], and
+// says so when the write is in the log but not visible yet.
 func (c *Client) Put(ctx context.Context, key []byte, value []byte) error {
 	_, err := c.PutRevision(ctx, key, value)
 	return err
 }
 
-// PutRevision is [Client.Put] that also returns the revision of the write: the
-// offset of its record. Another client that waits for it with
-// [Client.WaitRevision] reads this write. It is -1 when a broker recognised a
-// write that was sent again but did not know its offset any more.
+// PutRevision is [Client.Put] that also returns the revision of the write: the offset of
+// its record. Another client that waits for it with [Client.WaitRevision] reads this
+// write. It is -1 when a broker recognised a write that was sent again but no longer knew
+// its offset.
 func (c *Client) PutRevision(ctx context.Context, key []byte, value []byte) (revision int64, err error) {
 	return c.write(ctx, "put", []change{putChange(key, value)})
 }

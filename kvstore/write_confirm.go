@@ -23,7 +23,7 @@ import (
 //
 // Whoever waits for an offset is then told of the loss, because the log may have other
 // records there now. This write may be among them: it is if the leader that acknowledged it
-// leads the log that is read anew. So it is waited for once more, and looked for there.
+// leads the log that is reread. So it is waited for once more, and looked for there.
 func (c *Client) shown(ctx context.Context, res written) error {
 	err := res.wait
 	switch {
@@ -79,7 +79,7 @@ func (c *Client) confirm(ctx context.Context, res written) error {
 		return nil
 	}
 	err := c.confirms.get(ctx, res)
-	if term, _, _ := c.tracker.now(); term != res.term { // it was seen in a log that is being read anew
+	if term, _, _ := c.tracker.now(); term != res.term { // it was seen in a log that is being reread
 		return errRolledBack
 	}
 	if unconfirmed(err) {
@@ -265,7 +265,7 @@ func (w *writer) stands(ctx context.Context, res written) error {
 	raw, _, err := w.peek(ctx, l, res.revision, 1) // a broker answers a whole batch, if there is one
 	first := int64(math.MaxInt64)
 	switch {
-	case errors.Is(err, kerr.OffsetOutOfRange): // this client has read on from there: the log's begin was deleted
+	case errors.Is(err, kerr.OffsetOutOfRange): // this client has read on from there: the log's start was deleted
 	case err != nil:
 		w.part.forget(l)
 		return err

@@ -33,7 +33,7 @@ func (w *writer) look(ctx context.Context, l leader, b *recordBatch) (offset int
 	}
 	offset, found, end, err := w.search(ctx, l, b)
 	if errors.Is(err, kerr.OffsetOutOfRange) || err == nil && !found && end < b.searched {
-		b.searchedAt = noLeader // its log has lost records, at its end or its begin
+		b.searchedAt = noLeader // its log has lost records, at its end or its start
 	}
 	return offset, found, err
 }
@@ -110,7 +110,7 @@ func (w *writer) lies(ctx context.Context, b *recordBatch, offset int64) bool {
 	return found && got == offset
 }
 
-// mostLook bounds a look. What it found out in vain it need not find out again.
+// mostLook bounds a look. What it has searched it need not search again.
 const mostLook = 5 * time.Second
 
 // peek fetches raw record batches from offset on, about as many bytes as said, and

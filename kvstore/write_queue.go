@@ -37,8 +37,9 @@ func (w *writer) newWrite(changes []change, size int) *write {
 	return wr
 }
 
-// received returns what became of a write whose release its caller has received: err, if it
-// waited in vain. Nobody else has the write any more, so it is used again.
+// received returns what became of a write whose release its caller has received: err, if
+// it was not released by the position. Nobody else has the write any more, so it is used
+// again.
 func (w *writer) received(wr *write, err error) written {
 	res := wr.res
 	res.wait = err

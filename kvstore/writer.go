@@ -57,8 +57,8 @@ type writer struct {
 	asks atomic.Int64
 
 	// over has writes that have ended, each with its channel, which a bubble of
-	// testing/synctest does not share: so it is this writer's. Without it 64 callers get a
-	// tenth less done.
+	// testing/synctest does not share: so it is this writer's. It spares an allocation
+	// and a channel a write.
 	over sync.Pool
 
 	mu      sync.Mutex
@@ -101,9 +101,10 @@ const (
 	mostTurns = 4
 )
 
-// linger holds back those who queue until the last group is visible, or for as long as that
-// took to be acknowledged. Whoever waited for it is likely to write again at once, and goes
-// with them: half as many record batches, requests and fetches as if the two took turns.
+// linger holds back those who queue until the last group is visible, or for as long as
+// that took to be acknowledged. Those who waited for it are likely to write again at
+// once, and can join: half as many record batches, requests and fetches as if the two
+// groups took turns.
 func (w *writer) linger(ctx context.Context, most time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, min(most, mostLinger))
 	defer cancel()
@@ -222,7 +223,7 @@ func (w *writer) acknowledge(ctx context.Context, group []*write, d delivered, b
 			// it has forgotten: in the log, at an unknown place.
 		case last < known:
 			// The log is not the one that this client reads, or wrote
-			// before: it was created anew or cut off since, and the tail
+			// before: it was recreated or cut off since, and the tail
 			// has yet to find out.
 			res.revision = last
 			res.below = fmt.Errorf("%w: acknowledged at offset %d, below position %d", ErrDataLoss, last, known)

@@ -32,66 +32,63 @@
 //
 // # Data structure
 //
-// Two structures hold the same items of a storage that is read.
+// Once the storage is read, two structures hold the same items.
 //
-// The index is a hash table of one cache line a bucket. It has every write at once. A
-// random Get costs it two cache misses, one for the bucket and one for the item, where
-// a tree costs six.
+// The index is a hash table with buckets of one cache line. It has every write at once. A
+// random Get costs two cache misses, one for the bucket and one for the item, where a
+// tree costs several more.
 //
-// The order is a persistent B+tree (the path-copying of Driscoll, Sarnak, Sleator
-// and Tarjan, "Making Data Structures Persistent", 1989, on the B+tree of Comer,
-// "The Ubiquitous B-Tree", 1979). It follows the index when it is asked: a Range or
-// Snapshot does to it what the writes since the last one did, sorted by key, the last
-// change of each key only. That copies the nodes on the paths to the leaves, each node
-// once, changes the copies, and publishes the new root. One by one, as the writes come,
-// it cost more than all the rest of a write. So that a tree nobody asks for does not
-// keep too much alive, a write brings it up to date when it is behind by an eighth of
-// what the storage holds.
+// The order is a persistent B+tree (the path-copying of Driscoll, Sarnak, Sleator and
+// Tarjan, "Making Data Structures Persistent", 1989, on the B+tree of Comer, "The
+// Ubiquitous B-Tree", 1979). It follows the index on demand: a Range or Snapshot applies
+// to it what the writes since the last one did, sorted by key, and only the last change
+// of each key. That copies the nodes on the paths to the leaves, each node once, changes
+// the copies, and publishes the new root. Done for each write by itself it would cost
+// more than the rest of the write. So that a tree that nobody asks for does not keep too
+// much memory alive, a write brings it up to date when it is behind by an eighth of what
+// the storage holds.
 //
 // Each leaf slot holds eight bytes of the key beside the pointer to the item, taken
 // after the prefix that all keys of the node share (the prefix truncation of Bayer and
 // Unterauer, "Prefix B-Trees", 1977). A search compares those integers and reads an
 // item only on a tie.
 //
-// Key, value, revision and time of an item lie together, in memory that the
-// garbage collector does not scan. The small items of a leaf lie side
-// by side in blocks of up to 4 KiB, so that a range reads memory from front to back; a
-// leaf of which half has changed is gathered anew. The blocks of the first tree lie in
-// chunks of up to 64 KiB: the fewer objects there are, the less the collector has to look
-// up. At 16 byte keys and 100 byte values the whole heap is about 1.3 times the bytes of
-// live keys and values without the order, 1.5 times with it, and less than twice under
+// Key, value, revision and time of an item lie together, in memory that the garbage
+// collector does not scan. The small items of a leaf lie side by side in blocks of up to
+// 4 KiB, so that a range reads memory from front to back; a leaf is gathered again when
+// half of it has changed. The blocks of the first tree lie in chunks of up to 64 KiB: the
+// fewer objects there are, the less the collector has to look up. The whole heap stays
+// below twice the bytes of live keys and values, for pairs that are not tiny, also under
 // overwrites and deletes.
 //
-// Until the storage is first read it is being filled, by the opening of a client for one,
+// Until the storage is first read it is being filled, for example while a client opens,
 // and has neither index nor order: a hash table without pointers leads to the items, the
-// small ones in chunks of up to 64 KiB, so that there is next to nothing for the collector
-// to look at. The first read makes the index of it, in about 30 milliseconds for a million
-// keys. The chunks stay, and so do those of the first tree's blocks. They are dissolved as
-// their items are overwritten; what is written from then on has an allocation each.
+// small ones in chunks of up to 64 KiB, so that there is next to nothing for the
+// collector to look at. The first read makes the index from it. The chunks stay, and so
+// do those of the first tree's blocks. They are dissolved as their items are overwritten;
+// what is written from then on has an allocation each.
 //
-// The first tree is built in one go, in time n log n on all processors: a tree of a
-// million keys is built faster so than key by key, and most of what a log's begin holds
-// is overwritten further on.
+// The first tree is built in one go, in time n log n on all processors. That is faster
+// than key by key, and most of what the first part of a log holds is overwritten further
+// on.
 //
 // # Readers and writers
 //
-// A write gets an odd version number before it changes the index and an even one
-// after it (Lamport, "Concurrent Reading and Writing", 1977), which makes it visible.
-// Before it replaces an item it keeps it in an undo log, a small hash table that lives
-// as long as the write. A Get looks into the index first. If a write is under way it
-// then looks whether that has replaced the key, and takes what was there before. So
-// a Get costs at most one look at each, however large the batch. It begins again when
-// another write began while it looked, which costs a writer two steps for each of the
-// reader's: it waits for nobody.
+// A write gets an odd version number before it changes the index and an even one after it
+// (Lamport, "Concurrent Reading and Writing", 1977), which makes it visible. Before it
+// replaces an item it keeps it in an undo log, a small hash table that lives as long as
+// the write. A Get looks into the index first. If a write is under way it then looks
+// whether that has replaced the key, and takes what was there before. So a Get costs at
+// most one look at each, however large the batch. It starts over when another write began
+// while it looked; it waits for nobody.
 //
 // Ranges and snapshots look at the tree only. They wait for each other while one of them,
-// or a write that found it an eighth behind, brings the tree up to date for all, which
-// takes one to two microseconds a change for few changes, less for many. A write waits
-// for the first of them only, while that collects the items: 5 to 40 milliseconds for a
-// million.
+// or a write that found it an eighth behind, brings the tree up to date for all, at a
+// cost in proportion to the changes since. A write waits only for the first of them,
+// while that collects the items.
 //
-// The first read of all, and the first one after a Reset, makes the index. It waits for the
-// write that is under way, and writes wait for it; other reads wait until it is done. So
-// does the Range that makes the order. A client lets reads pass only when its storage has
-// been filled.
+// The first read of all, and the first one after a Reset, makes the index. It waits for
+// the write that is under way, and writes wait for it; other reads wait until it is done.
+// So does the Range that makes the order. A client lets reads pass only after its storage
+// has been filled.
 package memory

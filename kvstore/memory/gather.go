@@ -60,8 +60,9 @@ func copyInto(block []byte, slots []slot, flags byte) {
 
 // blocks hands out memory for blocks: an allocation for each, or parts of chunks, which
 // the index then has to be given. Of an object the collector looks up where it lies, in a
-// record of about 160 bytes for 8 KiB of them. Of 10,000,000 items, gathered in
-// allocations of a block each, these records fit no cache, and a collection took five times as long.
+// record of about 160 bytes for 8 KiB of them. With many millions of items in an
+// allocation a block, these records fit no cache, and collections take several times as
+// long.
 type blocks struct {
 	shared bool // in chunks
 	full   []chunk

@@ -101,7 +101,7 @@ func (p *packing) in(buf, key, value []byte) *item {
 
 func byteLen(u uint64) int { return (bits.Len64(u) + 7) / 8 }
 
-// layout says where things lie in an item, in bytes from its begin.
+// layout says where things lie in an item, in bytes from its start.
 type layout struct {
 	key, value, stamp, end int
 	revision               int // size of the revision
