@@ -62,6 +62,13 @@ func (f AlterTopic) check(*Plan) error {
 }
 
 func (f AlterTopic) start(_ context.Context, w *world) (*effect, error) {
+	var tallies []*tally
+	if f.Config == settingMessage {
+		var err error
+		if tallies, err = w.tallies(); err != nil {
+			return nil, err
+		}
+	}
 	restore, err := w.altered.set(w, f.Config, f.Value)
 	if err != nil {
 		return nil, err
@@ -72,6 +79,9 @@ func (f AlterTopic) start(_ context.Context, w *world) (*effect, error) {
 	}
 	return w.noting(sometimesAltered, &effect{hits: asked.Hits, undo: func(context.Context) error {
 		asked.Undo()
+		for _, t := range tallies {
+			t.judge()
+		}
 		return restore()
 	}}), nil
 }

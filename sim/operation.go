@@ -123,6 +123,9 @@ type operation struct {
 func (o *operation) begin(op lin.Operation) *lin.Call {
 	op.Client, op.Process = o.slot.name, o.p.number
 	o.begun = time.Now()
+	if op.Kind.Writes() {
+		o.slot.writes.Add(1)
+	}
 	return o.w.rec.Begin(op)
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kvsim/kvsim/internal/planted"
 	lin "github.com/kvsim/kvsim/linearizability"
@@ -71,6 +72,16 @@ func TestPlantedBugIsFoundByTheSimulator(t *testing.T) {
 				t.Errorf("the world is %s, want violated by %s: %v", o.Result, test.want, o.Reasons)
 			}
 		})
+	}
+}
+
+func TestRequestsThatAreRefusedForTheirSizeAreCounted(t *testing.T) {
+	p := smallPlan(sim.AlterTopic{Config: "max.message.bytes", Value: "4096", Span: sim.Span{From: time.Second, For: 3 * time.Second}})
+	p.Workload.Batch, p.Workload.Delete = 0, 0
+	o := virtual(t, p, sim.Env{Open: planted.Pushy})
+	const want = "changed-limit-costs-few-requests"
+	if o.Status != lin.Violated || !slices.ContainsFunc(o.Reasons, func(r sim.Reason) bool { return r.Name == want }) {
+		t.Errorf("the world is %s, want violated by %s: %v", o.Result, want, o.Reasons)
 	}
 }
 

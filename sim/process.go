@@ -32,7 +32,8 @@ type slot struct {
 	name string
 	n    int // number, from 0
 
-	pauses  gate // closed while the client is paused
+	writes  atomic.Int64 // that were called
+	pauses  gate         // closed while the client is paused
 	mu      sync.Mutex
 	current *process      // nil while down
 	opening *process      // being opened

@@ -113,6 +113,28 @@ func Deaf(ctx context.Context, r sim.OpenRequest) (sim.Client, error) {
 
 func (d deaf) Sync(ctx context.Context) error { return d.Client.Sync(context.WithoutCancel(ctx)) }
 
+// pushy tries before each put what is too large for the topic.
+type pushy struct {
+	hasty
+}
+
+// Pushy opens a client that sends a record which is refused for its size before each
+// put.
+func Pushy(ctx context.Context, r sim.OpenRequest) (sim.Client, error) {
+	const most = 4 << 20
+	r.Kafka = append(r.Kafka, kgo.ProducerBatchMaxBytes(most))
+	c, err := Hasty(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &pushy{*c.(*hasty)}, nil
+}
+
+func (p *pushy) PutRevision(ctx context.Context, key, value []byte) (int64, error) {
+	p.producer.ProduceSync(ctx, &kgo.Record{Topic: p.topic, Key: key, Value: make([]byte, 2<<20)})
+	return p.Client.PutRevision(ctx, key, value)
+}
+
 // quitter takes its topic for gone at its twentieth put.
 type quitter struct {
 	sim.Client
