@@ -43,8 +43,26 @@ func (f *freshness) heard(sent time.Time, end, pos int64, apart time.Duration) {
 		// An end below one that was named before, or below what was read: a new
 		// leader has not heard yet how far the log is replicated. It proves nothing.
 	case n == 0 || elapsed(f.marks[n-1].sent, sent) >= apart:
+		if n == mostMarks {
+			f.thin()
+		}
 		f.marks = append(f.marks, mark{sent, end})
 	}
+}
+
+// mostMarks bounds how many ends are remembered, also while a transaction of somebody else
+// keeps the position where it is for ever.
+const mostMarks = 8 * marksAway
+
+// thin leaves out every second of the older ends. Whoever reaches one of them then counts as
+// having been away for a little longer than it was.
+func (f *freshness) thin() {
+	older, newer := f.marks[:mostMarks/2], f.marks[mostMarks/2:]
+	kept := f.marks[:0]
+	for i := 0; i < len(older); i += 2 {
+		kept = append(kept, older[i])
+	}
+	f.marks = append(kept, newer...)
 }
 
 // elapsed returns how long after from the moment to is, by the clock that shows more: the

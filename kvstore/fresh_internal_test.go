@@ -40,13 +40,36 @@ func TestFreshnessIsTheLastMomentOfWhichEverythingWasRead(t *testing.T) {
 			t.Errorf("%s: fresh since %v, want %ds", name, got, tc.want)
 		}
 	}
+}
+
+// Ends are remembered apart from each other, and not without bound: the newest closely, older
+// ones less so. What is reached is never later than the last answer whose end was.
+func TestEndsThatAreRememberedAreBounded(t *testing.T) {
+	start := time.Now()
 	var f freshness
 	f.begin(start)
-	for i := range 1000 {
-		f.heard(at(i), int64(1000+i), 0, 5*time.Second)
+	const apart, seconds = 5 * time.Second, 100_000
+	for i := range seconds {
+		f.heard(start.Add(time.Duration(i)*time.Second), int64(1000+i), 0, apart)
+		if n := len(f.marks); n > mostMarks {
+			t.Fatalf("%d ends are remembered, want %d at most", n, mostMarks)
+		}
 	}
-	if n := len(f.marks); n > 1000/5+1 {
-		t.Errorf("%d ends are remembered, want one for each 5 s", n)
+	if n := len(f.marks); n < mostMarks/2 {
+		t.Errorf("%d ends are remembered, want about as many as there may be", n)
+	}
+	newest := f.marks[len(f.marks)-marksAway:]
+	for i := range newest[1:] {
+		if d := newest[i+1].sent.Sub(newest[i].sent); d != apart {
+			t.Errorf("of the newest ends two are %v apart, want %v", d, apart)
+		}
+	}
+	for _, at := range []int64{0, 500, 50_000, 99_000} {
+		g := freshness{since: f.since, marks: append([]mark(nil), f.marks...)}
+		g.heard(start.Add(seconds*time.Second), seconds+1000, 1000+at, apart)
+		if got := g.since.Sub(start); got > time.Duration(at)*time.Second {
+			t.Errorf("read up to what was the end after %ds, fresh since %v", at, got)
+		}
 	}
 }
 

@@ -112,6 +112,11 @@ func TestCompressorsAreUsedAndTheirPanicsEndNoProcess(t *testing.T) {
 		if size := largestSize(w.batches()); size < 10000 {
 			t.Errorf("the largest record batch has %d bytes, want that of the second to be uncompressed", size)
 		}
+		if !slices.ContainsFunc(w.logs.all(), func(m string) bool {
+			return strings.Contains(m, "goes uncompressed") && strings.Contains(m, "kgo.WithCompressor")
+		}) {
+			t.Errorf("log = %q, want the compressor's panic in it", w.logs.all())
+		}
 		other := w.open("other")
 		rev := w.put(other, "c", value)
 		err := c.WaitRevision(w.within(5*time.Second), rev)

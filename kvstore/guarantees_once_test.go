@@ -192,9 +192,9 @@ func TestDuplicateOfAWriteThatWasSentOnceIsNotWritten(t *testing.T) {
 	})
 }
 
-// Where the log can't be read a duplicate's place stays unknown; it is in the log all
-// the same.
-func TestDuplicateAtAnUnknownPlaceIsWritten(t *testing.T) {
+// A duplicate that can't be found in the log, because it can't be read or because the record is
+// not below the high watermark yet, is neither done nor unknown: the client tries on.
+func TestDuplicateAtAnUnknownPlaceIsFoundLater(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "warm", "up")
@@ -210,13 +210,35 @@ func TestDuplicateAtAnUnknownPlaceIsWritten(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		hidden.Undo()
-		if rev := <-result; rev != -1 {
-			t.Errorf("the write has revision %d, want -1, not known", rev)
+		if rev := <-result; rev != 1 {
+			t.Errorf("the write has revision %d, want 1", rev)
 		}
 		w.want(c, "k", "v")
 		w.put(c, "after", "1")
 		if n := w.countKeys()["k"]; n != 1 {
 			t.Errorf("the write is in the log %d times, want once", n)
+		}
+	})
+}
+
+// A write was sent and never appended, and its broker calls it a duplicate: it has to be in the
+// log before it is done.
+func TestDuplicateThatIsNotInTheLogIsNotDone(t *testing.T) {
+	inWorld(t, slow(1), func(t *testing.T, w *world) {
+		c := w.open("c", kvstore.WithDeliveryTimeout(10*time.Second))
+		w.put(c, "warm", "up")
+		lost := w.cluster.Network().LoseRequest(produceOf("c"), 1)
+		duplicate := w.failProduces(kerr.DuplicateSequenceNumber, 0)
+		result := make(chan error, 1)
+		go func() { result <- c.Put(t.Context(), []byte("k"), []byte("v")) }()
+		if err := lost.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		wantOutcome(t, "Put", <-result, kvstore.ErrOutcomeUnknown)
+		duplicate.Undo()
+		w.put(c, "k", "w")
+		if n := w.countKeys()["k"]; n != 1 {
+			t.Errorf("k is in the log %d times, want once", n)
 		}
 	})
 }

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
@@ -164,4 +166,20 @@ func (w *world) wantSize(err error, limit int, by string) {
 		return
 	}
 	wantError(w.t, "Put", err, kvstore.ErrValueTooLarge, fmt.Sprint(size.Bytes), fmt.Sprint(limit), by)
+}
+
+// Brokers that don't answer what the topic's limit is now hold nobody up for longer than
+// seconds, whatever his context.
+func TestUnansweredQuestionForTheLimitHoldsNobodyUp(t *testing.T) {
+	inWorld(t, slow(3), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "a", "1")
+		w.cluster.Network().Stall(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.DescribeConfigs)}})
+		var err error
+		d := took(func() { err = c.Put(t.Context(), []byte("k"), make([]byte, 2<<20)) })
+		var size *kvstore.SizeError
+		if !errors.As(err, &size) || d > 7*time.Second {
+			t.Errorf("Put of too much = %v after %v, want it refused for its size within seconds", err, d)
+		}
+	})
 }

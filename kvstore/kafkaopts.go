@@ -119,7 +119,7 @@ func (w *writer) produceSettings(cl *kgo.Client) error {
 	}
 	w.peekBytes = fetchSettings(cl).maxBytes
 	if v, ok := cl.OptValue(kgo.WithCompressor).(kgo.Compressor); ok && v != nil {
-		w.codec = v
+		w.codec = guardedCompressor{v, w.log}
 		return nil
 	}
 	codecs, _ := cl.OptValue(kgo.ProducerBatchCompression).([]kgo.CompressionCodec)

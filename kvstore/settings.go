@@ -223,6 +223,10 @@ func (s *settings) run(ctx context.Context) {
 // reading of the configuration holds up other things too, which speak for themselves.
 const settingsPatience = 20
 
+// mostAsking bounds how long whoever has called refresh waits for brokers that do not answer:
+// the tail of a client that was held up, and a write that seems to be too large.
+const mostAsking = 5 * time.Second
+
 // read asks once, on behalf of all who have called refresh before.
 func (s *settings) read(ctx context.Context) error {
 	s.mu.Lock()
@@ -231,7 +235,9 @@ func (s *settings) read(ctx context.Context) error {
 	s.mu.Unlock()
 
 	sent := time.Now()
-	configs, err := s.ask(ctx)
+	asking, cancel := context.WithTimeout(ctx, mostAsking)
+	configs, err := s.ask(asking)
+	cancel()
 	switch {
 	case err == nil:
 		s.learn(configs, sent)

@@ -92,7 +92,9 @@ type Status struct {
 	// HookPanics counts hooks that panicked.
 	HookPanics int64
 
-	// Rebuilds counts how often the client had to reread the log.
+	// Rebuilds counts how often the client had to reread the log: because the log lost
+	// records ([ErrDataLoss]), because it may have missed deletions ([ErrTombstonesExpired])
+	// or because a leader had kept records back ([ErrRecordsWithheld]).
 	Rebuilds int64
 }
 

@@ -134,14 +134,7 @@ func compress(plain []byte, c kgo.Compressor, old bool) []byte {
 		flags = append(flags, kgo.CompressDisableZstd)
 	}
 	records := plain[batchOverhead:]
-	var short []byte
-	var codec kgo.CompressionCodecType
-	if guarded("kgo.WithCompressor", func() error {
-		short, codec = c.Compress(bytes.NewBuffer(nil), records, flags...)
-		return nil
-	}) != nil {
-		return plain
-	}
+	short, codec := c.Compress(bytes.NewBuffer(nil), records, flags...)
 	if short == nil || codec <= 0 || len(short) >= len(records) { // nil and below 0: it failed
 		return plain
 	}
@@ -149,4 +142,23 @@ func compress(plain []byte, c kgo.Compressor, old bool) []byte {
 	binary.BigEndian.PutUint32(packed[headerLength:], uint32(len(packed)-12))
 	binary.BigEndian.PutUint16(packed[headerAttrs:], uint16(codec))
 	return packed
+}
+
+// guardedCompressor is a user's compressor, whose panics are logged and count as a failure.
+type guardedCompressor struct {
+	kgo.Compressor
+	log *repeatLog
+}
+
+// Compress is part of kgo.Compressor.
+func (g guardedCompressor) Compress(dst *bytes.Buffer, src []byte, flags ...kgo.CompressFlag) (out []byte, codec kgo.CompressionCodecType) {
+	err := guarded("kgo.WithCompressor", func() error {
+		out, codec = g.Compressor.Compress(dst, src, flags...)
+		return nil
+	})
+	if err != nil {
+		g.log.warn("kvstore: a record batch goes uncompressed", err)
+		return nil, kgo.CodecError
+	}
+	return out, codec
 }

@@ -46,6 +46,10 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) delivered {
 		if v == verdictDuplicate || v == verdictUnknown {
 			if offset, found := w.decide(ctx, b, a.broker); found {
 				a, v = answer{broker: a.broker, seen: true, offset: offset}, verdictWritten
+			} else if v == verdictDuplicate && a.grade() == gradeDuplicate {
+				// It is not below the high watermark yet, as far as one can look: up to
+				// there nobody could wait for it. The next try tells more, or finds it.
+				v = verdictAgain
 			}
 		}
 		switch v {
