@@ -43,7 +43,7 @@
 // About the rest:
 //
 //	hooks-complete-and-in-order      one for each record, in the log's order
-//	rebuild-has-a-cause              the log is read anew after a loss or an absence
+//	rebuild-has-a-cause              the log is reread after a loss or an absence
 //	clients-converge                 in the end all clients hold the log's state
 //	compacted-log-replays-the-same   compaction does not change what is read
 //	porcupine-key-is-a-register      each key is linearizable
@@ -72,16 +72,16 @@
 //     effect at any time after its call, or never. A read that failed is
 //     ignored.
 //   - When the broker loses the log's tail (an unclean leader election) or the
-//     topic is created anew, acknowledged writes in the lost part are the
+//     topic is recreated, acknowledged writes in the lost part are the
 //     broker's loss. A client may serve the lost state until it has seen the
 //     new one, and then go back as far as the two have in common, and no
 //     further. Porcupine does not judge keys that lost records.
 //   - A client that lags while compaction removes records may never see them,
 //     unless it claims to have caught up: by acknowledging its own write, by a
 //     barrier or by waiting for a revision.
-//   - When records are deleted from the begin of the log (DeleteRecords,
+//   - When records are deleted from the start of the log (DeleteRecords,
 //     retention), a client that has not come to them may go on from what is
-//     left. Then it has read the log anew and has nothing from before, for any
+//     left. Then it has reread the log and has nothing from before, for any
 //     key; what it had and what is left are no state of the log together. A
 //     process that opens after the deletion begins there. One that had read
 //     the records keeps what they left.

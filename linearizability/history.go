@@ -119,7 +119,7 @@ type Hook struct {
 	Offset int64
 }
 
-// RebuildCause is why a process read the log anew.
+// RebuildCause is why a process reread the log.
 type RebuildCause uint8
 
 const (

@@ -28,7 +28,7 @@ func (e *FormatError) Unwrap() error { return e.Err }
 // or time that goes back; what else makes no sense is for Check to judge. Events
 // may come in any order, but the end of an operation or of a fault only after its
 // begin. A last line that was cut off is left out and noted in Torn. A byte order
-// mark at the begin is passed over.
+// mark at the start is passed over.
 func ReadHistory(r io.Reader) (*History, error) {
 	d := decoder{open: map[int64]int{}, faults: map[int64]int{}, names: map[string]string{}}
 	br := bufio.NewReaderSize(r, 1<<16)
@@ -63,7 +63,7 @@ func ReadHistory(r io.Reader) (*History, error) {
 	return &d.h, nil
 }
 
-// byteOrderMark is what some editors put at the begin of a file.
+// byteOrderMark is what some editors put at the start of a file.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // readLine returns a line without its newline, and io.EOF with the last one.

@@ -157,7 +157,7 @@ func (r *Recorder) Append(rec Record) { r.logEvent(LogEvent{Kind: LogAppend, Rec
 // Truncate records that the log lost its records at offset and above.
 func (r *Recorder) Truncate(offset int64) { r.logAt(LogTruncate, offset) }
 
-// Recreate records that the log was deleted and created anew, empty.
+// Recreate records that the log was deleted and recreated, empty.
 func (r *Recorder) Recreate() { r.logAt(LogRecreate, 0) }
 
 // Trim records that the records below offset were deleted.
@@ -208,7 +208,7 @@ func (r *Recorder) Hook(h Hook) {
 	r.write(func(e *encoder) []byte { return e.hook(&h) })
 }
 
-// Rebuild records that a process begins to read the log anew.
+// Rebuild records that a process begins to reread the log.
 func (r *Recorder) Rebuild(b Rebuild) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -80,7 +80,7 @@ func (j *judge) processIDs(hooks map[processID][]*Hook, start map[processID]int6
 }
 
 // firstLoss returns the first event after from at which a client may have to
-// read the log anew, so that its hooks are no longer one for each record.
+// reread the log, so that its hooks are no longer one for each record.
 func (j *judge) firstLoss(from int64) int64 {
 	for i := range j.h.Log {
 		switch l := &j.h.Log[i]; l.Kind {
@@ -94,7 +94,7 @@ func (j *judge) firstLoss(from int64) int64 {
 	return math.MaxInt64
 }
 
-// firstRebuild returns the event at which a process first read the log anew, for
+// firstRebuild returns the event at which a process first reread the log, for
 // whatever reason: its hooks then tell what differs from what it held.
 func (j *judge) firstRebuild(id processID) int64 {
 	for i := range j.h.Rebuilds {

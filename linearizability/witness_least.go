@@ -77,7 +77,7 @@ func (x *logIndex) leastOf(r *read, e int32, lo, hi int64) int64 {
 	q := beyond
 	r.all = x.bases(r.all[:0], r.proc, r.seq, e)
 	for _, r.base = range r.all {
-		// One that has read the log anew has come to its begin at least.
+		// One that has reread the log has come to its start at least.
 		q = min(q, x.leastIn(r, e, max(lo, r.base), hi))
 	}
 	r.base = 0

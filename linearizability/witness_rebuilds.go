@@ -2,9 +2,9 @@ package linearizability
 
 import "fmt"
 
-// checkRebuilds judges whether each process had a reason to read the log anew.
+// checkRebuilds judges whether each process had a reason to reread the log.
 //
-// A loss of the log's tail, of its begin or of the whole log is a reason once
+// A loss of the log's tail, of its start or of the whole log is a reason once
 // for each process that was there: [a b c] that lost c may make a client that
 // had applied c begin again, and not twice. A client that says that it may have
 // missed deletions must have been held up; only who ran the history knows that.
@@ -26,7 +26,7 @@ func (j *judge) checkRebuilds() {
 	}
 }
 
-// losses returns how often the log lost records between the begin of a process
+// losses returns how often the log lost records between the start of a process
 // and an event.
 func (j *judge) losses(id processID, until int64) (n int) {
 	from := j.begun(id)

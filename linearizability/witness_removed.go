@@ -40,9 +40,9 @@ func (x *logIndex) known(p *process, seq int64, e int32) int64 {
 }
 
 // bases appends to buf from which offsets on a process can have applied the log
-// of epoch e by an event: 0 is all of it. Records may be deleted from the begin
+// of epoch e by an event: 0 is all of it. Records may be deleted from the start
 // of the log (DeleteRecords, retention). A process that had applied them keeps
-// what they left; one that had not, or that has to read the log anew, begins
+// what they left; one that had not, or that has to reread the log, begins
 // with the first record that is there and has nothing of those before.
 //
 // The log [a=1 a=2 b=1 c=1] is deleted below offset 3. A client that was at
@@ -62,7 +62,7 @@ func (x *logIndex) bases(buf []int64, p *process, seq int64, e int32) []int64 {
 		case t.seq < p.opened && !late: // it found the log so
 			buf = append(buf[:0], base)
 		case slices.Contains(buf, base):
-		// After the loss of a tail a process may read the log anew at any
+		// After the loss of a tail a process may reread the log at any
 		// time, however far it had been; and so may one that says so.
 		case late || e > 0 || x.known(p, t.seq, e) < t.off || x.rebuilt(p, t.seq, seq):
 			buf = append(buf, base)
@@ -71,7 +71,7 @@ func (x *logIndex) bases(buf []int64, p *process, seq int64, e int32) []int64 {
 	return buf
 }
 
-// rebuilt reports whether a process read the log anew between two events.
+// rebuilt reports whether a process reread the log between two events.
 func (x *logIndex) rebuilt(p *process, from, to int64) bool {
 	return slices.ContainsFunc(x.h.Rebuilds, func(b Rebuild) bool {
 		return b.Client == p.client && b.Process == p.number && from < b.Seq && b.Seq < to
@@ -87,14 +87,14 @@ func (x *logIndex) missable(p *process, r *record, seq int64, e int32, firm int6
 }
 
 // deleted reports whether a process may never have seen a record because it was
-// deleted from the begin of the log.
+// deleted from the start of the log.
 func (x *logIndex) deleted(p *process, r *record, seq int64, e int32) bool {
 	return len(x.trims) > 0 && slices.ContainsFunc(x.bases(nil, p, seq, e), func(base int64) bool { return r.off < base })
 }
 
 // goneBefore reports whether compaction removed a record before the epoch. If
 // what superseded it was lost with the tail, the key is lost, and those who have
-// to read the log anew never see the record.
+// to reread the log never see the record.
 func (x *logIndex) goneBefore(r *record, e int32) bool {
 	return e > 0 && r.gone != 0 && r.gone < x.epochs[e].seq
 }

@@ -226,7 +226,7 @@ func (s *sweeper) position(at bound, p *process, f *inFlight) {
 	}
 }
 
-// rebuilt reports whether a client may have had to read the log anew between
+// rebuilt reports whether a client may have had to reread the log between
 // two events, and so may stand lower for a while.
 func (s *sweeper) rebuilt(from, to int64) bool {
 	for _, t := range s.x.trims {

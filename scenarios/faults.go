@@ -404,7 +404,7 @@ func (d *draw) unclean(records int, storing time.Duration) {
 }
 
 // rebuildSlowly loses the tail while storages are slow, so that clients take
-// their time to read the log anew.
+// their time to reread the log.
 func (d *draw) rebuildSlowly() {
 	f := sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}
 	f.From += 200 * ms

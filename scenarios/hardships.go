@@ -129,7 +129,7 @@ func (d *draw) stale() {
 
 // withhold lets leaders withhold records, as often as not for longer than it takes to be
 // believed. Where tombstones stay for long, a client that comes to believe it goes on;
-// else it fears that it has missed some, and reads the log anew.
+// else it fears that it has missed some, and rereads the log.
 func (d *draw) withhold() {
 	if d.IntN(3) > 0 {
 		d.p.World.Tombstones = max(d.p.World.Tombstones, 15*time.Second)

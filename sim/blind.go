@@ -113,7 +113,7 @@ func (w *withholdings) stretches(least time.Duration) (out []stretch) {
 }
 
 // sees returns since when the process is known to have been given all records: from the
-// call of its last write that it has shown, or else from its begin.
+// call of its last write that it has shown, or else from its start.
 func (p *process) sees() time.Time {
 	p.slot.mu.Lock()
 	defer p.slot.mu.Unlock()

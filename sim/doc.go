@@ -33,7 +33,7 @@
 // # What is recorded
 //
 // Every operation with its outcome, the client's position and the revisions,
-// every call of a hook, every fault from begin to end, every append to the log
+// every call of a hook, every fault from start to end, every append to the log
 // before anyone can see it, every compaction, and at the end the full state of
 // every client, of a fresh one and of the log itself.
 //

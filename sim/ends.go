@@ -15,7 +15,7 @@ import (
 type ending struct {
 	client  string
 	process int
-	at      time.Duration // since the begin of the run
+	at      time.Duration // since the start of the run
 	said    string
 }
 

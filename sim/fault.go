@@ -21,7 +21,7 @@ type Fault interface {
 	// String is the line: the kind, then the settings that are not zero.
 	String() string
 
-	// Begins is when it begins, counted from the begin of the phase of faults.
+	// Begins is when it begins, counted from the start of the phase of faults.
 	Begins() time.Duration
 
 	span() Span
@@ -29,7 +29,7 @@ type Fault interface {
 	start(ctx context.Context, w *world) (*effect, error)
 }
 
-// A Span says when a fault is active, counted from the begin of the phase of
+// A Span says when a fault is active, counted from the start of the phase of
 // faults. A fault of an instant has no For.
 type Span struct {
 	From time.Duration `plan:"from"`

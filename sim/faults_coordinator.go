@@ -54,7 +54,7 @@ func (w *world) transact(purpose string, from time.Duration, open func() error) 
 }
 
 // SlowMarkers lets time pass between the end of a transaction of others and its
-// markers: until they are in the log, nobody sees what lies behind its begin. It
+// markers: until they are in the log, nobody sees what lies behind its start. It
 // brings a transaction of its own.
 type SlowMarkers struct {
 	// Delay is the longest time; each is drawn from the plan's seed.
@@ -122,7 +122,7 @@ func (f MoveCoordinator) start(_ context.Context, w *world) (*effect, error) {
 func (w *world) stranger() string { return fmt.Sprintf("other-%d", w.foreigners.Add(1)) }
 
 // AbandonTransaction writes records in a transaction of somebody who dies then. Nobody
-// sees what lies behind its begin until its coordinator looks for what is open for too
+// sees what lies behind its start until its coordinator looks for what is open for too
 // long, and aborts it.
 type AbandonTransaction struct {
 	Records int `plan:"records"`

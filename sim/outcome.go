@@ -76,7 +76,7 @@ type FaultResult struct {
 	Fault string `json:"fault"`
 	Kind  string `json:"kind"`
 	// Injected says that its time came. From and To are when it began and
-	// ended, since the begin of the run.
+	// ended, since the start of the run.
 	Injected bool          `json:"injected"`
 	From     time.Duration `json:"from_ns"`
 	To       time.Duration `json:"to_ns"`

@@ -28,7 +28,7 @@ type Plan struct { //nolint:recvcheck // a plan is a value; only reading one int
 	Workload Workload
 	Phases   Phases
 	Floors   Floors
-	// Faults are the timeline. Their times count from the begin of the phase
+	// Faults are the timeline. Their times count from the start of the phase
 	// of faults.
 	Faults []Fault
 }

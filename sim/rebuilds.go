@@ -11,7 +11,7 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// emptied records that the process reads the log anew: a storage that is emptied
+// emptied records that the process rereads the log: a storage that is emptied
 // a second time is one that had begun before.
 func (p *process) emptied() {
 	if p.resets.Add(1) == 1 || p.crashed.Load() {

@@ -42,7 +42,7 @@ type Env struct {
 // Progress says how far a run is.
 type Progress struct {
 	Phase string
-	// Simulated is the time since the begin of the run.
+	// Simulated is the time since the start of the run.
 	Simulated time.Duration
 	// Done of Total operations were begun.
 	Done, Total int

@@ -156,7 +156,7 @@ func (f *worldFlags) String() string {
 }
 
 // readInput reads a file, or the input if the name is "-". When ctx ends it
-// returns its cause; what may block for ever, the input or a pipe, then goes on
+// returns its cause; what may block forever, the input or a pipe, then goes on
 // being read in a goroutine that ends with the process.
 func readInput(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
 	type input struct {

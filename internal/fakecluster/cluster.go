@@ -47,7 +47,7 @@ type Options struct {
 	Users map[string]string
 	// Horizons lets tombstones and markers stay for delete.retention.ms from when
 	// a pass of compaction first met them, as Kafka does from 3.1 on (KIP-534):
-	// whoever reads the log from its begin, and has read a record that a
+	// whoever reads the log from its start, and has read a record that a
 	// tombstone supersedes, has that long to get to the tombstone. Without it one
 	// pass takes both.
 	Horizons bool
@@ -263,7 +263,7 @@ func (c *Cluster) closeNetwork() {
 }
 
 // do runs fn with kfake while the cluster cannot be closed: an admin call to
-// a closed kfake hangs for ever.
+// a closed kfake hangs forever.
 func (c *Cluster) do(fn func(*kfake.Cluster) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

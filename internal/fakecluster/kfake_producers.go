@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// kfake remembers an idempotent producer for ever. Kafka forgets one that wrote
+// kfake remembers an idempotent producer forever. Kafka forgets one that wrote
 // nothing to a partition for producer.id.expiration.ms, a day, and whatever a
 // lost tail took with it; other brokers that speak its protocol forget more.
 // The next batch of a producer that is forgotten is taken, whatever its

@@ -11,10 +11,9 @@
 //     It neither blocks writes nor sees them.
 //   - A snapshot copies nothing. It keeps alive what it can reach, and the blocks that
 //     lies in.
-//   - The order is made when it is first asked for, by a Range or a Snapshot, in
-//     about 0.4 seconds for a million keys on two processors. A program that wants
-//     to have that behind it takes a snapshot when it starts. A program that only
-//     gets and puts pays nothing for it.
+//   - The order is made when it is first asked for, by a Range or a Snapshot, which
+//     sorts all keys. A program that wants this done before its first request takes a
+//     snapshot when it starts. A program that only gets and puts never pays for it.
 //
 // # Ownership of bytes
 //

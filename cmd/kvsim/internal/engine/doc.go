@@ -38,9 +38,9 @@
 //	 |  end of input             |
 //	 |-------------------------->|  exit
 //
-// Two clocks bound a world. The simulated limit catches one that waits for ever:
+// Two clocks bound a world. The simulated limit catches one that waits forever:
 // its context ends, and if it does not return then, the worker prints all
-// goroutines and exits. The wall limit catches one that computes for ever: the
+// goroutines and exits. The wall limit catches one that computes forever: the
 // worker is told to dump its goroutines and is killed. Both end when the world
 // does. Judging it has a limit of its own, and a world that reaches that is no
 // failure of the harness: what was known when judging began, and again when the
