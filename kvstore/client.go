@@ -113,7 +113,13 @@ func open(ctx context.Context, topic string, storage Storage, opts []ClientOptio
 		unclaim: unclaim,
 	}
 	c.part.goneAfter = cfg.goneAfter
-	c.tracker.quota, c.health.quota = quota.problem, quota.problem
+	c.health.quota = quota.problem
+	c.tracker.other = func() Problem {
+		if p := c.health.storageProblem(); p.Count > 0 {
+			return p
+		}
+		return quota.problem()
+	}
 	runCtx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	tailCtx, stopTail := context.WithCancel(runCtx)

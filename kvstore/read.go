@@ -16,7 +16,8 @@ import (
 // back behind what the client showed before. Other clients' recent writes may be missing:
 // to see them, call [Client.Sync] or [Client.WaitRevision] first. Get blocks only while
 // the client rereads the log, because the log lost records or because deletions may have
-// been compacted away unread.
+// been compacted away unread, and, on a storage that is no [RecordStorage], while that
+// stores a change: [Status].Reading says when this takes long.
 func (c *Client) Get(ctx context.Context, key []byte) ([]byte, error) {
 	if len(key) == 0 {
 		return nil, ErrInvalidKey

@@ -69,7 +69,7 @@ type Status struct {
 
 	// Reading is what holds up the reading of the log, or keeps what was
 	// read from being shown: brokers that can't be reached or refuse, a
-	// quota, a storage that fails, an open transaction of another producer,
+	// quota, a storage that fails or is slow, an open transaction of another producer,
 	// a loss that is being rebuilt from.
 	Reading Problem
 
@@ -130,6 +130,8 @@ type health struct {
 	asking  Problem // of the requests for the log's end, which Sync waits for
 	writing Problem
 	quota   func() Problem // of those that the client has used up; may be nil
+
+	storing time.Time // since when the storage is busy with a change, zero if it is not
 
 	writeQuota func() Problem // of those that writes have used up; may be nil
 	topic      Problem
@@ -197,6 +199,35 @@ func (h *health) readFine() {
 	h.reading = Problem{}
 }
 
+// busyStorage notes that the storage begins with a change, or is done with it.
+func (h *health) busyStorage(busy bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.storing = time.Time{}
+	if busy {
+		h.storing = time.Now()
+	}
+}
+
+// storageProblem is a storage that has been busy with a change for so long that it is
+// worth a word: what comes behind waits for it.
+func (h *health) storageProblem() Problem {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.slowStorage()
+}
+
+// slowStorage is storageProblem for whoever holds mu.
+func (h *health) slowStorage() Problem {
+	if h.storing.IsZero() || time.Since(h.storing) < repeatInterval {
+		return Problem{}
+	}
+	return Problem{
+		Err:   fmt.Errorf("the storage has been busy with a change for %v", time.Since(h.storing).Round(time.Millisecond)),
+		Since: h.storing, Count: 1,
+	}
+}
+
 // topicIs notes what is wrong with the topic's configuration, nil for nothing.
 func (h *health) topicIs(err error) {
 	h.mu.Lock()
@@ -248,6 +279,9 @@ func (h *health) writeFine() {
 func (h *health) readProblem() Problem {
 	if h.reading.Count > 0 {
 		return h.reading
+	}
+	if p := h.slowStorage(); p.Count > 0 {
+		return p
 	}
 	if h.asking.Count > 0 || h.quota == nil {
 		return h.asking

@@ -415,7 +415,9 @@ func (t *tail) store(ctx context.Context, records []Record) error {
 // storage panics.
 func (t *tail) insist(ctx context.Context, fn func() error) error {
 	for failures := 1; ; failures++ {
+		t.health.busyStorage(true)
 		err := guarded("storage", fn)
+		t.health.busyStorage(false)
 		if isPanic(err) {
 			return err
 		}

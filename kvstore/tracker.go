@@ -31,7 +31,7 @@ type tracker struct {
 	end     int64          // of the log, when it was last heard of; -1 before
 	tallest int64          // that the log was ever known to be, -1 for not known
 	cause   Problem        // why the position may be held up; zero when nothing is known
-	quota   func() Problem // another reason; may be nil
+	other   func() Problem // another reason; may be nil
 	dead    error          // not nil: the position will never move again
 	died    chan struct{}
 }
@@ -221,8 +221,8 @@ func (t *tracker) causeFor(w *waiter) Problem {
 
 // causeLocked returns why the position may be held up.
 func (t *tracker) causeLocked() Problem {
-	if t.cause.Count == 0 && t.quota != nil {
-		return t.quota()
+	if t.cause.Count == 0 && t.other != nil {
+		return t.other()
 	}
 	return t.cause
 }
