@@ -3,13 +3,13 @@
 //
 // # The model
 //
-// The store's data is one log, a single partition of a Kafka topic. Each write
-// is one record, whose offset is its revision; a record without a value deletes
-// its key. A client applies the log in its order. Its position is the next
-// offset that it will apply. The state at a position is what the records below
-// it leave. Reads are answered from the client's own state, so that they may lag
-// behind the log. A process is one incarnation of a client: what it has seen
-// binds what it sees later, and not what the process after a restart sees.
+// The store's data is one log, a single partition of a Kafka topic. Each write is one
+// record, whose offset is its revision; a record without a value deletes its key. A
+// client applies the log in its order. Its position is the next offset that it will
+// apply. The state at a position is what the records below it result in. Reads are
+// answered from the client's own state, so they may lag behind the log. A process is one
+// incarnation of a client: what it has seen binds what it sees later, but not what the
+// next process sees after a restart.
 //
 // # The guarantees
 //
@@ -51,20 +51,19 @@
 //
 // # Two judges
 //
-// The log witness compares the operations with the log. Because the log is the
-// total order of the writes, it needs no search: it takes O(n log n), where a
-// range counts as many times as there are keys in its interval, and it always
-// decides. For each read it looks for the lowest position that explains it, in
-// the order of the returns. That is enough: whatever explains the later reads
-// after another choice explains them after the lowest one too.
+// The log witness compares the operations with the log. Because the log is the total
+// order of the writes, it needs no search: it takes O(n log n), where a range counts as
+// many times as there are keys in its interval, and it always decides. For each read it
+// looks for the lowest position that explains it, in the order of the returns. That is
+// enough: whatever explains later reads after another choice also explains them after the
+// lowest one.
 //
-// Porcupine (github.com/anishathalye/porcupine) judges each key by the
-// operations alone. Its search is exponential at worst, so that it works on
-// pieces of bounded size with bounded steps; a piece that it cannot decide makes
-// the verdict inconclusive. It knows neither offsets nor positions, ranges or
-// other keys, so that it finds less. But what it finds the log witness must
-// find too, and what the operations alone prove wrong porcupine must find. A
-// contradiction is a failure of the harness: one of the judges is wrong.
+// Porcupine (github.com/anishathalye/porcupine) judges each key by the operations alone.
+// Its search is exponential at worst, so it works on pieces of bounded size, in a bounded
+// number of steps; a piece that it cannot decide makes the verdict inconclusive. It does
+// not know offsets, positions, ranges or other keys, so it finds less. But what it finds,
+// the log witness must find too, and what the operations alone prove wrong, porcupine
+// must find. A contradiction is a failure of the harness: one of the judges is wrong.
 //
 // # What is not held against a client
 //
@@ -90,10 +89,10 @@
 //
 // # Verdicts
 //
-// [Held], [Violated], [Inconclusive] or [HarnessFailure]. Nothing is ever held
-// for want of evidence: a check that had nothing to judge says so, and a history
-// that breaks an assumption of the checks (two writes with one value id, time
-// going back, no operations at all) is reported as such.
+// [Held], [Violated], [Inconclusive] or [HarnessFailure]. A history never passes for lack
+// of evidence: a check that had nothing to judge says so, and a history that breaks an
+// assumption of the checks (two writes with one value id, time going back, no operations
+// at all) is reported as such.
 //
 // Histories come from a [Recorder], from [Recorder.Wrap] around any client with
 // Get, Put and Delete, or from a file of any other program: docs/history-format.md

@@ -23,12 +23,12 @@ func (e *FormatError) Error() string { return fmt.Sprintf("history line %d: %v",
 // Unwrap returns what is wrong with the line.
 func (e *FormatError) Unwrap() error { return e.Err }
 
-// ReadHistory reads a stored history. What it cannot read is a *FormatError, and
-// so is a number that is out of its range, a sequence number that comes twice,
-// or time that goes back; what else makes no sense is for Check to judge. Events
-// may come in any order, but the end of an operation or of a fault only after its
-// begin. A last line that was cut off is left out and noted in Torn. A byte order
-// mark at the start is passed over.
+// ReadHistory reads a stored history. What it cannot read is a *FormatError, and so is a
+// number that is out of its range, a sequence number that comes twice, or time that goes
+// back; everything else that makes no sense is left to Check. Events may come in any
+// order, except that an operation or a fault has to start before it ends. A last line
+// that was cut off is left out and noted in Torn. A byte order mark at the start is
+// passed over.
 func ReadHistory(r io.Reader) (*History, error) {
 	d := decoder{open: map[int64]int{}, faults: map[int64]int{}, names: map[string]string{}}
 	br := bufio.NewReaderSize(r, 1<<16)

@@ -53,9 +53,9 @@ func NewRecorder(clock func() time.Duration, opts RecorderOptions) *Recorder {
 	return r
 }
 
-// A Call is an operation that was begun and waits for its end: exactly one of
-// OK, Failed and Unknown. What the operation returned is told before by the
-// methods that return the Call. A Call is not safe for concurrent use.
+// A Call is an operation under way. It ends with exactly one of OK, Failed and Unknown;
+// what the operation returned is recorded before that, by the methods that return the
+// Call. A Call is not safe for concurrent use.
 type Call struct {
 	r    *Recorder
 	op   Operation
@@ -114,8 +114,8 @@ func (c *Call) Position(next int64) *Call { c.position = next; return c }
 // OK records that the operation returned without error.
 func (c *Call) OK() { c.finish(OK, nil) }
 
-// Failed records that the operation failed: a write is certain not to be in
-// the log, now or later, and a read told nothing.
+// Failed records that the operation failed: a write is certain not to be in the log, now
+// or later, and a read returned nothing.
 func (c *Call) Failed(err error) { c.finish(Failed, err) }
 
 // Unknown records that the operation returned without telling whether it was

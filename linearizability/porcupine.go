@@ -92,8 +92,8 @@ func (j *judge) checkPorcupine() {
 	j.tasks = tasks
 }
 
-// again judges the keys with an undecided piece anew, in smaller pieces, which
-// are easier: fewer violations can be seen, but more can be decided.
+// again judges the keys with an undecided piece once more, in smaller pieces, which are
+// easier: fewer violations can be seen, but more can be decided.
 func (j *judge) again(tasks []*task, opts PorcupineOptions) []*task {
 	for range 2 {
 		type model struct {

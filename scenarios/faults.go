@@ -130,8 +130,8 @@ func recreate(d *draw) {
 	d.times(0, 1, d.crash)
 }
 
-// growth gives the topic partitions while clients write. Leaders move and
-// brokers refuse meanwhile, so that producers look at the topic anew.
+// growth gives the topic partitions while clients write. Leaders move and brokers refuse
+// meanwhile, so that producers look at the topic again.
 func growth(d *draw) {
 	d.grow()
 	d.times(0, 1, d.grow)
@@ -425,7 +425,7 @@ func (d *draw) deleteRecords() {
 	d.add(f)
 }
 
-// recreate creates the topic anew, as often as not while clients open.
+// recreate recreates the topic, as often as not while clients open.
 func (d *draw) recreate() {
 	f := sim.Recreate{Span: d.once()}
 	f.From += 10 * ms
@@ -435,9 +435,8 @@ func (d *draw) recreate() {
 	d.add(f)
 }
 
-// recreateUnnoticed creates the topic anew while what some clients fetch is held
-// up: they do not hear that the log that they have read is no more, and others
-// write to the new one.
+// recreateUnnoticed recreates the topic while what some clients fetch is held up: they do
+// not hear that the log that they have read is no more, and others write to the new one.
 func (d *draw) recreateUnnoticed() {
 	f := sim.Recreate{Span: d.once()}
 	f.From += 200 * ms

@@ -15,9 +15,9 @@ import (
 
 // Compact compacts the log, once or again and again.
 //
-// A tombstone goes delete.retention.ms after a compaction has first met it, whoever has
-// not read it: a client that was cut off for that long never hears of the deletion. What
-// begins with the first record of an open transaction stays as it is.
+// A tombstone goes delete.retention.ms after a compaction has first met it, even if some
+// clients have not read it: a client that was cut off for that long never hears of the
+// deletion. What begins with the first record of an open transaction stays as it is.
 type Compact struct {
 	// Every is the time between two compactions; 0 compacts once.
 	Every time.Duration `plan:"every"`
@@ -73,8 +73,8 @@ func (w *world) repeat(ctx context.Context, every time.Duration, fn func() error
 	}
 }
 
-// compact compacts the log now. Real brokers are asked only while no transaction
-// is open, at which their cleaner would stop and be waited for in vain.
+// compact compacts the log now. Real brokers are asked only while no transaction is open,
+// at which their cleaner would stop, and the harness would wait for it forever.
 func (w *world) compact() (removed int, err error) {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()

@@ -7,12 +7,12 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// D2: whoever acts at times of its own does so in a lane of its own (see
-// simnet.Lane), so that in virtual time no two of them, and none of them and a
-// link of the network, ever act at one instant: nothing would say who is first.
-// The context of a goroutine tells its lane. What runs in it longer than these
-// numbers share allows shares lanes, and then a coincidence, of which a run of a
-// thousand operations has about one in a hundred, may be decided by chance.
+// D2: everything that acts at times of its own does so in a lane of its own (see
+// simnet.Lane), so that in virtual time no two of them, and none of them and a link of
+// the network, ever act at one instant: nothing would say who is first. The context of a
+// goroutine tells its lane. What runs in it longer than these numbers share allows shares
+// lanes, and then a coincidence, of which a run of a thousand operations has about one in
+// a hundred, may be decided by chance.
 const (
 	laneOfRun     simnet.Lane = 0
 	lanesOfFaults             = 1

@@ -42,8 +42,8 @@ type slot struct {
 	down    int           // crashes that have not been healed
 	dead    bool          // for good
 
-	// turn lets one goroutine at a time open a process. It is a channel and
-	// not a mutex because whoever has it lets time pass.
+	// turn lets one goroutine at a time open a process. It is a channel and not a mutex
+	// because its holder lets time pass.
 	turn     chan struct{}
 	attempts int // to open; whoever has the turn owns it
 }

@@ -140,8 +140,8 @@ func (t *tap) reconnect() {
 	}
 }
 
-// sync brings the history up to the log as it is now. The lock is not held while
-// it reads: brokers may be away for long, and whoever starts them needs it.
+// sync brings the history up to the log as it is now. The lock is not held while it
+// reads: brokers may be away for long, and the goroutine that starts them needs it.
 func (t *tap) sync() error {
 	for {
 		t.mu.Lock()

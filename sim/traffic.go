@@ -54,7 +54,7 @@ func (t *tally) judge() {
 	if s.openProcess() != t.p || disturbed || w.held(t.begun) || w.plan.repeats() {
 		return
 	}
-	// Of those that were under way at the begin each worker has one.
+	// Of those that were under way at the start each worker has one.
 	writes := int(s.writes.Load()-t.writes) + max(1, w.plan.Workload.Workers)
 	if n := t.requests.Hits(); n > writes+learning {
 		w.findings.add(trafficName, "%s sent %d produce requests for at most %d writes between %v and %v, while %s changed",

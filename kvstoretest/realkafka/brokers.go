@@ -50,8 +50,8 @@ func (k *Kafka) StopBroker(ctx context.Context, broker int) error {
 	return n.stop(ctx, stopGrace)
 }
 
-// KillBroker ends a broker without a word, as a crash does. The file system
-// under it goes on, so what it wrote is kept.
+// KillBroker ends a broker without warning, as a crash does. The file system under it
+// goes on, so what it wrote is kept.
 func (k *Kafka) KillBroker(ctx context.Context, broker int) error {
 	n, err := k.node(broker)
 	if err != nil {

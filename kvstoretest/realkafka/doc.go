@@ -8,10 +8,10 @@
 //		...
 //	}
 //
-// [Start] starts Apache Kafka in a container, or several brokers with
-// [WithBrokers], and shares it among the tests of a binary whose TestMain calls
-// [Run]. Every [Cluster.Topic] is a fresh topic. What a test breaks with the
-// methods of [Cluster] is mended when it ends.
+// [Start] starts Apache Kafka in a container, or several brokers with [WithBrokers], and
+// shares it among the tests of a binary whose TestMain calls [Run]. Every [Cluster.Topic]
+// is a fresh topic. What a test breaks with the methods of [Cluster] is put right when it
+// ends.
 //
 // # Where the brokers come from
 //
@@ -40,11 +40,10 @@
 //
 // # Ports
 //
-// A broker keeps its port when its container is stopped and started, as a
-// restarted broker has to: a port that Docker draws would be another one after
-// the start, and no client would find the broker again. So this package draws
-// the port, below those that systems hand out by themselves, and draws anew if
-// it is taken.
+// A broker keeps its port when its container is stopped and started, as a restarted
+// broker has to: a port that Docker draws would be another one after the start, and no
+// client would find the broker again. So this package draws the port, below those that
+// systems hand out by themselves, and draws again if it is taken.
 //
 // # Without tests
 //

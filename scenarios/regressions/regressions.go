@@ -1,6 +1,5 @@
-// Package regressions runs plans that once failed. Its tests are small cases of
-// bugs that were found and mended; kvsim shrink writes more of them, here and
-// for other modules.
+// Package regressions runs plans that once failed. Its tests are small cases of bugs that
+// were found and fixed; kvsim shrink writes more of them, here and for other modules.
 package regressions
 
 import (
