@@ -99,11 +99,11 @@ func TestEpochIsThatOfTheLastBatchPassed(t *testing.T) {
 		"nothing":                  {from: 10, next: 10, epoch: noEpoch},
 	} {
 		t.Run(name, func(t *testing.T) {
-			part := &kmsg.FetchResponseTopicPartition{HighWatermark: 10, LastStableOffset: 10, AbortedTransactions: tc.aborted}
+			part := &kmsg.FetchResponseTopicPartition{HighWatermark: 16, LastStableOffset: 10, AbortedTransactions: tc.aborted}
 			for _, raw := range tc.raw {
 				part.RecordBatches = append(part.RecordBatches, raw...)
 			}
-			out := fetched{next: tc.from, stable: 10, end: 10}
+			out := fetched{next: tc.from, stable: 10, end: 16}
 			opts := kgo.ProcessFetchPartitionOpts{Offset: tc.from, KeepControlRecords: true, IsolationLevel: kgo.ReadCommitted()}
 			err := decode(&out, part, opts, kgo.DefaultDecompressor())
 			if out.next != tc.next || out.epoch != tc.epoch || errors.Is(err, errCorrupt) != tc.fails {

@@ -1,6 +1,7 @@
 package kvstore_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"slices"
 	"strings"
@@ -122,6 +123,11 @@ func fetchShapes() []shape {
 		{"no records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.RecordBatches = []byte{} }), "answered nothing"},
 		{"half a batch", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) {
 			p.RecordBatches = p.RecordBatches[:min(30, len(p.RecordBatches))]
+		}), "corrupt"},
+		{"a batch beyond the high watermark", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) {
+			if raw := p.RecordBatches; len(raw) > 8 { // a batch begins with its offset
+				p.RecordBatches = append(binary.BigEndian.AppendUint64(nil, uint64(p.HighWatermark)), raw[8:]...)
+			}
 		}), "corrupt"},
 		{"a replica that is nearer", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.PreferredReadReplica = 2 }), ""},
 		{"a replica that is nearer, and no records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.PreferredReadReplica, p.RecordBatches = 2, nil }), "answered nothing"},

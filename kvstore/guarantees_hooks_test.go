@@ -205,6 +205,16 @@ func TestReadsFromAHookSeeItsRecord(t *testing.T) {
 					if got, want := w.contents(c), fmt.Sprintf("%s=%s ", k, v); got != want {
 						t.Errorf("Range in the hook shows %q, want %q", got, want)
 					}
+					e, err := c.GetEntry(t.Context(), k)
+					if err == nil {
+						err = c.WaitRevision(t.Context(), e.Revision)
+					}
+					if err != nil {
+						t.Errorf("WaitRevision(%d) in the hook for it = %v, want nil: reads show it", e.Revision, err)
+					}
+					if err := c.WaitRevision(t.Context(), e.Revision+1); !errors.Is(err, kvstore.ErrHookReentry) {
+						t.Errorf("WaitRevision in a hook for what is to come = %v, want ErrHookReentry", err)
+					}
 				}
 				onDelete := func(k []byte) {
 					called++

@@ -225,6 +225,9 @@ func (c *Client) gateError() error { return c.gate.state.Load().err }
 // -1, which [Client.PutRevision] returns for a write whose offset is not known, makes
 // WaitRevision do what [Client.Sync] does: everything that was acknowledged includes that
 // write. Anything below -1 is refused with [ErrInvalidRevision].
+//
+// From a hook it returns nil for what reads already show, such as the hook's own record,
+// and [ErrHookReentry] for anything else.
 func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 	if ctx == nil {
 		return fmt.Errorf("wait for revision %d: %w", revision, errNoContext)
@@ -238,7 +241,7 @@ func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 		}
 		return nil
 	}
-	term, _, done := c.tracker.now()
+	term, applied, done := c.tracker.now()
 	if err := c.gateError(); err != nil {
 		return fmt.Errorf("wait for revision %d: %w", revision, err)
 	}
@@ -246,6 +249,9 @@ func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 		return nil
 	}
 	if c.hooks.inside() {
+		if applied > revision { // only the hooks for it have not all returned
+			return nil
+		}
 		return fmt.Errorf("wait for revision %d: %w", revision, ErrHookReentry)
 	}
 	target := revision // no log is so long that it has a record at the last offset
