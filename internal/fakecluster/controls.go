@@ -64,7 +64,7 @@ func (c *Cluster) handle(k *kfake.Cluster, key kmsg.Key, hs []handler, req kmsg.
 	c.stateMu.Unlock()
 	if replaying {
 		// Nobody sees a log that is not whole yet.
-		if key == kmsg.WriteTxnMarkers {
+		if key == kmsg.WriteTxnMarkers || harnessLogin(req) {
 			return nil, nil, false
 		}
 		return nil, ErrClosed, true

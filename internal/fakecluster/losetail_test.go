@@ -199,6 +199,19 @@ func TestTransactionsSurviveACrash(t *testing.T) {
 	}
 }
 
+// TestOpenTransactionsSurviveWhereClientsAuthenticate: the harness appends them
+// again as a user of its own, whom the brokers know already while they answer
+// nobody else.
+func TestOpenTransactionsSurviveWhereClientsAuthenticate(t *testing.T) {
+	c := start(t, Options{Users: map[string]string{"app": "secret"}})
+	txn := must(c.Begin("t"))(t)
+	must(txn.Append(topic, 0, kv("a", "open")))(t)
+	must(c.Append(topic, 0, kv("a", "lost")))(t)
+	must(c.LoseTail(topic, 0, 1))(t)
+	check(t, txn.Commit())
+	wantLog(t, c, "0:a=open 1:commit")
+}
+
 // TestALostTailOfTransactions loses what a transaction wrote, and the marker of
 // another.
 func TestALostTailOfTransactions(t *testing.T) {
