@@ -9,6 +9,7 @@ func writeMutants() []Mutant {
 		writer = "kvstore/writer.go"
 		queue  = "kvstore/write_queue.go"
 		batch  = "kvstore/batch.go"
+		try    = "kvstore/write_try.go"
 	)
 	return []Mutant{
 		{
@@ -55,14 +56,20 @@ func writeMutants() []Mutant {
 			Edits: []Edit{{write, "	return res.revision, nil\n", "	return res.revision + 1, nil\n"}},
 		},
 		{
-			Name: "buffer-reused", Bug: "the client keeps the caller's value instead of a copy, and the caller uses its buffer again",
+			Name: "buffer-reused", Bug: "the client copies keys and values into one buffer, which the next write uses again",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckLogFromWrites, lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
-			Edits: []Edit{{write, "value: both[n:]}", "value: value[:len(value):len(value)]}"}},
+			Edits: []Edit{{write, "	return putChangeIn(make([]byte, len(key)+len(value)), key, value)\n}\n", "	return putChangeIn(buffer[:len(key)+len(value)], key, value)\n}\n\nvar buffer = make([]byte, 1<<22)\n"}},
 		},
 		{
-			Name: "wrong-partition-after-growth", Bug: "records go to a partition chosen by their key once the topic has several",
+			Name: "wrong-partition-after-growth", Bug: "records go to any partition once the topic has several",
 			Scenario: "growth", Checks: []lin.CheckID{lin.CheckAckedOnce},
-			Edits: []Edit{{"kvstore/kafkaopts.go", "var onePartition = kgo.ManualPartitioner()\n", "var onePartition = kgo.StickyKeyPartitioner(nil)\n"}},
+			Edits: []Edit{
+				{"kvstore/metadata.go", "	w.id, w.partitions = rt.TopicID, len(rt.Partitions)\n", "	w.id, w.partitions = rt.TopicID, len(rt.Partitions)\n	partitionsNow.Store(int32(w.partitions))\n"},
+				{try, "	p.Partition = partitionNumber\n", "	p.Partition = int32(len(b.plain)) % max(1, partitionsNow.Load())\n"},
+				{try, "const lastNamed = 12\n", "const lastNamed = 12\n\nvar partitionsNow atomic.Int32\n"},
+				{try, "	if got.Partitions[0].Partition != partitionNumber {\n", "	if got.Partitions[0].Partition != asked.Partitions[0].Partition {\n"},
+				{try, "	\"sync\"\n", "	\"sync\"\n	\"sync/atomic\"\n"},
+			},
 		},
 		{
 			Name: "empty-value-deletes", Bug: "an empty value is written as a tombstone",
