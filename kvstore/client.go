@@ -113,13 +113,7 @@ func open(ctx context.Context, topic string, storage Storage, opts []ClientOptio
 		unclaim: unclaim,
 	}
 	c.part.goneAfter = cfg.goneAfter
-	c.health.quota = quota.problem
-	c.tracker.other = func() Problem {
-		if p := c.health.storageProblem(); p.Count > 0 {
-			return p
-		}
-		return quota.problem()
-	}
+	c.nameOthers(quota)
 	runCtx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	tailCtx, stopTail := context.WithCancel(runCtx)
@@ -132,9 +126,8 @@ func open(ctx context.Context, topic string, storage Storage, opts []ClientOptio
 		}
 	}()
 
-	c.unbind = func() {}
 	log := &repeatLog{logger: cfg.logger, topic: topic}
-	c.log = log
+	c.unbind, c.log = func() {}, log
 	haste := &failFast{on: !cfg.patient, part: c.part}
 	o := &opener{cfg: cfg, asks: asks, part: c.part, backoff: c.backoff, log: log, haste: haste}
 	c.settings = &settings{

@@ -56,3 +56,14 @@ func (q *quota) problem() Problem {
 	}
 	return q.p
 }
+
+// nameOthers makes causes known that no request meets: a quota, and a storage that is slow.
+func (c *Client) nameOthers(quota *quota) {
+	c.health.quota = quota.problem
+	c.tracker.other = func() Problem {
+		if p := c.health.storageProblem(); p.Count > 0 {
+			return p
+		}
+		return quota.problem()
+	}
+}

@@ -278,13 +278,14 @@ func (t *tracker) over(ctx context.Context, term uint64) error {
 	w := newWaiter()
 	w.hoped = true // nothing is lost because the log is not as long as this
 	t.enlist(&w, math.MaxInt64, term)
-	select {
-	case <-w.ready:
-		return t.deadBy()
-	case <-ctx.Done():
-		_, _ = t.leave(ctx, &w)
-		return contextError(ctx)
+	err := t.await(ctx, &w)
+	if now, _, _ := t.now(); now != term {
+		return nil
 	}
+	if ctx.Err() != nil {
+		return contextError(ctx) // not how far the position was from a target that there is not
+	}
+	return err
 }
 
 // trust notes that the log of the leader of this epoch holds everything below
