@@ -9,7 +9,8 @@
 // The cluster is a fake one in the memory of the test: it starts in less than a
 // millisecond, belongs to that test alone and ends with it. It works in real time
 // and inside a testing/synctest bubble, where the whole world runs in simulated
-// time and a test of a day takes milliseconds.
+// time: a test of a minute takes milliseconds. An idle client goes on asking for records,
+// about once a simulated second, so a day of it takes seconds of processor time.
 //
 // # A kit
 //

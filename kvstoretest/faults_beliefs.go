@@ -211,6 +211,12 @@ func (k *Kit) AlterTopic(configs map[string]string) {
 		k.misuse("AlterTopic: there is nothing to change")
 		return
 	}
+	given := maps.Clone(configs)
+	maps.DeleteFunc(given, func(_, v string) bool { return v == "" })
+	if err := checkTopicConfigs(given); err != nil {
+		k.misuse("AlterTopic: %v", err)
+		return
+	}
 	values := make(map[string]*string, len(configs))
 	for _, name := range slices.Sorted(maps.Keys(configs)) {
 		values[name] = nil

@@ -81,7 +81,6 @@ func TestOptionsReachClusterAndClients(t *testing.T) {
 			WithTopicConfig(map[string]string{"max.message.bytes": "2000"}),
 			WithClientOptions(kvstore.WithOnSetHook(func(_, _ []byte) { hooks++ })),
 			WithStorage(func(testing.TB) kvstore.Storage { stores++; return memory.New() }),
-			nil,
 		)
 		if got := len(kit.Brokers()); got != 3 {
 			t.Errorf("%d brokers, want 3", got)
@@ -221,6 +220,9 @@ func TestMisuseFailsTheTest(t *testing.T) {
 		{`WithTopic(""): a topic has a name of 1 to 249`, func(t testing.TB) { New(t, WithTopic("")) }},
 		{"WithLatency(-1s): latency can't be negative", func(t testing.TB) { New(t, WithLatency(-time.Second)) }},
 		{"WithTimeout(0s): the timeout has to be more than zero", func(t testing.TB) { New(t, WithTimeout(0)) }},
+		{"option 2 is nil: leave it out", func(t testing.TB) { New(t, WithBrokers(1), nil) }},
+		{`WithTopicConfig: max.message.bytes="lots": it has to be a whole number`, func(t testing.TB) { New(t, WithTopicConfig(map[string]string{"max.message.bytes": "lots"})) }},
+		{`AlterTopic: delete.retention.ms="1 day": it has to be a whole number`, onKit(func(k *Kit) { k.AlterTopic(map[string]string{"delete.retention.ms": "1 day"}) })},
 		{"WithStorage(nil)", func(t testing.TB) { New(t, WithStorage(nil)) }},
 		{"leave WithTCP out", func(t testing.TB) { New(t, WithTCP(), WithLatency(1)) }},
 		{`WithTopic("no/name"): a topic has a name`, func(t testing.TB) { New(t, WithTopic("no/name")) }},

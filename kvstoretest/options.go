@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +31,7 @@ type config struct {
 	timeout time.Duration
 	client  []kvstore.ClientOption
 	storage func(testing.TB) kvstore.Storage
+	none    int // counted from 1, which option is nil; 0 for none
 }
 
 func newConfig(opts []Option) config {
@@ -39,10 +43,12 @@ func newConfig(opts []Option) config {
 		timeout: 30 * time.Second,
 		storage: func(testing.TB) kvstore.Storage { return memory.New() },
 	}
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&cfg)
+	for i, opt := range opts {
+		if opt == nil {
+			cfg.none = i + 1
+			continue
 		}
+		opt(&cfg)
 	}
 	return cfg
 }
@@ -52,7 +58,12 @@ var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
 // validate names the option and the value that make no sense.
 func (c *config) validate() error {
+	if err := checkTopicConfigs(c.configs); err != nil {
+		return fmt.Errorf("WithTopicConfig: %w", err)
+	}
 	switch {
+	case c.none > 0:
+		return fmt.Errorf("option %d is nil: leave it out", c.none)
 	case c.brokers < 1:
 		return fmt.Errorf("WithBrokers(%d): a cluster needs at least 1 broker", c.brokers)
 	case !topicName.MatchString(c.topic):
@@ -69,6 +80,18 @@ func (c *config) validate() error {
 		return errors.New("WithLatency needs the in-memory network: leave WithTCP out")
 	case c.tcp && inBubble():
 		return errors.New("WithTCP can't be used in a synctest bubble, where real connections hang: leave WithTCP out")
+	}
+	return nil
+}
+
+// checkTopicConfigs refuses what no broker takes: the fake ones store any text.
+func checkTopicConfigs(configs map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(configs)) {
+		value := configs[name]
+		whole := slices.ContainsFunc([]string{".bytes", ".ms", ".messages", ".replicas"}, func(s string) bool { return strings.HasSuffix(name, s) })
+		if _, err := strconv.ParseInt(value, 10, 64); whole && err != nil {
+			return fmt.Errorf("%s=%q: it has to be a whole number", name, value)
+		}
 	}
 	return nil
 }
