@@ -40,9 +40,9 @@ func absence(d *draw) {
 }
 
 // absent keeps a client from the log for up to three times as long as tombstones
-// are kept.
+// are kept, or 24 seconds: other faults on it have to outlast that.
 func (d *draw) absent() {
-	kept := d.p.World.Tombstones
+	kept := min(d.p.World.Tombstones, 8*time.Second)
 	s := d.span(kept/4, 3*kept)
 	switch d.IntN(6) {
 	case 0:
