@@ -7,9 +7,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// How long whoever is asked has for an answer before another broker is asked beside
-// him, about a second: the first one, and each of the others. They are no round numbers, so
-// that in simulated time none of these questions falls on the instant at which an
+// How long a broker has for an answer before another one is asked beside it, about a
+// second for the first one, and less for each of the others. They are no round numbers,
+// so that in simulated time none of these questions falls on the instant at which an
 // earlier one of the client is given up, and the order would be left to chance.
 const (
 	patience     = 970 * time.Millisecond
@@ -27,9 +27,9 @@ type reply[T any] struct {
 // that takes connections and says nothing, holds nobody up for longer than patience. kgo gives
 // each ten seconds to let itself be dialed, and ten to answer the first request.
 //
-// What comes first counts, an error too: whoever asks tries again, and what is still under
-// way then goes on and may leave a connection for the next try. n is 0 for the first
-// call of ask. The calls that are left when beside returns end by themselves.
+// What comes first counts, an error too: the caller tries again, and what is still under
+// way then goes on and may leave a connection for the next try. n is 0 for the first call
+// of ask. The calls that are left when beside returns end by themselves.
 func beside[T any](ctx context.Context, r *requests, ask func(ctx context.Context, n int) (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {

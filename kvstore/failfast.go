@@ -25,7 +25,7 @@ type failFast struct {
 	on   bool
 	part *partition
 
-	since   time.Time // when all were of one mind first; zero when they were not
+	since   time.Time // when all agreed first; zero when they did not
 	refused int       // answers in a row that refuse the topic
 }
 

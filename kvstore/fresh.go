@@ -54,8 +54,8 @@ func (f *freshness) heard(sent time.Time, end, pos int64, apart time.Duration) {
 // keeps the position where it is for ever.
 const mostMarks = 8 * marksAway
 
-// thin leaves out every second of the older ends. Whoever reaches one of them then counts as
-// having been away for a little longer than it was.
+// thin leaves out every second of the older ends. A client that reaches one of them then
+// counts as having been away for a little longer than it was.
 func (f *freshness) thin() {
 	older, newer := f.marks[:mostMarks/2], f.marks[mostMarks/2:]
 	kept := f.marks[:0]

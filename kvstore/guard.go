@@ -87,7 +87,7 @@ func (t *tail) expired(away, may time.Duration) error {
 // client shows stands still until it is reached again.
 //
 // Only while the client opens, when nobody waits and reads wait anyway, does the position
-// go back, for whoever watches the progress.
+// go back, for those who watch the progress.
 func (t *tail) startAnew(cause error) {
 	next := &rebuild{resume: t.pos, cause: cause, whole: true, seen: t.pos}
 	if rb := t.rebuild; rb != nil {

@@ -60,8 +60,8 @@ func defaultBackoff(failures int) time.Duration {
 // newKafka makes the kgo client that everything but writing goes through, and
 // refuses options that break a promise. q learns of quotas.
 //
-// kgo itself does not try again unless it is told to: whoever asks decides that, and
-// an error that kgo keeps to itself for 30 s could not be told to those who wait.
+// kgo itself does not try again unless it is told to: the caller decides that, and an
+// error that kgo keeps to itself for 30 s could not be told to those who wait.
 func newKafka(cfg *clientConfig, q *quota) (*kgo.Client, error) {
 	if err := checkGroupOptions(cfg.kafka); err != nil {
 		return nil, err

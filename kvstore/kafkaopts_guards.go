@@ -54,8 +54,8 @@ var guards = []guard{
 	{"WithPools", kgo.WithPools, nil, "the store has pools of its own, and would take buffers from these without giving them back"},
 }
 
-// checkPromises refuses what would break a promise, or would do nothing though
-// whoever gave it relies on it.
+// checkPromises refuses what would break a promise, or would do nothing though the
+// program that gave it relies on it.
 func checkPromises(cl *kgo.Client) error {
 	if seeds, ok := cl.OptValue(kgo.SeedBrokers).([]string); ok && len(seeds) == 1 && seeds[0] == noSeed {
 		return errors.New("no brokers: use WithBrokers, or kgo.SeedBrokers in WithKafkaOptions")

@@ -123,9 +123,9 @@ func (p *partition) lead(ctx context.Context) (leader, error) {
 // heard takes in what a broker answered to a request that names the leader epoch, which is
 // refused when the broker does not know it.
 //
-// I12: one that leads does know, or else whoever named the epoch is wrong, or ahead of the
-// leader for a moment. What was thought to be known because of that is not. An epoch that
-// some leader has confirmed stays known whatever is answered later.
+// I12: one that leads does know it; otherwise the broker that named the epoch is wrong,
+// or ahead of the leader for a moment. What was thought to be known because of that is
+// not. An epoch that some leader has confirmed stays known whatever is answered later.
 func (p *partition) heard(l leader, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,10 +14,10 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// A registry that does not answer must not hold up a reader of the log once for
-// each record. So once a call has failed, calls fail at once with its cause. From
-// time to time one of them asks again and waits a moment for the answer; whenever
-// that comes, and whoever still waits, the registry counts as available again.
+// A registry that does not answer must not hold up a reader of the log once for each
+// record. So once a call has failed, calls fail at once with its cause. From time to time
+// one of them asks again and waits a moment for the answer; whenever that comes, and
+// those who still wait, the registry counts as available again.
 
 const (
 	// The pause before a registry that failed is asked again: it doubles with

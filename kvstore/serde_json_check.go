@@ -13,7 +13,7 @@ import (
 type jsonOrigin int
 
 const (
-	jsonStored  jsonOrigin = iota // bytes to deserialize, of whoever wrote them
+	jsonStored  jsonOrigin = iota // bytes to deserialize, whoever wrote them
 	jsonWritten                   // what encoding/json made of a value
 )
 

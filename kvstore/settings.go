@@ -180,8 +180,8 @@ func (s *settings) refresh(ctx context.Context) error {
 	}
 }
 
-// relearn is refresh for whom the old settings will do if there are no newer ones: it
-// returns at once when this client has no right to ask.
+// relearn is refresh for callers that make do with the old settings if there are no newer
+// ones: it returns at once when this client has no right to ask.
 func (s *settings) relearn(ctx context.Context) {
 	s.mu.Lock()
 	denied := s.denied
@@ -223,8 +223,8 @@ func (s *settings) run(ctx context.Context) {
 // reading of the configuration holds up other things too, which speak for themselves.
 const settingsPatience = 20
 
-// mostAsking bounds how long whoever has called refresh waits for brokers that do not answer:
-// the tail of a client that was held up, and a write that seems to be too large.
+// mostAsking bounds how long callers of refresh wait for brokers that do not answer: the
+// tail of a client that was held up, and a write that seems to be too large.
 const mostAsking = 5 * time.Second
 
 // read asks once, on behalf of all who have called refresh before.

@@ -217,7 +217,7 @@ func (h *health) storageProblem() Problem {
 	return h.slowStorage()
 }
 
-// slowStorage is storageProblem for whoever holds mu.
+// slowStorage is storageProblem for callers that hold mu.
 func (h *health) slowStorage() Problem {
 	if h.storing.IsZero() || time.Since(h.storing) < repeatInterval {
 		return Problem{}

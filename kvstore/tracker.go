@@ -365,10 +365,10 @@ func (t *tracker) rollback(pos int64, err error) {
 	t.releaseAll(err)
 }
 
-// lost fails those of the first waiters, came in number, whose target lies beyond the end of
-// the log, although it was that long once: what they wait for is gone. Who came later may
-// wait for what was written after the end was asked for. Nothing that was applied is gone, so
-// the term goes on.
+// lost fails those of the first waiters, came in number, whose target lies beyond the end
+// of the log, although it was that long once: what they wait for is gone. A waiter that
+// came later may wait for what was written after the end was asked for. Nothing that was
+// applied is gone, so the term goes on.
 func (t *tracker) lost(end int64, came uint64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -162,8 +162,8 @@ func (h heldSnapshot) all(ctx context.Context) iter.Seq2[Entry, error] {
 // indexView adds to a plain storage what it lacks: an index of revisions and
 // times, and a lock that keeps readers from seeing half a record batch.
 //
-// The lock is a weighted semaphore because a storage may be slow: whoever
-// waits for it must be able to leave when its context ends.
+// The lock is a weighted semaphore because a storage may be slow: a caller that waits for
+// it must be able to leave when its context ends.
 type indexView struct {
 	s     Storage
 	batch BatchStorage // nil when s has no ApplyBatch, or one that bypasses Set

@@ -21,9 +21,9 @@ import (
 //	log read           a=1 b=1 |
 //	log of the leader  a=1 | w=1      the write is acknowledged at "|", below the position
 //
-// Whoever waits for an offset is then told of the loss, because the log may have other
-// records there now. This write may be among them: it is if the leader that acknowledged it
-// leads the log that is reread. So it is waited for once more, and looked for there.
+// Those who wait for an offset are then told of the loss, because the log may have other
+// records there now. This write may be among them: it is if the leader that acknowledged
+// it leads the log that is reread. So it is waited for once more, and looked for there.
 func (c *Client) shown(ctx context.Context, res written) error {
 	err := res.wait
 	switch {
@@ -70,10 +70,10 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 	}
 }
 
-// confirm makes sure that the record which was applied at a write's revision is
-// the write's (I20). Compaction may have removed it before this client came to it,
-// which is as good: then the log has to be the one that was read, and to have
-// had the write. After a loss, in another term, the write itself has to be there.
+// confirm makes sure that the record which was applied at a write's revision is the
+// write's (I20). Compaction may have removed it before this client came to it, which is
+// just as well: then the log has to be the one that was read, and to have had the write.
+// After a loss, in another term, the write itself has to be there.
 func (c *Client) confirm(ctx context.Context, res written) error {
 	if !res.itself && c.recent.has(res.revision, res.producer) {
 		return nil

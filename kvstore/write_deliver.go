@@ -167,7 +167,7 @@ func (w *writer) reconsider(ctx context.Context, a answer) {
 	case a.broker >= 0:
 		w.part.forget(w.leader)
 	}
-	w.askBrokers(ctx) // also after an answer: it may be that of whoever is now at the broker's old address
+	w.askBrokers(ctx) // also after an answer: it may come from another one at the broker's old address
 }
 
 // gaveUp ends a batch whose time is over, or whose client ends.

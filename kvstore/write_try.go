@@ -12,10 +12,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// try is one produce request with one record batch. kgo encodes it on a goroutine
-// of its own, once there is a connection, and that may be long after whoever
-// asked has gone. So it can be taken back (I18): from then on it is encoded without
-// the batch, which no broker appends.
+// try is one produce request with one record batch. kgo encodes it on a goroutine of its
+// own, once there is a connection, and that may be long after the caller has gone. So it
+// can be taken back (I18): from then on it is encoded without the batch, which no broker
+// appends.
 type try struct {
 	*kmsg.ProduceRequest
 

@@ -99,7 +99,7 @@ func (c *wire) Close() error {
 	return c.Conn.Close()
 }
 
-// drop resets the connection below TLS, which would else try to say goodbye.
+// drop resets the connection below TLS, which would otherwise try to say goodbye.
 func (c *wire) drop() {
 	raw := c.Conn
 	for {

@@ -39,8 +39,8 @@ type Storage struct {
 	filling filling    // guarded by mu
 	last    *write     // the last one since there is a tree, or nil; guarded by mu
 
-	// treeMu is held by whoever brings tree further, and by Reset. It is taken
-	// after mu when both are.
+	// treeMu is held while tree is brought further, and by Reset. It is taken after mu
+	// when both are.
 	treeMu sync.Mutex
 	edits  uint64 // number of editors so far; guarded by treeMu
 }
