@@ -33,6 +33,8 @@ type Cluster interface {
 	Partition() (kfake.PartitionInfo, error)
 	// EndOffset returns the high watermark.
 	EndOffset() (int64, error)
+	// EndOffsetOf returns the high watermark of any partition.
+	EndOffsetOf(partition int32) (int64, error)
 	// ReadLog returns every batch from the one that holds an offset on.
 	ReadLog(from int64) ([]fakecluster.Batch, error)
 
@@ -141,6 +143,10 @@ func (c fakeCluster) Partition() (kfake.PartitionInfo, error) {
 }
 
 func (c fakeCluster) EndOffset() (int64, error) { return c.Cluster.EndOffset(topicName, 0) }
+
+func (c fakeCluster) EndOffsetOf(partition int32) (int64, error) {
+	return c.Cluster.EndOffset(topicName, partition)
+}
 
 func (c fakeCluster) ReadLog(from int64) ([]fakecluster.Batch, error) {
 	return c.Cluster.ReadLog(topicName, 0, from)

@@ -71,6 +71,9 @@ func (w *world) converge() error {
 		return context.Cause(w.ctx)
 	}
 	w.stuck(slots, w.each(ctx, append(slots, fresh...), w.snapshot), "be read as a whole")
+	if err := w.strays(); err != nil {
+		return err
+	}
 	if err := w.cold(); err != nil {
 		return err
 	}

@@ -58,6 +58,26 @@ func (f GrowPartitions) start(_ context.Context, w *world) (*effect, error) {
 	}}, nil
 }
 
+// straysName names the reason of a world in which a client wrote where no reader looks.
+const straysName = "writes-stay-in-the-first-partition"
+
+// strays asks that the partitions which the topic got meanwhile are empty: nobody but
+// the clients could have written to them.
+func (w *world) strays() error {
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	for n := 1; n < w.partitions; n++ {
+		end, err := w.cluster.EndOffsetOf(int32(n))
+		if err != nil {
+			return err
+		}
+		if end > 0 {
+			w.findings.add(straysName, "partition %d has records up to offset %d, which no reader sees", n, end)
+		}
+	}
+	return nil
+}
+
 // grows reports whether the topic gets more partitions in the plan.
 func (p *Plan) grows() bool {
 	for _, f := range p.Faults {

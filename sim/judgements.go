@@ -18,6 +18,7 @@ func Judgements() []Judgement {
 		{causeName, "a write that fails for want of replicas in sync, or of the right to write, says so, and Status says that writes fail"},
 		{readingName, "a client that has had no right to read, or a wrong password, for seconds names that in Status.Reading"},
 		{punctualName, "a call returns within 100 ms of the end of its context, an opening within half a second"},
+		{straysName, "all that clients write comes into partition 0, also when the topic gets more partitions"},
 		{trafficName, "while max.message.bytes changes, a client sends at most one produce request for each write, and six more"},
 		{limitName, "a write that is refused as too large is told a limit that the topic had while it was under way"},
 	}

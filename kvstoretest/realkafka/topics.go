@@ -167,6 +167,22 @@ func (k *Kafka) Offsets(ctx context.Context, topic string) (start, end int64, er
 	return s.Offset, e.Offset, nil
 }
 
+// EndOffset returns the offset that the next record of a partition gets.
+func (k *Kafka) EndOffset(ctx context.Context, topic string, partition int32) (int64, error) {
+	ends, err := k.admin.ListEndOffsets(ctx, topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	end, ok := ends.Lookup(topic, partition)
+	if err == nil && !ok {
+		err = errors.New("there is no such partition")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("log end of %s-%d: %w", topic, partition, err)
+	}
+	return end.Offset, nil
+}
+
 // setting returns the value of a topic's setting.
 func (k *Kafka) setting(ctx context.Context, topic, name string) (string, error) {
 	configs, err := k.admin.DescribeTopicConfigs(ctx, topic)

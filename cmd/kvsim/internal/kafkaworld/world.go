@@ -168,6 +168,16 @@ func (w *World) EndOffset() (end int64, err error) {
 	})
 }
 
+// EndOffsetOf implements sim.Cluster.
+func (w *World) EndOffsetOf(partition int32) (end int64, err error) {
+	ctx, cancel := w.bounded()
+	defer cancel()
+	return end, again(ctx, func() (err error) {
+		end, err = w.b.k.EndOffset(ctx, w.topic, partition)
+		return err
+	})
+}
+
 // again calls fn until it succeeds or the brokers refuse for good: they restart
 // and leaders move meanwhile.
 func again(ctx context.Context, fn func() error) error {

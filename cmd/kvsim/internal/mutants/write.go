@@ -62,7 +62,7 @@ func writeMutants() []Mutant {
 		},
 		{
 			Name: "wrong-partition-after-growth", Bug: "records go to any partition once the topic has several",
-			Scenario: "growth", Checks: []lin.CheckID{lin.CheckAckedOnce},
+			Scenario: "growth", Checks: []lin.CheckID{"writes-stay-in-the-first-partition"},
 			Edits: []Edit{
 				{"kvstore/metadata.go", "	w.id, w.partitions = rt.TopicID, len(rt.Partitions)\n", "	w.id, w.partitions = rt.TopicID, len(rt.Partitions)\n	partitionsNow.Store(int32(w.partitions))\n"},
 				{try, "	p.Partition = partitionNumber\n", "	p.Partition = int32(len(b.plain)) % max(1, partitionsNow.Load())\n"},
