@@ -303,10 +303,8 @@ func (d *draw) slowBroker() {
 	if l := &d.p.Workload; d.IntN(2) == 0 && l.BarrierGet+l.BarrierRange+l.Sync > 5 {
 		api = "list-offsets" // what a barrier asks for
 	}
-	d.add(sim.SlowBroker{
-		Broker: [...]string{"", "leader"}[d.IntN(2)], API: api,
-		Delay: d.between(5*ms, 300*ms), Count: 1 + d.IntN(8), Span: d.span(500*ms, 3000*ms),
-	})
+	// Of all brokers: only the leader is asked, whoever that is when it is.
+	d.add(sim.SlowBroker{API: api, Delay: d.between(5*ms, 300*ms), Count: 1 + d.IntN(8), Span: d.span(500*ms, 3000*ms)})
 }
 
 // compact compacts again and again, as often as not while clients open.
