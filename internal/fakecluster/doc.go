@@ -1,5 +1,5 @@
-// Package fakecluster runs kfake, the fake Kafka broker of franz-go, as a
-// cluster that a simulation and tests can break and look into.
+// Package fakecluster runs kfake, the fake Kafka broker of franz-go, as a cluster that
+// simulations and tests can break and inspect.
 //
 // A [Cluster] has its brokers on an in-memory network (package simnet) or,
 // with [Options].TCP, on loopback ports for clients outside the process. It
@@ -7,9 +7,9 @@
 // brokers, moves leaders, compacts, deletes records, loses the tail of a log
 // and fails requests before or after the broker acts on them.
 //
-// Where kfake is not like Kafka, the difference is made up for in the files
-// named kfake_*.go, one place for each, each with a test that fails when kfake
-// changes so that the place can go.
+// Where kfake differs from Kafka, the files named kfake_*.go make up for it, one place
+// for each difference, each with a test that fails when kfake changes and the place can
+// go.
 //
 // The differences that are made up for elsewhere: a draw of leaders (see
 // [Cluster.CreateTopic]), retention of compacted topics ([CompactConfigs]), the
