@@ -36,7 +36,7 @@ func (i topicIdentity) differs(other topicIdentity, topic string) error {
 	both := i.id != none && other.id != none
 	switch {
 	case both && i.id != other.id:
-		return fmt.Errorf("topic %q has another id than before: %x, before it was %x", topic, other.id, i.id)
+		return fmt.Errorf("topic %q has another id than before", topic)
 	case !both && i.cluster != "" && other.cluster != "" && i.cluster != other.cluster:
 		return fmt.Errorf("topic %q is in another cluster than before: the cluster's id is %q, before it was %q", topic, other.cluster, i.cluster)
 	}
