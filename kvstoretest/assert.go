@@ -68,8 +68,8 @@ func (k *Kit) WantContents(kv Reader, want map[string]string) bool {
 	return true
 }
 
-// WantSnapshot checks that the log as it is now gives exactly these keys and
-// values to a reader of all of it.
+// WantSnapshot checks that a client that had read the whole log as it is now would have
+// exactly these keys and values.
 func (k *Kit) WantSnapshot(want map[string]string) bool {
 	k.t.Helper()
 	if d := difference(k.Snapshot(), want); d != "" {

@@ -57,11 +57,10 @@ func (f Forgetting) String() string {
 	return fmt.Sprintf("Forgetting(%d)", int(f))
 }
 
-// ForgetProducers makes the brokers forget, now, which writes of which client
-// they have, by which they know a write that comes again. Kafka does so with a
-// client that wrote nothing for a day, and with what an unclean election lost.
-// Hits counts the writes that met it. Undo ends refusals; what was forgotten
-// stays so.
+// ForgetProducers makes the brokers forget, now, which writes of each client they have
+// appended. That is how they recognise a write that is sent again. Kafka does so with a
+// client that wrote nothing for a day, and with what an unclean election lost. Hits
+// counts the writes that met it. Undo ends refusals; what was forgotten stays so.
 func (k *Kit) ForgetProducers(then Forgetting) *Fault {
 	k.t.Helper()
 	return k.forget("ForgetProducers", fmt.Sprintf("producers forgotten and %v", then), then, false)
@@ -200,11 +199,11 @@ func (k *Kit) StaleMetadata(n int, s Stale) *Fault {
 	return k.lasting(text, f)
 }
 
-// AlterTopic changes the topic's configuration while it is in use, by Kafka's
-// names and values, such as max.message.bytes, delete.retention.ms,
-// cleanup.policy and min.insync.replicas. An empty value gives one the brokers'
-// default again, which for cleanup.policy is delete. It is in effect, and in what
-// the brokers say of the topic, when AlterTopic returns.
+// AlterTopic changes the topic's configuration while it is in use, by Kafka's names and
+// values, such as max.message.bytes, delete.retention.ms, cleanup.policy and
+// min.insync.replicas. An empty value restores the brokers' default, which for
+// cleanup.policy is delete. The change is in effect, and visible in what the brokers say
+// of the topic, when AlterTopic returns.
 func (k *Kit) AlterTopic(configs map[string]string) {
 	k.t.Helper()
 	if len(configs) == 0 {

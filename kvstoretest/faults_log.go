@@ -60,10 +60,10 @@ func (k *Kit) DeleteRecords(before int64) *Fault {
 	})
 }
 
-// LoseTail takes the last records of the log away, as an unclean leader election
-// does: they were acknowledged and are gone, and their offsets are given again.
-// A record batch goes whole. Open transactions stay open, but for what of them is
-// lost. Hits is the number of records that are gone.
+// LoseTail takes the last records of the log away, as an unclean leader election does:
+// they were acknowledged and are gone, and their offsets are used again. A record batch
+// is lost as a whole. Open transactions stay open, without what they lost. Hits is the
+// number of records that are gone.
 func (k *Kit) LoseTail(records int) *Fault {
 	k.t.Helper()
 	text := fmt.Sprintf("the last %d records lost", records)

@@ -177,7 +177,7 @@ func (k *Kit) readLog() (Log, error) {
 	return log, nil
 }
 
-// Snapshot returns what the log as it is now gives to a reader of all of it.
+// Snapshot returns what a client would show that had read the whole log as it is now.
 func (k *Kit) Snapshot() Entries {
 	k.t.Helper()
 	return k.Log().Entries()

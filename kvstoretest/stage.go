@@ -98,8 +98,8 @@ type Transaction struct {
 	txn *fakecluster.Txn
 }
 
-// Begin begins a transaction. One that is still open when the test ends is left
-// to the brokers.
+// Begin starts a transaction. One that is still open when the test ends is left to the
+// brokers.
 func (k *Kit) Begin() *Transaction {
 	k.t.Helper()
 	k.mu.Lock()

@@ -36,8 +36,8 @@ func (k *Kit) As(user string) kvstore.ClientOption {
 	return kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: user, Pass: password}.AsMechanism()))
 }
 
-// Allow gives a user rights on the topic; without any named, those that a store
-// needs which reads and writes.
+// Allow gives a user rights on the topic; if none are named, those that a store needs to
+// read and write.
 func (k *Kit) Allow(user string, rights ...kmsg.ACLOperation) {
 	k.t.Helper()
 	if len(rights) == 0 {
@@ -48,9 +48,8 @@ func (k *Kit) Allow(user string, rights ...kmsg.ACLOperation) {
 	}
 }
 
-// Revoke takes rights on the topic away that [Kit.Allow] gave; without any
-// named, those that a store needs. It is in effect at once, also for clients that
-// are connected.
+// Revoke takes rights on the topic away that [Kit.Allow] gave; if none are named, those
+// that a store needs. It is in effect at once, also for clients that are connected.
 func (k *Kit) Revoke(user string, rights ...kmsg.ACLOperation) {
 	k.t.Helper()
 	if len(rights) == 0 {
