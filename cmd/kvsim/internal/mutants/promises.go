@@ -9,7 +9,7 @@ func promiseMutants() []Mutant {
 	const (
 		verdict = "kvstore/write_verdict.go"
 		deliver = "kvstore/write_deliver.go"
-		hole    = "kvstore/hole.go"
+		hole    = "kvstore/tail_hole.go"
 	)
 	return []Mutant{
 		{
@@ -29,8 +29,8 @@ func promiseMutants() []Mutant {
 			Name: "one-stale-answer-is-believed", Bug: "a client takes its topic for gone when one broker says so once",
 			Scenario: "answers", Checks: []lin.CheckID{"gone-topic-was-there"},
 			Edits: []Edit{
-				{"kvstore/doubt.go", "d.rounds >= leastRounds && lasts >= after\n", "d.rounds > 0\n"},
-				{"kvstore/metadata.go", "	return last == asBefore || last == leaderless\n", "	return last >= 0\n"},
+				{"kvstore/log_doubt.go", "d.rounds >= leastRounds && lasts >= after\n", "d.rounds > 0\n"},
+				{"kvstore/log_metadata.go", "	return last == asBefore || last == leaderless\n", "	return last >= 0\n"},
 			},
 		},
 		{
@@ -69,7 +69,7 @@ func promiseMutants() []Mutant {
 		{
 			Name: "status-hides-trouble-with-reads", Bug: "Status does not say that the log can't be read",
 			Scenario: "rights", Checks: []lin.CheckID{"held-up-reading-names-its-cause"},
-			Edits: []Edit{{"kvstore/tail.go", "	t.track.because(err)\n	t.health.readFailed(err)\n", "	t.track.because(err)\n"}},
+			Edits: []Edit{{"kvstore/tail_loop.go", "	t.track.because(err)\n	t.health.readFailed(err)\n", "	t.track.because(err)\n"}},
 		},
 		{
 			Name: "status-hides-trouble-with-writes", Bug: "Status does not say that writes fail",

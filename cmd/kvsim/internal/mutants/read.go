@@ -6,7 +6,7 @@ import lin "github.com/kvsim/kvsim/linearizability"
 func readMutants() []Mutant {
 	const (
 		read = "kvstore/read.go"
-		view = "kvstore/view.go"
+		view = "kvstore/storage_view.go"
 	)
 	return []Mutant{
 		{

@@ -5,17 +5,17 @@ import lin "github.com/kvsim/kvsim/linearizability"
 // rebuildMutants are bugs of a client whose log lost records.
 func rebuildMutants() []Mutant {
 	const (
-		tail    = "kvstore/tail.go"
-		rebuild = "kvstore/rebuild.go"
+		tail    = "kvstore/tail_loop.go"
+		rebuild = "kvstore/tail_rebuild.go"
 	)
 	return []Mutant{
 		{
 			Name: "sync-trusts-any-log", Bug: "Sync takes the end of a topic created anew for the end of the log that the client reads",
 			Scenario: "recreate", Checks: []lin.CheckID{lin.CheckBarrier, lin.CheckPorcupineKey},
 			Edits: []Edit{
-				{"kvstore/ends.go", "			err = c.part.sameTopic(ctx)\n", "			err = nil\n"},
-				{"kvstore/ends.go", "err == nil && end < position {", "err == nil && end < position && false {"},
-				{"kvstore/ends.go", "l.epoch != trusted {", "l.epoch != trusted && false {"},
+				{"kvstore/wait_end.go", "			err = c.part.sameTopic(ctx)\n", "			err = nil\n"},
+				{"kvstore/wait_end.go", "err == nil && end < position {", "err == nil && end < position && false {"},
+				{"kvstore/wait_end.go", "l.epoch != trusted {", "l.epoch != trusted && false {"},
 			},
 		},
 		{
@@ -40,7 +40,7 @@ func rebuildMutants() []Mutant {
 			Name: "another-log-not-noticed", Bug: "a write acknowledged in a log that lost its tail is taken for visible, because the client has passed its offset before",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckWriteVisible, lin.CheckRevision, lin.CheckHooks, lin.CheckBarrier},
 			Edits: []Edit{
-				{"kvstore/writer.go", "		case last < known:\n", "		case last < known && false:\n"},
+				{"kvstore/write_loop.go", "		case last < known:\n", "		case last < known && false:\n"},
 				{"kvstore/write_confirm.go", "	case err == nil:\n		err = c.confirm(ctx, res)\n", "	case err == nil:\n"},
 			},
 		},
@@ -53,26 +53,26 @@ func rebuildMutants() []Mutant {
 			Name: "epoch-from-records", Bug: "the position has the epoch of the last record, though an aborted batch of a later one was passed: the log looks cut",
 			Scenario: "transactions", Checks: []lin.CheckID{lin.CheckRebuild},
 			Edits: []Edit{{
-				"kvstore/decode.go", "	defer func() { out.epoch = passedEpoch(part.RecordBatches, out.next) }()\n",
+				"kvstore/log_decode.go", "	defer func() { out.epoch = passedEpoch(part.RecordBatches, out.next) }()\n",
 				"	defer func() {\n		if n := len(out.records); n > 0 {\n			out.epoch = out.records[n-1].LeaderEpoch\n		}\n	}()\n",
 			}},
 		},
 		{
 			Name: "no-tombstone-guard", Bug: "a client that was away for longer than tombstones are kept reads on from where it was",
 			Scenario: "absence", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckOnePosition, lin.CheckMonotonicReads, lin.CheckReadYourWrites, lin.CheckBarrier, lin.CheckWaitRevision},
-			Edits: []Edit{{"kvstore/guard.go", "	if away <= may {\n", "	if away <= may || away > 0 {\n"}},
+			Edits: []Edit{{"kvstore/tail_guard.go", "	if away <= may {\n", "	if away <= may || away > 0 {\n"}},
 		},
 		{
 			Name: "rebuilds-though-fresh", Bug: "a client that was idle for a moment takes itself for one that was away for longer than tombstones are kept",
 			Scenario: "steady", Checks: []lin.CheckID{lin.CheckRebuild},
-			Edits: []Edit{{"kvstore/guard.go", "	if away <= may {\n", "	if away <= may/10 {\n"}},
+			Edits: []Edit{{"kvstore/tail_guard.go", "	if away <= may {\n", "	if away <= may/10 {\n"}},
 		},
 		{
 			Name: "lost-tail-not-noticed", Bug: "a client that has read more than the log holds reads on from the end",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckPosition, lin.CheckReadYourWrites, lin.CheckOnePosition, lin.CheckHooks},
 			Edits: []Edit{
-				{"kvstore/partition.go", "known, end); lost != nil {\n", "known, end); lost != nil && pos < 0 {\n"},
-				{"kvstore/partition.go", "	if end < pos {\n", "	if end < -1 {\n"},
+				{"kvstore/log_partition.go", "known, end); lost != nil {\n", "known, end); lost != nil && pos < 0 {\n"},
+				{"kvstore/log_partition.go", "	if end < pos {\n", "	if end < -1 {\n"},
 				{tail, "	case at > end:\n", "	case at > end:\n		t.pos = end\n		return nil\n	case at > end:\n"},
 			},
 		},

@@ -5,9 +5,9 @@ import lin "github.com/kvsim/kvsim/linearizability"
 // tailMutants are bugs on the way of a record from the log to reads and hooks.
 func tailMutants() []Mutant {
 	const (
-		tail  = "kvstore/tail.go"
-		room  = "kvstore/room.go"
-		view  = "kvstore/view.go"
+		tail  = "kvstore/tail_loop.go"
+		room  = "kvstore/log_records.go"
+		view  = "kvstore/storage_view.go"
 		order = "kvstore/memory/order.go"
 	)
 	return []Mutant{
@@ -65,9 +65,9 @@ func tailMutants() []Mutant {
 // followMutants are bugs between the storage and the hooks, and of the position.
 func followMutants() []Mutant {
 	const (
-		tail      = "kvstore/tail.go"
-		rebuild   = "kvstore/rebuild.go"
-		partition = "kvstore/partition.go"
+		tail      = "kvstore/tail_loop.go"
+		rebuild   = "kvstore/tail_rebuild.go"
+		partition = "kvstore/log_partition.go"
 		kafkaopts = "kvstore/kafkaopts.go"
 	)
 	return []Mutant{

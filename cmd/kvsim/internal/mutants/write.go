@@ -6,7 +6,7 @@ import lin "github.com/kvsim/kvsim/linearizability"
 func writeMutants() []Mutant {
 	const (
 		write  = "kvstore/write.go"
-		writer = "kvstore/writer.go"
+		writer = "kvstore/write_loop.go"
 		queue  = "kvstore/write_queue.go"
 		batch  = "kvstore/batch.go"
 		try    = "kvstore/write_try.go"
@@ -64,7 +64,7 @@ func writeMutants() []Mutant {
 			Name: "wrong-partition-after-growth", Bug: "records go to any partition once the topic has several",
 			Scenario: "growth", Checks: []lin.CheckID{"writes-stay-in-the-first-partition"},
 			Edits: []Edit{
-				{"kvstore/metadata.go", "	w.id, w.partitions = rt.TopicID, len(rt.Partitions)\n", "	w.id, w.partitions = rt.TopicID, len(rt.Partitions)\n	partitionsNow.Store(int32(w.partitions))\n"},
+				{"kvstore/log_metadata.go", "	w.id, w.partitions = rt.TopicID, len(rt.Partitions)\n", "	w.id, w.partitions = rt.TopicID, len(rt.Partitions)\n	partitionsNow.Store(int32(w.partitions))\n"},
 				{try, "	p.Partition = partitionNumber\n", "	p.Partition = int32(len(b.plain)) % max(1, partitionsNow.Load())\n"},
 				{try, "const lastNamed = 12\n", "const lastNamed = 12\n\nvar partitionsNow atomic.Int32\n"},
 				{try, "	if got.Partitions[0].Partition != partitionNumber {\n", "	if got.Partitions[0].Partition != asked.Partitions[0].Partition {\n"},
