@@ -69,9 +69,8 @@ func NewVirtual(opts VirtualOptions) (*Virtual, error) {
 	if opts.WorldsPerWorker == 0 {
 		opts.WorldsPerWorker = 1000
 	}
-	// One world is one chain of events: it gains nothing from a second
-	// processor, and its garbage, some 40 MB a world of which 5 are alive at a
-	// time, is small next to the memory of a machine.
+	// One world is one chain of events: it gains nothing from a second processor, and its
+	// garbage is small next to the memory of a machine.
 	opts.Env = append([]string{"GOMAXPROCS=1", "GOGC=1600", "GOMEMLIMIT=1GiB"}, opts.Env...)
 	v := &Virtual{opts: opts, startTime: startTime, slots: make(chan *process, opts.Jobs)}
 	for range opts.Jobs {
