@@ -124,11 +124,12 @@ func fetchShapes() []shape {
 		{"half a batch", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) {
 			p.RecordBatches = p.RecordBatches[:min(30, len(p.RecordBatches))]
 		}), "corrupt"},
-		{"a batch beyond the high watermark", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) {
+		{"a high watermark from before the records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) {
 			if raw := p.RecordBatches; len(raw) > 8 { // a batch begins with its offset
-				p.RecordBatches = append(binary.BigEndian.AppendUint64(nil, uint64(p.HighWatermark)), raw[8:]...)
+				first := int64(binary.BigEndian.Uint64(raw))
+				p.HighWatermark, p.LastStableOffset = first, first
 			}
-		}), "corrupt"},
+		}), ""},
 		{"a replica that is nearer", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.PreferredReadReplica = 2 }), ""},
 		{"a replica that is nearer, and no records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.PreferredReadReplica, p.RecordBatches = 2, nil }), "answered nothing"},
 		{"high watermark -1", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.HighWatermark = -1 }), "high watermark -1"},

@@ -41,7 +41,7 @@ func decode(out *fetched, part *kmsg.FetchResponseTopicPartition, opts kgo.Proce
 			bad = fmt.Errorf("decompress: %w", codec.err)
 		}
 	}
-	if sound, err := misplaced(part.RecordBatches, offset, out.end); err != nil && (why < 0 || sound <= why) {
+	if sound, err := misplaced(part.RecordBatches, offset); err != nil && (why < 0 || sound <= why) {
 		bad, why = err, sound
 	}
 	if bad != nil {

@@ -33,17 +33,16 @@ func spans(raw []byte) iter.Seq[span] {
 	}
 }
 
-// misplaced looks for a batch that can't be where its header says: not behind the one before,
-// or not below the high watermark end. The checksum of a batch does not cover its offset. It
-// returns the offset behind what precedes for certain, offset for nothing, and nil when
-// all batches are in order.
-func misplaced(raw []byte, offset, end int64) (sound int64, err error) {
+// misplaced looks for a batch that can't be where its header says: one that does not lie behind
+// the batch before. The checksum of a batch does not cover its offset. It returns the offset
+// behind what precedes for certain, offset for nothing, and nil when all batches are in order.
+//
+// A batch at or above the high watermark that the answer names is no such case: Kafka notes the
+// high watermark, then reads up to where it is by then (kafka.cluster.Partition.readRecords).
+func misplaced(raw []byte, offset int64) (sound int64, err error) {
 	last := int64(-1)
 	for s := range spans(raw) {
-		switch {
-		case s.last >= end:
-			return max(last+1, offset), fmt.Errorf("a batch of the offsets %d to %d, and the high watermark is %d", s.first, s.last, end)
-		case s.first <= last:
+		if s.first <= last {
 			// One of the two is wrong, and it may be the one before.
 			sound = offset
 			for before := range spans(raw) {
