@@ -56,3 +56,34 @@ func TestOperationsNameEachState(t *testing.T) {
 		t.Errorf("Files() = %v, %v, want %s among them", files, err, operations)
 	}
 }
+
+// What operations.md quotes with a blank in it is a message of the store, or a command of Kafka.
+func TestOperationsQuoteTheStoresMessages(t *testing.T) {
+	t.Parallel()
+	var source strings.Builder
+	files, err := filepath.Glob(filepath.Join(root, "kvstore", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.Write(text)
+	}
+	found := 0
+	for _, c := range documentation(t) {
+		if c.File != operations || !c.Inline || !strings.Contains(c.Text, " ") || strings.HasPrefix(c.Text, "kafka-") {
+			continue
+		}
+		found++
+		if !strings.Contains(source.String(), c.Text) {
+			t.Errorf("%s: the store does not say %q", c.At(), c.Text)
+		}
+	}
+	needed(t, "messages of the store", found, 8)
+}
