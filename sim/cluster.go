@@ -10,72 +10,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simcluster"
 	"github.com/kvsim/kvsim/internal/simnet"
 )
-
-// A Cluster is the brokers of one world, numbered from 0, with one topic of
-// one partition for it, and the network between clients and brokers. Those of
-// package fakecluster are the default; others come from Env.Cluster. It is safe
-// for concurrent use. Calls block until what they ask for is done.
-type Cluster interface {
-	// Network carries what clients and brokers say to each other.
-	Network() *simnet.Network
-	// Seeds are the addresses that brokers have for clients, which Dialer's
-	// functions dial.
-	Seeds() []string
-	// Direct connects the harness with a broker, outside of the network.
-	Direct(ctx context.Context, broker int32) (net.Conn, error)
-	// Dialer returns the dial function of a client.
-	Dialer(client string) func(ctx context.Context, network, address string) (net.Conn, error)
-	// Topic is the world's topic. The methods below are about its partition 0.
-	Topic() string
-	// Partition tells the leader and both ends of the log.
-	Partition() (kfake.PartitionInfo, error)
-	// EndOffset returns the high watermark.
-	EndOffset() (int64, error)
-	// EndOffsetOf returns the high watermark of any partition.
-	EndOffsetOf(partition int32) (int64, error)
-	// ReadLog returns every batch from the one that holds an offset on.
-	ReadLog(from int64) ([]fakecluster.Batch, error)
-
-	// Quiet holds what clients send until the returned function is called. It
-	// returns when brokers have answered what they have got of writes.
-	Quiet() (goOn func())
-	StopBroker(broker int32) error
-	// StartBrokers starts stopped brokers, at once, and does not wait for
-	// them: of three one alone is nothing.
-	StartBrokers(brokers []int32) error
-	// AwaitBrokers waits until brokers serve clients, or are stopped again.
-	AwaitBrokers(brokers []int32) error
-	MoveLeader(to int32) error
-	MoveLeadersFrom(broker int32) error
-	FailProduces(f fakecluster.ProduceFault) (fakecluster.Fault, error)
-	SlowBroker(s fakecluster.Slow) (fakecluster.Fault, error)
-	Hardships
-
-	// Compact compacts the log as it is now.
-	Compact() error
-	DeleteRecords(before int64) error
-	LoseTail(from int64) ([]fakecluster.Batch, error)
-	// RecreateTopic deletes the topic, calls gone, and creates it again.
-	RecreateTopic(gone func()) error
-	// AddPartitions gives the topic so many partitions. Its log stays the one
-	// of partition 0.
-	AddPartitions(total int) error
-	// Append writes records as one batch of somebody else.
-	Append(rs ...fakecluster.Record) error
-	// Begin begins a transaction of somebody else.
-	Begin(id string) (Transactor, error)
-
-	Close() error
-}
-
-// A Transactor is a transaction of somebody else.
-type Transactor interface {
-	Append(rs ...fakecluster.Record) error
-	Commit() error
-	Abort() error
-}
 
 // topicName is the topic of worlds on kfake.
 const topicName = "kv"
@@ -86,15 +23,24 @@ type fakeCluster struct {
 	plan *Plan
 }
 
-func startFake(_ context.Context, p *Plan) (Cluster, error) {
+// startCluster starts the brokers that ctx has, or else fake ones.
+func startCluster(ctx context.Context, p *Plan) (simcluster.Cluster, error) {
+	if start := simcluster.Start(ctx); start != nil {
+		return start(ctx, p.spec())
+	}
+	return startFake(p)
+}
+
+func startFake(p *Plan) (simcluster.Cluster, error) {
+	s := p.spec()
 	c, err := fakecluster.Start(fakecluster.Options{
-		Brokers: p.World.Brokers,
-		Network: p.Network(),
-		Topics:  []fakecluster.Topic{{Name: topicName, Configs: p.TopicConfigs()}},
+		Brokers: s.Brokers,
+		Network: s.Network,
+		Topics:  []fakecluster.Topic{{Name: topicName, Configs: s.Configs}},
 		Users:   p.users(),
 
 		Horizons:    true,
-		Coordinator: fakecluster.Coordinator{Seed: p.Seed},
+		Coordinator: fakecluster.Coordinator{Seed: s.Seed},
 	})
 	if err != nil {
 		return nil, err
@@ -106,16 +52,19 @@ func startFake(_ context.Context, p *Plan) (Cluster, error) {
 	return fake, err
 }
 
-// Network is what the plan says about links.
-func (p *Plan) Network() simnet.Config {
-	return simnet.Config{
-		Seed:    p.Seed,
-		Latency: simnet.Latency{Min: p.World.LatencyMin, Mean: p.World.LatencyMean, Max: p.World.LatencyMax},
+// spec is what the plan says about the brokers.
+func (p *Plan) spec() simcluster.Spec {
+	return simcluster.Spec{
+		Seed: p.Seed, Brokers: p.World.Brokers, Configs: p.topicConfigs(),
+		Network: simnet.Config{
+			Seed:    p.Seed,
+			Latency: simnet.Latency{Min: p.World.LatencyMin, Mean: p.World.LatencyMean, Max: p.World.LatencyMax},
+		},
 	}
 }
 
-// TopicConfigs is what the plan says about the topic. The caller owns the map.
-func (p *Plan) TopicConfigs() map[string]string {
+// topicConfigs is what the plan says about the topic. The caller owns the map.
+func (p *Plan) topicConfigs() map[string]string {
 	configs := fakecluster.CompactConfigs()
 	if p.World.Tombstones > 0 {
 		configs[settingRetention] = milliseconds(p.World.Tombstones)
@@ -222,12 +171,12 @@ func (c fakeCluster) Append(rs ...fakecluster.Record) error {
 	return err
 }
 
-func (c fakeCluster) Begin(id string) (Transactor, error) {
+func (c fakeCluster) Begin(id string) (simcluster.Transactor, error) {
 	t, err := c.Cluster.Begin(id)
 	return fakeTxn{t}, err
 }
 
-func (c fakeCluster) BeginFor(id string, timeout time.Duration) (Transactor, error) {
+func (c fakeCluster) BeginFor(id string, timeout time.Duration) (simcluster.Transactor, error) {
 	t, err := c.Cluster.BeginFor(id, timeout)
 	return fakeTxn{t}, err
 }

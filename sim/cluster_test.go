@@ -9,7 +9,7 @@ import (
 // that grew, see fakeCluster.together.
 func TestOneBrokerLeadsAllPartitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := startFake(t.Context(), &Plan{World: World{Clients: 1, Brokers: 3, LatencyMin: 1000}})
+		c, err := startFake(&Plan{World: World{Clients: 1, Brokers: 3, LatencyMin: 1000}})
 		if err != nil {
 			t.Fatal(err)
 		}

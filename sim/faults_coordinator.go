@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/kvsim/kvsim/internal/simcluster"
 )
 
 // LoadCoordinators makes brokers answer that they are still loading what they
@@ -169,7 +171,7 @@ func (f AbandonTransaction) start(ctx context.Context, w *world) (*effect, error
 }
 
 // leaveOpen writes the fault's records and returns their producer.
-func (w *world) leaveOpen(t Transactor, f AbandonTransaction) (producer int64, err error) {
+func (w *world) leaveOpen(t simcluster.Transactor, f AbandonTransaction) (producer int64, err error) {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
 	if err := t.Append(w.foreignRecords("abandon", f.From, f.Records, true)...); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simcluster"
 )
 
 // Compact compacts the log, once or again and again.
@@ -382,7 +383,7 @@ func (f Transaction) start(_ context.Context, w *world) (*effect, error) {
 
 // A foreignTxn is a transaction of somebody else that has records in the log.
 type foreignTxn struct {
-	Transactor
+	simcluster.Transactor
 	w  *world
 	id string
 }

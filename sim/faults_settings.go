@@ -138,7 +138,7 @@ func (a *alterations) set(w *world, config, value string) (restore func() error,
 
 // now returns what a setting is to be. The lock is held.
 func (a *alterations) now(w *world, config string) string {
-	value := w.plan.TopicConfigs()[config] // "" is Kafka's default
+	value := w.plan.topicConfigs()[config] // "" is Kafka's default
 	for _, x := range a.all {
 		if x.config == config {
 			value = x.value
@@ -168,7 +168,7 @@ func (a *alterations) apply(w *world, config, value string) error {
 
 // values returns the values that a setting had between two moments, in their order.
 func (a *alterations) values(w *world, config string, from, to time.Time) []string {
-	all := []string{defaulted(config, w.plan.TopicConfigs()[config])}
+	all := []string{defaulted(config, w.plan.topicConfigs()[config])}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, x := range a.past {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -12,38 +11,6 @@ import (
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
 )
-
-// Hardships are what brokers do to clients that is neither broken nor usual. Each
-// lasts until its fault is undone. Those of package fakecluster are about the
-// world's topic.
-type Hardships interface {
-	ForgetProducers(f fakecluster.Forget) (fakecluster.Fault, error)
-	ThrottleFetches(t fakecluster.Throttle) (fakecluster.Fault, error)
-	FailFetches(f fakecluster.FetchFault) (fakecluster.Fault, error)
-	StaleMetadata(s fakecluster.Stale) (fakecluster.Fault, error)
-	WithholdRecords(h fakecluster.Withhold) (fakecluster.Fault, error)
-	// LoadCoordinators makes the brokers, all if none is named, answer that they
-	// are still loading what they coordinate; a count of 0 is no limit.
-	LoadCoordinators(count int, brokers ...int32) (fakecluster.Fault, error)
-	// SlowMarkers lets up to so long pass between the end of a transaction and its
-	// markers.
-	SlowMarkers(most time.Duration) (fakecluster.Fault, error)
-	// MoveCoordinator makes the next broker the coordinator of a transactional id.
-	MoveCoordinator(id string) error
-	// BeginFor begins a transaction of somebody else that its coordinator aborts
-	// after a timeout, at a time of its own.
-	BeginFor(id string, timeout time.Duration) (Transactor, error)
-	// OutOfSync takes the replicas of a broker out of sync.
-	OutOfSync(broker int32) (fakecluster.Fault, error)
-	// AlterTopic changes settings of the topic.
-	AlterTopic(configs map[string]string) error
-	// ChangePassword gives the user of a client another password than the one
-	// that the client has, or the right one back.
-	ChangePassword(client string, right bool) error
-	// Allow gives the user of a client rights, Revoke takes them away.
-	Allow(client string, rights []kmsg.ACLOperation) error
-	Revoke(client string, rights []kmsg.ACLOperation) error
-}
 
 // secured reports whether the brokers of the plan want to know their clients.
 func (p *Plan) secured() bool {

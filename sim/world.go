@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kvsim/kvsim/internal/simcluster"
 	"github.com/kvsim/kvsim/internal/simnet"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
@@ -35,8 +36,6 @@ type Env struct {
 	// LateTap has to be set where time is real: the log tap may then note a
 	// record after a client has seen it, and the judge must allow for it.
 	LateTap bool
-	// Cluster starts the brokers of the world. Nil means kfake's.
-	Cluster func(ctx context.Context, p *Plan) (Cluster, error)
 }
 
 // Progress says how far a run is.
@@ -58,7 +57,7 @@ type world struct {
 	ctx    context.Context //nolint:containedctx // the run's life
 	cancel context.CancelCauseFunc
 
-	cluster Cluster
+	cluster simcluster.Cluster
 	net     *simnet.Network
 	rec     *lin.Recorder
 	tap     *tap
@@ -105,11 +104,7 @@ func newWorld(ctx context.Context, p Plan, env Env, out io.Writer) (*world, erro
 		w.logger = slog.New(slog.DiscardHandler)
 	}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
-	start := env.Cluster
-	if start == nil {
-		start = startFake
-	}
-	c, err := start(w.ctx, &w.plan)
+	c, err := startCluster(w.ctx, &w.plan)
 	if err != nil {
 		return nil, err
 	}

@@ -74,6 +74,13 @@ var rules = []rule{
 		why:     "a broker to run against, which knows no client and no test",
 	},
 	{
+		pkg:     "internal/simcluster",
+		what:    "what a simulated world asks of its brokers",
+		own:     []string{"internal/fakecluster", "internal/simnet", "internal/recordlog"},
+		foreign: []string{porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "brokers for worlds know no world",
+	},
+	{
 		pkg:     "kvstoretest",
 		what:    "the test kit on fakecluster; imports testing",
 		own:     []string{"kvstore", "linearizability", "internal"},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simcluster"
 	"github.com/kvsim/kvsim/internal/simnet"
 	lin "github.com/kvsim/kvsim/linearizability"
 	"github.com/kvsim/kvsim/sim"
@@ -73,7 +74,7 @@ func TestWorldOnBrokersOverTCP(t *testing.T) {
 		t.Errorf("left out is %q, want restart and keyless with their reasons", text)
 	}
 	for range 2 { // one world after the other on the same brokers
-		out, err := sim.Run(t.Context(), p, sim.Env{LateTap: true, Cluster: b.World})
+		out, err := sim.Run(simcluster.With(t.Context(), b.World), p, sim.Env{LateTap: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,8 +120,8 @@ func TestBugIsFoundOverTCP(t *testing.T) {
 	}
 	p, _ = p.Fit(b.Abilities())
 	p.Faults = nil
-	out, err := sim.Run(t.Context(), p, sim.Env{
-		LateTap: true, Cluster: b.World,
+	out, err := sim.Run(simcluster.With(t.Context(), b.World), p, sim.Env{
+		LateTap: true,
 		Open: func(ctx context.Context, r sim.OpenRequest) (sim.Client, error) {
 			c, err := sim.DefaultOpen(ctx, r)
 			return &forgetful{Client: c}, err
@@ -136,7 +137,7 @@ func TestBugIsFoundOverTCP(t *testing.T) {
 
 func TestPlanForMoreBrokersIsRefused(t *testing.T) {
 	b := onTCP(t, 1)
-	_, err := b.World(t.Context(), &sim.Plan{World: sim.World{Brokers: 2}})
+	_, err := b.World(t.Context(), simcluster.Spec{Brokers: 2})
 	if err == nil || !strings.Contains(err.Error(), "2 brokers") {
 		t.Errorf("World = %v, want that the cluster has fewer brokers", err)
 	}

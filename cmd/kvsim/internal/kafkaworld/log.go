@@ -10,42 +10,42 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/sim"
+	"github.com/kvsim/kvsim/internal/simcluster"
 )
 
 // errUnable is what can't be done to real brokers. Plans that have been fitted
 // to their abilities don't ask for it.
 var errUnable = errors.New("can't be done to real brokers")
 
-// FailProduces implements sim.Cluster. It always fails.
+// FailProduces implements simcluster.Cluster. It always fails.
 func (w *World) FailProduces(fakecluster.ProduceFault) (fakecluster.Fault, error) {
 	return nil, fmt.Errorf("fail produce requests: %w", errUnable)
 }
 
-// SlowBroker implements sim.Cluster. It always fails.
+// SlowBroker implements simcluster.Cluster. It always fails.
 func (w *World) SlowBroker(fakecluster.Slow) (fakecluster.Fault, error) {
 	return nil, fmt.Errorf("slow a broker: %w", errUnable)
 }
 
-// LoseTail implements sim.Cluster. It always fails.
+// LoseTail implements simcluster.Cluster. It always fails.
 func (w *World) LoseTail(int64) ([]fakecluster.Batch, error) {
 	return nil, fmt.Errorf("lose the tail of the log: %w", errUnable)
 }
 
-// Append implements sim.Cluster. It always fails: what it is for, records
+// Append implements simcluster.Cluster. It always fails: what it is for, records
 // without a key, Kafka refuses.
 func (w *World) Append(...fakecluster.Record) error {
 	return fmt.Errorf("append a record without a key: %w", errUnable)
 }
 
-// Compact implements sim.Cluster.
+// Compact implements simcluster.Cluster.
 func (w *World) Compact() error {
 	ctx, cancel := w.bounded()
 	defer cancel()
 	return again(ctx, func() error { return w.b.k.Clean(ctx, w.topic, cleanPatience) })
 }
 
-// DeleteRecords implements sim.Cluster.
+// DeleteRecords implements simcluster.Cluster.
 func (w *World) DeleteRecords(before int64) error {
 	ctx, cancel := w.bounded()
 	defer cancel()
@@ -55,7 +55,7 @@ func (w *World) DeleteRecords(before int64) error {
 	})
 }
 
-// RecreateTopic implements sim.Cluster.
+// RecreateTopic implements simcluster.Cluster.
 func (w *World) RecreateTopic(gone func()) error {
 	ctx, cancel := w.bounded()
 	defer cancel()
@@ -80,7 +80,7 @@ func (w *World) RecreateTopic(gone func()) error {
 	})
 }
 
-// AddPartitions implements sim.Cluster.
+// AddPartitions implements simcluster.Cluster.
 func (w *World) AddPartitions(total int) error {
 	ctx, cancel := w.bounded()
 	defer cancel()
@@ -96,9 +96,9 @@ func (w *World) AddPartitions(total int) error {
 	})
 }
 
-// Begin implements sim.Cluster. The brokers abort what stays open for five
+// Begin implements simcluster.Cluster. The brokers abort what stays open for five
 // minutes.
-func (w *World) Begin(id string) (sim.Transactor, error) {
+func (w *World) Begin(id string) (simcluster.Transactor, error) {
 	cl, err := kgo.NewClient(
 		kgo.SeedBrokers(w.b.addrs...),
 		kgo.DefaultProduceTopic(w.topic),
@@ -136,7 +136,7 @@ func (t *txn) forget() {
 	t.cl.Close()
 }
 
-// Append implements sim.Transactor.
+// Append implements simcluster.Transactor.
 func (t *txn) Append(rs ...fakecluster.Record) error {
 	ctx, cancel := t.w.bounded()
 	defer cancel()
@@ -153,10 +153,10 @@ func (t *txn) Append(rs ...fakecluster.Record) error {
 	return nil
 }
 
-// Commit implements sim.Transactor.
+// Commit implements simcluster.Transactor.
 func (t *txn) Commit() error { return t.end(kgo.TryCommit) }
 
-// Abort implements sim.Transactor.
+// Abort implements simcluster.Transactor.
 func (t *txn) Abort() error { return t.end(kgo.TryAbort) }
 
 // end ends the transaction and returns when its marker is in the log: the

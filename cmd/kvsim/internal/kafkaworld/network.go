@@ -54,7 +54,7 @@ func (b *bridge) Close() error {
 	return err
 }
 
-// Dialer implements sim.Cluster, for the addresses that brokers advertise.
+// Dialer implements simcluster.Cluster, for the addresses that brokers advertise.
 func (b *bridge) Dialer(client string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	dial := b.net.Dialer(client)
 	return func(ctx context.Context, network, address string) (net.Conn, error) {

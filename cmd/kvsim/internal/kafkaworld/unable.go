@@ -7,13 +7,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/sim"
+	"github.com/kvsim/kvsim/internal/simcluster"
 )
 
 // unable has the hardships that only brokers of our own can be told to be.
 type unable struct{}
 
-var _ sim.Hardships = unable{}
+var _ simcluster.Hardships = unable{}
 
 // withoutHardships says why, by the kinds of the faults.
 var withoutHardships = map[string]string{
@@ -36,7 +36,7 @@ func (unable) ForgetProducers(fakecluster.Forget) (fakecluster.Fault, error) {
 	return nil, fmt.Errorf("forget producers: %w", errUnable)
 }
 
-func (unable) BeginFor(string, time.Duration) (sim.Transactor, error) {
+func (unable) BeginFor(string, time.Duration) (simcluster.Transactor, error) {
 	return nil, fmt.Errorf("begin a transaction with a timeout: %w", errUnable)
 }
 

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/simcluster"
 	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstoretest/realkafka"
-	"github.com/kvsim/kvsim/sim"
 )
 
 // Bounds of what a world asks of its brokers. A broker that restarts meanwhile
@@ -50,19 +50,19 @@ type World struct {
 	txns    map[*txn]bool
 }
 
-var _ sim.Cluster = (*World)(nil)
+var _ simcluster.Cluster = (*World)(nil)
 
-// World makes the topic and the network of a world. It is a sim.Env's Cluster.
-func (b *Brokers) World(ctx context.Context, p *sim.Plan) (sim.Cluster, error) {
-	if p.World.Brokers > len(b.ids) {
-		return nil, fmt.Errorf("the plan is for %d brokers, the cluster has %d", p.World.Brokers, len(b.ids))
+// World makes the topic and the network of a world. It is a simcluster.StartFunc.
+func (b *Brokers) World(ctx context.Context, s simcluster.Spec) (simcluster.Cluster, error) {
+	if s.Brokers > len(b.ids) {
+		return nil, fmt.Errorf("the plan is for %d brokers, the cluster has %d", s.Brokers, len(b.ids))
 	}
-	bridge, err := newBridge(p.Network(), b.addrs)
+	bridge, err := newBridge(s.Network, b.addrs)
 	if err != nil {
 		return nil, err
 	}
 	w := &World{
-		bridge: bridge, b: b, ctx: ctx, topic: topicName(p.Seed),
+		bridge: bridge, b: b, ctx: ctx, topic: topicName(s.Seed),
 		settings: map[string]string{
 			"min.cleanable.dirty.ratio": "1", // compacted when asked for only
 			"min.compaction.lag.ms":     "1000",
@@ -70,7 +70,7 @@ func (b *Brokers) World(ctx context.Context, p *sim.Plan) (sim.Cluster, error) {
 		},
 		stopped: map[int32]bool{}, absent: map[int32]bool{}, txns: map[*txn]bool{},
 	}
-	maps.Copy(w.settings, p.TopicConfigs())
+	maps.Copy(w.settings, s.Configs)
 	ctx, cancel := w.bounded()
 	defer cancel()
 	err = b.heal(ctx)
@@ -125,22 +125,22 @@ func (w *World) Close() error {
 	return errors.Join(w.bridge.Close(), w.StartBrokers(stopped), w.AwaitBrokers(absent), w.b.k.DeleteTopic(ctx, w.topic))
 }
 
-// Network implements sim.Cluster.
+// Network implements simcluster.Cluster.
 func (w *World) Network() *simnet.Network { return w.net }
 
-// Seeds implements sim.Cluster.
+// Seeds implements simcluster.Cluster.
 func (w *World) Seeds() []string { return slices.Clone(w.b.addrs) }
 
-// Topic implements sim.Cluster.
+// Topic implements simcluster.Cluster.
 func (w *World) Topic() string { return w.topic }
 
-// Direct implements sim.Cluster.
+// Direct implements simcluster.Cluster.
 func (w *World) Direct(ctx context.Context, broker int32) (net.Conn, error) {
 	var d net.Dialer
 	return d.DialContext(ctx, "tcp", w.b.addrs[broker])
 }
 
-// Partition implements sim.Cluster. It waits for a leader.
+// Partition implements simcluster.Cluster. It waits for a leader.
 func (w *World) Partition() (info kfake.PartitionInfo, err error) {
 	ctx, cancel := w.bounded()
 	defer cancel()
@@ -158,7 +158,7 @@ func (w *World) Partition() (info kfake.PartitionInfo, err error) {
 	})
 }
 
-// EndOffset implements sim.Cluster.
+// EndOffset implements simcluster.Cluster.
 func (w *World) EndOffset() (end int64, err error) {
 	ctx, cancel := w.bounded()
 	defer cancel()
@@ -168,7 +168,7 @@ func (w *World) EndOffset() (end int64, err error) {
 	})
 }
 
-// EndOffsetOf implements sim.Cluster.
+// EndOffsetOf implements simcluster.Cluster.
 func (w *World) EndOffsetOf(partition int32) (end int64, err error) {
 	ctx, cancel := w.bounded()
 	defer cancel()
@@ -195,7 +195,7 @@ func again(ctx context.Context, fn func() error) error {
 	}
 }
 
-// ReadLog implements sim.Cluster.
+// ReadLog implements simcluster.Cluster.
 func (w *World) ReadLog(from int64) ([]fakecluster.Batch, error) {
 	ctx, cancel := w.bounded()
 	defer cancel()
@@ -223,7 +223,7 @@ func batchOf(b *realkafka.Batch) fakecluster.Batch {
 	return out
 }
 
-// Quiet implements sim.Cluster.
+// Quiet implements simcluster.Cluster.
 func (w *World) Quiet() func() {
 	stall := w.net.Stall(simnet.Target{Dir: simnet.ToBroker})
 	writes := simnet.Target{Keys: []int16{produceKey}}
@@ -239,7 +239,7 @@ func (w *World) Quiet() func() {
 
 const produceKey = 0
 
-// StopBroker implements sim.Cluster. A broker shuts down in good order where
+// StopBroker implements simcluster.Cluster. A broker shuts down in good order where
 // the others can go on without it, and is killed where it would wait for them.
 func (w *World) StopBroker(broker int32) error {
 	ctx, cancel := w.bounded()
@@ -254,7 +254,7 @@ func (w *World) StopBroker(broker int32) error {
 	return w.b.k.KillBroker(ctx, int(w.b.ids[broker]))
 }
 
-// StartBrokers implements sim.Cluster.
+// StartBrokers implements simcluster.Cluster.
 func (w *World) StartBrokers(brokers []int32) error {
 	ctx, cancel := w.bounded()
 	defer cancel()
@@ -271,7 +271,7 @@ func (w *World) StartBrokers(brokers []int32) error {
 	return err
 }
 
-// AwaitBrokers implements sim.Cluster.
+// AwaitBrokers implements simcluster.Cluster.
 func (w *World) AwaitBrokers(brokers []int32) error {
 	ctx, cancel := w.bounded()
 	defer cancel()
@@ -298,14 +298,14 @@ func (w *World) AwaitBrokers(brokers []int32) error {
 	return nil
 }
 
-// MoveLeader implements sim.Cluster.
+// MoveLeader implements simcluster.Cluster.
 func (w *World) MoveLeader(to int32) error {
 	ctx, cancel := w.bounded()
 	defer cancel()
 	return w.b.k.MoveLeader(ctx, w.topic, int(w.b.ids[to]))
 }
 
-// MoveLeadersFrom implements sim.Cluster.
+// MoveLeadersFrom implements simcluster.Cluster.
 func (w *World) MoveLeadersFrom(broker int32) error {
 	for i := range w.b.ids {
 		to := (broker + 1 + int32(i)) % int32(len(w.b.ids))

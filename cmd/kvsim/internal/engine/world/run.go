@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/kvsim/kvsim/internal/simcluster"
 	"github.com/kvsim/kvsim/linearizability"
 	"github.com/kvsim/kvsim/sim"
 )
@@ -25,7 +26,7 @@ type Env struct {
 	// Open replaces the store's own clients. Nil means those.
 	Open sim.OpenFunc
 	// Cluster replaces kfake's brokers. Nil means those.
-	Cluster func(ctx context.Context, p *sim.Plan) (sim.Cluster, error)
+	Cluster simcluster.StartFunc
 }
 
 // Run runs one world in the time that its caller has, and judges it. The error
@@ -36,7 +37,7 @@ func Run(ctx context.Context, job Job, env Env) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
 	}
-	simEnv := sim.Env{History: env.History, LateTap: env.LateTap, Open: env.Open, Cluster: env.Cluster}
+	simEnv := sim.Env{History: env.History, LateTap: env.LateTap, Open: env.Open}
 	if env.Log != nil {
 		// Where time is real the brokers may have logs of their own to compare.
 		simEnv.Logger = newLogger(env.Log, !env.LateTap)
@@ -48,7 +49,7 @@ func Run(ctx context.Context, job Job, env Env) (*Result, error) {
 			env.Judging(res)
 		}
 	}
-	out, err := sim.Run(ctx, plan, simEnv)
+	out, err := sim.Run(simcluster.With(ctx, env.Cluster), plan, simEnv)
 	switch {
 	case errors.Is(err, sim.ErrPlan):
 		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
