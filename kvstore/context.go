@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // errNoContext refuses a call without a context before it has done anything.
 var errNoContext = errors.New("context is nil: use context.Background() for a call that nothing bounds")
-
-func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
 
 // contextError returns the error of an ended context, with its cause when that
 // says more.
@@ -19,4 +18,14 @@ func contextError(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", err, cause)
 	}
 	return err
+}
+
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -109,60 +109,37 @@ var (
 	ErrDataLoss = errors.New("the log lost records")
 )
 
-// WriteError is the error of a write that failed, or whose outcome is not known.
-type WriteError struct {
-	// Op is "put", "delete" or "execute".
-	Op string
+// ErrStorageInUse is returned by [NewClient] for a storage that another client
+// of this process uses, by itself or embedded in another one: two clients would
+// write over each other's state.
+var ErrStorageInUse = errors.New("storage is in use by another client")
 
-	// Key is the key written; nil for a batch of several keys.
-	Key []byte
+// ErrLossyJSON is returned by [JSONSerde] where encoding/json by itself would
+// change a value and say nothing; the message says what and where.
+var ErrLossyJSON = errors.New("JSON would change the value")
 
-	// Outcome is ErrNotWritten, ErrRefused or ErrOutcomeUnknown.
-	Outcome error
+// ErrNilMessage is returned by [ProtoSerde] for a nil message, be it a nil
+// interface or a nil pointer. An empty message is not nil: it is stored.
+var ErrNilMessage = errors.New("protobuf message is nil: use Delete to remove a key")
 
-	// Revision is the offset that Kafka acknowledged. It is -1 when there was
-	// no acknowledgement, and when the log lost the write afterwards, since
-	// the offset may be another record's by now.
-	Revision int64
+// Errors of a [ProtoSerde] with a Schema Registry that callers branch on.
+var (
+	// ErrSchemaMismatch says that a value was written with a schema that
+	// does not fit: the registry does not know its id, or the schema is not
+	// protobuf, or it has another message in the place that the value
+	// names. Trying again soon gives the same answer.
+	ErrSchemaMismatch = errors.New("schema does not fit")
 
-	// Cause says why: a context's error, a broker's error and so on.
-	Cause error
-}
-
-// Error gives operation, key, outcome and cause.
-func (e *WriteError) Error() string {
-	if e == nil {
-		return noError
-	}
-	what := e.Op
-	if e.Key != nil {
-		what = fmt.Sprintf("%s %s", e.Op, quoteKey(e.Key))
-	}
-	outcome := fmt.Sprint(e.Outcome)
-	if e.acknowledged() {
-		outcome = fmt.Sprintf("%v at revision %d", ErrNotVisible, e.Revision)
-	}
-	return fmt.Sprintf("%s: %s: %v", what, outcome, e.Cause)
-}
-
-// Unwrap makes errors.Is match the outcome and the cause, and ErrNotVisible
-// when Revision is known.
-func (e *WriteError) Unwrap() []error {
-	if e == nil {
-		return nil
-	}
-	errs := []error{e.Outcome, e.Cause}
-	if e.acknowledged() {
-		errs = append(errs, ErrNotVisible)
-	}
-	return errs
-}
-
-// acknowledged reports whether the error is that of a write whose revision is known.
-// A WriteError that is not filled in says nothing of the kind.
-func (e *WriteError) acknowledged() bool {
-	return e.Revision >= 0 && errors.Is(e.Outcome, ErrOutcomeUnknown)
-}
+	// ErrRegistryUnavailable says that the Schema Registry could not be
+	// asked, did not answer in time, or answered with an error that says nothing
+	// of the schema, such as a missing right. Trying again may help, but not at
+	// once: after a failure values whose schema is not known yet fail without
+	// asking, for a second at first and 15 seconds at most, or for as long as
+	// the registry has asked for, up to a minute. The message says when it is asked
+	// again. So a registry that hangs holds up a reader of the log once, and
+	// not once for each record.
+	ErrRegistryUnavailable = errors.New("schema registry unavailable")
+)
 
 // noError is what a nil pointer to an error says, instead of a panic where one is
 // printed or compared.
@@ -176,3 +153,5 @@ func quoteKey(key []byte) string {
 	}
 	return fmt.Sprintf("%q", key)
 }
+
+func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }

@@ -2,50 +2,12 @@ package kvstore
 
 import (
 	"bytes"
-	"fmt"
 	"log/slog"
 	"runtime"
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 )
-
-// HookError is reported when a hook panics. The record that it was called for
-// is visible all the same, and the hooks after it are called.
-type HookError struct {
-	// Key is the key of the record.
-	Key []byte
-
-	// Revision is the offset of the record; -1 when there is none, because a
-	// rebuild found that the key is gone.
-	Revision int64
-
-	// Panic is the value that the hook panicked with.
-	Panic any
-
-	// Stack is the stack of the panic, as text.
-	Stack []byte
-}
-
-// Error names the key, the revision and the panic's value.
-func (e *HookError) Error() string {
-	switch {
-	case e == nil:
-		return noError
-	case e.Revision < 0:
-		return fmt.Sprintf("hook panicked on key %s, which is gone after a rebuild: %v", quoteKey(e.Key), e.Panic)
-	}
-	return fmt.Sprintf("hook panicked on key %s at revision %d: %v", quoteKey(e.Key), e.Revision, e.Panic)
-}
-
-// Unwrap returns the value of the panic if that is an error.
-func (e *HookError) Unwrap() error {
-	if e == nil {
-		return nil
-	}
-	err, _ := e.Panic.(error)
-	return err
-}
 
 // hooks calls the callbacks of the user, one at a time, on the goroutine that
 // reads the log.

@@ -2,12 +2,8 @@ package kvstore
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -111,71 +107,3 @@ func greet(ctx context.Context, b *kgo.Broker) (struct{}, error) {
 	_, err := req.RequestWith(ctx, b)
 	return struct{}{}, err
 }
-
-func isOneOf(err error, list []error) bool {
-	return slices.ContainsFunc(list, func(e error) bool { return errors.Is(err, e) })
-}
-
-// fatalErrors end an opening whatever WithFailFast says: trying again means to ask
-// for the same impossible thing.
-var fatalErrors = []error{
-	errImpossible,
-	ErrTopicRecreated,
-	ErrTopicDeleted,
-	kgo.ErrClientClosed,
-}
-
-// errImpossible marks what brokers refuse because of how it was asked for.
-var errImpossible = errors.New("the cluster can't do that")
-
-// impossibleErrors are the answers to the creation of a topic that say so.
-var impossibleErrors = []error{
-	kerr.InvalidTopicException,
-	kerr.InvalidReplicationFactor,
-	kerr.InvalidConfig,
-	kerr.InvalidRequest,
-	kerr.InvalidPartitions,
-	kerr.PolicyViolation,
-}
-
-// refusedErrors are rights that are missing, and a name that no topic can have, which
-// no option makes worth waiting for.
-var refusedErrors = []error{
-	kerr.InvalidTopicException,
-	kerr.TopicAuthorizationFailed,
-	kerr.ClusterAuthorizationFailed,
-}
-
-// useless returns what to do about an error that every connection to a broker
-// will meet, empty if it is not one.
-func useless(err error) string {
-	var cert *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var op *net.OpError
-	switch {
-	case errors.Is(err, kerr.SaslAuthenticationFailed):
-		return "check the user and the password, or whatever else it logs in with"
-	case errors.Is(err, kerr.UnsupportedSaslMechanism):
-		return "use a SASL mechanism that the brokers have"
-	case errors.Is(err, kerr.IllegalSaslState):
-		return "the listener takes no SASL: use another port, or leave kgo.SASL out"
-	case errors.As(err, &cert):
-		return "check the brokers' certificates, the host names that the brokers and the seeds have in them, and the authorities that this client trusts (kgo.DialTLSConfig)"
-	case errors.As(err, &record):
-		return "the port does not speak TLS: use another one, or leave kgo.DialTLSConfig out"
-	case errors.As(err, &op) && op.Op == "remote error":
-		return "the broker refuses this client's side of TLS: check the client's certificate and the versions of TLS (kgo.DialTLSConfig)"
-	case strings.Contains(err.Error(), tlsAlertSeen):
-		return "the port speaks TLS: use kgo.DialTLSConfig"
-	case strings.Contains(err.Error(), httpSeen):
-		return "the port speaks HTTP: use that of a broker"
-	}
-	return ""
-}
-
-// What kgo says, without a type of its own, when the answer to a plain request is a
-// TLS alert, or HTTP.
-const (
-	tlsAlertSeen = "is this a plaintext connection speaking to a tls endpoint?"
-	httpSeen     = "is your broker port correct?"
-)

@@ -14,25 +14,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Errors of a [ProtoSerde] with a Schema Registry that callers branch on.
-var (
-	// ErrSchemaMismatch says that a value was written with a schema that
-	// does not fit: the registry does not know its id, or the schema is not
-	// protobuf, or it has another message in the place that the value
-	// names. Trying again soon gives the same answer.
-	ErrSchemaMismatch = errors.New("schema does not fit")
-
-	// ErrRegistryUnavailable says that the Schema Registry could not be
-	// asked, did not answer in time, or answered with an error that says nothing
-	// of the schema, such as a missing right. Trying again may help, but not at
-	// once: after a failure values whose schema is not known yet fail without
-	// asking, for a second at first and 15 seconds at most, or for as long as
-	// the registry has asked for, up to a minute. The message says when it is asked
-	// again. So a registry that hangs holds up a reader of the log once, and
-	// not once for each record.
-	ErrRegistryUnavailable = errors.New("schema registry unavailable")
-)
-
 // maxBadIDs bounds the memory for bad ids, because garbage that happens to
 // look like the wire format can name any of four thousand million of them.
 const maxBadIDs = 1024

@@ -2,7 +2,6 @@ package kvstore
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 )
 
@@ -28,32 +27,6 @@ type Serde[T any] interface {
 // context of its own caller, and so returns when that context ends.
 type ContextDeserializer[T any] interface {
 	DeserializeContext(ctx context.Context, b []byte) (T, error)
-}
-
-// DecodeError is the error of a stored value that could not be deserialized.
-// The value stays as it is in the store and in the log.
-type DecodeError struct {
-	// Key is the key that the value is stored under.
-	Key []byte
-
-	// Cause is what the serde returned.
-	Cause error
-}
-
-// Error names the key and the cause.
-func (e *DecodeError) Error() string {
-	if e == nil {
-		return noError
-	}
-	return fmt.Sprintf("deserialize value of %s: %v", quoteKey(e.Key), e.Cause)
-}
-
-// Unwrap returns the cause.
-func (e *DecodeError) Unwrap() error {
-	if e == nil {
-		return nil
-	}
-	return e.Cause
 }
 
 // deserializer returns how to decode with a serde: with the context if the serde

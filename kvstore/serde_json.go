@@ -2,13 +2,8 @@ package kvstore
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 )
-
-// ErrLossyJSON is returned by [JSONSerde] where encoding/json by itself would
-// change a value and say nothing; the message says what and where.
-var ErrLossyJSON = errors.New("JSON would change the value")
 
 // JSONSerde serializes values as JSON with encoding/json. It has no state: the
 // zero value is ready to use and safe for concurrent use.

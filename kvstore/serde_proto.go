@@ -11,10 +11,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// ErrNilMessage is returned by [ProtoSerde] for a nil message, be it a nil
-// interface or a nil pointer. An empty message is not nil: it is stored.
-var ErrNilMessage = errors.New("protobuf message is nil: use Delete to remove a key")
-
 // ProtoSerde serializes protobuf messages of type T, in the plain binary
 // encoding or, with [WithSchemaRegistry], in the wire format of Confluent's
 // Schema Registry. Make one with [Proto]. It is safe for concurrent use.

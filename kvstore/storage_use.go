@@ -1,17 +1,11 @@
 package kvstore
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 	"sync"
 )
-
-// ErrStorageInUse is returned by [NewClient] for a storage that another client
-// of this process uses, by itself or embedded in another one: two clients would
-// write over each other's state.
-var ErrStorageInUse = errors.New("storage is in use by another client")
 
 // storagesInUse holds the storages of all clients of the process that are not
 // closed yet, by identity.

@@ -1,8 +1,6 @@
 package kvstore
 
 import (
-	"fmt"
-
 	"github.com/twmb/franz-go/pkg/kbin"
 )
 
@@ -47,55 +45,4 @@ func batchSize(changes []change) int {
 		size += recordSize(i, ch.key, ch.value)
 	}
 	return size
-}
-
-// A SizeError says how large a write is and what the limit is. It matches
-// ErrValueTooLarge or ErrBatchTooLarge.
-type SizeError struct {
-	// Records is the number of records in the write.
-	Records int
-
-	// Bytes is the uncompressed size of the record batch that it needs.
-	Bytes int
-
-	// Limit is the largest record batch that may be written, in bytes, 0 when
-	// the broker refused the write and has another limit than the known one.
-	Limit int
-
-	// LimitedBy says what sets the limit: the topic's max.message.bytes, or
-	// something lower, such as kgo.ProducerBatchMaxBytes.
-	LimitedBy string
-}
-
-func newSizeError(changes []change, limit byteLimit) *SizeError {
-	return &SizeError{Records: len(changes), Bytes: batchSize(changes), Limit: limit.bytes, LimitedBy: limit.by}
-}
-
-// Error gives the numbers and says what to do.
-func (e *SizeError) Error() string {
-	if e == nil {
-		return noError
-	}
-	limit := "the broker's limit is not known"
-	if e.LimitedBy != "" || e.Limit != 0 {
-		limit = fmt.Sprintf("the limit is %d", e.Limit)
-	}
-	if e.LimitedBy != "" {
-		limit += " (" + e.LimitedBy + ")"
-	}
-	if e.Records == 1 {
-		return fmt.Sprintf("%v: the record takes %d bytes, %s", ErrValueTooLarge, e.Bytes, limit)
-	}
-	return fmt.Sprintf("%v: %d records take %d bytes in one record batch, %s; use smaller batches", ErrBatchTooLarge, e.Records, e.Bytes, limit)
-}
-
-// Is matches the sentinel for the kind of write.
-func (e *SizeError) Is(target error) bool {
-	switch {
-	case e == nil:
-		return false
-	case e.Records == 1:
-		return target == ErrValueTooLarge
-	}
-	return target == ErrBatchTooLarge
 }

@@ -38,7 +38,7 @@ func readMutants() []Mutant {
 			}
 		}
 	}, nil
-`}},
+`}, {view, "	\"log/slog\"\n", "	\"log/slog\"\n	\"time\"\n"}},
 		},
 		{
 			Name: "stale-cache", Bug: "a read of a key is answered from a cache that a write of another client does not clear",
@@ -47,7 +47,7 @@ func readMutants() []Mutant {
 				{view, "type recordView struct{ s RecordStorage }\n", "type recordView struct {\n	s     RecordStorage\n	cache *sync.Map\n}\n"},
 				{view, "		return recordView{rs}\n", "		return recordView{rs, &sync.Map{}}\n"},
 				{view, "	return v.s.GetEntry(ctx, key)\n", "	if e, ok := v.cache.Load(string(key)); ok {\n		v.cache.Delete(string(key))\n		return e.(Entry), nil\n	}\n	e, err := v.s.GetEntry(ctx, key)\n	if err == nil {\n		v.cache.Store(string(key), e)\n	}\n	return e, err\n"},
-				{view, "	\"slices\"\n", "	\"slices\"\n	\"sync\"\n"},
+				{view, "	\"log/slog\"\n", "	\"log/slog\"\n	\"sync\"\n"},
 			},
 		},
 		{

@@ -5,7 +5,7 @@ import lin "github.com/kvsim/kvsim/linearizability"
 // rebuildMutants are bugs of a client whose log lost records.
 func rebuildMutants() []Mutant {
 	const (
-		tail    = "kvstore/tail_loop.go"
+		tail    = "kvstore/tail_check.go"
 		rebuild = "kvstore/tail_rebuild.go"
 	)
 	return []Mutant{
@@ -71,8 +71,8 @@ func rebuildMutants() []Mutant {
 			Name: "lost-tail-not-noticed", Bug: "a client that has read more than the log holds reads on from the end",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckPosition, lin.CheckReadYourWrites, lin.CheckOnePosition, lin.CheckHooks},
 			Edits: []Edit{
-				{"kvstore/log_partition.go", "known, end); lost != nil {\n", "known, end); lost != nil && pos < 0 {\n"},
-				{"kvstore/log_partition.go", "	if end < pos {\n", "	if end < -1 {\n"},
+				{"kvstore/log_epoch.go", "known, end); lost != nil {\n", "known, end); lost != nil && pos < 0 {\n"},
+				{"kvstore/log_epoch.go", "	if end < pos {\n", "	if end < -1 {\n"},
 				{tail, "	case at > end:\n", "	case at > end:\n		t.pos = end\n		return nil\n	case at > end:\n"},
 			},
 		},

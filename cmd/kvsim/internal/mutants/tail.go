@@ -5,10 +5,12 @@ import lin "github.com/kvsim/kvsim/linearizability"
 // tailMutants are bugs on the way of a record from the log to reads and hooks.
 func tailMutants() []Mutant {
 	const (
-		tail  = "kvstore/tail_loop.go"
+		tail  = "kvstore/tail_apply.go"
 		room  = "kvstore/log_records.go"
 		view  = "kvstore/storage_view.go"
 		order = "kvstore/memory/order.go"
+
+		imports = "	\"log/slog\"\n" // the last one of view
 	)
 	return []Mutant{
 		{
@@ -47,12 +49,12 @@ func tailMutants() []Mutant {
 		{
 			Name: "applied-in-wrong-order", Bug: "the records of one fetch are applied last to first",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckPerKeyOrder, lin.CheckConvergence, lin.CheckReadYourWrites, lin.CheckMonotonicReads},
-			Edits: []Edit{{view, "	return v.s.ApplyRecords(ctx, records)\n", "	records = slices.Clone(records)\n	slices.Reverse(records)\n	return v.s.ApplyRecords(ctx, records)\n"}},
+			Edits: []Edit{{view, "	return v.s.ApplyRecords(ctx, records)\n", "	records = slices.Clone(records)\n	slices.Reverse(records)\n	return v.s.ApplyRecords(ctx, records)\n"}, {view, imports, imports + "	\"slices\"\n"}},
 		},
 		{
 			Name: "batch-torn-visible", Bug: "the records of one record batch become visible one after the other",
 			Scenario: "storage", Checks: []lin.CheckID{lin.CheckBatchVisible, lin.CheckOnePosition},
-			Edits: []Edit{{view, "	return v.s.ApplyRecords(ctx, records)\n", "	for i := range records {\n		if err := v.s.ApplyRecords(ctx, records[i:i+1]); err != nil {\n			return err\n		}\n		time.Sleep(2 * time.Millisecond)\n	}\n	return nil\n"}},
+			Edits: []Edit{{view, "	return v.s.ApplyRecords(ctx, records)\n", "	for i := range records {\n		if err := v.s.ApplyRecords(ctx, records[i:i+1]); err != nil {\n			return err\n		}\n		time.Sleep(2 * time.Millisecond)\n	}\n	return nil\n"}, {view, imports, imports + "	\"time\"\n"}},
 		},
 		{
 			Name: "visible-before-applied", Bug: "waiters are released when records are fetched, before they are in the storage",
@@ -65,9 +67,9 @@ func tailMutants() []Mutant {
 // followMutants are bugs between the storage and the hooks, and of the position.
 func followMutants() []Mutant {
 	const (
-		tail      = "kvstore/tail_loop.go"
+		tail      = "kvstore/tail_apply.go"
 		rebuild   = "kvstore/tail_rebuild.go"
-		partition = "kvstore/log_partition.go"
+		partition = "kvstore/log_fetch.go"
 		kafkaopts = "kvstore/kafkaopts.go"
 	)
 	return []Mutant{
@@ -99,7 +101,8 @@ func followMutants() []Mutant {
 			Scenario: "transactions", Checks: []lin.CheckID{lin.CheckOpen, "liveness"},
 			Edits: []Edit{
 				{tail, "	t.pos = f.next\n", "	if len(records) > 0 {\n		t.pos = records[len(records)-1].Revision + 1\n	} else {\n		sleep(ctx, 10*time.Millisecond)\n	}\n"},
-				{tail, "	if at < f.stable {\n", "	if f.next < f.stable {\n"},
+				{tail, "	\"fmt\"\n", "	\"fmt\"\n	\"time\"\n"},
+				{"kvstore/tail_check.go", "	if at < f.stable {\n", "	if f.next < f.stable {\n"},
 				{rebuild, "	if pos < max(enough, rb.floor) {\n", "	if f.stable < enough {\n"},
 			},
 		},

@@ -1,0 +1,205 @@
+package kvstore
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// health keeps the part of Status that changes as the client runs.
+type health struct {
+	mu      sync.Mutex
+	reading Problem // of the goroutine that follows the log
+	asking  Problem // of the requests for the log's end, which Sync waits for
+	writing Problem
+	quota   func() Problem // of those that the client has used up; may be nil
+
+	storing time.Time // since when the storage is busy with a change, zero if it is not
+
+	writeQuota func() Problem // of those that writes have used up; may be nil
+	topic      Problem
+	state      State
+	since      time.Time
+	err        error
+	end        int64
+	target     int64 // of the opening, -1 until known
+	skipped    int64
+	rebuilds   int64
+}
+
+func newHealth() *health { return &health{state: StateOpening, since: time.Now(), end: -1, target: -1} }
+
+// set enters a state. Failed is left only for Closed, Closed never.
+func (h *health) set(s State, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state == StateClosed || h.state == StateFailed && s != StateClosed {
+		return
+	}
+	if h.state != s {
+		h.state, h.since = s, time.Now()
+		if s == StateRebuilding {
+			h.rebuilds++
+		}
+	}
+	h.err = err
+}
+
+// stalled enters StateStalled from StateLive only: opening and rebuilding go on
+// to be what they are while they meet errors.
+func (h *health) stalled(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch h.state {
+	case StateLive:
+		h.state, h.since = StateStalled, time.Now()
+		h.err = err
+	case StateStalled:
+		h.err = err
+	}
+}
+
+// flowing ends StateStalled.
+func (h *health) flowing() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state == StateStalled {
+		h.state, h.since, h.err = StateLive, time.Now(), nil
+	}
+}
+
+// readFailed notes another failure to read the log or to show what was read.
+func (h *health) readFailed(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reading = h.reading.met(err)
+}
+
+// readFine ends the row of failures that readFailed noted.
+func (h *health) readFine() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reading = Problem{}
+}
+
+// busyStorage notes that the storage begins with a change, or is done with it.
+func (h *health) busyStorage(busy bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.storing = time.Time{}
+	if busy {
+		h.storing = time.Now()
+	}
+}
+
+// storageProblem is a storage that has been busy with a change for so long that it is
+// worth a word: what comes behind waits for it.
+func (h *health) storageProblem() Problem {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.slowStorage()
+}
+
+// slowStorage is storageProblem for callers that hold mu.
+func (h *health) slowStorage() Problem {
+	if h.storing.IsZero() || time.Since(h.storing) < repeatInterval {
+		return Problem{}
+	}
+	return Problem{
+		Err:   fmt.Errorf("the storage has been busy with a change for %v", time.Since(h.storing).Round(time.Millisecond)),
+		Since: h.storing, Count: 1,
+	}
+}
+
+// topicIs notes what is wrong with the topic's configuration, nil for nothing.
+func (h *health) topicIs(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil {
+		h.topic = Problem{}
+		return
+	}
+	h.topic = h.topic.met(err)
+}
+
+// askFailed notes another failure to ask for the log's end.
+func (h *health) askFailed(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asking = h.asking.met(err)
+}
+
+// askProblem is what askFailed noted.
+func (h *health) askProblem() Problem {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.asking
+}
+
+// askFine ends the row of failures that askFailed noted.
+func (h *health) askFine() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asking = Problem{}
+}
+
+// writeFailed notes another try of a write that did not get through.
+func (h *health) writeFailed(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.writing = h.writing.met(err)
+}
+
+// writeFine ends the row of failures that writeFailed noted.
+func (h *health) writeFine() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.writing = Problem{}
+}
+
+// readProblem is what holds up reading: the reader's failures come first, since
+// they are what keeps the data from being current.
+func (h *health) readProblem() Problem {
+	if h.reading.Count > 0 {
+		return h.reading
+	}
+	if p := h.slowStorage(); p.Count > 0 {
+		return p
+	}
+	if h.asking.Count > 0 || h.quota == nil {
+		return h.asking
+	}
+	return h.quota()
+}
+
+// writeProblem is what holds up writing.
+func (h *health) writeProblem() Problem {
+	if h.writing.Count > 0 || h.writeQuota == nil {
+		return h.writing
+	}
+	return h.writeQuota()
+}
+
+func (h *health) sawEnd(end int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.end = end
+}
+
+func (h *health) setTarget(target int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.target = target
+}
+
+func (h *health) openTarget() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.target
+}
+
+func (h *health) skip(n int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.skipped += n
+}

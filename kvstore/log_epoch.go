@@ -1,0 +1,105 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// epochEnd asks a leader for the latest leader epoch up to the given one that the
+// log has, and for the offset where it ended. Both are -1 when the leader knows
+// none.
+func (p *partition) epochEnd(ctx context.Context, l leader, epoch int32) (known int32, end int64, err error) {
+	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	req.ReplicaID = -1
+	t := kmsg.NewOffsetForLeaderEpochRequestTopic()
+	t.Topic = p.topic
+	rp := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+	rp.Partition, rp.CurrentLeaderEpoch, rp.LeaderEpoch = partitionNumber, l.epoch, epoch
+	t.Partitions = append(t.Partitions, rp)
+	req.Topics = append(req.Topics, t)
+
+	err = p.ask(ctx, l, req, func(r kmsg.Response) (int16, error) {
+		for _, rt := range r.(*kmsg.OffsetForLeaderEpochResponse).Topics {
+			for _, got := range rt.Partitions {
+				if rt.Topic != p.topic || got.Partition != partitionNumber {
+					continue
+				}
+				if r.GetVersion() < 3 && got.ErrorCode == kerr.ClusterAuthorizationFailed.Code {
+					// Before Kafka 2.3 it took a right that only brokers have.
+					return kerr.UnsupportedVersion.Code, nil
+				}
+				if known, end = got.LeaderEpoch, got.EndOffset; got.ErrorCode == 0 && known >= 0 && (end < 0 || known > epoch) {
+					return 0, fmt.Errorf("answered that leader epoch %d ends at offset %d, asked for epoch %d", known, end, epoch)
+				}
+				return got.ErrorCode, nil
+			}
+		}
+		return 0, errNoPartition
+	})
+	return known, end, err
+}
+
+// lostError says that the log no longer has what was read of it.
+type lostError struct {
+	end int64 // up to here at most it is the same
+	msg string
+}
+
+func (e *lostError) Error() string { return e.msg }
+
+func (e *lostError) Unwrap() error { return ErrDataLoss }
+
+// holds asks whether the log still has what was read up to pos, where the last
+// batch was of the given leader epoch, -1 for none. If not it fails with a
+// *lostError. This is the check of KIP-320.
+func (p *partition) holds(ctx context.Context, pos int64, epoch int32) error {
+	if epoch >= 0 {
+		l, err := p.lead(ctx)
+		if err != nil {
+			return err
+		}
+		known, end, err := p.epochEnd(ctx, l, epoch)
+		switch {
+		case errors.Is(err, kerr.UnsupportedVersion):
+		case err != nil:
+			return err
+		default:
+			if lost := epochLost(pos, epoch, l.epoch, known, end); lost != nil {
+				return lost
+			}
+		}
+	}
+	end, err := p.listOffset(ctx, atLatest)
+	if err != nil {
+		return err
+	}
+	if end < pos {
+		return &lostError{end, fmt.Sprintf("%v: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, pos)}
+	}
+	return nil
+}
+
+// epochLost judges the answer to the question where epoch ended, that of the last batch
+// below pos: by a leader of the epoch leads (-1 where leaders have none) that knows the
+// epoch known, which ended at end. It returns nil when nothing was lost.
+func epochLost(pos int64, epoch, leads, known int32, end int64) error {
+	switch {
+	case known < 0 && leads >= 0 && leads < epoch:
+		// A log whose leaders have not come that far is another one: a topic
+		// recreated on a cluster without topic ids, which has grown since.
+		return &lostError{pos, fmt.Sprintf("%v: the leader is of epoch %d, this client had read up to offset %d, of epoch %d", ErrDataLoss, leads, pos, epoch)}
+	case known < 0:
+		return nil // it has no list of epochs
+	case known < epoch:
+		// The batch of epoch that was read is not there, whatever is: a broker
+		// that missed it was elected and has other records in its place.
+		return &lostError{min(end, pos), fmt.Sprintf("%v: the log has nothing of leader epoch %d, of which this client had read up to offset %d; before it comes epoch %d, up to offset %d", ErrDataLoss, epoch, pos, known, end)}
+	case end < pos:
+		return &lostError{end, fmt.Sprintf("%v: leader epoch %d ends at offset %d, this client had read up to %d", ErrDataLoss, known, end, pos)}
+	}
+	return nil
+}

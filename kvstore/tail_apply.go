@@ -1,0 +1,115 @@
+package kvstore
+
+import (
+	"context"
+	"fmt"
+)
+
+// apply brings one fetch into the view and calls the hooks.
+func (t *tail) apply(ctx context.Context, f fetched) error {
+	if f.skipped > 0 {
+		t.health.skip(f.skipped)
+		t.log.warn("kvstore: skipped records without a key", fmt.Errorf("%d in the fetch at offset %d", f.skipped, t.pos))
+	}
+	records := f.changes
+	if rb := t.rebuild; rb != nil && !rb.compared {
+		n := 0
+		for n < len(records) && records[n].Revision < rb.resume {
+			n++
+		}
+		if err := t.store(ctx, records[:n]); err != nil {
+			return err
+		}
+		if f.next >= rb.resume {
+			if err := t.compare(ctx); err != nil {
+				return err
+			}
+		}
+		records = records[n:]
+	}
+	if err := t.store(ctx, records); err != nil {
+		return err
+	}
+	t.pos = f.next
+	if f.epoch != noEpoch {
+		t.epoch = f.epoch
+	}
+	t.show(f.sources)
+	if t.hooks.any() {
+		for _, r := range records {
+			t.tell(r)
+			t.advance(r.Revision + 1)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+	}
+	t.advance(t.pos)
+	if t.rebuild != nil {
+		t.rebuild.records += int64(len(f.changes))
+		t.progress(false)
+	}
+	return nil
+}
+
+// show makes what is applied count as readable, also as the client's own writes.
+func (t *tail) show(sources []seen) {
+	if rb := t.rebuild; rb.keeps() {
+		for len(sources) > 0 && sources[0].offset < rb.seen { // known already
+			sources = sources[1:]
+		}
+		t.recent.add(sources)
+		return
+	}
+	t.recent.add(sources)
+	t.track.show(t.pos, t.epoch)
+}
+
+// advance releases those who wait for a position, but not before reads show it.
+func (t *tail) advance(done int64) {
+	if !t.rebuild.keeps() {
+		t.track.advance(done)
+	}
+}
+
+// tell calls the hooks for a record.
+func (t *tail) tell(r Record) {
+	t.hooks.call(r)
+	if t.rebuild != nil {
+		delete(t.rebuild.gone, string(r.Key))
+	}
+}
+
+// store applies records to the view and keeps trying until it worked or ctx
+// ends. I1: an error of the storage skips no records.
+func (t *tail) store(ctx context.Context, records []Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	return t.insist(ctx, func() error { return t.view.apply(ctx, records) })
+}
+
+// insist repeats fn, which changes or reads the storage, until it works or the
+// storage panics.
+func (t *tail) insist(ctx context.Context, fn func() error) error {
+	for failures := 1; ; failures++ {
+		t.health.busyStorage(true)
+		err := guarded("storage", fn)
+		t.health.busyStorage(false)
+		if isPanic(err) {
+			return err
+		}
+		if err == nil {
+			if failures > 1 {
+				t.moving()
+				t.health.flowing()
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		t.stall(fmt.Errorf("storage: %w", err))
+		sleep(ctx, t.backoff(failures))
+	}
+}

@@ -1,0 +1,133 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// validate makes sure, whenever the leader may have changed, that the log still
+// has what was read: a leader elected out of sync may have lost it. This is I5, by the
+// check of KIP-320.
+func (t *tail) validate(ctx context.Context) error {
+	doubts := t.part.doubt()
+	l, err := t.part.lead(ctx)
+	if err != nil || l == t.checked && doubts == t.doubts {
+		return err
+	}
+	pos, epoch := t.extent()
+	if err := t.part.holds(ctx, pos, epoch); err != nil {
+		var lost *lostError
+		if errors.As(err, &lost) {
+			return t.lost(ctx, lost.end, err)
+		}
+		return err
+	}
+	if at, _ := t.reached(); at > pos { // up to where a hole ends
+		if err := t.part.holds(ctx, at, -1); err != nil {
+			var lost *lostError
+			if errors.As(err, &lost) {
+				return t.lost(ctx, min(lost.end, t.pos), err)
+			}
+			return err
+		}
+	}
+	t.checked, t.doubts = l, doubts
+	t.track.trust(l.epoch)
+	return nil
+}
+
+// outOfRange finds out what an OFFSET_OUT_OF_RANGE means.
+func (t *tail) outOfRange(ctx context.Context, cause error) error {
+	start, err := t.part.listOffset(ctx, atEarliest)
+	if err != nil {
+		return err
+	}
+	end, err := t.part.listOffset(ctx, atLatest)
+	if err != nil {
+		return err
+	}
+	at, _ := t.reached()
+	switch {
+	case t.pos < start:
+		resume := t.pos
+		if rb := t.rebuild; rb != nil && !rb.compared {
+			resume = rb.resume // what is left of the log below has been seen
+		}
+		return t.lost(ctx, resume, fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, t.pos))
+	case at > end:
+		return t.lost(ctx, min(end, t.pos), fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, at))
+	default:
+		return cause // a replica that lags; ask again
+	}
+}
+
+// lost makes the next step reread the log, if it is still that of the same topic:
+// questions for offsets name the topic, and one recreated has the same name.
+func (t *tail) lost(ctx context.Context, resume int64, cause error) error {
+	if err := t.part.sameTopic(ctx); err != nil {
+		return err
+	}
+	t.startOver(resume, cause)
+	return nil
+}
+
+// caughtUp looks at how far the position is after a fetch.
+func (t *tail) caughtUp(ctx context.Context, f fetched) error {
+	at, _ := t.reached()
+	t.fresh.heard(f.sent, f.end, at, t.mayBeAway()/marksAway)
+	t.health.sawEnd(f.end)
+	t.track.sawEnd(f.end)
+	if at < f.stable {
+		if f.slow != nil {
+			t.held(f.slow)
+		} else {
+			t.moving()
+		}
+		return t.finishRebuild(ctx, f) // enough may have been read, though not all
+	}
+	if f.stable < f.end {
+		t.undecided(f)
+	} else {
+		t.moving()
+		t.stable = -1
+	}
+	if err := t.checkEnd(ctx, f); err != nil {
+		return err
+	}
+	return t.finishRebuild(ctx, f)
+}
+
+// checkEnd deals with a log that ends before what somebody waits for: the tail
+// was lost, and with it the records that they wait for. The leader says so
+// twice before it is believed.
+func (t *tail) checkEnd(ctx context.Context, f fetched) error {
+	want, came := t.track.farthest()
+	if t.rebuild != nil {
+		want = max(want, t.rebuild.target)
+	}
+	if want <= f.end {
+		t.short = 0
+		return nil
+	}
+	end, err := t.part.listOffset(ctx, atLatest)
+	if err != nil {
+		return err
+	}
+	if end >= want {
+		t.short = 0
+		return nil
+	}
+	if t.short++; t.short < 2 {
+		return nil
+	}
+	if err := t.part.sameTopic(ctx); err != nil {
+		return err
+	}
+	t.short = 0
+	t.track.lost(end, came, fmt.Errorf("%w: the log ends at offset %d", ErrDataLoss, end))
+	if t.rebuild != nil {
+		t.rebuild.target = min(t.rebuild.target, end)
+	}
+	return nil
+}
