@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // Client is a key-value store on a single-partition compacted topic. Writes go
@@ -24,9 +26,9 @@ type Client struct {
 	part     *partition
 	view     view
 	hooks    *hooks
-	tracker  *tracker
-	recent   *recent
-	gate     *gate
+	tracker  *position.Tracker
+	recent   *position.Recent
+	gate     *position.Gate
 	health   *health
 	ends     *ends
 	confirms *confirms
@@ -105,8 +107,8 @@ func open(ctx context.Context, topic string, storage Storage, opts []ClientOptio
 		view:    newView(storage, cfg.logger),
 		hooks:   &hooks{onSet: cfg.onSet, onDelete: cfg.onDelete, onError: cfg.onHookError, logger: cfg.logger},
 		tracker: newTracker(),
-		recent:  &recent{},
-		gate:    newGate(),
+		recent:  position.NewRecent(recentRecords),
+		gate:    position.NewGate(),
 		health:  newHealth(),
 		backoff: backoffSetting(cl),
 		closed:  make(chan struct{}),
@@ -184,10 +186,10 @@ func (c *Client) awaitOpen(ctx context.Context, opened <-chan struct{}) error {
 	select {
 	case <-opened:
 		return nil
-	case <-c.tracker.died:
-		return c.tracker.deadBy()
+	case <-c.tracker.Died():
+		return c.tracker.DeadBy()
 	case <-ctx.Done():
-		return c.tracker.waitError(ctx, c.health.openTarget())
+		return c.tracker.Ended(ctx, c.health.openTarget())
 	}
 }
 

@@ -14,8 +14,8 @@ func (c *Client) fail(err error) { c.failing.Do(func() { c.failNow(err) }) }
 func (c *Client) failNow(err error) {
 	c.logger.Error("kvstore: the client can't go on", "topic", c.topic, "error", err)
 	c.health.set(StateFailed, err)
-	c.gate.fail(err)
-	c.tracker.kill(err)
+	c.gate.Fail(err)
+	c.tracker.Kill(err)
 	if c.writer != nil {
 		c.writer.fail(err)
 	}
@@ -47,8 +47,8 @@ func (c *Client) Close() error {
 // shut closes the client. It is called once.
 func (c *Client) shut() {
 	c.health.set(StateClosed, ErrClientClosed)
-	c.gate.fail(ErrClientClosed)
-	c.tracker.kill(ErrClientClosed)
+	c.gate.Fail(ErrClientClosed)
+	c.tracker.Kill(ErrClientClosed)
 	if c.writer != nil {
 		c.writer.fail(ErrClientClosed)
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // fetchLimits are the knobs of a fetch, taken from the kgo options.
@@ -24,9 +26,9 @@ type fetched struct {
 
 	// What room.convert makes of them:
 	room    *room
-	changes []Record // the store's ones
-	sources []seen   // those that may be this client's
-	skipped int64    // how many have no key
+	changes []Record          // the store's ones
+	sources []position.Source // those that may be this client's
+	skipped int64             // how many have no key
 
 	byName bool // the fetch named the topic, and did not give its id
 

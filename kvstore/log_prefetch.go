@@ -42,7 +42,7 @@ func (t *tail) ask(ctx context.Context, from leader, offset int64, limits fetchL
 	sent := time.Now()
 	f, err := t.part.fetch(ctx, from, offset, limits, opts, t.codec)
 	f.room, f.sent, f.got = r, sent, time.Now()
-	r.convert(&f, t.recent.own.Load())
+	r.convert(&f, t.recent.Owners())
 	return f, err
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // errThrottled is a quota of the cluster's that this client has used up.
@@ -60,10 +62,10 @@ func (q *quota) problem() Problem {
 // nameOthers makes causes known that no request meets: a quota, and a storage that is slow.
 func (c *Client) nameOthers(quota *quota) {
 	c.health.quota = quota.problem
-	c.tracker.other = func() Problem {
+	c.tracker.Otherwise(func() position.Reason {
 		if p := c.health.storageProblem(); p.Count > 0 {
-			return p
+			return position.Reason(p)
 		}
-		return quota.problem()
-	}
+		return position.Reason(quota.problem())
+	})
 }

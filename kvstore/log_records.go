@@ -4,11 +4,13 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // convert takes out of what a fetch decoded with the room what the client needs, and
 // lets go of kgo's records. own are the producer ids of this client, nil if not known.
-func (r *room) convert(f *fetched, own *owners) {
+func (r *room) convert(f *fetched, own *position.Owners) {
 	f.sources = sources(f.records, own)
 	r.changes = slices.Grow(r.changes[:0], len(f.records))
 	for _, k := range f.records {
@@ -33,14 +35,14 @@ func (r *room) convert(f *fetched, own *owners) {
 
 // sources returns the last records of a fetch that may be this client's, in
 // their order.
-func sources(records []*kgo.Record, own *owners) []seen {
-	var out []seen
+func sources(records []*kgo.Record, own *position.Owners) []position.Source {
+	var out []position.Source
 	for _, r := range slices.Backward(records) {
 		if len(out) == recentRecords {
 			break
 		}
-		if own == nil || own.has(r.ProducerID) {
-			out = append(out, seen{offset: r.Offset, producer: r.ProducerID})
+		if own == nil || own.Has(r.ProducerID) {
+			out = append(out, position.Source{Offset: r.Offset, Producer: r.ProducerID})
 		}
 	}
 	slices.Reverse(out)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // Get returns the value of a key from the storage, or [ErrNotFound]. The slice
@@ -124,17 +126,17 @@ func (c *Client) read(ctx context.Context, fn func() error) error {
 		if err := ctx.Err(); err != nil {
 			return contextError(ctx)
 		}
-		if c.gate.closed() && c.hooks.inside() {
+		if c.gate.Closed() && c.hooks.inside() {
 			return ErrHookReentry
 		}
-		s, err := c.gate.pass(ctx, c.rebuildError)
+		s, err := c.gate.Pass(ctx, c.rebuildError)
 		if err != nil {
 			return err
 		}
 		if err = guarded("storage", fn); isPanic(err) {
 			c.crash(err)
 		}
-		if c.gate.still(s) {
+		if c.gate.Still(s) {
 			return err
 		}
 	}
@@ -142,7 +144,7 @@ func (c *Client) read(ctx context.Context, fn func() error) error {
 
 // rebuildError describes a read that waited for a rebuild.
 func (c *Client) rebuildError(ctx context.Context) error {
-	err := c.tracker.waitError(ctx, c.health.openTarget())
+	err := c.tracker.Ended(ctx, c.health.openTarget())
 	if why := c.Status().Err; why != nil {
 		return fmt.Errorf("reads wait for a rebuild because of: %w: %w", why, err)
 	}
@@ -156,7 +158,7 @@ func (c *Client) rebuildError(ctx context.Context) error {
 // lost records. While the client rereads the log because deletions may have been
 // compacted away unread, it does not move.
 func (c *Client) Position() int64 {
-	_, applied, _ := c.tracker.now()
+	_, applied, _ := c.tracker.Now()
 	return applied
 }
 
@@ -179,10 +181,10 @@ func (c *Client) Sync(ctx context.Context) error {
 		if err := c.gateError(); err != nil {
 			return fmt.Errorf("sync: %w", err)
 		}
-		term, _, _ := c.tracker.now()
+		term, _, _ := c.tracker.Now()
 		end, err := c.ends.get(ctx)
 		if err == nil {
-			err = c.tracker.wait(ctx, end, term)
+			err = c.tracker.Wait(ctx, end, term)
 		} else if ctx.Err() != nil {
 			err = c.endError(ctx)
 		}
@@ -200,11 +202,11 @@ func (c *Client) Sync(ctx context.Context) error {
 
 // endError describes a wait for the answer to where the log ends.
 func (c *Client) endError(ctx context.Context) error {
-	return c.tracker.waitErrorFor(ctx, -1, c.health.askProblem())
+	return c.tracker.EndedFor(ctx, -1, position.Reason(c.health.askProblem()))
 }
 
 // gateError returns the error that ended the client, if one did.
-func (c *Client) gateError() error { return c.gate.state.Load().err }
+func (c *Client) gateError() error { return c.gate.Err() }
 
 // WaitRevision waits until this client's reads show the record at revision and
 // all before it. It carries read-your-writes from the client that made the write
@@ -241,7 +243,7 @@ func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 		}
 		return nil
 	}
-	term, applied, done := c.tracker.now()
+	term, applied, done := c.tracker.Now()
 	if err := c.gateError(); err != nil {
 		return fmt.Errorf("wait for revision %d: %w", revision, err)
 	}
@@ -258,7 +260,7 @@ func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 	if revision < math.MaxInt64 {
 		target++
 	}
-	if err := c.tracker.hope(ctx, target, term, c.ends.look); err != nil {
+	if err := c.tracker.Hope(ctx, target, term, c.ends.look); err != nil {
 		return fmt.Errorf("wait for revision %d: %w", revision, err)
 	}
 	return nil

@@ -3,6 +3,8 @@ package kvstore
 import (
 	"fmt"
 	"time"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // State is what a client is doing.
@@ -114,24 +116,19 @@ type Problem struct {
 
 // met returns the problem after another failure.
 func (p Problem) met(err error) Problem {
-	if p.Count == 0 {
-		p.Since = time.Now()
-	}
-	p.Err = err
-	p.Count++
-	return p
+	return Problem(position.Reason(p).Met(err))
 }
 
 // Status returns the client's state. It never blocks and works on a closed
 // client.
 func (c *Client) Status() Status {
-	_, position, _ := c.tracker.now()
+	_, applied, _ := c.tracker.Now()
 	h := c.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return Status{
 		State: h.state, Since: h.since, Err: h.err,
-		Position: position, End: h.end, Lag: max(0, h.end-position),
+		Position: applied, End: h.end, Lag: max(0, h.end-applied),
 		Reading: h.readProblem(), Writing: h.writeProblem(), Topic: h.topic,
 		SkippedRecords: h.skipped, HookPanics: c.hooks.panics.Load(), Rebuilds: h.rebuilds,
 	}

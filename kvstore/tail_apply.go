@@ -3,6 +3,8 @@ package kvstore
 import (
 	"context"
 	"fmt"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // apply brings one fetch into the view and calls the hooks.
@@ -53,22 +55,22 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 }
 
 // show makes what is applied count as readable, also as the client's own writes.
-func (t *tail) show(sources []seen) {
+func (t *tail) show(sources []position.Source) {
 	if rb := t.rebuild; rb.keeps() {
-		for len(sources) > 0 && sources[0].offset < rb.seen { // known already
+		for len(sources) > 0 && sources[0].Offset < rb.seen { // known already
 			sources = sources[1:]
 		}
-		t.recent.add(sources)
+		t.recent.Add(sources)
 		return
 	}
-	t.recent.add(sources)
-	t.track.show(t.pos, t.epoch)
+	t.recent.Add(sources)
+	t.track.Show(t.pos, t.epoch)
 }
 
 // advance releases those who wait for a position, but not before reads show it.
 func (t *tail) advance(done int64) {
 	if !t.rebuild.keeps() {
-		t.track.advance(done)
+		t.track.Advance(done)
 	}
 }
 

@@ -33,7 +33,7 @@ func (t *tail) validate(ctx context.Context) error {
 		}
 	}
 	t.checked, t.doubts = l, doubts
-	t.track.trust(l.epoch)
+	t.track.Trust(l.epoch)
 	return nil
 }
 
@@ -77,7 +77,7 @@ func (t *tail) caughtUp(ctx context.Context, f fetched) error {
 	at, _ := t.reached()
 	t.fresh.heard(f.sent, f.end, at, t.mayBeAway()/marksAway)
 	t.health.sawEnd(f.end)
-	t.track.sawEnd(f.end)
+	t.track.SawEnd(f.end)
 	if at < f.stable {
 		if f.slow != nil {
 			t.held(f.slow)
@@ -102,7 +102,7 @@ func (t *tail) caughtUp(ctx context.Context, f fetched) error {
 // was lost, and with it the records that they wait for. The leader says so
 // twice before it is believed.
 func (t *tail) checkEnd(ctx context.Context, f fetched) error {
-	want, came := t.track.farthest()
+	want, came := t.track.Farthest()
 	if t.rebuild != nil {
 		want = max(want, t.rebuild.target)
 	}
@@ -125,7 +125,7 @@ func (t *tail) checkEnd(ctx context.Context, f fetched) error {
 		return err
 	}
 	t.short = 0
-	t.track.lost(end, came, fmt.Errorf("%w: the log ends at offset %d", ErrDataLoss, end))
+	t.track.Lost(end, came, fmt.Errorf("%w: the log ends at offset %d", ErrDataLoss, end))
 	if t.rebuild != nil {
 		t.rebuild.target = min(t.rebuild.target, end)
 	}

@@ -98,7 +98,7 @@ func (t *tail) startAnew(cause error) {
 		}
 	}
 	if next.keeps() {
-		next.floor, next.floorEpoch = t.track.read()
+		next.floor, next.floorEpoch = t.track.Read()
 	}
 	t.begin(next)
 }

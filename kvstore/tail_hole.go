@@ -152,7 +152,7 @@ func (t *tail) believe(ctx context.Context, f *fetched, lasts time.Duration) err
 		fmt.Errorf("offsets %d to %d, for %v", h.at, h.upTo-1, lasts.Round(time.Millisecond)))
 	if !t.rebuild.keeps() {
 		pos, epoch := t.reached()
-		t.track.show(pos, epoch)
+		t.track.Show(pos, epoch)
 	}
 	pos, _ := t.reached()
 	t.advance(pos)
@@ -184,7 +184,7 @@ func (t *tail) mend(h *hole, f *fetched) {
 		return
 	}
 	next := &rebuild{resume: h.at, compared: true, whole: true, cause: cause, begun: true, asked: true, started: time.Now(), target: f.end, seen: h.at}
-	next.floor, next.floorEpoch = t.track.read()
+	next.floor, next.floorEpoch = t.track.Read()
 	t.begin(next)
 	t.held(cause)
 }

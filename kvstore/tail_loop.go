@@ -8,6 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // tail follows the log and applies it to the view. One goroutine owns it.
@@ -24,9 +26,9 @@ type tail struct {
 	part    *partition
 	view    view
 	hooks   *hooks
-	track   *tracker
-	recent  *recent
-	gate    *gate
+	track   *position.Tracker
+	recent  *position.Recent
+	gate    *position.Gate
 	health  *health
 	log     *repeatLog
 	limits  fetchLimits
@@ -120,7 +122,7 @@ func (t *tail) stall(err error) {
 // held makes known to Status and to those who wait why the position, or what can
 // be read, stands still.
 func (t *tail) held(err error) {
-	t.track.because(err)
+	t.track.Because(err)
 	t.health.readFailed(err)
 }
 
@@ -130,7 +132,7 @@ func (t *tail) moving() {
 		t.held(rb.cause) // what is read can't be shown yet
 		return
 	}
-	t.track.because(nil)
+	t.track.Because(nil)
 	t.health.readFine()
 }
 

@@ -60,7 +60,7 @@ func newOpening() *rebuild { return &rebuild{opening: true, compared: true} }
 func (t *tail) startOver(resume int64, cause error) {
 	t.hole, t.silence = nil, silence{}
 	t.begin(&rebuild{resume: resume, cause: cause})
-	t.track.trust(-1)
+	t.track.Trust(-1)
 }
 
 // begin makes the next step begin a rebuild, in place of the one that is under way.
@@ -72,7 +72,7 @@ func (t *tail) begin(next *rebuild) {
 			next.before, next.resume = rb.before, min(rb.resume, next.resume)
 		}
 	}
-	t.gate.shut()
+	t.gate.Shut()
 	t.health.setTarget(-1) // not known yet
 	if !next.opening {
 		t.health.set(StateRebuilding, next.cause)
@@ -96,10 +96,10 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 	}
 	if rb.cause != nil {
 		if !rb.keeps() {
-			t.track.rollback(start, rb.cause)
-			t.recent.reset()
+			t.track.Rollback(start, rb.cause)
+			t.recent.Reset()
 		}
-		t.track.because(rb.cause)
+		t.track.Because(rb.cause)
 	}
 	err = t.insist(ctx, func() error {
 		before, err := t.view.reset(ctx, !rb.compared && t.hooks.any())
@@ -121,7 +121,7 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 	t.advance(start)
 	rb.begun, rb.started, rb.target = true, time.Now(), end
 	t.health.sawEnd(end)
-	t.track.sawEnd(end)
+	t.track.SawEnd(end)
 	t.health.setTarget(end)
 	if !rb.compared && start >= rb.resume {
 		if err := t.compare(ctx); err != nil {
@@ -159,10 +159,10 @@ func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 	}
 	t.progress(true)
 	t.rebuild, t.rooms = nil, nil
-	t.gate.open()
+	t.gate.Open()
 	t.health.set(StateLive, nil)
-	t.track.show(pos, epoch)
-	t.track.advance(pos)
+	t.track.Show(pos, epoch)
+	t.track.Advance(pos)
 	if rb.cause != nil && (pos < f.stable || f.stable == f.end) {
 		t.moving()
 	}

@@ -99,7 +99,7 @@ func (e *ends) close() {
 // log before current.
 func (c *Client) askEnd(ctx context.Context) (int64, error) {
 	for failures := 1; ; failures++ {
-		_, position, _ := c.tracker.now() // before the request: the end moves on
+		_, position, _ := c.tracker.Now() // before the request: the end moves on
 		end, l, err := c.part.offsetUnder(ctx, atLatest)
 		if err == nil {
 			err = c.part.sameTopic(ctx)
@@ -112,21 +112,21 @@ func (c *Client) askEnd(ctx context.Context) (int64, error) {
 			c.part.suspect()
 			err = fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, position)
 		}
-		if trusted := c.tracker.trusts(); err == nil && l.epoch >= 0 && l.epoch != trusted {
+		if trusted := c.tracker.Trusts(); err == nil && l.epoch >= 0 && l.epoch != trusted {
 			err = fmt.Errorf("the leader of epoch %d has not been asked yet whether its log holds what was read before (that of epoch %d was)", l.epoch, trusted)
-			if why := c.tracker.why(); why != nil {
+			if why := c.tracker.Why(); why != nil {
 				err = fmt.Errorf("%w: %w", err, why)
 			}
 		}
 		if err == nil {
 			c.health.askFine()
-			c.tracker.sawEnd(end)
+			c.tracker.SawEnd(end)
 			return end, nil
 		}
 		if ctx.Err() != nil {
 			return 0, ErrClientClosed
 		}
-		if dead := c.tracker.deadBy(); dead != nil {
+		if dead := c.tracker.DeadBy(); dead != nil {
 			return 0, dead
 		}
 		c.health.askFailed(err)

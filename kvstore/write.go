@@ -102,7 +102,7 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 // records, or is another one.
 func (c *Client) stillNamed(res written, err error) int64 {
 	lost := errors.Is(err, ErrDataLoss) || errors.Is(err, ErrTopicRecreated) || errors.Is(err, ErrTopicDeleted)
-	if term, _, _ := c.tracker.now(); lost || term != res.term {
+	if term, _, _ := c.tracker.Now(); lost || term != res.term {
 		return -1
 	}
 	return res.revision

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // shown waits until reads show a write that was acknowledged.
@@ -33,12 +35,12 @@ func (c *Client) shown(ctx context.Context, res written) error {
 		err = c.confirm(ctx, res)
 	}
 	for errors.Is(err, ErrDataLoss) {
-		term, _, _ := c.tracker.now()
+		term, _, _ := c.tracker.Now()
 		if term == res.term {
 			break
 		}
 		res.term, res.itself = term, true
-		if err = c.tracker.wait(ctx, res.revision+1, term); err == nil {
+		if err = c.tracker.Wait(ctx, res.revision+1, term); err == nil {
 			err = c.confirm(ctx, res)
 		}
 	}
@@ -50,7 +52,7 @@ func (c *Client) shown(ctx context.Context, res written) error {
 // nothing to find out.
 func (c *Client) foundOut(ctx context.Context, res written) error {
 	for failures := 1; ; failures++ {
-		term, pos, epoch := c.tracker.reading()
+		term, pos, epoch := c.tracker.Reading()
 		if term != res.term {
 			return res.below
 		}
@@ -59,11 +61,14 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 			return res.below
 		case errors.Is(err, ErrDataLoss):
 			c.part.suspect()
-			if err := c.tracker.over(ctx, term); err != nil {
+			if err := c.tracker.Over(ctx, term); err != nil {
+				if ctx.Err() != nil {
+					err = contextError(ctx)
+				}
 				return fmt.Errorf("%w: %w", res.below, err)
 			}
 		}
-		if dead := c.tracker.deadBy(); dead != nil {
+		if dead := c.tracker.DeadBy(); dead != nil {
 			return dead
 		}
 		sleep(ctx, c.backoff(failures))
@@ -75,11 +80,11 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 // just as well: then the log has to be the one that was read, and to have had the write.
 // After a loss, in another term, the write itself has to be there.
 func (c *Client) confirm(ctx context.Context, res written) error {
-	if !res.itself && c.recent.has(res.revision, res.producer) {
+	if !res.itself && c.recent.Has(res.revision, res.producer) {
 		return nil
 	}
 	err := c.confirms.get(ctx, res)
-	if term, _, _ := c.tracker.now(); term != res.term { // it was seen in a log that is being reread
+	if term, _, _ := c.tracker.Now(); term != res.term { // it was seen in a log that is being reread
 		return errRolledBack
 	}
 	if unconfirmed(err) {
@@ -135,7 +140,7 @@ func (f *confirms) get(ctx context.Context, res written) error {
 	case err := <-call.done:
 		return err
 	case <-ctx.Done():
-		return f.client.tracker.waitErrorFor(ctx, res.revision+1, f.leave(call))
+		return f.client.tracker.EndedFor(ctx, res.revision+1, position.Reason(f.leave(call)))
 	}
 }
 
@@ -194,14 +199,14 @@ func (f *confirms) next() []*confirmCall {
 // that others go on to wait.
 func (f *confirms) round(calls []*confirmCall) error {
 	lost, err := f.ask(calls)
-	end := f.client.tracker.deadBy()
+	end := f.client.tracker.DeadBy()
 	if f.ctx.Err() != nil {
 		end = cmp.Or(end, ErrClientClosed)
 	}
 	if unconfirmed(err) {
 		end = cmp.Or(end, err)
 	}
-	term, _, _ := f.client.tracker.now()
+	term, _, _ := f.client.tracker.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err == nil {
@@ -225,7 +230,7 @@ func (f *confirms) round(calls []*confirmCall) error {
 // are lost. Any error but those of unconfirmed may heal.
 func (f *confirms) ask(calls []*confirmCall) (lost map[confirmQuestion]error, err error) {
 	c := f.client
-	pos, epoch := c.tracker.read()
+	pos, epoch := c.tracker.Read()
 	if err := c.part.holds(f.ctx, pos, epoch); err != nil {
 		return nil, err
 	}

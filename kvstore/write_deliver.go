@@ -127,7 +127,7 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 				return answer{broker: l.node, err: err}
 			}
 			w.whoAt = l
-			w.recent.mine(w.who.id)
+			w.recent.Mine(w.who.id)
 		}
 		b.take(w.who)
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // writer puts writes into the log: one record batch at a time, each holding
@@ -30,8 +32,8 @@ type writer struct {
 	part    *partition
 	limit   func() byteLimit          // of one record batch
 	refresh func(ctx context.Context) // reads again what limit returns
-	track   *tracker
-	recent  *recent
+	track   *position.Tracker
+	recent  *position.Recent
 	health  *health
 	log     *repeatLog
 	backoff func(failures int) time.Duration
@@ -108,7 +110,7 @@ const (
 func (w *writer) linger(ctx context.Context, most time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, min(most, mostLinger))
 	defer cancel()
-	_ = w.track.wait(ctx, w.wrote, w.wroteIn) // whatever ends it
+	_ = w.track.Wait(ctx, w.wrote, w.wroteIn) // whatever ends it
 	for n, turn := -1, 0; turn < mostTurns && n < w.queued(); turn++ {
 		n = w.queued()
 		runtime.Gosched() // to those who were released by it
@@ -158,7 +160,7 @@ func (w *writer) next() []*write {
 
 // send writes one group and tells each write its outcome.
 func (w *writer) send(ctx context.Context, group []*write) {
-	term, applied, epoch := w.track.reading()
+	term, applied, epoch := w.track.Reading()
 	if term != w.wroteIn {
 		w.before = max(w.before, w.wrote)
 		w.wrote, w.wroteIn = 0, term
@@ -233,7 +235,7 @@ func (w *writer) acknowledge(ctx context.Context, group []*write, d delivered, b
 				// In a log that was lost the offset may be that of
 				// another write of this producer, and a client that
 				// reads on in that one would take it for this write.
-				res.producer = nobody
+				res.producer = position.Nobody
 			}
 		}
 		if res.revision < 0 || res.below != nil {
@@ -241,7 +243,7 @@ func (w *writer) acknowledge(ctx context.Context, group []*write, d delivered, b
 			continue
 		}
 		wr.res = res
-		w.track.enlist(&wr.visible, res.revision+1, w.wroteIn)
+		w.track.Enlist(&wr.visible, res.revision+1, w.wroteIn)
 	}
 	if d.offset >= 0 {
 		w.wrote = max(w.wrote, d.offset+int64(b.records))

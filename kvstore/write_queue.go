@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // change is one key's change; a nil value deletes.
@@ -24,14 +26,14 @@ type write struct {
 	// nothing to wait for, else by the tracker once the write is visible.
 	// So the caller is woken once.
 	res     written
-	visible waiter
+	visible position.Waiter
 }
 
 // newWrite returns a write of changes that fit a record batch of size bytes.
 func (w *writer) newWrite(changes []change, size int) *write {
 	wr, _ := w.over.Get().(*write)
 	if wr == nil {
-		wr = &write{visible: newWaiter()}
+		wr = &write{visible: position.NewWaiter()}
 	}
 	wr.changes, wr.size, wr.deadline = changes, size-batchOverhead, w.deadline()
 	return wr
@@ -43,7 +45,7 @@ func (w *writer) newWrite(changes []change, size int) *write {
 func (w *writer) received(wr *write, err error) written {
 	res := wr.res
 	res.wait = err
-	*wr = write{visible: waiter{index: outside, ready: wr.visible.ready}}
+	*wr = write{visible: wr.visible.Again()}
 	w.over.Put(wr)
 	return res
 }
@@ -51,13 +53,13 @@ func (w *writer) received(wr *write, err error) written {
 // end gives a write an outcome that it does not have to become visible for.
 func (wr *write) end(res written) {
 	wr.res = res
-	wr.visible.ready <- nil
+	wr.visible.Dismiss()
 }
 
 // written is what became of a write.
 type written struct {
 	revision int64  // offset of the write's last record, -1 unknown
-	producer int64  // the id of who, or nobody
+	producer int64  // the id of who, or position.Nobody
 	who      sender // under which its batch was produced
 	term     uint64 // the tracker's term when it was handed to Kafka
 	outcome  error  // nil when acknowledged
@@ -66,9 +68,6 @@ type written struct {
 	below    error // it was acknowledged below the position of its time, which says this
 	itself   bool  // to be confirmed only by what is in the log, see Client.confirm
 }
-
-// nobody is no producer's id; -1 is that of a producer that has none.
-const nobody = -2
 
 // maxGroup bounds the records of a group of single writes, so that a burst of
 // tiny writes does not make one batch that all of them wait for.
@@ -92,19 +91,19 @@ func (w *writer) submit(ctx context.Context, wr *write) (res written, err error)
 // await waits for the end of a write that was queued.
 func (w *writer) await(ctx context.Context, wr *write) written {
 	select {
-	case err := <-wr.visible.ready:
+	case err := <-wr.visible.Ready():
 		return w.received(wr, err)
 	case <-ctx.Done():
 	}
 	if w.withdraw(wr) {
 		return written{revision: -1, outcome: ErrNotWritten, cause: w.because(contextError(ctx))}
 	}
-	if acknowledged, err := w.track.leave(ctx, &wr.visible); acknowledged {
+	if acknowledged, err := w.track.Leave(ctx, &wr.visible); acknowledged {
 		wr.res.wait = err
 		return wr.res
 	}
 	select {
-	case err := <-wr.visible.ready: // ended in the same moment
+	case err := <-wr.visible.Ready(): // ended in the same moment
 		wr.res.wait = err
 		return wr.res
 	default:

@@ -54,6 +54,12 @@ var rules = []rule{
 		why:     "a leaf that knows bytes only: fake brokers and real ones have their logs read by it",
 	},
 	{
+		pkg:     "kvstore/internal/position",
+		what:    "leaf: a client's position in the log, and who waits for it",
+		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "a leaf that knows offsets and waiters only",
+	},
+	{
 		pkg:     "kvstore",
 		what:    "the client; users' programs link it",
 		foreign: []string{kfake, porcupine, protocompile, protoimpl, "testing", rapid, testcontainers, wazero},

@@ -69,7 +69,7 @@ func promiseMutants() []Mutant {
 		{
 			Name: "status-hides-trouble-with-reads", Bug: "Status does not say that the log can't be read",
 			Scenario: "rights", Checks: []lin.CheckID{"held-up-reading-names-its-cause"},
-			Edits: []Edit{{"kvstore/tail_loop.go", "	t.track.because(err)\n	t.health.readFailed(err)\n", "	t.track.because(err)\n"}},
+			Edits: []Edit{{"kvstore/tail_loop.go", "	t.track.Because(err)\n	t.health.readFailed(err)\n", "	t.track.Because(err)\n"}},
 		},
 		{
 			Name: "status-hides-trouble-with-writes", Bug: "Status does not say that writes fail",

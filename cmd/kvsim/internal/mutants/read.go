@@ -12,14 +12,14 @@ func readMutants() []Mutant {
 		{
 			Name: "sync-sees-own-writes-only", Bug: "Sync waits for this client's position instead of the log's end",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckBarrier, lin.CheckPorcupineKey},
-			Edits: []Edit{{read, "		end, err := c.ends.get(ctx)\n", "		_, _, end := c.tracker.now()\n		var err error\n"}},
+			Edits: []Edit{{read, "		end, err := c.ends.get(ctx)\n", "		_, _, end := c.tracker.Now()\n		var err error\n"}},
 		},
 		{
 			Name: "wait-revision-off-by-one", Bug: "WaitRevision waits until the record before it is visible",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckWaitRevision},
 			Edits: []Edit{
 				{read, "	if done > revision {\n", "	if done >= revision {\n"},
-				{read, "c.tracker.hope(ctx, target, term, ", "c.tracker.hope(ctx, target-1, term, "},
+				{read, "c.tracker.Hope(ctx, target, term, ", "c.tracker.Hope(ctx, target-1, term, "},
 			},
 		},
 		{

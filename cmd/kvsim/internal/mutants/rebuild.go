@@ -21,7 +21,7 @@ func rebuildMutants() []Mutant {
 		{
 			Name: "stale-read-while-rebuilding", Bug: "reads are answered while the storage is being rebuilt",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckMonotonicReads, lin.CheckReadYourWrites, lin.CheckOnePosition},
-			Edits: []Edit{{rebuild, "	t.gate.shut()\n", ""}},
+			Edits: []Edit{{rebuild, "	t.gate.Shut()\n", ""}},
 		},
 		{
 			Name: "replays-over-live-state", Bug: "the log is read anew over what the storage still holds",
@@ -34,7 +34,7 @@ func rebuildMutants() []Mutant {
 		{
 			Name: "goes-on-behind-a-gap", Bug: "records deleted under the client are skipped instead of rebuilding",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckOnePosition, lin.CheckMonotonicReads},
-			Edits: []Edit{{tail, "	case t.pos < start:\n", "	case t.pos < start:\n		t.pos = start\n		t.track.advance(start)\n		return nil\n	case t.pos < start:\n"}},
+			Edits: []Edit{{tail, "	case t.pos < start:\n", "	case t.pos < start:\n		t.pos = start\n		t.track.Advance(start)\n		return nil\n	case t.pos < start:\n"}},
 		},
 		{
 			Name: "another-log-not-noticed", Bug: "a write acknowledged in a log that lost its tail is taken for visible, because the client has passed its offset before",

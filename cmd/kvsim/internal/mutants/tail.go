@@ -59,7 +59,7 @@ func tailMutants() []Mutant {
 		{
 			Name: "visible-before-applied", Bug: "waiters are released when records are fetched, before they are in the storage",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckBarrier, lin.CheckWaitRevision, lin.CheckHooks, lin.CheckOpen},
-			Edits: []Edit{{tail, "	records := f.changes\n", "	records := f.changes\n	t.track.advance(f.next)\n"}},
+			Edits: []Edit{{tail, "	records := f.changes\n", "	records := f.changes\n	t.track.Advance(f.next)\n"}},
 		},
 	}
 }
@@ -86,7 +86,7 @@ func followMutants() []Mutant {
 		{
 			Name: "hooks-after-return", Bug: "a write returns before the hooks that it caused",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckHooks},
-			Edits: []Edit{{tail, "	t.track.show(t.pos, t.epoch)\n", "	t.track.advance(t.pos)\n"}},
+			Edits: []Edit{{tail, "	t.track.Show(t.pos, t.epoch)\n", "	t.track.Advance(t.pos)\n"}},
 		},
 		{
 			Name: "uncommitted-visible", Bug: "records of open and aborted transactions are read",

@@ -15,13 +15,13 @@ func writeMutants() []Mutant {
 		{
 			Name: "put-answers-before-visible", Bug: "a write returns when Kafka has it, not when this client's reads show it",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckWriteVisible, lin.CheckReadYourWrites},
-			Edits: []Edit{{writer, "		w.track.enlist(&wr.visible, res.revision+1, w.wroteIn)\n", "		wr.end(res)\n"}},
+			Edits: []Edit{{writer, "		w.track.Enlist(&wr.visible, res.revision+1, w.wroteIn)\n", "		wr.end(res)\n"}},
 		},
 		{
 			Name: "put-answers-before-acknowledged", Bug: "a write returns when it is handed to Kafka",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckAckedAfterAppend, lin.CheckAckedOnce},
 			Edits: []Edit{
-				{writer, "	d := w.deliver(life, b)\n", "	for i, wr := range group {\n		own := *wr\n		own.visible = newWaiter()\n		group[i] = &own\n		wr.end(written{revision: -1})\n	}\n	d := w.deliver(life, b)\n"},
+				{writer, "	d := w.deliver(life, b)\n", "	for i, wr := range group {\n		own := *wr\n		own.visible = position.NewWaiter()\n		group[i] = &own\n		wr.end(written{revision: -1})\n	}\n	d := w.deliver(life, b)\n"},
 				{write, "	if err := c.Sync(ctx); err != nil {", "	if err := ctx.Err(); err != nil {"},
 			},
 		},

@@ -1,0 +1,90 @@
+package position
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Recent remembers which records were applied last, and whose they were. I20: by it
+// a write tells its own record from another one at the same offset, for example in a
+// log that has lost its tail since.
+type Recent struct {
+	// own has the producer ids that this client had last, nil before the first
+	// one. From then on other clients' records are not kept.
+	own atomic.Pointer[Owners]
+
+	mu   sync.Mutex
+	most int
+	ring []Source // by offset, from next on and around; grows up to most
+	next int      // the oldest one, which makes room for the next once the ring is full
+}
+
+// Owners are producer ids, the last one first. A client takes a new one with each
+// leader, and then has to tell the writes that it made before.
+type Owners [4]int64
+
+// Has reports whether id is one of them.
+func (o *Owners) Has(id int64) bool { return slices.Contains(o[:], id) }
+
+// Mine makes records of a producer id count as this client's.
+func (r *Recent) Mine(id int64) {
+	next := Owners{id, Nobody, Nobody, Nobody}
+	if last := r.own.Load(); last != nil {
+		copy(next[1:], last[:])
+	}
+	r.own.Store(&next)
+}
+
+// Source says whose record is at an offset.
+type Source struct {
+	Offset   int64
+	Producer int64 // its id
+}
+
+// Nobody is no producer's id; -1 is that of a producer that has none.
+const Nobody = -2
+
+// NewRecent returns one that remembers the last most records, which has to be above 0.
+func NewRecent(most int) *Recent { return &Recent{most: most} }
+
+// Owners returns the producer ids that are this client's, nil while none is known. They
+// must not be changed.
+func (r *Recent) Owners() *Owners { return r.own.Load() }
+
+// Reset forgets everything.
+func (r *Recent) Reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ring, r.next = r.ring[:0], 0
+}
+
+// Add remembers records that are about to become visible: by offset, and behind those of
+// earlier calls.
+func (r *Recent) Add(records []Source) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range records {
+		if len(r.ring) < r.most {
+			r.ring = append(r.ring, s)
+			continue
+		}
+		r.ring[r.next] = s
+		r.next = (r.next + 1) % r.most
+	}
+}
+
+// Has reports whether the record at offset was applied and was the producer's.
+func (r *Recent) Has(offset, producer int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	// Behind the oldest of a full ring come those that have taken the place of older ones.
+	for _, part := range [][]Source{r.ring[:r.next], r.ring[r.next:]} {
+		i, found := slices.BinarySearchFunc(part, offset, func(s Source, offset int64) int { return cmp.Compare(s.Offset, offset) })
+		if found {
+			return part[i].Producer == producer
+		}
+	}
+	return false
+}
