@@ -10,9 +10,9 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// busyHistory makes a legal history of n operations: clients write, read, sync
-// and lag, on keys of which a few are hot, with 2 % of the writes of unknown
-// outcome. It takes O(n), unlike the world of the property tests.
+// busyHistory makes a legal history of n operations: clients write, read, sync and lag.
+// A few of the keys are hot, and 2 % of the writes have an unknown outcome. It takes O(n),
+// unlike the world of the property tests.
 func busyHistory(clients, keys, n int) *lin.History {
 	var now time.Duration
 	b := &busy{
@@ -53,7 +53,7 @@ func (b *busy) key() int { return int(b.zipf.Uint64()) }
 
 func keyName(k int) string { return fmt.Sprintf("key/%04d", k) }
 
-// step calls the client's next operation, or ends the one under way.
+// step starts the client's next operation, or ends the one under way.
 func (b *busy) step(c *busyClient) {
 	if c.call == nil {
 		b.call(c)
@@ -122,8 +122,8 @@ func (b *busy) advance(c *busyClient, to int) {
 
 var benchSizes = []int{10_000, 100_000, 1_000_000}
 
-// BenchmarkWitness measures the log witness. ns/op is for the whole history;
-// the ns/operation of the sizes must stay about the same.
+// BenchmarkWitness measures the log witness. ns/op is for the whole history; ns/operation
+// must be about the same for all sizes.
 func BenchmarkWitness(b *testing.B) {
 	benchmarkCheck(b, lin.Options{Skip: porcupineChecks})
 }
@@ -154,7 +154,7 @@ func benchmarkCheck(b *testing.B, opts lin.Options) {
 	}
 }
 
-// BenchmarkPorcupineW measures porcupine alone on a history of the size of the
+// BenchmarkPorcupineW measures porcupine alone, on a history as large as that of the
 // reference workload: 5 clients with 200 operations each.
 func BenchmarkPorcupineW(b *testing.B) {
 	h := busyHistory(5, 20, 1000)

@@ -35,8 +35,8 @@ func TestPorcupine_decides_one_hot_key(t *testing.T) {
 	}
 }
 
-// staleRead makes a get in the middle of the history return the value before
-// the one that its client has written right before.
+// staleRead makes a get in the middle of the history return the value that its key had
+// before the client's last write to it.
 func staleRead(t *testing.T, h *lin.History) {
 	t.Helper()
 	last := map[string]*lin.Operation{} // by client

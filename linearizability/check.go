@@ -13,54 +13,55 @@ type Options struct {
 	// the guarantee. Unknown names are ignored.
 	Skip []CheckID
 	// Linearizable says that every read of the system under test claims to be
-	// linearizable, as if it were marked as a barrier. The default is that
-	// reads may lag.
+	// linearizable, as if it were marked as a barrier. By default reads may lag.
 	Linearizable bool
-	// MaxViolations is the most violations that are explained, 20 if 0. All
-	// are counted.
+	// MaxViolations is the maximum number of violations that are explained; 0
+	// means 20. All are counted.
 	MaxViolations int
 	// Porcupine bounds the second judge.
 	Porcupine PorcupineOptions
-	// Witnessed is called with the verdict of the log witness, if it came to
-	// one, before porcupine begins to search: whatever becomes of that, this much
-	// is known. Nil means that nobody is told.
+	// Witnessed, if not nil, is called with the verdict of the log witness before
+	// porcupine starts its search, so that this much is known whatever becomes of
+	// the search. It is not called if the history is empty or breaks an assumption.
 	Witnessed func(*Verdict)
 }
 
-// PorcupineOptions bound porcupine, whose search is exponential at worst. A
-// bound that is reached makes a piece undecided, and so the verdict
-// inconclusive unless something else is violated.
+// PorcupineOptions bound porcupine, whose search takes exponential time at worst.
+// When a bound is reached, the piece is undecided, and so the verdict is
+// inconclusive unless something else is violated. 0 means the default of a field.
 type PorcupineOptions struct {
-	// Workers is how many pieces are judged at the same time, GOMAXPROCS if 0.
+	// Workers is the number of pieces that are judged at the same time, by
+	// default GOMAXPROCS.
 	Workers int
-	// PieceOperations is the most operations of one key that are judged in
-	// one piece, 300 if 0, and never more than 10,000.
+	// PieceOperations is the maximum number of operations in a piece, by default
+	// 300. It is never more than 10,000.
 	PieceOperations int
-	// PieceUnknown is the most operations of unknown outcome in a piece, 10 if 0.
+	// PieceUnknown is the maximum number of operations of unknown outcome in a
+	// piece, by default 10.
 	PieceUnknown int
-	// MaxSteps is the most steps of the model in a piece, 200,000 if 0. It
-	// bounds memory too.
+	// MaxSteps is the maximum number of steps of the model in a piece, by default
+	// 200,000. It bounds memory too.
 	MaxSteps int
-	// TotalSteps is the most steps of the model in the whole history; 0 is
-	// 5,000,000 and 20 more for each operation. It is exceeded by what the
-	// pieces under way take, which are 8 at most. What is left then is
-	// undecided. A history that holds needs a few steps for each operation;
-	// what explodes is a violation in each of many keys.
+	// TotalSteps is the maximum number of steps of the model in the whole
+	// history, by default 5,000,000 plus 20 for each operation. The pieces under
+	// way when it is reached, at most 8, are finished, so the sum may exceed it.
+	// The remaining pieces are undecided. A history that holds needs a few steps
+	// for each operation. Many keys that each have a violation need far more.
 	TotalSteps int
-	// Timeout bounds a piece in wall time, as a last resort: the answer then
-	// depends on the machine. 0 is no timeout.
+	// Timeout bounds the wall time for a piece, as a last resort: the answer then
+	// depends on how fast the machine is. By default there is no timeout.
 	Timeout time.Duration
 }
 
-// Check judges a history. It does not change it, and it is deterministic but
-// for PorcupineOptions.Timeout.
+// Check judges a history and does not change it. Its verdict depends on the history
+// and the options only, unless PorcupineOptions.Timeout is set.
 func Check(h *History, opts Options) *Verdict {
 	return CheckContext(context.Background(), h, opts)
 }
 
-// CheckContext is Check until ctx ends. Then porcupine gives up soon, what it has
-// not decided is undecided, and the verdict says so. The log witness, which takes
-// little time, goes on to its end.
+// CheckContext is like Check, but porcupine gives up soon after ctx ends. The
+// verdict then says what is undecided. The log witness, which takes little time,
+// always finishes.
 func CheckContext(ctx context.Context, h *History, opts Options) *Verdict {
 	v := &Verdict{Operations: len(h.Ops), Duration: h.Duration()}
 	for i := range h.Log {
@@ -99,7 +100,7 @@ func CheckContext(ctx context.Context, h *History, opts Options) *Verdict {
 	return v
 }
 
-// witnessed returns the verdict as it would be if porcupine had no say.
+// witnessed returns the verdict of the log witness alone.
 func (j *judge) witnessed(v *Verdict) *Verdict {
 	early, w := *j, *v
 	early.results = make(map[CheckID]*CheckResult, len(j.results))
@@ -128,7 +129,7 @@ func (j *judge) witness() {
 	j.checkStates()
 }
 
-// noWitness notes what cannot be judged for want of a log.
+// noWitness switches off the checks that need a log, when there is none.
 func (j *judge) noWitness() {
 	for _, id := range AllChecks() {
 		switch id {
@@ -140,7 +141,7 @@ func (j *judge) noWitness() {
 	j.checkFinalAgreement()
 }
 
-// noEvidence switches those checks off that found nothing to judge (J6).
+// noEvidence marks the checks that found nothing to judge as not run (J6).
 func (j *judge) noEvidence() {
 	reasons := map[CheckID]string{
 		CheckAckedOnce:         "no write was acknowledged",

@@ -1,11 +1,11 @@
 package linearizability
 
-// CheckID names a check. It is the name in verdicts, and on the command line.
+// CheckID is the name of a check, as verdicts and the command line have it.
 type CheckID string
 
-// The checks. The first group compares the clients' operations with the log,
-// the second what clients read with the log, the third whole states; the last
-// is porcupine, which does not look at the log at all.
+// The checks. The first ones compare the clients' writes with the log, the next ones
+// their reads, then hooks, rebuilds and whole states. The last two are porcupine's,
+// which does not look at the log at all.
 const (
 	CheckAckedOnce         CheckID = "acknowledged-write-in-log-once"
 	CheckRefusedAbsent     CheckID = "refused-write-not-in-log"

@@ -10,8 +10,8 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// A client that reads an old value after its own write was acknowledged is
-// explained with the operations, their offsets and the log.
+// A client reads an old value after its own write was acknowledged. The verdict explains
+// it with the operations, their offsets and the log.
 func Example() {
 	var now time.Duration
 	clock := func() time.Duration { now += time.Millisecond; return now }
@@ -71,8 +71,8 @@ func ExampleNewRecorder() {
 	// {"seq":2,"t":2000000,"ev":"ok","client":"c1","proc":1,"op":1,"value":"v1","rev":0,"pos":1}
 }
 
-// A history that another program has stored is read and judged. Nothing is
-// taken for granted: a history that contradicts itself is no pass.
+// A history that another program has stored is read and judged. A history that
+// contradicts itself is rejected.
 func ExampleReadHistory() {
 	stored := `{"kvsim_history":1,"tap":"exact"}
 {"seq":1,"t":0,"ev":"invoke","client":"c1","proc":1,"op":1,"call":"put","key":"a","value":"v1"}

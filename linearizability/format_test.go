@@ -9,7 +9,7 @@ import (
 )
 
 // TestFormat_example_of_the_documentation_holds reads the example that
-// docs/history-format.md gives, so that it stays right.
+// docs/history-format.md gives, so that the example stays right.
 func TestFormat_example_of_the_documentation_holds(t *testing.T) {
 	text, err := os.ReadFile("../docs/history-format.md")
 	if err != nil {
@@ -41,8 +41,8 @@ func TestFormat_example_of_the_documentation_holds(t *testing.T) {
 	}
 }
 
-// TestFormat_documentation_names_every_word holds the document against the
-// words of the format.
+// TestFormat_documentation_names_every_word checks that the document has every word of
+// the format.
 func TestFormat_documentation_names_every_word(t *testing.T) {
 	text, err := os.ReadFile("../docs/history-format.md")
 	if err != nil {

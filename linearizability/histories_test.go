@@ -63,8 +63,8 @@ func summary(v *lin.Verdict) string {
 	return s
 }
 
-// TestHistories_name_each_check makes sure that no check is without a history
-// that it catches.
+// TestHistories_name_each_check makes sure that for every check there is a history that
+// it catches.
 func TestHistories_name_each_check(t *testing.T) {
 	caught := map[string]bool{}
 	for _, th := range readTextHistories(t) {

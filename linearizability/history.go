@@ -2,19 +2,20 @@ package linearizability
 
 import "time"
 
-// Tap says how exact the log tap of a history is.
+// Tap says how exactly the log was observed. The log tap is whatever notes the log's
+// events in the history.
 type Tap uint8
 
 const (
-	// TapNone says that nothing of the log was noted. A history with this
-	// header that has log events all the same is taken for TapLate.
+	// TapNone says that the log was not observed. If a history with this header
+	// has log events nevertheless, it is treated as TapLate.
 	TapNone Tap = iota
-	// TapLate says that a record may be noted after clients have seen it
-	// (a tap that consumes the log as any other client, for example). When a
-	// record came to be is then bounded by the operation that wrote it.
+	// TapLate says that a record may be noted after clients have seen it, for
+	// example because the tap consumes the log like any other client. The time
+	// of the append is then known only from the operation that wrote the record.
 	TapLate
-	// TapExact says that an append is noted before any client can see its effect: an
-	// acknowledgement, the record itself, or an end of the log beyond it.
+	// TapExact says that an append is noted before any client can see its effect:
+	// the acknowledgement, the record itself, or an end of the log beyond it.
 	TapExact
 )
 
@@ -27,19 +28,19 @@ func (t Tap) String() string { return enumName(taps[:], int(t)) }
 type Header struct {
 	// Version is the version of the format, FormatVersion.
 	Version int
-	// Tap says what the order of log events against other events means.
+	// Tap says what the order between log events and other events means.
 	Tap Tap
-	// Hooks says that every process of every client reports its hooks, so
-	// that a process without any is judged too.
+	// Hooks says that every process of every client reports its hooks. A
+	// process that reports none is then judged too.
 	Hooks bool
-	// Meta is for people: seed, versions, and the like.
+	// Meta is for people: seed, versions and the like.
 	Meta map[string]string
 }
 
 // LogKind is what happened to the log.
 type LogKind uint8
 
-// What the log tap tells.
+// The kinds of log events.
 const (
 	// LogAppend says that one record was appended.
 	LogAppend LogKind = iota + 1
@@ -56,8 +57,8 @@ const (
 	LogCommit
 	// LogAbort says that the transaction Txn was aborted.
 	LogAbort
-	// LogEnd says that readers may reach Offset by now, as someone saw: a
-	// client that starts to open later gets at least there.
+	// LogEnd says that somebody saw the end of what readers can read at Offset. A
+	// client that starts to open later must get at least that far.
 	LogEnd
 )
 
@@ -73,13 +74,13 @@ func (k LogKind) String() string { return enumName(logKinds[:], int(k)) }
 type Record struct {
 	Offset int64
 	// Key is empty for a record that sets no key: a transaction marker, or a
-	// record that someone wrote without a key. It takes an offset only.
+	// record that somebody wrote without a key. Such a record only takes up an offset.
 	Key string
 	// Value is the value id, empty for a tombstone.
 	Value string
-	// Txn names the transaction that the record is part of. The record is
-	// visible once that is committed, and never if it is aborted. Empty for
-	// a record outside of transactions.
+	// Txn names the transaction that the record is part of. The record becomes
+	// visible when the transaction is committed, and never if it is aborted. Txn
+	// is empty for a record outside a transaction.
 	Txn string
 	// Foreign marks a record that no operation of the history wrote.
 	Foreign bool
@@ -90,15 +91,15 @@ type LogEvent struct {
 	Stamp
 
 	Kind LogKind
-	// Record holds what was appended. Of the other kinds, truncate, trim and
-	// end use its Offset, commit and abort its Txn.
+	// Record holds what was appended. Truncate, trim and end use only its
+	// Offset, commit and abort only its Txn.
 	Record
 	// Removed are the offsets that compaction removed, ascending.
 	Removed []int64
 }
 
-// A Fault is something that was done to the system under test, from Start to
-// End. A fault whose End is zero lasted to the end of the history.
+// A Fault is something that was done to the system under test between Start and
+// End. If End is zero, the fault lasted until the end of the history.
 type Fault struct {
 	ID         int64
 	Text       string
@@ -123,12 +124,12 @@ type Hook struct {
 type RebuildCause uint8
 
 const (
-	// RebuildUnknown says that the process did not tell.
+	// RebuildUnknown says that the process did not give a cause.
 	RebuildUnknown RebuildCause = iota
 	// RebuildLoss says that the process found that the log had lost records.
 	RebuildLoss
-	// RebuildAbsence says that the process had not heard of the log for so long
-	// that compaction may have removed deletions that it had not seen.
+	// RebuildAbsence says that the process had not read the log for so long that
+	// compaction may have removed deletions that it had not seen.
 	RebuildAbsence
 )
 
@@ -138,18 +139,19 @@ var rebuildCauses = [...]string{RebuildUnknown: "", RebuildLoss: "loss", Rebuild
 // RebuildUnknown.
 func (c RebuildCause) String() string { return enumName(rebuildCauses[:], int(c)) }
 
-// A Rebuild is the moment at which a process throws away all that it holds and
-// begins to read the log from its start again. That of its opening is none.
+// A Rebuild is the moment at which a process discards its whole state and starts
+// to read the log from the beginning again. Reading the log for the first time,
+// when the process opens, is not a rebuild.
 type Rebuild struct {
 	Stamp
 
 	Client  string
 	Process int
 	Cause   RebuildCause
-	// Away says that something had held the process up long enough for it to
-	// miss deletions.
+	// Away says that a fault had kept the process from reading for so long that
+	// it may have missed deletions.
 	Away bool
-	// Err is the cause in the words of the process.
+	// Err is the cause as the process described it.
 	Err string
 }
 
@@ -157,15 +159,15 @@ type Rebuild struct {
 type SnapshotKind uint8
 
 const (
-	// SnapshotClient is all that a process holds, while others may write. It is
-	// the log's state at some position that, where the tap is exact, is at
-	// most Position.
+	// SnapshotClient is the state of a process while others may be writing. It
+	// must be the log's state at some position. If the tap is exact, that
+	// position is at most Position.
 	SnapshotClient SnapshotKind = iota + 1
-	// SnapshotFinal is all that a process holds when nobody writes any more and
-	// it has caught up. It is the log's state at its end.
+	// SnapshotFinal is the state of a process when nobody writes any more and
+	// the process has caught up. It must be the log's state at its end.
 	SnapshotFinal
-	// SnapshotCold is what a new reader made of the log by reading it from its
-	// start to Position. It is the log's state there, compacted or not.
+	// SnapshotCold is the state that a new reader got by reading the log from its
+	// start to Position. It must be the log's state there, compacted or not.
 	SnapshotCold
 )
 
@@ -174,7 +176,7 @@ var snapshotKinds = [...]string{SnapshotClient: "client", SnapshotFinal: "final"
 // String returns the name of the kind in the history format.
 func (k SnapshotKind) String() string { return enumName(snapshotKinds[:], int(k)) }
 
-// A Snapshot is the full state of a client, or of a reader of the log.
+// A Snapshot is the full state of a client or of a reader of the log.
 type Snapshot struct {
 	Stamp
 
@@ -186,24 +188,23 @@ type Snapshot struct {
 	Items    []Item
 }
 
-// A History is all that was observed of one run.
+// A History is everything that was observed during one run.
 type History struct {
 	Header Header
-	// Ops are the operations in the order of their Call.
+	// Ops are the operations, ordered by Call.Seq.
 	Ops []Operation
-	// Log, Hooks, Rebuilds, Snapshots and Faults are in the order of their Seq
-	// (Faults by Start).
+	// Log, Hooks, Rebuilds and Snapshots are ordered by Seq, Faults by Start.Seq.
 	Log       []LogEvent
 	Hooks     []Hook
 	Rebuilds  []Rebuild
 	Snapshots []Snapshot
 	Faults    []Fault
-	// Torn says that the stored history ended inside of a line, which was
-	// left out: the program that wrote it was killed.
+	// Torn says that the stored history ended in the middle of a line, because the
+	// program that wrote it was killed. That line was left out.
 	Torn bool
 }
 
-// Events returns how many events the history has.
+// Events returns the number of events in the history.
 func (h *History) Events() int {
 	n := len(h.Log) + len(h.Hooks) + len(h.Rebuilds) + len(h.Snapshots) + len(h.Faults)
 	for i := range h.Faults {
@@ -244,7 +245,8 @@ func (h *History) Duration() time.Duration {
 	return d
 }
 
-// ActiveFaults returns the faults that were active at some time in [from, to].
+// ActiveFaults returns the faults that were active at some time between from and
+// to, both included.
 func (h *History) ActiveFaults(from, to Stamp) []Fault {
 	var active []Fault
 	for _, f := range h.Faults {

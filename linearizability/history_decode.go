@@ -61,7 +61,7 @@ type decoder struct {
 	names  map[string]string
 	in     line
 	err    error
-	// stamps has those of all events so far; unordered says that their lines
+	// stamps has the stamps of all events so far. unordered says that the lines
 	// are not in the order of their sequence numbers.
 	stamps    []stampLine
 	unordered bool

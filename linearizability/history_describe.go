@@ -149,8 +149,7 @@ func valueName(id string) string {
 	return id
 }
 
-// quote returns a key for people: in quotes, with bytes that are not text as
-// in the history format.
+// quote returns a key for people: in quotes, escaped as in the history format.
 func quote(key string) string {
 	return `"` + string(appendText(nil, key)) + `"`
 }

@@ -10,9 +10,9 @@ import (
 
 const hexDigits = "0123456789ABCDEF"
 
-// appendText appends a key, a value id or another name as the history format
-// has it: text as it is, and each byte that is not printable text, and the
-// characters % " and \, as % and two hexadecimal digits. Any bytes survive.
+// appendText appends a key, a value id or another name in the escaped form of the
+// history format. The characters % " and \, and each byte that is not part of
+// printable text, become % and two hexadecimal digits. Any bytes survive.
 func appendText(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -278,7 +278,7 @@ func revised(items []Item) bool {
 	return slices.ContainsFunc(items, func(it Item) bool { return it.Revision != None })
 }
 
-// unrevised returns the items as they are known at invocation.
+// unrevised returns the items without revisions, as they are known at invocation.
 func unrevised(items []Item) []Item {
 	if !revised(items) {
 		return items

@@ -50,7 +50,7 @@ func (d *decoder) text(s string) string {
 	return t
 }
 
-// name decodes a name that is likely to come again, and keeps one copy of it.
+// name decodes a name that is likely to come again. All uses share one copy.
 func (d *decoder) name(s string) string {
 	if s == "" {
 		return ""
@@ -96,7 +96,7 @@ func hexValue(c byte) int {
 	return -1
 }
 
-// validInvoke says what an operation lacks.
+// validInvoke returns an error that says what the operation lacks, if anything.
 func validInvoke(o *Operation, hasKey bool) error {
 	switch o.Kind {
 	case OpPut:

@@ -9,16 +9,16 @@ import (
 // and reads. docs/history-format.md describes it.
 const FormatVersion = 1
 
-// None is the value of a revision, a position or an offset that is not known.
+// None stands for a revision, a position or an offset that is not known.
 const None int64 = -1
 
 // A Stamp says when an event happened.
 type Stamp struct {
-	// Seq orders all events of a history: of two events the one with the
+	// Seq orders all events of a history: of two events, the one with the
 	// lower Seq was recorded first. It starts at 1; 0 means "did not happen".
 	Seq int64
-	// Time is the time since the start of the history. It never goes back
-	// as Seq grows, and it may tie.
+	// Time is the time since the start of the history. It never goes back as
+	// Seq grows. Several events may have the same Time.
 	Time time.Duration
 }
 
@@ -33,7 +33,7 @@ const (
 	OpBatch                    // write several keys at once, at contiguous offsets
 	OpGet                      // read one key
 	OpRange                    // read all keys of an interval, at one position
-	OpSync                     // wait until all that was acknowledged before is visible
+	OpSync                     // wait until every write acknowledged before the call is visible
 	OpWait                     // wait until a revision is visible
 	OpOpen                     // start a process of a client, caught up with the log
 	OpClose                    // end a process of a client
@@ -56,9 +56,9 @@ func (k OpKind) Reads() bool { return k == OpGet || k == OpRange }
 // Outcome is how an operation ended, as its caller saw it.
 type Outcome uint8
 
-// The outcomes. A write that failed is certain not to be in the log, now and
-// later; where that is not certain the outcome is unknown. An operation that
-// had not returned when the history ended is Pending, which judges as Unknown.
+// The outcomes. Failed means that a write is certain not to be in the log and never
+// will be; where that is not certain, the outcome is Unknown. An operation that had
+// not returned when the history ended is Pending, and is judged as Unknown.
 const (
 	Pending Outcome = iota
 	OK
@@ -76,24 +76,24 @@ type Item struct {
 	Key string
 	// Value is the id of the value. Empty in a batch means delete.
 	Value string
-	// Revision is the offset of the record, or None. Mind that the zero
-	// value is a revision: the first record of a log.
+	// Revision is the offset of the record, or None. Note that 0 is a valid
+	// revision, that of the first record of a log.
 	Revision int64
 }
 
 // An Operation is one call that a client made, from its invocation to its
 // return.
 //
-// Keys are strings of any bytes. A value is known by its value id, a string
-// that is unique for each write of the history. A value that several writes
-// share (an empty one, for example) has an id that starts with "~"; all values
-// with the same id are the same value.
+// Keys are strings that may hold any bytes. A value is represented by its value
+// id, a string that is different for each write of the history. If several writes
+// may have the same value (an empty one, for example), its id starts with "~"; all
+// values with the same id are the same value.
 type Operation struct {
 	// ID is unique in the history and greater than 0.
 	ID int64
 	// Client names the client, and Process its incarnation: a client that
-	// crashed and was started again has a greater process number. What a
-	// process has seen binds what it sees later, and not what the next one sees.
+	// crashed and was started again has a higher process number. What a process
+	// has seen limits what it may see later, but not what the next one may see.
 	Client  string
 	Process int
 	Kind    OpKind
@@ -103,30 +103,30 @@ type Operation struct {
 	// Value is the value id that a put wrote or a get returned. It is empty
 	// for a delete, and for a get that found no value.
 	Value string
-	// Start and End bound a range: Start <= key < End. An empty End is no
-	// bound. Limit, if above 0, is the most keys that the range returns.
+	// Start and End bound a range: Start <= key < End. An empty End means no
+	// upper bound. Limit, if above 0, is the maximum number of keys returned.
 	Start, End string
 	Limit      int
-	// Items are the writes of a batch in their order, or the result of a
-	// range in the order in which it was returned.
+	// Items are the writes of a batch in order, or the result of a range in the
+	// order in which it was returned.
 	Items []Item
 	// Barrier marks a get or a range that claims to see everything that was
 	// acknowledged to anyone before it began.
 	Barrier bool
 
 	Outcome Outcome
-	// Revision is the offset of the record that a put or a delete wrote, of
-	// the last record of a batch, of the value that a get returned, or the
-	// offset that wait waits for. None if not known.
+	// Revision is an offset: of the record that a put or a delete wrote, of the
+	// last record of a batch, of the record whose value a get returned, or of the
+	// record that a wait waits for. None if it is not known.
 	Revision int64
-	// Position is the client's position when the operation returned: the
-	// next offset to apply, everything below it is applied. None if not known.
+	// Position is the client's position when the operation returned: the next
+	// offset to apply. Everything below it is applied. None if it is not known.
 	Position int64
 	// Err is the text of the error, for people.
 	Err string
 
 	// Call is when the operation began, Return when it returned. Return is
-	// zero for an operation that is pending.
+	// zero while the operation is pending.
 	Call, Return Stamp
 }
 

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A stampLine is where the stored history has an event.
+// A stampLine is the stamp of an event, and the line of the stored history that has it.
 type stampLine struct {
 	Stamp
 
@@ -33,9 +33,9 @@ func (d *decoder) at(n int) (Stamp, error) {
 	return at.Stamp, nil
 }
 
-// order puts the lists of the history in the order of their events, whose lines
-// may come in any, and checks that each event has a sequence number of its own
-// and that time does not go back.
+// order sorts the lists of the history by sequence number, since lines may come in
+// any order. It returns an error if two events have the same sequence number, or if
+// time goes back.
 func (d *decoder) order() error {
 	if d.unordered {
 		slices.SortStableFunc(d.stamps, func(a, b stampLine) int { return cmp.Compare(a.Seq, b.Seq) })

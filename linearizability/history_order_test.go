@@ -10,8 +10,8 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// Lines may come in any order, as those of programs whose threads write them
-// may, as long as an end comes after its begin.
+// Lines may come in any order, as in histories that several threads write, as long as the
+// end of an operation comes after its start.
 func TestReadHistory_takes_lines_in_any_order(t *testing.T) {
 	var buf bytes.Buffer
 	var now time.Duration

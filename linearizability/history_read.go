@@ -10,9 +10,9 @@ import (
 	"slices"
 )
 
-// A FormatError is a line of a stored history that cannot be read.
+// A FormatError says which line of a stored history cannot be read, and why.
 type FormatError struct {
-	// Line is the number of the line, from 1.
+	// Line is the number of the line, counted from 1.
 	Line int
 	Err  error
 }
@@ -23,12 +23,12 @@ func (e *FormatError) Error() string { return fmt.Sprintf("history line %d: %v",
 // Unwrap returns what is wrong with the line.
 func (e *FormatError) Unwrap() error { return e.Err }
 
-// ReadHistory reads a stored history. What it cannot read is a *FormatError, and so is a
-// number that is out of its range, a sequence number that comes twice, or time that goes
-// back; everything else that makes no sense is left to Check. Events may come in any
-// order, except that an operation or a fault has to start before it ends. A last line
-// that was cut off is left out and noted in Torn. A byte order mark at the start is
-// passed over.
+// ReadHistory reads a stored history. It returns a *FormatError for a line that it cannot
+// read, for a number out of range, for a sequence number that comes twice, and for time
+// that goes back. Anything else that makes no sense is left to Check. Events may come in
+// any order, except that the start of an operation or a fault must come before its end. If
+// the last line was cut off, it is left out and Torn is set. A byte order mark at the start
+// is ignored.
 func ReadHistory(r io.Reader) (*History, error) {
 	d := decoder{open: map[int64]int{}, faults: map[int64]int{}, names: map[string]string{}}
 	br := bufio.NewReaderSize(r, 1<<16)

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// RecorderOptions configure a Recorder. The zero value records in memory only.
+// RecorderOptions configures a Recorder. The zero value records in memory only.
 type RecorderOptions struct {
-	// Header is the header of the history. Its Version is filled in.
+	// Header is the header of the history. The recorder fills in Version.
 	Header Header
-	// Output gets the history as it happens: each event is one Write of one
-	// line, made before the method that records the event returns, so that
-	// whatever kills the program loses nothing that happened before. Nil: none.
+	// Output, if not nil, gets the history as it happens: one Write of one line
+	// for each event, made before the method that records the event returns. If
+	// the program is killed, nothing that was recorded before is lost.
 	Output io.Writer
-	// Discard keeps nothing in memory. History then returns nothing.
+	// Discard says to keep nothing in memory. History then returns no events.
 	Discard bool
 }
 
-// A Recorder records a history. It is safe for concurrent use: events get
-// their sequence number and their time under one lock, in one order.
+// A Recorder records a history. It is safe for concurrent use: it gives each event
+// its sequence number and its time under one lock.
 //
-// Keys, values and slices given to it must not be changed afterwards.
+// It keeps the slices that it is given, so they must not be changed afterwards.
 type Recorder struct {
 	clock func() time.Duration
 	opts  RecorderOptions
@@ -41,9 +41,9 @@ type Recorder struct {
 	faults    []Fault
 }
 
-// NewRecorder returns a recorder that takes the time from clock: the time
-// since the start of the history. The recorder reads no other clock. A clock
-// that goes back is recorded as it is, and reported by Check.
+// NewRecorder returns a recorder. Clock returns the time since the start of the
+// history; the recorder reads no other clock. If it goes back, the recorder records
+// that as it is, and Check reports it.
 func NewRecorder(clock func() time.Duration, opts RecorderOptions) *Recorder {
 	opts.Header.Version = FormatVersion
 	r := &Recorder{clock: clock, opts: opts}
@@ -53,9 +53,9 @@ func NewRecorder(clock func() time.Duration, opts RecorderOptions) *Recorder {
 	return r
 }
 
-// A Call is an operation under way. It ends with exactly one of OK, Failed and Unknown;
-// what the operation returned is recorded before that, by the methods that return the
-// Call. A Call is not safe for concurrent use.
+// A Call is an operation under way. Exactly one of OK, Failed and Unknown must be called
+// to end it. The methods that return the Call note what the operation returned; they must
+// be called before that. A Call is not safe for concurrent use.
 type Call struct {
 	r    *Recorder
 	op   Operation
@@ -68,10 +68,10 @@ type Call struct {
 	position int64
 }
 
-// Begin records that an operation is called. Of op the fields that are known
-// at that time are used: Client, Process, Kind, Key, Value of a put, Items of a
-// batch, Start, End and Limit of a range, Barrier, and Revision of a wait. The
-// id and the time are the recorder's.
+// Begin records that an operation is called. It uses the fields of op that are known
+// by then: Client, Process, Kind, Key, Value of a put, Items of a batch, Start, End and
+// Limit of a range, Barrier, and Revision of a wait. The recorder sets the id and the
+// time.
 func (r *Recorder) Begin(op Operation) *Call {
 	c := &Call{r: r, op: op, revision: None, position: None}
 	c.op.Outcome = Pending
@@ -96,30 +96,30 @@ func (r *Recorder) Begin(op Operation) *Call {
 // ID returns the operation's id.
 func (c *Call) ID() int64 { return c.op.ID }
 
-// Value tells the value id that a get returned. Without it the get found none.
+// Value notes the value id that a get returned. If it is not called, the get found no
+// value.
 func (c *Call) Value(id string) *Call { c.value = id; return c }
 
-// Items tells the result of a range, or the items of a batch with their
-// revisions.
+// Items notes the result of a range, or the items of a batch with their revisions.
 func (c *Call) Items(items []Item) *Call { c.items, c.hasItems = items, true; return c }
 
-// Revision tells the offset that was written (of a batch: the last one), or
-// the offset of the value that was read.
+// Revision notes the offset of the record that was written (for a batch, of the last
+// one) or of the record whose value was read.
 func (c *Call) Revision(offset int64) *Call { c.revision = offset; return c }
 
-// Position tells the client's position as seen after the operation. With [TapExact]
-// it bounds what a read may have shown.
+// Position notes the client's position, read after the operation. With [TapExact], a
+// read must not have shown anything at or beyond it.
 func (c *Call) Position(next int64) *Call { c.position = next; return c }
 
 // OK records that the operation returned without error.
 func (c *Call) OK() { c.finish(OK, nil) }
 
-// Failed records that the operation failed: a write is certain not to be in the log, now
-// or later, and a read returned nothing.
+// Failed records that the operation failed. For a write it means that the write is
+// certain not to be in the log and never will be; for a read, that it returned nothing.
 func (c *Call) Failed(err error) { c.finish(Failed, err) }
 
-// Unknown records that the operation returned without telling whether it was
-// done: a write may be in the log, or get there later.
+// Unknown records that the operation returned, but nobody knows whether it was done:
+// a write may be in the log, or may get there later.
 func (c *Call) Unknown(err error) { c.finish(Unknown, err) }
 
 func (c *Call) finish(outcome Outcome, err error) {
@@ -151,7 +151,7 @@ func (c *Call) finish(outcome Outcome, err error) {
 	r.write(func(e *encoder) []byte { return e.complete(op) })
 }
 
-// Append records that the log got a record.
+// Append records that a record was appended to the log.
 func (r *Recorder) Append(rec Record) { r.logEvent(LogEvent{Kind: LogAppend, Record: rec}) }
 
 // Truncate records that the log lost its records at offset and above.
@@ -169,8 +169,8 @@ func (r *Recorder) Compact(removed []int64) {
 	r.logEvent(LogEvent{Kind: LogCompact, Removed: removed})
 }
 
-// End records that readers may reach offset by now, so that a client that
-// starts to open from here on gets at least there.
+// End records that somebody saw the end of what readers can read at offset. A client
+// that starts to open after that must get at least that far.
 func (r *Recorder) End(offset int64) { r.logAt(LogEnd, offset) }
 
 // Transaction records the outcome of a transaction.
@@ -196,8 +196,7 @@ func (r *Recorder) logEvent(l LogEvent) {
 	r.write(func(e *encoder) []byte { return e.log(&l) })
 }
 
-// Hook records a call of a client's hook. Value is the value id, empty for a
-// delete hook, and offset that of the record, or None.
+// Hook records a call of a client's hook. The recorder sets the Stamp.
 func (r *Recorder) Hook(h Hook) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -208,7 +207,7 @@ func (r *Recorder) Hook(h Hook) {
 	r.write(func(e *encoder) []byte { return e.hook(&h) })
 }
 
-// Rebuild records that a process begins to reread the log.
+// Rebuild records that a process starts to reread the log. The recorder sets the Stamp.
 func (r *Recorder) Rebuild(b Rebuild) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -219,7 +218,8 @@ func (r *Recorder) Rebuild(b Rebuild) {
 	r.write(func(e *encoder) []byte { return e.rebuild(&b) })
 }
 
-// Snapshot records the full state of a client or of a reader of the log.
+// Snapshot records the full state of a client or of a reader of the log. The recorder
+// sets the Stamp.
 func (r *Recorder) Snapshot(s Snapshot) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -230,8 +230,8 @@ func (r *Recorder) Snapshot(s Snapshot) {
 	r.write(func(e *encoder) []byte { return e.snapshot(&s) })
 }
 
-// Fault records that a fault begins, and returns the function that records its
-// end. Text says what it is, for people; it may be parseable too.
+// Fault records the start of a fault, and returns a function that records its end.
+// Text describes the fault for people; Check does not read it.
 func (r *Recorder) Fault(text string) (heal func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -250,8 +250,8 @@ func (r *Recorder) Fault(text string) (heal func()) {
 	}
 }
 
-// History returns what was recorded until now. It may be called while others
-// go on recording; operations that have not ended are then pending.
+// History returns what has been recorded so far. It may be called while others go on
+// recording. Operations that have not ended are pending.
 func (r *Recorder) History() *History {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -272,21 +272,21 @@ func (r *Recorder) History() *History {
 	return h
 }
 
-// Err returns the first error of writing to the output. What happened since is
-// in memory only.
+// Err returns the first error of writing to Output. Nothing is written after an error,
+// so later events are in memory only.
 func (r *Recorder) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err
 }
 
-// stamp returns the next sequence number with the time. The lock is held.
+// stamp returns the next sequence number and the time. The caller holds the lock.
 func (r *Recorder) stamp() Stamp {
 	r.seq++
 	return Stamp{Seq: r.seq, Time: r.clock()}
 }
 
-// write writes one line. The lock is held.
+// write writes one line. The caller holds the lock.
 func (r *Recorder) write(line func(*encoder) []byte) {
 	if r.opts.Output == nil || r.err != nil {
 		return

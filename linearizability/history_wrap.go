@@ -7,35 +7,35 @@ import (
 	"errors"
 )
 
-// A Store is any client of a key-value store that can be recorded. Keys and
-// values are bytes, which the store may neither change nor keep.
+// A Store is a client of any key-value store, to be recorded. The store may neither
+// change nor keep the keys and values that it is given.
 type Store interface {
 	Get(ctx context.Context, key []byte) ([]byte, error)
 	Put(ctx context.Context, key, value []byte) error
 	Delete(ctx context.Context, key []byte) error
 }
 
-// WrapOptions say what the errors and the values of a store mean. The zero
-// value is safe for any store: it takes no write for refused that may be done.
+// WrapOptions says what the errors and the values of a store mean. The zero value is
+// safe for any store: it never takes a write that may have been done for refused.
 type WrapOptions struct {
 	// NotFound reports whether an error of Get says that the key has no
-	// value. Without it such a get counts as failed and says nothing.
+	// value. If it is nil, such a get counts as failed, and proves nothing.
 	NotFound func(error) bool
-	// NotWritten reports whether an error of a write says for certain that
-	// the write is not done, and never will be. Every other error of a write
-	// is of unknown outcome, a context's error always.
+	// NotWritten reports whether an error of a write means for certain that the
+	// write was not done and never will be. A write that returns any other error
+	// has an unknown outcome; so has one that returns a context's error, which
+	// NotWritten is not asked about. If it is nil, all errors are of this kind.
 	NotWritten func(error) bool
 	// ValueID returns the value id of a value. It must be different for the
-	// values of any two writes. Without it the id is the value itself, or,
-	// above 64 bytes, a part of it with its hash; an empty value is "~empty".
+	// values of any two writes. If it is nil, the function ValueID is used.
 	ValueID func([]byte) string
-	// Position returns the position of the client, called after each
-	// operation. Nil if the store has none.
+	// Position returns the position of the client. It is called after each
+	// operation. Nil if the store has no positions.
 	Position func() int64
 }
 
-// A Recorded store records each call to the store that it wraps. It is safe for
-// concurrent use if the store is.
+// A Recorded records each call to the store that it wraps. It is safe for concurrent
+// use if the store is.
 type Recorded struct {
 	r       *Recorder
 	client  string
@@ -44,12 +44,13 @@ type Recorded struct {
 	opts    WrapOptions
 }
 
-// Wrap returns the store with its calls recorded as those of a process of a
-// client. A client that was started again gets a greater process number.
+// Wrap returns a store that passes calls on to store and records them as calls of
+// the given process of the client. A client that was started again needs a higher
+// process number.
 //
-// What it records is enough for porcupine alone: no log, no offsets. A store
-// whose reads may lag is judged by that; Options.Linearizable is for others. The
-// keys must have no value when the recording starts.
+// The recorded history has no log and no offsets, so only porcupine can judge it.
+// Reads may lag unless Options.Linearizable is set. The keys must have no value when
+// the recording starts.
 func (r *Recorder) Wrap(client string, process int, store Store, opts WrapOptions) *Recorded {
 	if opts.ValueID == nil {
 		opts.ValueID = ValueID
@@ -57,7 +58,9 @@ func (r *Recorder) Wrap(client string, process int, store Store, opts WrapOption
 	return &Recorded{r: r, client: client, process: process, store: store, opts: opts}
 }
 
-// ValueID is the default of WrapOptions.ValueID.
+// ValueID is the default of WrapOptions.ValueID. Up to 64 bytes, the id is the value
+// itself, with "=" in front if it starts with "~" or "=". For a longer value it is the
+// first 24 bytes and a SHA-256 hash. The id of an empty value is "~empty".
 func ValueID(value []byte) string {
 	const most = 64
 	if len(value) == 0 {
@@ -68,7 +71,7 @@ func ValueID(value []byte) string {
 		sum := sha256.Sum256(value)
 		id = string(value[:24]) + "#" + hex.EncodeToString(sum[:])
 	}
-	if id[0] == '~' || id[0] == '=' { // not to be mistaken for a shared id
+	if id[0] == '~' || id[0] == '=' { // otherwise it would be taken for a shared id
 		id = "=" + id
 	}
 	return id
@@ -113,8 +116,9 @@ func (s *Recorded) Delete(ctx context.Context, key []byte) error {
 	return s.written(c, s.store.Delete(ctx, key))
 }
 
-// Sync calls the store's Sync, if it has one, and records it: the reads after
-// it see everything that was acknowledged to anyone before it.
+// Sync calls the store's Sync and records it as a barrier: later reads must see
+// every write that was acknowledged to anyone before the call. It returns an error if
+// the store has no Sync.
 func (s *Recorded) Sync(ctx context.Context) error {
 	syncer, ok := s.store.(interface{ Sync(context.Context) error })
 	if !ok {

@@ -123,7 +123,7 @@ func TestWrap_finds_a_store_that_loses_writes(t *testing.T) {
 	if _, err := b.Get(t.Context(), []byte("k")); err != nil {
 		t.Fatal(err)
 	}
-	// A store may lag, so that b alone is no evidence.
+	// The reads of a store may lag, so b's read alone proves nothing.
 	if v := lin.Check(r.History(), lin.Options{}); v.Status != lin.Held {
 		t.Errorf("lagging read: %s", v)
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// WriteHistory stores a history that is in memory, in the order of its events.
+// WriteHistory writes a history to w, in the order of its events.
 func WriteHistory(w io.Writer, h *History) error {
 	bw := bufio.NewWriterSize(w, 1<<16)
 	var enc encoder
@@ -27,7 +27,7 @@ func WriteHistory(w io.Writer, h *History) error {
 	return nil
 }
 
-// eventKind says in which list of the history an event is.
+// eventKind says which list of the history holds an event.
 type eventKind uint8
 
 const (

@@ -19,20 +19,20 @@ type judge struct {
 	found      int // violations that count, explained or not
 
 	items     []item2log
-	first     []int32           // by operation: its first item, and after the last its end
+	first     []int32           // by operation: the index of its first item; one more entry ends the last
 	writes    []int32           // operations that write, in the order of their call
 	byClass   map[int32][]int32 // items by class, built when needed
 	events    []opEvent
 	processes map[processID]*process
-	// accused has the keys that the log witness found something wrong about,
-	// charged those of them about which it was reported, because the check is
-	// not switched off, and certain what porcupine must find too.
+	// accused has the keys that the log witness found something wrong with. charged
+	// has those for which it was reported, because the check is not switched off.
+	// certain has the violations that porcupine must find too.
 	accused map[string]bool
 	charged map[string]bool
 	certain []*Violation
 	byID    map[int64]int32 // operations, built when needed
-	// byValue has the first write of each value, built when needed: looking
-	// for it in all writes made many violations cost the square of their number.
+	// byValue has the first write of each value, built when needed. Without it, each
+	// violation would search all writes, so that many would take quadratic time.
 	byValue map[string]int32
 
 	budget         budget
@@ -58,7 +58,8 @@ func newJudge(h *History, opts Options) *judge {
 	return j
 }
 
-// without notes that a check does not run, unless it is off for another reason.
+// without notes that a check does not run, and why. If the check is off already, the
+// earlier reason stays.
 func (j *judge) without(id CheckID, reason string) {
 	if r := j.results[id]; r != nil && r.Ran {
 		r.Ran, r.Reason = false, reason
@@ -70,8 +71,8 @@ func (j *judge) runs(id CheckID) bool { return j.results[id].Ran }
 // judged counts that a check looked at one more thing.
 func (j *judge) judged(id CheckID) { j.results[id].Judged++ }
 
-// violate reports a violation. If its check does not run, the first one of its
-// others that does takes its place.
+// violate reports a violation. If its check is switched off, the first of the checks in
+// Also that runs takes its place; if none does, nothing is reported.
 func (j *judge) violate(v *Violation) {
 	j.accuse(j.accused, v)
 	all := append([]CheckID{v.Check}, v.Also...)
@@ -89,7 +90,7 @@ func (j *judge) violate(v *Violation) {
 		j.certain = append(j.certain, v)
 	}
 	if len(j.violations) >= 4*j.opts.MaxViolations {
-		return // counted; explanations are for the first ones
+		return // counted, but too many to explain
 	}
 	j.violations = append(j.violations, v)
 }
@@ -142,8 +143,8 @@ func (j *judge) explain(v *Violation) {
 // excerptRadius is how many log events around an offset are shown.
 const excerptRadius = 3
 
-// excerpt returns the log events around the offsets of a violation: around each
-// of them, or, if there are many, around the first and the last.
+// excerpt returns the log events around the offsets of a violation. If there are more
+// than six offsets, it takes the first three and the last three.
 func (j *judge) excerpt(v *Violation) []LogEvent {
 	if j.x == nil || len(v.Offsets) == 0 {
 		return nil
@@ -172,7 +173,7 @@ func (j *judge) excerpt(v *Violation) []LogEvent {
 	return out
 }
 
-// op returns the operation at an index, and its id for a violation.
+// op returns the operation at an index.
 func (j *judge) op(i int32) *Operation { return &j.h.Ops[i] }
 
 // recordName describes a record.

@@ -6,13 +6,13 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// compare holds the two judges against each other (J5). What porcupine finds, the
-// log witness must find too, because it knows more: an order of the operations
-// that explains them all is the order of the log. The other way round it is so
-// only for violations that can be seen without the log.
+// compare compares the findings of the two judges (J5). The log witness must find
+// whatever porcupine finds, because it knows more: if it finds nothing wrong, the order
+// of the log is an order that explains all operations, and porcupine must accept it.
+// Conversely, porcupine must find only those violations that can be seen without the log.
 //
-// What porcupine finds in keys that the log witness accuses as well is counted,
-// but not explained a second time.
+// If both judges find something wrong with the same key, porcupine's finding is counted
+// but not explained again.
 func (j *judge) compare() []*Disagreement {
 	var out []*Disagreement
 	reported := map[string]bool{}

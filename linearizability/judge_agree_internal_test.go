@@ -31,8 +31,8 @@ func judgeUntilCompare(h *History) *judge {
 	return j
 }
 
-// The two judges never disagree unless one of them has a bug, so that one has
-// to be planted to see what happens then.
+// The two judges disagree only if one of them has a bug, so these tests plant one to see
+// what happens then.
 
 func TestCompare_porcupine_alone_accuses_a_key_harness_failure(t *testing.T) {
 	j := judgeUntilCompare(twoWrites())

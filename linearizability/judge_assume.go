@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// shared reports whether several writes may have the value id.
+// shared reports whether more than one write may have this value id.
 func shared(id string) bool { return id == "" || strings.HasPrefix(id, "~") }
 
-// assumptions collects what a history breaks of that which the checks take for
-// granted, at most a few of each kind.
+// assumptions collects the assumptions of the checks that a history breaks, at most
+// three errors for each rule.
 type assumptions struct {
 	found []*AssumptionError
 	count map[string]int
@@ -48,8 +48,8 @@ const (
 	ruleLog     = "the log tap tells each record once, in the order of offsets"
 )
 
-// mostNumber is the highest sequence number, offset or position, so that the
-// checks can add to it.
+// mostNumber is the highest sequence number, offset or position that is allowed. It
+// leaves room to calculate without overflow.
 const mostNumber = int64(1) << 60
 
 // stamps checks the sequence numbers and times of all events.
@@ -157,15 +157,16 @@ func (a *assumptions) operations(h *History) {
 	}
 }
 
-// badNumber reports whether an offset is neither None nor one that can be.
+// badNumber reports whether an offset is neither None nor in the allowed range.
 func badNumber(off int64) bool { return off < None || off > mostNumber }
 
-// processes checks that operations belong to the process that is alive.
+// processes checks that each operation belongs to the newest process of its client,
+// and that operations succeed only while the process is open.
 func (a *assumptions) processes(h *History) {
 	type process struct {
 		number  int
 		open    int64 // when opening returned ok, 0 if it has not
-		closed  int64 // when closing began
+		closed  int64 // when it was asked to close
 		started bool
 	}
 	opens := slices.ContainsFunc(h.Ops, func(o Operation) bool { return o.Kind == OpOpen })
@@ -227,7 +228,7 @@ func (a *assumptions) values(h *History) {
 	}
 }
 
-// log checks that the tap tells a log.
+// log checks that the events of the log tap describe a possible log.
 func (a *assumptions) log(h *History) {
 	end := int64(0)
 	live := make([]int64, 0, len(h.Log)) // offsets, ascending

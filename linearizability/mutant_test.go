@@ -9,7 +9,7 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// A mutant is a history with a way to choose places in it.
+// A mutant is a history with methods that choose places in it to change.
 type mutant struct {
 	*lin.History
 
@@ -20,7 +20,7 @@ func unique(id string) bool { return id != "" && !strings.HasPrefix(id, "~") }
 
 func sameProcess(a, b *lin.Operation) bool { return a.Client == b.Client && a.Process == b.Process }
 
-// op chooses an operation that fits.
+// op chooses an operation for which fits returns true.
 func (m *mutant) op(fits func(o *lin.Operation) bool) *lin.Operation {
 	var all []*lin.Operation
 	for i := range m.Ops {
@@ -34,7 +34,8 @@ func (m *mutant) op(fits func(o *lin.Operation) bool) *lin.Operation {
 	return all[m.choose(len(all))]
 }
 
-// appended returns where in the log the value of a write is, or -1.
+// appended returns the index in the log of the event that appended the value of a write,
+// or -1.
 func (m *mutant) appended(o *lin.Operation) int {
 	if o == nil {
 		return -1
@@ -44,16 +45,16 @@ func (m *mutant) appended(o *lin.Operation) int {
 	})
 }
 
-// tampered reports whether records were removed from the log or lost, which
-// excuses much.
+// tampered reports whether records were removed from the log or lost. The judges then
+// excuse much that they would report otherwise.
 func (m *mutant) tampered() bool {
 	return slices.ContainsFunc(m.Log, func(l lin.LogEvent) bool {
 		return l.Kind == lin.LogCompact || l.Kind == lin.LogTruncate || l.Kind == lin.LogRecreate || l.Kind == lin.LogTrim
 	})
 }
 
-// blank makes a get of a key that is never deleted find nothing, though an
-// operation that it must not miss was acknowledged before it.
+// blank makes a get of a key that is never deleted return no value, although it must see
+// a write that was acknowledged before it.
 func (m *mutant) blank(needs func(o, before *lin.Operation) bool) bool {
 	o := m.op(func(o *lin.Operation) bool {
 		if o.Kind != lin.OpGet || o.Outcome != lin.OK || o.Key[0] != 'p' || o.Value == "" {
@@ -70,7 +71,7 @@ func (m *mutant) blank(needs func(o, before *lin.Operation) bool) bool {
 	return true
 }
 
-// hook chooses a hook of a process that is there to the end.
+// hook chooses a hook of a process that lives until the end.
 func (m *mutant) hook() int {
 	last := map[string]int{}
 	for i := range m.Ops {
@@ -94,8 +95,8 @@ func (m *mutant) hook() int {
 	return all[m.choose(len(all))]
 }
 
-// behindGap gives a final state a value that was deleted from the begin of the
-// log together with a later one of its key.
+// behindGap puts a value into a final state that was deleted from the start of the log
+// together with a later value of its key.
 func (m *mutant) behindGap() bool {
 	type versions struct {
 		before, last string
@@ -107,7 +108,7 @@ func (m *mutant) behindGap() bool {
 		switch l.Kind {
 		case lin.LogAppend:
 			v := keys[l.Key]
-			if l.Txn == "" { // else it may be aborted
+			if l.Txn == "" { // a transaction may be aborted
 				keys[l.Key] = versions{v.last, l.Value, l.Offset}
 			} else {
 				keys[l.Key] = versions{"", "", math.MaxInt64}
@@ -159,7 +160,7 @@ func (m *mutant) exchange(a, b int) {
 	x.Value, y.Value = y.Value, x.Value
 }
 
-// after returns a stamp after all events.
+// after returns a stamp later than those of all events.
 func (m *mutant) after() lin.Stamp {
 	var s lin.Stamp
 	later := func(t lin.Stamp) {
@@ -184,7 +185,7 @@ func (m *mutant) after() lin.Stamp {
 	return s
 }
 
-// add appends a record to the log, after everything.
+// add appends a record to the log, as the last event.
 func (m *mutant) add(rec lin.Record) {
 	var end int64
 	for _, l := range m.Log {

@@ -10,11 +10,11 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// A mutation breaks a legal history in one place, so that it is certain that
-// it is no longer legal. It returns false if the history has no such place.
+// A mutation breaks a legal history in one place, so that it is certain not to be legal
+// any more. It returns false if the history has no suitable place.
 type mutation struct {
 	name string
-	// caught are the checks of which one must be violated.
+	// caught lists checks; at least one of them must be violated.
 	caught []lin.CheckID
 	break1 func(m *mutant) bool
 }

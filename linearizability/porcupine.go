@@ -9,10 +9,11 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// mostOperations bounds a piece so that its numbers fit the session's state.
+// mostOperations bounds the size of a piece, so that its numbers fit into the 16 bits
+// that a sessionState has for them.
 const mostOperations = 10_000
 
-// withDefaults returns the options for a history of so many operations.
+// withDefaults fills in the defaults, for a history of the given number of operations.
 func (o PorcupineOptions) withDefaults(operations int) PorcupineOptions {
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -33,14 +34,14 @@ func (o PorcupineOptions) withDefaults(operations int) PorcupineOptions {
 	return o
 }
 
-// A task is a piece that porcupine judges in one of the two models.
+// A task is a piece that porcupine judges by one of the two models.
 type task struct {
 	*piece
 
 	check  CheckID
 	result porcupine.CheckResult
-	steps  int   // what it took
-	op     int32 // the operation that cannot be explained
+	steps  int   // how many steps it took
+	op     int32 // the operation that cannot be explained, or -1
 }
 
 // checkPorcupine lets porcupine judge the history of each key.
@@ -92,8 +93,8 @@ func (j *judge) checkPorcupine() {
 	j.tasks = tasks
 }
 
-// again judges the keys with an undecided piece once more, in smaller pieces, which are
-// easier: fewer violations can be seen, but more can be decided.
+// again judges keys with an undecided piece again, up to twice, each time in smaller
+// pieces. These show fewer violations, but more of them can be decided.
 func (j *judge) again(tasks []*task, opts PorcupineOptions) []*task {
 	for range 2 {
 		type model struct {
@@ -109,7 +110,7 @@ func (j *judge) again(tasks []*task, opts PorcupineOptions) []*task {
 		if len(undecided) == 0 || j.budget.spent() {
 			break
 		}
-		// What is illegal stays so.
+		// A piece that was found illegal stays illegal.
 		tasks = slices.DeleteFunc(tasks, func(t *task) bool {
 			return t.result != porcupine.Illegal && slices.Contains(undecided, model{t.h, t.check})
 		})
@@ -128,7 +129,7 @@ func (j *judge) again(tasks []*task, opts PorcupineOptions) []*task {
 	return tasks
 }
 
-// reads reports whether there is something to judge in a piece.
+// reads reports whether the piece has a read, and so something to judge.
 func (p *piece) reads() bool {
 	return slices.ContainsFunc(p.ops, func(o keyOp) bool { return o.kind == keyRead })
 }
@@ -148,9 +149,9 @@ func (j *judge) notePorcupine(barriers bool) {
 	}
 }
 
-// unfit reports whether the log says that a key is none for porcupine, which
-// knows operations only: writes that were lost with the log's tail or its head,
-// or that no operation of the history made.
+// unfit reports whether porcupine, which knows operations only, can't judge a key:
+// records of it were lost with the log's tail or deleted from its start, or no
+// operation of the history wrote them.
 func (j *judge) unfit(key string) bool {
 	if j.x == nil {
 		return false
@@ -174,8 +175,9 @@ func (j *judge) unfit(key string) bool {
 	return j.unfitKey[k]
 }
 
-// runTasks runs the tasks on a bounded number of workers, as far as the budget
-// goes. Batches make what is left of it the same however many workers there are.
+// runTasks runs the tasks on a bounded number of workers, as far as the budget goes.
+// It looks at the budget between batches of a fixed size, so that the result does not
+// depend on the number of workers.
 func (j *judge) runTasks(tasks []*task, opts PorcupineOptions) {
 	for batch := range slices.Chunk(tasks, batchTasks) {
 		if j.budget.spent() {
@@ -204,7 +206,7 @@ func (j *judge) runTasks(tasks []*task, opts PorcupineOptions) {
 	}
 }
 
-// run judges the piece, and finds the operation that makes it illegal.
+// run judges the piece and, if it is illegal, finds the operation to blame.
 func (t *task) run(ctx context.Context, opts PorcupineOptions) {
 	steps := &stepCounter{ctx: ctx, left: opts.MaxSteps}
 	t.result = t.decide(t.piece, opts, steps)
@@ -231,9 +233,9 @@ func (t *task) model(p *piece, steps *stepCounter) (porcupine.Model, []porcupine
 	return p.session(steps)
 }
 
-// blame finds the first read with which the piece is illegal: all reads that
-// returned before it can be explained, and it cannot. All that it tries has as
-// many steps as the piece had; without them, a later read may be blamed.
+// blame finds the first read, in order of return, that makes the piece illegal: the
+// reads before it can be explained together, but not with it. The whole search has as
+// many steps as the piece had. If they run out, a later read may be blamed.
 func (t *task) blame(ctx context.Context, opts PorcupineOptions) {
 	var reads []int64
 	for _, o := range t.ops {
@@ -260,7 +262,7 @@ func (t *task) blame(ctx context.Context, opts PorcupineOptions) {
 	}
 }
 
-// until returns the piece without the reads that returned after an event.
+// until returns the piece without the reads that returned later than ret.
 func (t *task) until(ret int64) *piece {
 	p := *t.piece
 	p.ops = slices.DeleteFunc(slices.Clone(t.ops), func(o keyOp) bool { return o.kind == keyRead && o.ret > ret })

@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// forever is when an operation of unknown outcome returns (J3).
+// forever is the return of an operation of unknown outcome (J3).
 const forever = int64(math.MaxInt64)
 
-// A keyOp is what one operation did to one key, as porcupine gets it.
+// A keyOp is what one operation did to one key, in the form that porcupine gets.
 //
-// Times are sequence numbers times two, which leaves room for an instant right
-// after an event.
+// A time is a sequence number times two. The odd numbers are instants between two
+// events.
 type keyOp struct {
 	op        int32 // index in History.Ops
 	kind      keyOpKind
-	value     int32 // 0 is no value
+	value     int32 // 0 means no value
 	proc      int32
 	call, ret int64
-	// unknown says that the write need not have happened.
+	// unknown says that the write may never have happened.
 	unknown bool
-	// since is the call of the barrier before a read, or the read's own.
+	// since is the call of the barrier right before a read, or the read's own call.
 	since int64
 	// barrier says that the read must see what was acknowledged before since.
 	barrier bool
@@ -37,10 +37,10 @@ const (
 	keyAck
 )
 
-// A keyHistory is all that happened to one key.
+// A keyHistory is everything that happened to one key.
 //
-// Invariant: ops is ascending by call; write ops have distinct values but for
-// those that are shared.
+// Invariant: ops is ascending by call. No two writes have the same value, except for
+// values that are shared.
 type keyHistory struct {
 	key    string
 	ops    []keyOp
@@ -49,7 +49,7 @@ type keyHistory struct {
 	shared []bool // by value number
 }
 
-// keyHistories returns the history of each key that a get reads, by key.
+// keyHistories returns the history of each key that a get reads, sorted by key.
 func (j *judge) keyHistories() []*keyHistory {
 	b := keyBuilder{keys: map[string]*keyBuild{}, last: map[processID]*Operation{}, linearizable: j.opts.Linearizable}
 	for _, e := range j.events {
@@ -116,7 +116,7 @@ func (b *keyBuilder) called(op int32, o *Operation) {
 		add(o.Key, keyOp{kind: keyWrite}, "")
 	case o.Kind == OpBatch:
 		for i, it := range o.Items {
-			// Of several writes to one key only the last is ever seen.
+			// If a batch writes a key several times, only the last write is ever seen.
 			if !slices.ContainsFunc(o.Items[i+1:], func(n Item) bool { return n.Key == it.Key }) {
 				add(it.Key, keyOp{kind: keyWrite}, it.Value)
 			}

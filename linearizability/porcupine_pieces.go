@@ -5,34 +5,36 @@ import (
 	"slices"
 )
 
-// Porcupine's search is exponential at worst, so that a key's history is judged
-// in pieces. J4: a cut must never make a legal history illegal. It is at an instant
-// between two calls, and it only ever takes constraints away:
+// A piece is a part of a key's history, from one instant between two calls to another.
+// Histories are judged in pieces because porcupine's search takes exponential time at
+// worst. J4: a cut must never make a legal history illegal. It only ever removes
+// constraints:
 //
 //   - A read that is in progress at the cut is left out.
-//   - A write that is in progress is in the pieces on both sides, in each as
-//     one of unknown outcome: it took effect in one of them.
-//   - A piece begins with any value that can have been the last before the cut:
-//     of a write that no acknowledged write followed before the cut, and of
-//     each write of unknown outcome.
-//   - A read that may lag can see any value of the time before the cut, as long
-//     as its process has not seen one of after it.
+//   - A write that is in progress at the cut is put into both pieces, with an unknown
+//     outcome, because nobody knows in which of them it took effect.
+//   - At the start of a piece the key may have any value that can have been the last
+//     before the cut: that of a write that no acknowledged write followed before the
+//     cut, or that of any write of unknown outcome.
+//   - A read that may lag can return any value from before the cut, as long as its
+//     process has not seen a value from after it.
 //
-// So can a write of unknown outcome be taken away: if no read of the piece has
-// its value, the others have an order with it if they have one without it; and
-// if one has, it happened before the first such read returned.
+// A write of unknown outcome may be constrained further. If no read of the piece returns
+// its value, it can be left out: whenever the other operations have a legal order without
+// it, they have one with it. If a read returns its value, the write happened before the
+// first such read returned.
 //
-// What is lost is a violation that needs evidence from both sides of a cut.
+// Cutting hides violations whose evidence lies on both sides of a cut.
 type piece struct {
 	h    *keyHistory
 	ops  []keyOp
 	from int64 // the cut before it, 0 for the first piece
 	to   int64 // the cut after it, or forever
-	// last has the values of acknowledged writes that can have been the last
-	// before from.
+	// last has the values of the acknowledged writes that can have been the last
+	// one before from.
 	last map[int32]bool
-	// past and unsure have, by value, the call of the first write, and of the
-	// first write of unknown outcome; 0 if there is none.
+	// past has, for each value, the call of the first write of it, and unsure the
+	// call of the first write of it with an unknown outcome. 0 means none.
 	past, unsure []int64
 }
 
@@ -63,11 +65,12 @@ type lastWrite struct {
 	ret   int64
 }
 
-// initially marks that a key has no value before the first write.
+// initially is the return of an imagined first write, which leaves the key without a
+// value.
 const initially = int64(-1)
 
-// split cuts a key's history into pieces of at most n operations. Register says
-// that only barrier reads are judged.
+// split cuts a key's history into pieces of at most opts.PieceOperations operations.
+// Register says to judge barrier reads only.
 func (h *keyHistory) split(opts PorcupineOptions, register bool) []*piece {
 	n := len(h.values)
 	s := &splitter{
@@ -104,7 +107,7 @@ func (h *keyHistory) split(opts PorcupineOptions, register bool) []*piece {
 // cut makes the pieces.
 func (s *splitter) cut(ops []keyOp) []*piece {
 	var out []*piece
-	var crossing []keyOp // writes that are in progress at the cut before
+	var crossing []keyOp // writes that were in progress at the previous cut
 	from := int64(0)
 	for len(ops) > 0 {
 		n := s.length(ops, len(crossing))
@@ -141,8 +144,8 @@ func (s *splitter) cut(ops []keyOp) []*piece {
 	return out
 }
 
-// length returns how many of the operations the next piece takes: the cut is
-// where the fewest are in progress, in the last third of what fits.
+// length returns how many operations the next piece takes. In the last third of those
+// that fit, it cuts where the fewest operations are in progress.
 func (s *splitter) length(ops []keyOp, crossing int) int {
 	most := max(s.opts.PieceOperations-crossing, 8)
 	if len(ops) <= most {
@@ -166,7 +169,7 @@ func (s *splitter) length(ops []keyOp, crossing int) int {
 	return best
 }
 
-// note keeps which writes may be the last before the cut at to.
+// note updates the set of writes that may be the last one before the cut at to.
 func (s *splitter) note(o keyOp, to int64) {
 	if o.kind != keyWrite {
 		return
@@ -179,8 +182,8 @@ func (s *splitter) note(o keyOp, to int64) {
 	}
 }
 
-// last returns the values of acknowledged writes that may be the last before a
-// cut, and no value if there was no such write.
+// last returns the values of the acknowledged writes that may be the last one before
+// a cut, and "no value" if there may have been none.
 func (s *splitter) last(from int64) map[int32]bool {
 	if from > 0 && s.highest >= 0 {
 		s.carried = slices.DeleteFunc(s.carried, func(w lastWrite) bool {
@@ -194,8 +197,8 @@ func (s *splitter) last(from int64) map[int32]bool {
 	return last
 }
 
-// settle takes away the unknown writes that make no difference, and, if there
-// are still more than most, the reads that could tell them apart.
+// settle removes the writes of unknown outcome that make no difference. If more than
+// most are left, it also removes the reads that return their values.
 func (p *piece) settle(most int) {
 	p.dropUnread()
 	unknown := 0
@@ -207,7 +210,7 @@ func (p *piece) settle(most int) {
 	if unknown <= most {
 		return
 	}
-	// Take away the reads of values that several unknown writes share.
+	// Remove the reads of values that several unknown writes share.
 	from := forever
 	for _, o := range p.ops {
 		if o.unknown && p.h.shared[o.value] {
@@ -220,8 +223,8 @@ func (p *piece) settle(most int) {
 	p.dropUnread()
 }
 
-// dropUnread drops the unknown writes whose value is not read, and lets those
-// that are read return when the first such read did.
+// dropUnread removes the unknown writes whose value no read returns. The others are
+// given the return of the first read that returned their value.
 func (p *piece) dropUnread() {
 	first := map[int32]int64{}
 	for _, o := range p.ops {
@@ -239,7 +242,7 @@ func (p *piece) dropUnread() {
 			if !read {
 				continue
 			}
-			// A write from before the piece may have happened before it.
+			// A write that was called before the piece may have happened before it.
 			if !p.h.shared[o.value] && o.call > p.from && o.call < ret {
 				o.ret = ret
 			}

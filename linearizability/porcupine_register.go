@@ -7,12 +7,12 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// undetermined is the state of a register whose value is one of those that may
+// undetermined is the state of a register at the start of a piece: any value that may
 // have been the last before the piece.
 const undetermined = int32(-1)
 
-// register returns the piece as porcupine's model of a register, a read of which
-// returns the value of the last write, with its operations.
+// register returns the model of a register and the operations of the piece in the
+// form that it takes. A read of a register returns the value of the last write.
 func (p *piece) register(steps *stepCounter) (porcupine.Model, []porcupine.Operation) {
 	ops := make([]porcupine.Operation, len(p.ops))
 	for i := range p.ops {
@@ -44,7 +44,7 @@ func (p *piece) register(steps *stepCounter) (porcupine.Model, []porcupine.Opera
 	return model, ops
 }
 
-// describe describes an operation in a picture.
+// describe describes an operation for porcupine's picture.
 func (p *piece) describe(input any) string {
 	switch o := input.(type) {
 	case *keyOp:
@@ -76,8 +76,8 @@ func (p *piece) valueName(value int32) string {
 	return valueName(p.h.values[value])
 }
 
-// escape makes a text safe for porcupine's pictures, which take descriptions of
-// states as HTML.
+// escape escapes a text for porcupine's pictures, which treat descriptions of states
+// as HTML.
 func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;").Replace(s)
 }

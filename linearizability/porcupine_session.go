@@ -8,31 +8,33 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// A sessionOp is an operation of the session model, in the numbers of a piece.
+// A sessionOp is an operation of the session model. Writes, values and processes are
+// numbered within the piece.
 type sessionOp struct {
 	kind  keyOpKind
-	write int32 // the number of the write, of a write or its acknowledgement
+	write int32 // for a write or its acknowledgement: the number of the write
 	value int32 // the number of the value
 	proc  int32
 	past  bool // a read of a value that the key may have had before the piece
 	of    *keyOp
 }
 
-// A sessionState is the order of the writes so far, and how much of it each
-// process has seen. What no later operation can tell is dropped, so that orders
-// that differ in nothing else are the same state: without that, each pair of
+// A sessionState is the order of the writes so far, and how much of it each process
+// has seen. Whatever can make no difference to later operations is dropped, so that
+// orders that differ in nothing else become the same state. Without that, each pair of
 // concurrent writes would double the search.
 //
 // Invariant: a state is not changed once a step has returned it.
 type sessionState struct {
-	// writes are the numbers of the writes that matter, in their order.
+	// writes are the numbers of the writes that matter, in order.
 	writes []int32
-	// floor is, by process, the index in writes of the oldest that it may
-	// still read; beforeAll if also what was before the piece; seenAll if it
-	// has no read to come.
+	// floor has, for each process, the index in writes of the oldest write that
+	// the process may still read. It is beforeAll if the process may also read a
+	// value from before the piece, and seenAll if it has no more reads to come.
 	floor []int16
-	// reads and acks count what is to come: reads by value, own by process,
-	// acks by write (0 or 1).
+	// reads, own and acks say what is still to come: the number of reads of each
+	// value, the number of reads of each process, and whether each write will be
+	// acknowledged.
 	reads, own []int16
 	acks       []bool
 	hash       uint64
@@ -43,14 +45,13 @@ const (
 	seenAll   = int16(math.MaxInt16)
 )
 
-// session returns the piece as porcupine's model of a session, with its
-// operations. Writes are linearizable. A read may lag: it returns a value that
-// was written before, but not one older than its process has seen, by reading
-// it or by having its own write acknowledged.
+// session returns the model of a session and the operations of the piece in the form
+// that it takes. Writes are linearizable. A read may lag: it returns a value that was
+// written before, but none older than what its process has seen, by reading a value or
+// by having its own write acknowledged.
 //
-// The acknowledgement is an operation of its own, right after the write: a
-// process need not have seen its write as long as that has not returned, even
-// when others have seen it.
+// The acknowledgement is an operation of its own, right after the write. Until its write
+// has returned, a process need not see it, even if other processes already do.
 func (p *piece) session(steps *stepCounter) (porcupine.Model, []porcupine.Operation) {
 	b := sessionBuilder{piece: p, values: map[int32]int32{}, procs: map[int32]int32{}}
 	for i := range p.ops {
@@ -92,7 +93,7 @@ func (p *piece) session(steps *stepCounter) (porcupine.Model, []porcupine.Operat
 
 type sessionBuilder struct {
 	piece   *piece
-	values  map[int32]int32 // from the numbers of the key to those of the piece
+	values  map[int32]int32 // from the key's number of a value to the piece's
 	procs   map[int32]int32
 	valueOf []int32 // by write
 	names   []string
@@ -150,7 +151,8 @@ func (b *sessionBuilder) first() *sessionState {
 	return s
 }
 
-// step returns the state after an operation, or nil if it is not legal then.
+// step returns the state after an operation, or nil if the operation is illegal in
+// state s.
 func (s *sessionState) step(o *sessionOp, valueOf []int32) *sessionState {
 	n := *s
 	switch o.kind {
@@ -159,7 +161,7 @@ func (s *sessionState) step(o *sessionOp, valueOf []int32) *sessionState {
 	case keyAck:
 		at := slices.Index(s.writes, o.write)
 		if at < 0 {
-			return nil // the write comes first
+			return nil // the write must come first
 		}
 		n.acks = slices.Clone(s.acks)
 		n.acks[o.write] = false
@@ -180,8 +182,8 @@ func (s *sessionState) step(o *sessionOp, valueOf []int32) *sessionState {
 	return &n
 }
 
-// find returns the index of the oldest write that the read can have returned,
-// which leaves the most freedom to later reads, or -1.
+// find returns the index of the oldest write whose value the read can have returned, or
+// -1. The oldest leaves the most freedom to later reads.
 func (s *sessionState) find(o *sessionOp, valueOf []int32) int16 {
 	for i := max(0, s.floor[o.proc]); int(i) < len(s.writes); i++ {
 		if valueOf[s.writes[i]] == o.value {
@@ -199,8 +201,8 @@ func (s *sessionState) see(proc int32, at int16) {
 	}
 }
 
-// settle drops what no later operation can tell. The slices that it changes it
-// clones.
+// settle drops what can make no difference to later operations. It clones the slices
+// that it changes.
 func (s *sessionState) settle(valueOf []int32) {
 	lowest := seenAll
 	floor := s.floor
@@ -262,7 +264,7 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// describe describes a state in a picture.
+// describe describes a state for porcupine's picture.
 func (b *sessionBuilder) describe(s *sessionState) string {
 	var names []string
 	for _, w := range s.writes {

@@ -6,16 +6,16 @@ import (
 	"strconv"
 )
 
-// A stepCounter bounds the steps of a model. When they are used up, or its
-// context has ended, every step is refused, so that the search ends, and its
-// answer is not to be used. One goroutine uses it at a time.
+// A stepCounter bounds the steps of a model. Once they are used up, or the context has
+// ended, every step is refused. The search then ends soon, and its result must not be
+// used. A stepCounter is not safe for concurrent use.
 type stepCounter struct {
 	ctx  context.Context
 	left int
 	off  bool
 }
 
-// contextEvery is after how many steps the context is looked at.
+// contextEvery is the number of steps between two looks at the context.
 const contextEvery = 1024
 
 func (c *stepCounter) next() bool {
@@ -33,22 +33,22 @@ func (c *stepCounter) next() bool {
 // exhausted reports whether a step was refused.
 func (c *stepCounter) exhausted() bool { return c.off }
 
-// batchTasks is how many tasks run before the budget is looked at again.
+// batchTasks is the number of tasks that run between two looks at the budget.
 const batchTasks = 8
 
-// A budget is what all tasks together may take. The zero value is one that
-// nobody has begun to use.
+// A budget is the number of steps that all tasks together may take. The zero value is
+// never spent.
 type budget struct {
 	ctx         context.Context
 	total, left int
 }
 
-// spent reports whether no task may begin any more.
+// spent reports whether no further task may start.
 func (b *budget) spent() bool {
 	return b.ctx != nil && (b.left <= 0 || b.ctx.Err() != nil)
 }
 
-// spentWhy says which bound ended the search, and "" if none did.
+// spentWhy says which bound ended the search, or "" if none did.
 func (b *budget) spentWhy() string {
 	switch {
 	case b.ctx == nil:

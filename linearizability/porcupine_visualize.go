@@ -34,8 +34,8 @@ func (j *judge) explainPiece(t *task) *Violation {
 	return v
 }
 
-// around returns the writes of the piece around an operation, and the last read
-// of its process before it.
+// around returns the last writes that were called before the operation returned, and
+// a read that its process had made before it.
 func (t *task) around(op int32) []keyOp {
 	var writes []keyOp
 	var before, self *keyOp
@@ -62,8 +62,9 @@ func (t *task) around(op int32) []keyOp {
 	return writes
 }
 
-// VisualizeKey writes porcupine's picture of one key's history as a HTML page:
-// the piece in which it found a violation, or else the first piece.
+// VisualizeKey writes porcupine's picture of one key's history to w, as an HTML page. It
+// shows the first piece in which porcupine found a violation, or else the first piece. It
+// returns an error if no get read the key.
 func VisualizeKey(w io.Writer, h *History, key string, opts Options) error {
 	j := newJudge(h, opts)
 	j.events = j.opEvents()
@@ -86,8 +87,8 @@ func VisualizeKey(w io.Writer, h *History, key string, opts Options) error {
 		steps := &stepCounter{ctx: j.ctx, left: popts.MaxSteps}
 		model, ops := show.model(show.piece, steps)
 		_, info := porcupine.CheckOperationsVerbose(model, ops, popts.Timeout)
-		// To draw what the search found, porcupine goes through it once more,
-		// in no more steps than that: it must not run out of them.
+		// To draw the result, porcupine repeats steps of the search. There are no
+		// more of them than before, and none of them may be refused.
 		steps.left, steps.off = math.MaxInt, false
 		if err := porcupine.Visualize(model, info, w); err != nil {
 			return fmt.Errorf("visualize key %s: %w", quote(key), err)

@@ -32,7 +32,7 @@ func TestCheck_legal_histories_are_never_accused(t *testing.T) {
 	})
 }
 
-// seeds is how many seeded worlds the tests try.
+// seeds is the number of seeded worlds that the tests try.
 const seeds = 1000
 
 func TestHistory_survives_being_stored(t *testing.T) {

@@ -14,13 +14,13 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// A textHistory is a hand-written history with what the judges must say.
+// A textHistory is a hand-written history with the verdicts that the judges must give.
 //
-// A file has several, each begun by a line "== property - situation - verdict".
-// Then come "log:" with what the log witness must say alone, "porcupine:" with
-// what porcupine must say alone, and "both:" if the two together say something
-// else than the log witness. Each is a status, and the check that must be
-// violated. The other lines are events, in their order:
+// A file has several. Each starts with a line "== property - situation - verdict". Then
+// come "log:" with the verdict of the log witness alone, "porcupine:" with that of
+// porcupine alone, and "both:" if the verdict of the two together differs from that of the
+// log witness. A verdict is a status, followed by the check that must be violated, if any.
+// The other lines are events, in order:
 //
 //	late                        the tap is late; else it is exact
 //	hooks                       every process reports its hooks

@@ -12,10 +12,10 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// explodingHistory is one that porcupine can't decide in any reasonable time. To
-// each key many clients write at once, a reader that lags gets all the values,
-// and then a client reads what it has overwritten itself: whatever the order of
-// the writes, there is no place for that, and all orders have to be tried.
+// explodingHistory returns a history that porcupine can't decide in any reasonable time.
+// Many clients write to each key at once, a lagging reader reads all the values, and then a
+// client reads a value that it has overwritten itself. No order of the writes explains
+// that, and porcupine has to try them all.
 func explodingHistory(keys int) *lin.History {
 	var now time.Duration
 	r := lin.NewRecorder(func() time.Duration { now += time.Microsecond; return now }, lin.RecorderOptions{Header: lin.Header{Tap: lin.TapExact}})
@@ -113,7 +113,7 @@ func TestCheckContext_that_ended_decides_nothing_by_porcupine(t *testing.T) {
 	}
 }
 
-// The search itself looks at the context: a single piece may take long.
+// The search itself must look at the context, because a single piece may take long.
 func TestCheckContext_ends_inside_of_a_piece(t *testing.T) {
 	h := explodingHistory(1)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Status is the answer of a judge.
+// Status is the overall result of a verdict.
 type Status uint8
 
-// The answers. Held is never given for want of evidence.
+// The statuses. A history is never Held for lack of evidence.
 const (
-	// Held says that everything that could be judged was as guaranteed.
+	// Held says that everything that could be judged kept the guarantees.
 	Held Status = iota
 	// Violated says that a guarantee was broken.
 	Violated
-	// Inconclusive says that the history is too small to judge, or a judge gave up
-	// within its bounds, and no violation was found.
+	// Inconclusive says that no violation was found, but the history has too little to
+	// judge, or porcupine reached one of its bounds.
 	Inconclusive
-	// HarnessFailure says that an assumption of the checks does not hold, or the two
-	// judges contradict each other. The history says nothing about the system.
+	// HarnessFailure says that the history breaks an assumption of the checks, or that
+	// the two judges contradict each other. It says nothing about the system under test.
 	HarnessFailure
 )
 
@@ -31,16 +31,16 @@ var statuses = [...]string{
 // String returns the status in words.
 func (s Status) String() string { return statuses[s] }
 
-// ErrAssumption is what every broken assumption of the checks is, by errors.Is.
+// ErrAssumption matches every broken assumption of the checks in errors.Is.
 var ErrAssumption = errors.New("assumption of the checks does not hold")
 
-// ErrViolation is what every violation is, by errors.Is.
+// ErrViolation matches every violation in errors.Is.
 var ErrViolation = errors.New("guarantee violated")
 
-// ErrInconclusive is what the error of an inconclusive verdict is, by errors.Is.
+// ErrInconclusive matches the error of an inconclusive verdict in errors.Is.
 var ErrInconclusive = errors.New("history could not be judged")
 
-// ErrDisagreement is what a contradiction between the judges is, by errors.Is.
+// ErrDisagreement matches every contradiction between the judges in errors.Is.
 var ErrDisagreement = errors.New("the two judges disagree")
 
 // A CheckResult is what one check found.
@@ -50,13 +50,13 @@ type CheckResult struct {
 	// check was switched off. Reason says which.
 	Ran    bool
 	Reason string
-	// Judged counts what the check looked at: operations, records, hooks,
-	// snapshots, or pieces of keys for porcupine.
+	// Judged is the number of things that the check looked at: operations,
+	// records, hooks or snapshots; for porcupine, pieces of the keys' histories.
 	Judged int
-	// Undecided counts what of it could not be decided within the bounds.
+	// Undecided is how many of them could not be decided within the bounds.
 	Undecided int
-	// Violations counts what broke the guarantee. A violation that breaks
-	// several counts in each.
+	// Violations is how many of them broke the guarantee. A violation that breaks
+	// several guarantees counts for each of them.
 	Violations int
 }
 
@@ -78,23 +78,24 @@ type Verdict struct {
 	Status Status
 	// Checks has one entry for each check, in the order of AllChecks.
 	Checks []CheckResult
-	// Violations are in the order of their time, at most Options.MaxViolations.
+	// Violations are in order of time, at most Options.MaxViolations.
 	Violations []*Violation
-	// Assumptions that do not hold. With any of them nothing else is judged.
+	// Assumptions are those that the history breaks. If there are any, nothing
+	// else is judged.
 	Assumptions []*AssumptionError
-	// Disagreements between the log witness and porcupine.
+	// Disagreements are the contradictions between the log witness and porcupine.
 	Disagreements []*Disagreement
 	// Undecided says what made the verdict inconclusive.
 	Undecided []string
-	// Operations and Records count what the history has.
+	// Operations and Records are how many of each the history has.
 	Operations, Records int
 	// Duration is the time of the last event of the history.
 	Duration time.Duration
 }
 
-// Err returns nil if the history held, and else an error that explains why it
-// did not: all violations, broken assumptions or whatever else. errors.Is tells
-// ErrViolation, ErrAssumption, ErrDisagreement and ErrInconclusive apart.
+// Err returns nil if the status is Held. Otherwise it returns an error that explains
+// why not, with all violations, broken assumptions or disagreements. It matches
+// ErrViolation, ErrAssumption, ErrDisagreement or ErrInconclusive in errors.Is.
 func (v *Verdict) Err() error {
 	switch v.Status {
 	case Held:
@@ -133,8 +134,8 @@ func (v *Verdict) Result(id CheckID) CheckResult {
 	return CheckResult{Check: id, Reason: "there is no such check"}
 }
 
-// String returns the verdict for people: the status, each check in one line,
-// and the explanations.
+// String returns the verdict for people: the status, one line for each check, and
+// the explanations.
 func (v *Verdict) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d operations, %d log records, %s\n", v.Status, v.Operations, v.Records, v.Duration)
@@ -147,12 +148,12 @@ func (v *Verdict) String() string {
 	return b.String()
 }
 
-// An AssumptionError is an assumption of the checks that a history breaks.
+// An AssumptionError says that a history breaks an assumption of the checks.
 type AssumptionError struct {
-	// Assumption is the rule, Detail what breaks it.
+	// Assumption is the rule, Detail how it is broken.
 	Assumption string
 	Detail     string
-	// Seq is the event at which it is broken, 0 if none in particular.
+	// Seq is the event that breaks it, or 0 if it is no single event.
 	Seq int64
 }
 
@@ -165,59 +166,60 @@ func (e *AssumptionError) Error() string {
 	return s
 }
 
-// Is makes every AssumptionError an ErrAssumption.
+// Is reports whether target is ErrAssumption.
 func (e *AssumptionError) Is(target error) bool { return target == ErrAssumption }
 
-// A Disagreement is a contradiction between the two judges about a key: one of
-// them is wrong, and so is not to be trusted.
+// A Disagreement is a contradiction between the two judges about a key. One of them
+// is wrong, so the verdict can't be trusted.
 type Disagreement struct {
 	Key string
 	// LogWitness and Porcupine say what each judge found.
 	LogWitness, Porcupine string
 }
 
-// Error gives both explanations.
+// Error returns the findings of both judges.
 func (d *Disagreement) Error() string {
 	return fmt.Sprintf("%v about key %s:\nlog witness: %s\nporcupine: %s",
 		ErrDisagreement, quote(d.Key), d.LogWitness, d.Porcupine)
 }
 
-// Is makes every Disagreement an ErrDisagreement.
+// Is reports whether target is ErrDisagreement.
 func (d *Disagreement) Is(target error) bool { return target == ErrDisagreement }
 
 // A Violation is a guarantee that was broken, with the evidence.
 type Violation struct {
-	// Check is the guarantee that was broken. Also are others that the same
+	// Check is the guarantee that was broken. Also lists others that the same
 	// evidence breaks.
 	Check CheckID
 	Also  []CheckID
 	// Reason says in one sentence what is wrong.
 	Reason string
-	// Client and Process are the one that was wronged, if there is one.
+	// Client and Process name the process to which the guarantee was broken, if
+	// there is one.
 	Client  string
 	Process int
-	// Key is the key that it is about, if it is about one.
+	// Key is the key that the violation is about, if it is about one.
 	Key string
 	// Ops are the ids of the operations that prove it, the offending one first.
 	Ops []int64
 	// Offsets are the offsets of the records that prove it.
 	Offsets []int64
-	// From and To bound the evidence.
+	// From and To bound the evidence in time.
 	From, To Stamp
 	// Evidence describes the operations, hooks or snapshots involved.
 	Evidence []string
-	// Log is the log around the offsets.
+	// Log has the log events around Offsets.
 	Log []LogEvent
-	// Faults are those that were active between From and To.
+	// Faults are the faults that were active at some time between From and To.
 	Faults []Fault
 
-	// certain says that porcupine must find it too, if it sees the history
-	// from event since on to the violation in one piece.
+	// certain says that porcupine must find the violation too, if one of its
+	// pieces covers the history from event since up to the violation.
 	certain bool
 	since   int64
 }
 
-// Is makes every Violation an ErrViolation.
+// Is reports whether target is ErrViolation.
 func (v *Violation) Is(target error) bool { return target == ErrViolation }
 
 // Error explains the violation.

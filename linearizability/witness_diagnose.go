@@ -7,14 +7,14 @@ import (
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
-// diagnose finds out why no position explains a read, and reports it. The read
-// may break several guarantees; the first one in the order below names it.
+// diagnose finds out why no position explains a read, and reports it. The read may
+// break several guarantees. The violation is reported as the first of these that fits:
 //
-//   - a value that was never in the log, or is not committed
-//   - a value that was not in the log yet
-//   - a range whose keys are fine one by one, but at no common position
-//   - a batch of which it saw a part
-//   - a state older than what the process must have reached
+//   - a value was never in the log, or is not committed
+//   - a value was not in the log yet
+//   - each key of a range is right at some position, but not all at the same one
+//   - only a part of a batch was seen
+//   - the state is older than one that the process must have reached
 func (s *sweeper) diagnose(op int32, r *read, f *inFlight) {
 	start := position{}
 	for i := range r.targets {
@@ -61,7 +61,7 @@ func (s *sweeper) keyOf(o *Operation, t *target) (key, value string) {
 	return key, ""
 }
 
-// neverThere reports a value that the log never had, for readers.
+// neverThere reports a value that was never in the part of the log that readers see.
 func (s *sweeper) neverThere(op int32, t *target) {
 	o := s.op(op)
 	key, value := s.keyOf(o, t)
@@ -95,7 +95,7 @@ func (s *sweeper) neverThere(op int32, t *target) {
 	s.violate(v)
 }
 
-// tooEarly reports a value that was read before it was in the log.
+// tooEarly reports a value that was read before it could be read in the log.
 func (s *sweeper) tooEarly(op int32, t *target, r *read) {
 	o := s.op(op)
 	key, value := s.keyOf(o, t)
@@ -124,7 +124,7 @@ func (s *sweeper) tooEarly(op int32, t *target, r *read) {
 func (s *sweeper) noCommonPosition(op int32, r *read) {
 	o := s.op(op)
 	v := s.accusation(CheckOnePosition, op)
-	// The key that is right latest, and one that is wrong then.
+	// late is the key that becomes right last, wrong one that is wrong by then.
 	var late, wrong *target
 	var q position
 	for i := range r.targets {
@@ -158,7 +158,7 @@ func (s *sweeper) noCommonPosition(op int32, r *read) {
 	s.violate(v)
 }
 
-// tornBatch reports a read that saw a part of a batch.
+// tornBatch reports a read that saw only a part of a batch.
 func (s *sweeper) tornBatch(op int32, r *read) {
 	o := s.op(op)
 	pos, _ := s.x.least(r, position{}, r.reach(s.x))

@@ -4,7 +4,8 @@ import (
 	"fmt"
 )
 
-// hook takes the next hook, and reports one that is not the next record's.
+// hook takes the next hook. If it is not the turn of a record that the hook can be of,
+// it reports a violation and returns false.
 func (r *hookReader) hook(h *Hook) bool {
 	held := r.records(h)
 	if len(held) == 0 {
@@ -39,7 +40,7 @@ func (r *hookReader) hook(h *Hook) bool {
 	return false
 }
 
-// records returns the records that a hook can be of.
+// records returns the records that the hook may have been called for.
 func (r *hookReader) records(h *Hook) []int32 {
 	held := r.anyRecords(h)
 	if h.Offset == None {
@@ -52,7 +53,7 @@ func (r *hookReader) records(h *Hook) []int32 {
 	return held[k : k+1]
 }
 
-// anyRecords returns the records with the key and the value of a hook.
+// anyRecords returns the records with the key and the value of the hook.
 func (r *hookReader) anyRecords(h *Hook) []int32 {
 	value := h.Value
 	if h.Delete {
@@ -67,7 +68,8 @@ func (r *hookReader) anyRecords(h *Hook) []int32 {
 	return r.x.byClass[r.epoch][c]
 }
 
-// ledTo returns where a hook of one record leads, nil if it cannot be its turn.
+// ledTo returns the next places in the timeline after a hook of the given record, or nil
+// if it can't be that record's turn.
 func (r *hookReader) ledTo(rec int32, seq int64) []int {
 	at := r.x.search(r.list, r.x.records[rec].off)
 	for i := len(r.next) - 1; i >= 0; i-- {
@@ -78,13 +80,14 @@ func (r *hookReader) ledTo(rec int32, seq int64) []int {
 	return nil
 }
 
-// ledToAny returns where a hook of any record of a class leads.
+// ledToAny returns the next places in the timeline after a hook that may be of any
+// record of the class.
 func (r *hookReader) ledToAny(class int32, seq int64) []int {
 	var next []int
 	for n, from := range r.next {
 		for i := from; i < len(r.list); i++ {
 			if n+1 < len(r.next) && i >= r.next[n+1] {
-				break // the next place goes on from here
+				break // covered when the loop comes to the next place
 			}
 			rec := &r.x.records[r.list[i]]
 			if rec.class == class && rec.visible() {
@@ -107,7 +110,7 @@ func (r *hookReader) allMissable(from, to int, seq int64) bool {
 	return true
 }
 
-// furthest returns the furthest place that the hooks can have led to.
+// furthest returns the furthest of the next places.
 func (r *hookReader) furthest() int { return r.next[len(r.next)-1] }
 
 // offset returns the offset up to which hooks have fired.
@@ -118,7 +121,7 @@ func (r *hookReader) offset() int64 {
 	return 0
 }
 
-// mayMiss reports whether no hook is due for a record.
+// mayMiss reports whether a record needs no hook.
 func (r *hookReader) mayMiss(rec int32, seq int64) bool {
 	m := &r.x.records[rec]
 	return !m.visible() || r.x.missable(r.proc, m, seq, r.epoch, 0) || r.x.deleted(r.proc, m, seq, r.epoch)
@@ -142,7 +145,7 @@ func hookName(h *Hook) string {
 	return s
 }
 
-// strange reports a hook that fired again, too late, or for nothing.
+// strange reports a hook that fired twice, out of order, or for no record.
 func (r *hookReader) strange(h *Hook, held []int32) {
 	v := r.violation(h)
 	if len(held) == 0 {

@@ -9,22 +9,22 @@ import (
 
 // A hookReader follows the hooks of one process along the log.
 //
-// A hook for a value that several records have may be that of any of them, if
-// those before it need no hook: compaction removed them. So there may be
-// several places to go on from.
+// If several records have the same key and value, a hook may be of any of them,
+// provided that the records skipped need no hook, because compaction removed them. So
+// there may be several places in the log at which the next hook can be expected.
 type hookReader struct {
 	*judge
 
 	proc  *process
 	epoch int32
 	list  []int32 // the timeline
-	// next are the indices in list that the hooks so far can have led to,
-	// ascending: of each the first record that has not been passed.
+	// next has the indices in list at which the next hook can be expected after the
+	// hooks so far, ascending.
 	next []int
 }
 
-// checkHooks judges the hooks of each process: one for each record that the
-// process can have seen, in the order of the log.
+// checkHooks judges the hooks of each process. There must be one for each record that
+// the process must have seen, in log order.
 func (j *judge) checkHooks() {
 	hooks := map[processID][]*Hook{}
 	for i := range j.h.Hooks {
@@ -32,7 +32,7 @@ func (j *judge) checkHooks() {
 		id := processID{h.Client, h.Process}
 		hooks[id] = append(hooks[id], h)
 	}
-	writes := map[processID][]int32{} // acknowledged, by their return
+	writes := map[processID][]int32{} // acknowledged ones, in order of return
 	start := map[processID]int64{}
 	for _, e := range j.events {
 		o := j.op(e.op)
@@ -62,7 +62,7 @@ func (j *judge) checkHooks() {
 	}
 }
 
-// processIDs returns the processes that hooks or operations name, in order.
+// processIDs returns the processes that operations or hooks name, sorted.
 func (j *judge) processIDs(hooks map[processID][]*Hook, start map[processID]int64) []processID {
 	var ids []processID
 	for id := range start {
@@ -79,8 +79,8 @@ func (j *judge) processIDs(hooks map[processID][]*Hook, start map[processID]int6
 	return ids
 }
 
-// firstLoss returns the first event after from at which a client may have to
-// reread the log, so that its hooks are no longer one for each record.
+// firstLoss returns the first event after from at which the log lost records. From then
+// on a client may have to reread the log, and there is not one hook for each record.
 func (j *judge) firstLoss(from int64) int64 {
 	for i := range j.h.Log {
 		switch l := &j.h.Log[i]; l.Kind {
@@ -94,8 +94,8 @@ func (j *judge) firstLoss(from int64) int64 {
 	return math.MaxInt64
 }
 
-// firstRebuild returns the event at which a process first reread the log, for
-// whatever reason: its hooks then tell what differs from what it held.
+// firstRebuild returns the event at which a process first started to reread the log, for
+// whatever reason. Its hooks then report what differs from its old state.
 func (j *judge) firstRebuild(id processID) int64 {
 	for i := range j.h.Rebuilds {
 		if b := &j.h.Rebuilds[i]; b.Client == id.client && b.Process == id.number {
@@ -105,8 +105,8 @@ func (j *judge) firstRebuild(id processID) int64 {
 	return math.MaxInt64
 }
 
-// follow judges the hooks of a process up to the first loss strictly, and those
-// after it by where they lead.
+// follow judges the hooks of a process. Up to the first loss or rebuild, there must be
+// one for each record, in order. Later hooks are judged by the state that they lead to.
 func (r *hookReader) follow(hooks []*Hook, writes []int32, loss int64) {
 	for i, h := range hooks {
 		if h.Seq > loss {
@@ -123,8 +123,8 @@ func (r *hookReader) follow(hooks []*Hook, writes []int32, loss int64) {
 	}
 }
 
-// ownWrites judges whether the hooks of the process's own writes that returned
-// before an event have fired by then.
+// ownWrites judges whether the hooks for the process's own writes had fired when the
+// writes returned. It takes the writes that returned up to event seq.
 func (r *hookReader) ownWrites(writes *[]int32, seq int64) bool {
 	for ; len(*writes) > 0; *writes = (*writes)[1:] {
 		op := (*writes)[0]
@@ -151,12 +151,12 @@ func (r *hookReader) ownWrites(writes *[]int32, seq int64) bool {
 	return true
 }
 
-// passed reports whether the hooks have come beyond an offset.
+// passed reports whether hooks have got past the record at an offset.
 func (r *hookReader) passed(off int64) bool {
 	return r.offset() > off
 }
 
-// complete judges whether a process that has caught up has fired all hooks.
+// complete judges whether a process that has caught up has called all its hooks.
 func (r *hookReader) complete(hooks []*Hook, loss int64) {
 	for i := range r.h.Snapshots {
 		s := &r.h.Snapshots[i]
@@ -177,8 +177,8 @@ func (r *hookReader) complete(hooks []*Hook, loss int64) {
 	}
 }
 
-// finally judges hooks after a loss: the last one of each key must say what the
-// process holds in the end.
+// finally judges the hooks after a loss or a rebuild: the last hook of each key must
+// agree with the final state of the process.
 func (r *hookReader) finally(hooks []*Hook) {
 	last := map[string]*Hook{}
 	for _, h := range hooks {

@@ -2,39 +2,39 @@ package linearizability
 
 import "math"
 
-// A read is what one get, range or snapshot returned, as a question to the log:
-// at which position was this its state?
+// A read is the result of one get, range or snapshot, as a question to the log: at
+// which position was this the log's state?
 type read struct {
 	seq     int64 // the event of the return
 	proc    *process
-	pos     int64 // the position that was reported afterwards, or None
+	pos     int64 // the position that the client reported afterwards, or None
 	targets []target
-	batches bool // positions inside of a batch are no answer
-	// firm is a position below which the process must have seen every
-	// record, even one that compaction removed before it came to it.
+	batches bool // positions inside a batch do not count
+	// firm is a position below which the process must have seen every record, even
+	// one that compaction removed before the process got there.
 	firm position
-	// base is the offset from which on the process applied the log, one of
-	// all that there can be.
+	// base is the offset at which the process started to apply the log; one of the
+	// candidates.
 	base int64
 	all  []int64
 }
 
-// A target is what a read says about one key: the class of the value, which for
-// no value is that of the tombstone.
+// A target is what a read says about one key: the class of its value. If there was no
+// value, that is the class of the key's tombstones.
 type target struct {
 	key   int32
 	class int32 // -1: the log never had that value for the key
 	none  bool  // no value
-	off   int64 // the reported revision, or None
+	off   int64 // the revision that the read reported, or None
 }
 
-// is reports whether a record is what the target says, in its own epochs.
+// is reports whether the record agrees with the target.
 func (t *target) is(r *record) bool {
 	return r.class == t.class && (t.off == None || t.off == r.off)
 }
 
-// target returns what an operation says about a key. A revision at which the
-// log never had the value is left out; it is judged by itself.
+// target returns what an operation says about a key. It leaves out a revision at which
+// the log never had the value, since that is judged separately.
 func (j *judge) target(key, value string, rev int64, seq int64) target {
 	t := target{key: -1, class: -1, none: value == "", off: None}
 	k, ok := j.x.keyID[key]
@@ -55,9 +55,9 @@ func (j *judge) target(key, value string, rev int64, seq int64) target {
 
 const beyond = int64(math.MaxInt64)
 
-// least returns the lowest position that satisfies the bound and explains the
-// read, or false. J1: it is the answer that leaves later reads the most freedom; a
-// later read that can be explained after any other answer can be after this.
+// least returns the lowest position that satisfies the bound and explains the read, or
+// false if there is none. J1: the lowest position leaves later reads the most freedom. If
+// a later read can be explained after choosing any other, it can be after choosing this.
 func (x *logIndex) least(r *read, from position, limit func(e int32) int64) (position, bool) {
 	for e := from.epoch; e <= x.current(r.seq); e++ {
 		lo, hi := x.in(from, e), limit(e)
@@ -68,8 +68,9 @@ func (x *logIndex) least(r *read, from position, limit func(e int32) int64) (pos
 	return position{}, false
 }
 
-// leastOf returns the lowest position in an epoch, from wherever the process can
-// have applied the log, or one above hi.
+// leastOf returns the lowest position in an epoch that explains the read, starting to
+// apply the log wherever the process may have started. It returns more than hi if there
+// is none.
 func (x *logIndex) leastOf(r *read, e int32, lo, hi int64) int64 {
 	if len(x.trims) == 0 {
 		return x.leastIn(r, e, lo, hi)
@@ -77,14 +78,14 @@ func (x *logIndex) leastOf(r *read, e int32, lo, hi int64) int64 {
 	q := beyond
 	r.all = x.bases(r.all[:0], r.proc, r.seq, e)
 	for _, r.base = range r.all {
-		// One that has reread the log has come to its start at least.
+		// A process that has reread the log is at its start at least.
 		q = min(q, x.leastIn(r, e, max(lo, r.base), hi))
 	}
 	r.base = 0
 	return q
 }
 
-// leastIn returns the lowest position in an epoch, or one above hi.
+// leastIn is leastOf for one start, r.base.
 func (x *logIndex) leastIn(r *read, e int32, lo, hi int64) int64 {
 	q := lo
 	for again := true; again && q <= hi; {
@@ -98,7 +99,7 @@ func (x *logIndex) leastIn(r *read, e int32, lo, hi int64) int64 {
 			}
 		}
 		if r.batches {
-			if n := x.batchEnd(e, q); n != q && q != r.base { // what is left of a batch begins the log
+			if n := x.batchEnd(e, q); n != q && q != r.base { // at base, the log may start inside a batch
 				q, again = n, true
 			}
 		}
@@ -106,7 +107,7 @@ func (x *logIndex) leastIn(r *read, e int32, lo, hi int64) int64 {
 	return q
 }
 
-// leastFor returns the lowest position from lo on at which the target holds, or
+// leastFor returns the lowest position, not below lo, at which the target holds, or
 // beyond if there is none.
 func (x *logIndex) leastFor(r *read, t *target, e int32, lo int64) int64 {
 	if t.key < 0 {
@@ -142,7 +143,7 @@ func (x *logIndex) leastFor(r *read, t *target, e int32, lo int64) int64 {
 	return beyond
 }
 
-// only returns the record of the list that is at an offset.
+// only returns the part of the list that is at the offset: one record or none.
 func (x *logIndex) only(list []int32, off int64) []int32 {
 	if i := x.search(list, off); i < len(list) && x.records[list[i]].off == off {
 		return list[i : i+1]
@@ -150,9 +151,9 @@ func (x *logIndex) only(list []int32, off int64) []int32 {
 	return nil
 }
 
-// overlooked reports whether a process that has applied the versions may hold
-// an older one of the target's class, because it never saw those after it:
-// they were removed from the log first.
+// overlooked reports whether a process that has passed all the versions may still hold
+// an older one, of the target's class. That is so if the newer ones were removed from
+// the log before the process could see them.
 func (x *logIndex) overlooked(r *read, t *target, e int32, versions []int32) bool {
 	for i := len(versions) - 1; i >= 0; i-- {
 		rec := &x.records[versions[i]]
@@ -166,12 +167,13 @@ func (x *logIndex) overlooked(r *read, t *target, e int32, versions []int32) boo
 	return t.none && t.off == None
 }
 
-// firm returns the position of the bounds that promise a write to be visible.
-// J8: a reader that lags while compaction removes records may never see them, and
-// that is not its fault, but it must not claim then that it has caught up.
+// firm returns the position that the bounds claim to have reached: those that promise
+// that a write is visible. J8: a reader that lags while compaction removes records may
+// never see them. That is not its fault, but then it must not claim to have caught up.
 func (x *logIndex) firm(b *bounds) position {
 	return x.join(x.join(b[causeOwn].pos, b[causeBarrier].pos), b[causeWait].pos)
 }
 
-// unlimited lets a read be explained by all that the log ever had.
+// unlimited is a limit for least: a read may be explained by anything that was ever in
+// the log.
 func unlimited(int32) int64 { return beyond - 1 }

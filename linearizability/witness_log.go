@@ -5,19 +5,19 @@ import (
 	"sort"
 )
 
-// never is the epoch in which a record dies that stays.
+// never is the value of died for a record that was not lost.
 const never = math.MaxInt32
 
-// A record is one record of the log, with all that became of it.
+// A record is one record of the log, and what became of it.
 type record struct {
 	off    int64
 	seq    int64 // of the append
 	key    int32 // index in logIndex.keys, -1 without a key
 	class  int32 // index in logIndex.classes, -1 without a key
 	event  int32 // index in History.Log
-	op     int32 // index in History.Ops of the write, -1 if none is known
+	op     int32 // index in History.Ops of the write, -1 if not known
 	born   int32 // the epoch in which it was appended
-	died   int32 // the epoch in which it is gone, or never
+	died   int32 // the first epoch in which it is gone, or never
 	gone   int64 // the event at which compaction removed it, 0 if none did
 	status txnStatus
 }
@@ -26,40 +26,40 @@ type record struct {
 type txnStatus uint8
 
 const (
-	committed txnStatus = iota // or outside of transactions
+	committed txnStatus = iota // or outside a transaction
 	aborted
 	undecided
 )
 
-// An epoch is the time between two losses of the log's tail. In each of them
-// the log is a timeline: the prefix below cut of the one before, and what was
-// appended since.
+// An epoch is the time between two losses of the log's tail. The log of an epoch is a
+// timeline: the part of the previous epoch's timeline below cut, and what was appended
+// since.
 type epoch struct {
-	seq int64 // the event at which it begins
-	cut int64 // the end of what it keeps of the epoch before
+	seq int64 // the event that starts the epoch
+	cut int64 // the end of what it keeps of the previous epoch
 	end int64 // the end of the log when the epoch ended
 }
 
-// A class is a key with one value of it, and the key without a value ("").
+// A class is a key together with one of its value ids, or with "" for no value.
 type class struct {
 	key   int32
 	value string
 }
 
-// A step says how far readers could get from an event on.
+// A step says how far readers can get from event seq on, up to the next step.
 type step struct {
 	seq   int64
 	epoch int32
 	end   int64 // the end of the log
-	lso   int64 // the last stable offset: end, or the first of an open transaction
+	lso   int64 // the last stable offset: end, or the first offset of an open transaction
 }
 
 type trim struct{ seq, off int64 }
 
-// A logIndex answers what the log's state was at a position.
+// A logIndex answers questions about the log's state at a position.
 //
-// Invariant: each list of records that belongs to one epoch is ascending by
-// offset, and holds the records with born <= epoch < died.
+// Invariant: each list of an epoch's records is ascending by offset, and holds the
+// records with born <= epoch < died.
 type logIndex struct {
 	h       *History
 	records []record
@@ -72,8 +72,8 @@ type logIndex struct {
 	keyID    map[string]int32
 	classes  []class
 	classID  map[class]int32
-	sorted   []int32     // keys in the order of their names
-	written  [][]int32   // by class: all records, in the order of the appends
+	sorted   []int32     // keys sorted by name
+	written  [][]int32   // by class: all records, in the order in which they were appended
 	timeline [][]int32   // by epoch: all records
 	versions [][][]int32 // by epoch and key: the visible records
 	byClass  [][][]int32 // by epoch and class: the visible records
@@ -139,13 +139,14 @@ func newLogIndex(h *History) *logIndex {
 	return x
 }
 
-// trim notes that the log begins at a later offset, and returns where it begins.
+// trim notes that records were deleted from the start of the log, and returns the new
+// start.
 func (x *logIndex) trim(l *LogEvent, start int64, open map[string]int64) int64 {
 	if l.Offset <= start {
-		return start // it began there already
+		return start // nothing new was deleted
 	}
 	x.trims = append(x.trims, trim{l.Seq, l.Offset})
-	for t, first := range open { // readers go on from the log's start
+	for t, first := range open { // readers continue at the new start
 		open[t] = max(first, l.Offset)
 	}
 	return l.Offset
@@ -208,7 +209,7 @@ func (x *logIndex) lookup(key, value string) int32 {
 	return c
 }
 
-// lose begins a new epoch, in which the records from cut on are gone.
+// lose starts a new epoch, in which the records at cut and above are gone.
 func (x *logIndex) lose(alive []int32, cut, end, seq int64) []int32 {
 	x.epochs[len(x.epochs)-1].end = end
 	x.epochs = append(x.epochs, epoch{seq: seq, cut: cut})

@@ -11,19 +11,19 @@ type item2log struct {
 	op    int32
 	class int32 // -1: the log never had this key with this value
 	rec   int32 // -1: not in the log
-	// paired says that rec is one of several that may be the item's, and
-	// least is the first of them. J2: what follows from rec must not be used,
-	// but what follows from least holds.
+	// paired says that several records may be the item's, rec is one of them, and
+	// least is the first of them. J2: conclusions must be drawn from least only,
+	// never from rec.
 	paired bool
 	least  int32
-	// wrong says that the operation reported another offset than rec's.
+	// wrong says that the operation reported an offset other than rec's.
 	wrong bool
 }
 
-// match finds the record of each write. A value id that is unique identifies
-// its record. Where ids are shared, as the tombstones of a key are, a reported
-// revision does, or the neighbours in a batch; what is left over is paired by
-// the order that real time imposes, earliest deadline first, which finds a
+// match finds the record of each write. A unique value id identifies the record. If
+// several writes share an id, as the deletes of a key do, a reported revision identifies
+// the record, or its neighbours in a batch do. Writes that are left over are paired with
+// records by the order that real time imposes, earliest deadline first. That finds a
 // pairing if there is one.
 func (j *judge) match() {
 	j.listWrites()
@@ -90,9 +90,9 @@ func (j *judge) reported(op int32, n int) int64 {
 	return o.Revision
 }
 
-// matchReported claims the records at the offsets that the operation reported:
-// all of them from one epoch, if there is one that has them, since the offsets of
-// a tail that was lost are used again.
+// matchReported claims the records at the offsets that the operation reported. Offsets
+// of a lost tail are used again, so it takes all records from the one epoch that has the
+// most of them.
 func (j *judge) matchReported(op int32) {
 	if j.op(op).Outcome == Failed {
 		return
@@ -115,10 +115,10 @@ func (j *judge) matchReported(op int32) {
 	}
 }
 
-// byReturn returns the writes in the order of their returns, those of which nobody
-// knows what became of them last. Of two deletes of a key that report the same
-// offset, which was used again after a loss, the one that returned first can't have
-// written the later record; the other one may have written either.
+// byReturn returns the writes in the order of their returns. Those of unknown outcome
+// come last. The order matters if two deletes of a key report the same offset, because it
+// was used again after a loss: the one that returned first can't have written the later
+// record, but the other one may have written either.
 func (j *judge) byReturn() []int32 {
 	deadline := func(op int32) int64 {
 		if o := j.op(op); o.Outcome == OK {
@@ -131,9 +131,10 @@ func (j *judge) byReturn() []int32 {
 	return all
 }
 
-// find returns the record at the offset that the operation reported for its item
-// n, if it can have written it and waits for one: a record without a writer,
-// appended between the call and the return. Else it returns -1.
+// find returns the record at the offset that the operation reported for its item n, if
+// the item has no record yet and can have written this one: the record must have no
+// writer and must have been appended between the call and the return. Otherwise it
+// returns -1.
 func (j *judge) find(op int32, n int, e int32) int32 {
 	it, off := &j.itemsOf(op)[n], j.reported(op, n)
 	if off == None || it.rec >= 0 || it.class < 0 {
@@ -162,9 +163,9 @@ func (j *judge) claim(it *item2log, r int32) {
 	}
 }
 
-// matchByValue claims the records that hold the operation's unique values. If
-// there are several, it is one from before the acknowledgement, the one at the
-// reported offset, or else the last one that is still in the log.
+// matchByValue claims the records that hold the operation's unique values. If several
+// records hold a value, it prefers one appended before the acknowledgement, then one at
+// the reported offset, then one that is still in the log, and then the last.
 func (j *judge) matchByValue(op int32) {
 	if j.op(op).Outcome == Failed {
 		return
@@ -198,8 +199,8 @@ func (j *judge) matchByValue(op int32) {
 	}
 }
 
-// matchBatchNeighbours claims the tombstones of a batch beside the values that
-// identify it.
+// matchBatchNeighbours claims the remaining records of a batch by their distance from
+// one that was identified already.
 func (j *judge) matchBatchNeighbours(op int32) {
 	items := j.itemsOf(op)
 	for n := range items {
@@ -220,8 +221,9 @@ func (j *judge) matchBatchNeighbours(op int32) {
 	}
 }
 
-// wrote returns the position after the last record of a write, or, where that
-// is one of several, the lowest that it can be.
+// wrote returns the position after the last record of a write. If several records may be
+// the write's, it returns the lowest such position. It returns false if a record is
+// missing, or if the operation is no write.
 func (j *judge) wrote(op int32) (position, bool) {
 	items := j.itemsOf(op)
 	if len(items) == 0 {
@@ -238,7 +240,7 @@ func (j *judge) wrote(op int32) (position, bool) {
 	return p, true
 }
 
-// lowest returns the first record that may be the item's.
+// lowest returns the first record that may be the item's, or -1.
 func (it *item2log) lowest() int32 {
 	if it.paired {
 		return it.least
@@ -253,8 +255,8 @@ type opEvent struct {
 	ret bool
 }
 
-// opEvents returns the calls and returns of all operations in their order.
-// Operations that are pending have no return.
+// opEvents returns the calls and returns of all operations in order. Pending operations
+// have no return.
 func (j *judge) opEvents() []opEvent {
 	events := make([]opEvent, 0, 2*len(j.h.Ops))
 	for i := range j.h.Ops {
@@ -268,7 +270,7 @@ func (j *judge) opEvents() []opEvent {
 	return events
 }
 
-// noteBatch tells the index where a batch is, if it is in the log whole.
+// noteBatch adds a batch to the index, if the log holds it whole and it is certain where.
 func (j *judge) noteBatch(op int32) {
 	items := j.itemsOf(op)
 	certain := slices.ContainsFunc(items, func(it item2log) bool { return !it.paired })
@@ -278,7 +280,7 @@ func (j *judge) noteBatch(op int32) {
 	j.x.addBatch(&j.x.records[items[0].rec], len(items))
 }
 
-// uncertain reports whether a record was paired with one of several writes.
+// uncertain reports whether the record is paired with a write, but may be another's.
 func (j *judge) uncertain(r int32) bool {
 	items := j.itemsOf(j.x.records[r].op)
 	for n := range items {
@@ -302,9 +304,10 @@ func (j *judge) contiguous(items []item2log) bool {
 	return true
 }
 
-// lateSteps bounds how far readers could get when the tap is late: a record was
-// not in the log before its write was called, nor before the records below it. A
-// compaction that was noted between two records says nothing of when the second came.
+// lateSteps returns the steps for a late tap. Events are noted late, so each is taken to
+// have happened as early as possible: a record was not in the log before its write was
+// called, nor before the records below it. A compaction that was noted between two
+// records says nothing about when the second one was appended.
 func (j *judge) lateSteps() []step {
 	steps := make([]step, 0, len(j.x.steps))
 	var last int64
@@ -315,7 +318,7 @@ func (j *judge) lateSteps() []step {
 			continue
 		}
 		s := j.x.steps[len(steps)]
-		s.lso = s.end // when a transaction ended is not known
+		s.lso = s.end // it is not known when a transaction ended
 		switch l.Kind {
 		case LogCommit, LogAbort, LogCompact:
 			s.seq = last

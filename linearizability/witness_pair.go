@@ -10,21 +10,21 @@ import (
 // A window bounds where in the log the record of a write may be.
 type window struct {
 	item  int32
-	lo    int64    // the event of the call: the append comes after it
-	after position // what was acknowledged before the call
-	// hi is the deadline: with an exact tap the event of the return, else
+	lo    int64    // the event of the call; the append comes after it
+	after position // the position after all that was acknowledged before the call
+	// hi is the deadline: with an exact tap the event of the return, otherwise
 	// the lowest offset of a write that was called after the return.
 	hi int64
-	// least is the first record that can be the window's.
+	// least is the first record that can be the write's.
 	least int32
 }
 
-// opened reports whether the record can be the window's.
+// opened reports whether the window has opened by the time of the record.
 func (w *window) opened(rec *record) bool {
 	return w.lo < rec.seq && (rec.born > w.after.epoch || rec.off >= w.after.off)
 }
 
-// matchShared pairs what is left: writes whose value id is not theirs alone.
+// matchShared pairs the writes that have no record yet, and whose value id may be shared.
 func (j *judge) matchShared() {
 	waiting := map[int32][]int32{} // class -> items
 	var classes []int32
@@ -52,9 +52,8 @@ func (j *judge) matchShared() {
 	}
 }
 
-// pair assigns the free records of a class to the items that wait for one:
-// acknowledged ones first, each to the earliest record that it can have, the
-// ones with the earliest deadline before the others.
+// pair assigns the free records of a class to the items that wait for one. Acknowledged
+// writes go first.
 func (j *judge) pair(c int32, waiting []int32, bounds []opBounds) {
 	var acked, unknown []window
 	for _, n := range waiting {
@@ -74,9 +73,9 @@ func (j *judge) pair(c int32, waiting []int32, bounds []opBounds) {
 	j.assign(c, unknown)
 }
 
-// assign gives each free record of the class to the window with the earliest
-// deadline of those that are open. Windows that open later by their call open
-// later in the log too, so that both are taken in order.
+// assign gives each free record of the class to the open window with the earliest
+// deadline. A window with a later call also opens later in the log, so one pass over the
+// windows and the records, both in order, is enough.
 func (j *judge) assign(c int32, windows []window) {
 	slices.SortFunc(windows, func(a, b window) int { return cmp.Compare(a.lo, b.lo) })
 	ready := &windowHeap{}
@@ -138,13 +137,13 @@ func (h *windowHeap) Pop() any {
 
 // opBounds bounds the offset of a write by real time.
 type opBounds struct {
-	after  position // its offset is not below that of this position
-	before int64    // its offset is below
+	after  position // its offset is not below this position's
+	before int64    // its offset is below this one
 }
 
-// realTimeBounds returns for each operation the highest offset that was
-// acknowledged before its call, and the lowest offset of a write that was
-// called after its return, of those whose record is known.
+// realTimeBounds returns, for each operation, the position after all writes that were
+// acknowledged before its call, and the lowest offset of a write that was called after its
+// return. It uses only writes whose records are known.
 func (j *judge) realTimeBounds() []opBounds {
 	bounds := make([]opBounds, len(j.h.Ops))
 	var acked position

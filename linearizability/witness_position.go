@@ -6,21 +6,21 @@ import (
 	"sort"
 )
 
-// J7: a position is a place in the log: all records of the epoch's timeline below
-// off are applied. As a bound it stands for every position that is not before
-// it: those of the same epoch with the same or a higher off, and those of later
-// epochs that keep what the loss of the tail left of it.
+// J7: a position is a place in the log: all records below off in the epoch's timeline are
+// applied. Used as a bound, it allows every position that is not before it: positions of
+// the same epoch with the same or a higher off, and positions of later epochs that include
+// everything below off that was not lost with the log's tail.
 //
-// The log [a b c d] at position 4 loses its tail from offset 2 on. A client
-// that was at {0, 4} may be at {1, 2} next, the same [a b] of the new timeline,
-// but not at {1, 1}: that would be going back.
+// Example: a client has applied the log [a b c d], which then loses its tail from offset 2
+// on. The client was at {0, 4}. It may next be at {1, 2}, where it has applied [a b] of the
+// new timeline, but not at {1, 1}: that would be going back.
 type position struct {
 	epoch int32
 	off   int64
 }
 
-// in returns the lowest offset of epoch e that satisfies the bound. No offset of
-// an epoch before the bound's does; what it returns then is of no use.
+// in returns the lowest offset of epoch e that satisfies the bound. E must not be before
+// the epoch of the bound.
 func (x *logIndex) in(p position, e int32) int64 {
 	off := p.off
 	for i := p.epoch + 1; i <= e; i++ {
@@ -42,10 +42,10 @@ func (x *logIndex) satisfied(bound, p position) bool {
 	return p.epoch >= bound.epoch && p.off >= x.in(bound, p.epoch)
 }
 
-// A span is the offsets of a batch, the end excluded.
+// A span holds the offsets of a batch, without end.
 type span struct{ start, end int64 }
 
-// batchEnd returns off, or, if it lies inside of a batch, the end of the batch.
+// batchEnd returns off or, if off lies inside a batch, the end of the batch.
 func (x *logIndex) batchEnd(e int32, off int64) int64 {
 	spans := x.batches[e]
 	i := sort.Search(len(spans), func(i int) bool { return spans[i].start >= off })
@@ -55,14 +55,14 @@ func (x *logIndex) batchEnd(e int32, off int64) int64 {
 	return off
 }
 
-// addBatch notes that the records from first on are one batch.
+// addBatch notes that the n records from first on are one batch.
 func (x *logIndex) addBatch(first *record, n int) {
 	for e := first.born; e < min(first.died, int32(len(x.epochs))); e++ {
 		x.batches[e] = append(x.batches[e], span{first.off, first.off + int64(n)})
 	}
 }
 
-// sortBatches has to be called once after the last addBatch.
+// sortBatches must be called once, after the last addBatch.
 func (x *logIndex) sortBatches() {
 	for _, spans := range x.batches {
 		slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })

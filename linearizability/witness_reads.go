@@ -5,10 +5,10 @@ import (
 	"sort"
 )
 
-// reach returns how far a read could get in each epoch of the log: no further than
-// the log, and, where the tap is exact, than the position that was reported
-// afterwards. Where it is late, time is real: a client applies records, which a
-// read sees at once, and counts them in its position a moment after.
+// reach returns how far a read could get in each epoch of the log: no further than the
+// log itself and, if the tap is exact, no further than the position that the client
+// reported afterwards. With a late tap the reported position is no bound: the client may
+// have applied a record, so that reads see it, a moment before its position moves.
 func (r *read) reach(x *logIndex) func(e int32) int64 {
 	cur := x.current(r.seq)
 	exact := x.h.Header.Tap == TapExact
@@ -21,7 +21,7 @@ func (r *read) reach(x *logIndex) func(e int32) int64 {
 	}
 }
 
-// readOf returns the question that an operation asks.
+// readOf returns what an operation read, as a question to the log.
 func (s *sweeper) readOf(op int32, p *process) *read {
 	o := s.op(op)
 	r := &s.scratch
@@ -34,8 +34,8 @@ func (s *sweeper) readOf(op int32, p *process) *read {
 	return r
 }
 
-// rangeEnd returns the end of what a range says something about: a range that
-// returned as many keys as its limit says nothing about those beyond.
+// rangeEnd returns the end of the interval that a range says something about. If it
+// returned as many keys as its limit, it says nothing about keys beyond the last.
 func (o *Operation) rangeEnd() string {
 	if o.Limit > 0 && len(o.Items) >= o.Limit {
 		return o.Items[len(o.Items)-1].Key + "\x00"
@@ -43,8 +43,8 @@ func (o *Operation) rangeEnd() string {
 	return o.End
 }
 
-// state appends what a list of all items in an interval says: the keys that it
-// has, and that there is no other.
+// state appends what a list of all items in an interval says: which keys have which
+// value, and that no other key has one.
 func (j *judge) state(targets []target, items []Item, start, end string, seq int64) []target {
 	in := make(map[string]struct{}, len(items))
 	for _, it := range items {
@@ -92,7 +92,7 @@ func (s *sweeper) judgeRead(op int32, p *process, f *inFlight) (position, bool) 
 	return pos, true
 }
 
-// countRead counts the checks that a read is judged by.
+// countRead counts the read for each check that judges it.
 func (s *sweeper) countRead(o *Operation, f *inFlight) {
 	s.judged(CheckReadFromLog)
 	s.judged(CheckNoFuture)
@@ -120,8 +120,8 @@ func (s *sweeper) keySeen(op int32, p *process, r *read, pos position) {
 	}
 }
 
-// wellFormed judges whether a range returned keys of its interval, each once
-// and in order.
+// wellFormed judges whether a range returned keys of its interval only, each once and in
+// order.
 func (s *sweeper) wellFormed(op int32) bool {
 	o := s.op(op)
 	if o.Kind != OpRange {

@@ -7,7 +7,7 @@ import (
 // checkRealTime judges whether offsets follow the order of real time.
 func (j *judge) checkRealTime() {
 	var acked position
-	last := int32(-1) // the write that acked comes from
+	last := int32(-1) // the write that set acked
 	type before struct {
 		pos position
 		op  int32
@@ -45,8 +45,8 @@ func (j *judge) checkRealTime() {
 	}
 }
 
-// realTimePair judges a write against the highest one that was acknowledged
-// before it was called.
+// realTimePair compares a write with the highest one that was acknowledged before it was
+// called.
 func (j *judge) realTimePair(op, earlier int32, acked position) {
 	if earlier < 0 {
 		return
@@ -56,7 +56,7 @@ func (j *judge) realTimePair(op, earlier int32, acked position) {
 	for n := range items {
 		r := items[n].rec
 		if r < 0 || items[n].paired {
-			continue // it was paired by this order
+			continue // it was paired so as to fit this order
 		}
 		rec := &j.x.records[r]
 		if rec.born > acked.epoch || rec.off >= acked.off {

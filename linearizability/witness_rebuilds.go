@@ -4,12 +4,13 @@ import "fmt"
 
 // checkRebuilds judges whether each process had a reason to reread the log.
 //
-// A loss of the log's tail, of its start or of the whole log is a reason once
-// for each process that was there: [a b c] that lost c may make a client that
-// had applied c begin again, and not twice. A client that says that it may have
-// missed deletions must have been held up; only who ran the history knows that.
+// The loss of the log's tail, of its start or of the whole log is a reason for one rebuild
+// of each process that had started by then. For example, if the log [a b c] loses c, a
+// client that had applied c may reread the log once, but not twice. A client that says that
+// it may have missed deletions must have been held up; whoever ran the history says so, by
+// Rebuild.Away.
 func (j *judge) checkRebuilds() {
-	spent := map[processID]int{} // losses that were a reason before
+	spent := map[processID]int{} // losses that have been the reason for a rebuild
 	for i := range j.h.Rebuilds {
 		b := &j.h.Rebuilds[i]
 		j.judged(CheckRebuild)
@@ -26,8 +27,8 @@ func (j *judge) checkRebuilds() {
 	}
 }
 
-// losses returns how often the log lost records between the start of a process
-// and an event.
+// losses returns how many times the log lost records between the start of a process and
+// an event.
 func (j *judge) losses(id processID, until int64) (n int) {
 	from := j.begun(id)
 	for i := range j.h.Log {
@@ -42,7 +43,7 @@ func (j *judge) losses(id processID, until int64) (n int) {
 	return n
 }
 
-// begun returns the event of the first call of a process, 0 if it has none.
+// begun returns the event of a process's first call, or 0 if it has none.
 func (j *judge) begun(id processID) int64 {
 	for i := range j.h.Ops {
 		if o := &j.h.Ops[i]; o.Client == id.client && o.Process == id.number {

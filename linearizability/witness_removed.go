@@ -10,7 +10,7 @@ type mark struct {
 	pos position
 }
 
-// mark notes how far the process is known to be.
+// mark notes how far the process is known to have got by event seq.
 func (s *sweeper) mark(p *process, seq int64) {
 	if !s.x.removed && len(s.x.trims) == 0 {
 		return
@@ -21,7 +21,7 @@ func (s *sweeper) mark(p *process, seq int64) {
 	}
 }
 
-// joined returns the position that all bounds together ask for.
+// joined returns the position that all bounds together require.
 func (x *logIndex) joined(b *bounds) position {
 	var all position
 	for c := range b {
@@ -30,7 +30,7 @@ func (x *logIndex) joined(b *bounds) position {
 	return all
 }
 
-// known returns how far the process was known to be before an event, in epoch e.
+// known returns how far the process was known to have got in epoch e before an event.
 func (x *logIndex) known(p *process, seq int64, e int32) int64 {
 	i := sort.Search(len(p.marks), func(i int) bool { return p.marks[i].seq > seq })
 	if i == 0 || p.marks[i-1].pos.epoch > e {
@@ -39,16 +39,15 @@ func (x *logIndex) known(p *process, seq int64, e int32) int64 {
 	return x.in(p.marks[i-1].pos, e)
 }
 
-// bases appends to buf from which offsets on a process can have applied the log
-// of epoch e by an event: 0 is all of it. Records may be deleted from the start
-// of the log (DeleteRecords, retention). A process that had applied them keeps
-// what they left; one that had not, or that has to reread the log, begins
-// with the first record that is there and has nothing of those before.
+// bases appends to buf the offsets at which a process may have started to apply the log of
+// epoch e, as of event seq. 0 means that it applied all of it. Records may be deleted from
+// the start of the log (DeleteRecords, retention). A process that had applied them keeps
+// their effect. One that had not, or that has to reread the log, starts at the first record
+// that is left, and has nothing from the ones before.
 //
-// The log [a=1 a=2 b=1 c=1] is deleted below offset 3. A client that was at
-// position 1 may go on with a=2 and b=1 if it had got them before; else it
-// empties its state and has c=1 alone. That it goes on with a=1 and c=1 no log
-// explains.
+// For example, the log [a=1 a=2 b=1 c=1] is deleted below offset 3 while a client is at
+// position 1. If it had fetched a=2 and b=1 before, it may apply them. If not, it must empty
+// its state, and then has c=1 only. No log explains a state of a=1 and c=1.
 func (x *logIndex) bases(buf []int64, p *process, seq int64, e int32) []int64 {
 	buf = append(buf, 0)
 	late := x.h.Header.Tap != TapExact
@@ -57,13 +56,13 @@ func (x *logIndex) bases(buf []int64, p *process, seq int64, e int32) []int64 {
 		if te > e || t.seq > seq && !late {
 			continue
 		}
-		base := x.in(position{te, t.off}, e) // the log may have begun anew since
+		base := x.in(position{te, t.off}, e) // the log may have been recreated since
 		switch {
-		case t.seq < p.opened && !late: // it found the log so
+		case t.seq < p.opened && !late: // records were deleted before it opened
 			buf = append(buf[:0], base)
 		case slices.Contains(buf, base):
-		// After the loss of a tail a process may reread the log at any
-		// time, however far it had been; and so may one that says so.
+		// After the loss of a tail, a process may reread the log at any time,
+		// however far it had got. So may one that reported a rebuild.
 		case late || e > 0 || x.known(p, t.seq, e) < t.off || x.rebuilt(p, t.seq, seq):
 			buf = append(buf, base)
 		}
@@ -78,22 +77,22 @@ func (x *logIndex) rebuilt(p *process, from, to int64) bool {
 	})
 }
 
-// missable reports whether the process may never have seen a record, because
-// compaction removed it before the process is known to have got that far. It
-// must have seen what compaction removed below the position firm: compaction
-// leaves something newer, which one who has caught up has seen.
+// missable reports whether the process may never have seen a record, because compaction
+// removed it before the process is known to have got that far. Records below firm don't
+// count as missable: compaction left newer ones in their place, and the process, which
+// claims to have reached firm, must have seen those.
 func (x *logIndex) missable(p *process, r *record, seq int64, e int32, firm int64) bool {
 	return x.goneBefore(r, e) || (r.gone != 0 && r.gone < seq && r.off >= firm && x.known(p, r.gone, e) <= r.off)
 }
 
-// deleted reports whether a process may never have seen a record because it was
-// deleted from the start of the log.
+// deleted reports whether a process may never have seen a record, because it was deleted
+// from the start of the log.
 func (x *logIndex) deleted(p *process, r *record, seq int64, e int32) bool {
 	return len(x.trims) > 0 && slices.ContainsFunc(x.bases(nil, p, seq, e), func(base int64) bool { return r.off < base })
 }
 
-// goneBefore reports whether compaction removed a record before the epoch. If
-// what superseded it was lost with the tail, the key is lost, and those who have
+// goneBefore reports whether compaction removed a record before epoch e. If the record that
+// superseded it was then lost with the log's tail, the key is lost, and processes that have
 // to reread the log never see the record.
 func (x *logIndex) goneBefore(r *record, e int32) bool {
 	return e > 0 && r.gone != 0 && r.gone < x.epochs[e].seq

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// stale reports a read of a state that the process must have left behind.
+// stale reports a read of a state older than one that the process must have reached.
 func (s *sweeper) stale(op int32, r *read, f *inFlight) {
 	o := s.op(op)
 	v := s.accusation(CheckMonotonicReads, op)
@@ -44,8 +44,8 @@ func (s *sweeper) stale(op int32, r *read, f *inFlight) {
 	s.violate(v)
 }
 
-// followsFrom reports whether what a process has seen is no more than what a
-// broken cause before it says already.
+// followsFrom reports whether bound b, of what a process has seen, asks for no more than
+// one of the broken causes found before it.
 func (s *sweeper) followsFrom(b bound, broken []cause, f *inFlight) bool {
 	for _, c := range broken {
 		if b.op == f.bounds[c].op {
@@ -55,7 +55,7 @@ func (s *sweeper) followsFrom(b bound, broken []cause, f *inFlight) bool {
 	return false
 }
 
-// addCauses says what the process must have reached, and why.
+// addCauses adds to the violation what the process must have reached, and why.
 func (s *sweeper) addCauses(v *Violation, broken []cause, f *inFlight) {
 	var why []string
 	for _, c := range broken {
@@ -73,7 +73,7 @@ func (s *sweeper) addCauses(v *Violation, broken []cause, f *inFlight) {
 		}
 	}
 	if len(why) == 0 {
-		why = []string{"the position that all it knew asks for is higher"}
+		why = []string{"all that it knew, taken together, requires a higher position"}
 	}
 	v.Reason += ", but " + strings.Join(why, "; and ")
 }
@@ -102,7 +102,7 @@ func (s *sweeper) causeText(c cause, b bound) string {
 	return fmt.Sprintf("it had opened %s, when the log up to position %d was known", at, b.pos.off)
 }
 
-// olderVersion reports whether a get returned an older version of its key than
+// olderVersion reports whether a get returned an older version of its key than one that
 // the process had read before.
 func (s *sweeper) olderVersion(r *read, f *inFlight) bool {
 	if f.read.rec < 0 || len(r.targets) != 1 || r.targets[0].class < 0 {
@@ -118,10 +118,9 @@ func (s *sweeper) olderVersion(r *read, f *inFlight) bool {
 	return true
 }
 
-// plainlyStale reports whether the operations alone, without the log, show that
-// a get is stale: the write it returned had been acknowledged before the write
-// that it misses was called, and that one is to the same key. Then porcupine
-// has to find it too.
+// plainlyStale reports whether the operations alone, without the log, show that a get is
+// stale: the write whose value it returned was acknowledged before the write that it
+// misses was called, and both are to the same key. Then porcupine must find it too.
 func (s *sweeper) plainlyStale(op int32, missed bound, r *read) (since int64, ok bool) {
 	o := s.op(op)
 	if o.Kind != OpGet || missed.op < 0 || shared(o.Value) || r.targets[0].class < 0 {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// snapshot judges the full state of a process while others may write, as a read
-// of all keys. Final and cold states are judged by checkStates.
+// snapshot judges the full state of a process, taken while others may be writing, as a
+// read of all keys. checkStates judges final and cold states.
 func (s *sweeper) snapshot(snap *Snapshot) {
 	if snap.Kind != SnapshotClient {
 		return
@@ -38,8 +38,7 @@ func (j *judge) ofSnapshot(check CheckID, snap *Snapshot) *Violation {
 	}
 }
 
-// checkStates judges the final states of clients, and what cold readers made of
-// the log.
+// checkStates judges the final states of clients and the states of cold readers.
 func (j *judge) checkStates() {
 	for i := range j.h.Snapshots {
 		snap := &j.h.Snapshots[i]
@@ -55,8 +54,8 @@ func (j *judge) checkStates() {
 	}
 }
 
-// compareState compares a state with the log's at its end, or, of a cold
-// reader, at the position that it read to.
+// compareState compares a state with the log's state at its end, or, for a cold reader, at
+// the position up to which it had read.
 func (j *judge) compareState(check CheckID, snap *Snapshot) {
 	e := j.x.current(snap.Seq)
 	at := j.x.reach(e, snap.Seq).lso
@@ -86,16 +85,17 @@ func (j *judge) compareState(check CheckID, snap *Snapshot) {
 	j.violate(v)
 }
 
-// basesOf returns from which offsets on a snapshot can have the log applied.
+// basesOf returns the offsets at which the process of a snapshot may have started to apply
+// the log.
 func (j *judge) basesOf(snap *Snapshot, e int32) []int64 {
 	p := j.processes[processID{snap.Client, snap.Process}]
 	if p == nil || snap.Kind == SnapshotCold {
-		p = &process{} // nothing is known of it
+		p = &process{} // nothing is known about it
 	}
 	return j.x.bases(nil, p, snap.Seq, e)
 }
 
-// A difference is between a state and that of the log, applied from base on.
+// A difference is how a state differs from that of the log, applied from base on.
 type difference struct {
 	base    int64
 	wrong   []string // one line for each key
@@ -113,7 +113,7 @@ func (d *difference) add(key, got, want string, off int64) {
 	}
 }
 
-// from names the base.
+// from describes the base.
 func (d *difference) from() string {
 	if d.base == 0 {
 		return ""
@@ -121,7 +121,7 @@ func (d *difference) from() string {
 	return fmt.Sprintf(", read from offset %d on,", d.base)
 }
 
-// differs compares a state with the log's at a position, applied from base on.
+// differs compares a state with the log's state at a position, applied from base on.
 func (j *judge) differs(snap *Snapshot, e int32, base, at int64) *difference {
 	d := &difference{base: base}
 	have := make(map[int32]Item, len(snap.Items))
@@ -152,7 +152,7 @@ func (j *judge) differs(snap *Snapshot, e int32, base, at int64) *difference {
 	return d
 }
 
-// stateAt returns the record that sets a key at a position, or -1, and the value.
+// stateAt returns the record that determines a key at a position, or -1, and the value.
 func (j *judge) stateAt(e, k int32, at int64) (rec int32, value string) {
 	versions := j.x.versions[e][k]
 	i := j.x.search(versions, at)
@@ -163,8 +163,8 @@ func (j *judge) stateAt(e, k int32, at int64) (rec int32, value string) {
 	return rec, j.x.classes[j.x.records[rec].class].value
 }
 
-// trimmed reports whether a record was deleted from the start of the log: some
-// clients still have it, and others never will.
+// trimmed reports whether a record had been deleted from the start of the log by event
+// seq. Some clients may still have its effect, and others will never see it.
 func (j *judge) trimmed(rec int32, seq int64) bool {
 	if rec < 0 {
 		return false
@@ -173,7 +173,8 @@ func (j *judge) trimmed(rec int32, seq int64) bool {
 	return slices.ContainsFunc(j.x.trims, func(t trim) bool { return t.seq < seq && r.off < t.off && r.born <= j.x.current(t.seq) })
 }
 
-// checkFinalAgreement compares final states with each other, for want of a log.
+// checkFinalAgreement compares final states with each other, if there is no log to compare
+// them with.
 func (j *judge) checkFinalAgreement() {
 	var first *Snapshot
 	want := map[string]string{}
@@ -200,7 +201,8 @@ func (j *judge) checkFinalAgreement() {
 	}
 }
 
-// differs returns the lowest key in which a state differs from the wanted one.
+// differs returns the lowest key in which a state differs from the wanted one, and the
+// value that it has.
 func differs(want map[string]string, items []Item) (key, got string, found bool) {
 	have := make(map[string]string, len(items))
 	var wrong []string

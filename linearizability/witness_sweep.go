@@ -4,49 +4,49 @@ import (
 	"fmt"
 )
 
-// A cause is a reason why a process must have reached some position.
+// A cause is a reason why a process must have reached a position.
 type cause uint8
 
 const (
 	causeOwn     cause = iota // its own acknowledged write
-	causeBarrier              // a barrier, its own or the read's
+	causeBarrier              // a barrier: a Sync of the process, or the read itself
 	causeWait                 // a revision that it waited for
-	causeSeen                 // what it has read, or a position it reported
-	causeOpen                 // that it has opened
+	causeSeen                 // what it has read, or a position that it reported
+	causeOpen                 // it has opened
 	causes
 )
 
-// causeChecks says which guarantee a read breaks that misses a cause.
+// causeChecks has, by cause, the guarantee that a read breaks if it is below the bound.
 var causeChecks = [causes]CheckID{
 	causeOwn: CheckReadYourWrites, causeBarrier: CheckBarrier, causeWait: CheckWaitRevision,
 	causeSeen: CheckMonotonicReads, causeOpen: CheckOpen,
 }
 
-// A bound is the position that a cause asks for, and the operation, or the log
-// event, that it comes from.
+// A bound is the lowest position that a cause allows, and the operation that is the
+// reason for it.
 type bound struct {
 	pos position
-	op  int32 // -1: none
+	op  int32 // -1: no operation
 }
 
-// bounds are the bounds of a process at some time, by cause.
+// bounds are the bounds of a process at one time, by cause.
 type bounds [causes]bound
 
-// A process is one incarnation of a client, as the sweep goes.
+// A process is what the sweep knows so far about one incarnation of a client.
 //
 // Invariant: marks is ascending in seq and in position.
 type process struct {
 	client string
 	number int
 	bounds bounds
-	// reported is the highest position that the process told.
+	// reported is the highest position that the process has reported.
 	reported bound
-	// marks is the position that the process was known to have reached, by
-	// event. It is kept only if something was removed from the log.
+	// marks says how far the process was known to have got at which event. It is
+	// kept only if records were removed from the log.
 	marks []mark
-	// opened is the event at which it began to open, 0 if nobody told.
+	// opened is the event at which the process started to open, 0 if not known.
 	opened int64
-	// read is the newest version of each key that it has read.
+	// read has the version of each key that the process read last.
 	read map[int32]seen
 }
 
@@ -55,9 +55,9 @@ type seen struct{ rec, op int32 }
 // inFlight is what was known when an operation was called.
 type inFlight struct {
 	bounds   bounds
-	anyone   bound // what anyone has had acknowledged, or has read
+	anyone   bound // after all that had been acknowledged to, or read by, anyone
 	reported bound
-	read     seen // the newest version of the key that the process had read
+	read     seen // the version of the key that the process had read last
 }
 
 type processID struct {
@@ -65,8 +65,8 @@ type processID struct {
 	number int
 }
 
-// sweep goes through the history in its order and judges each read by what was
-// known when it was called.
+// sweep goes through the history in order and judges each read by what was known when it
+// was called.
 func (j *judge) sweep() {
 	s := &sweeper{judge: j, processes: map[processID]*process{}, slot: make([]int32, len(j.h.Ops))}
 	s.anyone.op = -1
@@ -97,13 +97,12 @@ type sweeper struct {
 	*judge
 
 	processes map[processID]*process
-	// anyone is the highest position that was shown to be in the log: by a
-	// write that was acknowledged, by a read of any client (what one has read
-	// a later barrier of another must not miss), or by the end of the log
-	// that was seen.
+	// anyone is the highest position that the log is known to have reached: by
+	// an acknowledged write, by a read of any client, or by an end of the log
+	// that somebody saw. A later barrier of any client must not miss it.
 	anyone bound
 
-	slot    []int32 // by operation: its place in slots
+	slot    []int32 // by operation: its index in slots
 	slots   []inFlight
 	scratch read
 	free    []int32
@@ -129,7 +128,7 @@ func (s *sweeper) logEvent(l *LogEvent) {
 	}
 }
 
-// shown notes a position that is in the log, for all to see.
+// shown notes that the log has reached a position.
 func (s *sweeper) shown(b bound) {
 	if !s.x.satisfied(b.pos, s.anyone.pos) {
 		s.anyone = bound{s.x.join(s.anyone.pos, b.pos), b.op}
@@ -164,7 +163,7 @@ func (s *sweeper) returned(op int32) {
 	p := s.process(o.Client, o.Process)
 	f := &s.slots[s.slot[op]]
 	s.free = append(s.free, s.slot[op])
-	lowest := s.x.joined(&f.bounds) // where the process was at the return, in doubt
+	lowest := s.x.joined(&f.bounds) // the process was here, or further, at the return
 	switch {
 	case o.Outcome != OK:
 	case o.Kind.Writes():
@@ -195,7 +194,7 @@ func (s *sweeper) returned(op int32) {
 	s.mark(p, o.Return.Seq)
 }
 
-// raise joins a bound into those of a process.
+// raise raises the bound of a process for one cause.
 func (s *sweeper) raise(p *process, c cause, b bound) {
 	if cur := &p.bounds[c]; !s.x.satisfied(b.pos, cur.pos) {
 		*cur = bound{s.x.join(cur.pos, b.pos), b.op}
@@ -226,8 +225,8 @@ func (s *sweeper) position(at bound, p *process, f *inFlight) {
 	}
 }
 
-// rebuilt reports whether a client may have had to reread the log between
-// two events, and so may stand lower for a while.
+// rebuilt reports whether a client may have had to reread the log between two events. Its
+// position may then be lower for a while.
 func (s *sweeper) rebuilt(from, to int64) bool {
 	for _, t := range s.x.trims {
 		if t.seq > from && t.seq < to {
@@ -237,7 +236,7 @@ func (s *sweeper) rebuilt(from, to int64) bool {
 	return s.x.current(from) != s.x.current(to)
 }
 
-// furthest returns the highest end that the log had until an event.
+// furthest returns the highest end that the log had up to an event.
 func (s *sweeper) furthest(seq int64) int64 {
 	cur := s.x.current(seq)
 	if s.h.Header.Tap != TapExact {

@@ -6,7 +6,7 @@ import (
 	"sort"
 )
 
-// visible reports whether committed readers ever see the record.
+// visible reports whether readers of committed records ever see the record.
 func (r *record) visible() bool { return r.key >= 0 && r.status == committed }
 
 // group builds the lists of each epoch.
@@ -34,8 +34,8 @@ func (x *logIndex) group() {
 	slices.SortFunc(x.sorted, func(a, b int32) int { return cmp.Compare(x.keys[a], x.keys[b]) })
 }
 
-// lists returns, by epoch and group, the records of the group that are alive in
-// the epoch. Epochs share what did not change.
+// lists returns, by epoch and group, the records of the group that are in the log in that
+// epoch. Epochs share the lists that did not change.
 func (x *logIndex) lists(groups int, group func(*record) int32) [][][]int32 {
 	first := make([][]int32, groups)
 	count := make([]int32, groups)
@@ -107,7 +107,7 @@ func (x *logIndex) current(seq int64) int32 {
 	return int32(e)
 }
 
-// reach returns how far readers could get in an epoch until an event.
+// reach returns how far readers could get in an epoch up to an event.
 func (x *logIndex) reach(e int32, seq int64) step {
 	i := sort.Search(len(x.steps), func(i int) bool { return x.steps[i].seq > seq })
 	if i == 0 {

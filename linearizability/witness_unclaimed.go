@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// unclaimed reports a record that no operation accounts for.
+// unclaimed judges a record that is not paired with any operation, and reports it if
+// none accounts for it.
 func (j *judge) unclaimed(r int32) {
 	rec := &j.x.records[r]
 	cls := j.x.classes[rec.class]
@@ -44,9 +45,9 @@ func (j *judge) unclaimed(r int32) {
 	j.violate(j.with(v, r))
 }
 
-// triedAgain reports whether a record of a shared value can be of an operation
-// that has another one, because one of the two was lost with the log's tail: no
-// timeline has more of them than there were writes.
+// triedAgain reports whether a record with a shared value may be the second one of an
+// operation that was sent again, because the first was lost with the log's tail. It may be
+// if no timeline has more such records than there were writes.
 func (j *judge) triedAgain(rec *record) bool {
 	if len(j.x.epochs) == 1 {
 		return false
@@ -72,8 +73,8 @@ func (j *judge) triedAgain(rec *record) bool {
 	return true
 }
 
-// overlap reports whether two records were in the log at the same time. A write
-// that is tried again after its first record was lost is in the log once.
+// overlap reports whether two records were in the log at the same time. If a write was
+// sent again after its first record was lost, it is in the log only once.
 func (j *judge) overlap(a, b *record) bool {
 	return a.born < b.died && b.born < a.died
 }
@@ -103,8 +104,8 @@ func (j *judge) firstRecord(op int32) int32 {
 	return -1
 }
 
-// writerOf returns an operation that wrote the class and was called before the
-// event: one that was acknowledged if there is one, else one that is unknown.
+// writerOf returns an operation that wrote the class and was called before the event. It
+// prefers acknowledged ones, then those of unknown outcome.
 func (j *judge) writerOf(c class, seq int64) (int32, bool) {
 	id := j.x.classID[c]
 	best, found := int32(-1), false
@@ -134,7 +135,7 @@ func (j *judge) itemsOfClass(id int32) []int32 {
 	return j.byClass[id]
 }
 
-// writerOfValue returns an operation that wrote a value, to whatever key.
+// writerOfValue returns the first operation that wrote a value, to any key.
 func (j *judge) writerOfValue(value string) (int32, bool) {
 	if shared(value) {
 		return 0, false

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// checkWrites compares the writes with the log, once match has paired them.
+// checkWrites compares the writes with the log. match must have paired them before.
 func (j *judge) checkWrites() {
 	for _, op := range j.writes {
 		o := j.op(op)
@@ -60,7 +60,7 @@ func (j *judge) accusation(check CheckID, ops ...int32) *Violation {
 	return v
 }
 
-// with adds records to the evidence.
+// with adds records to the evidence of v, and returns v.
 func (j *judge) with(v *Violation, recs ...int32) *Violation {
 	for _, r := range recs {
 		rec := &j.x.records[r]
@@ -137,9 +137,9 @@ func (j *judge) checkVisible(op int32) {
 	}
 }
 
-// takenByAnother reports whether the record that the operation reported is there,
-// but was given to another one, because an offset that was used again has the
-// same shared value twice.
+// takenByAnother reports whether the record that the operation reported exists, but was
+// paired with another operation. That happens if an offset was used again and had the same
+// shared value both times.
 func (j *judge) takenByAnother(op int32, n int) bool {
 	it, off := &j.itemsOf(op)[n], j.reported(op, n)
 	if len(j.x.epochs) == 1 || it.class < 0 || off == None || !shared(j.x.classes[it.class].value) {
@@ -161,7 +161,7 @@ func (j *judge) recordsOf(op int32) []int32 {
 	return recs
 }
 
-// lost reports an acknowledged write without a record.
+// lost reports an acknowledged write that has no record.
 func (j *judge) lost(op int32, n int) {
 	o := j.op(op)
 	v := j.accusation(CheckAckedOnce, op)
@@ -200,7 +200,7 @@ func (j *judge) checkBatch(op int32) {
 	in := j.recordsOf(op)
 	certain := slices.ContainsFunc(items, func(it item2log) bool { return it.rec >= 0 && !it.paired })
 	if !certain || j.contiguous(items) {
-		return // not in the log, whole, or nothing says which records are its
+		return // it is absent or whole, or nothing says which records are its own
 	}
 	o := j.op(op)
 	if len(in) < len(items) {

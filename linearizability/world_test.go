@@ -13,12 +13,12 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// A world is a small log with clients that follow it, all of it correct: what
-// it records is a legal history, whatever is drawn.
+// A world is a small log with clients that follow it correctly. The history that it
+// records is legal, whatever is drawn.
 type world struct {
-	// choose draws a number from 0 to below n.
+	// choose draws a number in [0, n).
 	choose func(n int) int
-	// calm leaves out what takes records away from the log.
+	// calm leaves out everything that removes records from the log.
 	calm bool
 
 	r   *lin.Recorder
@@ -30,7 +30,7 @@ type world struct {
 	txns    int
 	values  int
 	late    bool
-	queue   []func() // log events that a late tap has not told yet
+	queue   []func() // log events that a late tap has not recorded yet
 	clients []*worldClient
 	limbo   []*worldOp // writes without an answer that may still arrive
 	batches map[int64]int64
@@ -42,8 +42,8 @@ type worldClient struct {
 	process int
 	pos     int64
 	epoch   int   // the timeline that it follows
-	behind  bool  // it must read the log anew
-	must    int64 // reads wait until it is here, after records were removed
+	behind  bool  // it must reread the log
+	must    int64 // after records were removed, reads wait until it has got here
 	state   map[string]lin.Item
 	open    bool
 	ops     []*worldOp
@@ -57,7 +57,7 @@ type worldOp struct {
 	off    int64 // of the last record, -1 if not appended
 	epoch  int   // in which it was appended
 	lost   bool
-	again  bool // it was lost, and is sent again
+	again  bool // it was lost, and will be sent again
 	target int64
 }
 
@@ -79,25 +79,25 @@ func newWorld(choose func(n int) int) *world {
 	return w
 }
 
-// clock advances now and then, so that times tie.
+// clock returns the time, which advances only now and then, so that some times tie.
 func (w *world) clock() time.Duration {
 	w.now += time.Duration(w.values%2) * time.Millisecond
 	return w.now
 }
 
-// one is true in one of so many cases.
+// one is true in one of the given number of cases.
 func (w *world) one(in int) bool { return w.choose(in) == in-1 }
 
 func (w *world) between(low, high int64) int64 { return low + int64(w.choose(int(high-low+1))) }
 
 func pick[T any](w *world, from []T) T { return from[w.choose(len(from))] }
 
-// drawn makes a world of rapid's choices, which it can shrink.
+// drawn makes a world that draws from rapid, which can shrink its choices.
 func drawn(t *rapid.T) *world {
 	return newWorld(func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choice") })
 }
 
-// seeded makes a world of evenly distributed choices.
+// seeded makes a world whose choices are evenly distributed.
 func seeded(seed uint64) *world {
 	return newWorld(rand.New(rand.NewPCG(seed, 1)).IntN)
 }
@@ -212,8 +212,8 @@ func (w *world) begin(c *worldClient) {
 	c.ops = append(c.ops, o)
 }
 
-// advance lets a client apply more of the log, or all that it may. A client
-// whose timeline is no longer the log's starts anew and catches up at once.
+// advance lets a client apply more of the log, or all that it may. A client that follows
+// an old timeline starts over and catches up at once.
 func (w *world) advance(c *worldClient, all bool) {
 	to := w.stable()
 	if !all && c.epoch == w.epoch && c.pos < to {
@@ -255,7 +255,7 @@ func (w *world) apply(c *worldClient, r worldRecord) {
 	}
 }
 
-// rebuild makes the client's state that of the log, and tells what vanished.
+// rebuild makes the client's state that of the log, and calls hooks for what vanished.
 func (w *world) rebuild(c *worldClient) {
 	before, hooks := c.state, c.hooks
 	c.behind = false
@@ -353,7 +353,7 @@ func (w *world) endWrite(o *worldOp) {
 	w.done(o)
 }
 
-// crash ends a process, with all that it had under way.
+// crash ends a process and all its operations under way.
 func (w *world) crash(c *worldClient) {
 	for _, o := range c.ops {
 		if o.op.Kind.Writes() && o.off < 0 {
@@ -363,7 +363,7 @@ func (w *world) crash(c *worldClient) {
 	w.start(c)
 }
 
-// finish lets all clients catch up, and takes their states.
+// finish lets all clients catch up, and records their states.
 func (w *world) finish() {
 	if w.txn >= 0 {
 		w.transaction()

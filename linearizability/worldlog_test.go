@@ -14,7 +14,7 @@ type worldRecord struct {
 	aborted, control bool
 }
 
-// tap tells a log event, now or later.
+// tap records a log event, now or later.
 func (w *world) tap(event func()) {
 	if w.late {
 		w.queue = append(w.queue, event)
@@ -156,8 +156,8 @@ func (w *world) truncate(all bool) {
 	}
 }
 
-// trim deletes the records at the start of the log. Clients that have not come
-// so far have to read it anew.
+// trim deletes records at the start of the log. Clients that have not got that far have to
+// reread it.
 func (w *world) trim() {
 	if w.stable() == 0 || w.calm {
 		return
