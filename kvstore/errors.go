@@ -3,6 +3,8 @@ package kvstore
 import (
 	"errors"
 	"fmt"
+
+	"github.com/kvsim/kvsim/kvstore/internal/registry"
 )
 
 // Errors that callers branch on, with errors.Is. A returned error wraps one of
@@ -128,7 +130,7 @@ var (
 	// does not fit: the registry does not know its id, or the schema is not
 	// protobuf, or it has another message in the place that the value
 	// names. Trying again soon gives the same answer.
-	ErrSchemaMismatch = errors.New("schema does not fit")
+	ErrSchemaMismatch = registry.ErrMismatch
 
 	// ErrRegistryUnavailable says that the Schema Registry could not be
 	// asked, did not answer in time, or answered with an error that says nothing
@@ -138,7 +140,7 @@ var (
 	// the registry has asked for, up to a minute. The message says when it is asked
 	// again. So a registry that hangs holds up a reader of the log once, and
 	// not once for each record.
-	ErrRegistryUnavailable = errors.New("schema registry unavailable")
+	ErrRegistryUnavailable = registry.ErrUnavailable
 )
 
 // noError is what a nil pointer to an error says, instead of a panic where one is

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/kvsim/kvsim/kvstore/internal/registry"
 )
 
 // Defaults of the Schema Registry options.
@@ -24,20 +27,9 @@ const (
 // SchemaRegistryOption configures how a [ProtoSerde] uses the Schema Registry.
 type SchemaRegistryOption func(*srConfig)
 
+// srConfig collects what the options say.
 type srConfig struct {
-	client  *sr.Client
-	subject string
-	schema  string
-
-	message     string // "" = the first of the file
-	references  []sr.SchemaReference
-	ctx         context.Context
-	timeout     time.Duration
-	negativeTTL time.Duration
-
-	lookup  bool // find the schema instead of registering it
-	trusted bool // id is the schema's
-	id      int
+	to registry.Config
 }
 
 // WithSchemaRegistry makes [Proto] use the wire format of the Schema Registry
@@ -65,14 +57,16 @@ func WithSchemaRegistry(
 	opts ...SchemaRegistryOption,
 ) ProtoOption {
 	return func(c *protoConfig) {
-		c.registry = &srConfig{
-			client:      srClient,
-			subject:     subject,
-			schema:      schemaContent,
-			ctx:         context.Background(),
-			timeout:     DefaultRegistryTimeout,
-			negativeTTL: DefaultNegativeCacheTTL,
-		}
+		c.registry = &srConfig{registry.Config{
+			Client:      srClient,
+			Subject:     subject,
+			Schema:      schemaContent,
+			Context:     context.Background(),
+			Timeout:     DefaultRegistryTimeout,
+			NegativeTTL: DefaultNegativeCacheTTL,
+			Guard:       func(fn func() error) error { return guarded("transport of the Schema Registry", fn) },
+			Panicked:    isPanic,
+		}}
 		for _, opt := range opts {
 			if opt != nil {
 				opt(c.registry)
@@ -88,7 +82,7 @@ func WithSchemaRegistry(
 //
 // Default: the first message of the file.
 func WithMessageName(name string) SchemaRegistryOption {
-	return func(c *srConfig) { c.message = name }
+	return func(c *srConfig) { c.to.Message = name }
 }
 
 // WithSchemaReferences names the subjects and versions that hold the files
@@ -99,14 +93,14 @@ func WithMessageName(name string) SchemaRegistryOption {
 //	})
 func WithSchemaReferences(refs []sr.SchemaReference) SchemaRegistryOption {
 	refs = slices.Clone(refs)
-	return func(c *srConfig) { c.references = refs }
+	return func(c *srConfig) { c.to.References = refs }
 }
 
 // WithSchemaLookup makes [Proto] look the schema up under the subject instead of
 // registering it: that takes the right to read alone. A schema that is not there
 // is [ErrSchemaMismatch]. It excludes [WithSchemaID].
 func WithSchemaLookup() SchemaRegistryOption {
-	return func(c *srConfig) { c.lookup = true }
+	return func(c *srConfig) { c.to.Lookup = true }
 }
 
 // WithSchemaID says under which id the schema is registered: [Proto] believes it
@@ -115,7 +109,7 @@ func WithSchemaLookup() SchemaRegistryOption {
 // written. Values with other ids are looked up as always. The id is from 1 to the
 // largest int32.
 func WithSchemaID(id int) SchemaRegistryOption {
-	return func(c *srConfig) { c.trusted, c.id = true, id }
+	return func(c *srConfig) { c.to.Trusted, c.to.ID = true, id }
 }
 
 // WithRegistryTimeout bounds each answer of the registry: registering the
@@ -125,7 +119,7 @@ func WithSchemaID(id int) SchemaRegistryOption {
 // The HTTP client of srClient has a timeout of its own, 5 s by default; the
 // shorter one counts.
 func WithRegistryTimeout(d time.Duration) SchemaRegistryOption {
-	return func(c *srConfig) { c.timeout = d }
+	return func(c *srConfig) { c.to.Timeout = d }
 }
 
 // WithRegistryContext makes all calls to the registry end when ctx does, for
@@ -133,7 +127,7 @@ func WithRegistryTimeout(d time.Duration) SchemaRegistryOption {
 // be deserialized. The values of ctx reach the registry client, so sr.InContext
 // and sr.WithParams work. Default: [context.Background].
 func WithRegistryContext(ctx context.Context) SchemaRegistryOption {
-	return func(c *srConfig) { c.ctx = ctx }
+	return func(c *srConfig) { c.to.Context = ctx }
 }
 
 // WithNegativeCacheTTL sets how long an id is remembered that the registry
@@ -142,28 +136,36 @@ func WithRegistryContext(ctx context.Context) SchemaRegistryOption {
 // word is remembered; for a failure to reach it see [ErrRegistryUnavailable].
 // Default: [DefaultNegativeCacheTTL].
 func WithNegativeCacheTTL(d time.Duration) SchemaRegistryOption {
-	return func(c *srConfig) { c.negativeTTL = d }
+	return func(c *srConfig) { c.to.NegativeTTL = d }
 }
 
 // validate names the option that can't be used and its value.
 func (c *srConfig) validate() error {
 	switch {
-	case c.client == nil:
+	case c.to.Client == nil:
 		return errors.New("WithSchemaRegistry: registry client is nil")
-	case c.subject == "":
+	case c.to.Subject == "":
 		return errors.New(`WithSchemaRegistry: subject is empty: use "{topic}-value"`)
-	case strings.TrimSpace(c.schema) == "":
+	case strings.TrimSpace(c.to.Schema) == "":
 		return errors.New("WithSchemaRegistry: schema is empty: pass the text of the .proto file")
-	case c.ctx == nil:
+	case c.to.Context == nil:
 		return errors.New("WithRegistryContext: context is nil")
-	case c.timeout <= 0:
-		return fmt.Errorf("WithRegistryTimeout: %v: want more than zero", c.timeout)
-	case c.trusted && c.lookup:
+	case c.to.Timeout <= 0:
+		return fmt.Errorf("WithRegistryTimeout: %v: want more than zero", c.to.Timeout)
+	case c.to.Trusted && c.to.Lookup:
 		return errors.New("WithSchemaID and WithSchemaLookup exclude each other")
-	case c.trusted && (c.id <= 0 || c.id > math.MaxInt32):
-		return fmt.Errorf("WithSchemaID: %d: want 1 to %d", c.id, math.MaxInt32)
-	case c.negativeTTL < 0:
-		return fmt.Errorf("WithNegativeCacheTTL: %v: want zero or more", c.negativeTTL)
+	case c.to.Trusted && (c.to.ID <= 0 || c.to.ID > math.MaxInt32):
+		return fmt.Errorf("WithSchemaID: %d: want 1 to %d", c.to.ID, math.MaxInt32)
+	case c.to.NegativeTTL < 0:
+		return fmt.Errorf("WithNegativeCacheTTL: %v: want zero or more", c.to.NegativeTTL)
 	}
 	return nil
+}
+
+// open registers or finds the schema for the message want, if the options can be used.
+func (c *srConfig) open(want protoreflect.FullName) (*registry.Registry, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	return registry.New(&c.to, want)
 }

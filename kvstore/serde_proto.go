@@ -9,6 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/kvsim/kvsim/kvstore/internal/registry"
 )
 
 // ProtoSerde serializes protobuf messages of type T, in the plain binary
@@ -17,7 +19,7 @@ import (
 type ProtoSerde[T proto.Message] struct {
 	factory func() T
 	name    protoreflect.FullName // of T; empty in the zero value
-	schemas *schemaRegistry       // nil without a Schema Registry
+	schemas *registry.Registry    // nil without a Schema Registry
 }
 
 // ProtoOption configures a [ProtoSerde].
@@ -49,7 +51,7 @@ func Proto[T proto.Message](factory func() T, opts ...ProtoOption) (Serde[T], er
 	}
 	s := &ProtoSerde[T]{factory: factory, name: sample.ProtoReflect().Descriptor().FullName()}
 	if cfg.registry != nil {
-		schemas, err := newSchemaRegistry(cfg.registry, s.name)
+		schemas, err := cfg.registry.open(s.name)
 		if err != nil {
 			return nil, fmt.Errorf("protobuf serde for %s: %w", s.name, err)
 		}
@@ -91,7 +93,7 @@ func (s *ProtoSerde[T]) Serialize(v T) ([]byte, error) {
 	}
 	var header []byte
 	if s.schemas != nil {
-		header = s.schemas.header
+		header = s.schemas.Header()
 	}
 	b := make([]byte, len(header), len(header)+proto.Size(v))
 	copy(b, header)
@@ -128,11 +130,11 @@ func (s *ProtoSerde[T]) DeserializeContext(ctx context.Context, b []byte) (T, er
 	}
 	payload := b
 	if s.schemas != nil {
-		id, index, rest, err := parseWireHeader(b)
+		id, index, rest, err := registry.ParseHeader(b)
 		if err != nil {
 			return zero, err
 		}
-		if err := s.schemas.accept(ctx, id, index); err != nil {
+		if err := s.schemas.Accept(ctx, id, index); err != nil {
 			return zero, err
 		}
 		payload = rest
@@ -142,7 +144,7 @@ func (s *ProtoSerde[T]) DeserializeContext(ctx context.Context, b []byte) (T, er
 		return zero, errors.New("the factory given to Proto returned nil")
 	}
 	if err := proto.Unmarshal(payload, v); err != nil {
-		if s.schemas == nil && len(b) > 0 && b[0] == wireMagic {
+		if s.schemas == nil && len(b) > 0 && b[0] == registry.Magic {
 			err = fmt.Errorf("%w (it begins like a value of a Schema Registry: add WithSchemaRegistry)", err)
 		}
 		return zero, err

@@ -5,6 +5,7 @@ const module = "github.com/kvsim/kvsim"
 
 // Packages outside of this module that only some packages may link.
 const (
+	kgo            = "github.com/twmb/franz-go/pkg/kgo"
 	kfake          = "github.com/twmb/franz-go/pkg/kfake"
 	porcupine      = "github.com/anishathalye/porcupine"
 	protocompile   = "github.com/bufbuild/protocompile"
@@ -58,6 +59,12 @@ var rules = []rule{
 		what:    "leaf: a client's position in the log, and who waits for it",
 		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
 		why:     "a leaf that knows offsets and waiters only",
+	},
+	{
+		pkg:     "kvstore/internal/registry",
+		what:    "leaf: a client of the Schema Registry, and what it reads of schemas",
+		foreign: []string{kgo, kfake, porcupine, protocompile, protoimpl, "testing", rapid, testcontainers, wazero},
+		why:     "a leaf that asks a registry and no broker, with no compiler of schemas and no generated message",
 	},
 	{
 		pkg:     "kvstore",

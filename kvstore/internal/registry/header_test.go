@@ -1,4 +1,4 @@
-package kvstore
+package registry
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestParseWireHeader(t *testing.T) {
+func TestParseHeader(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		in    string // hex
@@ -27,15 +27,15 @@ func TestParseWireHeader(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := unhex(t, c.in)
-			id, index, rest, err := parseWireHeader(in)
+			id, index, rest, err := ParseHeader(in)
 			if err != nil || id != c.id || !slices.Equal(index, c.index) || !bytes.Equal(rest, unhex(t, c.rest)) {
-				t.Errorf("parseWireHeader(%s) = %d, %v, %x, %v; want %d, %v, %s", c.in, id, index, rest, err, c.id, c.index, c.rest)
+				t.Errorf("ParseHeader(%s) = %d, %v, %x, %v; want %d, %v, %s", c.in, id, index, rest, err, c.id, c.index, c.rest)
 			}
 		})
 	}
 }
 
-func TestParseWireHeaderRefusesWhatIsNotOne(t *testing.T) {
+func TestParseHeaderRefusesWhatIsNotOne(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"nothing", "", "0 bytes is too short"},
 		{"no whole id", "00000000", "4 bytes is too short"},
@@ -50,9 +50,9 @@ func TestParseWireHeaderRefusesWhatIsNotOne(t *testing.T) {
 		{"index too large", "0000000007" + "02" + "8080808020", "message index 1 of 1 is 4294967296"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, _, _, err := parseWireHeader(unhex(t, c.in))
+			_, _, _, err := ParseHeader(unhex(t, c.in))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("parseWireHeader(%s) = %v, want an error with %q", c.in, err, c.want)
+				t.Errorf("ParseHeader(%s) = %v, want an error with %q", c.in, err, c.want)
 			}
 		})
 	}
@@ -60,8 +60,8 @@ func TestParseWireHeaderRefusesWhatIsNotOne(t *testing.T) {
 
 func TestAppendWireHeaderRefusesImpossibleIDs(t *testing.T) {
 	for _, id := range []int{-1, 0, math.MaxUint32 + 1} {
-		if b, err := wireHeader(id, firstMessage); err == nil {
-			t.Errorf("wireHeader(%d) = %x, want an error", id, b)
+		if b, err := header(id, firstMessage); err == nil {
+			t.Errorf("header(%d) = %x, want an error", id, b)
 		}
 	}
 }
@@ -72,42 +72,42 @@ func TestWireHeaderRoundTrip(t *testing.T) {
 		index := rapid.SliceOfN(rapid.IntRange(0, math.MaxInt32), 1, 8).Draw(t, "index")
 		message := rapid.SliceOf(rapid.Byte()).Draw(t, "message")
 
-		b, err := wireHeader(id, index)
+		b, err := header(id, index)
 		if err != nil {
-			t.Fatalf("wireHeader(%d, %v): %v", id, index, err)
+			t.Fatalf("header(%d, %v): %v", id, index, err)
 		}
-		gotID, gotIndex, gotMessage, err := parseWireHeader(append(b, message...))
+		gotID, gotIndex, gotMessage, err := ParseHeader(append(b, message...))
 		if err != nil || gotID != id || !slices.Equal(gotIndex, index) || !bytes.Equal(gotMessage, message) {
-			t.Fatalf("parseWireHeader = %d, %v, %x, %v; want %d, %v, %x", gotID, gotIndex, gotMessage, err, id, index, message)
+			t.Fatalf("ParseHeader = %d, %v, %x, %v; want %d, %v, %x", gotID, gotIndex, gotMessage, err, id, index, message)
 		}
 	})
 }
 
-func FuzzParseWireHeader(f *testing.F) {
+func FuzzParseHeader(f *testing.F) {
 	for _, s := range []string{"", "00", "000000000700", "00000000070202", "0000000100060204ac0208", "0000000007fcffffff0f00"} {
 		b, _ := hex.DecodeString(s)
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		before := bytes.Clone(in)
-		id, index, rest, err := parseWireHeader(in)
+		id, index, rest, err := ParseHeader(in)
 		if !bytes.Equal(in, before) {
-			t.Fatalf("parseWireHeader(%x) changed its input to %x", before, in)
+			t.Fatalf("ParseHeader(%x) changed its input to %x", before, in)
 		}
 		if err != nil {
 			return
 		}
 		if len(index) == 0 || !bytes.HasSuffix(in, rest) {
-			t.Fatalf("parseWireHeader(%x) = %v, %x; want an index and the end of the input", in, index, rest)
+			t.Fatalf("ParseHeader(%x) = %v, %x; want an index and the end of the input", in, index, rest)
 		}
 		if id == 0 {
 			return // readable, but nothing writes it
 		}
-		again, err := wireHeader(id, index)
+		again, err := header(id, index)
 		if err != nil {
-			t.Fatalf("wireHeader(%d, %v): %v", id, index, err)
+			t.Fatalf("header(%d, %v): %v", id, index, err)
 		}
-		id2, index2, rest2, err := parseWireHeader(append(again, rest...))
+		id2, index2, rest2, err := ParseHeader(append(again, rest...))
 		if err != nil || id2 != id || !slices.Equal(index2, index) || !bytes.Equal(rest2, rest) {
 			t.Fatalf("parsed again = %d, %v, %x, %v; want %d, %v, %x", id2, index2, rest2, err, id, index, rest)
 		}

@@ -1,4 +1,4 @@
-package kvstore
+package registry
 
 import (
 	"encoding/binary"
@@ -20,27 +20,27 @@ import (
 //
 // https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/index.html#wire-format
 
-// wireMagic is the first byte of every value in the wire format.
-const wireMagic = 0
+// Magic is the first byte of every value in the wire format.
+const Magic = 0
 
 // firstMessage is the index of the first message of a file. Nobody changes it.
 var firstMessage = []int{0}
 
-// wireHeader returns the header for the message at index of schema id.
-func wireHeader(id int, index []int) ([]byte, error) {
+// header returns the header for the message at index of schema id.
+func header(id int, index []int) ([]byte, error) {
 	if id <= 0 || id > math.MaxUint32 {
 		return nil, fmt.Errorf("schema id %d does not fit the wire format: want 1 to %d", id, uint32(math.MaxUint32))
 	}
 	return new(sr.ConfluentHeader).AppendEncode(nil, id, index)
 }
 
-// parseWireHeader splits b into schema id, message index and encoded message.
+// ParseHeader splits b into schema id, message index and encoded message.
 // The message aliases b.
-func parseWireHeader(b []byte) (id int, index []int, message []byte, err error) {
+func ParseHeader(b []byte) (id int, index []int, message []byte, err error) {
 	if len(b) < 5 {
 		return 0, nil, nil, fmt.Errorf("value of %d bytes is too short for the Schema Registry wire format: want 6 at least", len(b))
 	}
-	if b[0] != wireMagic {
+	if b[0] != Magic {
 		return 0, nil, nil, fmt.Errorf("value is not in the Schema Registry wire format: it begins with byte 0x%02x, not 0x00", b[0])
 	}
 	id = int(binary.BigEndian.Uint32(b[1:]))
