@@ -11,7 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The harness's own user, when clients have to authenticate.
+// The user and password of the harness itself, for clusters whose clients have to
+// authenticate.
 const (
 	harnessUser     = "fakecluster"
 	harnessPassword = "fakecluster"
@@ -33,7 +34,7 @@ func (c *Cluster) authOptions() []kfake.Opt {
 	return opts
 }
 
-// authenticate makes a connection the harness's own, if users are on.
+// authenticate logs the harness in on a connection, if the cluster has users.
 func (c *Cluster) authenticate(conn net.Conn) error {
 	if len(c.opts.Users) == 0 {
 		return nil
@@ -58,8 +59,8 @@ func (c *Cluster) authenticate(conn net.Conn) error {
 	return kerr.ErrorForCode(resp.(*kmsg.SASLAuthenticateResponse).ErrorCode)
 }
 
-// SetPassword changes the password of a user. As in Kafka, connections that are
-// authenticated already stay so.
+// SetPassword changes the password of a user. As in Kafka, connections that are already
+// authenticated stay authenticated.
 func (c *Cluster) SetPassword(user, password string) error {
 	if err := c.do(func(*kfake.Cluster) error { return nil }); err != nil {
 		return err
@@ -110,7 +111,7 @@ func (c *Cluster) createACL(cr kmsg.CreateACLsRequestCreation) error {
 	return nil
 }
 
-// Revoke takes rights away that [Cluster.Allow] gave.
+// Revoke takes away rights that [Cluster.Allow] gave.
 func (c *Cluster) Revoke(user, topic string, ops ...kmsg.ACLOperation) error {
 	return c.changeRights("revoke", user, topic, ops, func(op kmsg.ACLOperation) error {
 		req := kmsg.NewPtrDeleteACLsRequest()
@@ -164,9 +165,9 @@ func (c *Cluster) changeRights(what, user, topic string, ops []kmsg.ACLOperation
 	return nil
 }
 
-// everybodyMay reports whether every user has one of these rights on a topic: then
-// a request that needs it can be answered without asking kfake, which alone knows
-// who sent it.
+// everybodyMay reports whether every user has one of these rights on a topic. If so, a
+// request that needs it can be answered here, without kfake. Only kfake knows who sent a
+// request.
 func (c *Cluster) everybodyMay(topic string, ops ...kmsg.ACLOperation) bool {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()

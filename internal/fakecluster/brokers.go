@@ -10,14 +10,14 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// ErrNeedsMemory is returned by what only the in-memory network can do when
-// the cluster is on TCP.
+// ErrNeedsMemory is returned, by a cluster on TCP, from methods that need the in-memory
+// network.
 var ErrNeedsMemory = errors.New("fakecluster: needs the in-memory network, not TCP")
 
-// StopBroker stops a broker as seen from its clients: its connections are
-// reset and dials are refused. Its data stay, and so does what it leads, which
-// nobody can read or write then; see [Cluster.MoveLeader]. Stopping a stopped
-// broker does nothing.
+// StopBroker stops a broker as far as clients can see: its connections are reset, and
+// dials are refused. It keeps its data and stays the leader of its partitions, which nobody
+// can read or write meanwhile; see [Cluster.MoveLeader]. Stopping a stopped broker does
+// nothing.
 func (c *Cluster) StopBroker(broker int32) error {
 	if err := c.checkBroker(broker); err != nil {
 		return err
@@ -40,9 +40,9 @@ func (c *Cluster) StopBroker(broker int32) error {
 	return nil
 }
 
-// StartBroker starts a stopped broker. The leader epoch of what it leads
-// rises, as it does in Kafka when a broker comes back to lead. Starting a
-// running broker does nothing.
+// StartBroker starts a stopped broker. The leader epoch of the partitions that it leads
+// rises, as in Kafka when a broker comes back as leader. Starting a running broker does
+// nothing.
 func (c *Cluster) StartBroker(broker int32) error {
 	if err := c.checkBroker(broker); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (c *Cluster) Stopped(broker int32) bool {
 	return c.stopped[broker] != nil
 }
 
-// RestartAll stops every broker and starts it again, with all data kept.
+// RestartAll stops every broker and starts it again. All data are kept.
 func (c *Cluster) RestartAll() error {
 	for b := range int32(c.opts.Brokers) {
 		if err := c.StopBroker(b); err != nil {
@@ -114,12 +114,12 @@ func (c *Cluster) leader(tp partition) int32 {
 	return c.parts[tp].leader
 }
 
-// MoveLeader makes a broker the leader of a partition. The leader epoch rises,
-// also when the broker leads already.
+// MoveLeader makes a broker the leader of a partition. The leader epoch rises, even if the
+// broker is the leader already.
 //
-// kfake does not tell fetches that wait at the old leader; Kafka answers them
-// at once that it does not lead any more. So the connections with such a fetch
-// are reset. On TCP those fetches end when their wait is over.
+// If a fetch is waiting at the old leader, Kafka answers at once that it is not the leader
+// any more, but kfake lets the fetch wait. So MoveLeader resets connections with such a
+// fetch. On TCP those fetches end when their wait is over.
 func (c *Cluster) MoveLeader(topic string, n, to int32) error {
 	if err := c.checkBroker(to); err != nil {
 		return err
@@ -153,7 +153,7 @@ func (c *Cluster) moveLeader(tp partition, to int32) error {
 	return nil
 }
 
-// MoveLeadersFrom moves whatever a broker leads, and the transactional ids that
+// MoveLeadersFrom moves the partitions that a broker leads, and the transactional ids that
 // it coordinates, to the next broker that is not stopped.
 func (c *Cluster) MoveLeadersFrom(broker int32) error {
 	if err := c.checkBroker(broker); err != nil {
@@ -182,7 +182,7 @@ func (c *Cluster) MoveLeadersFrom(broker int32) error {
 	return c.moveCoordinators(broker, to)
 }
 
-// elect makes a broker lead in a new epoch that begins at the end of the log.
+// elect makes a broker the leader, in a new epoch that starts at the end of the log.
 func (c *Cluster) elect(tp partition, to int32) error {
 	return c.exclusive(func(k *kfake.Cluster) error {
 		if err := k.MoveTopicPartition(tp.topic, tp.n, to); err != nil {

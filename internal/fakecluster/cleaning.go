@@ -8,16 +8,15 @@ import (
 	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
-// cleaning is one pass of compaction over a log, by Kafka's rules (LogCleaner).
-// It is lazier than Kafka in nothing and, where Kafka takes a second pass or a
-// while, does what the cleaner would have done by then if it had looked at every
-// instant.
+// cleaning is one pass of compaction over a log, by the rules of Kafka's LogCleaner. It
+// removes everything that Kafka would remove. Where Kafka needs a second pass or some time,
+// it does at once what Kafka's cleaner would have done by now if it ran all the time.
 type cleaning struct {
 	log       []Batch     // the log as it is now, to its end
 	appended  []time.Time // when each batch was appended
-	start     int64       // the start of the log; what lies before it counts for nothing
-	met       []time.Time // when a pass first met each batch, zero if none has; nil where that counts for nothing
-	end       int64       // what lies at it or above stays as it is and supersedes nothing
+	start     int64       // the start of the log; batches below it are ignored
+	met       []time.Time // when a pass first came to each batch, zero if none has; nil if it does not matter
+	end       int64       // batches at it and above stay as they are and supersede nothing
 	now       time.Time
 	retention time.Duration // delete.retention.ms
 	active    time.Time     // producers whose last batch is older are forgotten
@@ -61,8 +60,8 @@ func (cl *cleaning) run() []Batch {
 	return out
 }
 
-// findProducers finds the last batch of each producer, and what became of its
-// transactions. Their markers may lie behind the end.
+// findProducers finds the last batch of each producer, and how its transactions ended.
+// Their markers may lie behind end.
 func (cl *cleaning) findProducers() {
 	cl.outcomes = recordlog.Outcomes(cl.log)
 	cl.lastOf = make(map[int64]int)
@@ -95,7 +94,7 @@ func (cl *cleaning) findLatest() {
 	}
 }
 
-// batch returns what is left of a batch of data, if it stays.
+// batch returns what is left of a batch of data. It returns false if nothing is left.
 func (cl *cleaning) batch(i int) (Batch, bool) {
 	b := &cl.log[i]
 	var left []Record
@@ -123,8 +122,8 @@ func (cl *cleaning) stays(i int, r *Record) bool {
 	return true
 }
 
-// expired reports whether a tombstone or a marker has been in the log for long
-// enough: since it was appended, or since a pass has first met it.
+// expired reports whether a tombstone or a marker has been in the log for long enough to
+// be removed: since it was appended or, if met is not nil, since a pass first came to it.
 func (cl *cleaning) expired(i int) bool {
 	since := cl.appended[i]
 	if cl.met != nil {
@@ -133,15 +132,15 @@ func (cl *cleaning) expired(i int) bool {
 	return !since.IsZero() && cl.now.Sub(since) >= cl.retention
 }
 
-// remembered reports whether a batch has the last sequence number of a producer
-// that the broker remembers. It stays for that, even without its records.
+// remembered reports whether a batch has the last sequence number of a producer that the
+// broker remembers. Such a batch stays, if need be without its records.
 func (cl *cleaning) remembered(i int) bool {
 	id := cl.log[i].ProducerID
 	return id >= 0 && cl.lastOf[id] == i && cl.appended[i].After(cl.active)
 }
 
-// shrink is a batch with some of its records. It keeps its offsets and sequence
-// numbers.
+// shrink returns a copy of a batch with only some of its records. It keeps the offsets and
+// sequence numbers of the batch.
 func shrink(b *Batch, left []Record) Batch {
 	var rb kmsg.RecordBatch
 	_ = rb.ReadFrom(b.Raw) // it was read before

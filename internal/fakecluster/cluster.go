@@ -19,18 +19,18 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// ErrClosed is returned by every method that needs a running cluster after
-// [Cluster.Close].
+// ErrClosed is returned after [Cluster.Close] by every method that needs a running
+// cluster.
 var ErrClosed = errors.New("fakecluster: cluster is closed")
 
-// Options configure a cluster. The zero value is one broker in memory without
+// Options configures a cluster. The zero value means one broker, in memory, without
 // latency and without topics.
 type Options struct {
 	// Brokers is the number of brokers; 0 means 1.
 	Brokers int
-	// TCP puts the brokers on loopback TCP instead of the in-memory network.
-	// Network faults and network latency are then not available, nor is a
-	// synctest bubble.
+	// TCP puts the brokers on loopback TCP instead of the in-memory network. There
+	// are then no network faults and no network latency, and the cluster can't run
+	// in a synctest bubble.
 	TCP bool
 	// Network configures the in-memory network.
 	Network simnet.Config
@@ -39,25 +39,25 @@ type Options struct {
 	// BrokerConfigs are Kafka broker configurations by name, such as
 	// message.max.bytes.
 	BrokerConfigs map[string]string
-	// Logf, when set, gets the log lines of the brokers.
+	// Logf, if not nil, gets the log lines of the brokers.
 	Logf func(format string, args ...any)
-	// Users are names and passwords of clients; when set, clients must
-	// authenticate with SASL PLAIN and need the rights that [Cluster.Allow]
+	// Users are names and passwords of clients. If there are any, clients must
+	// authenticate with SASL PLAIN, and need the rights that [Cluster.Allow]
 	// gives.
 	Users map[string]string
-	// Horizons lets tombstones and markers stay for delete.retention.ms from when
-	// a pass of compaction first met them, as Kafka does from 3.1 on (KIP-534):
-	// whoever reads the log from its start, and has read a record that a
-	// tombstone supersedes, has that long to get to the tombstone. Without it one
-	// pass takes both.
+	// Horizons keeps tombstones and markers for delete.retention.ms after a pass
+	// of compaction first came to them, as Kafka does from 3.1 on (KIP-534). A
+	// reader that has read a record from the start of the log then has that long
+	// to get to the tombstone that supersedes it. Without Horizons one pass may
+	// remove both.
 	Horizons bool
 	// Coordinator says how slow the coordinator of transactions is.
 	Coordinator Coordinator
-	// Dir is where the data are kept after [Cluster.LoseTail] or
-	// [Cluster.Crash]; nothing else writes files. Empty means /dev/shm if there
-	// is one, else the system's directory for temporary files.
+	// Dir is the directory for the data after [Cluster.LoseTail] or
+	// [Cluster.Crash]. Nothing else writes files. Empty means /dev/shm if it
+	// exists, otherwise the system's directory for temporary files.
 	Dir string
-	// Kfake are further options of kfake, applied last.
+	// Kfake are additional options of kfake, applied last.
 	Kfake []kfake.Opt
 }
 
@@ -66,14 +66,14 @@ type Topic struct {
 	Name string
 	// Partitions is the number of partitions; 0 means 1.
 	Partitions int32
-	// Configs are topic configurations. [CompactConfigs] are those of a
-	// store's topic.
+	// Configs are topic configurations. [CompactConfigs] returns those for the
+	// topic of a store.
 	Configs map[string]string
 }
 
-// CompactConfigs returns the configurations of a compacted topic: retention.ms
-// is -1 because kfake, other than Kafka, applies retention to compacted topics
-// too. The caller owns the map.
+// CompactConfigs returns the configurations of a compacted topic. retention.ms is -1,
+// because kfake, unlike Kafka, applies retention to compacted topics too. The caller owns
+// the map.
 func CompactConfigs() map[string]string {
 	return map[string]string{"cleanup.policy": "compact", "retention.ms": "-1"}
 }
@@ -84,11 +84,11 @@ type Cluster struct {
 	net   *simnet.Network // nil on TCP
 	ports []int
 	done  chan struct{} // closed by Close
-	// dialDirect dials outside of the simulation; nil means TCP.
+	// dialDirect dials outside the simulation; nil means TCP.
 	dialDirect func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Locks are taken in this order. A control, which runs inside kfake's
-	// loop, takes stateMu only: the loop serves whoever holds mu.
+	// Locks are taken in this order. Handlers, which run inside kfake's loop, take
+	// stateMu only: whoever holds mu may be waiting for that loop.
 	op      opLock     // one operation that changes the log at a time
 	mu      sync.Mutex // admin calls against Close; guards what follows
 	kfake   *kfake.Cluster
@@ -103,10 +103,10 @@ type Cluster struct {
 	txns      coordinator
 	replaying bool // a log is being appended again, see kfake_reopen.go
 	acls      []kmsg.CreateACLsRequestCreation
-	aliases   map[int64]int64              // producer ids in the log that stand for others, see kfake_producers.go
+	aliases   map[int64]int64              // from producer ids in the log to the ids that they stand for, see kfake_producers.go
 	down      map[int32]bool               // brokers that are stopped or out of sync
-	settings  map[string]map[string]string // configurations of topics, as far as asked for
-	passwords map[string]string            // of users, as they are now
+	settings  map[string]map[string]string // configurations of topics that were asked for so far
+	passwords map[string]string            // the present passwords of users
 }
 
 // Start starts a cluster and creates its topics.
@@ -152,7 +152,7 @@ func Start(opts Options) (*Cluster, error) {
 	return c, nil
 }
 
-// boot starts kfake, from the state in dir if that is not empty.
+// boot starts kfake. If dir is not empty, it starts from the state in that directory.
 func (c *Cluster) boot(dir string) error {
 	kopts := []kfake.Opt{
 		kfake.NumBrokers(c.opts.Brokers),
@@ -237,8 +237,8 @@ func (c *Cluster) Dialer(client string) func(ctx context.Context, network, addre
 	return c.net.Dialer(client)
 }
 
-// Close stops the cluster and resets its connections. It never hangs and can
-// be called again.
+// Close stops the cluster and resets its connections. It never hangs and may be called
+// again.
 func (c *Cluster) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -262,8 +262,8 @@ func (c *Cluster) closeNetwork() {
 	}
 }
 
-// do runs fn with kfake while the cluster cannot be closed: an admin call to
-// a closed kfake hangs forever.
+// do calls fn with kfake, and keeps the cluster from being closed meanwhile: an admin call
+// to a closed kfake would hang.
 func (c *Cluster) do(fn func(*kfake.Cluster) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -273,26 +273,26 @@ func (c *Cluster) do(fn func(*kfake.Cluster) error) error {
 	return fn(c.kfake)
 }
 
-// opLock is a lock that a goroutine can hold while simulated time passes: in a
-// bubble, time stands still as long as somebody waits for a sync.Mutex.
+// opLock is a lock that a goroutine may hold while simulated time passes. A sync.Mutex is
+// not: in a bubble, time stands still as long as somebody waits for one.
 type opLock chan struct{}
 
 func (l opLock) lock()   { l <- struct{}{} }
 func (l opLock) unlock() { <-l }
 
-// settle lets a moment of simulated time pass on a network with latency, so
-// that the steps of the harness happen at instants of their own, and what one
-// of them sets off is over before the next. It is a round of the network's
-// lanes, so that the harness stays in its own. The caller holds no mutex.
+// settle lets some simulated time pass on a network with latency, so that each step of the
+// harness happens at an instant of its own, and its effects are over before the next step.
+// The time is one round of the network's lanes, so that the harness stays in its own lane.
+// The caller must hold no mutex.
 func (c *Cluster) settle() {
 	if c.net != nil && !c.opts.Network.Latency.IsZero() {
 		time.Sleep(simnet.Round)
 	}
 }
 
-// exclusive runs fn while kfake's loop stands still between two requests: it
-// handles no request until fn returns, but serves admin calls. fn must not
-// send requests. The caller does not hold mu.
+// exclusive calls fn while kfake's loop stands still between two requests: kfake handles no
+// request until fn returns, but serves admin calls. fn must not send requests. The caller
+// must not hold mu.
 func (c *Cluster) exclusive(fn func(*kfake.Cluster) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -303,7 +303,7 @@ func (c *Cluster) exclusive(fn func(*kfake.Cluster) error) error {
 }
 
 func (c *Cluster) exclusiveLocked(fn func(*kfake.Cluster) error) error {
-	// A request that no client of a store sends carries fn into the loop.
+	// fn is run by the handler of a request that no client of a store sends.
 	const key = kmsg.ListPartitionReassignments
 	k := c.kfake
 	var taken atomic.Bool // by the control, or by the failure to reach it

@@ -10,26 +10,26 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// markerProducer is the producer id of the markers that Compact appends. No
-// other producer gets it: kfake's ids are random.
+// markerProducer is the producer id of the markers that Compact appends. kfake's ids are
+// random, so no other producer will have it.
 const markerProducer = 1<<62 | 0x6b7673696d
 
-// Compact compacts every compacted topic, now, as far as Kafka would: up to the
-// last stable offset, up to what is younger than min.compaction.lag.ms, and
-// without the active segment, which is the last batch. Of each key only the last
-// record stays, and no tombstone that was appended longer ago than
-// delete.retention.ms (but see [Options.Horizons]); records of aborted transactions go and supersede nothing.
-// The last batch of a producer stays, empty if need be, while the producer is
-// remembered.
+// Compact compacts every compacted topic as far as Kafka would: up to the last stable
+// offset, not beyond records younger than min.compaction.lag.ms, and without the active
+// segment, which is the last batch. It keeps the last record of each key, except for
+// tombstones that were appended longer ago than delete.retention.ms (but see
+// [Options.Horizons]). It removes records of aborted transactions, which supersede nothing.
+// The last batch of a producer stays while the broker remembers the producer, if need be
+// without records.
 //
-// So that the last record of a store counts too, Compact first appends an abort
-// marker of a transaction that wrote nothing, which takes one offset and which
-// no consumer sees as a record. The next Compact removes it. Fetches from
-// offsets that were compacted away go on at the next batch that is left.
+// To have the last record of a store compacted too, Compact first appends an abort marker of
+// a transaction that wrote nothing. The marker takes one offset, and no consumer sees it as a
+// record. The next Compact removes it. Fetches from offsets that were compacted away continue
+// at the next batch that is left.
 func (c *Cluster) Compact() error { return c.compact(true) }
 
-// CompactClosed is [Cluster.Compact] without the marker: the last batch stays
-// as it is, and what it supersedes stays too.
+// CompactClosed is like [Cluster.Compact], but appends no marker. The last batch stays as
+// it is, and so do the records that it supersedes.
 func (c *Cluster) CompactClosed() error { return c.compact(false) }
 
 func (c *Cluster) compact(marker bool) error {
@@ -51,8 +51,8 @@ func (c *Cluster) compact(marker bool) error {
 	return nil
 }
 
-// compactPartition works out what compaction leaves of a partition. The log only
-// grows meanwhile, and at its end only, for the caller holds op.
+// compactPartition works out what compaction leaves of a partition. The caller holds op, so
+// that meanwhile the log can only grow at its end.
 func (c *Cluster) compactPartition(tp partition) error {
 	info, settings, err := c.compactable(tp)
 	if err != nil || info == nil {
@@ -92,7 +92,7 @@ func (c *Cluster) compactPartition(tp partition) error {
 	return nil
 }
 
-// compaction is what a topic says of its compaction.
+// compaction has the settings of a topic that concern compaction.
 type compaction struct {
 	retention, lag time.Duration
 }

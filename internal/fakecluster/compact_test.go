@@ -16,8 +16,8 @@ import (
 
 func tombstone(key string) Record { return Record{Key: []byte(key)} }
 
-// TestCompactionStopsAtTheLastStableOffset is the record that kfake's own
-// compaction loses.
+// TestCompactionStopsAtTheLastStableOffset checks a record that kfake's own compaction
+// would lose.
 func TestCompactionStopsAtTheLastStableOffset(t *testing.T) {
 	c := start(t, Options{})
 	must(c.Append(topic, 0, kv("k", "v0")))(t)
@@ -94,7 +94,7 @@ func TestTheLastBatchOfAProducerStays(t *testing.T) {
 		if r := consume(t, cl, 2)[0]; string(r.Value) != "new" {
 			t.Errorf("a reader reads %q first", r.Value)
 		}
-		// Forgotten after a day, it goes.
+		// After a day the producer is forgotten, and its batch may go.
 		time.Sleep(25 * time.Hour)
 		check(t, c.Compact())
 		if b := must(c.ReadLog(topic, 0, 0))(t)[0]; b.FirstOffset != 6 {
@@ -120,8 +120,8 @@ func TestCompactionKeepsWhatIsYoung(t *testing.T) {
 	})
 }
 
-// TestTombstonesAgeInTheLog checks that what a writer stamps a tombstone with
-// takes none of the time away that readers have.
+// TestTombstonesAgeInTheLog checks that the timestamp that a writer gives a tombstone does
+// not shorten the time that readers have to see it.
 func TestTombstonesAgeInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t, Options{})
@@ -145,9 +145,9 @@ func TestTombstonesAgeInTheLog(t *testing.T) {
 	})
 }
 
-// TestTombstonesStayForThoseWhoReadWhatTheySupersede checks that no pass takes a record
-// and its tombstone together, and that a transaction which holds the passes up takes
-// nothing of the time away that readers have.
+// TestTombstonesStayForThoseWhoReadWhatTheySupersede checks that no pass removes a record
+// together with its tombstone, and that a transaction which holds up the passes does not
+// shorten the time that readers have.
 func TestTombstonesStayForThoseWhoReadWhatTheySupersede(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		configs := CompactConfigs()
@@ -199,7 +199,7 @@ func TestWhatWasCompactedStaysSo(t *testing.T) {
 	if p := must(c.Partition(topic, 0))(t); p.LogStartOffset != 0 {
 		t.Errorf("the log starts at %d, want 0", p.LogStartOffset)
 	}
-	// A tail from where nothing is left goes with the first batch that is.
+	// If compaction left nothing at the offset, the tail starts at the next batch.
 	lost := must(c.LoseTail(topic, 0, 2))(t)
 	if got := showBatches(lost); got != want {
 		t.Errorf("lost %s, want %s", got, want)
@@ -214,8 +214,8 @@ func TestWhatWasCompactedStaysSo(t *testing.T) {
 	wantLog(t, c, "0:k0=newest")
 }
 
-// TestATopicThatComesAgainIsCompacted asks for a topic while it does not exist,
-// and again with other configurations.
+// TestATopicThatComesAgainIsCompacted uses a topic that is deleted and created again with
+// other configurations.
 func TestATopicThatComesAgainIsCompacted(t *testing.T) {
 	c := start(t, Options{Topics: []Topic{{Name: topic}}})
 	must(produceTo(t, c, 0, anonymous, kv("k", "1")))(t)

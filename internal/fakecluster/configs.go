@@ -12,10 +12,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// AlterTopic changes configurations of a topic while it is in use, by Kafka's
-// names and values: max.message.bytes, delete.retention.ms, cleanup.policy,
-// min.insync.replicas. A nil value gives one its default again. They are in
-// effect, and in the answers to DescribeConfigs, when it returns.
+// AlterTopic changes configurations of a topic while it is in use, by Kafka's names and
+// values: max.message.bytes, delete.retention.ms, cleanup.policy, min.insync.replicas. A
+// nil value resets a configuration to its default. When AlterTopic returns, the changes are
+// in effect and in the answers to DescribeConfigs.
 func (c *Cluster) AlterTopic(topic string, configs map[string]*string) error {
 	c.op.lock()
 	defer c.op.unlock()
@@ -50,7 +50,8 @@ func (c *Cluster) AlterTopic(topic string, configs map[string]*string) error {
 	return nil
 }
 
-// forgetConfigs sees requests that change configurations, or topics.
+// forgetConfigs forgets known configurations when a request changes configurations or
+// topics.
 func (c *Cluster) forgetConfigs(*kfake.Cluster, kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	c.stateMu.Lock()
 	c.settings = nil
@@ -58,8 +59,8 @@ func (c *Cluster) forgetConfigs(*kfake.Cluster, kmsg.Request) (kmsg.Response, er
 	return nil, nil, false
 }
 
-// topicConfig returns a configuration of a topic, def if it has none of that
-// name. It is for handlers.
+// topicConfig returns a configuration of a topic, or def if there is none of that name. It
+// is for handlers.
 func (c *Cluster) topicConfig(k *kfake.Cluster, topic, name, def string) string {
 	c.stateMu.Lock()
 	known, ok := c.settings[topic]
@@ -86,8 +87,8 @@ func (c *Cluster) topicConfig(k *kfake.Cluster, topic, name, def string) string 
 	return cmp.Or(known[name], def)
 }
 
-// replicasKey is where topicConfig has the number of replicas, which is not a
-// configuration in Kafka.
+// replicasKey is the name under which topicConfig has the number of replicas, which is not
+// a configuration in Kafka.
 const replicasKey = "#replicas"
 
 // topicNumber is topicConfig for numbers.

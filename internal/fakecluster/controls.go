@@ -7,15 +7,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// handler looks at a request before kfake does. It returns an answer, or an
-// error that hangs up, and whether that is all; otherwise it may have changed
-// the request, and the next handler has it, kfake last. Handlers run inside
-// kfake's loop, one request at a time: they must not block, may ask kfake's
-// admin methods, and take stateMu only.
+// A handler gets a request before kfake does. If it returns true, the answer is sent, or,
+// if there is an error, the connection is closed. Otherwise the request, which the handler
+// may have changed, goes to the next handler and finally to kfake. Handlers run inside
+// kfake's loop, one request at a time. They must not block, may call kfake's admin methods,
+// and must take no lock but stateMu.
 type handler func(k *kfake.Cluster, req kmsg.Request) (resp kmsg.Response, err error, done bool)
 
-// handlers are what makes up for kfake, by request, in the order in which they
-// look at it. Faults look at it before them.
+// handlers returns, by request, the handlers that make up for differences between kfake and
+// Kafka, in the order in which they get the request. Faults get it before them.
 func (c *Cluster) handlers() map[kmsg.Key][]handler {
 	return map[kmsg.Key][]handler{
 		kmsg.Produce:                 {c.checkReplicas, c.checkProducers, c.checkTransactions, c.noteAppends},
@@ -42,7 +42,7 @@ func (c *Cluster) handlers() map[kmsg.Key][]handler {
 	}
 }
 
-// installHandlers makes a new kfake ask the faults and the handlers.
+// installHandlers makes a new kfake pass requests to the faults and the handlers first.
 func (c *Cluster) installHandlers(k *kfake.Cluster) {
 	for key, hs := range c.handlers() {
 		k.ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -63,7 +63,7 @@ func (c *Cluster) handle(k *kfake.Cluster, key kmsg.Key, hs []handler, req kmsg.
 	rules, replaying := slices.Clone(c.rules), c.replaying
 	c.stateMu.Unlock()
 	if replaying {
-		// Nobody sees a log that is not whole yet.
+		// Nobody may see a log that is not complete yet.
 		if key == kmsg.WriteTxnMarkers || harnessLogin(req) {
 			return nil, nil, false
 		}

@@ -15,27 +15,27 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// Coordinator says how slow the coordinator of transactions is. All of it is
-// drawn from the seed and the transactional id.
+// Coordinator says how slow the coordinator of transactions is. The delays are drawn from
+// the seed and the transactional id.
 type Coordinator struct {
 	Seed uint64
-	// Markers is the longest time between the answer to EndTxn and the markers
-	// in the log, in which everything about the transactional id is answered
+	// Markers is the longest time from the answer to EndTxn until the markers are in
+	// the log. During that time, requests about the transactional id are answered
 	// with CONCURRENT_TRANSACTIONS, and a batch of the next transaction with
-	// NOT_ENOUGH_REPLICAS. 0 means 200 µs: a client outside of the kit that meets
-	// the latter waits for its MetadataMinAge.
+	// NOT_ENOUGH_REPLICAS. 0 means 200 µs, which is short because a client that is
+	// not the kit's waits for its MetadataMinAge after NOT_ENOUGH_REPLICAS.
 	Markers time.Duration
-	// Scan is the time between two looks at transactions that are open for too
-	// long, so that they are aborted up to so much later. 0 means 10 s, as in
-	// Kafka.
+	// Scan is the time between two scans for transactions that have been open for
+	// too long. A transaction is aborted up to that much after its timeout. 0 means
+	// 10 s, as in Kafka.
 	Scan time.Duration
 }
 
-// coordinator is the state of all coordinators of a cluster. It outlives the
-// brokers, as Kafka's does, which is in a log. Guarded by Cluster.stateMu.
+// coordinator is the state of all coordinators of a cluster. It outlives the brokers, as in
+// Kafka, which keeps it in a log. Guarded by Cluster.stateMu.
 type coordinator struct {
 	born    time.Time
-	phase   time.Duration // of the scans
+	phase   time.Duration // when in each period of Coordinator.Scan the scan happens
 	ids     map[string]*txnID
 	moved   map[string]int32         // coordinators that are not where kfake has them
 	done    map[string]chan struct{} // closed at the next Complete
@@ -60,8 +60,8 @@ func (o Coordinator) scan() time.Duration {
 	return 10 * time.Second
 }
 
-// markersAfter draws how long the markers of a transaction take, up to most: whole
-// rounds, so that what the harness does stays in its own lane.
+// markersAfter draws how long the markers of a transaction take, up to most. It is a whole
+// number of rounds, so that the harness stays in its own lane.
 func (o Coordinator) markersAfter(t *txnID, most time.Duration) time.Duration {
 	h := o.Seed
 	for _, b := range []byte(t.id) {
@@ -71,7 +71,8 @@ func (o Coordinator) markersAfter(t *txnID, most time.Duration) time.Duration {
 	return max(simnet.Round, time.Duration(rng.Int64N(int64(most))).Truncate(simnet.Round))
 }
 
-// after runs fn in a while, unless the cluster is closed before. stateMu is held.
+// after calls fn once d has passed, unless the cluster is closed before that. The caller
+// holds stateMu.
 func (c *Cluster) after(d time.Duration, fn func()) {
 	var t *time.Timer
 	t = time.AfterFunc(d, func() {
@@ -96,8 +97,8 @@ func (c *Cluster) stopTimers() {
 	clear(c.txns.timers)
 }
 
-// began arranges that a transaction which has just been opened is aborted by the
-// first scan that finds it open for too long. stateMu is held.
+// began is called when a transaction has been opened. It arranges that the first scan that
+// finds the transaction open for too long aborts it. The caller holds stateMu.
 func (c *Cluster) began(t *txnID) {
 	run := t.run
 	every := c.opts.Coordinator.scan()
@@ -109,7 +110,7 @@ func (c *Cluster) began(t *txnID) {
 	c.after(time.Until(scan), func() { c.scanned(t, run) })
 }
 
-// scanned is a scan that finds a transaction over its time.
+// scanned is called by the scan at which a transaction has been open for too long.
 func (c *Cluster) scanned(t *txnID, run int) {
 	node, err := c.coordinatorOf(t.id)
 	if err != nil {
@@ -128,14 +129,15 @@ func (c *Cluster) scanned(t *txnID, run int) {
 	c.finishSoon(t)
 }
 
-// finishSoon has the markers of a prepared transaction written. stateMu is held.
+// finishSoon arranges that the markers of a prepared transaction are written after a delay.
+// The caller holds stateMu.
 func (c *Cluster) finishSoon(t *txnID) {
 	c.txns.done[t.id] = make(chan struct{})
 	c.after(c.opts.Coordinator.markersAfter(t, c.slowestMarkers()), func() { c.finish(t) })
 }
 
-// slowestMarkers is how long the markers of a transaction that ends now may take.
-// stateMu is held.
+// slowestMarkers returns how long the markers of a transaction that ends now may take.
+// The caller holds stateMu.
 func (c *Cluster) slowestMarkers() time.Duration {
 	most := c.opts.Coordinator.Markers
 	if most <= 0 {
@@ -149,9 +151,9 @@ func (c *Cluster) slowestMarkers() time.Duration {
 	return most
 }
 
-// SlowMarkers lets up to so long pass between the end of a transaction and its
-// markers, if that is more than the cluster's own [Coordinator.Markers], until it is
-// undone. Hits counts the transactions that ended.
+// SlowMarkers makes the markers of a transaction come up to most later than its end, until
+// it is undone. It has no effect if most is less than the cluster's own
+// [Coordinator.Markers]. Hits counts the transactions that ended.
 func (c *Cluster) SlowMarkers(most time.Duration) (Fault, error) {
 	if most <= 0 || most >= wireTimeout {
 		return nil, fmt.Errorf("fakecluster: markers can't take %v: the harness waits for less than %v", most, wireTimeout)
@@ -160,8 +162,8 @@ func (c *Cluster) SlowMarkers(most time.Duration) (Fault, error) {
 	return r, c.add(r, 0)
 }
 
-// finish writes the markers that are still to be written and completes the
-// transaction. What can't be done now, because a leader is down, is done later.
+// finish writes the markers that are missing and completes the transaction. If a leader is
+// down, it tries again later.
 func (c *Cluster) finish(t *txnID) {
 	c.stateMu.Lock()
 	parts, p, commit := slices.Clone(t.parts), t.current(), t.state == txnPrepareCommit
@@ -187,8 +189,8 @@ func (c *Cluster) finish(t *txnID) {
 	}
 }
 
-// mark writes a marker and reports whether that is over: there may be no such
-// partition any more.
+// mark writes a marker. It reports whether that is settled, which it also is if the
+// partition no longer exists.
 func (c *Cluster) mark(tp partition, p producerEpoch, commit bool) bool {
 	c.op.lock() // not while the log is being replaced
 	defer c.op.unlock()
@@ -225,8 +227,8 @@ func (c *Cluster) coordinatorIn(k *kfake.Cluster, id string) int32 {
 	return k.CoordinatorFor(id)
 }
 
-// MoveCoordinator makes a broker the coordinator of a transactional id, with all
-// that is known of it. The former one answers NOT_COORDINATOR from then on.
+// MoveCoordinator makes a broker the coordinator of a transactional id. The state of the id
+// moves with it. The former coordinator answers NOT_COORDINATOR from then on.
 func (c *Cluster) MoveCoordinator(id string, to int32) error {
 	if err := c.checkBroker(to); err != nil {
 		return err
@@ -239,7 +241,7 @@ func (c *Cluster) MoveCoordinator(id string, to int32) error {
 	})
 }
 
-// moveCoordinators moves what a broker coordinates.
+// moveCoordinators moves all transactional ids that one broker coordinates to another.
 func (c *Cluster) moveCoordinators(from, to int32) error {
 	c.stateMu.Lock()
 	ids := slices.Sorted(maps.Keys(c.txns.ids))
@@ -259,9 +261,9 @@ func (c *Cluster) moveCoordinators(from, to int32) error {
 	return nil
 }
 
-// LoadCoordinators makes brokers, all if none is named, answer that they are
-// still loading what they coordinate (COORDINATOR_LOAD_IN_PROGRESS), until it is
-// undone or they have done so often enough; 0 means until undone. Hits counts
+// LoadCoordinators makes brokers answer that they are still loading the state of their
+// transactional ids (COORDINATOR_LOAD_IN_PROGRESS). If no broker is given, all do. The fault
+// ends after count answers, or when it is undone; a count of 0 means only then. Hits counts
 // the answers.
 func (c *Cluster) LoadCoordinators(count int, brokers ...int32) (Fault, error) {
 	for _, b := range brokers {
@@ -273,7 +275,7 @@ func (c *Cluster) LoadCoordinators(count int, brokers ...int32) (Fault, error) {
 	return r, c.add(r, count)
 }
 
-// gate returns why a broker does not coordinate a transactional id now.
+// gate returns why a broker can't coordinate a transactional id now, or nil if it can.
 func (c *Cluster) gate(k *kfake.Cluster, id string) *kerr.Error {
 	node := k.CurrentNode()
 	if c.coordinatorIn(k, id) != node {
@@ -290,8 +292,8 @@ func (c *Cluster) gate(k *kfake.Cluster, id string) *kerr.Error {
 	return nil
 }
 
-// lookup returns a transactional id, nil if there is none or it has expired.
-// stateMu is held.
+// lookup returns a transactional id, or nil if it does not exist or has expired. The
+// caller holds stateMu.
 func (c *Cluster) lookup(id string) *txnID {
 	t := c.txns.ids[id]
 	if t == nil {
@@ -304,12 +306,12 @@ func (c *Cluster) lookup(id string) *txnID {
 	return t
 }
 
-// idExpiry is Kafka's transactional.id.expiration.ms.
+// idExpiry returns Kafka's transactional.id.expiration.ms.
 func (c *Cluster) idExpiry() time.Duration {
 	return c.brokerTime("transactional.id.expiration.ms", 7*24*time.Hour)
 }
 
-// brokerTime is a configuration of the brokers that is a time in milliseconds.
+// brokerTime returns a configuration of the brokers that is a time in milliseconds.
 func (c *Cluster) brokerTime(name string, def time.Duration) time.Duration {
 	ms, err := strconv.ParseInt(c.opts.BrokerConfigs[name], 10, 64)
 	if err != nil {
@@ -318,11 +320,11 @@ func (c *Cluster) brokerTime(name string, def time.Duration) time.Duration {
 	return time.Duration(ms) * time.Millisecond
 }
 
-// spares is how many producer ids are kept in reserve.
+// spares is the number of producer ids that are kept in reserve.
 const spares = 4
 
-// takeProducer takes a producer id that nobody has, or reports that there is
-// none just now and that more are on their way. stateMu is held.
+// takeProducer takes an unused producer id from the reserve. It returns false if the
+// reserve is empty at the moment and is being filled. The caller holds stateMu.
 func (c *Cluster) takeProducer() (int64, bool) {
 	if len(c.txns.spare) <= 1 && !c.txns.filling {
 		c.txns.filling = true
@@ -336,7 +338,8 @@ func (c *Cluster) takeProducer() (int64, bool) {
 	return id, true
 }
 
-// peekProducer is takeProducer for an id that may not be needed.
+// peekProducer is like takeProducer, but leaves the id in the reserve, since it may not be
+// needed.
 func (c *Cluster) peekProducer() int64 {
 	if len(c.txns.spare) == 0 {
 		return noProducer
@@ -344,8 +347,8 @@ func (c *Cluster) peekProducer() int64 {
 	return c.txns.spare[0]
 }
 
-// fillProducers gets producer ids from kfake, which takes batches of those only
-// that it gave out itself.
+// fillProducers gets producer ids from kfake, which accepts batches only from ids that it
+// gave out itself.
 func (c *Cluster) fillProducers() error {
 	defer func() {
 		c.stateMu.Lock()

@@ -25,8 +25,8 @@ func produceErr(tb testing.TB, cl *kgo.Client, value string) error {
 	return cl.ProduceSync(tb.Context(), &kgo.Record{Topic: topic, Key: []byte("k"), Value: []byte(value)}).FirstErr()
 }
 
-// TestFencedOwnerStaysFenced is the late abort that kfake answers with the epoch
-// of the new owner.
+// TestFencedOwnerStaysFenced sends a late abort, which kfake would answer with the epoch of
+// the new owner.
 func TestFencedOwnerStaysFenced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t, Options{})
@@ -53,7 +53,8 @@ func TestFencedOwnerStaysFenced(t *testing.T) {
 	})
 }
 
-// TestEndIsAnsweredBeforeTheMarkers looks at the time in between.
+// TestEndIsAnsweredBeforeTheMarkers looks at the time between the answer to the end of a
+// transaction and its markers.
 func TestEndIsAnsweredBeforeTheMarkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t, Options{Coordinator: Coordinator{Markers: time.Second}})
@@ -119,7 +120,7 @@ func TestCoordinatorsMoveAndLoad(t *testing.T) {
 		if loading.Hits() != 3 {
 			t.Errorf("%d answers said that the coordinator loads, want 3", loading.Hits())
 		}
-		// What it coordinates goes elsewhere with what it leads.
+		// The ids that a broker coordinates move with the partitions that it leads.
 		check(t, cl.BeginTransaction())
 		check(t, produceErr(t, cl, "w"))
 		from := must(c.coordinatorOf("tx"))(t)
@@ -176,7 +177,7 @@ func TestTransactionalIDsExpire(t *testing.T) {
 	})
 }
 
-// TestEpochsRunOut takes a transactional id to the end of a producer's epochs.
+// TestEpochsRunOut uses a transactional id until its producer runs out of epochs.
 func TestEpochsRunOut(t *testing.T) {
 	now := time.Now()
 	t.Run("init", func(t *testing.T) {

@@ -7,26 +7,24 @@
 // brokers, moves leaders, compacts, deletes records, loses the tail of a log
 // and fails requests before or after the broker acts on them.
 //
-// Where kfake differs from Kafka, the files named kfake_*.go make up for it, one place
-// for each difference, each with a test that fails when kfake changes and the place can
-// go.
+// The files named kfake_*.go make up for differences between kfake and Kafka. Each
+// difference has one place in the code, and a test that fails once kfake has changed and
+// the place can be removed. The code in these files gets requests before kfake does
+// (controls.go).
 //
-// The differences that are made up for elsewhere: a draw of leaders (see
-// [Cluster.CreateTopic]), retention of compacted topics ([CompactConfigs]), the
-// last batch as active segment ([Cluster.Compact]), fetches that wait at a
-// former leader ([Cluster.MoveLeader]), producers forgotten in a crash
-// (producers.go), admin calls that hang after Close ([ErrClosed]), sleeping
-// requests ([Cluster.SlowBroker]). docs/kfake-differences.md lists all of them,
-// and those that are left.
+// Other differences are made up for elsewhere: kfake draws leaders at random (see
+// [Cluster.CreateTopic]), applies retention to compacted topics ([CompactConfigs]), has no
+// active segment to leave out ([Cluster.Compact]), lets fetches wait at a former leader
+// ([Cluster.MoveLeader]), forgets producers in a crash (producers.go), hangs in admin calls
+// after Close ([ErrClosed]), and mixes up requests that sleep ([Cluster.SlowBroker]).
+// docs/kfake-differences.md lists all differences, including those that are left.
 //
-// The files named kfake_*.go look at requests before kfake does (controls.go).
-// Compaction and transactions are Kafka's own rules, as functions of a log
-// (cleaning.go) and as a state machine (txn_state.go), that know no broker.
+// Compaction and transactions follow Kafka's own rules. Compaction is a function of a log
+// (cleaning.go) and transactions are a state machine (txn_state.go); neither knows brokers.
 //
-// All methods are safe for concurrent use and return [ErrClosed] after
-// [Cluster.Close]. Everything works in real time, in a testing/synctest
-// bubble (in memory only; the cluster must be started inside the bubble) and
-// on GOOS=wasip1. In a bubble, build with -tags synctests when a network has
-// latency or faults: kgo waits for its own mutexes while requests are under
-// way, and without the tag time can stand still for good.
+// All methods are safe for concurrent use, and return [ErrClosed] after [Cluster.Close].
+// Everything works in real time, in a testing/synctest bubble (in memory only; the cluster
+// must be started inside the bubble), and on GOOS=wasip1. In a bubble, if the network has
+// latency or faults, build with -tags synctests: kgo waits for its own mutexes while
+// requests are under way, and without the tag time may stand still.
 package fakecluster

@@ -15,36 +15,34 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// ErrUndone is returned by Wait of a fault that was undone or used up before
-// it reached the awaited number of hits.
+// ErrUndone is returned by Wait if the fault is undone or used up before it has reached the
+// awaited number of hits.
 var ErrUndone = errors.New("fakecluster: fault undone before it bit often enough")
 
-// Fault is what every fault has, those of package simnet too: Hits is the
-// number of times that it really bit, Wait blocks until it has bitten n times
-// (or returns ctx's error, or an error when the fault or the cluster ends
-// before), and Undo ends it.
+// Fault is implemented by every fault, including those of package simnet. Hits returns the
+// number of times that it has taken effect. Wait blocks until there are n hits; it returns
+// an error if ctx, the fault or the cluster ends before that. Undo ends the fault.
 type Fault interface {
 	Hits() int
 	Wait(ctx context.Context, n int) error
 	Undo()
 }
 
-// rule is a fault inside the brokers. It lasts when the brokers are started
-// anew.
+// rule is a fault inside the brokers. It stays in effect when the brokers are restarted.
 type rule struct {
 	c *Cluster
-	// answer, if not nil, sees the requests of one key before any handler
-	// does, as a handler. It calls take when it bites.
+	// answer, if not nil, is a handler that gets requests of one key before all
+	// other handlers. It calls take when the fault takes effect.
 	key    kmsg.Key
 	answer handler
-	// lagging is a broker that is out of sync, see kfake_replicas.go.
+	// lagging is a broker that is out of sync, or nil; see kfake_replicas.go.
 	lagging *int32
-	// loading says that brokers load what they coordinate, see coordinator.go.
+	// loading says that coordinators are loading their state; see coordinator.go.
 	loading bool
-	// markers is how long markers may take, see coordinator.go.
+	// markers is how long markers may take; see coordinator.go.
 	markers time.Duration
 	brokers []int32
-	// forget is what makes producers forgotten, see kfake_producers.go.
+	// forget makes brokers forget producers at elections; see kfake_producers.go.
 	forget *Forget
 	// install, if not nil, is called for each new kfake.
 	install func(*kfake.Cluster)
@@ -123,7 +121,7 @@ func (r *rule) isOver() bool {
 	return r.ended
 }
 
-// add installs a rule. The caller has set answer or install.
+// add installs a rule. A count of 0 means no limit.
 func (c *Cluster) add(r *rule, count int) error {
 	r.c, r.left = c, count
 	if count <= 0 {
@@ -146,18 +144,17 @@ type ProduceFault struct {
 	// Topic limits the fault to requests that carry this topic; empty means
 	// all.
 	Topic string
-	// Err is what the client is answered. It must be set.
+	// Err is the error in the answer. It must be set.
 	Err *kerr.Error
-	// AfterAppend fails the request after its records were appended. Err must
-	// then be REQUEST_TIMED_OUT or NOT_ENOUGH_REPLICAS_AFTER_APPEND.
+	// AfterAppend says to fail the request after its records were appended. Err
+	// must then be REQUEST_TIMED_OUT or NOT_ENOUGH_REPLICAS_AFTER_APPEND.
 	AfterAppend bool
 	// Count is the number of requests to fail; 0 means until undone.
 	Count int
 }
 
-// FailProduces makes produce requests of clients fail. An answer that comes
-// after the append is a hit too when the append was a duplicate or the broker
-// did not lead any more.
+// FailProduces makes produce requests of clients fail. With AfterAppend, a request counts as
+// a hit even if its batch was a duplicate, or if the broker was no longer the leader.
 func (c *Cluster) FailProduces(f ProduceFault) (Fault, error) {
 	if f.Err == nil {
 		return nil, errors.New("fakecluster: fail produces: Err is not set: choose one of package kerr")
@@ -176,7 +173,7 @@ func (c *Cluster) FailProduces(f ProduceFault) (Fault, error) {
 	return r, c.add(r, f.Count)
 }
 
-// matches reports whether a produce request of a client is meant.
+// matches reports whether the fault selects a produce request.
 func (c *Cluster) matches(f ProduceFault, req *kmsg.ProduceRequest) bool {
 	if req.TimeoutMillis == harnessTimeout {
 		return false
@@ -203,9 +200,9 @@ func refuse(req *kmsg.ProduceRequest, e *kerr.Error) (kmsg.Response, error, bool
 	return refuseSome(req, func(int, int) *kerr.Error { return e })
 }
 
-// refuseSome answers a produce request with an error for each partition, by its
-// place in the request. What has none of its own is not appended either, which
-// NOT_ENOUGH_REPLICAS says of it: a client tries again.
+// refuseSome answers a produce request with an error for each partition, which errs returns
+// for its place in the request. Partitions for which errs returns nil are not appended to
+// either; their answer is NOT_ENOUGH_REPLICAS, so that the client tries again.
 func refuseSome(req *kmsg.ProduceRequest, errs func(topic, part int) *kerr.Error) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	resp := req.ResponseKind().(*kmsg.ProduceResponse)
 	var last *kerr.Error
@@ -231,7 +228,7 @@ func refuseSome(req *kmsg.ProduceRequest, errs func(topic, part int) *kerr.Error
 }
 
 func (c *Cluster) installAfter(k *kfake.Cluster, r *rule, f ProduceFault) {
-	// kfake asks When several times for one request, on its own goroutine.
+	// kfake may call When several times for one request, on its own goroutine.
 	var last kmsg.Request
 	var verdict bool
 	k.Fault(kfake.Fault{
@@ -250,17 +247,17 @@ func (c *Cluster) installAfter(k *kfake.Cluster, r *rule, f ProduceFault) {
 
 // Slow makes brokers wait before they act on a request.
 type Slow struct {
-	Brokers []int32       // Brokers are those that are slow; empty means all.
-	Keys    []kmsg.Key    // Keys are the requests that are slow; empty means produce.
-	Delay   time.Duration // Delay is how long they wait; 0 means until the fault is undone.
-	Count   int           // Count is the number of requests; 0 means until undone.
+	Brokers []int32       // Brokers are the brokers that are slow; empty means all.
+	Keys    []kmsg.Key    // Keys are the requests that are delayed; empty means produce.
+	Delay   time.Duration // Delay is how long a request waits; 0 means until the fault is undone.
+	Count   int           // Count is the number of requests to delay; 0 means until undone.
 }
 
-// SlowBroker delays requests before the brokers act on them. Requests of one
-// connection stay in order, so those behind a delayed one wait too, as in
-// Kafka. The network does the waiting, at the brokers' end: kfake's own way to
-// let a request sleep (SleepControl) starts a second goroutine for the same
-// queue when requests of one connection sleep one after the other.
+// SlowBroker delays requests before the brokers act on them. Requests of one connection stay
+// in order, so those behind a delayed one wait too, as in Kafka. The delay is in the network,
+// at the brokers' end. kfake's own way to delay a request (SleepControl) is not used: if
+// requests of one connection sleep one after the other, it starts a second goroutine for the
+// same queue.
 func (c *Cluster) SlowBroker(s Slow) (Fault, error) {
 	if s.Delay < 0 {
 		return nil, fmt.Errorf("fakecluster: slow broker: delay %v is negative", s.Delay)

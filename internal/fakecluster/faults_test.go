@@ -55,7 +55,7 @@ func TestFewerReplicasThanTheTopicWantsRefuseWrites(t *testing.T) {
 	lag.Undo()
 	check(t, write())
 
-	// One that does not lead says so, whatever else is wrong.
+	// A broker that is not the leader says so, whatever else is wrong.
 	check(t, c.StartBroker(1))
 	lags := []Fault{must(c.OutOfSync(0))(t), must(c.OutOfSync(1))(t)}
 	_, err := produceTo(t, c, 2, anonymous, kv("k", "v"))
@@ -121,7 +121,7 @@ func TestFetchesFail(t *testing.T) {
 	}
 }
 
-// TestRecordsAreWithheld: only fetches that would get something are answered without it.
+// TestRecordsAreWithheld checks that only fetches that would get records count as hits.
 func TestRecordsAreWithheld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t, Options{})
@@ -203,9 +203,9 @@ func TestMetadataIsStale(t *testing.T) {
 	}
 }
 
-// TestStaleMetadataNamesTheSameBrokers compares what is said of the brokers, by stale ones
-// and by others: a franz-go client drops its connections to a broker that is described
-// in another way, as one that was replaced.
+// TestStaleMetadataNamesTheSameBrokers compares how stale and other answers describe the
+// brokers. If a description changed, a franz-go client would take the broker for a new one
+// and drop its connections.
 func TestStaleMetadataNamesTheSameBrokers(t *testing.T) {
 	c := start(t, Options{Brokers: 3})
 	about := func() *kmsg.MetadataResponse {

@@ -13,17 +13,16 @@ import (
 	"slices"
 )
 
-// An image is the data directory that kfake starts from, written here from a
-// log. kfake keeps its log in memory unless it is told a directory at its
-// start, and has no way to cut a log at its end; so a lost tail is a new
-// kfake on an image without that tail. The format is kfake's version 1; a test
-// compares it with what kfake itself writes.
+// An image is the content of a data directory that kfake starts from. kfake keeps its log in
+// memory unless it is started with a directory, and it has no way to cut the end off a log.
+// To lose a tail, a new kfake is therefore started on an image without that tail. The format
+// is kfake's version 1. A test compares it with what kfake itself writes.
 
 const imageVersion = 1
 
 type image struct {
 	Topics []imageTopic
-	IDs    []int64 // producer ids that were given out, also those without a batch
+	IDs    []int64 // producer ids that were given out, including those without a batch
 }
 
 type imageTopic struct {
@@ -51,7 +50,7 @@ func (im *image) write(dir string) error {
 		topics = append(topics, jsonTopic{t.Name, base64.StdEncoding.EncodeToString(t.ID[:]), t.Partitions, t.Replicas, t.Configs})
 		for n, log := range t.Logs {
 			if len(log) == 0 && t.Ends[n] > 0 {
-				// kfake takes the end from the last batch.
+				// kfake takes the end of the log from its last batch.
 				var err error
 				if log, err = parseBatches(markerBatch(t.Ends[n] - 1)); err != nil {
 					return err
@@ -92,8 +91,8 @@ func writeLog(dir string, log []Batch) error {
 	return os.WriteFile(base+".idx", index, 0o644)
 }
 
-// openTransactions returns the first offsets of the transactional batches.
-// kfake's index marks all of them, ended or not.
+// openTransactions returns the first offsets of the transactional batches. kfake's index
+// marks all of them, even if their transaction has ended.
 func openTransactions(log []Batch) map[int64]bool {
 	out := make(map[int64]bool)
 	for _, b := range log {
@@ -116,7 +115,7 @@ func indexEntry(epoch int32, timestamp int64, inTxn bool) []byte {
 	return e
 }
 
-// writeProducers writes the producer ids and what is known of their batches.
+// writeProducers writes the producer ids and the last batches of each.
 func (im *image) writeProducers(dir string) error {
 	type entry struct {
 		FirstSeq int32 `json:"first_seq"`
@@ -176,7 +175,7 @@ func (im *image) writeProducers(dir string) error {
 	return writeJSON(dir, "seq_windows.json", map[string]any{"version": imageVersion, "windows": windows})
 }
 
-// logEntry frames an entry: length, checksum, version, data, in little endian.
+// logEntry encodes an entry of a log: length, checksum, version, data, in little endian.
 func logEntry(data []byte) []byte {
 	e := make([]byte, 10, 10+len(data))
 	binary.LittleEndian.PutUint32(e, uint32(2+len(data)))

@@ -6,12 +6,12 @@ import (
 	"net"
 )
 
-// A producer that was forgotten has an alias in kfake's log (see
-// kfake_producers.go). Clients have to find its own id there: by that a client
-// knows what it wrote itself. So the answers of the brokers are changed on their
-// way out, where a batch names an alias.
+// A producer that was forgotten has an alias in kfake's log (see kfake_producers.go). But
+// clients must find the producer's own id there, by which a client recognises its own
+// batches. So where an answer to a client has a batch with an alias, the id is replaced when
+// the broker sends the answer.
 
-// listen listens for a broker.
+// listen is the ListenFn of kfake: connections replace aliases.
 func (c *Cluster) listen(network, address string) (net.Listener, error) {
 	listen := net.Listen
 	if c.net != nil {
@@ -37,8 +37,8 @@ func (l aliasListener) Accept() (net.Conn, error) {
 	return aliasConn{conn, l.c}, nil
 }
 
-// aliasConn is a broker's end of a connection. kfake writes each answer at once,
-// from a buffer that is its own.
+// aliasConn is a broker's end of a connection. kfake writes each answer with one Write, from
+// a buffer of its own, which may therefore be changed.
 type aliasConn struct {
 	net.Conn
 	c *Cluster
@@ -49,10 +49,10 @@ func (a aliasConn) Write(answer []byte) (int, error) {
 	return a.Conn.Write(answer)
 }
 
-// aliasPrefix is what all aliases begin with.
+// aliasPrefix has the first bytes of all aliases.
 var aliasPrefix = binary.BigEndian.AppendUint64(nil, firstAlias)[:5]
 
-// unaliasRaw gives the batches of an answer the producer ids that their aliases
+// unaliasRaw replaces the aliases in the batches of an answer by the producer ids that they
 // stand for.
 func (c *Cluster) unaliasRaw(answer []byte) {
 	c.stateMu.Lock()

@@ -6,8 +6,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestClientsReadForgottenProducersByTheirOwnIDs makes a producer forgotten again
-// and again. Its batches are checked by their sums when they are read.
+// TestClientsReadForgottenProducersByTheirOwnIDs lets the brokers forget a producer again
+// and again. Readers check the checksums of its batches.
 func TestClientsReadForgottenProducersByTheirOwnIDs(t *testing.T) {
 	for _, tcp := range []bool{false, true} {
 		c := start(t, Options{TCP: tcp})

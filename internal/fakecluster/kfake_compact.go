@@ -11,22 +11,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// kfake's compaction goes beyond the last stable offset, where a record of an
-// open transaction takes away what was committed before; it goes by the
-// timestamps that writers set, knows no min.compaction.lag.ms, drops the last
-// batch of a producer, moves the start of the log, and can't be told otherwise.
-// So it never runs. What compaction leaves of a log is worked out here
-// (compact.go, cleaning.go) and kept beside kfake, which has the log as it was
-// written: a fetch below the end of what was compacted is answered from it.
+// kfake's compaction differs from Kafka's, and has no options to change that. It goes beyond
+// the last stable offset, so that a record of an open transaction removes a committed one. It
+// uses the timestamps that writers set, ignores min.compaction.lag.ms, drops the last batch
+// of a producer, and moves the start of the log. So it never runs.
+//
+// Instead, compact.go and cleaning.go work out what compaction leaves of a log. The result is
+// kept here, in a view. Fetches below the end of the compacted part are answered from the
+// view. kfake still has the log as it was written.
 
-// view is what compaction left of the beginning of a log.
+// view is what compaction left of the first part of a log.
 type view struct {
-	upTo    int64 // what lies at it or above is as kfake has it
+	upTo    int64 // from here on the log is as kfake has it
 	batches []Batch
 }
 
-// from returns the batches of a view from the one that holds an offset on, or
-// the next one.
+// from returns the batches of a view, starting with the one that holds an offset, or the
+// next one.
 func (v *view) from(offset int64) []Batch {
 	i, _ := slices.BinarySearchFunc(v.batches, offset, func(b Batch, off int64) int {
 		if b.LastOffset < off {
@@ -37,7 +38,7 @@ func (v *view) from(offset int64) []Batch {
 	return v.batches[i:]
 }
 
-// cut takes away what lies at an offset or above.
+// cut removes the batches at an offset and above.
 func (v *view) cut(at int64) {
 	v.upTo = min(v.upTo, at)
 	for len(v.batches) > 0 && v.batches[len(v.batches)-1].FirstOffset >= at {
@@ -45,15 +46,15 @@ func (v *view) cut(at int64) {
 	}
 }
 
-// stamp says that what lies at an offset or above, up to the next stamp, was
-// appended at a time or later.
+// stamp says that the batches at an offset and above, up to the next stamp, were appended at
+// a time or later.
 type stamp struct {
 	from int64
 	at   time.Time
 }
 
-// noteAppends notes when batches are appended: their own timestamps are what
-// their writers say.
+// noteAppends notes when batches are appended. The timestamps in the batches are no use for
+// that, because their writers choose them.
 func (c *Cluster) noteAppends(k *kfake.Cluster, req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	pr := req.(*kmsg.ProduceRequest)
 	for i := range pr.Topics {
@@ -74,19 +75,19 @@ func (c *Cluster) noteAppends(k *kfake.Cluster, req kmsg.Request) (kmsg.Response
 	return nil, nil, false
 }
 
-// stamp is called with stateMu held.
+// stamp notes that the log ended at an offset at a time. The caller holds stateMu.
 func (p *part) stamp(end int64, now time.Time) {
 	for n := len(p.stamps); n > 0 && p.stamps[n-1].from >= end; n-- {
 		p.stamps = p.stamps[:n-1]
 	}
-	// A stamp is worth its place when it tells times apart.
+	// Another stamp is worth its space only if its time differs.
 	if n := len(p.stamps); n == 0 || now.Sub(p.stamps[n-1].at) >= time.Millisecond {
 		p.stamps = append(p.stamps, stamp{end, now})
 	}
 }
 
-// appendTimes returns when each batch was appended; it goes by the batch where
-// that is not known.
+// appendTimes returns when each batch was appended. If that is not known, it uses the
+// timestamp of the batch.
 func (c *Cluster) appendTimes(p *part, log []Batch) []time.Time {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
@@ -126,16 +127,16 @@ func (c *Cluster) meetings(p *part, log []Batch) []time.Time {
 	return out
 }
 
-// passed notes that a pass of compaction came to an offset. It is called with stateMu
-// held.
+// passed notes that a pass of compaction came to an offset. The caller holds stateMu.
 func (p *part) passed(upTo int64, now time.Time) {
 	if n := len(p.passes); n == 0 || p.passes[n-1].from < upTo {
 		p.passes = append(p.passes, stamp{upTo, now})
 	}
 }
 
-// serve answers a fetch that wants something of what was compacted. Otherwise it
-// moves offsets that were compacted away to where kfake goes on.
+// serve answers a fetch that needs something from the compacted part of a log. For other
+// fetches, it moves offsets that were compacted away to the end of that part, where kfake
+// has the log.
 func (c *Cluster) serve(k *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Response, bool) {
 	if req.Rack == rawRack {
 		return nil, false
@@ -176,8 +177,8 @@ func (c *Cluster) viewOf(tp partition) *view {
 	return &view{p.view.upTo, p.view.batches}
 }
 
-// serveAll answers from the views at once. Partitions of which nothing is wanted
-// that was compacted are answered as empty: a client asks again.
+// serveAll answers a fetch from the views, at once. Partitions that need nothing from their
+// compacted part are answered as empty, so that the client asks again.
 func (c *Cluster) serveAll(k *kfake.Cluster, req *kmsg.FetchRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.FetchResponse)
 	room := int(req.MaxBytes)
@@ -196,8 +197,8 @@ func (c *Cluster) serveAll(k *kfake.Cluster, req *kmsg.FetchRequest) kmsg.Respon
 	return resp
 }
 
-// servePartition answers for one partition, with so many bytes, but with one
-// batch at least if it is the first that has any.
+// servePartition answers for one partition with at most the given number of bytes, but with
+// one batch at least if it is the first partition that has any.
 func (c *Cluster) servePartition(k *kfake.Cluster, req *kmsg.FetchRequest, tp partition, rp kmsg.FetchRequestTopicPartition, room int, first *bool) kmsg.FetchResponseTopicPartition {
 	sp := kmsg.NewFetchResponseTopicPartition()
 	sp.Partition, sp.RecordBatches = rp.Partition, []byte{}
@@ -239,15 +240,14 @@ func (c *Cluster) servePartition(k *kfake.Cluster, req *kmsg.FetchRequest, tp pa
 	return sp
 }
 
-// mayRead reports whether whoever sent a fetch may be answered without asking
-// kfake, which alone knows who it was. Where not every user may read the topic,
-// only the harness is; the others are given the log as it was written, as by a
-// broker whose cleaner has not been at it.
+// mayRead reports whether a fetch may be answered without kfake, although only kfake knows who
+// sent it. If not every user may read the topic, only the harness's own fetches may. The
+// others get the log as it was written, as from a broker whose cleaner has not run yet.
 func (c *Cluster) mayRead(req *kmsg.FetchRequest, topic string) bool {
 	return harnessFetch(req) || c.everybodyMay(topic, kmsg.ACLOperationRead)
 }
 
-// keepCleanerOff keeps kfake's own compaction off when a client changes the
+// keepCleanerOff keeps kfake's own compaction switched off when a client changes the
 // brokers' configurations.
 func (c *Cluster) keepCleanerOff(_ *kfake.Cluster, req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	off := never
@@ -275,8 +275,8 @@ func (c *Cluster) keepCleanerOff(_ *kfake.Cluster, req kmsg.Request) (kmsg.Respo
 // cleanerInterval is the configuration that says when kfake compacts.
 const cleanerInterval = "log.cleaner.backoff.ms"
 
-// never is an interval of the brokers that no simulation reaches: compaction
-// happens when the caller says so.
+// never is an interval that no simulation reaches, for the brokers' own compaction:
+// compaction happens only when [Cluster.Compact] is called.
 var never = strconv.FormatInt((200 * 365 * 24 * time.Hour).Milliseconds(), 10)
 
 // rawRack marks the harness's own fetches of the log as it was written.

@@ -10,23 +10,22 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// kfake ends transactions in one step, so that nobody meets
-// CONCURRENT_TRANSACTIONS or an answer that comes before the markers, and times
-// them out to the millisecond. It takes a fenced owner's late abort for one that
-// was sent again and hands it the epoch of the new owner. It forgets open
-// transactions when it restarts, and its coordinators neither move nor load.
+// kfake ends transactions in one step, so no client ever meets CONCURRENT_TRANSACTIONS, or an
+// answer that comes before the markers. It aborts overdue transactions to the millisecond. It
+// takes a late abort of a fenced owner for a repeated one, and hands it the epoch of the new
+// owner. It forgets open transactions when it restarts, and its coordinators neither move nor
+// load.
 //
-// So the coordinator is this one, by the rules of Kafka's (txn_state.go, with the
-// time it takes in coordinator.go). kfake still keeps the log, takes batches, and
-// writes the markers that it is told to write (WriteTxnMarkers), by which it
-// knows the last stable offset and what was aborted. To kfake the producers are
-// idempotent ones without transactions; what a leader checks of a transaction is
-// in kfake_transactions.go.
+// So the coordinator is implemented here, by the rules of Kafka's: its states are in
+// txn_state.go, its delays in coordinator.go. kfake still keeps the log and takes batches. It
+// writes the markers that WriteTxnMarkers tells it to write, and from them knows the last
+// stable offset and which batches were aborted. It treats the producers as idempotent ones
+// without transactions. What a leader checks about a transaction is in kfake_transactions.go.
 //
-// With users, rights on transactional ids are asked for by FindCoordinator only,
-// which kfake answers.
+// In a cluster with users, the rights on a transactional id are checked only by
+// FindCoordinator, which kfake answers.
 
-// maxTxnTimeout is Kafka's transaction.max.timeout.ms.
+// maxTxnTimeout returns Kafka's transaction.max.timeout.ms.
 func (c *Cluster) maxTxnTimeout() time.Duration {
 	return c.brokerTime("transaction.max.timeout.ms", 15*time.Minute)
 }
@@ -87,8 +86,8 @@ func (c *Cluster) initProducer(k *kfake.Cluster, req *kmsg.InitProducerIDRequest
 	return p, e
 }
 
-// reserve sees to it that there is a producer id to go on with when the epochs
-// of one are at their end. stateMu is held.
+// reserve makes sure that there is a spare producer id if the producer is about to run out of
+// epochs. The caller holds stateMu.
 func (c *Cluster) reserve(t *txnID) *kerr.Error {
 	if t.epoch < lastEpochOf || c.peekProducer() != noProducer {
 		return nil
@@ -100,7 +99,7 @@ func (c *Cluster) reserve(t *txnID) *kerr.Error {
 	return kerr.CoordinatorLoadInProgress
 }
 
-// used takes a producer id out of the reserve that has come into use.
+// used removes a producer id from the reserve if the transactional id now uses it.
 func (c *Cluster) used(t *txnID) {
 	c.txns.spare = slices.DeleteFunc(c.txns.spare, func(id int64) bool {
 		return id == t.producer || id == t.nextProducer
@@ -111,7 +110,7 @@ func (c *Cluster) handleAddPartitions(k *kfake.Cluster, kr kmsg.Request) (kmsg.R
 	req := kr.(*kmsg.AddPartitionsToTxnRequest)
 	resp := req.ResponseKind().(*kmsg.AddPartitionsToTxnResponse)
 	if req.Version >= 4 {
-		resp.ErrorCode = kerr.ClusterAuthorizationFailed.Code // it is for brokers
+		resp.ErrorCode = kerr.ClusterAuthorizationFailed.Code // only brokers may do this
 		return resp, nil, true
 	}
 	var parts []partition
@@ -150,8 +149,8 @@ func (c *Cluster) handleAddPartitions(k *kfake.Cluster, kr kmsg.Request) (kmsg.R
 	return resp, nil, true
 }
 
-// addPartitions2 adds partitions for a client, or for a leader that has got a
-// batch of transaction.version 2.
+// addPartitions2 adds partitions to a transaction, for a client, or for a leader that got a
+// batch from a client of transaction.version 2.
 func (c *Cluster) addPartitions2(k *kfake.Cluster, id string, p producerEpoch, parts []partition, leader bool) *kerr.Error {
 	if id == "" {
 		return kerr.InvalidRequest
@@ -255,7 +254,7 @@ func (c *Cluster) describeTxn(id string, st *kmsg.DescribeTransactionsResponseTr
 func (c *Cluster) handleListTransactions(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	req := kr.(*kmsg.ListTransactionsRequest)
 	if req.TransactionalIDPattern != nil && *req.TransactionalIDPattern != "" {
-		return nil, nil, false // kfake has none that it could match, and says what is wrong with a pattern
+		return nil, nil, false // kfake has no ids to match, but reports errors in the pattern
 	}
 	resp := req.ResponseKind().(*kmsg.ListTransactionsResponse)
 	node := k.CurrentNode()
@@ -270,7 +269,7 @@ func (c *Cluster) handleListTransactions(k *kfake.Cluster, kr kmsg.Request) (kms
 	return resp, nil, true
 }
 
-// listed returns copies of all transactional ids, in order.
+// listed returns copies of all transactional ids, sorted.
 func (c *Cluster) listed() []txnID {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
@@ -298,7 +297,7 @@ func wanted(req *kmsg.ListTransactionsRequest, t *txnID) bool {
 	return true
 }
 
-// handleFindCoordinator answers for the coordinators that were moved.
+// handleFindCoordinator answers for transactional ids whose coordinator was moved.
 func (c *Cluster) handleFindCoordinator(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	req := kr.(*kmsg.FindCoordinatorRequest)
 	if req.CoordinatorType != 1 {
@@ -310,7 +309,7 @@ func (c *Cluster) handleFindCoordinator(k *kfake.Cluster, kr kmsg.Request) (kmsg
 	}
 	c.stateMu.Lock()
 	if len(c.txns.spare) == 0 {
-		c.takeProducer() // so that there is one when it is asked for
+		c.takeProducer() // so that there is one when the client asks for it
 	}
 	moved := slices.ContainsFunc(keys, func(id string) bool { _, ok := c.txns.moved[id]; return ok })
 	c.stateMu.Unlock()

@@ -8,24 +8,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// kfake answers OffsetForLeaderEpoch from the epochs of its batches. For an
-// epoch that ended without a later record it answers that the epoch is not
-// known, from which kgo concludes that data was lost although nothing was.
-// Kafka keeps a list of the offsets at which epochs began, entered at each
-// election, and answers from it. This does the same: [Cluster] makes every
-// election, so it knows the list.
+// kfake answers OffsetForLeaderEpoch from the epochs of its batches. If an epoch ended and no
+// record follows, it answers that the epoch is not known, and kgo concludes that data was
+// lost although nothing was. Kafka keeps a list of the offsets at which epochs started, adds
+// to it at each election, and answers from that list. The code here does the same: [Cluster]
+// holds every election, so it knows the list.
 
 func (c *Cluster) handleEpochs(k *kfake.Cluster, req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	resp, ok := c.answerEpochs(k, req.(*kmsg.OffsetForLeaderEpochRequest))
 	return resp, nil, ok
 }
 
-// describing are the rights each of which lets a user ask for epochs.
+// describing lists the rights that let a user ask for epochs. One of them is enough.
 var describing = []kmsg.ACLOperation{kmsg.ACLOperationDescribe, kmsg.ACLOperationRead, kmsg.ACLOperationWrite}
 
-// answerEpochs answers a request for known partitions only. Where not every user has
-// the right to ask, kfake has to look who it is. It answers by itself where it knows
-// as much as Kafka; otherwise whoever asks is told to come again.
+// answerEpochs answers a request that names known partitions only. If not every user has the
+// right to ask, the request is left to kfake, which knows who sent it, provided that kfake
+// knows the answer. If it does not, the answer is an error that makes the client ask again.
 func (c *Cluster) answerEpochs(k *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, bool) {
 	node := k.CurrentNode()
 	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
@@ -64,8 +63,8 @@ func (c *Cluster) answerEpochs(k *kfake.Cluster, req *kmsg.OffsetForLeaderEpochR
 	return resp, true
 }
 
-// kfakeKnows reports whether kfake finds the end of an epoch in its batches: there is
-// one of a later epoch, or it is the present one.
+// kfakeKnows reports whether kfake can find the end of an epoch in its batches: a batch of a
+// later epoch follows, or the epoch is the present one.
 func (c *Cluster) kfakeKnows(p *part, epoch int32, info *kfake.PartitionInfo) bool {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
@@ -74,8 +73,8 @@ func (c *Cluster) kfakeKnows(p *part, epoch int32, info *kfake.PartitionInfo) bo
 	})
 }
 
-// epochEnd returns the largest epoch that is not above the asked one, and the
-// offset at which it ended (KIP-101, KIP-320). -1 means not known.
+// epochEnd returns the largest epoch that is not above the one asked for, and the offset at
+// which it ended (KIP-101, KIP-320). -1 means not known.
 func epochEnd(epochs []epochStart, asked int32, end int64) (int32, int64) {
 	if len(epochs) == 0 || asked < 0 || asked > epochs[len(epochs)-1].epoch {
 		return -1, -1

@@ -7,14 +7,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A fetch session keeps offsets inside kfake, where they can't be seen, and a
-// fetch that is answered beside kfake (see kfake_compact.go) would not be in it.
-// So every fetch is made one without a session, as a broker whose session slots
-// are used up does.
+// kfake keeps the offsets of a fetch session where they can't be seen from here, and it would
+// not notice fetches that are answered without it (see kfake_compact.go). So every fetch is
+// changed into one without a session, as by a broker whose session slots are used up.
 //
-// And an answer that MaxBytes cuts lacks the aborted transactions of the partition in
-// which that happens, of which a client then shows what was aborted. One that
-// PartitionMaxBytes cuts has them. So kfake gets the limit in the latter form.
+// Also, if kfake cuts an answer because of MaxBytes, it leaves out the aborted transactions of
+// the partition in which it cuts, so that a client shows aborted records. If it cuts because of
+// PartitionMaxBytes, it includes them. So MaxBytes is turned into limits for partitions.
 
 func (c *Cluster) handleFetch(k *kfake.Cluster, r kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	req := r.(*kmsg.FetchRequest)
@@ -24,9 +23,9 @@ func (c *Cluster) handleFetch(k *kfake.Cluster, r kmsg.Request) (kmsg.Response, 
 	return resp, nil, ok
 }
 
-// limitPartitions shares out MaxBytes among the partitions, in their order and each as
-// much as it asks for. One that gets nothing is answered with one batch at most, and
-// only if those before it had none, as it has to be.
+// limitPartitions divides MaxBytes among the partitions in their order. Each gets as much as
+// it asks for, as long as something is left. A partition that gets nothing is answered with
+// one batch at most, and only if the partitions before it had none, as Kafka does.
 func limitPartitions(req *kmsg.FetchRequest) {
 	room := max(req.MaxBytes, 0)
 	for i := range req.Topics {

@@ -8,12 +8,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Offsets of consumer groups that are committed in a transaction. kfake knows no
-// transactions here (see kfake_coordinator.go), so the offsets are kept until
-// theirs is committed and then committed to kfake as the group's own.
+// This file handles offsets of consumer groups that are committed in a transaction. kfake is
+// not told of transactions (see kfake_coordinator.go). So the offsets are kept here until the
+// transaction is committed, and then committed to kfake as the group's own.
 
-// offsetsTopic is where Kafka keeps the offsets of groups. It stands for them
-// among the partitions of a transaction; no marker is written to it.
+// offsetsTopic is the topic in which Kafka keeps the offsets of groups. It stands for them
+// among the partitions of a transaction. No marker is written to it.
 const offsetsTopic = "__consumer_offsets"
 
 func (c *Cluster) handleAddOffsets(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
@@ -50,7 +50,7 @@ func (c *Cluster) handleTxnOffsetCommit(k *kfake.Cluster, kr kmsg.Request) (kmsg
 	return resp, nil, true
 }
 
-// keepOffsets keeps what is to be committed with a transaction.
+// keepOffsets keeps offsets that will be committed with a transaction.
 func (c *Cluster) keepOffsets(k *kfake.Cluster, req *kmsg.TxnOffsetCommitRequest) *kerr.Error {
 	if k.CoordinatorFor(req.Group) != k.CurrentNode() {
 		return kerr.NotCoordinator
@@ -78,8 +78,8 @@ func (c *Cluster) keepOffsets(k *kfake.Cluster, req *kmsg.TxnOffsetCommitRequest
 	return e
 }
 
-// commitOf is the request that commits the offsets of another one outside of a
-// transaction. stateMu is held.
+// commitOf returns a request that commits the offsets in req without a transaction. The
+// caller holds stateMu.
 func (c *Cluster) commitOf(req *kmsg.TxnOffsetCommitRequest) *kmsg.OffsetCommitRequest {
 	out := kmsg.NewPtrOffsetCommitRequest()
 	out.Version = 8
@@ -113,8 +113,8 @@ func (c *Cluster) commitOffsets(t *txnID, commit bool) {
 		var node int32
 		err := c.do(func(k *kfake.Cluster) error { node = k.CoordinatorFor(req.Group); return nil })
 		if err == nil {
-			// As in Kafka, a group that went on without its member has
-			// the last word.
+			// As in Kafka, this fails if the group has moved on without
+			// the member.
 			_, _ = c.request(node, req)
 		}
 	}

@@ -8,10 +8,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// kfake hangs up on a wrong password and has no way to change one of SASL
-// PLAIN. Kafka answers SASL_AUTHENTICATION_FAILED, by which a client can tell
-// it from a broken connection. So the passwords are compared here, and kfake is
-// given the one that it knows.
+// kfake closes the connection if a password is wrong, and has no way to change a password of
+// SASL PLAIN. Kafka answers SASL_AUTHENTICATION_FAILED, which a client can tell from a broken
+// connection. So passwords are checked here, and a right one is replaced by the one that kfake
+// knows.
 
 func (c *Cluster) checkPassword(_ *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	req := kr.(*kmsg.SASLAuthenticateRequest)
@@ -33,7 +33,7 @@ func (c *Cluster) checkPassword(_ *kfake.Cluster, kr kmsg.Request) (kmsg.Respons
 	return nil, nil, false
 }
 
-// harnessLogin reports whether a request is the harness's own to authenticate.
+// harnessLogin reports whether a request is the harness's own login.
 func harnessLogin(kr kmsg.Request) bool {
 	req, ok := kr.(*kmsg.SASLAuthenticateRequest)
 	return ok && bytes.HasPrefix(req.SASLAuthBytes, []byte("\x00"+harnessUser+"\x00"))

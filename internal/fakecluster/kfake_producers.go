@@ -10,31 +10,30 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// kfake remembers an idempotent producer forever. Kafka forgets one that wrote
-// nothing to a partition for producer.id.expiration.ms, a day, and whatever a
-// lost tail took with it; other brokers that speak its protocol forget more.
-// The next batch of a producer that is forgotten is taken, whatever its
-// sequence number: also a duplicate. Brokers before Kafka 2.5, and some others,
-// refuse it unless its sequence begins at 0.
+// kfake remembers idempotent producers for good. Kafka forgets a producer that has written
+// nothing to a partition for producer.id.expiration.ms (a day), and whatever it knew from a
+// tail of the log that was lost. Other brokers that speak its protocol forget more. After
+// that, Kafka takes the producer's next batch whatever its sequence number, even if it is a
+// duplicate. Brokers before Kafka 2.5, and some others, refuse it unless its sequence starts
+// at 0.
 //
-// kfake can't be made to forget. It knows nothing of a producer id that it has
-// not seen, though, and takes its first batch as Kafka does. So a producer that
-// was forgotten gets another id in its batches, an alias, which [Cluster.ReadLog],
-// [Tap] and the answers to clients show as the id that it stands for. Producers with transactions are
-// left alone: their state is in the coordinator too.
+// kfake can't be made to forget. But it takes the first batch of a producer id that it has not
+// seen, as Kafka does. So the batches of a forgotten producer get another id, an alias.
+// [Cluster.ReadLog], [Tap] and the answers to clients show the id that the alias stands for.
+// Producers with transactions are never forgotten, because the coordinator has their state too.
 
 // ForgetMode says what a broker does with the next batch of a producer that it
 // has forgotten.
 type ForgetMode int
 
 const (
-	// ForgetAndAccept takes it, whatever its sequence number, as Kafka does
+	// ForgetAndAccept takes the batch whatever its sequence number, as Kafka does
 	// from 2.5 on. A duplicate is appended again, without an error.
 	ForgetAndAccept ForgetMode = iota
 	// ForgetAndRefuse answers OUT_OF_ORDER_SEQUENCE_NUMBER until the producer
-	// begins a new sequence.
+	// starts a new sequence.
 	ForgetAndRefuse
-	// ForgetAndDeny is ForgetAndRefuse with UNKNOWN_PRODUCER_ID.
+	// ForgetAndDeny is like ForgetAndRefuse, but answers UNKNOWN_PRODUCER_ID.
 	ForgetAndDeny
 )
 
@@ -54,29 +53,29 @@ func (m ForgetMode) String() string {
 type Forget struct {
 	Topic string // Topic limits it to a topic; empty means all.
 	Mode  ForgetMode
-	// AtElections makes every later election of a leader forget, instead of
-	// forgetting at once.
+	// AtElections says to forget producers at every later election of a leader,
+	// instead of at once.
 	AtElections bool
 }
 
-// seenProducer is what is known of a producer on a partition.
+// seenProducer is what is known about a producer on a partition.
 type seenProducer struct {
-	forgot *forgetting // the last time that it was forgotten of which it knows
-	alias  int64       // 0 is none
+	forgot *forgetting // the last forgetting that has been applied to it
+	alias  int64       // 0 means none
 	last   time.Time   // when its last batch came
 }
 
-// forgetting is one time that producers were forgotten.
+// forgetting is one occasion on which producers were forgotten.
 type forgetting struct {
 	rule *rule
 	mode ForgetMode
 }
 
-// ForgetProducers makes the brokers forget the producers of partitions. Hits is
-// the number of batches that they refused, or took because they had forgotten
-// their producer, and of the elections at which they forgot one that they knew:
-// a client may come with a new producer to each leader. Undo ends the refusals and the forgetting at elections; what
-// is forgotten stays so.
+// ForgetProducers makes the brokers forget the producers of partitions. Hits counts the
+// batches that the brokers refused, or took, because they had forgotten the producer. It also
+// counts the elections at which they forgot a producer that they knew, since a client may use
+// a new producer for each leader. Undo ends the refusals and the forgetting at elections. What
+// has been forgotten stays forgotten.
 func (c *Cluster) ForgetProducers(f Forget) (Fault, error) {
 	if f.Mode < ForgetAndAccept || f.Mode > ForgetAndDeny {
 		return nil, fmt.Errorf("fakecluster: forget producers: there is no mode %d", f.Mode)
@@ -98,7 +97,7 @@ func (c *Cluster) ForgetProducers(f Forget) (Fault, error) {
 	return r, nil
 }
 
-// forgetAtElection is called with stateMu held, at each election.
+// forgetAtElection is called at each election. The caller holds stateMu.
 func (c *Cluster) forgetAtElection(tp partition, p *part) {
 	for _, r := range c.rules {
 		if f := r.forget; f != nil && f.AtElections && !r.isOver() && (f.Topic == "" || f.Topic == tp.topic) {
@@ -110,8 +109,8 @@ func (c *Cluster) forgetAtElection(tp partition, p *part) {
 	}
 }
 
-// remembers reports whether there is a producer that has not been forgotten since
-// it last wrote. stateMu is held.
+// remembers reports whether the partition has a producer that has not been forgotten since
+// it last wrote. The caller holds stateMu.
 func (p *part) remembers() bool {
 	for _, s := range p.seen {
 		if s.forgot == p.forgot {
@@ -198,23 +197,23 @@ func (c *Cluster) checkProducer(p *part, records *[]byte) *kerr.Error {
 	return nil
 }
 
-// producerExpiry is Kafka's producer.id.expiration.ms.
+// producerExpiry returns Kafka's producer.id.expiration.ms.
 func (c *Cluster) producerExpiry() time.Duration {
 	return c.brokerTime("producer.id.expiration.ms", 24*time.Hour)
 }
 
-// firstAlias is where aliases begin. kfake draws ids of 63 random bits, none of
-// which is likely to be one of the few aliases of a cluster.
+// firstAlias is the first alias. kfake draws ids of 63 random bits, so they are unlikely to
+// be among the few aliases of a cluster.
 const firstAlias = 1<<62 | 0x6b76616c696173<<4
 
-// newAlias is called with stateMu held.
+// newAlias returns a new alias for a producer id. The caller holds stateMu.
 func (c *Cluster) newAlias(id int64) int64 {
 	alias := firstAlias + int64(len(c.aliases)) + 1
 	c.aliases[alias] = id
 	return alias
 }
 
-// trueID returns the id that an alias stands for. stateMu is held.
+// trueID returns the id that an alias stands for. The caller holds stateMu.
 func (c *Cluster) trueID(id int64) int64 {
 	if of, ok := c.aliases[id]; ok {
 		return of
@@ -222,7 +221,7 @@ func (c *Cluster) trueID(id int64) int64 {
 	return id
 }
 
-// unalias shows the producers of batches by their own ids.
+// unalias gives batches with an alias the producer's own id.
 func (c *Cluster) unalias(batches []Batch) {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()

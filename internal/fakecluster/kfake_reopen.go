@@ -11,18 +11,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// kfake aborts what is open when it starts from its files, without a marker, and
-// so loses what its coordinator may still commit. Kafka's transactions survive
-// its brokers. So an image ends before the first batch of an open transaction,
-// and what comes after it is appended again to the new kfake, batch by batch, in
-// the leader epochs that the batches had.
+// When kfake starts from files, it aborts open transactions, without a marker, although a
+// coordinator might still commit them. In Kafka, transactions survive restarts of brokers. So
+// an image ends before the first batch of an open transaction. The rest is appended again to
+// the new kfake, batch by batch, in the leader epochs that the batches had.
 
 // tail is the part of a log that is appended again.
 type tail []Batch
 
-// splitOpen takes the tail of a log that begins with an open transaction, and
-// works out anew what the leader knows of transactions: what was cut off is
-// gone. stateMu is held.
+// splitOpen splits a log before its first open transaction. It also works out again what the
+// leader knows about transactions, without those that were lost with the tail. The caller
+// holds stateMu.
 func (c *Cluster) splitOpen(tp partition, p *part, log []Batch) (head []Batch, rest tail) {
 	p.txns = make(map[int64]leaderTxn)
 	for i := range log {
@@ -44,7 +43,7 @@ func (c *Cluster) splitOpen(tp partition, p *part, log []Batch) (head []Batch, r
 	for _, id := range slices.Sorted(maps.Keys(p.txns)) {
 		t := p.txns[id]
 		if t.open && !live[id] {
-			t.open = false // its marker was lost; kfake aborts it
+			t.open = false // its marker was lost, and kfake aborts it
 			p.txns[id] = t
 		}
 		if t.open && (first < 0 || t.first < first) {
@@ -58,8 +57,8 @@ func (c *Cluster) splitOpen(tp partition, p *part, log []Batch) (head []Batch, r
 	return log[:i], tail(log[i:])
 }
 
-// openProducers returns the producers that have a transaction open in a
-// partition, as their coordinators know it. stateMu is held.
+// openProducers returns the producers that, according to their coordinators, have an open
+// transaction in a partition. The caller holds stateMu.
 func (c *Cluster) openProducers(tp partition) map[int64]bool {
 	out := make(map[int64]bool)
 	for _, t := range c.txns.ids {
@@ -73,8 +72,8 @@ func (c *Cluster) openProducers(tp partition) map[int64]bool {
 // replayTimeout marks the produce requests that no handler looks at.
 const replayTimeout = harnessTimeout + 1
 
-// replay appends a tail to a partition of a new kfake, which answers nobody else
-// meanwhile. The caller holds op.
+// replay appends a tail to a partition of a new kfake. Meanwhile kfake answers nobody else.
+// The caller holds op.
 func (c *Cluster) replay(tp partition, rest tail) error {
 	var leader int32
 	for i := range rest {
@@ -90,7 +89,7 @@ func (c *Cluster) replay(tp partition, rest tail) error {
 			continue
 		}
 		raw := slices.Clone(b.Raw)
-		binary.BigEndian.PutUint64(raw, 0) // producers leave the offset to the broker
+		binary.BigEndian.PutUint64(raw, 0) // the broker sets the offset
 		off, err := c.produceAs(tp, leader, raw, nil, replayTimeout)
 		if err == nil && off != b.FirstOffset {
 			err = fmt.Errorf("is now at %d", off)
@@ -102,8 +101,8 @@ func (c *Cluster) replay(tp partition, rest tail) error {
 	return c.abortOrphans(tp, leader, rest)
 }
 
-// raiseEpoch has whoever leads a partition elected until its epoch is one that
-// it had, and returns the leader.
+// raiseEpoch repeats the election of a partition's leader until its epoch is at least the given
+// one. It returns the leader.
 func (c *Cluster) raiseEpoch(tp partition, epoch int32) (leader int32, err error) {
 	err = c.do(func(k *kfake.Cluster) error {
 		for {
@@ -123,8 +122,8 @@ func (c *Cluster) raiseEpoch(tp partition, epoch int32) (leader int32, err error
 	return leader, err
 }
 
-// abortOrphans ends the transactions of a tail that are open and that no
-// coordinator knows as open: their markers were lost.
+// abortOrphans aborts the transactions that are open in a tail although no coordinator has
+// them open, because their markers were lost.
 func (c *Cluster) abortOrphans(tp partition, leader int32, rest tail) error {
 	c.stateMu.Lock()
 	live := c.openProducers(tp)
@@ -146,7 +145,7 @@ func (c *Cluster) abortOrphans(tp partition, leader int32, rest tail) error {
 	return nil
 }
 
-// replayed reports whether a request appends a tail again.
+// replayed reports whether a request is part of a replay.
 func replayed(req kmsg.Request) bool {
 	pr, ok := req.(*kmsg.ProduceRequest)
 	return ok && pr.TimeoutMillis == replayTimeout
@@ -155,7 +154,7 @@ func replayed(req kmsg.Request) bool {
 // produceAs sends one batch to a leader.
 func (c *Cluster) produceAs(tp partition, leader int32, raw []byte, txn *string, timeout int32) (int64, error) {
 	req := kmsg.NewPtrProduceRequest()
-	req.Version = 11 // the last one that names topics and adds no partition to a transaction by itself
+	req.Version = 11 // the last version that does not add partitions to transactions implicitly
 	req.Acks = -1
 	req.TransactionID = txn
 	req.TimeoutMillis = timeout

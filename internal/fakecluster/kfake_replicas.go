@@ -9,17 +9,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// kfake stores min.insync.replicas and ignores it: it has no replicas that
-// could lag. Kafka refuses a write with acks=all while fewer replicas than that
-// are in sync. Here a partition's replicas are its leader and the brokers after
-// it, as kfake's metadata says; no more than there are can be asked for, as in
-// Kafka from 3.7 on. One is in sync while its broker runs and was
-// not taken out of sync by [Cluster.OutOfSync].
+// kfake stores min.insync.replicas but ignores it, because it has no replicas that could lag.
+// Kafka refuses a write with acks=all while fewer replicas than that are in sync. Here a
+// partition's replicas are its leader and the brokers after it, as in kfake's metadata. A
+// replica is in sync while its broker runs, unless [Cluster.OutOfSync] took it out of sync. A
+// minimum above the number of replicas counts as that number, as in Kafka from 3.7 on.
 
-// OutOfSync takes the replicas of a running broker out of sync until it is
-// undone, so that partitions may be below their min.insync.replicas. What the
-// broker leads it goes on to lead. Hits is the number of produce requests that
-// were refused with NOT_ENOUGH_REPLICAS meanwhile.
+// OutOfSync takes the replicas of a running broker out of sync until it is undone. Partitions
+// may then be below their min.insync.replicas. The broker stays the leader of its partitions.
+// Hits is the number of produce requests that were refused with NOT_ENOUGH_REPLICAS meanwhile.
 func (c *Cluster) OutOfSync(broker int32) (Fault, error) {
 	if err := c.checkBroker(broker); err != nil {
 		return nil, err
@@ -43,7 +41,7 @@ func (c *Cluster) InSync(topic string, n int32) (int, error) {
 	return in, err
 }
 
-// inSync counts the replicas from the leader on that are not out of sync.
+// inSync counts the replicas, starting with the leader, that are in sync.
 func inSync(leader int32, replicas, brokers int, out map[int32]bool) int {
 	in := 0
 	for i := range replicas {
@@ -73,9 +71,9 @@ func (c *Cluster) outOfSync() (map[int32]bool, []*rule) {
 	return out, faults
 }
 
-// checkReplicas refuses produce requests with acks=all that have a partition
-// below its minimum. The request is refused whole: what could have been appended
-// of it is tried again, as after any answer of this kind.
+// checkReplicas refuses a produce request with acks=all if one of its partitions is below its
+// minimum. It refuses the whole request; for the other partitions, clients try again, as after
+// any answer of this kind.
 func (c *Cluster) checkReplicas(k *kfake.Cluster, req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	pr := req.(*kmsg.ProduceRequest)
 	if pr.Acks != -1 || pr.TimeoutMillis == harnessTimeout {
@@ -111,7 +109,7 @@ func (c *Cluster) leads(k *kfake.Cluster, node int32, topic string, ps []kmsg.Pr
 	return false
 }
 
-// leastInSync is the brokers' own min.insync.replicas.
+// leastInSync returns the brokers' own min.insync.replicas.
 func (c *Cluster) leastInSync() int64 {
 	n, err := strconv.ParseInt(c.opts.BrokerConfigs["min.insync.replicas"], 10, 64)
 	if err != nil {
@@ -120,7 +118,7 @@ func (c *Cluster) leastInSync() int64 {
 	return n
 }
 
-// topicName is the name of a topic that a request names or gives the id of.
+// topicName returns the name of a topic, of which a request has the name or the id.
 func (c *Cluster) topicName(name string, id [16]byte) string {
 	if name != "" {
 		return name

@@ -15,12 +15,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The tests in this file pin down how kfake is not like Kafka. Each one fails
-// when kfake changes, and names what can then go.
+// The tests in this file pin down how kfake differs from Kafka. Each one fails when kfake
+// changes, and names the code that can then be removed.
 
 const gone = "kfake has changed: this can go: "
 
-// bare is a cluster without what makes up for the differences.
+// bare returns a cluster without the code that makes up for the differences.
 func bare(tb testing.TB, brokers int, configs map[string]string) *Cluster {
 	tb.Helper()
 	n := new(kfake.VirtualNetwork)
@@ -64,8 +64,9 @@ func TestKfakeForgetsEpochsWithoutRecords(t *testing.T) {
 	}
 }
 
-// TestEpochsWithoutRecordsEndWhereClientsAuthenticate: a client that is told nothing of an
-// epoch that ended in a loss takes the records that came after it for its own.
+// TestEpochsWithoutRecordsEndWhereClientsAuthenticate checks that clients learn where an
+// epoch ended that ended in a loss. Without that, a client would take the records that came
+// afterwards for those that it knows.
 func TestEpochsWithoutRecordsEndWhereClientsAuthenticate(t *testing.T) {
 	c := start(t, Options{Users: map[string]string{"may": "x", "not": "x"}})
 	check(t, c.Allow("may", topic, kmsg.ACLOperationRead))
@@ -193,7 +194,7 @@ func TestKfakeForgetsProducersInACrash(t *testing.T) {
 	if again := must(c.appendBatch(tp, bytes.Clone(raw), nil))(t); again != first {
 		t.Errorf("the same batch after a crash is at offset %d, want %d", again, first)
 	}
-	// Without the hand-over the log alone does not tell kfake.
+	// Without the producers in the image, kfake does not learn of them from the log.
 	im := image{Topics: []imageTopic{{
 		Name: topic, ID: [16]byte{1}, Partitions: 1, Replicas: 1,
 		Logs: [][]Batch{must(c.ReadLog(topic, 0, 0))(t)}, Ends: []int64{1},
@@ -350,8 +351,8 @@ func TestKfakeTimesOutToTheMillisecond(t *testing.T) {
 	})
 }
 
-// TestKfakeLeavesAbortedTransactionsOut has a log with more than one answer may hold,
-// all of it aborted.
+// TestKfakeLeavesAbortedTransactionsOut reads a log of aborted records that is larger than
+// one answer may be.
 func TestKfakeLeavesAbortedTransactionsOut(t *testing.T) {
 	told := func(c *Cluster) (aborted, bytes int) {
 		txn := must(c.Begin("t"))(t)
@@ -370,8 +371,8 @@ func TestKfakeLeavesAbortedTransactionsOut(t *testing.T) {
 	}
 }
 
-// TestAnswersToFetchesAreBounded fetches from two partitions with more in each than
-// MaxBytes lets through.
+// TestAnswersToFetchesAreBounded fetches from two partitions that each hold more than
+// MaxBytes.
 func TestAnswersToFetchesAreBounded(t *testing.T) {
 	c := start(t, Options{Topics: []Topic{{Name: topic, Partitions: 2}}})
 	check(t, c.MoveLeader(topic, 0, 0))
@@ -400,8 +401,8 @@ func TestAnswersToFetchesAreBounded(t *testing.T) {
 	}
 }
 
-// fetchCut reads committed records from the begin of partitions, at most so many bytes
-// and so many of each partition.
+// fetchCut reads committed records from the start of partitions: at most most bytes in
+// all, and at most each bytes of each partition.
 func fetchCut(tb testing.TB, c *Cluster, most, each int32, partitions ...int32) []kmsg.FetchResponseTopicPartition {
 	tb.Helper()
 	req := kmsg.NewPtrFetchRequest()

@@ -10,19 +10,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// What the leader of a partition knows of transactions: of each producer the
-// epoch of its last batch or marker, and whether it has a transaction open. A
-// batch that opens one in the partition is checked with the coordinator, which
-// adds the partition for a client of transaction.version 2 (KIP-890) and has to
-// have it already for an older one. Later batches are the leader's affair alone,
-// so a producer that was fenced can append to what it has open until the marker
-// is there.
+// This file has what the leader of a partition knows about transactions: for each producer, the
+// epoch of its last batch or marker, and whether it has a transaction open. When a batch opens a
+// transaction in the partition, the leader asks the coordinator. For a client of
+// transaction.version 2 (KIP-890), the coordinator then adds the partition to the transaction;
+// for an older client, the partition must have been added already. The leader accepts later
+// batches without asking. So a producer that was fenced can still append to a transaction that
+// it has open, until the marker is written.
 
 // leaderTxn is what a leader knows of a producer.
 type leaderTxn struct {
 	epoch int16
 	open  bool
-	first int64 // where the open transaction begins
+	first int64 // the first offset of the open transaction
 }
 
 // atEpoch and atAttributes are positions in the bytes of a batch.
@@ -93,7 +93,8 @@ func (c *Cluster) checkTransaction(k *kfake.Cluster, req *kmsg.ProduceRequest, t
 	return nil
 }
 
-// verify asks the coordinator, in the words in which a leader tells its client.
+// verify asks the coordinator about a batch that opens a transaction. It returns the error that
+// the leader has to give to its client, if any.
 func (c *Cluster) verify(k *kfake.Cluster, req *kmsg.ProduceRequest, tp partition, p producerEpoch) *kerr.Error {
 	id := *req.TransactionID
 	var e *kerr.Error
@@ -143,7 +144,7 @@ func (c *Cluster) reachable(k *kfake.Cluster, id string) *kerr.Error {
 	return nil
 }
 
-// noteMarkers sees the markers that kfake is about to write.
+// noteMarkers notes the markers that kfake is about to write.
 func (c *Cluster) noteMarkers(_ *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
@@ -162,8 +163,7 @@ func (c *Cluster) noteMarkers(_ *kfake.Cluster, kr kmsg.Request) (kmsg.Response,
 	return nil, nil, false
 }
 
-// handleDescribeProducers knows the producers with transactions, of which kfake
-// knows nothing.
+// handleDescribeProducers answers for producers with transactions, which kfake does not know.
 func (c *Cluster) handleDescribeProducers(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	req := kr.(*kmsg.DescribeProducersRequest)
 	if len(c.opts.Users) > 0 {

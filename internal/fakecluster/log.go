@@ -9,7 +9,7 @@ import (
 	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
-// Batch is one record batch of a log. All bytes are the caller's own.
+// Batch is one record batch of a log. The caller owns all its bytes.
 type Batch = recordlog.Batch
 
 // Record is one record of a log.
@@ -18,10 +18,9 @@ type Record = recordlog.Record
 // Header is a record header.
 type Header = recordlog.Header
 
-// ReadLog returns every batch of a partition from the one that holds offset
-// from on, or the next one after it, to the end of the log, with aborted and
-// open transactions and control batches. It reads outside of the simulated
-// network: no latency, no fault.
+// ReadLog returns every batch of a partition from the one that holds offset from, or the next
+// one, to the end of the log. It includes aborted and open transactions and control batches. It
+// reads outside the simulated network, without latency or faults.
 func (c *Cluster) ReadLog(topic string, n int32, from int64) ([]Batch, error) {
 	out, err := c.readLog(partition{topic, n}, from, false)
 	if err != nil {
@@ -31,8 +30,7 @@ func (c *Cluster) ReadLog(topic string, n int32, from int64) ([]Batch, error) {
 	return out, nil
 }
 
-// readLog reads a log to its end: as it is after compaction, or raw, as it was
-// written.
+// readLog reads a log to its end: as compaction left it, or, if raw, as it was written.
 func (c *Cluster) readLog(tp partition, from int64, raw bool) ([]Batch, error) {
 	var out []Batch
 	for {

@@ -13,18 +13,16 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// LoseTail crashes all brokers, starts them again without the records of one
-// partition from an offset on, and returns the batches that are gone. It is
-// what is left after an unclean leader election: records that were
-// acknowledged are lost, their offsets are given again, and the leader epoch
-// rises, by which a client can tell (OffsetForLeaderEpoch answers that the old
-// epoch ended earlier).
+// LoseTail crashes all brokers, starts them again without the records of one partition from an
+// offset on, and returns the batches that are gone. The result is that of an unclean leader
+// election: acknowledged records are lost, and their offsets are used again. The leader epoch
+// rises, so clients can find out: OffsetForLeaderEpoch answers that the old epoch ended earlier.
 //
-// A batch is lost whole, so the batch that holds the offset is lost with all
-// of its records. Transactions stay open, but for what of them is lost; one
-// whose marker is lost is aborted, where Kafka would leave it hanging. Consumer
-// groups are forgotten; the state of idempotent producers is what the log that
-// is left gives, as in Kafka. All other partitions keep their data.
+// Batches are lost whole, so the batch that holds the offset is lost with all its records.
+// Transactions stay open, without the batches that are lost. A transaction whose marker is lost
+// is aborted, whereas Kafka would leave it hanging. Consumer groups are forgotten. The state of
+// idempotent producers is restored from the log that is left, as in Kafka. All other partitions
+// keep their data.
 //
 // The new brokers keep their data in a directory under [Options.Dir], which
 // [Cluster.Close] removes.
@@ -40,9 +38,8 @@ func (c *Cluster) LoseTail(topic string, n int32, from int64) ([]Batch, error) {
 	return lost, nil
 }
 
-// Crash crashes all brokers and starts them again with all acknowledged
-// records and all transactions. It differs from [Cluster.RestartAll] in that the
-// brokers are really new.
+// Crash crashes all brokers and starts them again with all acknowledged records and all
+// transactions. Unlike after [Cluster.RestartAll], the brokers are really new ones.
 func (c *Cluster) Crash() error {
 	c.op.lock()
 	defer c.op.unlock()
@@ -107,8 +104,8 @@ func (c *Cluster) loseTail(tp partition, from int64) ([]Batch, error) {
 	return lost, nil
 }
 
-// boundary returns the offset at which the first batch begins that is left of
-// those that hold an offset or come after it.
+// boundary returns the first offset of the batch that holds an offset or, if compaction removed
+// that batch, of the next one that is left.
 func (c *Cluster) boundary(tp partition, from int64) int64 {
 	v := c.viewOf(tp)
 	if v == nil || from >= v.upTo {
@@ -120,8 +117,8 @@ func (c *Cluster) boundary(tp partition, from int64) int64 {
 	return v.upTo
 }
 
-// uncompacted returns those of the batches, as they were written, that
-// compaction had left. The first one is. stateMu is held.
+// uncompacted returns what compaction had left of batches, which are as they were written. The
+// first batch must be one that is left. The caller holds stateMu.
 func (p *part) uncompacted(batches []Batch) []Batch {
 	if p.view == nil || batches[0].FirstOffset >= p.view.upTo {
 		return batches
@@ -135,7 +132,7 @@ func (p *part) uncompacted(batches []Batch) []Batch {
 	return out
 }
 
-// cut takes the tail of a log away.
+// cut removes the tail of a log and returns it.
 func (im *image) cut(tp partition, from int64) (lost []Batch) {
 	for i := range im.Topics {
 		if im.Topics[i].Name != tp.topic || tp.n < 0 {
@@ -153,7 +150,7 @@ func (im *image) cut(tp partition, from int64) (lost []Batch) {
 	return nil
 }
 
-// truncate forgets what lies at an offset or above it. stateMu is held.
+// truncate forgets everything at an offset and above. The caller holds stateMu.
 func (p *part) truncate(from int64) {
 	p.forget(from)
 	p.next = min(p.next, from)
@@ -180,7 +177,7 @@ func (p *part) truncate(from int64) {
 	}
 }
 
-// learnAll learns of the topics that clients have created themselves.
+// learnAll makes the topics known that clients have created themselves.
 func (c *Cluster) learnAll() error {
 	req := kmsg.NewPtrMetadataRequest()
 	req.Version = harnessMetadataVersion
@@ -253,7 +250,7 @@ func (c *Cluster) halt() (*image, map[partition]kfake.PartitionInfo, error) {
 	}
 }
 
-// add adds a partition, the first of its topic first.
+// add adds a partition to the image. Partitions of a topic must be added in order.
 func (im *image) add(k *kfake.Cluster, tp partition, log []Batch, end int64) {
 	n := len(im.Topics)
 	if n == 0 || im.Topics[n-1].Name != tp.topic {
@@ -273,8 +270,8 @@ func (im *image) add(k *kfake.Cluster, tp partition, log []Batch, end int64) {
 	t.Ends = append(t.Ends, end)
 }
 
-// reboot starts kfake on an image and gives each partition the leader that it
-// had, in a new epoch, and the start that its log had.
+// reboot starts kfake on an image. It gives each partition its former leader, in a new epoch, and
+// its log the former start.
 func (c *Cluster) reboot(im *image, before map[partition]kfake.PartitionInfo, tails map[partition]tail) error {
 	dir, err := c.makeDir()
 	if err != nil {
@@ -351,8 +348,8 @@ func restore(k *kfake.Cluster, tp partition, was kfake.PartitionInfo) error {
 	}
 }
 
-// makeDir makes a directory for kfake's data. kfake syncs its files, which
-// costs tens of milliseconds on a disk and nothing in memory.
+// makeDir makes a directory for kfake's data. kfake syncs its files, which is slow on a disk and
+// costs nothing in memory, so it prefers /dev/shm.
 func (c *Cluster) makeDir() (string, error) {
 	const pattern = "fakecluster-"
 	if c.opts.Dir == "" {

@@ -47,7 +47,7 @@ func TestLoseTail(t *testing.T) {
 	if end := must(c.EndOffset("other/topic.", 1))(t); end != 1 {
 		t.Errorf("the other topic ends at %d, want 1", end)
 	}
-	// Once more, from a cluster that is on disk by now.
+	// Once more, now that the cluster has its data on disk.
 	must(c.LoseTail(topic, 0, 2))(t)
 	wantLog(t, c, "0:a=0 1:b=0")
 	must(c.Append(topic, 0, kv("a", "newer")))(t)
@@ -75,8 +75,8 @@ func TestLoseTail(t *testing.T) {
 	}
 }
 
-// TestLoseTailOfAnEmptyLog checks that offsets go on where they were when
-// nothing is left to tell them.
+// TestLoseTailOfAnEmptyLog checks that offsets continue where they were even if no batch is
+// left to show where that is.
 func TestLoseTailOfAnEmptyLog(t *testing.T) {
 	c := start(t, Options{})
 	for range 5 {
@@ -199,9 +199,9 @@ func TestTransactionsSurviveACrash(t *testing.T) {
 	}
 }
 
-// TestOpenTransactionsSurviveWhereClientsAuthenticate: the harness appends them
-// again as a user of its own, whom the brokers know already while they answer
-// nobody else.
+// TestOpenTransactionsSurviveWhereClientsAuthenticate checks that the harness can append
+// transactions again in a cluster with users. It logs in as a user of its own while the
+// brokers answer nobody else.
 func TestOpenTransactionsSurviveWhereClientsAuthenticate(t *testing.T) {
 	c := start(t, Options{Users: map[string]string{"app": "secret"}})
 	txn := must(c.Begin("t"))(t)
@@ -236,12 +236,12 @@ func TestALostTailOfTransactions(t *testing.T) {
 	must(again.Append(topic, 0, kv("a", "3")))(t)
 	must(c.LoseTail(topic, 0, 4))(t)
 	wantLog(t, c, "0:a=1 1:b=1 2:abort 3:commit")
-	check(t, again.Commit()) // of nothing that is left
+	check(t, again.Commit()) // nothing is left of the transaction
 	wantLog(t, c, "0:a=1 1:b=1 2:abort 3:commit 4:commit")
 }
 
-// TestReaderLearnsOfTheLostTail checks that kgo can tell the lost tail from
-// the leader epoch: a reader ahead of the log gets a data loss error.
+// TestReaderLearnsOfTheLostTail checks that kgo notices the lost tail by the leader epoch: a
+// reader ahead of the log gets a data loss error.
 func TestReaderLearnsOfTheLostTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t, Options{Network: simnet.Config{Latency: simnet.Latency{Min: time.Millisecond}}})
@@ -276,7 +276,7 @@ func TestReaderLearnsOfTheLostTail(t *testing.T) {
 	})
 }
 
-// TestImageIsAsKfakeWrites compares an image with what kfake itself leaves.
+// TestImageIsAsKfakeWrites compares an image with the files that kfake itself leaves.
 func TestImageIsAsKfakeWrites(t *testing.T) {
 	theirs, ours := t.TempDir(), t.TempDir()
 	c := start(t, Options{Kfake: []kfake.Opt{kfake.DataDir(theirs)}})
@@ -287,7 +287,7 @@ func TestImageIsAsKfakeWrites(t *testing.T) {
 	if _, _, err := c.halt(); err != nil {
 		t.Fatal(err)
 	}
-	// kfake has written everything at its end; read the log from there.
+	// kfake writes everything when it ends; read the log from its files.
 	seg := filepath.Join(theirs, "partitions", topic+"-0", "0.dat")
 	raw, err := os.ReadFile(seg)
 	check(t, err)
@@ -324,8 +324,8 @@ func equal(name string, a, b []byte) (same bool, as, bs string) {
 	return reflect.DeepEqual(normal(x), normal(y)), string(a), string(b)
 }
 
-// normal brings the rings of batches into one order: only their set and the
-// place for the next one matter.
+// normal sorts the ring buffers of batches, of which only the contents and the place for
+// the next batch matter.
 func normal(v any) any {
 	m, ok := v.(map[string]any)
 	if !ok {

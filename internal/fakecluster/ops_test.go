@@ -197,8 +197,8 @@ func TestTombstonesExpire(t *testing.T) {
 	})
 }
 
-// TestLaggingReaderSurvivesCompaction is the difference that kfake_fetch.go
-// makes up for.
+// TestLaggingReaderSurvivesCompaction checks that a reader whose offset was compacted away
+// continues at the next batch.
 func TestLaggingReaderSurvivesCompaction(t *testing.T) {
 	c := start(t, Options{})
 	for i := range 10 {
@@ -390,7 +390,7 @@ func TestCloseWithHeldRequests(t *testing.T) {
 			t.Error("Wait of a fault over Close: no error")
 		}
 		for _, cl := range clients {
-			cl.Close() // kgo tries again for ever otherwise
+			cl.Close() // otherwise kgo would retry without end
 		}
 		for range 3 {
 			if err := <-done; err == nil {
@@ -486,8 +486,8 @@ func TestUsersAndRights(t *testing.T) {
 	}
 }
 
-// TestAnswerLostAfterTheAppend is the fault that matters most: the client
-// cannot know, tries again, and the broker recognises the batch.
+// TestAnswerLostAfterTheAppend tests the fault that matters most: the client can't know that
+// its batch was appended and tries again, and the broker recognises the batch.
 func TestAnswerLostAfterTheAppend(t *testing.T) {
 	c := start(t, Options{})
 	cl := client(t, c, "a")

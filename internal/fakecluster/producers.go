@@ -5,16 +5,15 @@ import (
 	"slices"
 )
 
-// producer is what a broker knows of an idempotent producer on a partition:
-// its last batches, by which it recognises a batch that it has already. Kafka
-// rebuilds this from the log after a crash; kfake does not, so a lost tail
-// hands it over (see image.go).
+// producer is what a broker knows about an idempotent producer on a partition: its last batches,
+// by which it recognises duplicates. Kafka rebuilds this from the log after a crash. kfake does
+// not, so it is written into the image that kfake starts from (see image.go).
 type producer struct {
 	epoch int16
 	last  []sequences // at most 5, oldest first
 }
 
-// sequences are those of one batch.
+// sequences has the sequence numbers and offsets of one batch.
 type sequences struct {
 	first, next int32
 	offset      int64
@@ -22,7 +21,7 @@ type sequences struct {
 
 const keptBatches = 5 // as many as Kafka and kfake keep
 
-// track takes note of a batch of the log.
+// track notes a batch of the log.
 func (p *part) track(b *Batch) {
 	if b.ProducerID < 0 || b.Control {
 		return
@@ -46,8 +45,8 @@ func (p *part) track(b *Batch) {
 	}
 }
 
-// knownBefore is what was known of the producers when the log ended at an
-// offset, as far as that is remembered.
+// knownBefore returns what was known about the producers when the log ended at an offset, as far
+// as that is remembered.
 func (p *part) knownBefore(end int64) map[int64]*producer {
 	out := make(map[int64]*producer, len(p.producers))
 	for id, pr := range p.producers {
@@ -58,7 +57,7 @@ func (p *part) knownBefore(end int64) map[int64]*producer {
 	return out
 }
 
-// forget drops what lies at an offset or above it.
+// forget drops what is known about batches at an offset and above.
 func (p *part) forget(from int64) {
 	for id, pr := range p.producers {
 		for len(pr.last) > 0 && pr.last[len(pr.last)-1].offset >= from {

@@ -9,22 +9,22 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Stale makes brokers answer metadata requests from another state of a topic
-// than the present one, as a broker does that has not heard of a change yet.
-// Exactly one of Unknown, OtherID, Partitions and Elections is set.
+// Stale makes brokers answer metadata requests from an outdated state of a topic, as a broker
+// does that has not heard of a change yet. Exactly one of Unknown, OtherID, Partitions and
+// Elections must be set.
 type Stale struct {
-	Topic   string  // Topic is what they are wrong about. It must be set.
-	Brokers []int32 // Brokers are those that are wrong; empty means all.
-	Count   int     // Count is the number of answers; 0 means until undone.
+	Topic   string  // Topic is the topic about which they are wrong. It must be set.
+	Brokers []int32 // Brokers are the brokers that are wrong; empty means all.
+	Count   int     // Count is the number of wrong answers; 0 means until undone.
 
 	Unknown    bool     // Unknown: they have not heard of the topic.
-	OtherID    [16]byte // OtherID: they know another topic of this name, by its id.
-	Partitions int32    // Partitions: they know so many partitions; for more than there are, nobody leads the others.
-	Elections  int      // Elections: they have not heard of so many of the last elections. Those before the topic was known count as the first.
+	OtherID    [16]byte // OtherID: they know another topic of this name, which has this id.
+	Partitions int32    // Partitions: they know of this many partitions. Partitions that do not exist have no leader.
+	Elections  int      // Elections: they have missed this many of the last elections. If there were fewer, they name the first leader.
 }
 
-// StaleMetadata makes brokers give stale answers. Hits is their number. Answers
-// to the other requests are those of the present.
+// StaleMetadata makes brokers give stale answers to metadata requests. Hits is the number of such
+// answers. Other requests are answered from the present state.
 func (c *Cluster) StaleMetadata(s Stale) (Fault, error) {
 	set := 0
 	for _, is := range []bool{s.Unknown, s.OtherID != [16]byte{}, s.Partitions != 0, s.Elections != 0} {
@@ -56,7 +56,7 @@ func (c *Cluster) StaleMetadata(s Stale) (Fault, error) {
 	return r, c.add(r, s.Count)
 }
 
-// harnessMetadata tells the harness's own requests.
+// harnessMetadata reports whether a request is the harness's own.
 func harnessMetadata(req *kmsg.MetadataRequest) bool {
 	return req.Version == harnessMetadataVersion && req.Topics == nil && !req.AllowAutoTopicCreation
 }
@@ -76,7 +76,7 @@ func (c *Cluster) asks(req *kmsg.MetadataRequest, s Stale) bool {
 	return false
 }
 
-// asked is the name of the topic that is asked for, empty if it is unknown.
+// asked returns the name of the topic that a request asks for, empty if it is unknown.
 func (c *Cluster) asked(t kmsg.MetadataRequestTopic) string {
 	if t.TopicID == [16]byte{} && t.Topic != nil {
 		return *t.Topic
@@ -84,12 +84,12 @@ func (c *Cluster) asked(t kmsg.MetadataRequestTopic) string {
 	return c.topicName("", t.TopicID)
 }
 
-// rackOfAll is the rack in which kfake says that each of its brokers is.
+// rackOfAll is the rack that kfake reports for each of its brokers.
 const rackOfAll = "krack"
 
-// staleAnswer is wrong about the topic alone. What it says of the brokers is what kfake
-// says: a broker that is described in another way is another one to a franz-go client,
-// which drops its connections to the one before.
+// staleAnswer returns an answer that is wrong about the topic only. It describes the brokers
+// exactly as kfake does. If the description of a broker changes, a franz-go client takes it for
+// another broker and drops its connections.
 func (c *Cluster) staleAnswer(k *kfake.Cluster, req *kmsg.MetadataRequest, s Stale) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.MetadataResponse)
 	resp.ClusterID = new("kfake")
@@ -125,7 +125,7 @@ func (c *Cluster) staleAnswer(k *kfake.Cluster, req *kmsg.MetadataRequest, s Sta
 	return resp
 }
 
-// describe is what an answer says of a topic.
+// describe returns what a stale answer says about a topic.
 func (c *Cluster) describe(k *kfake.Cluster, name string, s Stale) kmsg.MetadataResponseTopic {
 	st := kmsg.NewMetadataResponseTopic()
 	st.Topic = &name
@@ -168,7 +168,8 @@ func (c *Cluster) describePartition(k *kfake.Cluster, tp partition, replicas int
 	return sp
 }
 
-// formerLeader returns who led a partition so many elections ago.
+// formerLeader returns the leader of a partition, and its epoch, the given number of elections
+// ago.
 func (c *Cluster) formerLeader(tp partition, ago int, now *kfake.PartitionInfo) (leader, epoch int32) {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()

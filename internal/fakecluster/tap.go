@@ -7,11 +7,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// Tap remembers every batch that was ever appended to a partition, in order,
-// also those that compaction, DeleteRecords, a lost tail or the deletion of
-// the topic took away: every such operation of a [Cluster] lets the taps read
-// the log first, with no append in between. What a client deletes by a
-// request of its own is not seen when it went before the tap was read.
+// Tap remembers every batch that was ever appended to a partition, in order, including those that
+// were removed by compaction, DeleteRecords, a lost tail or the deletion of the topic. To make
+// that possible, every such operation of a [Cluster] first lets the taps read the log, with no
+// append in between. If a client deletes records by a request of its own, the tap misses those
+// that it had not read by then.
 type Tap struct {
 	c  *Cluster
 	tp partition
@@ -24,15 +24,15 @@ type Tap struct {
 // Tapped is a batch that a tap has seen.
 type Tapped struct {
 	Batch
-	// Incarnation counts how often the topic was recreated before.
+	// Incarnation is how many times the topic had been recreated by then.
 	Incarnation int
-	// Lost says that a lost tail took the batch away again; another batch
-	// may have got its offsets since.
+	// Lost says that the batch was lost with the tail of the log. Another batch may
+	// have its offsets since.
 	Lost bool
 }
 
-// Tap starts to remember what is appended to a partition, from its present
-// log on. Calling it again returns the same tap.
+// Tap starts to remember what is appended to a partition, starting with its present log. If it is
+// called again, it returns the same tap.
 func (c *Cluster) Tap(topic string, n int32) (*Tap, error) {
 	c.op.lock()
 	defer c.op.unlock()
@@ -59,8 +59,8 @@ func (c *Cluster) Tap(topic string, n int32) (*Tap, error) {
 	return t, nil
 }
 
-// Batches returns all batches seen, with those of the present log up to now.
-// The byte slices are shared and must not be changed.
+// Batches returns all batches seen so far, up to the present end of the log. Its byte slices are
+// shared and must not be changed.
 func (t *Tap) Batches() ([]Tapped, error) {
 	t.c.op.lock()
 	defer t.c.op.unlock()
@@ -127,8 +127,8 @@ func (c *Cluster) known() []partition {
 	return out
 }
 
-// erase runs fn, which takes records away, with kfake standing still and the
-// whole log scanned. The caller holds op.
+// erase stops kfake, lets the taps read the whole log, and then calls fn, which removes records.
+// The caller holds op.
 func (c *Cluster) erase(fn func(*kfake.Cluster) error) error {
 	for {
 		parts := c.known()

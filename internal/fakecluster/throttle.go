@@ -14,15 +14,14 @@ import (
 
 // Throttle makes brokers answer fetches as they do under a quota.
 type Throttle struct {
-	Brokers []int32       // Brokers are those that throttle; empty means all.
-	Delay   time.Duration // Delay is the throttle time that clients are told, in whole milliseconds; at least one.
+	Brokers []int32       // Brokers are the brokers that throttle; empty means all.
+	Delay   time.Duration // Delay is the throttle time in the answers, in whole milliseconds, at least one.
 	Count   int           // Count is the number of fetches to throttle; 0 means until undone.
 }
 
-// ThrottleFetches answers fetches at once, without topics and with a throttle
-// time, as Kafka does when a client is above its quota. Kafka also reads nothing
-// from the connection until the time is over; this does not, so that a client
-// that does not wait is seen by the number of hits.
+// ThrottleFetches answers fetches at once, without topics and with a throttle time, as Kafka does
+// when a client is above its quota. Kafka also stops reading from the connection until the time is
+// over. ThrottleFetches does not, so that the number of hits shows whether a client waits.
 func (c *Cluster) ThrottleFetches(t Throttle) (Fault, error) {
 	if t.Delay < time.Millisecond {
 		return nil, errors.New("fakecluster: throttle fetches: Delay has to be at least one millisecond")
@@ -48,9 +47,9 @@ func (c *Cluster) ThrottleFetches(t Throttle) (Fault, error) {
 
 // FetchFault selects fetches and says how they fail.
 type FetchFault struct {
-	Brokers []int32     // Brokers are those that fail; empty means all.
-	Topic   string      // Topic limits the fault to fetches of this topic, whose other topics are answered as empty; empty means all.
-	Err     *kerr.Error // Err is the answer for each partition. It must be set.
+	Brokers []int32     // Brokers are the brokers whose answers are errors; empty means all.
+	Topic   string      // Topic limits the fault to fetches of this topic; their other topics are answered as empty. "" means all fetches.
+	Err     *kerr.Error // Err is the error in the answer, for each partition. It must be set.
 	Count   int         // Count is the number of fetches to fail; 0 means until undone.
 }
 
@@ -88,14 +87,12 @@ func (c *Cluster) FailFetches(f FetchFault) (Fault, error) {
 	return r, c.add(r, f.Count)
 }
 
-// among reports whether a fault of these brokers, of all if there are none,
-// is about this one.
+// among reports whether node is one of the brokers of a fault. None means all brokers.
 func among(brokers []int32, node int32) bool {
 	return len(brokers) == 0 || slices.Contains(brokers, node)
 }
 
-// harnessRack marks the fetches of whoever reads the log for the harness, which
-// no fault bites.
+// harnessRack marks the harness's own fetches of the log, to which faults do not apply.
 const harnessRack = recordlog.Rack
 
 func harnessFetch(req *kmsg.FetchRequest) bool {

@@ -26,9 +26,9 @@ type part struct {
 	leader int32
 	epochs []epochStart
 
-	view   *view   // what was compacted, see kfake_compact.go; nil if nothing was
-	stamps []stamp // when what was appended, in order
-	passes []stamp // up to where passes of compaction came, and when, in order
+	view   *view   // the compacted part, see kfake_compact.go; nil if nothing was compacted
+	stamps []stamp // when batches were appended, in order
+	passes []stamp // how far passes of compaction came, and when, in order
 
 	next      int64 // offset up to which the log has been scanned
 	producers map[int64]*producer
@@ -36,18 +36,18 @@ type part struct {
 
 	txns   map[int64]leaderTxn     // see kfake_transactions.go
 	seen   map[int64]*seenProducer // see kfake_producers.go
-	forgot *forgetting             // the last time that producers were forgotten
+	forgot *forgetting             // the last forgetting of producers
 }
 
-// epochStart says at which offset a leader epoch began, and who led in it.
+// epochStart says at which offset a leader epoch started, and which broker led in it.
 type epochStart struct {
 	epoch  int32
 	start  int64
 	leader int32
 }
 
-// CreateTopic creates a topic. The leader of partition p is broker p modulo
-// the number of brokers, other than in kfake, which draws it.
+// CreateTopic creates a topic. The leader of partition p is broker p modulo the number of
+// brokers, whereas kfake chooses it at random.
 func (c *Cluster) CreateTopic(t Topic) error {
 	c.op.lock()
 	defer c.op.unlock()
@@ -63,8 +63,8 @@ func (c *Cluster) createTopic(t Topic) error {
 			return err
 		}
 		for p := range t.Partitions {
-			// Moved even if the draw was right: the epoch must not
-			// depend on it.
+			// Move the leader even if kfake chose the right one: the
+			// epoch must not depend on its choice.
 			if n := int32(c.opts.Brokers); n > 1 {
 				if err := k.MoveTopicPartition(t.Name, p, p%n); err != nil {
 					return err
@@ -82,8 +82,8 @@ func (c *Cluster) createTopic(t Topic) error {
 	return nil
 }
 
-// learn starts to keep account of a partition if it is not known yet. A topic
-// that a client has created itself becomes known when a method names it.
+// learn makes a partition known if it is not yet. A topic that a client has created itself
+// becomes known when a method names it.
 func (c *Cluster) learn(k *kfake.Cluster, tp partition) (*part, error) {
 	ti := k.TopicInfo(tp.topic)
 	pi := k.PartitionInfo(tp.topic, tp.n)
@@ -112,10 +112,10 @@ func (c *Cluster) learn(k *kfake.Cluster, tp partition) (*part, error) {
 	return p, nil
 }
 
-// AddPartitions makes a topic have so many partitions. Those that there are
-// stay as they are: clients hear of the new ones with their next metadata. The
-// leader of a new partition is the one that [Cluster.CreateTopic] would choose.
-// Kafka can't take partitions away.
+// AddPartitions adds partitions to a topic, so that it has total partitions. The existing ones
+// stay as they are. Clients hear of the new ones with their next metadata. The leader of a new
+// partition is the one that [Cluster.CreateTopic] would choose. As in Kafka, the number of
+// partitions can't be reduced.
 func (c *Cluster) AddPartitions(topic string, total int32) error {
 	c.op.lock()
 	defer c.op.unlock()
@@ -202,7 +202,7 @@ func (c *Cluster) deleteTopic(name string) error {
 	return nil
 }
 
-// RecreateTopic deletes a topic and creates it again, empty, with the same
+// RecreateTopic deletes a topic and creates it again. The new topic is empty, and has the same
 // configurations and another topic id.
 func (c *Cluster) RecreateTopic(name string) error {
 	c.op.lock()

@@ -12,9 +12,9 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// Txn is a transaction of a foreign producer. It is not safe for concurrent
-// use. While it is open, consumers that read committed records stop at its
-// first record.
+// Txn is a transaction of a producer that is not a client of the store. While it is open,
+// consumers that read committed records stop at its first record. A Txn is not safe for
+// concurrent use.
 type Txn struct {
 	c        *Cluster
 	id       string
@@ -24,12 +24,12 @@ type Txn struct {
 	ended    bool
 }
 
-// Begin begins a transaction. Its coordinator aborts it by itself after 15 minutes.
-// A transactional id that is in use fences its former user.
+// Begin starts a transaction. If it is not ended, its coordinator aborts it after 15 minutes. If
+// the transactional id is in use already, the former user is fenced.
 func (c *Cluster) Begin(id string) (*Txn, error) { return c.BeginFor(id, 15*time.Minute) }
 
-// BeginFor begins a transaction that its coordinator aborts by itself after a timeout,
-// in whole milliseconds, and up to [Coordinator.Scan] later.
+// BeginFor is like [Cluster.Begin], with another timeout, in whole milliseconds. The coordinator
+// aborts the transaction up to [Coordinator.Scan] after the timeout.
 func (c *Cluster) BeginFor(id string, timeout time.Duration) (*Txn, error) {
 	r, err := c.initTxn(id, timeout)
 	if err != nil {
@@ -38,8 +38,8 @@ func (c *Cluster) BeginFor(id string, timeout time.Duration) (*Txn, error) {
 	return &Txn{c: c, id: id, producer: r.ProducerID, epoch: r.ProducerEpoch, sequence: make(map[partition]int32)}, nil
 }
 
-// initTxn asks for a producer until the one that had the id before is out of the
-// way.
+// initTxn asks for a producer, again and again until the transaction of the former user of the
+// id has ended.
 func (c *Cluster) initTxn(id string, timeout time.Duration) (*kmsg.InitProducerIDResponse, error) {
 	if err := c.stockProducers(); err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (c *Cluster) initTxn(id string, timeout time.Duration) (*kmsg.InitProducerI
 	}
 }
 
-// stockProducers sees to it that there is a producer id to give out.
+// stockProducers makes sure that there is a producer id to give out.
 func (c *Cluster) stockProducers() error {
 	c.stateMu.Lock()
 	empty := len(c.txns.spare) == 0
@@ -95,8 +95,7 @@ func (c *Cluster) coordinate(id string, req kmsg.Request) (kmsg.Response, error)
 	}
 }
 
-// coordinatorAway reports whether an answer says that the coordinator moves or
-// loads.
+// coordinatorAway reports whether an answer says that the coordinator has moved or is loading.
 func coordinatorAway(resp kmsg.Response) bool {
 	var code int16
 	switch r := resp.(type) {
@@ -112,8 +111,8 @@ func coordinatorAway(resp kmsg.Response) bool {
 	return code == kerr.NotCoordinator.Code || code == kerr.CoordinatorLoadInProgress.Code
 }
 
-// completed waits until the markers of a transaction that was ended are in the
-// log. It does not wait for leaders that are down.
+// completed waits until the markers of an ended transaction are in the log. It does not wait for
+// leaders that are down.
 func (c *Cluster) completed(id string) error {
 	c.stateMu.Lock()
 	done := c.txns.done[id]
@@ -183,11 +182,11 @@ func (t *Txn) add(tp partition) error {
 	return nil
 }
 
-// Commit commits the transaction and returns when the marker is in the log,
-// unless its leader is stopped. Ending an ended transaction is an error.
+// Commit commits the transaction and returns when the markers are in the log, except for those of
+// stopped leaders. It is an error to end a transaction twice.
 func (t *Txn) Commit() error { return t.end(true) }
 
-// Abort aborts the transaction.
+// Abort aborts the transaction. It waits and fails as [Txn.Commit] does.
 func (t *Txn) Abort() error { return t.end(false) }
 
 func (t *Txn) end(commit bool) error {
@@ -196,7 +195,7 @@ func (t *Txn) end(commit bool) error {
 	}
 	t.ended = true
 	if len(t.sequence) == 0 {
-		return nil // nothing to end: the broker never heard of it
+		return nil // nothing to end: no broker has heard of the transaction
 	}
 	req := kmsg.NewPtrEndTxnRequest()
 	req.Version = 3

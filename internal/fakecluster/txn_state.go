@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// txnState is the state of a transactional id, as in Kafka's coordinator. Dead
-// ids are not kept.
+// txnState is the state of a transactional id, as in Kafka's coordinator. There is no state for
+// dead ids, because they are not kept.
 type txnState int
 
 const (
@@ -26,9 +26,8 @@ func (s txnState) String() string {
 	return [...]string{"Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort"}[s]
 }
 
-// txnID is what a coordinator knows of one transactional id. Its methods are
-// the transitions of Kafka's TransactionCoordinator and TransactionMetadata; they
-// do no input or output and read no clock.
+// txnID is what a coordinator knows about one transactional id. Its methods are the transitions of
+// Kafka's TransactionCoordinator and TransactionMetadata. They do no I/O and read no clock.
 //
 // Invariant: parts is empty unless state is Ongoing, PrepareCommit or
 // PrepareAbort. Between a Prepare and its Complete, every request that would
@@ -39,9 +38,9 @@ type txnID struct {
 
 	producer     int64
 	epoch        int16 // -1: no producer was given out yet
-	lastEpoch    int16 // the one before the last change that a client asked for; -1: none
-	prevProducer int64 // the one before the last change of producer; -1: none
-	nextProducer int64 // the one from the next Complete on; -1: the same
+	lastEpoch    int16 // the epoch before the last change that a client asked for; -1: none
+	prevProducer int64 // the producer before the last change of producer; -1: none
+	nextProducer int64 // the producer from the next Complete on; -1: the same
 
 	state   txnState
 	started time.Time // when Ongoing began
@@ -55,8 +54,8 @@ type txnID struct {
 const (
 	noProducer = -1
 	noEpoch    = -1
-	// lastEpochOf is where the epochs of a producer end. One more is kept to
-	// fence with.
+	// lastEpochOf is the last epoch that a producer gets. One more is reserved, for
+	// fencing.
 	lastEpochOf = math.MaxInt16 - 1
 )
 
@@ -72,13 +71,12 @@ type producerEpoch struct {
 
 func (t *txnID) current() producerEpoch { return producerEpoch{t.producer, t.epoch} }
 
-// preparing reports whether a transaction is being ended.
+// preparing reports whether a transaction is being ended, but its markers are not all written.
 func (t *txnID) preparing() bool { return t.state == txnPrepareCommit || t.state == txnPrepareAbort }
 
-// init gives the next incarnation of the producer to a client, which may say
-// which one it is. A transaction that is open is aborted first: the client is
-// told to come again, and the caller writes the markers. A fresh producer id is
-// for when the epochs run out.
+// init gives the next incarnation of the producer to a client, which may say which one it has
+// (expected). If a transaction is open, it is aborted first: the client is told to try again, and
+// the caller writes the markers. fresh is a producer id to use if the epochs run out.
 func (t *txnID) init(now time.Time, timeout time.Duration, expected *producerEpoch, fresh int64) (producerEpoch, *kerr.Error) {
 	if expected != nil && t.epoch != noEpoch && expected.id != t.producer &&
 		(expected.id != t.prevProducer || expected.epoch < lastEpochOf) {
@@ -102,7 +100,7 @@ func (t *txnID) init(now time.Time, timeout time.Duration, expected *producerEpo
 	case expected.epoch == t.epoch:
 		t.lastEpoch, t.epoch = t.epoch, t.epoch+1
 	case expected.epoch == t.lastEpoch:
-		// The answer to the same request was lost.
+		// The client repeats the request, because the answer was lost.
 	default:
 		return producerEpoch{}, kerr.ProducerFenced
 	}
@@ -134,8 +132,8 @@ func (t *txnID) add(now time.Time, p producerEpoch, parts []partition, v2 bool) 
 	return nil
 }
 
-// has reports whether a producer has a partition in its open transaction, as a
-// leader asks for a client of before transaction.version 2.
+// has returns nil if a producer has a partition in its open transaction. Leaders ask this about
+// clients older than transaction.version 2.
 func (t *txnID) has(p producerEpoch, tp partition) *kerr.Error {
 	switch {
 	case p.id != t.producer:
@@ -150,8 +148,8 @@ func (t *txnID) has(p producerEpoch, tp partition) *kerr.Error {
 	return nil
 }
 
-// end ends the open transaction of a producer. It returns the incarnation that
-// the client goes on with, and whether there is something to complete.
+// end ends the open transaction of a producer. It returns the incarnation with which the client
+// continues, and whether there is something to complete.
 func (t *txnID) end(now time.Time, p producerEpoch, commit, v2 bool, fresh int64) (next producerEpoch, begun bool, e *kerr.Error) {
 	if v2 {
 		return t.end2(now, p, commit, fresh)
@@ -178,8 +176,8 @@ func (t *txnID) end(now time.Time, p producerEpoch, commit, v2 bool, fresh int64
 	return next, false, kerr.InvalidTxnState
 }
 
-// end2 is end for transaction.version 2, where each end gives the producer the
-// next epoch: the epoch tells a request that comes again from the next one.
+// end2 is end for transaction.version 2, where each end gives the producer the next epoch. By the
+// epoch a repeated request can be told from the next one.
 func (t *txnID) end2(now time.Time, p producerEpoch, commit bool, fresh int64) (next producerEpoch, begun bool, e *kerr.Error) {
 	rotated := t.prevProducer == p.id && p.epoch >= lastEpochOf && t.epoch == 0
 	again := t.epoch == p.epoch+1 || rotated
@@ -208,7 +206,7 @@ func (t *txnID) end2(now time.Time, p producerEpoch, commit bool, fresh int64) (
 		case again && commit == (t.state == txnCompleteCommit):
 			return t.current(), false, nil
 		case !again && !commit:
-			return t.prepare2(now, false, fresh), true, nil // of nothing
+			return t.prepare2(now, false, fresh), true, nil // abort an empty transaction
 		}
 	case txnEmpty:
 		if !commit {
@@ -226,8 +224,8 @@ func (t *txnID) prepare(now time.Time, commit bool) {
 	t.updated = now
 }
 
-// prepare2 prepares and gives the producer its next epoch, which the markers
-// have; when the epochs run out, the client goes on with another producer.
+// prepare2 prepares the end of a transaction and gives the producer its next epoch, which the
+// markers have. If the epochs run out, the client continues with another producer id.
 func (t *txnID) prepare2(now time.Time, commit bool, fresh int64) producerEpoch {
 	t.prepare(now, commit)
 	t.v2 = true
@@ -239,8 +237,8 @@ func (t *txnID) prepare2(now time.Time, commit bool, fresh int64) producerEpoch 
 	return t.current()
 }
 
-// fence aborts an open transaction against its owner, whose epoch is then an
-// old one for good.
+// fence aborts an open transaction that its owner has not ended. The owner's epoch is then too
+// old for good.
 func (t *txnID) fence(now time.Time) {
 	t.lastEpoch = noEpoch
 	if t.epoch < math.MaxInt16 {

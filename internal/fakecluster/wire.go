@@ -11,14 +11,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// wireTimeout bounds a request of the harness itself, so that it can never
-// hang. It is long because it only has to tell slow from stuck.
+// wireTimeout bounds a request of the harness itself, so that it can never hang. It is long
+// because a slow request is no error.
 const wireTimeout = 30 * time.Second
 
 var formatter = kmsg.NewRequestFormatter(kmsg.FormatterClientID("fakecluster"))
 
-// request sends one request to a broker on a connection of its own, outside
-// of the simulated network, and returns the answer.
+// request sends one request to a broker on a connection of its own, outside the simulated network,
+// and returns the answer.
 func (c *Cluster) request(broker int32, req kmsg.Request) (kmsg.Response, error) {
 	if broker < 0 || int(broker) >= len(c.ports) {
 		return nil, fmt.Errorf("no broker %d", broker)
@@ -37,8 +37,8 @@ func (c *Cluster) request(broker int32, req kmsg.Request) (kmsg.Response, error)
 	return exchange(conn, req)
 }
 
-// Direct connects the harness with a broker, outside of the simulated network, as
-// a user who may do everything.
+// Direct connects the harness to a broker, outside the simulated network, as a user who may do
+// everything.
 func (c *Cluster) Direct(ctx context.Context, broker int32) (net.Conn, error) {
 	dial := (&net.Dialer{}).DialContext
 	if c.dialDirect != nil {

@@ -7,18 +7,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Withhold makes leaders answer fetches without the records that there are, as brokers
-// other than Kafka's do while memory is short or a remote storage is slow.
+// Withhold makes leaders answer fetches without records although there are some. Brokers other than
+// Apache Kafka's do that while memory is short or a remote storage is slow.
 type Withhold struct {
-	Topic   string  // Topic is what they answer nothing of; it must be set. Other topics of a fetch are answered as empty.
-	Brokers []int32 // Brokers are those that do so; empty means all.
-	Count   int     // Count is the number of fetches; 0 means until undone.
+	Topic   string  // Topic is the topic whose records are withheld. It must be set. Other topics in the same fetch are answered as empty.
+	Brokers []int32 // Brokers are the brokers that withhold records; empty means all.
+	Count   int     // Count is the number of fetches to answer so; 0 means until undone.
 }
 
-// WithholdRecords answers fetches at once and without an error, with the ends of the
-// log as they are, and with nothing between them. It bites only a fetch that would get
-// something. Where not every user may read the topic it bites none: kfake has to look
-// who asks.
+// WithholdRecords makes brokers answer fetches at once, without an error, with the true ends of the
+// log, but without records. It applies only to fetches that would get records. It has no effect if
+// not every user may read the topic, because only kfake knows who asks.
 func (c *Cluster) WithholdRecords(w Withhold) (Fault, error) {
 	if w.Topic == "" {
 		return nil, errors.New("fakecluster: withhold records: Topic is not set")
@@ -40,8 +39,7 @@ func (c *Cluster) WithholdRecords(w Withhold) (Fault, error) {
 	return r, c.add(r, w.Count)
 }
 
-// hasFor reports whether a fetch would get records of a topic from the broker that is
-// asked.
+// hasFor reports whether a fetch would get records of a topic from the broker that it was sent to.
 func (c *Cluster) hasFor(k *kfake.Cluster, req *kmsg.FetchRequest, topic string) bool {
 	for _, t := range req.Topics {
 		if c.topicName(t.Topic, t.TopicID) != topic {
@@ -61,14 +59,13 @@ func (c *Cluster) hasFor(k *kfake.Cluster, req *kmsg.FetchRequest, topic string)
 	return false
 }
 
-// leftFrom reports whether compaction has left a batch at an offset or behind it, below
-// an end.
+// leftFrom reports whether compaction has left a batch at offset from or above, and below end.
 func (c *Cluster) leftFrom(tp partition, from, end int64) bool {
 	v := c.viewOf(tp)
 	return v == nil || v.upTo < end || len(v.from(from)) > 0
 }
 
-// withheld is an answer to a fetch without any batch.
+// withheld returns an answer to a fetch, without any batch.
 func (c *Cluster) withheld(k *kfake.Cluster, req *kmsg.FetchRequest, topic string) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.FetchResponse)
 	for _, t := range req.Topics {

@@ -12,20 +12,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// harnessTimeout marks the produce requests of the harness itself, which no
-// produce fault bites.
+// harnessTimeout marks the produce requests of the harness itself, to which faults do not apply.
 const harnessTimeout = 0x6b76
 
-// Append appends records as one batch from outside, as a foreign producer
-// does, and returns the offset of the first. Offsets in rs are ignored; a zero
-// Timestamp means now; a nil Key makes a record without a key, which Kafka
-// would refuse on a compacted topic.
+// Append appends records as one batch, as a producer that is not a client of the store, and
+// returns the offset of the first. Offsets in rs are ignored. A zero Timestamp means now. A nil Key
+// makes a record without a key, which Kafka would refuse on a compacted topic.
 func (c *Cluster) Append(topic string, n int32, rs ...Record) (int64, error) {
 	return c.appendBatch(partition{topic, n}, encodeBatch(rs, batchHeader{producer: -1, epoch: -1, sequence: -1}), nil)
 }
 
-// AppendGarbage appends a batch whose header and checksum are right but whose
-// records cannot be read, and returns its offset.
+// AppendGarbage appends a batch whose header and checksum are right, but whose records can't be
+// read. It returns the offset of the batch.
 func (c *Cluster) AppendGarbage(topic string, n int32) (int64, error) {
 	raw := encodeBatch([]Record{{Key: []byte("garbage"), Value: []byte("garbage")}}, batchHeader{producer: -1, epoch: -1, sequence: -1})
 	for i := 61; i < len(raw); i++ {
@@ -42,7 +40,7 @@ type batchHeader struct {
 	transactional bool
 }
 
-// encodeBatch makes an uncompressed record batch at offset 0.
+// encodeBatch returns an uncompressed record batch with offset 0.
 func encodeBatch(rs []Record, h batchHeader) []byte {
 	if len(rs) == 0 {
 		return nil
@@ -78,8 +76,8 @@ func encodeBatch(rs []Record, h batchHeader) []byte {
 	return raw
 }
 
-// appendRecord appends a record at a distance from the batch's first offset and
-// first timestamp, in milliseconds.
+// appendRecord appends the encoding of a record to to. offset and timestamp (in milliseconds) are
+// relative to the first of the batch.
 func appendRecord(to []byte, r Record, offset, timestamp int64) []byte {
 	rec := kmsg.NewRecord()
 	rec.OffsetDelta = int32(offset)
@@ -88,12 +86,12 @@ func appendRecord(to []byte, r Record, offset, timestamp int64) []byte {
 	for _, hd := range r.Headers {
 		rec.Headers = append(rec.Headers, kmsg.Header{Key: hd.Key, Value: hd.Value})
 	}
-	body := rec.AppendTo(nil) // with a length of 0, one byte
+	body := rec.AppendTo(nil) // the length is 0 here, which takes one byte
 	rec.Length = int32(len(body) - 1)
 	return rec.AppendTo(to)
 }
 
-// markerBatch makes an abort marker at an offset.
+// markerBatch returns an abort marker with the given offset.
 func markerBatch(offset int64) []byte {
 	raw := encodeBatch([]Record{{Key: []byte{0, 0, 0, 0}, Value: []byte{0, 0, 0, 0, 0, 0}}}, batchHeader{producer: markerProducer, sequence: -1, transactional: true})
 	binary.BigEndian.PutUint64(raw, uint64(offset))
@@ -110,8 +108,8 @@ func seal(raw []byte) {
 	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], castagnoli))
 }
 
-// appendBatch produces one batch and returns its offset. The leadership may move
-// while the request is on its way: then nothing was appended.
+// appendBatch produces one batch and returns its offset. If the leader moves while the request is
+// on its way, nothing is appended, and it tries again.
 func (c *Cluster) appendBatch(tp partition, raw []byte, txn *string) (int64, error) {
 	off, err := c.produce(tp, raw, txn)
 	for range 10 {

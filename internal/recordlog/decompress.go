@@ -8,28 +8,29 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Decompressor returns what franz-go's own decompressor does, and can be used in a bubble
-// of testing/synctest, as an option of a client by kgo.WithDecompressor. Like all of them
-// it is safe for concurrent use.
+// Decompressor returns a decompressor for kgo.WithDecompressor that does the same as
+// franz-go's own, but can be used in a testing/synctest bubble. It is safe for concurrent
+// use.
 //
-// franz-go makes decoders for zstd when it needs them, with a finalizer that closes a
-// channel. Of a decoder that was made in a bubble that channel belongs to the bubble, and
-// the finalizer, which runs outside of it at some later garbage collection, ends the
-// process with a fatal error.
+// franz-go makes zstd decoders as it needs them, each with a finalizer that closes a
+// channel. If a decoder was made in a bubble, the channel belongs to that bubble. The
+// finalizer runs outside it, at some later garbage collection, and closing the channel
+// there ends the process with a fatal error.
 func Decompressor() kgo.Decompressor { return decompressor{kgo.DefaultDecompressor()} }
 
 type decompressor struct{ others kgo.Decompressor }
 
-// zstdDecoder is made when the program starts, so outside of all bubbles. It lives as long
-// as the program, runs no goroutines, and decodes for so many at once as there are cores.
+// zstdDecoder is made when the program starts, and so outside any bubble. It lives as long
+// as the program, runs no goroutines, and decodes for as many callers at once as there are
+// cores.
 var zstdDecoder, errZstd = zstd.NewReader(nil,
 	zstd.WithDecoderLowmem(true),
 	zstd.WithDecoderConcurrency(runtime.GOMAXPROCS(0)),
 	zstd.WithDecoderMaxMemory(math.MaxInt32),
 )
 
-// Decompress implements kgo.Decompressor. The caller owns what it returns, which is src
-// itself for what is not compressed.
+// Decompress implements kgo.Decompressor. The caller owns the result. If src is not
+// compressed, the result is src itself.
 func (d decompressor) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
 	if codec != kgo.CodecZstd {
 		return d.others.Decompress(src, codec)

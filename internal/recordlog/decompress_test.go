@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestDecompressorOutlivesABubble reads every codec in a bubble, and lets finalizers run
-// afterwards: franz-go's own decoders of zstd end the process there.
+// TestDecompressorOutlivesABubble decompresses with every codec in a bubble, and then lets
+// finalizers run. franz-go's own zstd decoders would end the process there.
 func TestDecompressorOutlivesABubble(t *testing.T) {
 	plain := bytes.Repeat([]byte("kvsim "), 1000)
 	synctest.Test(t, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestDecompressorOutlivesABubble(t *testing.T) {
 			}
 		}
 	})
-	for range 3 { // a sync.Pool keeps what is in it for two collections
+	for range 3 { // a sync.Pool keeps its contents for two collections
 		ran := make(chan struct{})
 		runtime.SetFinalizer(new([64]byte), func(*[64]byte) { close(ran) })
 		runtime.GC()

@@ -7,17 +7,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// FetchVersion is the last version of a fetch request that names its topics
+// FetchVersion is the last version of the fetch request that has the names of topics
 // instead of their ids.
 const FetchVersion = 12
 
-// Rack is the rack that NewFetch names, by which the brokers of package
-// fakecluster tell who reads the log from the clients of a test.
+// Rack is the rack in the requests of NewFetch. By it the brokers of package fakecluster
+// tell readers of the log from the clients under test.
 const Rack = "kvsim-log-reader"
 
-// NewFetch returns the request that asks the leader of a partition for its log
-// from the batch on that holds an offset, committed or not, of about so many
-// bytes at most. The leader answers at once unless the caller sets MaxWaitMillis.
+// NewFetch returns a request to the leader of a partition for its log, committed or not,
+// starting with the batch that holds offset from. The answer has about maxBytes bytes at
+// most. The leader answers at once unless the caller sets MaxWaitMillis.
 func NewFetch(topic string, partition int32, from int64, maxBytes int32) *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
 	req.Version = FetchVersion
@@ -34,8 +34,8 @@ func NewFetch(topic string, partition int32, from int64, maxBytes int32) *kmsg.F
 	return req
 }
 
-// Fetched returns the bytes for Parse that a broker answered to a request of
-// NewFetch, or its error, which is of package kerr.
+// Fetched returns the bytes, for Parse, in a broker's answer to a request of NewFetch, or
+// the error in the answer, from package kerr.
 func Fetched(resp *kmsg.FetchResponse) ([]byte, error) {
 	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
 		return nil, err

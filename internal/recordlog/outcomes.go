@@ -1,22 +1,22 @@
 package recordlog
 
-// Outcome is what became of the transaction that a batch is part of.
+// Outcome says how the transaction that a batch is part of ended.
 type Outcome int
 
 // The outcomes of transactions.
 const (
-	NoTransaction Outcome = iota // the batch is in none, or ends one
+	NoTransaction Outcome = iota // the batch is not part of one, or ends one
 	Open                         // nothing in the log ends it
 	Committed
 	Aborted
 )
 
-// Outcomes tells of each batch of a log, by its place, what became of its
-// transaction: that is what the producer's next marker says. A control batch which
-// says neither ends the transaction and is no commit.
+// Outcomes returns the outcome of each batch of a log, by its index. The next marker of
+// the same producer decides it. A control batch that is neither commit nor abort counts as
+// an abort.
 func Outcomes(batches []Batch) []Outcome {
 	out := make([]Outcome, len(batches))
-	open := make(map[int64][]int) // places in batches, by producer
+	open := make(map[int64][]int) // indices in batches, by producer
 	for i := range batches {
 		b := &batches[i]
 		switch {

@@ -1,7 +1,7 @@
-// Package recordlog reads the record batches of a Kafka log from their bytes, as
-// brokers keep and send them (format version 2, as in Kafka's documentation,
-// "Record Batch"). It keeps what a consumer hides: batch bounds, producers,
-// transaction markers, and records that cannot be read.
+// Package recordlog parses the record batches of a Kafka log, in the form in which brokers
+// store and send them (version 2 of the format, "Record Batch" in Kafka's documentation). It
+// shows what a consumer hides: the bounds of batches, producers, transaction markers, and
+// records that can't be read.
 package recordlog
 
 import (
@@ -17,10 +17,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Batch is one record batch of a log. All bytes are the caller's own.
+// Batch is one record batch of a log. The caller of Parse owns all its bytes.
 type Batch struct {
 	FirstOffset   int64
-	LastOffset    int64 // LastOffset is that of the batch as it was written, also after compaction.
+	LastOffset    int64 // LastOffset is the last offset of the batch as it was written, even if compaction removed that record.
 	LeaderEpoch   int32
 	ProducerID    int64 // ProducerID is -1 for a producer that is not idempotent.
 	ProducerEpoch int16
@@ -29,8 +29,8 @@ type Batch struct {
 	Control       bool // Control marks a batch of transaction markers.
 	MaxTimestamp  time.Time
 	Records       []Record
-	// Unreadable is why the records could not be read, for a batch whose
-	// header and checksum are right.
+	// Unreadable says why the records could not be read although the header and the
+	// checksum are right. Nil if they could.
 	Unreadable error
 	// Raw is the batch as it is on disk and on the wire.
 	Raw []byte
@@ -51,7 +51,8 @@ type Header struct {
 	Value []byte
 }
 
-// Marker tells what a control batch says: whether it commits.
+// Marker reads a control batch: commit says whether it commits the transaction or aborts
+// it. ok is false if the batch is no marker.
 func (b *Batch) Marker() (commit, ok bool) {
 	if !b.Control || len(b.Records) == 0 {
 		return false, false
@@ -59,8 +60,8 @@ func (b *Batch) Marker() (commit, ok bool) {
 	return MarkerKey(b.Records[0].Key)
 }
 
-// MarkerKey tells what the key of a record in a control batch says: whether it
-// commits.
+// MarkerKey reads the key of a record in a control batch: commit says whether the record
+// commits the transaction or aborts it. ok is false if the key is not that of a marker.
 func MarkerKey(key []byte) (commit, ok bool) {
 	if len(key) < 4 {
 		return false, false
@@ -76,8 +77,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Parse returns the whole batches that raw begins with, and the bytes after
-// them: a broker that cuts an answer at a size leaves a part of a batch there.
+// Parse returns the complete batches at the start of raw, and the bytes after them. Those
+// can be a part of a batch, because brokers cut answers to the size asked for.
 func Parse(raw []byte) (batches []Batch, rest []byte, err error) {
 	for len(raw) >= headerBytes {
 		n := int(binary.BigEndian.Uint32(raw[8:])) + lengthBytes
@@ -97,7 +98,7 @@ func Parse(raw []byte) (batches []Batch, rest []byte, err error) {
 	return batches, raw, nil
 }
 
-// parse reads one batch, which keeps raw.
+// parse reads one batch. The result keeps raw.
 func parse(raw []byte) (Batch, error) {
 	var rb kmsg.RecordBatch
 	if err := rb.ReadFrom(raw); err != nil {
@@ -130,7 +131,7 @@ func records(rb *kmsg.RecordBatch) ([]Record, error) {
 	}
 	var out []Record
 	for range rb.NumRecords {
-		// A record is its length and so many bytes.
+		// A record is a length, and that many bytes.
 		length, skip := kbin.Varint(raw)
 		size := int(length) + skip
 		if skip <= 0 || length < 0 || size > len(raw) {

@@ -17,7 +17,7 @@ import (
 
 var start = time.UnixMilli(1_700_000_000_000)
 
-// encode makes a batch of records whose offsets begin at first.
+// encode makes a batch of records whose first offset is first.
 func encode(t *testing.T, first int64, attributes int16, records ...kmsg.Record) []byte {
 	t.Helper()
 	var body []byte

@@ -12,8 +12,8 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// BenchmarkPut measures a put of one client on one broker over this network
-// and, in the same run, over kfake's own, which has no latency and no faults.
+// BenchmarkPut measures a put of one client to one broker over this network and,
+// in the same run, over kfake's own network, which has no latency and no faults.
 func BenchmarkPut(b *testing.B) {
 	type network struct {
 		listen func(network, address string) (net.Listener, error)

@@ -26,9 +26,9 @@ type pair struct {
 	mu    sync.Mutex
 	asked []asked
 
-	// shaking lasts until the first request that says what the connection is
-	// for; nominal is the instant at which the handshake would be by now if no
-	// delivery had waited for its lane. See handshake.go.
+	// shaking is true until the first request that says what the connection is
+	// for. nominal is the instant that the handshake would have reached by now
+	// if no delivery had waited for its lane. See handshake.go.
 	shaking atomic.Bool
 	nominal time.Time // guarded by mu
 }
@@ -59,7 +59,7 @@ func (p *pair) join(addr *net.TCPAddr) {
 	p.broker = conn{pair: p, in: &p.toBroker, out: &p.toClient, local: addr, remote: tcpAddr(0)}
 }
 
-// reset resets both ends; done is a direction whose reader already knows.
+// reset resets both ends. done is a direction whose reader already knows, or nil.
 func (p *pair) reset(done *half) {
 	p.down.Store(true)
 	if done != &p.toBroker {
@@ -170,15 +170,16 @@ func (c *conn) Write(b []byte) (int, error) {
 	return 0, c.syscallError("write", syscall.ECONNRESET)
 }
 
-// SetLinger is that of a TCP connection: with 0, Close resets the connection.
+// SetLinger works as for a TCP connection: after SetLinger(0), Close resets the
+// connection.
 func (c *conn) SetLinger(sec int) error {
 	c.resets.Store(sec == 0)
 	return nil
 }
 
-// Close ends the connection in good order: the other end reads what was
-// written before and then io.EOF. After SetLinger(0) it resets it: what a stall
-// still holds is gone, and after the rest the other end reads ECONNRESET.
+// Close ends the connection in good order: the other end reads what was written
+// before and then io.EOF. After SetLinger(0) it resets the connection instead: what
+// a stall still holds is lost, and the other end reads the rest and then ECONNRESET.
 func (c *conn) Close() error {
 	if c.closed.Swap(true) {
 		return c.opError("close", net.ErrClosed)
@@ -211,8 +212,8 @@ func (h *half) closeReader() {
 	h.broadcast()
 }
 
-// resetWriter is closeWriter as a reset. What a stall holds is taken to be in the
-// buffer of this end, what is on its way to be in the network.
+// resetWriter is like closeWriter, but resets. Frames that a stall holds are lost, as
+// if they were still in the buffer of this end. Frames on their way arrive.
 func (h *half) resetWriter() {
 	h.mu.Lock()
 	if !h.dead && !h.closed {

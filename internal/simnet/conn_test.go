@@ -147,7 +147,7 @@ func TestDeadlines(t *testing.T) {
 		if d := time.Since(start); d != time.Second+time.Minute {
 			t.Errorf("moved deadline fired after %v", d)
 		}
-		// And a later one is as good as none.
+		// A deadline far in the future is as good as none.
 		c.SetDeadline(time.Now().Add(time.Hour))
 		mustWrite(t, b, answer(1, "x"))
 		mustRead(t, c, answer(1, "x"))
@@ -224,7 +224,7 @@ func TestNetworkCloseEndsEverything(t *testing.T) {
 	})
 }
 
-// TestLatencyIsDrawnPerLink checks delivery times: within the distribution,
+// TestLatencyIsDrawnPerLink checks that delivery times are within the distribution,
 // in order, reproducible to the nanosecond, and independent of other links.
 func TestLatencyIsDrawnPerLink(t *testing.T) {
 	lat := Latency{Min: time.Millisecond, Mean: 3 * time.Millisecond, Max: 10 * time.Millisecond}
@@ -323,8 +323,8 @@ func TestNoTwoDeliveriesShareAnInstant(t *testing.T) {
 	})
 }
 
-// TestFramesOfOneInstantArriveTogether has two frames of one instant, as of two goroutines
-// of a client: whichever is first on the connection, each arrives when it always does.
+// TestFramesOfOneInstantArriveTogether sends two frames at one instant, as two goroutines
+// of a client may. Whichever is written first, each must arrive at the same time.
 func TestFramesOfOneInstantArriveTogether(t *testing.T) {
 	for _, stalled := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -361,8 +361,8 @@ func TestFramesOfOneInstantArriveTogether(t *testing.T) {
 	}
 }
 
-// TestBothEndsAtOnce is for the race detector: many frames both ways over
-// many connections while faults come and go.
+// TestBothEndsAtOnce is for the race detector: many frames go both ways over many
+// connections while faults come and go.
 func TestBothEndsAtOnce(t *testing.T) {
 	w := newWorld(t, Config{Observe: func(Frame) {}}, 2)
 	var wg sync.WaitGroup

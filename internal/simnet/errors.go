@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// ErrClosed is returned by what waits on a network after [Network.Close].
+// ErrClosed is returned by calls that wait for a network that is closed.
 var ErrClosed = errors.New("simnet: network closed")
 
-// ErrUndone is returned by [Fault.Wait] when the fault was undone or used up
-// before it reached the awaited number of hits.
+// ErrUndone is returned by [Fault.Wait] if the fault is undone or used up before it
+// has reached the awaited number of hits.
 var ErrUndone = errors.New("simnet: fault undone before it bit often enough")
 
-// errReset is what an end of a reset connection keeps until it is asked.
+// errReset marks an end of a connection that was reset, until its user asks.
 var errReset = errors.New("reset")
 
 func dialError(addr net.Addr, err error) error {

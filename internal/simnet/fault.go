@@ -13,9 +13,9 @@ type Target struct {
 	Clients []string  // Clients are exact names; empty means all.
 	Brokers []int32   // Brokers are broker numbers; empty means all.
 	Dir     Direction // Dir is the direction; Both means either.
-	// Keys are api keys of requests, and of the answers to them; empty means
-	// every frame. A target with keys selects no dials, and of the connections
-	// those with such a request unanswered.
+	// Keys are api keys. They select requests with these keys and the answers to
+	// them; empty means every frame. A target with keys selects no dials, and only
+	// those connections that have such a request unanswered.
 	Keys []int16
 }
 
@@ -59,9 +59,9 @@ const (
 	kindCorrupt
 )
 
-// Fault is a fault that is active on a network until it is undone or used up.
-// Faults compose: delays add up, and of the faults that end a frame's journey
-// the one installed first bites. It is safe for concurrent use.
+// Fault is a fault that is active on a network until it is undone or used up. Faults
+// compose: delays add up, and of several faults that would end a frame's journey, the
+// one installed first does. A Fault is safe for concurrent use.
 type Fault struct {
 	n       *Network
 	kind    faultKind
@@ -77,15 +77,15 @@ type Fault struct {
 	timer   *time.Timer
 }
 
-// Hits is the number of frames and dials that the fault has bitten.
+// Hits returns the number of frames and dials that the fault has affected.
 func (f *Fault) Hits() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.hits
 }
 
-// Wait blocks until the fault has bitten at least n times. It returns ctx's
-// error, [ErrUndone] if the fault ended before, or [ErrClosed].
+// Wait blocks until the fault has at least n hits. It returns ctx's error if ctx ends
+// before that, [ErrUndone] if the fault does, or [ErrClosed] if the network does.
 func (f *Fault) Wait(ctx context.Context, n int) error {
 	for {
 		f.mu.Lock()
@@ -112,8 +112,8 @@ func (f *Fault) Wait(ctx context.Context, n int) error {
 	}
 }
 
-// Undo ends the fault. Frames that a stall held are delivered in order. It
-// can be called again and after [Network.Close].
+// Undo ends the fault. Frames that a stall held are delivered in order. It may be
+// called more than once, and after [Network.Close].
 func (f *Fault) Undo() {
 	if !f.stop() {
 		return
@@ -132,7 +132,7 @@ func (f *Fault) Undo() {
 	}
 }
 
-// stop marks f as ended and reports whether it was not before.
+// stop marks f as ended, and reports whether it was active until then.
 func (f *Fault) stop() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -154,7 +154,7 @@ func (f *Fault) wakeLocked() {
 	}
 }
 
-// hit counts one bite. It reports false if the fault has ended.
+// hit counts one hit. It reports false if the fault has ended.
 func (f *Fault) hit() bool {
 	f.mu.Lock()
 	if f.ended {
@@ -212,8 +212,8 @@ func (n *Network) remove(f *Fault) {
 	n.faults.Store(&next)
 }
 
-// Delay adds latency to every frame and dial that t selects. The addition is
-// drawn from the stream of the frame's own link.
+// Delay adds latency to every frame and dial that t selects. The added latency is drawn
+// from the stream of the frame's own link.
 func (n *Network) Delay(t Target, l Latency) (*Fault, error) {
 	return n.DelayNext(t, l, 0)
 }
@@ -227,14 +227,13 @@ func (n *Network) DelayNext(t Target, l Latency, count int) (*Fault, error) {
 	return n.add(&Fault{kind: kindDelay, target: t, latency: l}, count), nil
 }
 
-// Stall holds the frames and dials that t selects, and what comes behind them
-// on the same connection, until it is undone; they are then delivered in a
-// burst, in order.
+// Stall holds the frames and dials that t selects, and everything behind them on the same
+// connection, until it is undone. They are then delivered in a burst, in order.
 func (n *Network) Stall(t Target) *Fault {
 	return n.add(&Fault{kind: kindStall, target: t}, 0)
 }
 
-// StallFor is [Network.Stall] that undoes itself after d.
+// StallFor is like [Network.Stall], but undoes itself after d.
 func (n *Network) StallFor(t Target, d time.Duration) *Fault {
 	f := n.Stall(t)
 	f.mu.Lock()
@@ -245,15 +244,15 @@ func (n *Network) StallFor(t Target, d time.Duration) *Fault {
 	return f
 }
 
-// BlackHole swallows the frames that t selects while their connections stay
-// open, and holds new dials until it is undone or they time out. A connection
-// that lost a frame stays dead in that direction after the undo.
+// BlackHole swallows the frames that t selects, while their connections stay open, and
+// holds new dials until it is undone or they time out. A connection that lost a frame
+// stays dead in that direction even after the fault is undone.
 func (n *Network) BlackHole(t Target) *Fault {
 	return n.add(&Fault{kind: kindBlackHole, target: t}, 0)
 }
 
-// Silence is [Network.BlackHole] with dials that succeed: somebody takes connections
-// and says nothing, as a broker does that stands still.
+// Silence is like [Network.BlackHole], but dials succeed. It is what clients see of a
+// broker whose process is stopped: it accepts connections and says nothing.
 func (n *Network) Silence(t Target) *Fault {
 	return n.add(&Fault{kind: kindSilence, target: t}, 0)
 }
@@ -264,27 +263,26 @@ func (n *Network) RefuseDials(t Target) *Fault {
 	return n.add(&Fault{kind: kindRefuse, target: t}, 0)
 }
 
-// LoseRequest swallows the next count requests that t selects before the
-// broker sees them, and resets their connections. A count of 0 means until
-// undone. The direction of t is ignored.
+// LoseRequest swallows the next count requests that t selects, before the broker sees
+// them, and resets their connections. A count of 0 means until undone. The direction of
+// t is ignored.
 func (n *Network) LoseRequest(t Target, count int) *Fault {
 	t.Dir = ToBroker
 	return n.add(&Fault{kind: kindLose, target: t}, count)
 }
 
-// LoseAnswer swallows the broker's answers to the next count requests that t
-// selects, and resets their connections: the broker has acted and the client
-// cannot know. A count of 0 means until undone. Once the fault counts a hit
-// the broker has acted. The direction of t is ignored.
+// LoseAnswer swallows the broker's answers to the next count requests that t selects,
+// and resets their connections. By the time a hit is counted, the broker has acted on
+// the request, and the client can't know. A count of 0 means until undone. The direction
+// of t is ignored.
 func (n *Network) LoseAnswer(t Target, count int) *Fault {
 	t.Dir = ToClient
 	return n.add(&Fault{kind: kindLose, target: t}, count)
 }
 
-// CutFrame delivers the first prefix bytes of the next count frames that t
-// selects and then resets their connections. A prefix of 0, or one that is no
-// shorter than the frame, means half of the frame. A count of 0 means until
-// undone.
+// CutFrame delivers only the first prefix bytes of the next count frames that t selects,
+// and then resets their connections. If prefix is 0, or not less than the size of the
+// frame, half of the frame is delivered. A count of 0 means until undone.
 func (n *Network) CutFrame(t Target, prefix, count int) *Fault {
 	return n.add(&Fault{kind: kindCut, target: t, cutAt: prefix}, count)
 }
@@ -295,8 +293,8 @@ func (n *Network) Corrupt(t Target, count int) *Fault {
 	return n.add(&Fault{kind: kindCorrupt, target: t}, count)
 }
 
-// DropConns resets every connection that t selects, now, and returns how many
-// there were. On links with latency each end learns of it a latency later.
+// DropConns resets every connection that t selects and returns how many there were. On
+// links with latency, each end learns of it one latency later.
 func (n *Network) DropConns(t Target) int {
 	pairs := n.live(t)
 	for _, p := range pairs {
@@ -305,8 +303,8 @@ func (n *Network) DropConns(t Target) int {
 	return len(pairs)
 }
 
-// judgeEntry asks the faults about a frame that enters a link: whether a black
-// hole swallows it, and how much longer it takes.
+// judgeEntry asks the faults about a frame that enters a link: whether a black hole
+// swallows it, and how much delay is added.
 func (n *Network) judgeEntry(l Link, key int16, r *rand.Rand) (gone bool, extra time.Duration) {
 	fs := n.faults.Load()
 	if fs == nil {
@@ -330,9 +328,9 @@ type verdict struct {
 	cutAt   int
 }
 
-// judgeArrival asks the faults about a frame that would arrive now. Counted
-// faults are asked here and not at the entry: many frames can enter at one
-// instant, in no order, but with latency no two arrive at one.
+// judgeArrival asks the faults about a frame that would arrive now. Faults that count
+// hits are asked here rather than at the entry: many frames may enter at one instant, in
+// no particular order, but with latency no two arrive at the same instant.
 func (n *Network) judgeArrival(l Link, key int16) verdict {
 	var v verdict
 	fs := n.faults.Load()
@@ -356,8 +354,8 @@ func (n *Network) judgeArrival(l Link, key int16) verdict {
 	return v
 }
 
-// stalled reports whether a stall holds a frame; count says whether it has not
-// been counted yet.
+// stalled reports whether a stall holds a frame. count says to count it as a hit, because
+// that has not been done yet.
 func (n *Network) stalled(l Link, key int16, count bool) bool {
 	fs := n.faults.Load()
 	if fs == nil {
@@ -385,8 +383,8 @@ const (
 	dialHeld
 )
 
-// judgeDial asks the faults what becomes of a dial. Each fault counts a dial
-// once, however often it is asked.
+// judgeDial asks the faults what happens to a dial. Each fault counts a dial once, however
+// often it is asked.
 func (n *Network) judgeDial(p *pair, counted map[*Fault]bool) (dialVerdict, time.Duration) {
 	fs := n.faults.Load()
 	if fs == nil {

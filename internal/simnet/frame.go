@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-// NoKey is the key of what is not a Kafka frame, or is the answer to none.
+// NoKey is the api key of a unit that is no Kafka frame, or of an answer without a
+// known request.
 const NoKey int16 = -1
 
-// maxFrame is the largest length that is believed to be a frame's.
+// maxFrame is the largest length that is taken for that of a frame.
 const maxFrame = 1 << 30
 
 // Fate says what became of a frame.
@@ -43,7 +44,7 @@ func (f Fate) String() string {
 // Frame is one frame as an observer sees it.
 type Frame struct {
 	Link
-	Key         int16 // Key is the api key of the request, also on its answer; NoKey if not known.
+	Key         int16 // Key is the api key of the request, for its answer too; NoKey if not known.
 	Correlation int32
 	Size        int // Size is in bytes, with the length prefix.
 	Fate        Fate
@@ -64,8 +65,8 @@ func answerCorrelation(frame []byte) (int32, bool) {
 	return int32(binary.BigEndian.Uint32(frame[4:])), true
 }
 
-// frameLen returns the length of the first frame of b with its prefix, 0 if
-// more bytes are needed to know it, or -1 if b is no frame.
+// frameLen returns the length of the first frame in b, including the length prefix. It
+// returns 0 if more bytes are needed to know it, and -1 if b does not start with a frame.
 func frameLen(b []byte) int {
 	if len(b) < 4 {
 		return 0
@@ -83,8 +84,8 @@ type asked struct {
 	key  int16
 }
 
-// describe fills in what a frame says about itself. Requests are remembered
-// for their answers.
+// describe returns the api key and the correlation id of a frame. It remembers requests,
+// to recognise their answers.
 func (p *pair) describe(dir Direction, frame []byte) (key int16, corr int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,8 +102,8 @@ func (p *pair) describe(dir Direction, frame []byte) (key int16, corr int32) {
 	}
 	for i, a := range p.asked {
 		if a.corr == corr {
-			// A broker answers in order: what was asked before and
-			// is still here (acks=0) never gets an answer.
+			// A broker answers in order. Requests that were sent before
+			// this one and are still here (acks=0) never get an answer.
 			p.asked = append(p.asked[:0], p.asked[i+1:]...)
 			return a.key, corr
 		}

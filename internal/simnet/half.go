@@ -11,13 +11,13 @@ type parcelKind uint8
 
 const (
 	parcelData parcelKind = iota
-	parcelLose            // never arrives; resets the connection when it would
+	parcelLose            // never arrives; resets the connection when it would have
 	parcelCut             // data is a prefix; resets the connection after it
 	parcelFin             // orderly end
 	parcelReset
 )
 
-// parcel is a frame on its way.
+// parcel is a frame, or the end of the stream, on its way.
 type parcel struct {
 	kind parcelKind
 	held bool // counted by a stall
@@ -29,8 +29,8 @@ type parcel struct {
 	at   time.Time // at is the instant of delivery; zero means as soon as it is first.
 }
 
-// half is one direction of one connection: the link that carries frames and
-// the buffer that its reader drains.
+// half is one direction of one connection: the link that carries frames, and the buffer
+// from which its reader reads.
 //
 // Invariant: flight is FIFO, and instants in it never decrease.
 type half struct {
@@ -74,7 +74,7 @@ func (h *half) init(p *pair, link Link) {
 	h.cond.L = &h.mu
 }
 
-// write takes bytes from the sender and sends on every frame they complete.
+// write takes bytes from the sender, and sends every frame that they complete.
 func (h *half) write(b []byte) {
 	h.mu.Lock()
 	if len(h.partial) > 0 {
@@ -143,9 +143,9 @@ func (h *half) enter(frame []byte) {
 	}
 }
 
-// meets reports whether a frame that is sent now was preceded by another one at this
-// instant. Nothing orders who sent them, so they arrive together, a latency after that
-// instant: what becomes of either does not depend on which was first.
+// meets reports whether another frame was sent at the present instant already. The
+// goroutines that send them run in no particular order, so the frames arrive together, one
+// latency later, and nothing depends on which was sent first.
 func (h *half) meets() bool {
 	n := len(h.flight)
 	if n == 0 || h.p.shaking.Load() || !h.entered.Equal(time.Now()) {
@@ -155,7 +155,7 @@ func (h *half) meets() bool {
 	return before.kind == parcelData && !before.held && !before.at.IsZero() && before.at.Equal(h.last)
 }
 
-// queue puts a parcel behind those already on their way.
+// queue puts a parcel behind those that are on their way already.
 func (h *half) queue(pc parcel, d time.Duration) {
 	now := h.p.clock(d)
 	h.entered = time.Now()
@@ -170,7 +170,7 @@ func (h *half) queue(pc parcel, d time.Duration) {
 	h.flight = append(h.flight, pc)
 }
 
-// pump delivers what is due. It reports whether the connection is to be reset.
+// pump delivers the parcels that are due. It reports whether the connection must be reset.
 func (h *half) pump() (reset bool) {
 	for len(h.flight) > 0 {
 		pc := &h.flight[0]
@@ -255,8 +255,8 @@ func (h *half) onTimer() {
 	}
 }
 
-// kick delivers what a stall held: at once, or on a link with latency one
-// after the other at instants of their own.
+// kick delivers what a stall held: at once, or, on a link with latency, one parcel after
+// the other, each at an instant of its own.
 func (h *half) kick() {
 	h.mu.Lock()
 	if len(h.flight) > 0 && h.flight[0].held && !h.p.n.stalled(h.link, h.flight[0].key, false) {
@@ -327,7 +327,7 @@ func (h *half) broadcast() {
 	}
 }
 
-// drop forgets everything on its way.
+// drop discards everything that is on its way.
 func (h *half) drop() {
 	for i := range h.flight {
 		h.free(&h.flight[i])
@@ -356,7 +356,7 @@ func (h *half) observe(pc *parcel, fate Fate) {
 	}
 }
 
-// abort resets the reader's end, a latency later on a link that has one.
+// abort resets the reader's end: at once, or one latency later on a link with latency.
 func (h *half) abort() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

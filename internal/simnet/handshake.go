@@ -7,22 +7,21 @@ import (
 	"time"
 )
 
-// Clients dial several connections to one broker at one instant, one to
-// produce and one to fetch. Nothing orders such dials, so if each drew from a
-// stream of its own at once, the same seed would give now one and now the
-// other the longer delay. So:
+// Clients dial several connections to one broker at the same instant, one to produce and
+// one to fetch. Such dials happen in no particular order. If each drew from a stream of its
+// own from the start, then with the same seed sometimes the one and sometimes the other
+// would get the longer delay. Therefore:
 //
-//   - Dials of a client to a broker at one instant share their dial number,
-//     and thereby draw the same delays for the dial and for the requests that
-//     only open a connection (ApiVersions, SASL). They run side by side, but
-//     for the lanes that keep deliveries apart; the nominal time of the
-//     connection runs without those.
-//   - The first other request says what the connection is for. From then on
-//     it draws from a stream that belongs to (client, broker, api key of that
-//     request, how many connections for it there were before, direction), and
-//     has the lane of that use.
+//   - Dials of a client to a broker at one instant share a dial number, and so draw the same
+//     delays for the dial and for the requests that only open a connection (ApiVersions,
+//     SASL). Their deliveries differ only by the lanes that keep them apart. The nominal time
+//     of a connection leaves the lanes out.
+//   - The first other request says what the connection is for. From then on the connection
+//     uses the lane of that use, and draws from a stream that belongs to (client, broker, api
+//     key of that request, number of connections for it before, direction).
 
-// slack is how far the nominal time may be behind: more is real time passing.
+// slack is how far the nominal time may be behind the clock. If it is further behind, real
+// time is passing.
 const slack = 2 * Round
 
 // The requests that open a connection.
@@ -42,11 +41,11 @@ type dialKey struct {
 type dialCount struct {
 	n    int
 	last time.Time
-	same int // those before at the instant last
+	same int // earlier dials at the instant last
 }
 
-// dialNumber returns the number of a dial that begins now, and its place. n.mu
-// is held.
+// dialNumber returns the number of a dial that starts now, and its place. The caller holds
+// n.mu.
 func (n *Network) dialNumber(client string, broker int32) (int, place) {
 	at := place{client: n.clientNumber(client), brokers: len(n.brokers)}
 	k := dialKey{client, broker, NoKey}
@@ -74,7 +73,7 @@ func (n *Network) clientNumber(client string) int {
 	return i
 }
 
-// opened is told the key of each request until the connection is open. The
+// opened is called with the api key of each request until the connection is open. The
 // caller holds toBroker.mu.
 func (p *pair) opened(key int16) {
 	if !p.shaking.Load() || key == keyAPIVersions || key == keySASLHandshake || key == keySASLAuthenticate {
@@ -91,7 +90,7 @@ func (p *pair) opened(key int16) {
 	p.toClient.mu.Unlock()
 }
 
-// used tells a direction what its connection is for. The caller holds mu.
+// used notes for one direction what the connection is for. The caller holds mu.
 func (h *half) used(key int16, n int) {
 	seed := h.p.n.cfg.Seed
 	h.rng = h.link.purpose(seed, key, n)
@@ -106,7 +105,7 @@ func (l Link) purpose(seed uint64, key int16, n int) *rand.Rand {
 	return rand.New(rand.NewPCG(mix(sum), mix(sum^seed)))
 }
 
-// clock returns the time from which a delay d of a frame counts.
+// clock returns the time from which the delay d of a frame is counted.
 func (p *pair) clock(d time.Duration) time.Time {
 	now := time.Now()
 	if !p.shaking.Load() {

@@ -2,22 +2,22 @@ package simnet
 
 import "time"
 
-// Round is the time in which each lane comes once.
+// Round is the time between two instants of a lane. Each lane has one instant in it.
 const Round = 10 * time.Microsecond
 
-// HarnessLanes is the number of lanes, from 0 on, that no link uses. They are
-// for whoever acts on a network at times of its own.
+// HarnessLanes is the number of lanes, from 0 on, that no link uses. They are for code
+// that acts on a network from outside, such as the schedule of a test.
 const HarnessLanes = 2000
 
-// A Lane keeps the events of one source apart in time from those of all others.
-// Time is divided into rounds, and a lane is one nanosecond of every round: a
-// source that acts in its own lane only never acts at an instant of another
-// one. So no two events of a world fall on one instant, where nothing would
-// order them, and that does not depend on luck: at a nanosecond's resolution
-// alone, two of some thousand events of a run meet in one run of a hundred.
+// A Lane keeps the events of one source apart in time from those of all other sources.
+// Time is divided into rounds, and a lane is one nanosecond of every round. A source that
+// acts only in its own lane never acts at the same instant as another source. So no two
+// events of a world happen at one instant, where their order would be undefined. Without
+// lanes, nanoseconds alone would not be enough: among the thousands of events of a run, two
+// would now and then meet by chance.
 //
-// Timers of whole rounds, such as those of a Kafka client, stay in the lane of
-// the event that set them.
+// A timer that runs for whole rounds, as those of a Kafka client do, fires in the lane of
+// the event that set it.
 type Lane int
 
 // Next returns the first instant of the lane that is not before t.
@@ -29,17 +29,17 @@ func (l Lane) Next(t time.Time) time.Time {
 	return t.Add(d)
 }
 
-// A connection has lanes of its own for each direction: one for what it was
-// opened to do, and some for the time before that is known, when connections
-// that were dialed at one instant cannot be told apart.
+// A connection has lanes of its own for each direction: one for its use, and some for the
+// time before its use is known, when connections dialed at one instant can't be told apart.
 const (
 	linkLanes = int(Round) - HarnessLanes
-	// lanesPerConn are those of a client and a broker in both directions.
+	// lanesPerConn is the number of lanes of one client and one broker, for both
+	// directions.
 	lanesPerConn = 16
 	openingLane  = 4 // the first of those for a connection that is being opened
 )
 
-// place is where the lanes of a connection begin.
+// place says which lanes belong to a connection.
 type place struct {
 	client  int // number of the client in the order of first dials
 	brokers int

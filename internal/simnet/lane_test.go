@@ -46,8 +46,8 @@ func TestLaneComesOnceARound(t *testing.T) {
 	}
 }
 
-// TestMeetingFramesArriveAtTheirOwnTimesWhateverTheOrder has two frames that are
-// due at one instant: it must not matter which of them was sent first.
+// TestMeetingFramesArriveAtTheirOwnTimesWhateverTheOrder sends two frames that are due at
+// the same instant. It must not matter which of them was sent first.
 func TestMeetingFramesArriveAtTheirOwnTimesWhateverTheOrder(t *testing.T) {
 	clients := []string{"a", "b"}
 	run := func(first int) (arrived [2]time.Duration) {

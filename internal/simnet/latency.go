@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Latency is the one-way delay of a link: Min plus an exponentially
-// distributed part, so that Mean is the mean before clipping, at most Max.
-// The zero value is no delay at all, without timers.
+// Latency describes the one-way delay of a link. It is Min plus an exponentially
+// distributed part, such that the mean is Mean, and is then clipped to Max. The zero value
+// means no delay at all, and no timers.
 type Latency struct {
 	// Min is the least delay.
 	Min time.Duration
-	// Mean is the mean delay. A Mean at or below Min makes the delay the
-	// constant Min.
+	// Mean is the mean delay before clipping. If it is not above Min, the delay
+	// is always Min.
 	Mean time.Duration
 	// Max clips the delay. Zero means no upper bound.
 	Max time.Duration
-	// Jitter is the width of a uniform nanosecond part added to each delay
-	// after clipping, which keeps events of constant delays apart. Zero means
-	// 1 µs, unless the whole Latency is zero.
+	// Jitter is the upper bound of a uniformly distributed part that is added to
+	// each delay after clipping. It keeps events with constant delays apart. Zero
+	// means 1 µs, unless the whole Latency is zero.
 	Jitter time.Duration
 }
 
@@ -35,7 +35,7 @@ func (l Latency) Validate() error {
 	return nil
 }
 
-// IsZero reports whether l is no delay at all.
+// IsZero reports whether l means no delay at all.
 func (l Latency) IsZero() bool { return l == Latency{} }
 
 func (l Latency) draw(r *rand.Rand) time.Duration {
@@ -87,8 +87,8 @@ func (d Direction) String() string {
 type Link struct {
 	Client string
 	Broker int32
-	// Dial counts the client's dials to this broker, from 0; refused ones
-	// count, and dials at one instant share a number.
+	// Dial is the number of the client's dial to this broker, from 0. Refused
+	// dials count, and dials at one instant share a number.
 	Dial int
 	Dir  Direction
 }

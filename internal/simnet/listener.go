@@ -22,7 +22,7 @@ func newListener(n *Network, port int, broker int32) *listener {
 	return l
 }
 
-// push hands a new connection to Accept and reports false if l has closed.
+// push hands a new connection to Accept. It reports false if l is closed.
 func (l *listener) push(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -21,19 +21,19 @@ type Config struct {
 	Seed uint64
 	// Latency is the one-way delay of every link.
 	Latency Latency
-	// LatencyFor, when set, gives the delay of a link instead of Latency. It
-	// is called twice for each dial, once for each direction, and must depend
-	// on nothing but its argument.
+	// LatencyFor, if not nil, returns the delay of a link and replaces Latency.
+	// It is called twice for each dial, once for each direction, and must depend
+	// on its argument only.
 	LatencyFor func(Link) Latency
-	// DialTimeout bounds a dial that a stall or a black hole holds up. Zero
-	// means 10 seconds, as kgo's own dialer has.
+	// DialTimeout bounds a dial that a stall or a black hole holds up. Zero means
+	// 10 seconds, as in kgo's own dialer.
 	DialTimeout time.Duration
-	// Observe, when set, is called for every frame once its fate is known. It
-	// runs under a lock of the connection: it must not block and must not
-	// call the network. Calls of different connections can be concurrent.
+	// Observe, if not nil, is called for every frame once its fate is known. The
+	// connection is locked meanwhile, so it must not block or call the network.
+	// Calls for different connections may be concurrent.
 	Observe func(Frame)
-	// Raw carries each Write as a unit of its own instead of collecting
-	// Kafka frames. Needed under TLS. Targets with api keys select nothing.
+	// Raw says to carry each Write as a unit of its own instead of collecting
+	// Kafka frames. TLS needs it. Targets with api keys then select nothing.
 	Raw bool
 }
 
@@ -42,7 +42,7 @@ type Network struct {
 	cfg  Config
 	done chan struct{} // closed by Close
 
-	faults atomic.Pointer[[]*Fault] // active faults; replaced, never changed
+	faults atomic.Pointer[[]*Fault] // active faults; the slice is replaced, never changed
 
 	mu        sync.Mutex
 	closed    bool
@@ -50,7 +50,7 @@ type Network struct {
 	listeners map[int]*listener
 	dials     map[dialKey]dialCount
 	clients   map[string]int // numbers of the clients, in the order of first dials
-	pairs     []*pair        // live connections in order of their dials
+	pairs     []*pair        // live connections, in the order of their dials
 	nextPort  int
 	ephemeral int
 	changed   chan struct{} // closed and replaced when a fault is undone
@@ -59,7 +59,8 @@ type Network struct {
 	instants  map[int64]struct{} // instants that a delivery has taken
 }
 
-// New returns a network. It reports a latency or timeout that makes no sense.
+// New returns a network. It returns an error for a latency or a timeout that makes no
+// sense.
 func New(cfg Config) (*Network, error) {
 	if err := cfg.Latency.Validate(); err != nil {
 		return nil, fmt.Errorf("simnet: %w", err)
@@ -84,10 +85,10 @@ func New(cfg Config) (*Network, error) {
 	}, nil
 }
 
-// Listen starts listening on a port of 127.0.0.1. Port 0 takes the next free
-// one from 9092 on. Brokers are numbered from 0 in the order in which their
-// ports were first listened on; a port keeps its number when it is closed and
-// listened on again. The signature is that of net.Listen.
+// Listen listens on a port of 127.0.0.1. For port 0 it takes the next free port from 9092
+// on. Brokers are numbered from 0, in the order in which their ports were first listened
+// on. A port keeps its number when it is closed and listened on again. The signature is
+// that of net.Listen.
 func (n *Network) Listen(_, address string) (net.Listener, error) {
 	port, err := portOf(address)
 	if err != nil {
@@ -129,9 +130,9 @@ func portOf(address string) (int, error) {
 	return port, nil
 }
 
-// Direct dials outside the simulation: the connection has no latency, no
-// fault bites it, it is not observed, and neither [Network.DropConns] nor
-// [Network.Conns] sees it. It is meant for the harness itself.
+// Direct dials outside the simulation: the connection has no latency and no faults, it is
+// not observed, and neither [Network.DropConns] nor [Network.Conns] sees it. It is meant
+// for the harness itself.
 func (n *Network) Direct(_ context.Context, _, address string) (net.Conn, error) {
 	port, err := portOf(address)
 	if err != nil {
@@ -154,9 +155,8 @@ func (n *Network) Direct(_ context.Context, _, address string) (net.Conn, error)
 	return &p.client, nil
 }
 
-// Dialer returns the dial function of a client. Several dialers can share a
-// name; they then share its dial numbers and its faults. The host part of an
-// address is ignored.
+// Dialer returns the dial function of a client. Dialers for the same name share its dial
+// numbers and its faults. The host part of an address is ignored.
 func (n *Network) Dialer(client string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, _, address string) (net.Conn, error) {
 		return n.dial(ctx, client, address)
@@ -201,7 +201,7 @@ func (n *Network) dial(ctx context.Context, client, address string) (net.Conn, e
 	return &p.client, nil
 }
 
-// connect takes the time of the handshake and lets the faults have their say.
+// connect waits for as long as the dial takes, and asks the faults what happens to it.
 func (n *Network) connect(ctx context.Context, p *pair, addr net.Addr) error {
 	to, back := &p.toBroker, &p.toClient
 	d := to.latency.draw(to.rng) + back.latency.draw(back.rng)
@@ -268,10 +268,10 @@ func waitChange(ctx context.Context, n *Network, changed <-chan struct{}, limit 
 	}
 }
 
-// claim takes the instant at, or the first one of the same lane after it that
-// is free, so that no two deliveries share one. That it is taken happens where
-// a lane has two users: in a network of hundreds of clients, or when a client
-// opens a connection while another one for the same use still closes.
+// claim takes the instant at or, if it is taken, the next free one of the same lane, so
+// that no two deliveries happen at one instant. An instant can be taken only if two links
+// use the same lane: in a network with hundreds of clients, or when a client opens a
+// connection while an old one for the same use is still closing.
 func (n *Network) claim(at time.Time) time.Time {
 	n.instantMu.Lock()
 	defer n.instantMu.Unlock()
@@ -317,9 +317,8 @@ func (n *Network) live(t Target) []*pair {
 // Conns returns the number of open connections that a target matches.
 func (n *Network) Conns(t Target) int { return len(n.live(t)) }
 
-// Close closes the listeners, resets every connection at once and stops all
-// timers. Dials fail from then on and waiters return. Close never blocks and
-// can be called again.
+// Close closes the listeners, resets every connection at once and stops all timers. From
+// then on dials fail and waiters return. Close never blocks and may be called again.
 func (n *Network) Close() error {
 	n.mu.Lock()
 	if n.closed {
