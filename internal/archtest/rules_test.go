@@ -138,13 +138,6 @@ var rules = []rule{
 		why:     "tests that shrinking writes need nothing but a world",
 	},
 	{
-		pkg:     "internal/planted",
-		what:    "clients with a bug, for tests of what runs and judges worlds",
-		own:     []string{"sim", "kvstore", "linearizability", "internal"},
-		foreign: []string{"testing", rapid, testcontainers, wazero},
-		why:     "a client with a bug runs in any world, by any engine",
-	},
-	{
 		pkg:  "internal/doctext",
 		what: "reads what documents say, for tests that hold them to it",
 		why:  "it knows text only",
