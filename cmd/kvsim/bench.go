@@ -40,7 +40,7 @@ than seeds for an hour.
 	},
 }
 
-// A bencher is one "kvsim bench".
+// A bencher carries out one "kvsim bench".
 type bencher struct {
 	cli     *cli
 	engines string
@@ -50,7 +50,7 @@ type bencher struct {
 	json    bool
 }
 
-// A benchLine is what was measured of one engine.
+// A benchLine has the measurements of one engine.
 type benchLine struct {
 	Engine       string        `json:"engine"`
 	Worlds       int           `json:"worlds"`
@@ -96,7 +96,7 @@ func (b *bencher) exec(ctx context.Context, args []string, _ io.Reader, stdout, 
 	return nil
 }
 
-// measure runs one engine, after one world a job to warm it up.
+// measure measures one engine. It first runs one world for each job, to warm up.
 func (b *bencher) measure(ctx context.Context, name string, stderr io.Writer) (*benchLine, error) {
 	worlds := b.worlds
 	if worlds == 0 {
@@ -143,7 +143,7 @@ func (b *bencher) measure(ctx context.Context, name string, stderr io.Writer) (*
 	return line, err
 }
 
-// rates divides what was done by the time of the cores that did it.
+// rates divides the work done by the time of the cores that did it.
 func (l *benchLine) rates(t *tally, cores int) {
 	l.Worlds, l.Held = t.Worlds, t.Held
 	spent := l.Elapsed.Seconds() * float64(min(l.Jobs, cores))

@@ -18,8 +18,8 @@ func TestBenchDividesByTheTimeOfTheCores(t *testing.T) {
 		runs[seed]++
 		r := fakeResult(seed, world.Held)
 		r.CPU = 100 * time.Millisecond
-		// Seeds 1 and 2 also warm up. Then each is measured, and then come the
-		// two runs that are compared.
+		// Seeds 1 and 2 also run once to warm up. Then each seed is measured, and
+		// then run twice to compare the histories.
 		if seed == 2 && runs[seed] == 4 {
 			r.Hash = "another"
 		}
@@ -28,7 +28,7 @@ func TestBenchDividesByTheTimeOfTheCores(t *testing.T) {
 		}
 		return r, nil
 	})
-	// Ten worlds on two cores in a second of the clock.
+	// By the clock, ten worlds take one second on two cores.
 	kvsim(t, c, "", "bench", "--engine", "virtual", "--seeds", "10", "--twice").want(t, said{stdout: `W: scenario everything, 5 clients, 200 operations each, 3 brokers
 engine    worlds  jobs  seeds/hour/core  simulated/wall  checked ops/s/core    seeds/CPU hour   held
 virtual       10     2           18,000             61x               5,000            36,000     10

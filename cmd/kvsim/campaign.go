@@ -19,24 +19,25 @@ type campaign struct {
 	source planSource
 	// next returns the next seed, and false when there is none.
 	next func() (seed uint64, ok bool)
-	// enough is told each result when its world has run, one at a time, and
-	// says whether no other world has to. Nil means that next alone decides.
+	// enough is called with each result when its world has run, one call at a
+	// time. It reports whether no more worlds are needed. If it is nil, next alone
+	// decides when the campaign ends.
 	enough func(*world.Result) bool
-	// dir is where the histories are while their worlds run.
+	// dir is the directory for the histories of worlds that run.
 	dir string
-	// logs says that each world writes its log beside its history.
+	// logs says to write the log of each world beside its history.
 	logs bool
 }
 
-// A ran is one world of a campaign that has run.
+// A ran is a world of a campaign that has run.
 type ran struct {
 	plan   sim.Plan
 	job    world.Job
 	result *world.Result
 }
 
-// run runs the worlds, as many at once as the engine does, and calls each for
-// every result in the order of the seeds. It returns the first error.
+// run runs the worlds, as many at once as the engine can, and calls each with every result,
+// in the order of the seeds. It returns the first error.
 func (c *campaign) run(ctx context.Context, each func(ran) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -44,8 +45,8 @@ func (c *campaign) run(ctx context.Context, each func(ran) error) error {
 		ran
 		err error
 	}
-	// The queue holds the worlds that are under way or wait for a slower one
-	// before them.
+	// The queue holds the worlds that are running, and those that wait for a slower
+	// one before them.
 	queue := make(chan chan outcome, 4*c.engine.Jobs())
 	turns := make(chan struct{}, c.engine.Jobs())
 	var mu sync.Mutex
@@ -80,7 +81,7 @@ func (c *campaign) run(ctx context.Context, each func(ran) error) error {
 		o := <-done
 		switch {
 		case failed != nil:
-			// Only wait for what is under way.
+			// Start no more worlds, and wait for those that run.
 		case o.err != nil:
 			failed = o.err
 		default:
@@ -115,7 +116,7 @@ func (c *campaign) one(ctx context.Context, seed uint64) (ran, error) {
 	return ran{plan: plan, job: job, result: result}, nil
 }
 
-// forget removes the files of a world that nobody has taken.
+// forget removes the files of a world that were not moved into a capsule.
 func (c *campaign) forget(job world.Job) {
 	_ = os.Remove(job.History)
 	if job.Log != "" {
@@ -136,7 +137,7 @@ func seedsOf(r seedRange) func() (uint64, bool) {
 	}
 }
 
-// seedsFor returns seeds from first on until the time is over, at least one.
+// seedsFor returns seeds from first on until d has passed, but at least one.
 func seedsFor(first uint64, now func() time.Time, d time.Duration) func() (uint64, bool) {
 	end := now().Add(d)
 	next := first

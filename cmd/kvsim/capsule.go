@@ -26,7 +26,7 @@ const (
 	capsuleLatest  = "latest"
 )
 
-// A capsule is a directory with all that is known about a world that failed.
+// A capsule is a directory with everything that is known about a world that failed.
 type capsule struct {
 	dir string
 	// plan is the text of plan.txt.
@@ -36,34 +36,34 @@ type capsule struct {
 	result world.Result
 }
 
-// A capsuleHeader is capsule.json: what is needed to repeat the world, besides
-// its plan.
+// A capsuleHeader is the content of capsule.json: what is needed to repeat the world,
+// besides its plan.
 type capsuleHeader struct {
 	Seed      uint64 `json:"seed"`
 	Scenario  string `json:"scenario"`
 	Engine    string `json:"engine"`
 	Scheduler string `json:"scheduler,omitempty"`
-	// Kafka is the --kafka of the real engine.
+	// Kafka is the value of --kafka, for the real engine.
 	Kafka string `json:"kafka,omitempty"`
-	// Command is the command line that found it, Replay the one that repeats
-	// it.
+	// Command is the command line that found the failure, Replay the one that
+	// repeats it.
 	Command  string   `json:"command"`
 	Replay   string   `json:"replay"`
 	Versions versions `json:"versions"`
 }
 
-// engine is what the world ran on.
+// engine returns the engine that the world ran on.
 func (h *capsuleHeader) engine() engineOptions {
 	return engineOptions{name: h.Engine, scheduler: h.Scheduler, kafka: h.Kafka}
 }
 
-// capsuleName is the name of a capsule's directory.
+// capsuleName returns the name of a capsule's directory.
 func capsuleName(at time.Time, seed uint64) string {
 	return fmt.Sprintf("%s-%d", at.UTC().Format("20060102T150405Z"), seed)
 }
 
-// writeCapsule makes a capsule in out from a world that has run, and points
-// latest to it. The history and the log are moved.
+// writeCapsule makes a capsule in out from a world that has run, and makes latest point to
+// it. It moves the history and the log.
 func writeCapsule(ctx context.Context, out string, at time.Time, r ran, info capsuleHeader) (string, error) {
 	dir, err := makeDir(out, capsuleName(at, r.job.Seed))
 	if err != nil {
@@ -92,7 +92,7 @@ func writeCapsule(ctx context.Context, out string, at time.Time, r ran, info cap
 		if from == "" {
 			continue
 		}
-		// A world that broke early has written nothing.
+		// A world that broke early has no files.
 		if err := os.Rename(from, filepath.Join(dir, to)); !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
@@ -106,8 +106,7 @@ func writeCapsule(ctx context.Context, out string, at time.Time, r ran, info cap
 	return dir, nil
 }
 
-// makeDir makes a new directory in out, with a number behind its name if there
-// is one of that name.
+// makeDir makes a new directory in out. If the name is taken, it appends a number.
 func makeDir(out, name string) (string, error) {
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return "", err
@@ -123,8 +122,8 @@ func makeDir(out, name string) (string, error) {
 	}
 }
 
-// linkLatest points out/latest to a directory in out. Where links are not to be
-// had, it is a file with the name.
+// linkLatest makes out/latest a link to a directory in out. If links are not possible, it is
+// a file that contains the name.
 func linkLatest(out, name string) error {
 	link := filepath.Join(out, capsuleLatest)
 	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -136,7 +135,7 @@ func linkLatest(out, name string) error {
 	return os.WriteFile(link, []byte(name+"\n"), 0o666)
 }
 
-// verdictText is the verdict for people, whatever became of the world.
+// verdictText returns the verdict for people, however the world ended.
 func verdictText(r *world.Result) string {
 	var text strings.Builder
 	text.WriteString(r.Status.String() + "\n")
@@ -156,7 +155,7 @@ func readCapsule(dir string) (*capsule, error) {
 		return nil, usagef("there is no capsule %s: name a directory that a failing run left, such as kvsim-out/latest", dir)
 	}
 	if !info.IsDir() {
-		// latest, where it could not be a link.
+		// dir is "latest", as a file that contains the name.
 		name, err := os.ReadFile(dir)
 		if err != nil || filepath.Base(dir) != capsuleLatest || len(name) > 200 {
 			return nil, usagef("%s is not a capsule, which is a directory: to run a plan use kvsim run --plan %s", dir, dir)

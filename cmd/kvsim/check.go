@@ -35,7 +35,7 @@ a world did enough to be judged is for kvsim run to say.
 	},
 }
 
-// A checker is one "kvsim check".
+// A checker carries out one "kvsim check".
 type checker struct {
 	options linearizability.Options
 	json    bool

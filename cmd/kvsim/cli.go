@@ -22,23 +22,23 @@ const (
 	exitInterrupted  = 130
 )
 
-// A command is one subcommand. Each is in a file of its name.
+// A command is one subcommand. Each is in the file of the same name.
 type command struct {
 	name string
-	// args shows what follows the flags.
+	// args describes the arguments after the flags, for help.
 	args string
 	// short is one line for the list, long what help adds to it.
 	short, long string
 	// cleans says that the command has workers, containers or files to clean up
-	// when it is interrupted: it ends by itself then, soon. Any other command is
-	// left where it is.
+	// when it is interrupted, and then ends by itself soon. Other commands are
+	// abandoned, and end with the process.
 	cleans bool
 	// flags declares the flags, for the help text and for parsing. It returns
 	// what runs the command once they are parsed.
 	flags func(c *cli, fs *flag.FlagSet) execFunc
 }
 
-// execFunc runs a subcommand: results go to stdout, all else to stderr.
+// execFunc runs a subcommand. Results go to stdout, everything else to stderr.
 type execFunc func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error
 
 // commands returns all subcommands in the order of the help text.
@@ -63,7 +63,7 @@ func usagef(format string, args ...any) error {
 	return &usageError{err: fmt.Errorf(format, args...)}
 }
 
-// exitError ends the program with a code. What there is to say is printed.
+// exitError ends the program with an exit code. Everything has been printed already.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
@@ -82,10 +82,9 @@ func exitOf(s world.Status) error {
 	return exitError(exitHarness)
 }
 
-// main runs the command line and returns the exit code. It returns soon after ctx
-// has ended: a command that has nothing to clean up may then still be reading its
-// input or judging, in a goroutine that the caller ends with the process. It
-// writes nothing any more.
+// main runs the command line and returns the exit code. It returns soon after ctx has ended.
+// A command that has nothing to clean up may then still be reading its input or judging, in
+// a goroutine that ends with the process. Whatever it writes then is discarded.
 func (c *cli) main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out, diagnostics := &stickyWriter{w: stdout}, &stickyWriter{w: stderr}
 	code := make(chan int, 1)
@@ -100,7 +99,7 @@ func (c *cli) main(ctx context.Context, args []string, stdin io.Reader, stdout, 
 		return code
 	case <-ctx.Done():
 	}
-	// What has ended by itself at the same moment has its own code.
+	// If the command ended by itself at the same moment, its exit code counts.
 	select {
 	case code := <-code:
 		return code
@@ -146,8 +145,8 @@ func (c *cli) run(ctx context.Context, args []string, stdin io.Reader, out *stic
 	return exitHarness
 }
 
-// dispatch finds the subcommand and parses its flags, which may also stand
-// behind its arguments.
+// dispatch finds the subcommand and parses its flags, which may also come after its
+// arguments.
 func (c *cli) dispatch(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
 		writeHelp(stderr)
@@ -193,8 +192,8 @@ func findCommand(name string) (command, error) {
 	return command{}, usagef("there is no command %q: use one of %s", name, strings.Join(names, ", "))
 }
 
-// parseFlags parses flags before, between and behind the arguments, up to "--".
-// With stop set, everything from the first argument on is an argument.
+// parseFlags parses flags before, between and after the arguments, up to "--". If stop is
+// set, everything after the first argument is an argument too.
 func parseFlags(fs *flag.FlagSet, args []string, stop bool) ([]string, error) {
 	var rest []string
 	for {
@@ -212,7 +211,7 @@ func parseFlags(fs *flag.FlagSet, args []string, stop bool) ([]string, error) {
 	}
 }
 
-// noArgs is the error of arguments that a command does not take.
+// noArgs returns an error if there are arguments. It is for commands that take none.
 func noArgs(args []string) error {
 	if len(args) > 0 {
 		return usagef("unexpected argument %q", args[0])
@@ -220,8 +219,8 @@ func noArgs(args []string) error {
 	return nil
 }
 
-// stickyWriter keeps the first error of writing, so that results are printed
-// without a check in each line. It is safe for concurrent use.
+// stickyWriter keeps the first error of writing, so that code that prints results need not
+// check each line. It is safe for concurrent use.
 type stickyWriter struct {
 	w io.Writer
 
@@ -229,7 +228,7 @@ type stickyWriter struct {
 	err error
 }
 
-// errClosed is the error of a writer that is closed.
+// errClosed is the error of writing to a stickyWriter after close.
 var errClosed = errors.New("the command was interrupted")
 
 // Write writes unless an earlier write failed.
@@ -251,7 +250,7 @@ func (s *stickyWriter) failed() error {
 	return s.err
 }
 
-// close lets every later write fail. It does not wait for one that blocks.
+// close makes every later write fail. It does not wait for a write that blocks.
 func (s *stickyWriter) close() {
 	if s.mu.TryLock() {
 		s.err = errClosed

@@ -15,16 +15,16 @@ import (
 	"github.com/kvsim/kvsim/internal/doctext"
 )
 
-// called is how the documentation calls the command.
+// called matches the ways in which the documentation calls the command.
 const called = `go run \./cmd/kvsim|go run github\.com/kvsim/kvsim/cmd/kvsim|kvsim|\$RUNNER_TEMP/kvsim`
 
 // makeArguments are the variables of the Makefile that hold arguments of a
 // subcommand.
 var makeArguments = map[string]string{"SIM": "run", "CAMPAIGN": "run", "SIM_KAFKA": "run", "MUTATE": "mutate"}
 
-// Every command line that the documentation shows is one that the command
-// takes. Those of "run", "list", "plan", "version" and "mutate" are
-// carried out too, on an engine that does nothing.
+// The command must accept every command line that the documentation shows. The test also
+// runs those of "run", "list", "plan", "version" and "mutate", on an engine that does
+// nothing.
 func TestCommandLinesOfTheDocumentationAreTaken(t *testing.T) {
 	t.Parallel()
 	lines := documented(t)
@@ -79,12 +79,12 @@ func documented(t *testing.T) []doctext.Command {
 	return lines
 }
 
-// wrongLine says what is wrong with a command line of the documentation, "" if
+// wrongLine says what is wrong with a command line of the documentation. It returns "" if
 // nothing is.
 func wrongLine(t *testing.T, args []string) string {
 	t.Helper()
 	if slices.Contains([]string{"COMMAND", "..."}, args[0]) || strings.HasPrefix(args[0], "$(") {
-		return "" // kvsim COMMAND, kvsim run $(SIM): the variable's values are looked at
+		return "" // kvsim COMMAND; or kvsim run $(SIM), where the variable's values are checked
 	}
 	if args[0] == "help" {
 		args = append(args[1:], "--help")
@@ -112,7 +112,7 @@ func wrongLine(t *testing.T, args []string) string {
 	return wrongRun(t, cmd.name, args, fs)
 }
 
-// standIn replaces what the reader is to fill in.
+// standIn replaces a placeholder, which the reader has to fill in, by a value.
 func standIn(arg string) string {
 	switch {
 	case slices.Contains([]string{"SEED", "N", "$seed"}, arg):
@@ -125,7 +125,7 @@ func standIn(arg string) string {
 	return arg
 }
 
-// wrongRun carries a line out if that can be done quickly and without files.
+// wrongRun runs a command line if that is possible quickly and without files.
 func wrongRun(t *testing.T, name string, args []string, fs *flag.FlagSet) string {
 	t.Helper()
 	given := map[string]string{}
@@ -153,8 +153,8 @@ func wrongRun(t *testing.T, name string, args []string, fs *flag.FlagSet) string
 	return ""
 }
 
-// wrongSynopsis compares the summary of a command's usage with its flags: it
-// has all of them, and no others.
+// wrongSynopsis compares the summary of a command's usage with its flags. The summary must
+// have all of them, and no others.
 func wrongSynopsis(cmd command, args []string) string {
 	fs := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
 	cmd.flags(new(cli), fs)
@@ -188,8 +188,8 @@ var foreignFlags = map[string]bool{
 	"update": true, "coverprofile": true, "cpuprofile": true, "short": true, "flag": true, "iptables": true, "storage-driver": true,
 }
 
-// A flag that the text names alone, as in "`--keep` leaves one for each", is one
-// of some command.
+// A flag that the text names alone, as in "`--keep` leaves one for each", must be a flag of
+// some command.
 func TestFlagsOfTheDocumentationExist(t *testing.T) {
 	t.Parallel()
 	code, err := doctext.Read("../..")

@@ -9,18 +9,18 @@ import (
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/exact"
 )
 
-// engineOptions say what runs the worlds.
+// engineOptions says which engine runs the worlds, and how.
 type engineOptions struct {
 	// name is virtual, exact or real.
 	name string
-	// jobs is how many worlds run at once, 0 for one on each core.
+	// jobs is how many worlds run at once; 0 means one on each core.
 	jobs int
-	// scheduler is the exact engine's, empty for the random one.
+	// scheduler is the scheduler of the exact engine; empty means the random one.
 	scheduler string
-	// kafka is what the real engine runs on: empty for kfake, testcontainers,
-	// or addresses of brokers.
+	// kafka says what the real engine runs on: empty means kfake; otherwise it is
+	// testcontainers, or addresses of brokers.
 	kafka string
-	// brokers is the number of containers, 0 for 1.
+	// brokers is the number of containers; 0 means 1.
 	brokers int
 }
 
@@ -63,7 +63,7 @@ func (o *engineOptions) validate() error {
 	return nil
 }
 
-// flags returns what repeats the choice on the command line: nothing for the
+// flags returns the flags that make the same choice on the command line, none for the
 // default.
 func (o *engineOptions) flags() string {
 	if o.name == "virtual" {
@@ -79,7 +79,7 @@ func (o *engineOptions) flags() string {
 	return s
 }
 
-// startEngine is cli.engines as a user has it.
+// startEngine is the cli.engines that users get.
 func startEngine(ctx context.Context, o engineOptions, progress io.Writer) (engine.Engine, error) {
 	switch o.name {
 	case "exact":

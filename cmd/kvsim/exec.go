@@ -46,7 +46,7 @@ if it was stopped.
 	},
 }
 
-// An execRun is one "kvsim exec".
+// An execRun carries out one "kvsim exec".
 type execRun struct {
 	seed         uint64
 	printOverlay bool
@@ -86,7 +86,7 @@ func (e *execRun) exec(ctx context.Context, args []string, stdin io.Reader, stdo
 	return nil
 }
 
-// print prints what a build by hand needs.
+// print prints what users need to build the guest themselves.
 func (e *execRun) print(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := noArgs(args); err != nil {
 		return err

@@ -12,19 +12,20 @@ import (
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine"
 )
 
-// fidelityBatch is how many worlds have their files on the disk at once.
+// fidelityBatch is how many worlds may have files on the disk at once.
 const fidelityBatch = 50
 
-// A fidelity is how often a seed that was run twice gave the same.
+// A fidelity says how often a seed that was run twice gave the same result.
 type fidelity struct {
-	// Twice counts the seeds, Same those with the same history, times
+	// Twice counts the seeds, Same those that gave the same history both times, times
 	// included, and SameLogs those whose clients and brokers logged the same.
 	Twice          int      `json:"twice,omitempty"`
 	Same           int      `json:"same,omitempty"`
 	SameLogs       int      `json:"same_logs,omitempty"`
 	DifferentSeeds []uint64 `json:"different_seeds,omitempty"`
 	DifferentLogs  []uint64 `json:"different_logs,omitempty"`
-	// Differences tell for a few seeds where their histories or logs part.
+	// Differences shows, for a few seeds, where their histories or logs start to
+	// differ.
 	Differences []string `json:"differences,omitempty"`
 }
 
@@ -74,8 +75,7 @@ func (f *fidelity) count(same bool, n *int, differ *[]uint64, seed uint64, what,
 	}
 }
 
-// sameFiles compares two files. If they differ, where shows the first lines that
-// do.
+// sameFiles compares two files. If they differ, where shows the first lines that differ.
 func sameFiles(one, other string) (same bool, where string, err error) {
 	a, err := os.ReadFile(one)
 	if err != nil {
@@ -103,7 +103,7 @@ func sameFiles(one, other string) (same bool, where string, err error) {
 	return false, fmt.Sprintf("line %d:\n  - %.*s\n  + %.*s", i+1, most, line(x, i), most, line(y, i)), nil
 }
 
-// String is the report, each line indented as it stands below the engine's.
+// String returns the report. Its lines are indented, since they come below the engine's.
 func (f *fidelity) String() string {
 	var out strings.Builder
 	const indent = "         "

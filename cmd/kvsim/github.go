@@ -40,7 +40,7 @@ func writeMarkdown(w io.Writer, t *tally) {
 	fmt.Fprintln(w)
 }
 
-// cell makes text fit into a cell of a table.
+// cell escapes text for a cell of a Markdown table.
 func cell(text string) string {
 	return strings.NewReplacer("|", `\|`, "\n", "<br>").Replace(text)
 }

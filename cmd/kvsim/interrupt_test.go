@@ -19,11 +19,11 @@ import (
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
-// endsWithin is how long an interrupted command may take: far longer than it
-// does, and much less than it would take otherwise.
+// endsWithin is how long an interrupted command may take to end: far longer than it takes,
+// and much less than it would take without the interruption.
 const endsWithin = 15 * time.Second
 
-// longPlan is a world that does not end while a test waits for it.
+// longPlan is the plan of a world that runs longer than any test waits.
 const longPlan = `kvsim-plan 1
 scenario long
 seed 1
@@ -42,8 +42,8 @@ func TestEverySubcommandEndsWhenItIsInterrupted(t *testing.T) {
 	for _, tc := range []struct {
 		args []string
 		// sign is a text on stdout or stderr that shows that the command is at
-		// work; empty: it opens the pipe in its arguments. A command whose end
-		// is no interruption is at work until it ends.
+		// work. If it is empty, the command is at work once it opens the pipe in its
+		// arguments.
 		sign string
 		code int
 	}{
@@ -98,10 +98,10 @@ func TestTermSignalIsAnInterruption(t *testing.T) {
 	}
 }
 
-// A running is the command in a process group of its own.
+// A running is a command that runs in a process group of its own.
 type running struct {
 	cmd    *exec.Cmd
-	output bytes.Buffer // stdout and stderr as far as they were read, in no order
+	output bytes.Buffer // what was read of stdout and stderr, in no particular order
 	read   chan error
 }
 
@@ -113,7 +113,7 @@ func startKvsim(t *testing.T, args []string, sign string) *running {
 		t.Fatal(err)
 	}
 	p := &running{cmd: exec.CommandContext(t.Context(), program, args...), read: make(chan error, 1)}
-	p.cmd.Dir = "../.." // mutate is for the module's source
+	p.cmd.Dir = "../.." // mutate needs the module's source
 	p.cmd.Env = append(os.Environ(), mainEnv+"=1")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	r, w, err := os.Pipe()
@@ -164,7 +164,7 @@ func startKvsim(t *testing.T, args []string, sign string) *running {
 	return p
 }
 
-// ends interrupts the command and waits for its end, with nothing left of it.
+// ends interrupts the command and waits until it and all its processes have ended.
 func (p *running) ends(t *testing.T, sig syscall.Signal, code int) string {
 	t.Helper()
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -194,7 +194,7 @@ func (p *running) ends(t *testing.T, sig syscall.Signal, code int) string {
 	return strings.ReplaceAll(p.output.String(), "kvsim: interrupted\n", "")
 }
 
-// longCapsule is the capsule of a violation in a world that lasts long.
+// longCapsule returns the capsule of a violation in a world that runs for long.
 func longCapsule(t *testing.T) string {
 	t.Helper()
 	return writeTestCapsule(t, &world.Result{
@@ -202,7 +202,7 @@ func longCapsule(t *testing.T) string {
 	}, longPlan, "")
 }
 
-// endlessGuest builds a program for the exact engine that has no end.
+// endlessGuest builds a program for the exact engine that never ends.
 func endlessGuest(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

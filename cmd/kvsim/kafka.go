@@ -17,13 +17,13 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// inContainers is the --kafka that starts brokers.
+// inContainers is the value of --kafka that starts brokers in containers.
 const inContainers = "testcontainers"
 
-// existing reports whether --kafka names brokers that are there already.
+// existing reports whether --kafka names existing brokers.
 func (o *engineOptions) existing() bool { return o.kafka != "" && o.kafka != inContainers }
 
-// addrs returns the brokers that --kafka names, none for containers.
+// addrs returns the addresses of brokers in --kafka, none for containers.
 func (o *engineOptions) addrs() ([]string, error) {
 	if !o.existing() {
 		return nil, nil
@@ -69,8 +69,8 @@ func startReal(ctx context.Context, o engineOptions, progress io.Writer) (engine
 	return engine.NewReal(run, brokers), nil
 }
 
-// onBrokers returns the source of plans for the brokers that an engine has, if
-// they are real. What can't be done to them is left out, and said, once each.
+// onBrokers returns the source of plans for the engine's brokers, if they are real. It leaves
+// out faults that can't be done to them, and says so on stderr, once for each.
 func onBrokers(s planSource, eng engine.Engine, stderr io.Writer) planSource {
 	r, ok := eng.(*engine.Real)
 	if !ok || r.Brokers() == nil {

@@ -25,7 +25,7 @@ var listCommand = command{
 	},
 }
 
-// A lister prints what there is.
+// A lister carries out one "kvsim list".
 type lister struct {
 	faults, checks, sometimes, json bool
 }
@@ -69,7 +69,7 @@ func (l *lister) exec(_ context.Context, args []string, _ io.Reader, stdout, _ i
 	return nil
 }
 
-// entries are those that the flags ask for, the scenarios if none does.
+// entries returns what the flags ask for, or the scenarios if there are no flags.
 func (l *lister) entries() []entry {
 	var entries []entry
 	if !l.faults && !l.checks && !l.sometimes {

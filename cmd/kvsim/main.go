@@ -22,13 +22,13 @@ import (
 const cleanupTime = 20 * time.Second
 
 func main() {
-	// A worker process of the virtual engine is this program too.
+	// This program is also the worker process of the virtual engine.
 	engine.Serve(func(ctx context.Context, job world.Job, judging func(*world.Result)) (*world.Result, error) {
 		return world.RunInFiles(ctx, job, world.Env{Judging: judging})
 	})
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
-		stop() // the second key press ends the program at once
+		stop() // a second signal ends the program at once
 		time.AfterFunc(cleanupTime, func() {
 			fmt.Fprintln(os.Stderr, "kvsim: interrupted, and cleaning up did not end")
 			os.Exit(exitInterrupted)
@@ -37,7 +37,7 @@ func main() {
 	os.Exit(defaultCLI().main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// defaultCLI is the command as a user has it.
+// defaultCLI returns the command as users get it.
 func defaultCLI() *cli {
 	return &cli{
 		engines:   startEngine,
@@ -53,8 +53,7 @@ func defaultCLI() *cli {
 	}
 }
 
-// A cli is the command with what it takes from outside, so that tests can put
-// something else in its place.
+// A cli is the command with its dependencies, which tests replace.
 type cli struct {
 	// engines starts the engine that the flags ask for.
 	engines func(ctx context.Context, opts engineOptions, progress io.Writer) (engine.Engine, error)
@@ -64,9 +63,10 @@ type cli struct {
 	// cpu is the processor time that this process has used.
 	cpu    func() time.Duration
 	getenv func(string) string
-	// sometimes names what a campaign of everything has to have seen.
+	// sometimes names the things that a campaign of the scenario everything must
+	// have seen.
 	sometimes []string
-	// ticks returns a channel that says when to print progress, and what stops
-	// it.
+	// ticks returns a channel that says when to print progress, and a function
+	// that stops it.
 	ticks func(time.Duration) (<-chan time.Time, func())
 }

@@ -18,10 +18,11 @@ import (
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
-// bugEnv names the bug that a worker of the tests has.
+// bugEnv is the environment variable with the bug of the tests' workers.
 const bugEnv = "KVSIM_TEST_BUG"
 
-// mainEnv makes a process of the tests the command itself.
+// mainEnv is the environment variable that makes a process of the test binary run the
+// command itself.
 const mainEnv = "KVSIM_TEST_MAIN"
 
 func TestMain(m *testing.M) {
@@ -34,8 +35,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// testCLI is the command with clocks that stand still and with the virtual
-// engine, whose worlds have the bug.
+// testCLI returns a command with clocks that stand still and with the virtual engine, whose
+// worlds have the bug.
 func testCLI(bug string) *cli {
 	return &cli{
 		engines: func(_ context.Context, o engineOptions, _ io.Writer) (engine.Engine, error) {
@@ -49,7 +50,7 @@ func testCLI(bug string) *cli {
 	}
 }
 
-// A said is what the command did.
+// A said is the exit code and the output of a command.
 type said struct {
 	code           int
 	stdout, stderr string
@@ -77,7 +78,7 @@ func (s said) want(t *testing.T, want said) {
 	}
 }
 
-// fakeEngine answers with what its function makes of a seed.
+// fakeEngine is an engine whose results come from a function of the seed.
 type fakeEngine struct {
 	result func(seed uint64) (*world.Result, error)
 
@@ -124,7 +125,7 @@ func (f *fakeEngine) Run(ctx context.Context, job world.Job) (*world.Result, err
 	return r, nil
 }
 
-// fakeCLI is a command with a fake engine and a clock that goes on by a second
+// fakeCLI returns a command with a fake engine, and with a clock that advances by a second
 // each time it is read.
 func fakeCLI(result func(seed uint64) (*world.Result, error)) (*cli, *fakeEngine) {
 	e := &fakeEngine{result: result}
@@ -142,7 +143,7 @@ func fakeCLI(result func(seed uint64) (*world.Result, error)) (*cli, *fakeEngine
 	return c, e
 }
 
-// fakeResult is a world that held, or ended as status says.
+// fakeResult returns the result of a world that ended with the given status.
 func fakeResult(seed uint64, status world.Status, reasons ...world.Reason) *world.Result {
 	return &world.Result{
 		Seed: seed, Status: status, Reasons: reasons, Verdict: "what the judges say\n",

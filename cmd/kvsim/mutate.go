@@ -44,7 +44,7 @@ hold. Run it in the module's source.
 	},
 }
 
-// A mutator is one "kvsim mutate".
+// A mutator carries out one "kvsim mutate".
 type mutator struct {
 	campaigns, seeds, jobs int
 	first                  uint64
@@ -54,21 +54,21 @@ type mutator struct {
 	stderr    io.Writer
 }
 
-// A verdict on a mutant.
+// A mutantResult is the verdict on a mutant.
 type mutantResult struct {
 	Name string `json:"name"`
 	Bug  string `json:"bug"`
 
-	// Killed counts the campaigns that found it, of Campaigns.
+	// Killed is how many of the Campaigns found the mutant.
 	Killed    int `json:"killed"`
 	Campaigns int `json:"campaigns"`
 
-	// Seeds and Seconds are medians over the campaigns, up to and with the
-	// world that found it.
+	// Seeds and Seconds are medians over the campaigns: what it took to find the
+	// mutant, including the world that did.
 	Seeds   int     `json:"seeds"`
 	Seconds float64 `json:"seconds"`
 
-	// Check caught it in the first campaign.
+	// Check is the check that caught it in the first campaign.
 	Check string `json:"check,omitempty"`
 
 	// Example is the first seed that found it.
@@ -120,7 +120,7 @@ func (m *mutator) exec(ctx context.Context, args []string, _ io.Reader, stdout, 
 	return m.report(stdout, results, accused, clean)
 }
 
-// choose returns the mutants of the given names, all of them for none.
+// choose returns the mutants with the given names, or all if there are no names.
 func (m *mutator) choose(names []string) ([]mutants.Mutant, error) {
 	if m.campaigns < 1 || m.seeds < 1 {
 		return nil, usagef("--campaigns and --seeds have to be 1 at least")
@@ -152,7 +152,7 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return dir, nil
 }
 
-// build builds kvsim with a mutant's patch and returns the program.
+// build builds kvsim with a mutant's edits and returns the path of the program.
 func (m *mutator) build(ctx context.Context, mu mutants.Mutant) (string, error) {
 	overlay, err := mu.Overlay(m.root, m.dir)
 	if err != nil {
@@ -204,11 +204,11 @@ func (m *mutator) hunt(ctx context.Context, mu mutants.Mutant) (mutantResult, er
 	return res, nil
 }
 
-// firstSeed returns where campaign n begins.
+// firstSeed returns the first seed of campaign n.
 func (m *mutator) firstSeed(n int) uint64 { return m.first + uint64(n)*1_000_000 }
 
-// campaign runs worlds until one fails a check that is named for the mutant. It
-// returns the lowest such seed of those that ran, and the check.
+// campaign runs worlds until one fails a check that the mutant names. It returns the lowest
+// such seed of those that ran, and the check.
 func (m *mutator) campaign(ctx context.Context, v *engine.Virtual, mu mutants.Mutant, first uint64) (uint64, string, error) {
 	for at := 0; at < m.seeds; at += v.Jobs() {
 		results, err := m.together(ctx, v, mu.Scenario, first+uint64(at), min(v.Jobs(), m.seeds-at))
@@ -224,7 +224,7 @@ func (m *mutator) campaign(ctx context.Context, v *engine.Virtual, mu mutants.Mu
 	return 0, "", nil
 }
 
-// together runs n worlds at a time.
+// together runs n worlds at the same time.
 func (m *mutator) together(ctx context.Context, v *engine.Virtual, scenario string, first uint64, n int) ([]*world.Result, error) {
 	s, err := scenarios.Find(scenario)
 	if err != nil {
@@ -245,7 +245,7 @@ func (m *mutator) together(ctx context.Context, v *engine.Virtual, scenario stri
 	return results, errors.Join(errs...)
 }
 
-// caught returns the check named for a mutant that a world failed.
+// caught returns the check that a world failed and that the mutant names, or "".
 func caught(mu mutants.Mutant, r *world.Result) string {
 	if r.Status != world.Violated {
 		return ""
@@ -258,8 +258,8 @@ func caught(mu mutants.Mutant, r *world.Result) string {
 	return ""
 }
 
-// control runs the store as it is on the seeds of the campaigns, in every
-// scenario that was used. It returns who was accused, and how many worlds ran.
+// control runs the store without a bug, with the seeds of the campaigns, in every scenario
+// that was used. It returns the accusations, which are false, and how many worlds ran.
 func (m *mutator) control(ctx context.Context, chosen []mutants.Mutant) (accused []string, worlds int, err error) {
 	v, err := engine.NewVirtual(engine.VirtualOptions{Jobs: m.jobs})
 	if err != nil {
@@ -291,7 +291,7 @@ func (m *mutator) control(ctx context.Context, chosen []mutants.Mutant) (accused
 	return accused, worlds, nil
 }
 
-// report prints the table and says how it ended.
+// report prints the table and returns the error that sets the exit code.
 func (m *mutator) report(stdout io.Writer, results []mutantResult, accused []string, clean int) error {
 	survived := 0
 	if !m.json {

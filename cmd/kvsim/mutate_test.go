@@ -7,7 +7,7 @@ import (
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/mutants"
 )
 
-// What the mutants are stands in one column, however long their names are.
+// The descriptions of the mutants must be in one column, however long their names are.
 func TestListOfMutantsHasColumns(t *testing.T) {
 	t.Parallel()
 	out := kvsim(t, testCLI(""), "", "mutate", "--list").stdout

@@ -8,8 +8,9 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// openerOf returns what opens a client with a bug, nil for none. Package mutants
-// plants bugs into the source of the store; those here spare a test the build.
+// openerOf returns the function that opens a client with a bug, or nil for no bug. Package
+// mutants plants bugs into the source of the store, which has to be built then; these bugs
+// need no build.
 func openerOf(bug string) sim.OpenFunc {
 	switch bug {
 	case "":
@@ -36,14 +37,14 @@ func openerOf(bug string) sim.OpenFunc {
 	panic("there is no bug " + bug)
 }
 
-// wrong is a storage to which other records are applied than it was given.
+// wrong is a storage that changes records before it applies them.
 type wrong struct {
 	kvstore.RecordStorage
 	change func([]kvstore.Record) []kvstore.Record
 }
 
-// applying returns what opens clients with a storage that applies what change makes
-// of the records.
+// applying returns a function that opens clients with a storage that applies what change
+// returns for the records.
 func applying(change func([]kvstore.Record) []kvstore.Record) sim.OpenFunc {
 	return func(ctx context.Context, r sim.OpenRequest) (sim.Client, error) {
 		r.Storage = wrong{r.Storage, change}

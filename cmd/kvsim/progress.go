@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A progress says now and then how far a long run is.
+// A progress reports from time to time how far a long run has got.
 type progress struct {
 	mu      sync.Mutex
 	done    int
@@ -43,7 +43,7 @@ func (r *runner) reportProgress(total uint64) *progress {
 	return p
 }
 
-// step notes what is done.
+// step notes the state of the run.
 func (p *progress) step(t *tally) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

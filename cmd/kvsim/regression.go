@@ -12,7 +12,8 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// regressionName names the files of a small plan, by what fails and by a seed.
+// regressionName returns the name of the files for a small plan, made of the check that fails
+// and the seed.
 func regressionName(p sim.Plan, reason world.Reason) string {
 	word := func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -39,7 +40,7 @@ func Test{{.Name}}(t *testing.T) {
 }
 `))
 
-// regressionTest is a Go test that runs the plan and wants it to hold.
+// regressionTest returns the source of a Go test that runs the plan and wants it to hold.
 func regressionTest(p sim.Plan, command string, reason world.Reason) ([]byte, error) {
 	var name strings.Builder
 	for part := range strings.SplitSeq(regressionName(p, reason), "_") {

@@ -9,8 +9,8 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// The generated test has to look like those in scenarios/regressions, which are
-// compiled and run.
+// The generated test must look like those in scenarios/regressions, which are compiled and
+// run.
 func TestRegressionTestIsCommentNameAndPlan(t *testing.T) {
 	t.Parallel()
 	const plan = `kvsim-plan 1

@@ -48,8 +48,8 @@ again, with the log of its clients and brokers.
 	},
 }
 
-// replay runs the world of a capsule. The flags that were given replace what
-// the capsule says about the engine.
+// replay runs the world of a capsule. Flags on the command line replace what the capsule says
+// about the engine.
 func (r *runner) replay(ctx context.Context, dir string, given map[string]bool, stdout, stderr io.Writer) error {
 	for _, name := range []string{"seed", "scenario", "clients", "ops", "brokers-count", "plan"} {
 		if given[name] {
@@ -91,7 +91,7 @@ func (r *runner) replay(ctx context.Context, dir string, given map[string]bool, 
 	return err
 }
 
-// again compares the run with the one that the capsule is of.
+// again compares the run with the original one, which the capsule is from.
 func (r *runner) again(c *capsule) string {
 	now := r.last.result
 	versions := readVersions()

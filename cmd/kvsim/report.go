@@ -43,7 +43,7 @@ kvsim check reads it, or - for the input; -o - writes the page to the output.
 	},
 }
 
-// A reporter is one "kvsim report".
+// A reporter carries out one "kvsim report".
 type reporter struct {
 	out     string
 	keys    []string
@@ -94,9 +94,9 @@ func (r *reporter) exec(ctx context.Context, args []string, stdin io.Reader, std
 	return err
 }
 
-// judgeReport judges the history of a report, which is of a capsule unless that
-// is nil, and adds what the capsule knows. What took too long when the world ran
-// is not tried again.
+// judgeReport judges the history of a report. If the history is from a capsule (c is not nil),
+// it adds what the capsule says about the world, and does not repeat judging that took too long
+// when the world ran.
 func judgeReport(ctx context.Context, rep *report.Report, c *capsule, options linearizability.Options) {
 	if c != nil && c.result.NotJudged() {
 		options.Skip = append(options.Skip, linearizability.CheckPorcupineKey, linearizability.CheckPorcupineSession)
@@ -107,14 +107,14 @@ func judgeReport(ctx context.Context, rep *report.Report, c *capsule, options li
 	}
 }
 
-// isCapsule reports whether a name is that of a capsule: a directory, or latest
-// where that could not be a link.
+// isCapsule reports whether a name is that of a capsule: a directory, or "latest" as a file that
+// contains the name of one.
 func isCapsule(name string) bool {
 	info, err := os.Stat(name)
 	return err == nil && (info.IsDir() || filepath.Base(name) == capsuleLatest)
 }
 
-// describeCapsule adds what a capsule knows besides its history.
+// describeCapsule adds what a capsule says besides its history.
 func describeCapsule(rep *report.Report, c *capsule) {
 	rep.Title = fmt.Sprintf("kvsim: seed %d of %s", c.info.Seed, c.info.Scenario)
 	rep.Plan = c.plan
@@ -122,7 +122,7 @@ func describeCapsule(rep *report.Report, c *capsule) {
 		rep.Brokers = p.World.Brokers
 	}
 	for _, reason := range c.result.Reasons {
-		// The violations of checks are on the page in full.
+		// The page shows violations of checks in full anyway.
 		if linearizability.CheckID(reason.Name).Guarantee() == "" || c.result.Status != world.Violated {
 			rep.Notes = append(rep.Notes, reason.Text)
 		}
@@ -136,7 +136,7 @@ func describeCapsule(rep *report.Report, c *capsule) {
 	}
 }
 
-// statusWords is a status in the words of the judges.
+// statusWords returns a status in the words of package linearizability.
 func statusWords(s world.Status) string {
 	switch s {
 	case world.Held:
@@ -150,8 +150,8 @@ func statusWords(s world.Status) string {
 	return linearizability.HarnessFailure.String()
 }
 
-// writeReport puts the report into a capsule. A world that broke before it wrote
-// a history that can be read has none.
+// writeReport writes the report into a capsule. If the world broke before it had written a
+// readable history, there is no report.
 func writeReport(ctx context.Context, c *capsule) error {
 	data, err := os.ReadFile(filepath.Join(c.dir, capsuleHistory))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -171,13 +171,13 @@ func writeReport(ctx context.Context, c *capsule) error {
 	rep := &report.Report{History: h}
 	judgeReport(ctx, rep, c, linearizability.Options{})
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // interrupted: kvsim report makes it
+		return nil //nolint:nilerr // interrupted; kvsim report can still make the report
 	}
 	return writeReportFile(filepath.Join(c.dir, capsuleReport), rep)
 }
 
-// writeReportFile writes the page to a file, whole or not at all. What is no
-// file, such as a pipe, is written to as it is.
+// writeReportFile writes the page to a file, whole or not at all. If name is no regular file but,
+// say, a pipe, it writes to that directly.
 func writeReportFile(name string, rep *report.Report) error {
 	part := name + ".part"
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {

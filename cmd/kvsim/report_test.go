@@ -89,7 +89,7 @@ func TestFailingWorldLeavesItsReportInTheCapsule(t *testing.T) {
 			t.Errorf("the page has no %s", want)
 		}
 	}
-	// The report can be made again, to the byte.
+	// The report can be made again, with the same bytes.
 	other := filepath.Join(out, "again.html")
 	if again := kvsim(t, testCLI(""), "", "report", capsule, "-o", other); again.code != exitHeld {
 		t.Fatalf("kvsim report = %+v", again)
@@ -99,8 +99,8 @@ func TestFailingWorldLeavesItsReportInTheCapsule(t *testing.T) {
 	}
 }
 
-// What the page says of a run is what its verdict and its exit code said, also
-// where the history alone says something else.
+// The page must say the same about a run as its verdict and its exit code did, even if the
+// history alone says something else.
 func TestReportOfACapsuleAgreesWithItsVerdict(t *testing.T) {
 	t.Parallel()
 	fine := strings.Replace(staleRead, `"op":2,"pos":1}`, `"op":2,"value":"v1","rev":0,"pos":1}`, 1)

@@ -19,10 +19,10 @@ const (
 	defaultOut = "kvsim-out"
 	// defaultSeeds is what "kvsim run" runs without --seed.
 	defaultSeeds = "1..20"
-	// progressEvery is how often a long run says how far it is.
+	// progressEvery is the time between two reports of the progress of a long run.
 	progressEvery = 5 * time.Second
-	// capsulesPerReason bounds the capsules of a campaign in which many worlds
-	// fail for one reason.
+	// capsulesPerReason is how many capsules a campaign writes for worlds that
+	// fail for the same reason.
 	capsulesPerReason = 3
 )
 
@@ -50,7 +50,7 @@ that repeats it.
 	},
 }
 
-// A runner is one "kvsim run".
+// A runner carries out one "kvsim run".
 type runner struct {
 	cli     *cli
 	worlds  worldFlags
@@ -59,8 +59,8 @@ type runner struct {
 	out     string
 	keep    bool
 	allowed float64
-	// conclusive is how many worlds that could be judged are enough, 0 if the
-	// time alone decides.
+	// conclusive is how many worlds that could be judged are enough; 0 means that
+	// the time alone decides.
 	conclusive int
 	json       bool
 	verbose    bool
@@ -69,7 +69,7 @@ type runner struct {
 	started        time.Time
 	tally          *tally
 	capsules       map[*failureTally]int
-	last           *ran // the last world, for the summary of one
+	last           *ran // the last world, for the summary of a single world
 	capsule        string
 	stdout, stderr io.Writer
 }
@@ -153,8 +153,8 @@ func (r *runner) runSource(ctx context.Context, source planSource, stdout, stder
 	return errors.Join(r.summarise(), r.githubSummary(), err, r.exit())
 }
 
-// enough returns a function that is told each result, by one goroutine at a time,
-// and says when n worlds could be judged.
+// enough returns a function that gets each result and reports whether n worlds could be judged
+// by then. One goroutine at a time may call it.
 func enough(n int) func(*world.Result) bool {
 	return func(res *world.Result) bool {
 		if res.Status != world.Inconclusive {
@@ -164,8 +164,8 @@ func enough(n int) func(*world.Result) bool {
 	}
 }
 
-// exit is the error of the exit code. A run that was interrupted says so, unless
-// what it had found by then is worse: that it is inconclusive means nothing.
+// exit returns the error that sets the exit code. If the run was interrupted, that is the exit
+// code, unless the run had found something worse by then. An inconclusive run is not worse.
 func (r *runner) exit() error {
 	if s := r.tally.Status; r.tally.Interrupted && (s == world.Held || s == world.Inconclusive) {
 		return exitError(exitInterrupted)
@@ -173,7 +173,7 @@ func (r *runner) exit() error {
 	return exitOf(r.tally.Status)
 }
 
-// seeds returns the seeds to run and how many, 0 if that is open.
+// seeds returns the seeds to run, and how many there are, 0 if that is not known.
 func (r *runner) seeds(source planSource) (next func() (uint64, bool), total uint64) {
 	seeds := r.worlds.seeds
 	switch {
@@ -207,12 +207,13 @@ func (r *runner) scratch() (dir string, made bool, err error) {
 	return dir, made, nil
 }
 
-// commandLine is what finds the worlds again, but for the seed.
+// commandLine returns the command line that runs the worlds again, without the seed.
 func (r *runner) commandLine(source planSource) string {
 	return "kvsim run " + source.flags + r.engine.flags()
 }
 
-// take counts a world, leaves its capsule, and prints it if it has to be.
+// take counts a world. It writes a capsule if the world failed (at most capsulesPerReason for each
+// reason) or if all are kept, and prints the world if the flags ask for that.
 func (r *runner) take(ctx context.Context, x ran) error {
 	r.last = &x
 	group := r.tally.add(x.result)

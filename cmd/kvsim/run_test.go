@@ -15,7 +15,7 @@ import (
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
-// threeLines is a plan whose text a test can hold.
+// threeLines is a plan with a short text.
 const threeLines = `kvsim-plan 1
 scenario small
 seed 3
@@ -233,7 +233,7 @@ func TestFewInconclusiveWorldsOfManyAreAllowed(t *testing.T) {
 func TestRunForDrawsSeedsUntilTheTimeIsOver(t *testing.T) {
 	t.Parallel()
 	c, e := fakeCLI(func(seed uint64) (*world.Result, error) { return fakeResult(seed, world.Held), nil })
-	// The clock goes on by a second each time that it is read.
+	// The clock advances by a second each time it is read.
 	got := kvsim(t, c, "", "run", "--for", "10s", "--seed", "77", "--out", t.TempDir())
 	if got.code != exitHeld || !strings.Contains(got.stdout, "10 worlds of everything, seeds 77 to 86, ") {
 		t.Errorf("exit code = %d, stdout =\n%s", got.code, got.stdout)
@@ -362,14 +362,14 @@ func TestEngineThatDoesNotStartIsAFailureOfTheHarness(t *testing.T) {
 	got.want(t, said{code: exitHarness, stderr: "kvsim: seed 5: engine does not run: no worker\n"})
 }
 
-// What real brokers do in a given time is nobody's to choose: a run there ends
-// when enough worlds could be judged, and no world that could not makes it fail.
+// Nobody can know how much real brokers do in a given time. So a run on them ends when enough
+// worlds could be judged, and worlds that could not be judged do not make it fail.
 func TestRunUntilEnoughWorldsWereConclusive(t *testing.T) {
 	t.Parallel()
 	const low = world.Inconclusive
 	for _, tc := range []struct {
 		name   string
-		worlds []world.Status // by seed, and the last for all others
+		worlds []world.Status // by seed; the last one is for all further seeds
 		code   int
 		ran    string
 	}{

@@ -42,7 +42,7 @@ the smallest so far when it is interrupted.
 	},
 }
 
-// A shrinkRun is one "kvsim shrink".
+// A shrinkRun carries out one "kvsim shrink".
 type shrinkRun struct {
 	cli    *cli
 	jobs   int
@@ -116,7 +116,7 @@ func (s *shrinkRun) shrink(ctx context.Context, c *capsule, p sim.Plan, stderr i
 	})
 }
 
-// write writes the files and prints before and after.
+// write writes the files, and prints the sizes of the plan before and after.
 func (s *shrinkRun) write(c *capsule, before sim.Plan, report *shrink.Report, interrupted bool, stdout io.Writer) error {
 	dir := s.out
 	if dir == "" {
@@ -161,7 +161,7 @@ func (s *shrinkRun) write(c *capsule, before sim.Plan, report *shrink.Report, in
 	return nil
 }
 
-// failedFor reports whether a reason of that name is among those of a result.
+// failedFor reports whether a result has a reason of the given name.
 func failedFor(r *world.Result, name string) bool {
 	return slices.ContainsFunc(r.Reasons, func(x world.Reason) bool { return x.Name == name })
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// A plan that was made small on real brokers may hold on kfake: the command line
-// has to name what it failed on.
+// A plan that was made small on real brokers may hold on kfake, so the printed command line must
+// name the brokers that it failed on.
 func TestShrinkPrintsACommandForTheSameBrokers(t *testing.T) {
 	t.Parallel()
 	p, err := sim.ParsePlan(kafkaPlan)

@@ -10,8 +10,8 @@ import (
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
-// writeWorld prints what one world did and what bit it. With all set, it prints
-// the whole verdict too.
+// writeWorld prints what one world did, and which faults took effect. If all is set, it also prints
+// the whole verdict.
 func writeWorld(w io.Writer, x ran, all bool) {
 	r, p := x.result, x.plan
 	fmt.Fprintf(w, "seed %d of %s: %d clients, %d brokers\n", r.Seed, nameOf(p.Scenario), p.World.Clients, p.World.Brokers)
@@ -111,7 +111,7 @@ func speedText(simulated, wall time.Duration) string {
 	return strconv.Itoa(int(simulated.Seconds()/wall.Seconds())) + "x"
 }
 
-// roundTime leaves about three digits.
+// roundTime rounds d to about three digits.
 func roundTime(d time.Duration) time.Duration {
 	switch {
 	case d >= 10*time.Second:

@@ -8,11 +8,11 @@ import (
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
-// sometimesSeeds is from how many seeds on a campaign of everything has to have
-// seen each of the sometimes at least once.
+// sometimesSeeds is the number of seeds from which on a campaign of the scenario everything must
+// have seen each of the sometimes at least once.
 const sometimesSeeds = 200
 
-// A tally adds the results of a campaign up.
+// A tally adds up the results of a campaign.
 type tally struct {
 	Scenario string `json:"scenario"`
 	Engine   string `json:"engine"`
@@ -29,15 +29,15 @@ type tally struct {
 	Records      int              `json:"records"`
 	Simulated    time.Duration    `json:"simulated_ns"`
 	Elapsed      time.Duration    `json:"elapsed_ns"`
-	// CPU is the processor time of the workers, 0 where it is not known.
+	// CPU is the processor time of the workers, 0 if it is not known.
 	CPU time.Duration `json:"cpu_ns,omitempty"`
 
 	Faults    []*faultTally     `json:"faults"`
 	Sometimes []*sometimesTally `json:"sometimes"`
 	Failures  []*failureTally   `json:"failures"`
 	Status    world.Status      `json:"status"`
-	// Interrupted says that worlds are missing that were asked for, because a
-	// signal ended the run. Status is that of those which ran.
+	// Interrupted says that not all worlds were run, because a signal ended the
+	// run. Status is that of the worlds that ran.
 	Interrupted bool `json:"interrupted"`
 }
 
@@ -67,7 +67,7 @@ type failureTally struct {
 	Replay   string       `json:"replay"`
 }
 
-// newTally returns a tally that has all the sometimes, at zero.
+// newTally returns an empty tally, with all the sometimes at zero.
 func newTally(scenario, engine string, jobs int, sometimes []string) *tally {
 	t := &tally{Scenario: scenario, Engine: engine, Jobs: jobs, Faults: []*faultTally{}, Failures: []*failureTally{}}
 	for _, name := range sometimes {
@@ -76,7 +76,7 @@ func newTally(scenario, engine string, jobs int, sometimes []string) *tally {
 	return t
 }
 
-// add counts a result. For one that failed it returns its group.
+// add counts a result. If the result is a failure, it returns the group of that failure.
 func (t *tally) add(r *world.Result) *failureTally {
 	if t.Worlds == 0 {
 		t.First = r.Seed
@@ -139,8 +139,8 @@ func (t *tally) failure(r *world.Result) *failureTally {
 	return g
 }
 
-// finish judges the campaign: by its worst world, by how many worlds were
-// inconclusive, and by what never happened.
+// finish sets the status of the campaign, from its worst world, the number of inconclusive worlds,
+// and the sometimes that never happened.
 func (t *tally) finish(elapsed time.Duration, allowedPercent float64) {
 	t.Elapsed = elapsed
 	slices.SortStableFunc(t.Failures, func(a, b *failureTally) int {
@@ -158,7 +158,7 @@ func (t *tally) finish(elapsed time.Duration, allowedPercent float64) {
 	}
 }
 
-// rank puts violations before what only broke the harness.
+// rank orders statuses so that a violation counts as worse than a failure of the harness.
 func rank(s world.Status) int {
 	switch s {
 	case world.Violated:
@@ -172,8 +172,8 @@ func rank(s world.Status) int {
 	return 0
 }
 
-// seen is what of the sometimes is worth a line: all of it in a campaign that is
-// held to it, and else what happened.
+// seen returns the sometimes to print: all of them in a campaign that must have seen them,
+// otherwise those that happened.
 func (t *tally) seen() []*sometimesTally {
 	if t.Scenario == defaultScenario && t.Worlds >= sometimesSeeds {
 		return t.Sometimes
@@ -187,8 +187,8 @@ func (t *tally) seen() []*sometimesTally {
 	return seen
 }
 
-// never names what should have happened in a campaign of this size and did not.
-// Only the scenario that draws from everything can be held to it.
+// never returns the sometimes that should have happened in a campaign of this size but did not.
+// Only campaigns of the scenario everything must have seen them.
 func (t *tally) never() []string {
 	if t.Scenario != defaultScenario || t.Worlds < sometimesSeeds {
 		return nil
@@ -202,7 +202,7 @@ func (t *tally) never() []string {
 	return names
 }
 
-// perHour is how many worlds an hour of all cores would run.
+// perHour returns how many worlds would run in an hour on all cores.
 func (t *tally) perHour() float64 {
 	if t.Elapsed <= 0 {
 		return 0

@@ -33,15 +33,15 @@ var versionCommand = command{
 	},
 }
 
-// versions say what a world was run with.
+// versions says which versions a world was run with.
 type versions struct {
 	Kvsim string `json:"kvsim"`
 	Go    string `json:"go"`
-	// Modules are those that decide what a world does.
+	// Modules are the modules that influence what a world does, with their versions.
 	Modules []string `json:"modules,omitempty"`
 }
 
-// deciding are the modules that a world is made of.
+// deciding lists the modules that influence what a world does.
 var deciding = []string{
 	"github.com/anishathalye/porcupine",
 	"github.com/tetratelabs/wazero",
@@ -50,7 +50,7 @@ var deciding = []string{
 	"github.com/twmb/franz-go/pkg/kmsg",
 }
 
-// readVersions reads what the go command has put into the program.
+// readVersions reads the build information that the go command has put into the program.
 func readVersions() versions {
 	v := versions{Kvsim: "(unknown)", Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()

@@ -18,7 +18,7 @@ import (
 // defaultScenario is the scenario when none is named.
 const defaultScenario = "everything"
 
-// worldFlags say which worlds to run.
+// worldFlags has the flags that say which worlds to run.
 type worldFlags struct {
 	seeds    seedRange
 	scenario string
@@ -37,14 +37,14 @@ func (f *worldFlags) declare(fs *flag.FlagSet) {
 
 // A planSource makes the plan for a seed.
 type planSource struct {
-	// scenario names it.
+	// scenario is the name of the scenario.
 	scenario string
-	// flags are what repeats the choice on the command line.
+	// flags are the flags that make the same choice on the command line.
 	flags string
-	// seed is the seed that a plan file has, if it is one.
+	// seed is the seed in a plan file, if the source is one.
 	seed    uint64
 	hasSeed bool
-	// brokers is the number of brokers that was asked for, 0 if none was.
+	// brokers is the number of brokers that the flags ask for, or 0.
 	brokers int
 	// draw makes the plan for a seed with that many brokers. It is nil for a
 	// plan file.
@@ -52,7 +52,7 @@ type planSource struct {
 	plan func(seed uint64) (sim.Plan, error)
 }
 
-// source reads what the flags ask for.
+// source returns the source of plans that the flags ask for.
 func (f *worldFlags) source(ctx context.Context, stdin io.Reader) (planSource, error) {
 	for name, n := range map[string]int{"clients": f.knobs.Clients, "ops": f.knobs.Ops, "brokers-count": f.knobs.Brokers} {
 		if n < 0 {
@@ -126,14 +126,13 @@ func parsePlan(name, text string) (sim.Plan, error) {
 	return p, nil
 }
 
-// planMistake is an error of package sim as a world.ErrPlan, without saying so
-// twice.
+// planMistake makes an error of package sim a world.ErrPlan without repeating its text.
 type planMistake struct{ error }
 
 func (e planMistake) Is(target error) bool { return target == world.ErrPlan }
 func (e planMistake) Unwrap() error        { return e.error }
 
-// String returns the flags that repeat the choice.
+// String returns the flags that make the same choice.
 func (f *worldFlags) String() string {
 	if f.plan != "" {
 		return "--plan " + quoteArg(f.plan)
@@ -155,9 +154,9 @@ func (f *worldFlags) String() string {
 	return s.String()
 }
 
-// readInput reads a file, or the input if the name is "-". When ctx ends it
-// returns its cause; what may block forever, the input or a pipe, then goes on
-// being read in a goroutine that ends with the process.
+// readInput reads a file, or the input if the name is "-". When ctx ends, it returns the cause.
+// Reading the input or a pipe may block; it then continues in a goroutine that ends with the
+// process.
 func readInput(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
 	type input struct {
 		data []byte
@@ -181,7 +180,7 @@ func readInput(ctx context.Context, name string, stdin io.Reader) ([]byte, error
 	}
 }
 
-// quoteArg quotes an argument for a shell if it has to be.
+// quoteArg quotes an argument for a shell if that is needed.
 func quoteArg(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=,@%+", r)
