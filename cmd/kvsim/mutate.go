@@ -29,13 +29,14 @@ var mutateCommand = command{
 	long: `
 Each mutant is a small patch that is laid over the store's source while the
 workers are built. A mutant is killed by the first seed whose world fails a check
-that is named for the bug. The store without a patch runs the same seeds and must
-hold. Run it in the module's source.
+that is named for the bug. The store without a patch runs the same seeds, or the first
+of them, and must hold. Run it in the module's source.
 `,
 	flags: func(c *cli, fs *flag.FlagSet) execFunc {
 		m := &mutator{}
 		fs.IntVar(&m.campaigns, "campaigns", 5, "how many campaigns, a `number`, each with seeds of its own, a mutant has to be found in")
 		fs.IntVar(&m.seeds, "seeds", 100, "after how many seeds, a `number`, a campaign gives up on a mutant")
+		fs.IntVar(&m.clean, "clean", 0, "how many of a campaign's seeds, a `number`, the store without a bug runs in each scenario; 0 is all")
 		fs.IntVar(&m.jobs, "jobs", 0, "how many worlds run at a time, a `number`; 0 is one for each core")
 		fs.Uint64Var(&m.first, "seed", 1, "the first `seed`")
 		fs.BoolVar(&m.json, "json", false, "print a line of JSON for each mutant")
@@ -46,9 +47,9 @@ hold. Run it in the module's source.
 
 // A mutator carries out one "kvsim mutate".
 type mutator struct {
-	campaigns, seeds, jobs int
-	first                  uint64
-	json, list             bool
+	campaigns, seeds, clean, jobs int
+	first                         uint64
+	json, list                    bool
 
 	root, dir string
 	stderr    io.Writer
@@ -124,6 +125,12 @@ func (m *mutator) exec(ctx context.Context, args []string, _ io.Reader, stdout, 
 func (m *mutator) choose(names []string) ([]mutants.Mutant, error) {
 	if m.campaigns < 1 || m.seeds < 1 {
 		return nil, usagef("--campaigns and --seeds have to be 1 at least")
+	}
+	if m.clean < 0 || m.clean > m.seeds {
+		return nil, usagef("--clean has to be between 0 and --seeds, which is %d", m.seeds)
+	}
+	if m.clean == 0 {
+		m.clean = m.seeds
 	}
 	if len(names) == 0 {
 		return mutants.All(), nil
@@ -258,8 +265,8 @@ func caught(mu mutants.Mutant, r *world.Result) string {
 	return ""
 }
 
-// control runs the store without a bug, with the seeds of the campaigns, in every scenario
-// that was used. It returns the accusations, which are false, and how many worlds ran.
+// control runs the store without a bug, with the first seeds of the campaigns, in every
+// scenario that was used. It returns the accusations, which are false, and how many worlds ran.
 func (m *mutator) control(ctx context.Context, chosen []mutants.Mutant) (accused []string, worlds int, err error) {
 	v, err := engine.NewVirtual(engine.VirtualOptions{Jobs: m.jobs})
 	if err != nil {
@@ -274,8 +281,8 @@ func (m *mutator) control(ctx context.Context, chosen []mutants.Mutant) (accused
 	for _, scenario := range slices.Compact(names) {
 		fmt.Fprintf(m.stderr, "kvsim: the store without a bug: %s\n", scenario)
 		for n := range m.campaigns {
-			for at := 0; at < m.seeds; at += v.Jobs() {
-				results, err := m.together(ctx, v, scenario, m.firstSeed(n)+uint64(at), min(v.Jobs(), m.seeds-at))
+			for at := 0; at < m.clean; at += v.Jobs() {
+				results, err := m.together(ctx, v, scenario, m.firstSeed(n)+uint64(at), min(v.Jobs(), m.clean-at))
 				if err != nil {
 					return nil, worlds, err
 				}

@@ -22,3 +22,13 @@ func TestListOfMutantsHasColumns(t *testing.T) {
 		}
 	}
 }
+
+func TestMutateRefusesMoreCleanSeedsThanThereAre(t *testing.T) {
+	t.Parallel()
+	for _, clean := range []string{"-1", "6"} {
+		got := kvsim(t, testCLI(""), "", "mutate", "--seeds", "5", "--clean", clean, "--list")
+		if got.code != exitUsage || !strings.Contains(got.stderr, "between 0 and --seeds, which is 5") {
+			t.Errorf("mutate --seeds 5 --clean %s = exit code %d, %q", clean, got.code, got.stderr)
+		}
+	}
+}
