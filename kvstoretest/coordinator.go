@@ -1,7 +1,7 @@
 package kvstoretest
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -22,7 +22,7 @@ func WithTransactionDelays(markers, scan time.Duration) Option {
 // after they have taken over; 0 means every one until it is undone.
 func (k *Kit) LoadCoordinators(n int) *Fault {
 	k.t.Helper()
-	text := times(n, "request to a coordinator finds it loading", "requests to a coordinator find it loading")
+	text := line("load-coordinators", "count", n)
 	if !k.countable("LoadCoordinators", n) {
 		return k.inert(text)
 	}
@@ -38,7 +38,7 @@ func (k *Kit) LoadCoordinators(n int) *Fault {
 // former one answers NOT_COORDINATOR from then on.
 func (k *Kit) MoveCoordinator(transactionalID string, to int) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("coordinator of %q moved to broker %d", transactionalID, to)
+	text := line("move-coordinator", "broker", strconv.Itoa(to), "id", transactionalID)
 	if !k.exists("MoveCoordinator", to) {
 		return k.inert(text)
 	}

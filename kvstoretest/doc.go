@@ -60,7 +60,7 @@
 //	    the last 2 of 2 records of the log:
 //	        offset 0  "theme" = "light"
 //	        offset 1  "theme" = "dark" (not applied yet)
-//	    fault: fetches paused of client "reader", 1 hits
+//	    fault: stall client=reader dir=to-client api=fetch, 1 hits
 //
 // What clients and brokers logged is attached to tests that fail. Using the kit
 // wrongly fails the test with a message that says what to do.

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/internal/simnet"
@@ -68,7 +72,9 @@ func (f *Fault) Undo() {
 	}
 }
 
-// String returns what the fault does, "lag 1s of client "a"".
+// String returns the fault as a line of a plan of package sim, without its times:
+// "lose-answer client=a api=produce count=1". A setting that is not there is not
+// limited: all clients, every request.
 func (f *Fault) String() string { return f.text }
 
 func (f *Fault) active() bool {
@@ -144,32 +150,33 @@ func (k *Kit) target(call string, clients []string) (simnet.Target, bool) {
 	return simnet.Target{Clients: clients}, true
 }
 
-// of names the clients that a fault is about.
-func of(clients []string) string {
-	switch len(clients) {
-	case 0:
-		return "of all clients"
-	case 1:
-		return fmt.Sprintf("of client %q", clients[0])
+// line is how a plan of package sim writes a fault: its kind, and name=value for
+// each setting that is not zero. A setting is a name and a value.
+func line(kind string, settings ...any) string {
+	var b strings.Builder
+	b.WriteString(kind)
+	for i := 0; i < len(settings); i += 2 {
+		if v := settings[i+1]; !reflect.ValueOf(v).IsZero() {
+			fmt.Fprintf(&b, " %v=%v", settings[i], v)
+		}
 	}
-	return fmt.Sprintf("of clients %q", clients)
+	return b.String()
 }
 
-// times says how often a fault bites.
-func times(n int, one, more string) string {
-	switch n {
-	case 0:
-		return "every " + one
-	case 1:
-		return "the next " + one
+// clientsOf are the clients that a fault is about, as a setting; all if it is empty.
+func clientsOf(clients []string) string {
+	all := strings.Join(clients, ",")
+	if strings.ContainsAny(all, " \t\n\"") {
+		return strconv.Quote(all)
 	}
-	return fmt.Sprintf("the next %d %s", n, more)
+	return all
 }
 
-// amount is a number of things, in words.
-func amount(n int, of string) string {
-	if n == 1 {
-		return "1 " + of
+// errorName is Kafka's name of an error, as a setting.
+func errorName(err error) string {
+	var ke *kerr.Error
+	if errors.As(err, &ke) {
+		return ke.Message
 	}
-	return fmt.Sprintf("%d %ss", n, of)
+	return fmt.Sprint(err)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,7 +20,7 @@ import (
 // NOT_ENOUGH_REPLICAS. Hits counts the writes that were refused.
 func (k *Kit) OutOfSync(broker int) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("replicas of broker %d out of sync", broker)
+	text := line("below-min-insync", "broker", strconv.Itoa(broker))
 	if !k.exists("OutOfSync", broker) {
 		return k.inert(text)
 	}
@@ -46,15 +48,10 @@ const (
 )
 
 func (f Forgetting) String() string {
-	switch f {
-	case AcceptForgotten:
-		return "accepted"
-	case RefuseForgotten:
-		return "refused"
-	case DenyForgotten:
-		return "denied"
+	if f < AcceptForgotten || f > DenyForgotten {
+		return fmt.Sprintf("Forgetting(%d)", int(f))
 	}
-	return fmt.Sprintf("Forgetting(%d)", int(f))
+	return fakecluster.ForgetMode(f).String()
 }
 
 // ForgetProducers makes the brokers forget, now, which writes of each client they have
@@ -63,7 +60,7 @@ func (f Forgetting) String() string {
 // counts the writes that met it. Undo ends refusals; what was forgotten stays so.
 func (k *Kit) ForgetProducers(then Forgetting) *Fault {
 	k.t.Helper()
-	return k.forget("ForgetProducers", fmt.Sprintf("producers forgotten and %v", then), then, false)
+	return k.forget("ForgetProducers", then, false)
 }
 
 // ForgetProducersAtElections is [Kit.ForgetProducers] at each election of a
@@ -71,11 +68,12 @@ func (k *Kit) ForgetProducers(then Forgetting) *Fault {
 // broker forget a write too.
 func (k *Kit) ForgetProducersAtElections(then Forgetting) *Fault {
 	k.t.Helper()
-	return k.forget("ForgetProducersAtElections", fmt.Sprintf("producers forgotten at elections and %v", then), then, true)
+	return k.forget("ForgetProducersAtElections", then, true)
 }
 
-func (k *Kit) forget(call, text string, then Forgetting, elections bool) *Fault {
+func (k *Kit) forget(call string, then Forgetting, elections bool) *Fault {
 	k.t.Helper()
+	text := line("forget-producers", "mode", then.String(), "elections", elections)
 	if then < AcceptForgotten || then > DenyForgotten {
 		k.misuse("%s(%v): use AcceptForgotten, RefuseForgotten or DenyForgotten", call, then)
 		return k.inert(text)
@@ -95,7 +93,7 @@ func (k *Kit) forget(call, text string, then Forgetting, elections bool) *Fault 
 // means every fetch until it is undone.
 func (k *Kit) ThrottleFetches(n int, d time.Duration) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("%s throttled for %v", times(n, "fetch", "fetches"), d)
+	text := line("throttle", "delay", d, "count", n)
 	if !k.countable("ThrottleFetches", n) {
 		return k.inert(text)
 	}
@@ -115,7 +113,7 @@ func (k *Kit) ThrottleFetches(n int, d time.Duration) *Fault {
 // one of package kerr; 0 means every fetch until it is undone.
 func (k *Kit) FailFetches(n int, err error) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("%s with %v", times(n, "fetch fails", "fetches fail"), err)
+	text := line("fail-fetch", "error", errorName(err), "count", n)
 	var ke *kerr.Error
 	if !errors.As(err, &ke) {
 		k.misuse("FailFetches(%d, %v): the error has to be one of package kerr, such as kerr.UnknownTopicID", n, err)
@@ -147,34 +145,32 @@ type Stale struct {
 	Elections int
 }
 
-func (s Stale) String() string {
-	var what string
-	who := "brokers"
-	if len(s.Brokers) > 0 {
-		who = fmt.Sprintf("brokers %v", s.Brokers)
+// String returns what of the fault's line is about who knows what.
+func (s Stale) String() string { return strings.TrimSpace(line("", s.settings()...)) }
+
+func (s Stale) settings() []any {
+	who := make([]string, len(s.Brokers))
+	for i, b := range s.Brokers {
+		who[i] = strconv.Itoa(b)
 	}
+	knows := "election"
 	switch {
 	case s.Unknown:
-		what = "know no topic"
+		knows = "unknown"
 	case s.Other:
-		what = "know another topic"
+		knows = "other-id"
 	case s.Partitions > 0:
-		what = "know " + amount(s.Partitions, "partition")
-	default:
-		what = "are " + amount(s.Elections, "election") + " behind"
+		knows = "partitions"
 	}
-	return who + " " + what
+	return []any{"broker", strings.Join(who, ","), "knows", knows, "partitions", s.Partitions, "elections", s.Elections}
 }
-
-// staleID is the topic id that brokers know that know another topic.
-var staleID = [16]byte{0xde, 0xad, 'k', 'v', 's', 'i', 'm'}
 
 // StaleMetadata makes brokers answer the next n metadata requests as brokers do
 // that have not heard of a change yet, or not of the topic at all; 0 means every
 // one until it is undone.
 func (k *Kit) StaleMetadata(n int, s Stale) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("%s: %v", times(n, "metadata answer is stale", "metadata answers are stale"), s)
+	text := line("stale-metadata", append(s.settings(), "count", n)...)
 	if !k.countable("StaleMetadata", n) {
 		return k.inert(text)
 	}
@@ -183,7 +179,7 @@ func (k *Kit) StaleMetadata(n int, s Stale) *Fault {
 		Partitions: int32(s.Partitions), Elections: s.Elections,
 	}
 	if s.Other {
-		fs.OtherID = staleID
+		fs.OtherID = fakecluster.OtherID
 	}
 	for _, b := range s.Brokers {
 		if !k.exists("StaleMetadata", b) {

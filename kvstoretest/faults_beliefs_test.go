@@ -185,18 +185,3 @@ func TestFencedOwnerStaysFenced(t *testing.T) {
 		kit.WantMissing(kv, "k")
 	})
 }
-
-func TestTextsOfFaultsCountInEnglish(t *testing.T) {
-	for got, want := range map[string]string{
-		times(0, "fetch fails", "fetches fail"): "every fetch fails",
-		times(1, "fetch fails", "fetches fail"): "the next fetch fails",
-		times(3, "fetch fails", "fetches fail"): "the next 3 fetches fail",
-		Stale{Elections: 1}.String():            "brokers are 1 election behind",
-		Stale{Elections: 2}.String():            "brokers are 2 elections behind",
-		Stale{Partitions: 1}.String():           "brokers know 1 partition",
-	} {
-		if got != want {
-			t.Errorf("the text is %q, want %q", got, want)
-		}
-	}
-}

@@ -3,7 +3,7 @@ package kvstoretest
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -18,7 +18,7 @@ import (
 // kerr.TopicAuthorizationFailed.
 func (k *Kit) FailProduces(n int, err error) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("%s with %v", times(n, "produce fails", "produces fail"), err)
+	text := line("fail-produce", "error", errorName(err), "count", n)
 	var ke *kerr.Error
 	if !errors.As(err, &ke) {
 		k.misuse("FailProduces(%d, %v): the error has to be one of package kerr, such as kerr.NotEnoughReplicas", n, err)
@@ -32,7 +32,7 @@ func (k *Kit) FailProduces(n int, err error) *Fault {
 // client tries again, and the broker recognises the duplicate.
 func (k *Kit) FailProducesAfterAppend(n int) *Fault {
 	k.t.Helper()
-	text := times(n, "produce fails after its append", "produces fail after their appends")
+	text := line("fail-produce", "error", errorName(kerr.RequestTimedOut), "after", true, "count", n)
 	return k.failProduces("FailProducesAfterAppend", text, fakecluster.ProduceFault{
 		Err: kerr.RequestTimedOut, AfterAppend: true, Count: n,
 	})
@@ -58,7 +58,7 @@ func (k *Kit) failProduces(call, text string, pf fakecluster.ProduceFault) *Faul
 // dials refused.
 func (k *Kit) StopBroker(broker int) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("broker %d stopped", broker)
+	text := stopped(broker)
 	if _, ok := k.target("StopBroker", nil); !ok || !k.exists("StopBroker", broker) {
 		return k.inert(text)
 	}
@@ -94,27 +94,29 @@ func (k *Kit) StartBroker(broker int) {
 	if !k.exists("StartBroker", broker) {
 		return
 	}
-	text := fmt.Sprintf("broker %d stopped", broker)
 	k.mu.Lock()
-	var stopped *Fault
+	var down *Fault
 	for _, f := range k.faults {
-		if f.text == text && f.active() {
-			stopped = f
+		if f.text == stopped(broker) && f.active() {
+			down = f
 		}
 	}
 	k.mu.Unlock()
-	if stopped == nil {
+	if down == nil {
 		k.misuse("StartBroker(%d): it is running", broker)
 		return
 	}
-	stopped.Undo()
+	down.Undo()
 }
+
+// stopped is the text of the fault of a broker that is stopped and starts again.
+func stopped(broker int) string { return line("restart", "broker", strconv.Itoa(broker)) }
 
 // RestartBrokers stops every broker and starts it again, with all data kept.
 // Hits is the number of connections that were reset.
 func (k *Kit) RestartBrokers() *Fault {
 	k.t.Helper()
-	const text = "brokers restarted"
+	const text = "restart-all"
 	t, ok := k.target("RestartBrokers", nil)
 	if !ok {
 		return k.inert(text)
@@ -130,7 +132,7 @@ func (k *Kit) RestartBrokers() *Fault {
 // it leads already.
 func (k *Kit) MoveLeader(to int) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("leader moved to broker %d", to)
+	text := line("move-leader", "broker", strconv.Itoa(to))
 	if !k.exists("MoveLeader", to) {
 		return k.inert(text)
 	}

@@ -1,6 +1,6 @@
 package kvstoretest
 
-import "fmt"
+import "strconv"
 
 // Compact compacts the log now, up to the first open transaction: of each key only
 // the last record stays, and no tombstone that has been in the log for the topic's
@@ -9,7 +9,7 @@ import "fmt"
 // record counts too. Hits is the number of records that are gone.
 func (k *Kit) Compact() *Fault {
 	k.t.Helper()
-	return k.change("compaction", func(text string) (*Fault, error) {
+	return k.change("compact", func(text string) (*Fault, error) {
 		before := len(k.Log())
 		if err := k.cluster.Compact(); err != nil {
 			return nil, err
@@ -32,7 +32,7 @@ func (k *Kit) Compact() *Fault {
 // gone.
 func (k *Kit) DeleteRecords(before int64) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("records below offset %d deleted", before)
+	text := line("delete-records", "before", strconv.FormatInt(before, 10))
 	end := k.End()
 	if before < -1 || before > end {
 		k.misuse("DeleteRecords(%d): the log ends at %d; -1 deletes all", before, end)
@@ -66,7 +66,7 @@ func (k *Kit) DeleteRecords(before int64) *Fault {
 // number of records that are gone.
 func (k *Kit) LoseTail(records int) *Fault {
 	k.t.Helper()
-	text := fmt.Sprintf("the last %d records lost", records)
+	text := line("lose-tail", "records", records)
 	if records < 1 {
 		k.misuse("LoseTail(%d): the number of records has to be 1 or more", records)
 		return k.inert(text)
@@ -99,7 +99,7 @@ func (k *Kit) LoseTail(records int) *Fault {
 // close it and open another one.
 func (k *Kit) RecreateTopic() *Fault {
 	k.t.Helper()
-	return k.change("topic recreated", func(text string) (*Fault, error) {
+	return k.change("recreate-topic", func(text string) (*Fault, error) {
 		if err := k.cluster.RecreateTopic(k.cfg.topic); err != nil {
 			return nil, err
 		}

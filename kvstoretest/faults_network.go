@@ -25,7 +25,7 @@ const mostDelay = 10 * time.Second
 // nothing for as long as you like, see [Kit.PauseFetches].
 func (k *Kit) Lag(d time.Duration, clients ...string) *Fault {
 	k.t.Helper()
-	text := "lag " + d.String() + " " + of(clients)
+	text := line("lag", "client", clientsOf(clients), "delay", d)
 	return k.delay("Lag", text, d, mostDelay, clients, fetches)
 }
 
@@ -34,7 +34,7 @@ func (k *Kit) Lag(d time.Duration, clients ...string) *Fault {
 // less than 10 s. It adds to [WithLatency].
 func (k *Kit) Latency(d time.Duration, clients ...string) *Fault {
 	k.t.Helper()
-	text := "latency " + d.String() + " " + of(clients)
+	text := line("latency", "client", clientsOf(clients), "min", d)
 	return k.delay("Latency", text, d, mostDelay/2, clients, func(t simnet.Target) simnet.Target { return t })
 }
 
@@ -61,7 +61,7 @@ func (k *Kit) delay(call, text string, d, most time.Duration, clients []string, 
 // held: the first one is the sign that something was there to read.
 func (k *Kit) PauseFetches(clients ...string) *Fault {
 	k.t.Helper()
-	text := "fetches paused " + of(clients)
+	text := line("stall", "client", clientsOf(clients), "dir", "to-client", "api", "fetch")
 	t, ok := k.target("PauseFetches", clients)
 	if !ok {
 		return k.inert(text)
@@ -75,7 +75,7 @@ func (k *Kit) PauseFetches(clients ...string) *Fault {
 // had given up on them.
 func (k *Kit) BlackHole(clients ...string) *Fault {
 	k.t.Helper()
-	text := "black hole " + of(clients)
+	text := line("black-hole", "client", clientsOf(clients))
 	t, ok := k.target("BlackHole", clients)
 	if !ok {
 		return k.inert(text)
@@ -94,7 +94,7 @@ func (k *Kit) BlackHole(clients ...string) *Fault {
 // named), now. Hits is the number of connections.
 func (k *Kit) DropConnections(clients ...string) *Fault {
 	k.t.Helper()
-	text := "connections dropped " + of(clients)
+	text := line("reset", "client", clientsOf(clients))
 	t, ok := k.target("DropConnections", clients)
 	if !ok {
 		return k.inert(text)
@@ -109,7 +109,7 @@ func (k *Kit) DropConnections(clients ...string) *Fault {
 // recognises the duplicate.
 func (k *Kit) LoseAnswers(n int, clients ...string) *Fault {
 	k.t.Helper()
-	text := "lost answers to " + times(n, "produce", "produces") + " " + of(clients)
+	text := line("lose-answer", "client", clientsOf(clients), "api", "produce", "count", n)
 	t, ok := k.target("LoseAnswers", clients)
 	if !ok || !k.countable("LoseAnswers", n) {
 		return k.inert(text)
@@ -123,7 +123,7 @@ func (k *Kit) LoseAnswers(n int, clients ...string) *Fault {
 // write until it is undone.
 func (k *Kit) LoseRequests(n int, clients ...string) *Fault {
 	k.t.Helper()
-	text := "lost " + times(n, "produce", "produces") + " " + of(clients)
+	text := line("lose-request", "client", clientsOf(clients), "api", "produce", "count", n)
 	t, ok := k.target("LoseRequests", clients)
 	if !ok || !k.countable("LoseRequests", n) {
 		return k.inert(text)

@@ -35,7 +35,7 @@ func (f StaleMetadata) stale() (fakecluster.Stale, error) {
 	case "unknown":
 		s.Unknown = true
 	case "other-id":
-		s.OtherID = [16]byte{0: 0xee, 15: 1}
+		s.OtherID = fakecluster.OtherID
 	case "partitions":
 		s.Partitions = 2
 	case "election":

@@ -9,6 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// OtherID is an id that no topic has.
+var OtherID = [16]byte{0: 0xee, 15: 1}
+
 // Stale makes brokers answer metadata requests from an outdated state of a topic, as a broker
 // does that has not heard of a change yet. Exactly one of Unknown, OtherID, Partitions and
 // Elections must be set.

@@ -10,7 +10,7 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// FaultKind names a fault.
+// FaultKind names a fault, as plans of package sim do.
 type FaultKind string
 
 // The kinds of faults. The first group lasts and lets operations go on, the
@@ -18,15 +18,15 @@ type FaultKind string
 const (
 	Lag           FaultKind = "lag"
 	Latency       FaultKind = "latency"
-	LoseAnswers   FaultKind = "lose-answers"
-	LoseRequests  FaultKind = "lose-requests"
-	FailBefore    FaultKind = "fail-before-append"
-	FailAfter     FaultKind = "fail-after-append"
-	PauseFetches  FaultKind = "pause-fetches"
+	LoseAnswers   FaultKind = "lose-answer"
+	LoseRequests  FaultKind = "lose-request"
+	FailBefore    FaultKind = "fail-produce"
+	FailAfter     FaultKind = "fail-produce after=true"
+	PauseFetches  FaultKind = "stall"
 	BlackHole     FaultKind = "black-hole"
-	StopLeader    FaultKind = "stop-leader"
-	DropConns     FaultKind = "drop-connections"
-	Restart       FaultKind = "restart-brokers"
+	StopLeader    FaultKind = "restart"
+	DropConns     FaultKind = "reset"
+	Restart       FaultKind = "restart-all"
 	MoveLeader    FaultKind = "move-leader"
 	Compact       FaultKind = "compact"
 	LoseTail      FaultKind = "lose-tail"
@@ -58,21 +58,25 @@ type Fault struct {
 	Delay time.Duration
 }
 
-// String returns the fault with what its kind uses.
+// String returns the fault with what its kind uses, as a line of a plan.
 func (f Fault) String() string {
 	s := string(f.Kind)
 	switch f.Kind {
-	case Lag, Latency:
-		s += " " + f.Delay.String()
-	case LoseAnswers, LoseRequests, FailBefore, FailAfter, LoseTail:
-		s += fmt.Sprintf(" %d", f.N)
+	case Lag, Latency, LoseAnswers, LoseRequests, PauseFetches, BlackHole, DropConns:
+		if f.Client != "" {
+			s += " client=" + f.Client
+		}
 	default:
 	}
 	switch f.Kind {
-	case Lag, Latency, LoseAnswers, LoseRequests, PauseFetches, BlackHole, DropConns:
-		if f.Client != "" {
-			s += " of " + f.Client
-		}
+	case Lag:
+		s += " delay=" + f.Delay.String()
+	case Latency:
+		s += " min=" + f.Delay.String()
+	case LoseAnswers, LoseRequests, FailBefore, FailAfter:
+		s += fmt.Sprintf(" count=%d", f.N)
+	case LoseTail:
+		s += fmt.Sprintf(" records=%d", f.N)
 	default:
 	}
 	return s

@@ -335,10 +335,11 @@ func TestOtherConfigurations(t *testing.T) {
 func TestFaultsPrint(t *testing.T) {
 	t.Parallel()
 	for want, f := range map[string]Fault{
-		"lag 5ms of c1":       {Kind: Lag, Client: "c1", Delay: 5e6},
-		"lose-answers 2":      {Kind: LoseAnswers, N: 2},
-		"restart-brokers":     {Kind: Restart, Client: "c1", N: 3},
-		"pause-fetches of c2": {Kind: PauseFetches, Client: "c2"},
+		"lag client=c1 delay=5ms":         {Kind: Lag, Client: "c1", Delay: 5e6},
+		"lose-answer count=2":             {Kind: LoseAnswers, N: 2},
+		"fail-produce after=true count=1": {Kind: FailAfter, N: 1},
+		"restart-all":                     {Kind: Restart, Client: "c1", N: 3},
+		"stall client=c2":                 {Kind: PauseFetches, Client: "c2"},
 	} {
 		if got := f.String(); got != want {
 			t.Errorf("String() = %q, want %q", got, want)

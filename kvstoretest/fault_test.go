@@ -1,0 +1,64 @@
+package kvstoretest
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/kvsim/kvsim/sim"
+)
+
+// TestFaultsAreCalledAsInPlans holds the calls of the kit to the words of package
+// sim, in which failures, histories and reports speak of faults.
+func TestFaultsAreCalledAsInPlans(t *testing.T) {
+	t.Parallel()
+	kinds := map[string]bool{}
+	for _, k := range sim.FaultKinds() {
+		kinds[k.Name] = true
+	}
+	kit := New(t, WithBrokers(2))
+	a := kit.Open("a")
+	put(t, a, "k", "v")
+	kit.KafkaOptions("b c")
+	for want, do := range map[string]func() *Fault{
+		"lag client=a delay=1ms":                          func() *Fault { return kit.Lag(time.Millisecond, "a") },
+		"stall dir=to-client api=fetch":                   func() *Fault { return kit.PauseFetches() },
+		`latency client="a,b c" min=1ms`:                  func() *Fault { return kit.Latency(time.Millisecond, "a", "b c") },
+		"black-hole client=a":                             func() *Fault { return kit.BlackHole("a") },
+		"reset client=a":                                  func() *Fault { return kit.DropConnections("a") },
+		"lose-answer client=a api=produce count=1":        func() *Fault { return kit.LoseAnswers(1, "a") },
+		"lose-request api=produce":                        func() *Fault { return kit.LoseRequests(0) },
+		"fail-produce error=NOT_ENOUGH_REPLICAS count=3":  func() *Fault { return kit.FailProduces(3, kerr.NotEnoughReplicas) },
+		"fail-produce error=REQUEST_TIMED_OUT after=true": func() *Fault { return kit.FailProducesAfterAppend(0) },
+		"restart broker=0":                                func() *Fault { return kit.StopBroker(0) },
+		"restart-all":                                     func() *Fault { return kit.RestartBrokers() },
+		"move-leader broker=0":                            func() *Fault { return kit.MoveLeader(0) },
+		"below-min-insync broker=1":                       func() *Fault { return kit.OutOfSync(1) },
+		"forget-producers mode=refuse":                    func() *Fault { return kit.ForgetProducers(RefuseForgotten) },
+		"forget-producers mode=accept elections=true":     func() *Fault { return kit.ForgetProducersAtElections(AcceptForgotten) },
+		"throttle delay=1s count=2":                       func() *Fault { return kit.ThrottleFetches(2, time.Second) },
+		"fail-fetch error=OFFSET_OUT_OF_RANGE":            func() *Fault { return kit.FailFetches(0, kerr.OffsetOutOfRange) },
+		"stale-metadata broker=0,1 knows=election elections=2 count=1": func() *Fault {
+			return kit.StaleMetadata(1, Stale{Brokers: []int{0, 1}, Elections: 2})
+		},
+		"stale-metadata knows=partitions partitions=1": func() *Fault { return kit.StaleMetadata(0, Stale{Partitions: 1}) },
+		"stale-metadata knows=other-id":                func() *Fault { return kit.StaleMetadata(0, Stale{Other: true}) },
+		"load-coordinators count=2":                    func() *Fault { return kit.LoadCoordinators(2) },
+		"move-coordinator broker=1 id=tx":              func() *Fault { return kit.MoveCoordinator("tx", 1) },
+		"compact":                                      func() *Fault { return kit.Compact() },
+		"delete-records before=-1":                     func() *Fault { return kit.DeleteRecords(-1) },
+		"lose-tail records=1":                          func() *Fault { return kit.LoseTail(1) },
+		"recreate-topic":                               func() *Fault { return kit.RecreateTopic() },
+	} {
+		f := do()
+		f.Undo()
+		if got := f.String(); got != want {
+			t.Errorf("the fault is %q, want %q", got, want)
+		}
+		if kind, _, _ := strings.Cut(want, " "); !kinds[kind] {
+			t.Errorf("plans have no fault %q, of %q", kind, want)
+		}
+	}
+}
