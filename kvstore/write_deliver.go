@@ -26,7 +26,7 @@ type delivered struct {
 // I17: a batch of which a try may have been appended is sent again under the same
 // identity only, by which the broker recognises it. A broker that has forgotten
 // the producer does not; therefore the writer looks into the log before it sends
-// such a batch again. What remains is a broker that forgets the producer between
+// such a batch again, and a look that failed counts as a try that failed. What remains is a broker that forgets the producer between
 // the first try and the next, accepts any sequence, and had the first batch above the
 // high watermark when the writer looked.
 func (w *writer) deliver(ctx context.Context, b *recordBatch) delivered {
@@ -111,10 +111,12 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 	w.leader = l
 	if doubt {
 		w.ask(askLog, l.node)
-		if offset, found, err := w.look(ctx, l, b); found {
+		offset, found, err := w.look(ctx, l, b)
+		switch {
+		case found:
 			return answer{broker: l.node, seen: true, offset: offset}
-		} else if err != nil {
-			w.log.warn("kvstore: could not look whether a write is in the log before sending it again", err)
+		case err != nil:
+			return answer{broker: l.node, err: fmt.Errorf("look whether the write is in the log before sending it again: %w", err)}
 		}
 	}
 	if !doubt && w.whoAt != l {
