@@ -18,6 +18,9 @@ func producers(d *draw) {
 	}
 	d.times(0, 1, d.restart)
 	d.times(0, 1, d.abandon)
+	// A client looks into the log for a write that was not answered: that fails, too.
+	looks := []func(){d.failFetch, d.throttle, d.silence}
+	d.times(0, 3, func() { looks[d.IntN(len(looks))]() })
 }
 
 // answers lets brokers give the answers that are rare: stale, throttled, refused.

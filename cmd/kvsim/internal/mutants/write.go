@@ -56,6 +56,11 @@ func writeMutants() []Mutant {
 			Edits: []Edit{{write, "	return res.revision, nil\n", "	return res.revision + 1, nil\n"}},
 		},
 		{
+			Name: "failed-look-finds-nothing", Bug: "a look into the log that failed counts as one that found nothing, and the write is sent again",
+			Scenario: "producers", Checks: []lin.CheckID{lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
+			Edits: []Edit{{"kvstore/write_deliver.go", "		case err != nil:\n			return answer{broker: l.node, err: fmt.Errorf(\"look whether", "		case err != nil && l.node < -1:\n			return answer{broker: l.node, err: fmt.Errorf(\"look whether"}},
+		},
+		{
 			Name: "buffer-reused", Bug: "the client copies keys and values into one buffer, which the next write uses again",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckLogFromWrites, lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
 			Edits: []Edit{{write, "	return putChangeIn(make([]byte, len(key)+len(value)), key, value)\n}\n", "	return putChangeIn(buffer[:len(key)+len(value)], key, value)\n}\n\nvar buffer = make([]byte, 1<<22)\n"}},
