@@ -18,6 +18,10 @@ BENCH        ?= -out bin/bench.json
 MICROBENCH   ?= .
 BENCHFLAGS   ?= -benchmem
 
+# Tests and worlds run a store that checks its own invariants while it runs. What is
+# measured, and what users build, does not.
+INVARIANTS = -tags=kvsim_invariants
+
 # Developer tools are pinned in modules of their own, so that none of them is
 # in the module graph of a program that uses this one. The first use builds a
 # tool; later uses come from Go's build cache.
@@ -44,12 +48,13 @@ help: ## List the targets
 
 .PHONY: sim
 sim: ## Simulate the store under faults and judge it (SIM="--seed 7 --scenario lag")
-	$(GO) run ./cmd/kvsim run $(SIM)
+	$(GO) run $(INVARIANTS) ./cmd/kvsim run $(SIM)
 
 # go test in each module.
 TEST_MODULES = @for m in $(MODULES); do \
 	  echo "go test: module $$m"; \
-	  (cd $$m && $(GO) test $(1) -timeout=$(TEST_TIMEOUT) $(TESTFLAGS) ./...); \
+	  tags=; [ $$m != . ] || tags=$(INVARIANTS); \
+	  (cd $$m && $(GO) test $$tags $(1) -timeout=$(TEST_TIMEOUT) $(TESTFLAGS) ./...); \
 	done
 
 .PHONY: test
@@ -67,7 +72,7 @@ check: $(GATE) ## Run everything that the gate runs
 
 .PHONY: test-race
 test-race: ## Run the tests of make test under the race detector, in random order (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -short -race -shuffle=on -timeout=$(RACE_TIMEOUT) $(TESTFLAGS) ./...
+	CGO_ENABLED=1 $(GO) test $(INVARIANTS) -short -race -shuffle=on -timeout=$(RACE_TIMEOUT) $(TESTFLAGS) ./...
 
 .PHONY: test-wasm
 test-wasm: ## Compile what must run in the exact engine, and its tests, for wasip1
@@ -80,11 +85,11 @@ test-report: ## Run the tests of report.html, with those that need Chromium
 
 .PHONY: campaign
 campaign: ## Run many seeds (CAMPAIGN="--for 10m --scenario everything")
-	$(GO) run ./cmd/kvsim run $(CAMPAIGN)
+	$(GO) run $(INVARIANTS) ./cmd/kvsim run $(CAMPAIGN)
 
 .PHONY: mutate
 mutate: ## Plant bugs into the store: does each check find what it is named for? (MUTATE="--campaigns 1 tombstone-lost")
-	$(GO) run ./cmd/kvsim mutate $(MUTATE)
+	$(GO) run $(INVARIANTS) ./cmd/kvsim mutate $(MUTATE)
 
 .PHONY: bench
 bench: ## Measure store, simulator and judges against their limits (BENCH="-only put,get -rounds 9")

@@ -3,12 +3,17 @@ package kvstore
 import (
 	"iter"
 	"runtime/debug"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // guarded calls code of the user and turns a panic of it into a *PanicError.
 func guarded(in string, fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			if invariant.On {
+				invariant.Rethrow(p)
+			}
 			err = &PanicError{In: in, Panic: p, Stack: debug.Stack()}
 		}
 	}()
@@ -46,6 +51,9 @@ func guardedUnless(not *bool, in string, fn func()) (err error) {
 			return
 		}
 		if p := recover(); p != nil {
+			if invariant.On {
+				invariant.Rethrow(p)
+			}
 			err = &PanicError{In: in, Panic: p, Stack: debug.Stack()}
 		}
 	}()

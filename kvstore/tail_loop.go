@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
@@ -153,6 +154,9 @@ func (t *tail) undecided(f fetched) {
 
 // step makes one request more, or brings the view one fetch further.
 func (t *tail) step(ctx context.Context) error {
+	if invariant.On {
+		t.checkStep()
+	}
 	if t.rebuild != nil && !t.rebuild.begun {
 		if err := t.beginRebuild(ctx); err != nil {
 			return err
@@ -178,6 +182,9 @@ func (t *tail) step(ctx context.Context) error {
 		rb.asked = true
 	}
 	if f.next > t.pos {
+		if invariant.On {
+			t.checkFetched(&f)
+		}
 		wrong := t.fill(&f)
 		if whole, err := t.complete(ctx, f); !whole {
 			return err
@@ -187,6 +194,9 @@ func (t *tail) step(ctx context.Context) error {
 		}
 		if err := t.apply(ctx, f); err != nil {
 			return err
+		}
+		if invariant.On {
+			t.checkApplied()
 		}
 	}
 	t.giveRoom(f.room)

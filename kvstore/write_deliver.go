@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // delivered is what became of a record batch.
@@ -29,9 +31,12 @@ type delivered struct {
 // such a batch again, and a look that failed counts as a try that failed. What remains is a broker that forgets the producer between
 // the first try and the next, accepts any sequence, and had the first batch above the
 // high watermark when the writer looked.
-func (w *writer) deliver(ctx context.Context, b *recordBatch) delivered {
+func (w *writer) deliver(ctx context.Context, b *recordBatch) (d delivered) {
 	defer w.ask(askNobody, -1)
 	var t trial
+	if invariant.On {
+		defer func() { checkOutcome(t, d) }()
+	}
 	if w.sparePointless(ctx); ctx.Err() != nil {
 		return w.gaveUp(ctx, t)
 	}
@@ -42,7 +47,11 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) delivered {
 			return delivered{offset: -1, outcome: ErrNotWritten, cause: errWithdrawn}
 		}
 		w.tries = 0
+		before := t
 		v := t.judge(a.grade())
+		if invariant.On {
+			checkVerdict(before, t, v)
+		}
 		if v == verdictDuplicate || v == verdictUnknown {
 			if offset, found := w.decide(ctx, b, a.broker); found {
 				a, v = answer{broker: a.broker, seen: true, offset: offset}, verdictWritten
@@ -103,6 +112,7 @@ const leastTry = 250 * time.Millisecond
 // I19: a producer id ends with the leader under which it wrote. By the id alone the
 // client could not tell a batch from an earlier one at the same offset of another log.
 func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer {
+	was := b.who
 	w.ask(askLead, -1)
 	l, err := w.part.lead(ctx)
 	if err != nil {
@@ -135,6 +145,9 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 	}
 	if !doubt && !w.handOver() {
 		return answer{broker: l.node, err: errWithdrawn}
+	}
+	if invariant.On {
+		w.checkTry(b, doubt, was)
 	}
 	w.ask(askProduce, l.node)
 	return w.try(ctx, l, b)

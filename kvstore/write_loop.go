@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
@@ -45,11 +46,12 @@ type writer struct {
 	codec          kgo.Compressor // nil for none
 
 	// Of run only:
-	who     sender // under which the next batch goes
-	whoAt   leader // under which who was last in order
-	leader  leader // that was asked last
-	plain   []byte // memory for batches
-	wrote   int64  // the end of the log after what was acknowledged in term wroteIn
+	busy    invariant.Last[bool] // a batch is on its way
+	who     sender               // under which the next batch goes
+	whoAt   leader               // under which who was last in order
+	leader  leader               // that was asked last
+	plain   []byte               // memory for batches
+	wrote   int64                // the end of the log after what was acknowledged in term wroteIn
 	wroteIn uint64
 	wroteAt leader // that acknowledged it
 	tries   int    // of batches in a row that went nowhere because callers took their writes back
@@ -160,6 +162,10 @@ func (w *writer) next() []*write {
 
 // send writes one group and tells each write its outcome.
 func (w *writer) send(ctx context.Context, group []*write) {
+	if invariant.On {
+		w.checkFront(true)
+		defer w.checkFront(false)
+	}
 	term, applied, epoch := w.track.Reading()
 	if term != w.wroteIn {
 		w.before = max(w.before, w.wrote)

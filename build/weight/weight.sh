@@ -82,4 +82,9 @@ func main() {
 }
 EOF
 weigh kvstore 2> >(grep -v '^go: ' >&2)
+# The checks of invariants are for tests: nothing of them may be left.
+if "$go" tool nm "$dir/kvstore/program" | grep 'kvstore/internal/invariant'; then
+  echo "weight: the program checks the store's invariants, which only a build with -tags kvsim_invariants does" >&2
+  exit 1
+fi
 weigh franz-go 2> >(grep -v '^go: ' >&2)

@@ -166,7 +166,7 @@ func (m *mutator) build(ctx context.Context, mu mutants.Mutant) (string, error) 
 		return "", err
 	}
 	program := filepath.Join(m.dir, "kvsim-"+mu.Name)
-	cmd := procgroup.Command(ctx, "go", "build", "-overlay", overlay, "-o", program, "./cmd/kvsim")
+	cmd := procgroup.Command(ctx, "go", "build", "-tags", engine.InvariantsTag, "-overlay", overlay, "-o", program, "./cmd/kvsim")
 	cmd.Dir = m.root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("mutant %s does not build: %w\n%s", mu.Name, err, out)
@@ -215,8 +215,11 @@ func (m *mutator) hunt(ctx context.Context, mu mutants.Mutant) (mutantResult, er
 func (m *mutator) firstSeed(n int) uint64 { return m.first + uint64(n)*1_000_000 }
 
 // campaign runs worlds until one fails a check that the mutant names. It returns the lowest
-// such seed of those that ran, and the check.
+// such seed of those that ran, and the check. If there is none, the store may have found
+// out by itself that something is wrong: then it returns the first such seed, and
+// engine.ReasonInvariant.
 func (m *mutator) campaign(ctx context.Context, v *engine.Virtual, mu mutants.Mutant, first uint64) (uint64, string, error) {
+	noticed, by := uint64(0), ""
 	for at := 0; at < m.seeds; at += v.Jobs() {
 		results, err := m.together(ctx, v, mu.Scenario, first+uint64(at), min(v.Jobs(), m.seeds-at))
 		if err != nil {
@@ -226,9 +229,12 @@ func (m *mutator) campaign(ctx context.Context, v *engine.Virtual, mu mutants.Mu
 			if check := caught(mu, r); check != "" {
 				return r.Seed, check, nil
 			}
+			if by == "" && r.Reason().Name == engine.ReasonInvariant {
+				noticed, by = r.Seed, engine.ReasonInvariant
+			}
 		}
 	}
-	return 0, "", nil
+	return noticed, by, nil
 }
 
 // together runs n worlds at the same time.

@@ -55,7 +55,14 @@ var rules = []rule{
 		why:     "a leaf that knows bytes only: fake brokers and real ones have their logs read by it",
 	},
 	{
+		pkg:     "kvstore/internal/invariant",
+		what:    "leaf: checks of the store's invariants while it runs; compiled in by a build tag",
+		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "a leaf that everything in the store may import",
+	},
+	{
 		pkg:     "kvstore/internal/position",
+		own:     []string{"kvstore/internal/invariant"},
 		what:    "leaf: a client's position in the log, and who waits for it",
 		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
 		why:     "a leaf that knows offsets and waiters only",

@@ -389,15 +389,20 @@ func (x *index) all(yield func(*segment) bool) {
 
 // slots returns the items in no order, without hints.
 func (x *index) slots() []slot {
-	n := 0
-	for s := range x.all {
-		n += s.count
-	}
-	slots := make([]slot, 0, n)
+	slots := make([]slot, 0, x.count())
 	for s := range x.all {
 		for it := range s.items() {
 			slots = append(slots, slot{item: it})
 		}
 	}
 	return slots
+}
+
+// count returns how many items there are.
+func (x *index) count() int {
+	n := 0
+	for s := range x.all {
+		n += s.count
+	}
+	return n
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // Storage is an ordered map on the heap. It implements [kvstore.RecordStorage].
@@ -105,6 +106,9 @@ func (s *Storage) ask() {
 func (s *Storage) filled() {
 	if !s.asked.Load() {
 		s.filling.moveTo(&s.index)
+		if invariant.On {
+			s.index.checkCounts()
+		}
 		s.asked.Store(true)
 	}
 }
@@ -232,6 +236,9 @@ func (s *Storage) write(ctx context.Context, src source) error {
 	s.end()
 	if done != nil {
 		s.limitLag(done)
+	}
+	if invariant.On {
+		s.check()
 	}
 	return nil
 }

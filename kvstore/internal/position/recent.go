@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // Recent remembers which records were applied last, and whose they were. I20: by it
@@ -66,6 +68,9 @@ func (r *Recent) Add(records []Source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range records {
+		if invariant.On {
+			r.check(s)
+		}
 		if len(r.ring) < r.most {
 			r.ring = append(r.ring, s)
 			continue

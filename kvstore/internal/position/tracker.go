@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // Tracker is the client's position in the log and the list of those who wait
@@ -18,6 +20,7 @@ import (
 // term does not name the same record any more.
 type Tracker struct {
 	errs Errors
+	seen invariant.Last[place]
 
 	mu      sync.Mutex
 	applied int64
@@ -71,7 +74,11 @@ func (r Reason) Met(err error) Reason {
 // NewTracker returns the tracker of a client that has not found the log's start yet:
 // positions, epochs and the log's end are -1, the term is 0.
 func NewTracker(errs Errors) *Tracker {
-	return &Tracker{errs: errs, applied: -1, done: -1, epoch: -1, trusted: -1, end: -1, tallest: -1, died: make(chan struct{})}
+	t := &Tracker{errs: errs, applied: -1, done: -1, epoch: -1, trusted: -1, end: -1, tallest: -1, died: make(chan struct{})}
+	if invariant.On {
+		t.seen.Swap(place{0, -1, -1})
+	}
+	return t
 }
 
 // Otherwise gives a reason for the times when Because has noted none. It is set before
@@ -93,6 +100,9 @@ func (t *Tracker) Show(applied int64, epoch int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.applied, t.epoch = max(t.applied, applied), epoch
+	if invariant.On {
+		t.check()
+	}
 }
 
 // Read returns how far the log was read, and the leader epoch there.
@@ -134,6 +144,9 @@ func (t *Tracker) Advance(done int64) {
 	t.applied = max(t.applied, t.done)
 	for len(t.waiters) > 0 && t.waiters[0].target <= t.done {
 		t.release(heap.Pop(&t.waiters).(*Waiter), nil)
+	}
+	if invariant.On {
+		t.check()
 	}
 }
 
@@ -184,6 +197,9 @@ func (t *Tracker) Rollback(pos int64, err error) {
 	t.term++
 	t.applied, t.done, t.epoch = pos, pos, -1
 	t.releaseAll(err)
+	if invariant.On {
+		t.check()
+	}
 }
 
 // Lost fails those of the first waiters, came in number, whose target lies beyond the end
@@ -204,6 +220,9 @@ func (t *Tracker) Lost(end int64, came uint64, err error) {
 	}
 	heap.Init(&stay)
 	t.waiters = stay
+	if invariant.On {
+		t.check()
+	}
 }
 
 // Kill fails all waiters, now and later, with err.
@@ -215,6 +234,9 @@ func (t *Tracker) Kill(err error) {
 		close(t.died)
 	}
 	t.releaseAll(err)
+	if invariant.On {
+		t.check()
+	}
 }
 
 func (t *Tracker) releaseAll(err error) {
@@ -225,6 +247,9 @@ func (t *Tracker) releaseAll(err error) {
 }
 
 func (t *Tracker) release(w *Waiter, err error) {
+	if invariant.On {
+		w.checkOnce()
+	}
 	w.index = released
 	w.ready <- err
 }

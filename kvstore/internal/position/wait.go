@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // Wait blocks until done >= target. The target has to stem from the given
@@ -77,6 +79,9 @@ func (t *Tracker) Enlist(w *Waiter, target int64, term uint64) {
 		t.release(w, t.dead)
 	default:
 		heap.Push(&t.waiters, w)
+	}
+	if invariant.On {
+		t.check()
 	}
 }
 

@@ -1,5 +1,7 @@
 package position
 
+import "github.com/kvsim/kvsim/kvstore/internal/invariant"
+
 // A Waiter is released when the position reaches its target, or with an error. It must
 // not be copied once it was enlisted.
 type Waiter struct {
@@ -24,7 +26,12 @@ func (w *Waiter) Ready() <-chan error { return w.ready }
 
 // Dismiss lets go of a waiter that was not enlisted and won't be: Ready receives nil. Only
 // who owns the waiter may call it, and once.
-func (w *Waiter) Dismiss() { w.ready <- nil }
+func (w *Waiter) Dismiss() {
+	if invariant.On {
+		w.checkOnce()
+	}
+	w.ready <- nil
+}
 
 // Again returns a waiter as new, with the channel of w, whose one outcome was received.
 func (w *Waiter) Again() Waiter { return Waiter{index: outside, ready: w.ready} }

@@ -63,6 +63,7 @@ func NewExact(ctx context.Context, opts ExactOptions) (*Exact, error) {
 	}
 	guest, err := exact.Build(ctx, exact.BuildOptions{
 		Package: opts.Package, Dir: opts.Dir, Scheduler: opts.Scheduler, Progress: opts.Progress,
+		Tags: []string{InvariantsTag},
 	})
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {

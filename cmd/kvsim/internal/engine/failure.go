@@ -24,6 +24,17 @@ const (
 	reasonExit     = "worker-exit"
 )
 
+// ReasonInvariant is the name of what breaks a world in which the store found one of its
+// own invariants broken. It looks for them only if it was built with InvariantsTag.
+const ReasonInvariant = "invariant"
+
+// InvariantsTag is the build tag with which the store checks its invariants.
+const InvariantsTag = "kvsim_invariants"
+
+// brokenInvariant is what such a check says: invariant.Marker, which this package can't
+// import.
+const brokenInvariant = "kvstore: broken invariant"
+
 // stuckLine begins the line with which a worker gives its world up.
 const stuckLine = "kvsim worker: stuck"
 
@@ -46,6 +57,8 @@ func classify(output, state string) world.Reason {
 func classifyPanic(line string) world.Reason {
 	line = strings.TrimSuffix(line, " [recovered, repanicked]")
 	switch {
+	case strings.Contains(line, brokenInvariant):
+		return world.Reason{Name: ReasonInvariant, Text: line}
 	case strings.Contains(line, "blocked goroutines remain"):
 		return world.Reason{Name: reasonLeak, Text: "goroutines were left behind when the world returned"}
 	case strings.Contains(line, "deadlock"):

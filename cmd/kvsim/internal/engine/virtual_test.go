@@ -75,6 +75,7 @@ func TestBrokenWorldIsReportedAndOthersGoOn(t *testing.T) {
 		output string // part of the output
 	}{
 		{"panic out of cheese", reasonPanic, "out of cheese", "fakeWorld"},
+		{"panic kvstore: broken invariant I2: done 7", ReasonInvariant, "I2: done 7", "fakeWorld"},
 		{"panic-elsewhere redo from start", reasonPanic, "redo from start", "fakeWorld.func"},
 		{"leak", reasonLeak, "left behind", "fakeWorld.func"},
 		{"leak-ticker", reasonLeak, "left behind", "fakeWorld.func"},

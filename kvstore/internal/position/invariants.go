@@ -1,0 +1,43 @@
+package position
+
+import "github.com/kvsim/kvsim/kvstore/internal/invariant"
+
+// place is where a tracker was when it was last checked.
+type place struct {
+	term          uint64
+	applied, done int64
+}
+
+// mostChecked bounds how many waiters are looked at in one check.
+const mostChecked = 64
+
+// check holds the tracker to I2, that nothing counts as done that can't be read, and to
+// I3, that the position only advances within a term; and those who wait to be those that
+// something is still to come for. mu is held.
+func (t *Tracker) check() {
+	invariant.Check("I2", t.done <= t.applied, "done up to %d, readable up to %d", t.done, t.applied)
+	now := place{t.term, t.applied, t.done}
+	was := t.seen.Swap(now)
+	forward := now.term == was.term && now.applied >= was.applied && now.done >= was.done
+	invariant.Check("I3", forward || now.term > was.term, "the position went from %+v to %+v", was, now)
+	invariant.Check("nobody waits for a position that is dead", t.dead == nil || len(t.waiters) == 0, "%d wait", len(t.waiters))
+	for i, w := range t.waiters[:min(len(t.waiters), mostChecked)] {
+		invariant.Check("whoever waits has something to wait for", w.target > t.done && w.index == i,
+			"waiter %d, at place %d, waits for %d, and the position is %d", i, w.index, w.target, t.done)
+	}
+}
+
+// checkOnce holds a waiter to one outcome: a second one would wait for somebody to
+// receive it.
+func (w *Waiter) checkOnce() {
+	invariant.Check("a waiter gets one outcome", len(w.ready) == 0, "there is another one for target %d", w.target)
+}
+
+// check holds the ring to the order that I20 needs: by offset, in which it is searched. mu is held.
+func (r *Recent) check(next Source) {
+	if len(r.ring) == 0 {
+		return
+	}
+	last := r.ring[(r.next+len(r.ring)-1)%len(r.ring)]
+	invariant.Check("I20", last.Offset < next.Offset, "the record at %d is remembered behind that at %d", next.Offset, last.Offset)
+}

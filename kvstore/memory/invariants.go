@@ -1,0 +1,65 @@
+package memory
+
+import (
+	"bytes"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
+)
+
+// checkFew is how many items a storage has at most that is checked after each write.
+// One with more is checked less often, so that the checks take a bounded time a write.
+const checkFew = 64
+
+// check holds the storage to I24: index and order have the same items. It brings the
+// order up to date for that, if there is one and nobody does so now. mu is held.
+func (s *Storage) check() {
+	if !s.asked.Load() || s.tree.Load() == nil {
+		return
+	}
+	items := s.index.count()
+	if writes := s.version.Load() / 2; items > checkFew && writes%uint64(items/checkFew) != 0 {
+		return
+	}
+	if !s.treeMu.TryLock() {
+		return
+	}
+	defer s.treeMu.Unlock()
+	if root := s.catchUp(); root != nil {
+		s.index.checkAgainst(root)
+	}
+}
+
+// checkAgainst holds the index to I24. Nobody changes it meanwhile.
+func (x *index) checkAgainst(root *node) {
+	x.checkCounts()
+	ordered := 0
+	var last []byte
+	root.ascend(nil, func(slots []slot) bool {
+		for _, s := range slots {
+			key := s.item.key()
+			invariant.Check("I24", ordered == 0 || bytes.Compare(last, key) < 0, "the order has %q behind %q", key, last)
+			found := x.find(x.hash(key), key)
+			invariant.Check("I24", found != nil, "the order has %q, and the index does not", key)
+			same := found == s.item || bytes.Equal(found.value(), s.item.value()) && found.stamp() == s.item.stamp()
+			invariant.Check("I24", same, "%q is %q in the index and %q in the order", key, found.value(), s.item.value())
+			last = key
+			ordered++
+		}
+		return true
+	})
+	invariant.Check("I24", ordered == x.count(), "the order has %d items, the index %d", ordered, x.count())
+}
+
+// checkCounts holds each segment to its count and to finding its own items, which I24
+// rests on.
+func (x *index) checkCounts() {
+	for s := range x.all {
+		n := 0
+		for it := range s.items() {
+			n++
+			key := it.key()
+			invariant.Check("I24", x.find(x.hash(key), key) == it, "the index has %q and does not find it", key)
+		}
+		invariant.Check("I24", n == s.count, "a segment counts %d items and has %d", s.count, n)
+	}
+}

@@ -1,0 +1,108 @@
+package memory
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
+)
+
+// broken returns the name of the invariant that fn finds broken, "" for none.
+func broken(fn func()) (name string) {
+	defer func() {
+		if p := recover(); p != nil {
+			name = p.(*invariant.Violation).Name
+		}
+	}()
+	fn()
+	return ""
+}
+
+// storageOf returns a storage with the pairs, which has a tree.
+func storageOf(t *testing.T, pairs ...string) *Storage {
+	t.Helper()
+	s := New()
+	for _, p := range pairs {
+		if err := s.Set(t.Context(), []byte(p[:1]), []byte(p[1:])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.root()
+	return s
+}
+
+func TestIndexAndOrderThatDifferAreFoundOut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		index, order []string
+		want         string
+	}{
+		"equal":                   {[]string{"a1", "b2"}, []string{"b2", "a1"}, ""},
+		"empty":                   {nil, nil, ""},
+		"missing in the order":    {[]string{"a1", "b2"}, []string{"a1"}, "I24"},
+		"missing in the index":    {[]string{"a1"}, []string{"a1", "b2"}, "I24"},
+		"another key":             {[]string{"a1", "b2"}, []string{"a1", "c2"}, "I24"},
+		"another value":           {[]string{"a1", "b2"}, []string{"a1", "b3"}, "I24"},
+		"nothing in the order":    {[]string{"a1"}, nil, "I24"},
+		"nothing in the index":    {nil, []string{"a1"}, "I24"},
+		"written over, as it was": {[]string{"a1", "a2"}, []string{"a2"}, ""},
+	} {
+		index, order := storageOf(t, c.index...), storageOf(t, c.order...)
+		if got := broken(func() { index.index.checkAgainst(order.root()) }); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestSegmentThatIsWrongIsFoundOut(t *testing.T) {
+	t.Parallel()
+	for name, wrong := range map[string]func(*segment){
+		"counts too many": func(s *segment) { s.count++ },
+		"an item where nobody looks for it": func(s *segment) {
+			for i := range s.buckets {
+				s.buckets[i].tags.Store(0)
+			}
+		},
+	} {
+		s := storageOf(t, "a1", "b2", "c3")
+		if got := broken(s.index.checkCounts); got != "" {
+			t.Fatalf("%s: %q before anything is wrong", name, got)
+		}
+		for seg := range s.index.all {
+			wrong(seg)
+			break
+		}
+		if got := broken(s.index.checkCounts); got != "I24" {
+			t.Errorf("%s: %q, want I24", name, got)
+		}
+	}
+}
+
+// The check is made by writes: one that finds an item gone from the order says so.
+func TestWriteFindsIndexAndOrderThatDiffer(t *testing.T) {
+	t.Parallel()
+	if !invariant.On {
+		t.Skip("needs -tags kvsim_invariants, without which writes check nothing")
+	}
+	s, other := storageOf(t, "a1", "b2"), storageOf(t, "a1")
+	last := s.tree.Load().last
+	s.tree.Store(&tree{other.root(), last})
+	if got := broken(func() { _ = s.Set(t.Context(), []byte("c"), []byte("3")) }); got != "I24" {
+		t.Errorf("Set finds %q, want I24", got)
+	}
+	s = New()
+	for i := range 10 * checkFew { // more are checked now and then
+		if err := s.Set(t.Context(), fmt.Appendf(nil, "%d", i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.root()
+	s.tree.Store(&tree{storageOf(t, "a1").root(), s.tree.Load().last})
+	got := ""
+	for i := 0; got == "" && i < 20; i++ {
+		got = broken(func() { _ = s.Set(t.Context(), []byte("x"), []byte("y")) })
+	}
+	if got != "I24" {
+		t.Errorf("20 writes to a storage of many items find %q, want I24", got)
+	}
+}
