@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"fmt"
-	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"sort"
@@ -15,18 +13,7 @@ import (
 // that what is drawn for one never changes what another draws: a plan with one
 // fault less has the same workload.
 func stream(seed uint64, purpose string, n ...int) *rand.Rand {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d/%s/%v", seed, purpose, n)
-	sum := h.Sum64()
-	return rand.New(rand.NewPCG(mix(sum), mix(sum^seed)))
-}
-
-// mix is the finaliser of splitmix64 (Steele, Lea, Flood 2014).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9
-	x = (x ^ (x >> 27)) * 0x94d049bb133111eb
-	return x ^ (x >> 31)
+	return simnet.Stream(seed, "%s/%v", purpose, n)
 }
 
 // exponential draws a duration with the given mean, at most 8 times as long.

@@ -1,8 +1,6 @@
 package simnet
 
 import (
-	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"time"
 )
@@ -99,10 +97,7 @@ func (h *half) used(key int16, n int) {
 
 // purpose returns the stream of the nth connection for an api key.
 func (l Link) purpose(seed uint64, key int16, n int) *rand.Rand {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d/%q/%d/key %d/%d/%d", seed, l.Client, l.Broker, key, n, l.Dir)
-	sum := h.Sum64()
-	return rand.New(rand.NewPCG(mix(sum), mix(sum^seed)))
+	return Stream(seed, "%q/%d/key %d/%d/%d", l.Client, l.Broker, key, n, l.Dir)
 }
 
 // clock returns the time from which the delay d of a frame is counted.

@@ -2,7 +2,6 @@ package simnet
 
 import (
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"time"
 )
@@ -104,17 +103,5 @@ func (l Link) String() string {
 
 // stream returns the random stream of a link until its purpose is known.
 func (l Link) stream(seed uint64) *rand.Rand {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d/%q/%d/%d/%d", seed, l.Client, l.Broker, l.Dial, l.Dir)
-	sum := h.Sum64()
-	return rand.New(rand.NewPCG(mix(sum), mix(sum^seed)))
-}
-
-// mix is the finaliser of splitmix64 (Steele, Lea, Flood 2014): FNV alone
-// leaves neighbouring inputs correlated in their high bits.
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9
-	x = (x ^ (x >> 27)) * 0x94d049bb133111eb
-	return x ^ (x >> 31)
+	return Stream(seed, "%q/%d/%d/%d", l.Client, l.Broker, l.Dial, l.Dir)
 }
