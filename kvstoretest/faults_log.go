@@ -117,8 +117,8 @@ func (k *Kit) change(text string, fn func(text string) (*Fault, error)) *Fault {
 	k.t.Helper()
 	k.logOp <- struct{}{}
 	defer func() { <-k.logOp }()
-	k.gate.shut()
-	defer k.gate.lift()
+	k.gate.Shut()
+	defer k.gate.Lift()
 	f, err := fn(text)
 	if err != nil {
 		k.fatal("%s: %v", text, err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/gate"
 	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 )
@@ -33,7 +34,7 @@ type Kit struct {
 	txns    int // how many transactions were begun
 	history *history
 
-	gate  gate          // shut while the log is being changed from outside
+	gate  gate.Gate     // keeps the ends of operations out of the history while the log is being changed
 	logOp chan struct{} // of capacity 1: one such change at a time
 }
 

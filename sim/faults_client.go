@@ -57,17 +57,17 @@ func (f Pause) start(_ context.Context, w *world) (*effect, error) {
 	stall := w.net.Stall(w.target(f.Client, "", "", ""))
 	held := func() (sum int) {
 		for _, s := range slots {
-			sum += s.pauses.waits()
+			sum += s.pauses.Held()
 		}
 		return sum
 	}
 	before := held()
 	for _, s := range slots {
-		s.pauses.shut()
+		s.pauses.Shut()
 	}
 	return &effect{hits: func() int { return stall.Hits() + held() - before }, undo: func(context.Context) error {
 		for _, s := range slots {
-			s.pauses.lift()
+			s.pauses.Lift()
 		}
 		stall.Undo()
 		return nil

@@ -112,7 +112,7 @@ func (k *worker) one() error {
 		if err != nil {
 			return err
 		}
-		held, err := k.slot.pauses.pass(k.ctx)
+		held, err := k.slot.pauses.Pass(k.ctx)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kvsim/kvsim/internal/gate"
 	"github.com/kvsim/kvsim/internal/recordlog"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
@@ -33,7 +34,7 @@ type slot struct {
 	n    int // number, from 0
 
 	writes  atomic.Int64 // that were called
-	pauses  gate         // closed while the client is paused
+	pauses  gate.Gate    // shut while the client is paused
 	mu      sync.Mutex
 	current *process      // nil while down
 	opening *process      // being opened
@@ -374,54 +375,3 @@ func (s *slot) shut(p *process) {
 
 // lookAt counts what a client that ends can tell.
 func (w *world) lookAt(c Client) { w.sometimes.add(sometimesRebuilt, int(c.Status().Rebuilds)) }
-
-// A gate is open, or closed by one or more.
-type gate struct {
-	mu   sync.Mutex
-	n    int
-	open chan struct{}
-	held int // how often somebody had to wait
-}
-
-func (g *gate) waits() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.held
-}
-
-func (g *gate) shut() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.n++; g.n == 1 {
-		g.open = make(chan struct{})
-	}
-}
-
-func (g *gate) lift() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.n--; g.n == 0 {
-		close(g.open)
-	}
-}
-
-// pass waits until the gate is open. It reports whether it had to wait.
-func (g *gate) pass(ctx context.Context) (waited bool, err error) {
-	for {
-		g.mu.Lock()
-		open, n := g.open, g.n
-		if n > 0 {
-			g.held++
-		}
-		g.mu.Unlock()
-		if n == 0 {
-			return waited, nil
-		}
-		waited = true
-		select {
-		case <-open:
-		case <-ctx.Done():
-			return waited, context.Cause(ctx)
-		}
-	}
-}

@@ -49,6 +49,12 @@ var rules = []rule{
 		why:     "a leaf that knows connections and frames only",
 	},
 	{
+		pkg:     "internal/gate",
+		what:    "leaf: holds up whoever comes while something is being done",
+		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "a leaf that knows waiting only",
+	},
+	{
 		pkg:     "internal/recordlog",
 		what:    "leaf: reads the record batches of a log from their bytes",
 		foreign: []string{kfake, porcupine, "testing", rapid, testcontainers, wazero},
