@@ -183,3 +183,26 @@ func TestUnansweredQuestionForTheLimitHoldsNobodyUp(t *testing.T) {
 		}
 	})
 }
+
+// A reader that was held up asks for the topic's settings before it shows anything newer. It
+// takes an answer that comes late: a question that is given up would never be answered.
+func TestReaderThatWasHeldUpTakesASlowAnswer(t *testing.T) {
+	inWorld(t, slow(1), func(t *testing.T, w *world) {
+		other, c := w.open("other"), w.open("c", kvstore.WithReadOnly())
+		w.put(other, "k", "0")
+		must(t, c.Sync(t.Context()))
+		answers := simnet.Target{Clients: []string{"c"}, Dir: simnet.ToClient, Keys: []int16{int16(kmsg.DescribeConfigs)}}
+		far, err := w.cluster.Network().Delay(answers, latency(7*time.Second))
+		must(t, err)
+		defer far.Undo()
+		for i := range 3 {
+			away := w.cluster.Network().Stall(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.Fetch)}})
+			time.Sleep(8 * time.Second)
+			value := fmt.Sprint(i + 1)
+			w.put(other, "k", value)
+			away.Undo()
+			must(t, c.Sync(w.within(time.Minute)))
+			w.want(c, "k", value)
+		}
+	})
+}

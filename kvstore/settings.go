@@ -181,12 +181,15 @@ func (s *settings) refresh(ctx context.Context) error {
 }
 
 // relearn is refresh for callers that make do with the old settings if there are no newer
-// ones: it returns at once when this client has no right to ask.
+// ones: it returns at once when this client has no right to ask, and within seconds when
+// the brokers do not answer.
 func (s *settings) relearn(ctx context.Context) {
 	s.mu.Lock()
 	denied := s.denied
 	s.mu.Unlock()
 	if !denied {
+		ctx, cancel := context.WithTimeout(ctx, mostRelearning)
+		defer cancel()
 		_ = s.refresh(ctx)
 	}
 }
@@ -223,9 +226,12 @@ func (s *settings) run(ctx context.Context) {
 // reading of the configuration holds up other things too, which speak for themselves.
 const settingsPatience = 20
 
-// mostAsking bounds how long callers of refresh wait for brokers that do not answer: the
-// tail of a client that was held up, and a write that seems to be too large.
-const mostAsking = 5 * time.Second
+// mostRelearning bounds how long a write that seems to be too large waits for newer settings.
+const mostRelearning = 5 * time.Second
+
+// mostAsking bounds a question to brokers that do not answer. Those that are slow have to
+// come through with theirs: the tail of a client that was held up shows nothing before.
+const mostAsking = 30 * time.Second
 
 // read asks once, on behalf of all who have called refresh before.
 func (s *settings) read(ctx context.Context) error {
