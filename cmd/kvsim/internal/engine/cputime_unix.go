@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// CPUTime returns the processor time that this process has used, and 0 where
-// that cannot be known. On a machine that does other things too, it says more
-// about the cost of a world than a clock.
+// CPUTime returns the processor time that this process has used, or 0 if it is
+// not known. On a machine that also does other work, it says more about the cost
+// of a world than the clock does.
 func CPUTime() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

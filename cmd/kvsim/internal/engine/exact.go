@@ -21,8 +21,8 @@ const guestPackage = "github.com/kvsim/kvsim/cmd/kvsim/internal/engine/guest"
 
 // ExactOptions are the options of NewExact. The zero value is usable.
 type ExactOptions struct {
-	// Jobs is how many worlds run at once, each on one core. 0 means one for
-	// each core.
+	// Jobs is how many worlds run at once, each on one core. 0 means as many as
+	// there are cores.
 	Jobs int
 	// Scheduler is the order of goroutines. Empty means exact.SchedulerRandom.
 	Scheduler exact.Scheduler
@@ -35,11 +35,12 @@ type ExactOptions struct {
 	SimulatedLimit time.Duration
 	// MaxSteps bounds the work of a world. 0 means exact.DefaultMaxSteps.
 	MaxSteps uint64
-	// Progress is told what slow thing is being done. Nil means that nobody is.
+	// Progress, if not nil, gets a line about each slow step before it starts.
 	Progress io.Writer
 }
 
-// Exact is the engine of wasm guests: a seed gives the same bytes every time.
+// Exact is the engine that runs worlds in wasm guests. A seed gives the same bytes every
+// time.
 type Exact struct {
 	opts  ExactOptions
 	guest *exact.Guest
@@ -80,7 +81,7 @@ func (e *Exact) Name() string { return "exact" }
 // Jobs returns how many worlds run at once.
 func (e *Exact) Jobs() int { return e.opts.Jobs }
 
-// Guest identifies the program, by its content.
+// Guest returns a hash of the program.
 func (e *Exact) Guest() string { return e.guest.Hash() }
 
 // Close frees the guest.
@@ -110,8 +111,8 @@ func (e *Exact) Run(ctx context.Context, job world.Job) (*world.Result, error) {
 	return result, err
 }
 
-// runGuest passes the guest nothing of the job but its seed and plan: where the
-// host keeps the files must not change what the guest does.
+// runGuest runs a job in a guest. The guest gets only the seed and the plan, because the
+// names of the host's files must not change what it does.
 func (e *Exact) runGuest(ctx context.Context, job world.Job, demux *lines.Demux) (*world.Result, error) {
 	input, err := json.Marshal(world.Job{Seed: job.Seed, Plan: job.Plan})
 	if err != nil {

@@ -60,7 +60,7 @@ func TestExactEngineRepeatsEverySeedToTheByte(t *testing.T) {
 					History: filepath.Join(dir, fmt.Sprintf("%d.%d.jsonl", seed, again)),
 				}
 				if again == 1 {
-					// To ask for the log must not change what happens.
+					// Asking for the log must not change what happens.
 					job.Log = job.History + ".log"
 				}
 				result, err := e.Run(t.Context(), job)
@@ -130,8 +130,8 @@ func TestExactEngineReportsBrokenWorlds(t *testing.T) {
 	}
 }
 
-// A world that the bound on steps stops when it has ended, while it is judged,
-// is inconclusive and no failure of the harness.
+// If the bound on steps stops a guest while its world is judged, the world is inconclusive,
+// and no failure of the harness.
 func TestExactEngineStoppedWhileItJudgesIsInconclusive(t *testing.T) {
 	t.Parallel()
 	shared := exactEngine(t)

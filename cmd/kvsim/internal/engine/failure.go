@@ -10,7 +10,7 @@ import (
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
-// The names of what breaks the harness.
+// The names of the reasons for which the harness breaks.
 const (
 	reasonStuck    = "simulated-limit"
 	reasonWall     = "wall-limit"
@@ -35,10 +35,10 @@ const InvariantsTag = "kvsim_invariants"
 // import.
 const brokenInvariant = "kvstore: broken invariant"
 
-// stuckLine begins the line with which a worker gives its world up.
+// stuckLine is the start of the line that a worker prints when it gives up its world.
 const stuckLine = "kvsim worker: stuck"
 
-// classify names what ended a worker or a guest, from what it printed.
+// classify returns the reason for which a worker or a guest ended, from what it printed.
 func classify(output, state string) world.Reason {
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
@@ -69,11 +69,11 @@ func classifyPanic(line string) world.Reason {
 	return world.Reason{Name: reasonPanic, Text: line}
 }
 
-// tooLong says why a world may not have ended, from the goroutines it had then.
+// tooLong says why a world may not have ended, from the goroutines that it had.
 func tooLong(limit time.Duration, output string) world.Reason {
 	why := "a goroutine computes for ever, or waits for something outside of the world"
 	for line := range strings.Lines(output) {
-		// A bubble's time does not go on while a goroutine waits for a mutex.
+		// The time of a bubble stands still while a goroutine waits for a mutex.
 		if strings.HasPrefix(line, "goroutine ") && strings.Contains(line, "Mutex.") && strings.Contains(line, "bubble") {
 			why = "a goroutine waits for a mutex, which stops simulated time, and its holder waits for time to pass"
 			break
@@ -82,9 +82,8 @@ func tooLong(limit time.Duration, output string) world.Reason {
 	return world.Reason{Name: reasonWall, Text: fmt.Sprintf("it did not end within %v of real time: %s", limit, why)}
 }
 
-// unjudged makes the result of a world that ended well and was not judged to the
-// end, for a reason that is a bound of the judges. A violation that is known
-// stays one; all else is inconclusive.
+// unjudged returns the result of a world that ended well, but whose judging reached a
+// bound. If a violation is known, the result is that; otherwise it is inconclusive.
 func unjudged(known *world.Result, wall time.Duration, r world.Reason) *world.Result {
 	res := *known
 	res.Wall = wall
@@ -97,13 +96,13 @@ func unjudged(known *world.Result, wall time.Duration, r world.Reason) *world.Re
 	return &res
 }
 
-// judgedTooLong is the reason of a world whose judging had no end.
+// judgedTooLong returns the reason for a world whose judging did not end.
 func judgedTooLong(limit time.Duration) world.Reason {
 	return world.Reason{Name: reasonJudging, Text: fmt.Sprintf("the world ended, but judging it did not within %v of real time", limit)}
 }
 
-// brokenAfter makes the result of a world that broke its process when it had
-// been judged in part: a violation that is known is not lost.
+// brokenAfter returns the result of a world that broke its process while it was judged. A
+// violation that is known already is kept.
 func brokenAfter(known *world.Result, res *world.Result) *world.Result {
 	if known == nil || known.Status != world.Violated {
 		return res
@@ -113,17 +112,17 @@ func brokenAfter(known *world.Result, res *world.Result) *world.Result {
 	return both
 }
 
-// broken makes the result of a world that broke its process.
+// broken returns the result of a world that broke its process.
 func broken(seed uint64, wall time.Duration, r world.Reason, output string) *world.Result {
 	res := world.BrokenResult(seed, r.Name, r.Text, output)
 	res.Wall = wall
 	return res
 }
 
-// endBytes is how much of the beginning and of the end of an output is kept.
+// endBytes is how many bytes are kept of the start, and of the end, of an output.
 const endBytes = 256 << 10
 
-// ends keeps the beginning and the end of what is written to it.
+// ends keeps the start and the end of what is written to it.
 type ends struct {
 	mu      sync.Mutex
 	head    []byte

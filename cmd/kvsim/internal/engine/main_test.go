@@ -56,7 +56,7 @@ func fakeWorld(ctx context.Context, job world.Job, judging func(*world.Result)) 
 	case "spin":
 		spin()
 	case "judge":
-		// It has ended, the log witness has spoken, and the judge does arg.
+		// The world has ended, the log witness has finished, and judging does arg.
 		known := &world.Result{Seed: job.Seed, Status: world.Inconclusive, Hash: "a hash"}
 		judging(known)
 		status, what, _ := strings.Cut(arg, " ")
@@ -90,7 +90,7 @@ func fakeWorld(ctx context.Context, job world.Job, judging func(*world.Result)) 
 	return &world.Result{Seed: job.Seed, Hash: hex.EncodeToString(hash[:]), Simulated: time.Since(start)}, nil
 }
 
-// spin computes for ever.
+// spin computes without end.
 func spin() {
 	for i := 0; ; i++ {
 		if i < 0 {

@@ -18,7 +18,7 @@ import (
 // dumpTime is how long a worker has to print its goroutines before it is killed.
 const dumpTime = 5 * time.Second
 
-// process is a worker as the pool sees it. One goroutine uses it at a time.
+// process is a worker as the pool sees it. It is not safe for concurrent use.
 type process struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
@@ -27,7 +27,7 @@ type process struct {
 	worlds int // worlds that it has run
 }
 
-// errGone says that the worker ended when it should have answered.
+// errGone says that the worker ended without an answer.
 var errGone = errors.New("the worker ended")
 
 // startTime is how long a worker has to say that it is ready.
@@ -67,12 +67,12 @@ func startProcess(ctx context.Context, program string, env []string, limit time.
 	return p, nil
 }
 
-// limits bound a world in real time: it, and then its judges.
+// limits bounds a world, and then its judging, in real time.
 type limits struct{ world, judging time.Duration }
 
-// do runs one world. The error is errGone or errWall when the worker is lost,
-// the cause of ctx when that has ended, and else the answer's own. With an
-// error, known is what is known of a world that had ended and was being judged.
+// do runs one world. The error is errGone or errWall if the worker is lost, the cause of ctx
+// if ctx has ended, and otherwise the error in the answer. If there is an error and the world
+// was already being judged, known is what is known about its result.
 func (p *process) do(ctx context.Context, req request, limit limits) (result, known *world.Result, err error) {
 	var late atomic.Bool
 	tooLate := func() {
@@ -94,7 +94,7 @@ func (p *process) do(ctx context.Context, req request, limit limits) (result, kn
 		}
 		if known == nil {
 			if !watchdog.Stop() {
-				continue // it is too late
+				continue // too late: the worker is being ended
 			}
 			watchdog = time.AfterFunc(limit.judging, tooLate)
 		}
@@ -108,7 +108,7 @@ func (p *process) do(ctx context.Context, req request, limit limits) (result, kn
 		p.wait()
 		return nil, known, context.Cause(ctx)
 	}
-	// Neither pipe fails before the worker ends, unless it writes nonsense.
+	// The pipes fail only when the worker ends, or if it writes nonsense.
 	p.closeOrKill()
 	p.wait()
 	if late.Load() {
@@ -131,8 +131,8 @@ func (p *process) quit() {
 
 func (p *process) kill() { _ = p.cmd.Process.Kill() }
 
-// closeOrKill ends a worker that may still be there, and leaves one that is
-// ending the time to say why.
+// closeOrKill ends a worker that may still be running. A worker that is ending gets the time
+// to print why.
 func (p *process) closeOrKill() {
 	_ = p.in.Close()
 	timer := time.AfterFunc(dumpTime, p.kill)
@@ -140,7 +140,7 @@ func (p *process) closeOrKill() {
 	_, _ = io.Copy(io.Discard, p.out)
 }
 
-// wait waits for the end of the worker, which has been told to end.
+// wait waits for the end of a worker that has been told to end.
 func (p *process) wait() {
 	_ = p.in.Close()
 	_, _ = io.Copy(io.Discard, p.out)

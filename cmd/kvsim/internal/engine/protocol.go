@@ -14,21 +14,20 @@ import (
 // workerEnv is set in the environment of a worker process.
 const workerEnv = "KVSIM_ENGINE_WORKER"
 
-// request is what the pool sends to a worker: one JSON object a line.
+// request is what the pool sends to a worker, as one JSON object on a line.
 type request struct {
 	Job   world.Job     `json:"job"`
 	Limit time.Duration `json:"limit_ns"`
 }
 
-// response is what a worker answers: ready once at its start, and then for each
-// request what is known while the world is judged, and at last a result or an
-// error.
+// response is what a worker answers. It sends ready once, at its start. For each request it
+// sends what is known while the world is judged, and finally a result or an error.
 type response struct {
 	Ready   bool          `json:"ready,omitempty"`
 	Judging *world.Result `json:"judging,omitempty"`
 	Result  *world.Result `json:"result,omitempty"`
 	Error   string        `json:"error,omitempty"`
-	// Plan says that Error is about the plan.
+	// Plan says that the error is a mistake in the plan.
 	Plan bool `json:"plan,omitempty"`
 }
 

@@ -16,33 +16,32 @@ type Real struct {
 	turn    chan struct{}
 }
 
-// Brokers are what the worlds of a Real run on, if it is not kfake.
+// Brokers are the brokers that the worlds of a Real run on, if that is not kfake.
 type Brokers interface {
 	// String names them.
 	String() string
-	// Abilities tells what can be done to them.
+	// Abilities returns what can be done to them.
 	Abilities() sim.Abilities
-	// Close ends them.
+	// Close ends them, or closes the connections to them.
 	Close() error
 }
 
-// NewReal returns the engine that calls run. It closes brokers, which may be
-// nil.
+// NewReal returns an engine that calls run. Its Close closes brokers, which may be nil.
 func NewReal(run Func, brokers Brokers) *Real {
 	return &Real{run: run, brokers: brokers, turn: make(chan struct{}, 1)}
 }
 
-// Brokers returns what the worlds run on, nil for kfake.
+// Brokers returns the brokers that worlds run on, or nil for kfake.
 func (r *Real) Brokers() Brokers { return r.brokers }
 
 // Name returns "real".
 func (r *Real) Name() string { return "real" }
 
-// Jobs returns 1: worlds that share a machine would change each other's times.
+// Jobs returns 1: worlds that run at the same time would slow each other down.
 func (r *Real) Jobs() int { return 1 }
 
-// Run runs one world. A panic of the goroutine that runs it breaks that world
-// only; a panic elsewhere in it ends the process.
+// Run runs one world. A panic of the goroutine that runs it breaks only that world. A panic
+// of another goroutine of the world ends the process.
 func (r *Real) Run(ctx context.Context, job world.Job) (result *world.Result, err error) {
 	select {
 	case r.turn <- struct{}{}:

@@ -15,25 +15,24 @@ import (
 type VirtualOptions struct {
 	// Jobs is the number of workers. 0 means one for each core.
 	Jobs int
-	// Program is the executable that serves as a worker. Empty means the
-	// running one.
+	// Program is the executable of the workers. Empty means the running one.
 	Program string
-	// Env are "key=value" pairs that workers have besides this process's own
-	// environment.
+	// Env are "key=value" pairs that workers get in addition to the environment
+	// of this process.
 	Env []string
-	// SimulatedLimit and WallLimit bound a world, and JudgeLimit bounds in real
-	// time how long it is judged when it has ended. 0 means
+	// SimulatedLimit bounds the simulated time of a world, WallLimit its real
+	// time, and JudgeLimit the real time of judging it. 0 means
 	// DefaultSimulatedLimit, DefaultWallLimit and DefaultJudgeLimit.
 	SimulatedLimit, WallLimit, JudgeLimit time.Duration
-	// WorldsPerWorker is after how many worlds a worker is replaced, so that
-	// nothing that outlives a bubble adds up. 0 means 1000.
+	// WorldsPerWorker is the number of worlds after which a worker is replaced,
+	// so that leaks can't add up. 0 means 1000.
 	WorldsPerWorker int
 }
 
-// Virtual is the engine of bubbles in worker processes.
+// Virtual is the engine that runs worlds in bubbles, in worker processes.
 type Virtual struct {
 	opts VirtualOptions
-	// startTime is how long a worker has to be ready.
+	// startTime is how long a worker may take until it is ready.
 	startTime time.Duration
 	// slots holds one entry for each worker that is idle, nil for one that is
 	// not started yet.
@@ -69,8 +68,8 @@ func NewVirtual(opts VirtualOptions) (*Virtual, error) {
 	if opts.WorldsPerWorker == 0 {
 		opts.WorldsPerWorker = 1000
 	}
-	// One world is one chain of events: it gains nothing from a second processor, and its
-	// garbage is small next to the memory of a machine.
+	// A world is one chain of events, so it gains nothing from a second processor. Its
+	// garbage is small compared with the memory of a machine.
 	opts.Env = append([]string{"GOMAXPROCS=1", "GOGC=1600", "GOMEMLIMIT=1GiB"}, opts.Env...)
 	v := &Virtual{opts: opts, startTime: startTime, slots: make(chan *process, opts.Jobs)}
 	for range opts.Jobs {
@@ -98,8 +97,8 @@ func (v *Virtual) Run(ctx context.Context, job world.Job) (*world.Result, error)
 	return result, err
 }
 
-// runOn runs one world on a worker, which is started if it is nil, and returns
-// the worker for the next world.
+// runOn runs one world on a worker, which it starts if p is nil. It returns the worker for
+// the next world, or nil.
 func (v *Virtual) runOn(ctx context.Context, p *process, job world.Job) (*process, *world.Result, error) {
 	if err := context.Cause(ctx); err != nil {
 		return p, nil, err

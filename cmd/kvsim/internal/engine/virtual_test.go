@@ -218,7 +218,7 @@ func TestProgramThatIsNoWorkerIsAnError(t *testing.T) {
 	if err != nil {
 		t.Skipf("no program to stand in for a worker: %v", err)
 	}
-	// A shell waits for its input, for ever.
+	// A shell waits for input that never comes.
 	v := newTestVirtual(t, VirtualOptions{Jobs: 1, Program: sh})
 	v.startTime = time.Millisecond
 	_, err = v.Run(t.Context(), world.Job{Plan: "ok"})
@@ -243,8 +243,8 @@ func TestEndsKeepsBothEnds(t *testing.T) {
 	}
 }
 
-// What bounds a world does not bound its judges, and what they have found when
-// they reach a bound of their own is not lost.
+// The limits of a world must not apply to its judges. What the judges have found when they
+// reach a bound of their own must not be lost.
 func TestWorldThatIsJudgedForLongIsNoFailureOfTheHarness(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -261,7 +261,7 @@ func TestWorldThatIsJudgedForLongIsNoFailureOfTheHarness(t *testing.T) {
 	} {
 		t.Run(tc.plan, func(t *testing.T) {
 			t.Parallel()
-			// Only a judge that has no end is held to its bound here.
+			// Only the case whose judge never ends sets a limit for it.
 			opts := VirtualOptions{Jobs: 1, WallLimit: time.Hour, JudgeLimit: time.Hour}
 			if strings.HasSuffix(tc.plan, "spin") {
 				opts.JudgeLimit = 200 * time.Millisecond

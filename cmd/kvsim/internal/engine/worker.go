@@ -17,22 +17,22 @@ import (
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
-// errSimulatedLimit is the cause of the context of a world that takes too long.
+// errSimulatedLimit is the cause with which the context of a world ends at the limit.
 var errSimulatedLimit = errors.New("the world is past its simulated limit")
 
-// lingering is the simulated time that a world has to return after its context
+// lingering is the simulated time that a world may take to return after its context has
 // ended.
 const lingering = 10 * time.Minute
 
-// exitStuck is the exit code of a worker that gave its world up.
+// exitStuck is the exit code of a worker that gave up its world.
 const exitStuck = 70
 
 // IsWorker reports whether this process was started to be a worker.
 func IsWorker() bool { return os.Getenv(workerEnv) != "" }
 
-// Serve makes this process a worker if it was started to be one: it runs the
-// worlds that it is sent, and does not return. Otherwise it does nothing. It is
-// to be called first in main, or in TestMain, before any flag is parsed.
+// Serve makes this process a worker if it was started as one. It then runs the worlds that
+// the pool sends, and does not return. Otherwise it does nothing. Call it first in main or
+// TestMain, before any flag is parsed.
 func Serve(run Func) {
 	if !IsWorker() {
 		return
@@ -41,7 +41,7 @@ func Serve(run Func) {
 	// Package testing reports on stdout, which belongs to the protocol.
 	os.Stdout = os.Stderr
 	os.Args = os.Args[:1]
-	// A key press reaches the whole process group. The pool decides.
+	// Ctrl-C reaches the whole process group; the pool decides what to do.
 	signal.Ignore(os.Interrupt)
 	go w.watchQuit()
 	go w.read(os.Stdin)
@@ -56,8 +56,8 @@ type worker struct {
 	requests chan request
 }
 
-// read passes requests on. When there are no more, because the pool has closed
-// or is gone, the process ends, even inside of a world.
+// read passes requests on. When the input ends, because the pool is closed or gone, it ends
+// the process, even in the middle of a world.
 func (w *worker) read(in io.Reader) {
 	r := bufio.NewReader(in)
 	for {
@@ -72,8 +72,8 @@ func (w *worker) read(in io.Reader) {
 	}
 }
 
-// watchQuit shows where a world is that takes too long. The runtime's own dump
-// on this signal leaves out the goroutine that is running.
+// watchQuit prints all goroutines on SIGQUIT, to show where a world hangs. The runtime's own
+// dump would leave out the goroutine that is running.
 func (w *worker) watchQuit() {
 	quit := make(chan os.Signal, 1)
 	signal.Notify(quit, syscall.SIGQUIT)
@@ -99,7 +99,7 @@ func (w *worker) serve(t *testing.T) {
 	}
 }
 
-// world runs inside of a bubble. When it returns, time stops, and the bubble
+// world runs a world inside a bubble. When it returns, the bubble's time stops, and the bubble
 // panics if any goroutine is left.
 func (w *worker) world(req request) response {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), req.Limit, errSimulatedLimit)
@@ -125,8 +125,8 @@ func (w *worker) world(req request) response {
 	return newResponse(result, err)
 }
 
-// exit ends the process with a line that the pool understands, and all
-// goroutines if that helps.
+// exit ends the process. It prints a line that the pool understands and, if goroutines is
+// set, all goroutines.
 func (w *worker) exit(line string, goroutines bool) {
 	fmt.Fprintln(os.Stderr, line)
 	if goroutines {

@@ -1,7 +1,7 @@
-// Command guest is what the exact engine runs: one world. It is built for
-// GOOS=wasip1. It reads a job from its standard input and writes lines to its
-// standard output, each with its kind in front: the history and the log as they
-// happen, and at the end the result.
+// Command guest is the program that the exact engine runs: one world. It is built for
+// GOOS=wasip1. It reads a job from its standard input. To its standard output it writes
+// lines, each with its kind in front: the history and the log as they happen, and at the
+// end the result.
 package main
 
 import (
@@ -22,8 +22,8 @@ func main() {
 	}
 }
 
-// run always writes a log: whether anyone wants it is for the host to decide,
-// since to leave it out would change the schedule.
+// run always writes the log, because leaving it out would change the schedule. The host
+// discards it if nobody wants it.
 func run() error {
 	var job world.Job
 	if err := json.NewDecoder(os.Stdin).Decode(&job); err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// A candidate is a plan that is smaller than another one in one place. It may be
-// one that is not valid.
+// A candidate is a plan that is smaller than the present one in one place. It need not be
+// valid.
 type candidate struct {
 	what string
 	plan sim.Plan
@@ -20,7 +20,7 @@ type candidate struct {
 // A pass lists candidates, the smallest first.
 type pass func(sim.Plan) []candidate
 
-// passes are in the order of how much they may save.
+// passes are ordered by how much they may save.
 var passes = []pass{
 	fewerFaults, fewerClients, fewerOps, noDeaths, plainWorkload, fewerKinds,
 	fewerBrokers, shorterPhases, smallerFaults,
@@ -41,7 +41,8 @@ func fewerFaults(p sim.Plan) []candidate {
 	return out
 }
 
-// fewerClients gives faults of a client that is gone to one that is there.
+// fewerClients lowers the number of clients. Faults of a client that is gone move to one that
+// is left.
 func fewerClients(p sim.Plan) []candidate {
 	var out []candidate
 	for _, n := range smaller(p.World.Clients, 1) {
@@ -81,7 +82,7 @@ func noDeaths(p sim.Plan) []candidate {
 	return out
 }
 
-// plainWorkload takes what makes a workload hard out of it.
+// plainWorkload removes what makes a workload hard.
 func plainWorkload(p sim.Plan) []candidate {
 	l := &p.Workload
 	out := slices.Concat(
@@ -97,7 +98,7 @@ func plainWorkload(p sim.Plan) []candidate {
 	return out
 }
 
-// fewerKinds takes kinds of operations out of the workload.
+// fewerKinds removes kinds of operations from the workload.
 func fewerKinds(p sim.Plan) []candidate {
 	var out []candidate
 	for _, k := range []struct {
@@ -166,8 +167,8 @@ func smallerFaults(p sim.Plan) []candidate {
 	return out
 }
 
-// smallerTexts lists the lines that differ from a fault's in one smaller value.
-// What names a client or a broker has no size.
+// smallerTexts returns lines that differ from a fault's line in one smaller value. Values that
+// name a client or a broker are left alone.
 func smallerTexts(line string) []string {
 	words := strings.Split(line, " ")
 	var out []string
@@ -194,7 +195,7 @@ func smallerTexts(line string) []string {
 	return out
 }
 
-// mapFaults changes the values of all faults. A fault that cannot be read then
+// mapFaults changes the values of all faults. If a changed fault can't be parsed, the fault
 // stays as it is.
 func mapFaults(faults []sim.Fault, change func(name, value string) string) []sim.Fault {
 	out := make([]sim.Fault, len(faults))
@@ -213,8 +214,8 @@ func mapFaults(faults []sim.Fault, change func(name, value string) string) []sim
 	return out
 }
 
-// lower lists plans that differ from p in one number of it, from least on. The
-// text has the new number and the old one.
+// lower returns plans that differ from p in one number, which is at least least. The text has
+// the new number and the old one.
 func lower(p *sim.Plan, number *int, least int, text string) []candidate {
 	var out []candidate
 	old := *number
@@ -226,7 +227,7 @@ func lower(p *sim.Plan, number *int, least int, text string) []candidate {
 	return out
 }
 
-// smaller lists numbers from least on below n: few, far apart at first.
+// smaller returns a few numbers from least to below n, far apart at first.
 func smaller(n, least int) []int {
 	var out []int
 	for gap := n - least; gap > 0; gap /= 2 {
@@ -235,7 +236,7 @@ func smaller(n, least int) []int {
 	return out
 }
 
-// shorter lists durations below d that are worth a try.
+// shorter returns durations below d that are worth trying.
 func shorter(d time.Duration) []time.Duration {
 	var out []time.Duration
 	for _, e := range []time.Duration{0, d / 8, d / 2} {

@@ -10,7 +10,7 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// DefaultTries is Options.Tries if it is zero.
+// DefaultTries is the default of Options.Tries.
 const DefaultTries = 64
 
 // ErrNotReproduced says that the plan to shrink does not fail.
@@ -20,45 +20,46 @@ var ErrNotReproduced = errors.New("the world does not fail again")
 type Options struct {
 	// Run runs a plan. It is called concurrently.
 	Run func(ctx context.Context, p sim.Plan) (*world.Result, error)
-	// Fails says whether a result is the failure that is to be kept.
+	// Fails reports whether a result is the failure that the plan must keep.
 	Fails func(*world.Result) bool
 	// Jobs is how many worlds are run at once, at least 1.
 	Jobs int
-	// Tries is how many seeds a candidate gets in the end, when nothing is found
-	// with fewer. 0 means DefaultTries.
+	// Tries is how many seeds a candidate is tried with in the end, when nothing is
+	// found with fewer. 0 means DefaultTries.
 	Tries int
-	// Stop is asked between worlds, after so many of them, whether the budget is
-	// used up, and when Run fails: the caller may end Run's context when it is.
-	// Nil means that there is no end.
+	// Stop reports whether the budget is used up after the given number of worlds.
+	// It is called between worlds, and when Run fails, because the caller may end
+	// Run's context when the budget is used up. Nil means no budget.
 	Stop func(runs int) bool
-	// Progress is told about each step that made the plan smaller, from the
-	// goroutine that called Shrink. It may be nil.
+	// Progress, if not nil, is called after each step that made the plan smaller,
+	// by the goroutine that called Shrink.
 	Progress func(what string, p sim.Plan, runs int)
 }
 
 // A Report is the outcome of Shrink.
 type Report struct {
-	// Plan is the smallest plan that failed, and Result how it did.
+	// Plan is the smallest plan that failed, and Result its result.
 	Plan   sim.Plan
 	Result *world.Result
-	// Runs counts the worlds, Steps those that made the plan smaller.
+	// Runs is the number of worlds, Steps the number of those that made the plan
+	// smaller.
 	Runs, Steps int
-	// Minimal says that no candidate is left; otherwise the budget was used
+	// Minimal says that no smaller candidate fails. Otherwise the budget was used
 	// up.
 	Minimal bool
 }
 
-// Shrink makes a plan small. It returns an ErrNotReproduced if the plan itself
-// does not fail. When ctx ends, the error matches that of ctx, and comes with the
-// smallest plan so far, once the plan has failed.
+// Shrink makes a plan small. It returns ErrNotReproduced if the plan itself does not fail. If
+// ctx ends, it returns an error that matches that of ctx and, if the plan has failed at least
+// once, a report with the smallest plan so far.
 func Shrink(ctx context.Context, p sim.Plan, opts Options) (*Report, error) {
 	s := &shrinker{opts: opts, tries: 1}
 	s.opts.Jobs = max(1, opts.Jobs)
 	if s.opts.Tries == 0 {
 		s.opts.Tries = DefaultTries
 	}
-	// The floors say when a world did enough to hold. A small one does not have
-	// to, and a violation needs none.
+	// The floors say how much a world must do to count as held. A small world may
+	// do less, and a violation does not depend on them.
 	p.Floors = sim.Floors{}
 	found, err := s.first(ctx, []attempt{{plan: p}})
 	if err != nil {
@@ -87,7 +88,7 @@ func Shrink(ctx context.Context, p sim.Plan, opts Options) (*Report, error) {
 	}
 }
 
-// errBudget says that Stop has spoken.
+// errBudget says that Stop returned true.
 var errBudget = errors.New("the budget is used up")
 
 type shrinker struct {
@@ -96,15 +97,15 @@ type shrinker struct {
 	report Report
 }
 
-// An attempt is a plan with what became of it.
+// An attempt is a plan and its result.
 type attempt struct {
 	what   string
 	plan   sim.Plan
 	result *world.Result
 }
 
-// round lets each pass make the plan as small as it can. It reports whether any
-// did.
+// round lets each pass make the plan as small as it can. It reports whether any made it
+// smaller.
 func (s *shrinker) round(ctx context.Context) (bool, error) {
 	progress := false
 	for _, pass := range passes {
@@ -122,7 +123,7 @@ func (s *shrinker) round(ctx context.Context) (bool, error) {
 	return progress, nil
 }
 
-// try takes the first of the candidates that fails.
+// try runs the candidates, and makes the first one that fails the new plan.
 func (s *shrinker) try(ctx context.Context, candidates []candidate) (bool, error) {
 	var attempts []attempt
 	for _, c := range candidates {
@@ -147,9 +148,9 @@ func (s *shrinker) try(ctx context.Context, candidates []candidate) (bool, error
 	return true, nil
 }
 
-// first runs attempts, as many at once as there are jobs, and returns the first
-// in their order that fails. What runs beside it is waited for, so that the same
-// plan shrinks in the same way.
+// first runs attempts, as many at once as there are jobs, and returns the first one, in their
+// order, that fails. It waits for those that run at the same time, so that the same plan always
+// shrinks in the same way.
 func (s *shrinker) first(ctx context.Context, attempts []attempt) (*attempt, error) {
 	for len(attempts) > 0 {
 		if s.opts.Stop != nil && s.report.Runs > 0 && s.opts.Stop(s.report.Runs) {

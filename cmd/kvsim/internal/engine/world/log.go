@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// newLogger returns the logger of a world. With named ids it gives the ids that
-// brokers draw at random, of producers and topics, names in the order in which
-// they turn up, so that equal runs have equal logs.
+// newLogger returns the logger of a world. If named is set, it replaces the random ids of
+// producers and topics by names, numbered in the order in which they appear, so that equal runs
+// have equal logs.
 func newLogger(to io.Writer, named bool) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: slog.LevelDebug}
 	if named {
@@ -19,7 +19,7 @@ func newLogger(to io.Writer, named bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(to, opts))
 }
 
-// idNames are the names of random ids. They are safe for concurrent use.
+// idNames gives names to random ids. It is safe for concurrent use.
 type idNames struct {
 	mu    sync.Mutex
 	all   map[any]string

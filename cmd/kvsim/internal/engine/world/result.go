@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ErrPlan is what the error of a plan that cannot be read or run is, by
-// errors.Is: a mistake of whoever wrote the plan, not of the world.
+// ErrPlan matches, in errors.Is, the error of a plan that can't be parsed or run. It is a
+// mistake of whoever wrote the plan, not of the world.
 var ErrPlan = errors.New("plan is not usable")
 
 // PlanError is the text of an ErrPlan that came from another process.
@@ -18,7 +18,7 @@ type PlanError string
 // Error returns the text.
 func (e PlanError) Error() string { return string(e) }
 
-// Is makes every PlanError an ErrPlan.
+// Is reports whether target is ErrPlan.
 func (e PlanError) Is(target error) bool { return target == ErrPlan }
 
 // A Job is one world to run.
@@ -28,25 +28,25 @@ type Job struct {
 	Seed uint64 `json:"seed"`
 	// Plan is the text of the plan.
 	Plan string `json:"plan"`
-	// History is the file that the history is written to while the world
-	// runs, before it is judged. Empty keeps it in memory only.
+	// History is the name of the file for the history, which is written while the
+	// world runs. Empty keeps the history in memory only.
 	History string `json:"history,omitempty"`
-	// Log is the file that gets what the world logs. Empty discards it.
+	// Log is the name of the file for the world's log. Empty discards the log.
 	Log string `json:"log,omitempty"`
 }
 
-// A Status is the answer about one world.
+// A Status is the verdict on one world.
 type Status uint8
 
-// The answers, from the best to the worst.
+// The statuses.
 const (
 	// Held: enough was done to judge, and every guarantee held.
 	Held Status = iota
-	// Inconclusive: too little was done, or a judge gave up within its bounds.
+	// Inconclusive: too little was done, or a judge reached one of its bounds.
 	Inconclusive
 	// Violated: a guarantee was broken.
 	Violated
-	// Broken: the harness itself failed, so the world says nothing.
+	// Broken: the harness itself failed, so the world proves nothing.
 	Broken
 )
 

@@ -18,20 +18,19 @@ type Env struct {
 	History io.Writer
 	// Log gets what the world logs, as text. Nil discards it.
 	Log io.Writer
-	// Judging is told what is known of the result before it is judged, and
-	// again before porcupine judges it, see sim.Env. Nil means that nobody is.
+	// Judging, if not nil, is called with what is known about the result before
+	// the world is judged, and again before porcupine judges it; see sim.Env.
 	Judging func(*Result)
-	// LateTap is set where time is real, see sim.Env.
+	// LateTap must be set if time is real; see sim.Env.
 	LateTap bool
-	// Open replaces the store's own clients. Nil means those.
+	// Open opens clients. Nil means the store's own.
 	Open sim.OpenFunc
-	// Cluster replaces kfake's brokers. Nil means those.
+	// Cluster starts the brokers. Nil means kfake's.
 	Cluster simcluster.StartFunc
 }
 
-// Run runs one world in the time that its caller has, and judges it. The error
-// is an ErrPlan, or wraps the cause of ctx; all else that goes wrong is a result
-// with the status Broken.
+// Run runs one world, and judges it. The error is an ErrPlan, or wraps the cause of ctx. Anything
+// else that goes wrong is a result with the status Broken.
 func Run(ctx context.Context, job Job, env Env) (*Result, error) {
 	plan, err := sim.ParsePlan(job.Plan)
 	if err != nil {
@@ -39,7 +38,8 @@ func Run(ctx context.Context, job Job, env Env) (*Result, error) {
 	}
 	simEnv := sim.Env{History: env.History, LateTap: env.LateTap, Open: env.Open}
 	if env.Log != nil {
-		// Where time is real the brokers may have logs of their own to compare.
+		// If time is real, the brokers may have logs of their own to compare with, so
+		// ids are left as they are.
 		simEnv.Logger = newLogger(env.Log, !env.LateTap)
 	}
 	if env.Judging != nil {
@@ -72,12 +72,11 @@ func Run(ctx context.Context, job Job, env Env) (*Result, error) {
 	return res, nil
 }
 
-// harnessReason names what sim itself reports as its failure.
+// harnessReason is the name of a failure that package sim reports itself.
 const harnessReason = "harness"
 
-// RunInFiles is Run with the history and the log in the files that the job
-// names. Both are written as the world goes on, so that they are there whatever
-// becomes of this process.
+// RunInFiles is like Run, but writes the history and the log to the files that the job names. It
+// writes them while the world runs, so that they exist even if this process dies.
 func RunInFiles(ctx context.Context, job Job, env Env) (result *Result, err error) {
 	open := func(name string) (io.Writer, error) {
 		f, err := os.Create(name)
@@ -106,7 +105,7 @@ func RunInFiles(ctx context.Context, job Job, env Env) (result *Result, err erro
 	return Run(ctx, job, env)
 }
 
-// resultOf takes from an outcome what is needed outside of its world.
+// resultOf returns the parts of an outcome that the result needs.
 func resultOf(out *sim.Outcome) *Result {
 	res := &Result{
 		Status:    StatusOf(out.Status),

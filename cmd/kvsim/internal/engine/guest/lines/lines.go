@@ -1,5 +1,5 @@
-// Package lines carries a history, a log and a result over one stream, as lines
-// whose first byte says which of them they belong to.
+// Package lines sends a history, a log and a result over one stream, as lines whose first
+// byte says to which of them they belong.
 package lines
 
 import (
@@ -17,9 +17,9 @@ import (
 const (
 	History = 'h'
 	Log     = 'l'
-	Judging = 'j' // what is known of the result while it is judged
+	Judging = 'j' // what is known about the result while the world is judged
 	Result  = 'r'
-	Plan    = 'p' // the error of a plan that is not usable
+	Plan    = 'p' // an error that is a mistake in the plan
 	Error   = 'e' // another error
 )
 
@@ -33,7 +33,7 @@ type Mux struct {
 // NewMux returns a Mux that writes to out.
 func NewMux(out io.Writer) *Mux { return &Mux{out: out} }
 
-// Writer returns a writer for one kind. Each Write has to be one or more whole
+// Writer returns a writer for one kind of lines. Each Write must have one or more whole
 // lines.
 func (m *Mux) Writer(kind byte) io.Writer { return &muxWriter{mux: m, kind: kind} }
 
@@ -60,7 +60,7 @@ func (w *muxWriter) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// Judging writes what is known of the result while the world is judged.
+// Judging writes what is known about the result while the world is judged.
 func (m *Mux) Judging(known *world.Result) error {
 	data, err := json.Marshal(known)
 	if err == nil {
@@ -69,7 +69,7 @@ func (m *Mux) Judging(known *world.Result) error {
 	return err
 }
 
-// Answer writes what a world's run returned.
+// Answer writes the result or the error of a world.
 func (m *Mux) Answer(result *world.Result, err error) error {
 	kind, value := byte(Result), any(result)
 	if err != nil {
@@ -86,7 +86,7 @@ func (m *Mux) Answer(result *world.Result, err error) error {
 	return err
 }
 
-// A Demux is the reading end: what is written to it goes to the right place.
+// A Demux is the reading end. It passes the lines that are written to it to the right place.
 type Demux struct {
 	// History and Log get their lines. Nil discards them.
 	History, Log io.Writer
@@ -97,7 +97,7 @@ type Demux struct {
 	err    error
 }
 
-// Write takes the stream apart. It fails when a line has no known kind.
+// Write splits the stream. It returns an error if a line has an unknown kind.
 func (d *Demux) Write(data []byte) (int, error) {
 	n := len(data)
 	for len(data) > 0 {
@@ -116,8 +116,7 @@ func (d *Demux) Write(data []byte) (int, error) {
 	return n, nil
 }
 
-// Answer returns what the world answered. It reports an error if there was no
-// answer.
+// Answer returns the world's result or error, or ErrNoAnswer if there was neither.
 func (d *Demux) Answer() (*world.Result, error) {
 	if d.result == nil && d.err == nil {
 		return nil, ErrNoAnswer
@@ -125,8 +124,8 @@ func (d *Demux) Answer() (*world.Result, error) {
 	return d.result, d.err
 }
 
-// Known returns what was last known of a world that was being judged, nil if it
-// did not come to that.
+// Known returns what was last known about the result while the world was judged, or nil if it
+// was not judged yet.
 func (d *Demux) Known() *world.Result { return d.known }
 
 // ErrNoAnswer says that the stream ended before the world answered.
