@@ -90,6 +90,7 @@ var (
 	// ErrTopicRecreated: the topic was deleted and created again, or the
 	// brokers are another cluster's that has one of the same name. So this
 	// client's data belongs to a log that no longer exists, or lies elsewhere.
+	// Where topics have no ids nobody can tell, and the client rebuilds instead.
 	ErrTopicRecreated = errors.New("topic was deleted and created again")
 
 	// ErrTombstonesExpired: this client did not see the end of the log for so
@@ -106,7 +107,8 @@ var (
 	ErrRecordsWithheld = errors.New("the leader had answered nothing where records are")
 
 	// ErrDataLoss: the log lost records that this client had read or was
-	// about to read. The client rebuilds by itself; the error shows in
+	// about to read. Where topics have no ids, it may have when the brokers give
+	// their cluster another id than before: the log may be another one. The client rebuilds by itself; the error shows in
 	// [Client.Status] and in operations whose context ended meanwhile.
 	ErrDataLoss = errors.New("the log lost records")
 )

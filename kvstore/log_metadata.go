@@ -26,6 +26,10 @@ type topicIdentity struct {
 	cluster string   // the id of the cluster, empty when the broker names none
 }
 
+// clusterToCome is what Redpanda calls a new cluster until it has made up an id, some ten
+// seconds later.
+const clusterToCome = "redpanda.initializing"
+
 // given reports whether there is anything to compare.
 func (i topicIdentity) given() bool { return i != topicIdentity{} }
 
@@ -81,15 +85,24 @@ func (p *partition) metadataRequest() *kmsg.MetadataRequest {
 // believes the first one that agrees with what was known.
 //
 // It fails with ErrTopicDeleted or ErrTopicRecreated once nobody has agreed for
-// goneAfter. Any other error may heal.
+// goneAfter. Where topics have no ids and only the cluster's id is another one, that is
+// believed then instead, and the next call goes by it: see renaming. Any other error may
+// heal.
 func (p *partition) lookup(ctx context.Context) (topicMeta, error) {
+	m, _, err := p.lookupWho(ctx)
+	return m, err
+}
+
+// lookupWho is lookup that also returns the id of the broker that was asked first.
+func (p *partition) lookupWho(ctx context.Context) (topicMeta, int32, error) {
 	first, who, err := p.asks.ask(ctx, p.metadataRequest())
 	if err != nil {
-		return topicMeta{}, fmt.Errorf("metadata: %w", err)
+		return topicMeta{}, -1, fmt.Errorf("metadata: %w", err)
 	}
 	resp := first.(*kmsg.MetadataResponse)
 	words := []word{p.hear(resp)}
-	if witnesses := p.witnesses(p.met(resp, who)); !p.enough(words) {
+	id := p.met(resp, who)
+	if witnesses := p.witnesses(id); !p.enough(words) {
 		inTurn(ctx, p.asks, witnesses, p.question, func(resp *kmsg.MetadataResponse, err error) bool {
 			if err == nil { // no answer is no word
 				words = append(words, p.hear(resp))
@@ -99,9 +112,9 @@ func (p *partition) lookup(ctx context.Context) (topicMeta, error) {
 	}
 	m, err := p.weigh(words)
 	if err != nil {
-		return m, fmt.Errorf("metadata: %w", err)
+		return m, id, fmt.Errorf("metadata: %w", err)
 	}
-	return m, nil
+	return m, id, nil
 }
 
 // enough reports whether nobody else has to be asked: the last one agrees with what was
@@ -187,6 +200,9 @@ func (p *partition) hear(resp *kmsg.MetadataResponse) word {
 	}
 	if resp.ClusterID != nil {
 		w.cluster = *resp.ClusterID
+	}
+	if w.cluster == clusterToCome {
+		w.cluster = ""
 	}
 	w.err = fmt.Errorf("asked for topic %q, got an answer without it", p.topic)
 	for _, rt := range resp.Topics {

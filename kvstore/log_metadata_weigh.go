@@ -131,7 +131,9 @@ func (p *partition) weighGone(words []word, n int) (topicMeta, error) {
 		case gone:
 			denied = &words[i]
 		case other:
-			strange = &words[i]
+			if strange == nil || strange.leader == noLeader {
+				strange = &words[i]
+			}
 		}
 	}
 	if !p.known {
@@ -142,6 +144,12 @@ func (p *partition) weighGone(words []word, n int) (topicMeta, error) {
 	why, end := denied, ErrTopicDeleted
 	if strange != nil {
 		why, end = strange, ErrTopicRecreated
+	}
+	if strange != nil && p.id == ([16]byte{}) { // only the cluster's id is another one
+		if believed && strange.leader != noLeader {
+			return strange.topicMeta, p.rename(strange, lasts)
+		}
+		believed = false
 	}
 	if believed {
 		return why.topicMeta, fmt.Errorf("%w: said by all who answered for %v: %w", end, lasts.Round(time.Millisecond), why.err)
@@ -157,6 +165,7 @@ func (p *partition) doubting(err error, n int, lasts time.Duration) error {
 // accept takes over what a broker said. The caller holds mu.
 func (p *partition) accept(w word) (topicMeta, error) {
 	p.identify(w.topicIdentity)
+	w.leader.naming = p.naming
 	p.leader = w.leader
 	if w.kind != odd && w.kind != premature { // of which the leader has to say whether it is so
 		p.epoch = max(p.epoch, w.leader.epoch)

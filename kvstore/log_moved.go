@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -25,36 +26,120 @@ func (e *movedError) Error() string {
 // never says that it does not. When another one does, the error is a *movedError,
 // and the request may still be under way.
 func (p *partition) request(ctx context.Context, via *requests, l leader, req kmsg.Request) (kmsg.Response, error) {
+	if err := p.current(l); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	began := time.Now()
 	timer := time.AfterFunc(mayTake(req)+patience, func() {
-		if m, ok := p.successor(ctx, l); ok {
+		if m, ok := p.successor(ctx, l, began); ok {
 			cancel(&movedError{silent: l.node, since: time.Since(began), leads: m})
 		}
 	})
 	defer timer.Stop()
 	resp, err := via.at(ctx, l.node, req)
 	var moved *movedError
-	if err != nil && errors.As(context.Cause(ctx), &moved) {
+	switch {
+	case err != nil && errors.As(context.Cause(ctx), &moved):
 		return nil, moved
+	case err == nil:
+		p.leaving.slow(l, time.Since(began)-mayTake(req))
+		err = p.current(l) // nobody knows of which cluster the answer is otherwise
 	}
-	return resp, err
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
 }
 
-// successor waits until brokers name another leader than l, or until ctx ends.
-func (p *partition) successor(ctx context.Context, l leader) (leader, bool) {
+// successor waits until brokers name another leader than l, or until ctx ends. The request
+// to l began at the given time.
+//
+// One of a later leader epoch is followed at once, unless l was left before and turned out
+// to lead on. Kafka has one leader an epoch. So another one of the same epoch, or of none,
+// has to be named by all others who answer, too.
+func (p *partition) successor(ctx context.Context, l leader, began time.Time) (leader, bool) {
 	if !p.asks.begin() {
 		return l, false
 	}
 	defer p.asks.finish()
 	for wait := patience; ctx.Err() == nil; wait = min(2*wait, mostPatience) {
-		if m, err := p.lookup(ctx); err == nil && m.leader != l {
-			return m.leader, true
+		m, who, err := p.lookupWho(ctx)
+		if err == nil && m.leader != l && (m.leader.epoch != l.epoch || p.agreed(ctx, m.leader, who)) {
+			sleep(ctx, p.leaving.after(l)-time.Since(began))
+			if ctx.Err() == nil {
+				p.leaving.left(l)
+				return m.leader, true
+			}
 		}
 		sleep(ctx, wait)
 	}
 	return l, false
+}
+
+// agreed reports whether nobody but the one who named a leader names another one.
+func (p *partition) agreed(ctx context.Context, named leader, who int32) bool {
+	ok := true
+	inTurn(ctx, p.asks, p.witnesses(who), p.question, func(resp *kmsg.MetadataResponse, err error) bool {
+		if err == nil {
+			w := p.hear(resp)
+			ok = w.leader.node == named.node && w.leader.epoch == named.epoch
+		}
+		return ok
+	})
+	return ok
+}
+
+// leaving is for how long a leader that is slow to answer is waited for although another
+// one was named: patience at first, and each time twice as long while it turns out to lead
+// on. What it answers takes time then, and leaving it for one that does not lead never
+// gets through. It is safe for concurrent use.
+type leaving struct {
+	mu    sync.Mutex
+	epoch int32 // the leader epoch under which one was left
+	wait  time.Duration
+	last  time.Time // when one was, or when one took long
+}
+
+// Bounds of leaving.
+const (
+	mostLeaving = 32 * time.Second
+	calmsDown   = time.Minute // after which it begins anew
+)
+
+// after returns how long a request to l takes before another leader is followed.
+func (v *leaving) after(l leader) time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.again(l) {
+		return 0
+	}
+	return v.wait
+}
+
+// again reports whether l was left a while ago, under the same epoch. The caller holds mu.
+func (v *leaving) again(l leader) bool {
+	return v.wait > 0 && v.epoch == l.epoch && time.Since(v.last) < calmsDown
+}
+
+// left notes that l was left.
+func (v *leaving) left(l leader) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.again(l) {
+		v.wait = patience
+	}
+	v.epoch, v.wait, v.last = l.epoch, min(2*v.wait, mostLeaving), time.Now()
+}
+
+// slow notes that l did answer, after some time.
+func (v *leaving) slow(l leader, took time.Duration) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if took > patience && v.again(l) {
+		v.wait, v.last = min(max(v.wait, 2*took), mostLeaving), time.Now()
+	}
 }
 
 // mostPatience bounds how long brokers that were asked for another leader are not asked again.

@@ -27,6 +27,8 @@ type partition struct {
 	// believed.
 	goneAfter time.Duration
 
+	leaving leaving
+
 	mu            sync.Mutex
 	known         bool // a broker had the topic
 	topicIdentity      // of the topic, zero until known
@@ -39,6 +41,7 @@ type partition struct {
 	doubts        int             // calls of suspect
 	turn          int             // rounds of questions so far
 	seeds         map[int32]int32 // the ids of brokers that were met as seeds, by the seeds'
+	renaming                      // of the cluster
 	missing       doubt           // that the topic is gone, or another one
 	past          doubt           // that its leader epoch is lower than the highest one seen
 }
@@ -49,8 +52,9 @@ const defaultGoneAfter = 30 * time.Second
 // leader is who leads the partition, and since which epoch. node is -1 when it
 // is not known.
 type leader struct {
-	node  int32
-	epoch int32
+	node   int32
+	epoch  int32
+	naming int // of the cluster in which it leads, see renaming
 }
 
 var noLeader = leader{node: -1, epoch: -1}
@@ -71,8 +75,9 @@ func (p *partition) forget(l leader) {
 
 // sameTopic makes sure that the topic is the one that it was before. It fails with
 // ErrTopicRecreated or ErrTopicDeleted when it is believed to be gone, and with
-// another error while that is not known. Without an id of the topic or of the cluster it
-// can't tell.
+// another error while that is not known, or while the tail has yet to reread the log
+// because the cluster has another id. Without an id of the topic or of the cluster it can't
+// tell.
 func (p *partition) sameTopic(ctx context.Context) error {
 	p.mu.Lock()
 	known := p.topicIdentity.given()
@@ -82,7 +87,7 @@ func (p *partition) sameTopic(ctx context.Context) error {
 	}
 	m, err := p.lookup(ctx)
 	if m.vouched {
-		return nil // whoever leads it
+		return p.unsettled() // whoever leads it
 	}
 	return err
 }

@@ -16,6 +16,9 @@ func (t *tail) validate(ctx context.Context) error {
 		return err
 	}
 	pos, epoch := t.extent()
+	if l.naming != t.naming {
+		return t.renamed(ctx, pos, epoch)
+	}
 	if err := t.part.holds(ctx, pos, epoch); err != nil {
 		var lost *lostError
 		if errors.As(err, &lost) {
@@ -34,6 +37,20 @@ func (t *tail) validate(ctx context.Context) error {
 	}
 	t.checked, t.doubts = l, doubts
 	t.track.Trust(l.epoch)
+	return nil
+}
+
+// renamed makes the next step reread the log, because the cluster has another id. What has
+// been read up to pos, of the given leader epoch, may or may not be in it.
+func (t *tail) renamed(ctx context.Context, pos int64, epoch int32) error {
+	resume := pos
+	var lost *lostError
+	if err := t.part.holds(ctx, pos, epoch); errors.As(err, &lost) {
+		resume = min(pos, lost.end)
+	} else if err != nil {
+		return err
+	}
+	t.startOver(resume, t.part.otherLog(resume))
 	return nil
 }
 

@@ -49,6 +49,7 @@ type tail struct {
 	hole     *hole    // at the position or ahead of it, nil for none
 	checked  leader   // the leader under which pos was last validated
 	doubts   int      // of the partition, when pos was last validated
+	naming   int      // of the cluster whose log this is, see renaming
 	ahead    *ahead   // not nil while the next fetch is under way
 	rebuild  *rebuild // not nil while the view is brought up from the log's start
 	rooms    []*room  // that no fetch uses
@@ -160,6 +161,9 @@ func (t *tail) step(ctx context.Context) error {
 	if t.rebuild != nil && !t.rebuild.begun {
 		if err := t.beginRebuild(ctx); err != nil {
 			return err
+		}
+		if !t.rebuild.begun { // it found another cluster
+			return nil
 		}
 	}
 	if err := t.validate(ctx); err != nil {

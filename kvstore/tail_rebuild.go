@@ -86,13 +86,20 @@ func (t *tail) begin(next *rebuild) {
 func (t *tail) beginRebuild(ctx context.Context) error {
 	rb := t.rebuild
 	sent := time.Now()
-	start, err := t.part.listOffset(ctx, atEarliest)
+	start, first, err := t.part.offsetUnder(ctx, atEarliest)
 	if err != nil {
 		return err
 	}
-	end, err := t.part.listOffset(ctx, atLatest)
+	end, l, err := t.part.offsetUnder(ctx, atLatest)
 	if err != nil {
 		return err
+	}
+	if err := t.part.current(first); err != nil {
+		return err
+	}
+	if rb.keeps() && l.naming != t.naming { // the log may not be the one whose positions it keeps
+		pos, epoch := t.extent()
+		return t.renamed(ctx, pos, epoch)
 	}
 	if rb.cause != nil {
 		if !rb.keeps() {
@@ -114,6 +121,8 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 		return err
 	}
 	t.pos, t.epoch, t.checked = start, -1, noLeader
+	t.naming = l.naming
+	t.part.settle(l.naming)
 	if t.hole != nil && t.hole.at < start {
 		t.hole = nil
 	}

@@ -44,6 +44,8 @@ type recordBatch struct {
 	searched   int64
 	searchedAt leader // noLeader for none
 
+	naming int // of the cluster to which it was sent, see renaming
+
 	plain  []byte // header and records, not compressed
 	packed []byte // the same compressed, once it was asked for
 	old    bool   // packed is for brokers that don't know zstd

@@ -56,10 +56,10 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 		if term != res.term {
 			return res.below
 		}
-		switch err := c.part.holds(ctx, pos, epoch); {
+		switch err := cmp.Or(c.part.unsettled(), c.part.holds(ctx, pos, epoch)); {
 		case err == nil, ctx.Err() != nil:
 			return res.below
-		case errors.Is(err, ErrDataLoss):
+		case errors.Is(err, ErrDataLoss), c.part.unsettled() != nil:
 			c.part.suspect()
 			if err := c.tracker.Over(ctx, term); err != nil {
 				if ctx.Err() != nil {

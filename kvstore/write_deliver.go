@@ -119,6 +119,9 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 		return answer{broker: -1, err: err}
 	}
 	w.leader = l
+	if doubt && b.naming != l.naming { // another cluster may know the producer id as somebody else's
+		return answer{broker: l.node, err: w.part.current(leader{naming: b.naming})}
+	}
 	if doubt {
 		w.ask(askLog, l.node)
 		offset, found, err := w.look(ctx, l, b)
@@ -149,6 +152,7 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 	if invariant.On {
 		w.checkTry(b, doubt, was)
 	}
+	b.naming = l.naming
 	w.ask(askProduce, l.node)
 	return w.try(ctx, l, b)
 }

@@ -112,6 +112,8 @@ func (a answer) grade() grade {
 	switch {
 	case a.seen:
 		return gradeWritten
+	case errors.Is(a.err, errRenamed) && !a.sent:
+		return gradeForgotten
 	case a.err != nil && !a.sent:
 		if isUnauthorized(a.err) { // to ask for the leader, or for a producer id
 			return gradeRefused

@@ -1,0 +1,72 @@
+package kvstore
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// renaming is what a partition knows of its cluster's id having changed, where topics have
+// no ids. The cluster may have been renamed, or the addresses may lead to another one,
+// whose log can have the same leader epochs and be as long: nobody can tell. So the client
+// goes on with what the brokers have now, and rereads the log.
+//
+// Each leader is one in the cluster of one naming, so whatever goes by the leader that it
+// had to do with ends with the naming: a position that was validated, a producer id, what
+// was searched. A request under an earlier naming is not sent any more.
+type renaming struct {
+	naming  int   // how often another id was believed
+	settled int   // up to which naming the tail rereads the log, or has
+	renamed error // why it has to for the last one
+}
+
+// errRenamed says that what was begun with one cluster can't be ended with the one that is
+// there now.
+var errRenamed = errors.New("the cluster has another id by now")
+
+// rename takes over another id of the cluster, which all who answered have said for some
+// time, and returns why the caller has to begin again. The caller holds mu.
+func (p *partition) rename(w *word, lasts time.Duration) error {
+	p.renamed = fmt.Errorf("%w (said by all who answered for %v), and without topic ids nobody can tell whether the log is the same", w.err, lasts.Round(time.Millisecond))
+	p.naming++
+	p.topicIdentity = w.topicIdentity
+	p.epochsBeginAnew()
+	p.missing.clear()
+	p.past.clear()
+	return p.renamed
+}
+
+// current fails when the leader is one of an earlier naming.
+func (p *partition) current(l leader) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l.naming != p.naming {
+		return fmt.Errorf("%w: %w", errRenamed, p.renamed)
+	}
+	return nil
+}
+
+// settle notes that the tail rereads the log of a naming, so that nothing it shows is of
+// an earlier one.
+func (p *partition) settle(naming int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.settled = naming
+}
+
+// unsettled fails while the tail has not heard of the last naming.
+func (p *partition) unsettled() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.settled != p.naming {
+		return p.renamed
+	}
+	return nil
+}
+
+// otherLog describes the loss of the log that was read, as far as anybody can tell.
+func (p *partition) otherLog(end int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return &lostError{end, p.renamed.Error()}
+}
