@@ -165,7 +165,7 @@ func (s *segment) locate(h uint32, key []byte) (b *bucket, slot int) {
 }
 
 // do does one change. What its item weighs is counted by the caller.
-func (x *index) do(c change, b *before) {
+func (x *index) do(c change, b *undo) {
 	s := x.dir.Load().segment(c.hash)
 	at, i := s.locate(c.hash, c.item.key())
 	if b != nil {

@@ -65,7 +65,7 @@ func TestReadsBetweenTheStepsOfAWrite(t *testing.T) {
 				t.Errorf("%s: get shows %q, %v, want what was there before", when, v, err)
 			}
 		}
-		b := newBefore(len(records))
+		b := newUndo(len(records))
 		s.begin(b)
 		w := writing{list: true}
 		for i := range records {
@@ -84,7 +84,7 @@ func TestReadsBetweenTheStepsOfAReset(t *testing.T) {
 	s := New()
 	mustNot(t, s.Set(context.Background(), key(0), []byte("old")))
 	expect(t, "before", s, "old", "", 1, "old")
-	s.begin(&before{all: s.index.dir.Load()})
+	s.begin(&undo{all: s.index.dir.Load()})
 	s.index.clear()
 	expect(t, "begun", s, "old", "", 1, "old")
 	s.tree.Store(nil)

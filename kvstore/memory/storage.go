@@ -24,8 +24,8 @@ type Storage struct {
 	// that makes it even again.
 	version atomic.Uint64
 
-	// before has what the write under way replaces.
-	before atomic.Pointer[before]
+	// undo has what the write under way replaces.
+	undo atomic.Pointer[undo]
 
 	// asked says that the storage has been read. Until then what it holds is in
 	// filling, and the index is empty.
@@ -81,7 +81,7 @@ func (s *Storage) find(key []byte) *item {
 			}
 			continue
 		}
-		b := s.before.Load()
+		b := s.undo.Load()
 		if b == nil || b.version != v {
 			continue // the write is over
 		}
@@ -204,7 +204,7 @@ func (s *Storage) Reset(ctx context.Context) error {
 	}
 	s.treeMu.Lock()
 	defer s.treeMu.Unlock()
-	s.begin(&before{all: s.index.dir.Load()})
+	s.begin(&undo{all: s.index.dir.Load()})
 	s.index.clear()
 	s.tree.Store(nil)
 	s.last = nil
@@ -229,7 +229,7 @@ func (s *Storage) write(ctx context.Context, src source) error {
 		s.filled()
 	}
 	w := writing{list: s.last != nil}
-	b := newBefore(src.n)
+	b := newUndo(src.n)
 	s.begin(b)
 	s.index.apply(&w, src, b)
 	done := s.follow(&w)
@@ -244,15 +244,15 @@ func (s *Storage) write(ctx context.Context, src source) error {
 }
 
 // begin says that the index is being changed, and what will have been there before.
-func (s *Storage) begin(b *before) {
+func (s *Storage) begin(b *undo) {
 	v := s.version.Load() + 1
 	b.version = v
-	s.before.Store(b)
+	s.undo.Store(b)
 	s.version.Store(v)
 }
 
 // end makes the changes visible.
 func (s *Storage) end() {
 	s.version.Add(1)
-	s.before.Store(nil)
+	s.undo.Store(nil)
 }

@@ -50,7 +50,7 @@ const ahead = 32
 
 // apply does all changes of src, and before that keeps in b what they replace. Then it
 // cleans the chunks.
-func (x *index) apply(w *writing, src source, b *before) {
+func (x *index) apply(w *writing, src source, b *undo) {
 	var group [ahead]change
 	for i := 0; i < src.n; i += ahead {
 		part := group[:min(ahead, src.n-i)]

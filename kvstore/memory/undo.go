@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// before has what one write replaces: its undo log, for the readers that come while
+// undo has what one write replaces: its undo log, for the readers that come while
 // it is under way. One goroutine adds to it, any number may look meanwhile.
-type before struct {
+type undo struct {
 	version uint64     // of the storage, while the write is under way
 	all     *directory // everything, when the write removes everything
 	images  []image    // open addressing, with free places
@@ -20,18 +20,18 @@ type image struct {
 	old  *item // nil: the key was not there
 }
 
-// newBefore returns one with room for n keys.
-func newBefore(n int) *before {
+// newUndo returns one with room for n keys.
+func newUndo(n int) *undo {
 	size := 2
 	for size < n+n/4 || size == n {
 		size *= 2
 	}
-	return &before{images: make([]image, size)}
+	return &undo{images: make([]image, size)}
 }
 
 // place returns the image of key, whose hash is h, or the free place for it, and the item
 // with the key, which is nil for a free place.
-func (b *before) place(h uint32, key []byte) (*image, *item) {
+func (b *undo) place(h uint32, key []byte) (*image, *item) {
 	mask := uint32(len(b.images) - 1)
 	for at := h; ; at++ {
 		k := &b.images[at&mask]
@@ -44,7 +44,7 @@ func (b *before) place(h uint32, key []byte) (*image, *item) {
 
 // add keeps old as what the key of it, whose hash is h, had, unless it has something
 // already.
-func (b *before) add(h uint32, it, old *item) {
+func (b *undo) add(h uint32, it, old *item) {
 	if k, there := b.place(h, it.key()); there == nil {
 		k.hash, k.old = h, old
 		k.key.Store(it)
@@ -52,7 +52,7 @@ func (b *before) add(h uint32, it, old *item) {
 }
 
 // find returns what key had, and whether the write replaces that.
-func (b *before) find(h uint32, key []byte) (old *item, ok bool) {
+func (b *undo) find(h uint32, key []byte) (old *item, ok bool) {
 	if b.all != nil {
 		return b.all.find(h, key), true
 	}
