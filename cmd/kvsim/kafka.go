@@ -65,7 +65,7 @@ func startReal(ctx context.Context, o engineOptions, progress io.Writer) (engine
 		return nil, fmt.Errorf("--kafka %s: %w", o.kafka, err)
 	}
 	fmt.Fprintf(progress, "kvsim: worlds run on %v\n", brokers)
-	env.Cluster = brokers.World
+	env.Cluster = brokers.Cluster
 	return engine.NewReal(run, brokers), nil
 }
 

@@ -74,7 +74,7 @@ func TestWorldOnBrokersOverTCP(t *testing.T) {
 		t.Errorf("left out is %q, want restart and keyless with their reasons", text)
 	}
 	for range 2 { // one world after the other on the same brokers
-		out, err := sim.Run(simcluster.With(t.Context(), b.World), p, sim.Env{LateTap: true})
+		out, err := sim.Run(simcluster.With(t.Context(), b.Cluster), p, sim.Env{LateTap: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func TestBugIsFoundOverTCP(t *testing.T) {
 	}
 	p, _ = p.Fit(b.Abilities())
 	p.Faults = nil
-	out, err := sim.Run(simcluster.With(t.Context(), b.World), p, sim.Env{
+	out, err := sim.Run(simcluster.With(t.Context(), b.Cluster), p, sim.Env{
 		LateTap: true,
 		Open: func(ctx context.Context, r sim.OpenRequest) (sim.Client, error) {
 			c, err := sim.DefaultOpen(ctx, r)
@@ -137,18 +137,18 @@ func TestBugIsFoundOverTCP(t *testing.T) {
 
 func TestPlanForMoreBrokersIsRefused(t *testing.T) {
 	b := onTCP(t, 1)
-	_, err := b.World(t.Context(), simcluster.Spec{Brokers: 2})
+	_, err := b.Cluster(t.Context(), simcluster.Spec{Brokers: 2})
 	if err == nil || !strings.Contains(err.Error(), "2 brokers") {
-		t.Errorf("World = %v, want that the cluster has fewer brokers", err)
+		t.Errorf("Cluster = %v, want that the cluster has fewer brokers", err)
 	}
 }
 
 func TestUnableIsAnError(t *testing.T) {
-	w := &World{}
-	_, produce := w.FailProduces(fakecluster.ProduceFault{})
-	_, slow := w.SlowBroker(fakecluster.Slow{})
-	_, tail := w.LoseTail(0)
-	for _, err := range []error{produce, slow, tail, w.Append()} {
+	c := &cluster{}
+	_, produce := c.FailProduces(fakecluster.ProduceFault{})
+	_, slow := c.SlowBroker(fakecluster.Slow{})
+	_, tail := c.LoseTail(0)
+	for _, err := range []error{produce, slow, tail, c.Append()} {
 		if !errors.Is(err, errUnable) {
 			t.Errorf("%v, want errUnable", err)
 		}

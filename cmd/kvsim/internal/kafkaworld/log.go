@@ -18,50 +18,50 @@ import (
 var errUnable = errors.New("can't be done to real brokers")
 
 // FailProduces implements simcluster.Cluster. It always fails.
-func (w *World) FailProduces(fakecluster.ProduceFault) (fakecluster.Fault, error) {
+func (c *cluster) FailProduces(fakecluster.ProduceFault) (fakecluster.Fault, error) {
 	return nil, fmt.Errorf("fail produce requests: %w", errUnable)
 }
 
 // SlowBroker implements simcluster.Cluster. It always fails.
-func (w *World) SlowBroker(fakecluster.Slow) (fakecluster.Fault, error) {
+func (c *cluster) SlowBroker(fakecluster.Slow) (fakecluster.Fault, error) {
 	return nil, fmt.Errorf("slow a broker: %w", errUnable)
 }
 
 // LoseTail implements simcluster.Cluster. It always fails.
-func (w *World) LoseTail(int64) ([]fakecluster.Batch, error) {
+func (c *cluster) LoseTail(int64) ([]fakecluster.Batch, error) {
 	return nil, fmt.Errorf("lose the tail of the log: %w", errUnable)
 }
 
 // Append implements simcluster.Cluster. It always fails: what it is for, records
 // without a key, Kafka refuses.
-func (w *World) Append(...fakecluster.Record) error {
+func (c *cluster) Append(...fakecluster.Record) error {
 	return fmt.Errorf("append a record without a key: %w", errUnable)
 }
 
 // Compact implements simcluster.Cluster.
-func (w *World) Compact() error {
-	ctx, cancel := w.bounded()
+func (c *cluster) Compact() error {
+	ctx, cancel := c.bounded()
 	defer cancel()
-	return again(ctx, func() error { return w.b.k.Clean(ctx, w.topic, cleanPatience) })
+	return again(ctx, func() error { return c.b.k.Clean(ctx, c.topic, cleanPatience) })
 }
 
 // DeleteRecords implements simcluster.Cluster.
-func (w *World) DeleteRecords(before int64) error {
-	ctx, cancel := w.bounded()
+func (c *cluster) DeleteRecords(before int64) error {
+	ctx, cancel := c.bounded()
 	defer cancel()
 	return again(ctx, func() error {
-		_, err := w.b.k.DeleteRecords(ctx, w.topic, before)
+		_, err := c.b.k.DeleteRecords(ctx, c.topic, before)
 		return err
 	})
 }
 
 // RecreateTopic implements simcluster.Cluster.
-func (w *World) RecreateTopic(gone func()) error {
-	ctx, cancel := w.bounded()
+func (c *cluster) RecreateTopic(gone func()) error {
+	ctx, cancel := c.bounded()
 	defer cancel()
 	// What a try did whose answer was lost, the next one finds done.
 	err := again(ctx, func() error {
-		err := w.b.k.DeleteTopic(ctx, w.topic)
+		err := c.b.k.DeleteTopic(ctx, c.topic)
 		if errors.Is(err, kerr.UnknownTopicOrPartition) {
 			return nil
 		}
@@ -72,20 +72,20 @@ func (w *World) RecreateTopic(gone func()) error {
 	}
 	gone()
 	return again(ctx, func() error {
-		err := w.b.k.CreateTopic(ctx, w.topic, w.settings)
+		err := c.b.k.CreateTopic(ctx, c.topic, c.settings)
 		if errors.Is(err, kerr.TopicAlreadyExists) {
-			_, _, err = w.b.k.Leader(ctx, w.topic)
+			_, _, err = c.b.k.Leader(ctx, c.topic)
 		}
 		return err
 	})
 }
 
 // AddPartitions implements simcluster.Cluster.
-func (w *World) AddPartitions(total int) error {
-	ctx, cancel := w.bounded()
+func (c *cluster) AddPartitions(total int) error {
+	ctx, cancel := c.bounded()
 	defer cancel()
 	return again(ctx, func() error {
-		resp, err := w.b.k.Admin().UpdatePartitions(ctx, total, w.topic)
+		resp, err := c.b.k.Admin().UpdatePartitions(ctx, total, c.topic)
 		if err == nil {
 			err = resp.Error()
 		}
@@ -98,12 +98,12 @@ func (w *World) AddPartitions(total int) error {
 
 // Begin implements simcluster.Cluster. The brokers abort what stays open for five
 // minutes.
-func (w *World) Begin(id string) (simcluster.Transactor, error) {
+func (c *cluster) Begin(id string) (simcluster.Transactor, error) {
 	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(w.b.addrs...),
-		kgo.DefaultProduceTopic(w.topic),
+		kgo.SeedBrokers(c.b.addrs...),
+		kgo.DefaultProduceTopic(c.topic),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.TransactionalID(w.topic+"-"+id),
+		kgo.TransactionalID(c.topic+"-"+id),
 		kgo.TransactionTimeout(5*time.Minute),
 		kgo.MetadataMinAge(50*time.Millisecond),
 		kgo.DisableClientMetrics(),
@@ -111,10 +111,10 @@ func (w *World) Begin(id string) (simcluster.Transactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &txn{w: w, cl: cl, first: -1}
-	w.mu.Lock()
-	w.txns[t] = true
-	w.mu.Unlock()
+	t := &txn{c: c, cl: cl, first: -1}
+	c.mu.Lock()
+	c.txns[t] = true
+	c.mu.Unlock()
 	if err := cl.BeginTransaction(); err != nil {
 		t.forget()
 		return nil, err
@@ -124,21 +124,21 @@ func (w *World) Begin(id string) (simcluster.Transactor, error) {
 
 // txn is a transaction of somebody else.
 type txn struct {
-	w     *World
+	c     *cluster
 	cl    *kgo.Client
 	first int64 // offset of its first record, -1 before it has one
 }
 
 func (t *txn) forget() {
-	t.w.mu.Lock()
-	delete(t.w.txns, t)
-	t.w.mu.Unlock()
+	t.c.mu.Lock()
+	delete(t.c.txns, t)
+	t.c.mu.Unlock()
 	t.cl.Close()
 }
 
 // Append implements simcluster.Transactor.
 func (t *txn) Append(rs ...fakecluster.Record) error {
-	ctx, cancel := t.w.bounded()
+	ctx, cancel := t.c.bounded()
 	defer cancel()
 	out := make([]*kgo.Record, len(rs))
 	for i := range rs {
@@ -163,7 +163,7 @@ func (t *txn) Abort() error { return t.end(kgo.TryAbort) }
 // brokers answer before.
 func (t *txn) end(how kgo.TransactionEndTry) error {
 	defer t.forget()
-	ctx, cancel := t.w.bounded()
+	ctx, cancel := t.c.bounded()
 	defer cancel()
 	id, _, err := t.cl.ProducerID(ctx)
 	if err != nil {
@@ -177,7 +177,7 @@ func (t *txn) end(how kgo.TransactionEndTry) error {
 
 // marked reports the lack of a marker of a producer behind the first record.
 func (t *txn) marked(ctx context.Context, id int64) error {
-	batches, err := t.w.b.k.ReadLogFrom(ctx, t.w.topic, t.first)
+	batches, err := t.c.b.k.ReadLogFrom(ctx, t.c.topic, t.first)
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,8 @@ const (
 	quietTimeout = time.Second
 )
 
-// A World is one world's cluster.
-type World struct {
+// A cluster is one world's cluster.
+type cluster struct {
 	*bridge
 	unable
 	b     *Brokers
@@ -50,10 +50,10 @@ type World struct {
 	txns    map[*txn]bool
 }
 
-var _ simcluster.Cluster = (*World)(nil)
+var _ simcluster.Cluster = (*cluster)(nil)
 
-// World makes the topic and the network of a world. It is a simcluster.StartFunc.
-func (b *Brokers) World(ctx context.Context, s simcluster.Spec) (simcluster.Cluster, error) {
+// Cluster makes the topic and the network of a world. It is a simcluster.StartFunc.
+func (b *Brokers) Cluster(ctx context.Context, s simcluster.Spec) (simcluster.Cluster, error) {
 	if s.Brokers > len(b.ids) {
 		return nil, fmt.Errorf("the plan is for %d brokers, the cluster has %d", s.Brokers, len(b.ids))
 	}
@@ -61,7 +61,7 @@ func (b *Brokers) World(ctx context.Context, s simcluster.Spec) (simcluster.Clus
 	if err != nil {
 		return nil, err
 	}
-	w := &World{
+	c := &cluster{
 		bridge: bridge, b: b, ctx: ctx, topic: topicName(s.Seed),
 		settings: map[string]string{
 			"min.cleanable.dirty.ratio": "1", // compacted when asked for only
@@ -70,17 +70,17 @@ func (b *Brokers) World(ctx context.Context, s simcluster.Spec) (simcluster.Clus
 		},
 		stopped: map[int32]bool{}, absent: map[int32]bool{}, txns: map[*txn]bool{},
 	}
-	maps.Copy(w.settings, s.Configs)
-	ctx, cancel := w.bounded()
+	maps.Copy(c.settings, s.Configs)
+	ctx, cancel := c.bounded()
 	defer cancel()
 	err = b.heal(ctx)
 	if err == nil {
-		err = b.k.CreateTopic(ctx, w.topic, w.settings)
+		err = b.k.CreateTopic(ctx, c.topic, c.settings)
 	}
 	if err != nil {
 		return nil, errors.Join(err, bridge.Close())
 	}
-	return w, nil
+	return c, nil
 }
 
 // heal makes all brokers run: a world that broke may have left some stopped.
@@ -106,74 +106,74 @@ func topicName(seed uint64) string {
 }
 
 // bounded returns a context for one thing that brokers are asked for.
-func (w *World) bounded() (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(w.ctx, askTimeout, fmt.Errorf("the brokers did not do it within %v", askTimeout))
+func (c *cluster) bounded() (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(c.ctx, askTimeout, fmt.Errorf("the brokers did not do it within %v", askTimeout))
 }
 
 // Close heals what was done to the brokers and deletes the topic.
-func (w *World) Close() error {
-	w.ctx = context.WithoutCancel(w.ctx)
-	ctx, cancel := context.WithTimeout(w.ctx, closeTimeout)
+func (c *cluster) Close() error {
+	c.ctx = context.WithoutCancel(c.ctx)
+	ctx, cancel := context.WithTimeout(c.ctx, closeTimeout)
 	defer cancel()
-	w.mu.Lock()
-	stopped, absent := slices.Collect(maps.Keys(w.stopped)), slices.Collect(maps.Keys(w.absent))
-	txns := slices.Collect(maps.Keys(w.txns))
-	w.mu.Unlock()
+	c.mu.Lock()
+	stopped, absent := slices.Collect(maps.Keys(c.stopped)), slices.Collect(maps.Keys(c.absent))
+	txns := slices.Collect(maps.Keys(c.txns))
+	c.mu.Unlock()
 	for _, t := range txns {
 		t.forget()
 	}
-	return errors.Join(w.bridge.Close(), w.StartBrokers(stopped), w.AwaitBrokers(absent), w.b.k.DeleteTopic(ctx, w.topic))
+	return errors.Join(c.bridge.Close(), c.StartBrokers(stopped), c.AwaitBrokers(absent), c.b.k.DeleteTopic(ctx, c.topic))
 }
 
 // Network implements simcluster.Cluster.
-func (w *World) Network() *simnet.Network { return w.net }
+func (c *cluster) Network() *simnet.Network { return c.net }
 
 // Seeds implements simcluster.Cluster.
-func (w *World) Seeds() []string { return slices.Clone(w.b.addrs) }
+func (c *cluster) Seeds() []string { return slices.Clone(c.b.addrs) }
 
 // Topic implements simcluster.Cluster.
-func (w *World) Topic() string { return w.topic }
+func (c *cluster) Topic() string { return c.topic }
 
 // Direct implements simcluster.Cluster.
-func (w *World) Direct(ctx context.Context, broker int32) (net.Conn, error) {
+func (c *cluster) Direct(ctx context.Context, broker int32) (net.Conn, error) {
 	var d net.Dialer
-	return d.DialContext(ctx, "tcp", w.b.addrs[broker])
+	return d.DialContext(ctx, "tcp", c.b.addrs[broker])
 }
 
 // Partition implements simcluster.Cluster. It waits for a leader.
-func (w *World) Partition() (info kfake.PartitionInfo, err error) {
-	ctx, cancel := w.bounded()
+func (c *cluster) Partition() (info kfake.PartitionInfo, err error) {
+	ctx, cancel := c.bounded()
 	defer cancel()
-	id, epoch, err := w.b.k.Leader(ctx, w.topic)
+	id, epoch, err := c.b.k.Leader(ctx, c.topic)
 	if err != nil {
 		return info, err
 	}
-	if info.Leader, err = w.b.index(int32(id)); err != nil {
+	if info.Leader, err = c.b.index(int32(id)); err != nil {
 		return info, err
 	}
 	info.Epoch = epoch
 	return info, again(ctx, func() (err error) {
-		info.LogStartOffset, info.HighWatermark, err = w.b.k.Offsets(ctx, w.topic)
+		info.LogStartOffset, info.HighWatermark, err = c.b.k.Offsets(ctx, c.topic)
 		return err
 	})
 }
 
 // EndOffset implements simcluster.Cluster.
-func (w *World) EndOffset() (end int64, err error) {
-	ctx, cancel := w.bounded()
+func (c *cluster) EndOffset() (end int64, err error) {
+	ctx, cancel := c.bounded()
 	defer cancel()
 	return end, again(ctx, func() (err error) {
-		_, end, err = w.b.k.Offsets(ctx, w.topic)
+		_, end, err = c.b.k.Offsets(ctx, c.topic)
 		return err
 	})
 }
 
 // EndOffsetOf implements simcluster.Cluster.
-func (w *World) EndOffsetOf(partition int32) (end int64, err error) {
-	ctx, cancel := w.bounded()
+func (c *cluster) EndOffsetOf(partition int32) (end int64, err error) {
+	ctx, cancel := c.bounded()
 	defer cancel()
 	return end, again(ctx, func() (err error) {
-		end, err = w.b.k.EndOffset(ctx, w.topic, partition)
+		end, err = c.b.k.EndOffset(ctx, c.topic, partition)
 		return err
 	})
 }
@@ -196,10 +196,10 @@ func again(ctx context.Context, fn func() error) error {
 }
 
 // ReadLog implements simcluster.Cluster.
-func (w *World) ReadLog(from int64) ([]fakecluster.Batch, error) {
-	ctx, cancel := w.bounded()
+func (c *cluster) ReadLog(from int64) ([]fakecluster.Batch, error) {
+	ctx, cancel := c.bounded()
 	defer cancel()
-	batches, err := w.b.k.ReadLogFrom(ctx, w.topic, from)
+	batches, err := c.b.k.ReadLogFrom(ctx, c.topic, from)
 	if err != nil {
 		return nil, err
 	}
@@ -224,12 +224,12 @@ func batchOf(b *realkafka.Batch) fakecluster.Batch {
 }
 
 // Quiet implements simcluster.Cluster.
-func (w *World) Quiet() func() {
-	stall := w.net.Stall(simnet.Target{Dir: simnet.ToBroker})
+func (c *cluster) Quiet() func() {
+	stall := c.net.Stall(simnet.Target{Dir: simnet.ToBroker})
 	writes := simnet.Target{Keys: []int16{produceKey}}
-	for until := time.Now().Add(quietTimeout); w.net.Conns(writes) > 0 && time.Now().Before(until); {
+	for until := time.Now().Add(quietTimeout); c.net.Conns(writes) > 0 && time.Now().Before(until); {
 		select {
-		case <-w.ctx.Done():
+		case <-c.ctx.Done():
 			return stall.Undo
 		case <-time.After(5 * time.Millisecond):
 		}
@@ -241,53 +241,53 @@ const produceKey = 0
 
 // StopBroker implements simcluster.Cluster. A broker shuts down in good order where
 // the others can go on without it, and is killed where it would wait for them.
-func (w *World) StopBroker(broker int32) error {
-	ctx, cancel := w.bounded()
+func (c *cluster) StopBroker(broker int32) error {
+	ctx, cancel := c.bounded()
 	defer cancel()
-	w.mu.Lock()
-	alone := len(w.absent) == 0
-	w.stopped[broker], w.absent[broker] = true, true
-	w.mu.Unlock()
+	c.mu.Lock()
+	alone := len(c.absent) == 0
+	c.stopped[broker], c.absent[broker] = true, true
+	c.mu.Unlock()
 	if alone {
-		return w.b.k.StopBroker(ctx, int(w.b.ids[broker]))
+		return c.b.k.StopBroker(ctx, int(c.b.ids[broker]))
 	}
-	return w.b.k.KillBroker(ctx, int(w.b.ids[broker]))
+	return c.b.k.KillBroker(ctx, int(c.b.ids[broker]))
 }
 
 // StartBrokers implements simcluster.Cluster.
-func (w *World) StartBrokers(brokers []int32) error {
-	ctx, cancel := w.bounded()
+func (c *cluster) StartBrokers(brokers []int32) error {
+	ctx, cancel := c.bounded()
 	defer cancel()
 	var g errgroup.Group
 	for _, b := range brokers {
-		g.Go(func() error { return w.b.k.BootBroker(ctx, int(w.b.ids[b])) })
+		g.Go(func() error { return c.b.k.BootBroker(ctx, int(c.b.ids[b])) })
 	}
 	err := g.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, b := range brokers {
-		delete(w.stopped, b)
+		delete(c.stopped, b)
 	}
 	return err
 }
 
 // AwaitBrokers implements simcluster.Cluster.
-func (w *World) AwaitBrokers(brokers []int32) error {
-	ctx, cancel := w.bounded()
+func (c *cluster) AwaitBrokers(brokers []int32) error {
+	ctx, cancel := c.bounded()
 	defer cancel()
 	for _, b := range brokers {
 		err := again(ctx, func() error {
-			w.mu.Lock()
-			stopped := w.stopped[b]
-			w.mu.Unlock()
+			c.mu.Lock()
+			stopped := c.stopped[b]
+			c.mu.Unlock()
 			if stopped {
 				return nil
 			}
-			err := w.b.k.Serves(ctx, int(w.b.ids[b]))
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if err == nil && !w.stopped[b] {
-				delete(w.absent, b)
+			err := c.b.k.Serves(ctx, int(c.b.ids[b]))
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if err == nil && !c.stopped[b] {
+				delete(c.absent, b)
 			}
 			return err
 		})
@@ -299,24 +299,24 @@ func (w *World) AwaitBrokers(brokers []int32) error {
 }
 
 // MoveLeader implements simcluster.Cluster.
-func (w *World) MoveLeader(to int32) error {
-	ctx, cancel := w.bounded()
+func (c *cluster) MoveLeader(to int32) error {
+	ctx, cancel := c.bounded()
 	defer cancel()
-	return w.b.k.MoveLeader(ctx, w.topic, int(w.b.ids[to]))
+	return c.b.k.MoveLeader(ctx, c.topic, int(c.b.ids[to]))
 }
 
 // MoveLeadersFrom implements simcluster.Cluster.
-func (w *World) MoveLeadersFrom(broker int32) error {
-	for i := range w.b.ids {
-		to := (broker + 1 + int32(i)) % int32(len(w.b.ids))
-		w.mu.Lock()
-		absent := w.absent[to]
-		w.mu.Unlock()
+func (c *cluster) MoveLeadersFrom(broker int32) error {
+	for i := range c.b.ids {
+		to := (broker + 1 + int32(i)) % int32(len(c.b.ids))
+		c.mu.Lock()
+		absent := c.absent[to]
+		c.mu.Unlock()
 		if to == broker || absent {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(w.ctx, moveTimeout)
-		err := w.b.k.MoveLeader(ctx, w.topic, int(w.b.ids[to]))
+		ctx, cancel := context.WithTimeout(c.ctx, moveTimeout)
+		err := c.b.k.MoveLeader(ctx, c.topic, int(c.b.ids[to]))
 		cancel()
 		return err
 	}
