@@ -275,8 +275,8 @@ func (c *Cluster) LoadCoordinators(count int, brokers ...int32) (Fault, error) {
 	return r, c.add(r, count)
 }
 
-// gate returns why a broker can't coordinate a transactional id now, or nil if it can.
-func (c *Cluster) gate(k *kfake.Cluster, id string) *kerr.Error {
+// unable returns why a broker can't coordinate a transactional id now, or nil if it can.
+func (c *Cluster) unable(k *kfake.Cluster, id string) *kerr.Error {
 	node := k.CurrentNode()
 	if c.coordinatorIn(k, id) != node {
 		return kerr.NotCoordinator

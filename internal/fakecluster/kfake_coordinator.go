@@ -55,7 +55,7 @@ func (c *Cluster) initProducer(k *kfake.Cluster, req *kmsg.InitProducerIDRequest
 	case timeout <= 0 || timeout > c.maxTxnTimeout():
 		return producerEpoch{}, kerr.InvalidTransactionTimeout
 	}
-	if e := c.gate(k, id); e != nil {
+	if e := c.unable(k, id); e != nil {
 		return producerEpoch{}, e
 	}
 	c.stateMu.Lock()
@@ -156,7 +156,7 @@ func (c *Cluster) addPartitions2(k *kfake.Cluster, id string, p producerEpoch, p
 		return kerr.InvalidRequest
 	}
 	if !leader {
-		if e := c.gate(k, id); e != nil {
+		if e := c.unable(k, id); e != nil {
 			return e
 		}
 	}
@@ -191,7 +191,7 @@ func (c *Cluster) endTxn(k *kfake.Cluster, req *kmsg.EndTxnRequest) (producerEpo
 	if req.TransactionalID == "" {
 		return producerEpoch{}, kerr.InvalidRequest
 	}
-	if e := c.gate(k, req.TransactionalID); e != nil {
+	if e := c.unable(k, req.TransactionalID); e != nil {
 		return producerEpoch{}, e
 	}
 	c.stateMu.Lock()
@@ -217,7 +217,7 @@ func (c *Cluster) handleDescribeTransactions(k *kfake.Cluster, kr kmsg.Request) 
 	for _, id := range req.TransactionalIDs {
 		st := kmsg.NewDescribeTransactionsResponseTransactionState()
 		st.TransactionalID, st.StartTimestamp, st.ProducerID, st.ProducerEpoch = id, -1, noProducer, noEpoch
-		if e := c.gate(k, id); e != nil {
+		if e := c.unable(k, id); e != nil {
 			st.ErrorCode = e.Code
 		} else {
 			c.describeTxn(id, &st)
