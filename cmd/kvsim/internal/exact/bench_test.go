@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// BenchmarkBuildUnchanged is what an unchanged guest costs a new process: the
-// go command's look at the sources, and machine code from the cache.
+// BenchmarkBuildUnchanged measures what an unchanged guest costs a new process: the go
+// command checks the sources, and machine code comes from the cache.
 func BenchmarkBuildUnchanged(b *testing.B) {
 	guestFor(b, "kafkaworld", SchedulerRandom)
 	for b.Loop() {
@@ -20,8 +20,8 @@ func BenchmarkBuildUnchanged(b *testing.B) {
 	}
 }
 
-// BenchmarkCompile is what a new guest costs: counting steps and compiling to
-// machine code, but not the go command.
+// BenchmarkCompile measures what a new guest costs, without the go command: adding the
+// code that counts steps, and compiling to machine code.
 func BenchmarkCompile(b *testing.B) {
 	if testing.Short() {
 		b.Skip("builds a guest; not with -short")
@@ -63,7 +63,7 @@ func BenchmarkCompile(b *testing.B) {
 	}
 }
 
-// BenchmarkStart is an instance that starts, prints usage and ends.
+// BenchmarkStart measures an instance that starts, prints its usage and ends.
 func BenchmarkStart(b *testing.B) {
 	g := guestFor(b, "kafkaworld", SchedulerRandom)
 	for b.Loop() {
@@ -71,8 +71,8 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkKafkaWorld is a world of 3 brokers and 4 clients with 400 puts, each
-// delivered once. It reports what a world costs in seeds an hour on one core.
+// BenchmarkKafkaWorld measures a world of 3 brokers and 4 clients with 400 puts, each
+// delivered once. It reports the seeds that one core runs in an hour.
 func BenchmarkKafkaWorld(b *testing.B) {
 	g := guestFor(b, "kafkaworld", SchedulerRandom)
 	for _, size := range []struct{ name, clients, puts string }{
@@ -116,7 +116,7 @@ func BenchmarkGarbage(b *testing.B) {
 	}
 }
 
-// BenchmarkSpin is the cost of a step in the smallest loop there is.
+// BenchmarkSpin measures the cost of a step in the smallest possible loop.
 func BenchmarkSpin(b *testing.B) {
 	g := guestFor(b, "guest", SchedulerRandom)
 	const steps = 100_000_000

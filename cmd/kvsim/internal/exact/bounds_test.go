@@ -43,8 +43,8 @@ func TestSpinningWorldIsReportedAtTheSameStep(t *testing.T) {
 	}
 }
 
-// A bound that a run does not reach must not change it, nor may the chunks in
-// which steps are granted.
+// A bound that a run does not reach must not change the run. Nor must the chunks in which
+// steps are granted.
 func TestUnreachedBoundChangesNothing(t *testing.T) {
 	g := guestFor(t, "guest", SchedulerRandom)
 	free := run(t, g, RunOptions{Seed: 9, Args: []string{"trace"}})
@@ -82,7 +82,7 @@ func TestCancelStopsABusyLoop(t *testing.T) {
 	}
 }
 
-// onWrite is a writer that says when it was first written to.
+// onWrite is a writer that calls a function when it is written to.
 type onWrite func()
 
 func (f onWrite) Write(data []byte) (int, error) {

@@ -24,11 +24,11 @@ import (
 type Scheduler string
 
 const (
-	// SchedulerRandom picks each time one of the runnable goroutines at
-	// random, from a generator that depends on the seed only.
+	// SchedulerRandom picks one of the runnable goroutines at random each time,
+	// with a generator that depends only on the seed.
 	SchedulerRandom Scheduler = "random"
 
-	// SchedulerStock is Go's own: first in, first out, whatever the seed.
+	// SchedulerStock is Go's own scheduler: first in, first out, whatever the seed.
 	SchedulerStock Scheduler = "stock"
 )
 
@@ -45,7 +45,7 @@ type BuildOptions struct {
 	// Test builds the package's test binary instead, as "go test -c" does.
 	Test bool
 
-	// Scheduler is SchedulerRandom if empty.
+	// Scheduler is the scheduler to build with. Empty means SchedulerRandom.
 	Scheduler Scheduler
 
 	// Tags are build tags.
@@ -54,12 +54,11 @@ type BuildOptions struct {
 	// Go is the go command. Empty means the one in PATH.
 	Go string
 
-	// CacheDir is where modules and machine code are kept between
-	// processes. Empty means the directory kvsim in os.UserCacheDir.
+	// CacheDir is the directory in which modules and machine code are kept for
+	// later processes. Empty means the directory kvsim in os.UserCacheDir.
 	CacheDir string
 
-	// Progress gets a line about each slow thing that is about to be done.
-	// Nil means that nobody is told.
+	// Progress, if not nil, gets a line about each slow step before it starts.
 	Progress io.Writer
 }
 
@@ -83,10 +82,9 @@ func (o *BuildOptions) validate() error {
 	return nil
 }
 
-// Build compiles a package of the user's module for the exact engine, with the
-// user's own Go, and loads it. Whether anything has changed since the last time
-// is for the go command to decide, so an unchanged guest takes well under a
-// second. The caller closes the guest.
+// Build compiles a package of the user's module for the exact engine, with the user's own
+// Go, and loads it. The go command decides whether anything has changed since the last
+// time, so an unchanged guest takes well under a second. The caller closes the guest.
 func Build(ctx context.Context, opts BuildOptions) (*Guest, error) {
 	if err := opts.validate(); err != nil {
 		return nil, fmt.Errorf("build guest: %w", err)
@@ -98,10 +96,10 @@ func Build(ctx context.Context, opts BuildOptions) (*Guest, error) {
 	return Load(ctx, module, LoadOptions{CacheDir: opts.CacheDir, Progress: opts.Progress})
 }
 
-// Overlay writes the files of the random scheduler into the cache and returns
-// the path to pass to the go command's -overlay flag, for those who build the
-// guest themselves: "go test -overlay PATH -exec ...". The go command has to be
-// that of GoCommand. Only Dir, Go and CacheDir are used.
+// Overlay writes the files of the random scheduler into the cache. It returns the path for
+// the go command's -overlay flag, for those who build the guest themselves: "go test
+// -overlay PATH -exec ...". They must use the go command that GoCommand returns. Only Dir,
+// Go and CacheDir of the options are used.
 func Overlay(ctx context.Context, opts BuildOptions) (string, error) {
 	opts.Package = "."
 	if err := opts.validate(); err != nil {
@@ -132,9 +130,9 @@ func buildModule(ctx context.Context, opts BuildOptions) ([]byte, error) {
 	if opts.Test {
 		args = []string{"test", "-c"}
 	}
-	// Without the paths of this machine, the commit and the debugging
-	// information, equal sources give equal modules: only then do runs
-	// compare between machines, and machine code survives a commit.
+	// Leave out the paths of this machine, the commit and the debugging
+	// information, so that equal sources give equal modules. Only then can runs
+	// on different machines be compared, and machine code be used after a commit.
 	args = append(args, "-trimpath", "-buildvcs=false", "-ldflags=-w")
 	if len(opts.Tags) > 0 {
 		args = append(args, "-tags="+strings.Join(opts.Tags, ","))
@@ -151,9 +149,9 @@ func buildModule(ctx context.Context, opts BuildOptions) ([]byte, error) {
 	return runGoBuild(ctx, opts, tool, args, built)
 }
 
-// runGoBuild lets the go command bring the module at path up to date. It does
-// so on a private copy: the go command leaves a file alone whose build id says
-// that it is up to date, and two processes may build the same guest.
+// runGoBuild lets the go command bring the module at path up to date. The go command leaves
+// a file alone if its build id says that it is up to date. It works on a private copy,
+// because two processes may build the same guest.
 func runGoBuild(ctx context.Context, opts BuildOptions, tool goCommand, args []string, path string) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return nil, err
@@ -257,7 +255,7 @@ func writeIfChanged(path string, data []byte) error {
 	return replaceFile(path, data)
 }
 
-// hashOf is a short name for a list of strings.
+// hashOf returns a short hash of a list of strings.
 func hashOf(parts ...string) string {
 	h := sha256.New()
 	for _, part := range parts {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// fakeGo is a go command of another release: it answers "go env" and fails at
+// fakeGo returns a go command of another release. It answers "go env" and fails at
 // everything else.
 func fakeGo(t *testing.T, goroot string) string {
 	t.Helper()

@@ -11,16 +11,17 @@ import (
 	"time"
 )
 
-// codeBytesMax is how much machine code is kept, of the guests that were used
-// last. A guest's is about four times its module, so this is about twenty.
+// codeBytesMax is how many bytes of machine code are kept, for the guests that were used
+// last. A guest's code is about four times as large as its module, so this is enough for
+// about twenty guests.
 const codeBytesMax = 2 << 30
 
-// codeVersion changes when the same module is compiled to something else, as
-// when the meter changes.
+// codeVersion must be changed when the same module is compiled to other code, for example
+// because the meter has changed.
 const codeVersion = "1"
 
-// codeDir returns the directory for the machine code of the guest with this
-// hash, says whether it is empty, and removes those that were not used lately.
+// codeDir returns the directory for the machine code of the guest with this hash. fresh says
+// that it is empty. codeDir also removes directories that were not used lately.
 func codeDir(cache, hash string) (dir string, fresh bool, err error) {
 	all := filepath.Join(cache, "code")
 	dir = filepath.Join(all, codeVersion+"-"+hash)
@@ -34,11 +35,11 @@ func codeDir(cache, hash string) (dir string, fresh bool, err error) {
 	return dir, treeBytes(dir) == 0, pruneOldest(all, codeBytesMax)
 }
 
-// treeBytes adds up the files below dir. Somebody else may be changing them.
+// treeBytes adds up the sizes of the files below dir. Other processes may be changing them.
 func treeBytes(dir string) (total int64) {
 	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return nil //nolint:nilerr // gone by now
+			return nil //nolint:nilerr // removed meanwhile
 		}
 		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
 			total += info.Size()
@@ -48,9 +49,8 @@ func treeBytes(dir string) (total int64) {
 	return total
 }
 
-// pruneOldest removes the directories in dir that were used longest ago, so
-// that the others are no larger than maxBytes, or only one is left. Somebody
-// else may be removing the same ones.
+// pruneOldest removes the directories in dir that were used longest ago, until the others
+// have maxBytes at most, or only one is left. Other processes may be removing the same ones.
 func pruneOldest(dir string, maxBytes int64) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -84,8 +84,8 @@ func pruneOldest(dir string, maxBytes int64) error {
 	return nil
 }
 
-// replaceFile writes data to path so that a reader sees the old content or the
-// new one, never a part.
+// replaceFile writes data to path. A reader sees the old content or the new content, never
+// a part of it.
 func replaceFile(path string, data []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {

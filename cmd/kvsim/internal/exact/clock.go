@@ -8,25 +8,25 @@ import (
 )
 
 const (
-	// clockStep is what each reading of a clock adds, so that a loop that
-	// waits for the time to pass ends, and a reading is never repeated.
+	// clockStep is added to the time at each reading of a clock. So a loop that
+	// waits for time to pass ends, and no two readings are the same.
 	clockStep = 100 * time.Nanosecond
 
-	// monotonicStart is where the monotonic clock begins. Go takes zero for
-	// "no clock".
+	// monotonicStart is the first time of the monotonic clock. It is not zero,
+	// because Go takes that for "no clock".
 	monotonicStart = time.Second
 )
 
-// DefaultStart is the wall clock at the start of a run if RunOptions.Start is
-// zero: the same instant at which a bubble of package testing/synctest begins.
+// DefaultStart is the default of RunOptions.Start, the wall clock at the start of a run. It
+// is the same as in a bubble of package testing/synctest.
 var DefaultStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// clock is the simulated time of one run. It stands still while the guest
-// computes, adds clockStep when it is read, and jumps when the guest sleeps.
+// clock is the simulated time of one run. It stands still while the guest computes, advances
+// by clockStep when it is read, and jumps when the guest sleeps.
 type clock struct {
 	start time.Time
 	now   time.Duration // since start
-	limit time.Duration // when over is called; zero means never
+	limit time.Duration // the time at which over is called; zero means never
 	over  func()        // must not return
 }
 
@@ -43,21 +43,21 @@ func (c *clock) advance(d time.Duration) {
 	c.now += d
 }
 
-// wall is the guest's real-time clock.
+// wall reads the guest's wall clock.
 func (c *clock) wall() (sec int64, nsec int32) {
 	c.advance(clockStep)
 	t := c.start.Add(c.now)
 	return t.Unix(), int32(t.Nanosecond())
 }
 
-// monotonic is the guest's monotonic clock.
+// monotonic reads the guest's monotonic clock.
 func (c *clock) monotonic() int64 {
 	c.advance(clockStep)
 	return int64(monotonicStart + c.now)
 }
 
-// sleep passes d nanoseconds at once.
+// sleep lets d nanoseconds of simulated time pass at once.
 func (c *clock) sleep(d int64) { c.advance(time.Duration(d)) }
 
-// resolution is what the guest is told about either clock.
+// resolution is the resolution that the guest is told for both clocks.
 const resolution = sys.ClockResolution(clockStep)

@@ -12,8 +12,8 @@ var (
 	// at the same step.
 	ErrTooManySteps = errors.New("too many steps")
 
-	// ErrTooLong says that simulated time would have passed
-	// RunOptions.MaxElapsed. It is as deterministic as ErrTooManySteps.
+	// ErrTooLong says that the simulated time reached RunOptions.MaxElapsed. It
+	// is as deterministic as ErrTooManySteps.
 	ErrTooLong = errors.New("too much simulated time")
 
 	// ErrNotGuest says that a file is not a WebAssembly module built by Go
@@ -36,8 +36,8 @@ func (e *PatchError) Error() string {
 		"use a supported Go, or go without with --scheduler=stock", e.GoVersion, supportedGo, e.File, e.Found, e.Purpose, e.Want)
 }
 
-// BoundError is a run that was stopped by a bound of RunOptions.
-// It wraps ErrTooManySteps or ErrTooLong.
+// BoundError says that a bound of RunOptions stopped a run. It wraps ErrTooManySteps or
+// ErrTooLong.
 type BoundError struct {
 	Err     error         // ErrTooManySteps or ErrTooLong
 	Steps   uint64        // steps made when the run was stopped

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// moduleMount is where the guest of Exec sees its module.
+// moduleMount is the directory in which the guest of Exec sees its module.
 const moduleMount = "/module"
 
 // ExecOptions are the options of Exec. The zero value is usable.
@@ -20,12 +20,12 @@ type ExecOptions struct {
 	// Seed decides the schedule and every random byte.
 	Seed uint64
 
-	// Dir is the host directory that the program starts in. Empty means the
-	// current one, which is the package's when "go test" runs Exec.
+	// Dir is the host directory in which the program starts. Empty means the
+	// current one, which is that of the package if "go test" runs Exec.
 	Dir string
 
-	// Env are "key=value" pairs for the guest, which sees nothing else of
-	// the host's environment.
+	// Env are "key=value" pairs for the guest. It sees nothing else of the
+	// host's environment.
 	Env []string
 
 	// Stdin, Stdout and Stderr are the guest's.
@@ -46,11 +46,10 @@ type ExecOptions struct {
 // "go test -exec". The first of args is the module's file, the others are its
 // arguments.
 //
-// The program starts in the directory that corresponds to Dir. It sees the Go
-// module around Dir under /module, and /tmp, and no other file; what it writes
-// stays in memory and is gone when it ends, but for the profiles that flags of
-// "go test" ask for, which are copied to where the flags say. Time is
-// simulated, so -timeout is too.
+// The program starts in the directory that corresponds to Dir. It sees the Go module around
+// Dir under /module, and /tmp, and no other files. What it writes stays in memory and is gone
+// when it ends, except for profiles: those are copied to the files that the flags of "go
+// test" name. Time is simulated, and so is -timeout.
 func Exec(ctx context.Context, args []string, opts ExecOptions) (Result, error) {
 	if len(args) == 0 {
 		return Result{}, errors.New("exec: name the module to run: a file built with GOOS=wasip1 GOARCH=wasm")

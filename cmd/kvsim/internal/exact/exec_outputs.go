@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// outputMount is where the guest writes the files that flags ask for.
+// outputMount is the directory in which the guest writes the files that flags ask for.
 const outputMount = "/out"
 
 // outputFlags are the flags of a test binary that name a file it writes.
@@ -19,29 +19,28 @@ var outputFlags = []string{
 	"blockprofile", "coverprofile", "cpuprofile", "memprofile", "mutexprofile", "trace",
 }
 
-// discardedFlags name files and directories that the go command reads for its
-// own purposes. The log of what a test depends on would name paths of the
-// guest, and the go command would take a changed input for an unchanged one:
-// without the log it does not cache the result.
+// discardedFlags name files and directories that the go command reads for its own purposes.
+// One of them is the log of what a test depends on. It would have paths of the guest, so the
+// go command would not notice changed inputs. Without the log it does not cache the result.
 var discardedFlags = []string{"testlogfile", "gocoverdir", "outputdir", "fuzzcachedir"}
 
-// output is one file that the guest writes in the place of the host.
+// output is a file that the guest writes in place of a file of the host.
 type output struct {
 	guestPath string
-	hostPath  string // as in the flag; empty when it is not to be copied
+	hostPath  string // as in the flag; empty if it must not be copied
 	dir       bool
 }
 
-// redirectOutputs replaces, in the arguments of a test binary, the host's files
-// by files of the guest. Those names are the same in every run, where the go
-// command's are of a new temporary directory each time.
+// redirectOutputs replaces the host's files in the arguments of a test binary by files of the
+// guest. Their names are the same in every run, whereas the go command uses a new temporary
+// directory each time.
 func redirectOutputs(args []string) ([]string, []output) {
 	var outputs []output
 	var hostDir string
 	redirected := make([]string, 0, len(args))
 	for i, arg := range args {
 		if arg == "--" || !strings.HasPrefix(arg, "-") {
-			redirected = append(redirected, args[i:]...) // the program's own
+			redirected = append(redirected, args[i:]...) // the program's own arguments
 			break
 		}
 		name, value, ok := strings.Cut(arg, "=")
@@ -84,8 +83,8 @@ func makeOutputDirs(files *memFS, outputs []output) {
 	}
 }
 
-// copyOutputs writes to the host what the guest wrote in its place. Relative
-// paths are relative to dir.
+// copyOutputs copies the outputs from the guest to the host. Relative paths are relative to
+// dir.
 func copyOutputs(files *memFS, outputs []output, dir string) error {
 	var errs []error
 	for _, o := range outputs {
@@ -94,7 +93,7 @@ func copyOutputs(files *memFS, outputs []output, dir string) error {
 		}
 		data, err := files.readFile(strings.TrimPrefix(o.guestPath, "/"))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // the test ended before it wrote
+			continue // the test ended before it wrote the file
 		}
 		host := o.hostPath
 		if !filepath.IsAbs(host) {

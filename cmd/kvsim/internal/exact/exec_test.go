@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// execAsWorker is this test binary in the place of "kvsim exec --seed N --".
+// execAsWorker makes this test binary do what "kvsim exec --seed N --" does.
 func execAsWorker(seed uint64) int {
 	result, err := Exec(context.Background(), os.Args[1:], ExecOptions{
 		Seed: seed, Env: strings.Fields(os.Getenv("EXACT_TEST_ENV")),

@@ -11,27 +11,26 @@ import (
 	"strings"
 )
 
-// The go command refuses overlays for files below the module cache, and that is
-// where a Go lies that it fetched by itself, because go.mod or GOTOOLCHAIN asked
-// for it:
+// The go command refuses overlays for files below the module cache. If it has fetched a Go
+// release itself, because go.mod or GOTOOLCHAIN asked for it, the release lies there:
 //
 //	$GOMODCACHE/golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64
 //
-// So such a Go is given a second name in kvsim's own cache, a link, and is run
-// with GOROOT set to that. The name is all that the go command looks at; the
-// files, the compiler and so the built guests are the same.
+// So such a Go gets a second path, a link in kvsim's own cache, and is run with GOROOT set to
+// that. The go command looks only at the path. The files and the compiler are the same, and
+// so are the guests that it builds.
 
-// A goCommand is the go command that builds a guest, and the Go that it is of.
+// A goCommand is the go command that builds a guest, and the Go release that it belongs to.
 type goCommand struct {
 	goInfo
-	// path is the command, env the "key=value" pairs that it needs besides
-	// the environment of this process.
+	// path is the path of the command. env are "key=value" pairs that it needs in
+	// addition to the environment of this process.
 	path string
 	env  []string
 }
 
-// goForOverlays returns the go command of opts, by a name of its Go that
-// overlays may speak of. The link, if one is needed, is made in cache.
+// goForOverlays returns the go command of opts, with a path of its Go that overlays may use.
+// If a link is needed, it is made in cache.
 func goForOverlays(ctx context.Context, opts BuildOptions, cache string) (goCommand, error) {
 	info, err := goTool(ctx, opts)
 	if err != nil {
@@ -49,12 +48,12 @@ func goForOverlays(ctx context.Context, opts BuildOptions, cache string) (goComm
 	if runtime.GOOS == "windows" {
 		exe += ".exe"
 	}
-	// Without GOTOOLCHAIN the go command might change to another Go again.
+	// Without GOTOOLCHAIN the go command might switch to another Go again.
 	return goCommand{goInfo: info, path: exe, env: []string{"GOROOT=" + name, "GOTOOLCHAIN=local"}}, nil
 }
 
-// below reports whether path lies below dir, by their names alone, as the go
-// command does.
+// below reports whether path lies below dir, judged by their names only, as the go command
+// does.
 func below(dir, path string) bool {
 	if dir == "" {
 		return false
@@ -63,9 +62,8 @@ func below(dir, path string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
-// secondName makes name lead to the directory target: a link, or where links
-// are not to be had a copy. It is left alone if it is there; another process may
-// be making the same.
+// secondName makes name a link to the directory target, or a copy of it if links are not
+// possible. If name exists already it is left alone. Another process may be doing the same.
 func secondName(target, name string) error {
 	if to, err := os.Readlink(name); err == nil && to == target || isCopyOfGo(name) {
 		return nil
@@ -91,18 +89,18 @@ func secondName(target, name string) error {
 	return err
 }
 
-// isCopyOfGo reports whether a directory, which is no link, holds a whole Go: a
-// copy gets its name when it is complete.
+// isCopyOfGo reports whether a directory that is no link holds a complete Go. A copy gets its
+// name only when it is complete.
 func isCopyOfGo(name string) bool {
 	info, err := os.Lstat(filepath.Join(name, "bin"))
 	link, linkErr := os.Lstat(name)
 	return err == nil && info.IsDir() && linkErr == nil && link.Mode()&fs.ModeSymlink == 0
 }
 
-// GoCommand returns the go command to use with Overlay, for those who build the
-// guest themselves. That is the one of opts, unless its Go lies in the module
-// cache: then it is a script in kvsim's cache, which runs that same Go by another
-// name. Only Dir, Go and CacheDir are used.
+// GoCommand returns the go command to use with Overlay, for those who build the guest
+// themselves. It is the one of opts, unless its Go lies in the module cache. In that case it
+// is a script in kvsim's cache that runs the same Go by another path. Only Dir, Go and
+// CacheDir of the options are used.
 func GoCommand(ctx context.Context, opts BuildOptions) (string, error) {
 	opts.Package = "."
 	if err := opts.validate(); err != nil {
@@ -133,7 +131,7 @@ func GoCommand(ctx context.Context, opts BuildOptions) (string, error) {
 	if err := writeIfChanged(file, []byte(script.String())); err != nil {
 		return "", fmt.Errorf("write the script for %s: %w", tool.GOVERSION, err)
 	}
-	return file, os.Chmod(file, 0o777) //nolint:gosec // a script that everybody may run
+	return file, os.Chmod(file, 0o777) //nolint:gosec // everybody may run the script
 }
 
 func quoteForShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

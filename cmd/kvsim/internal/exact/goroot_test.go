@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// fetchedGo makes a module cache in which the installed Go lies as if the go
-// command had fetched it, and an environment in which it is the Go in use.
+// fetchedGo makes a module cache that holds the installed Go as if the go command had fetched
+// it, and sets the environment so that it is used.
 func fetchedGo(t *testing.T) (goroot string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -64,8 +64,8 @@ func TestGuestIsBuiltByAGoInTheModuleCache(t *testing.T) {
 	goroot := fetchedGo(t)
 	dir, cache := smallModule(t), t.TempDir()
 
-	// What would happen without another name: if the go command allows it one
-	// day, this package can do without.
+	// Without another path the go command must refuse. If it allows overlays there
+	// one day, the second path is no longer needed.
 	file, err := writeOverlay(cache, goInfo{GOROOT: goroot, GOVERSION: "go1.26"})
 	if err != nil {
 		t.Fatal(err)

@@ -31,19 +31,17 @@ type Guest struct {
 
 // LoadOptions are the options of Load. The zero value is usable.
 type LoadOptions struct {
-	// CacheDir is where machine code is kept between processes.
-	// Empty means the directory kvsim in os.UserCacheDir.
+	// CacheDir is the directory in which machine code is kept for later
+	// processes. Empty means the directory kvsim in os.UserCacheDir.
 	CacheDir string
 
-	// Progress gets a line about each slow thing that is about to be done.
-	// Nil means that nobody is told.
+	// Progress, if not nil, gets a line about each slow step before it starts.
 	Progress io.Writer
 }
 
-// Load compiles a module that Go built for GOOS=wasip1 GOARCH=wasm. The bytes
-// are not kept. The first time it takes about as long as compiling the program
-// did; after that the machine code comes from the cache. The caller closes the
-// guest.
+// Load compiles a module that Go built for GOOS=wasip1 GOARCH=wasm to machine code. It does
+// not keep the bytes. The first time it takes about as long as compiling the program did;
+// after that the machine code comes from the cache. The caller closes the guest.
 func Load(ctx context.Context, module []byte, opts LoadOptions) (*Guest, error) {
 	dir, err := cacheDir(opts.CacheDir)
 	if err != nil {
@@ -105,14 +103,14 @@ func instantiateHost(ctx context.Context, r wazero.Runtime) error {
 	return err
 }
 
-// Scheduler says which scheduler the guest was built with.
+// Scheduler returns the scheduler that the guest was built with.
 func (g *Guest) Scheduler() Scheduler { return g.scheduler }
 
-// Hash identifies the module that was loaded, by its content.
+// Hash returns a hash of the module that was loaded.
 func (g *Guest) Hash() string { return g.hash }
 
-// Close frees the machine code. It must not be called during a Run. Calling it
-// again does nothing more.
+// Close frees the machine code. It must not be called during a Run. Further calls do
+// nothing.
 func (g *Guest) Close() error {
 	g.closeOnce.Do(func() {
 		ctx := context.Background()

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The tests share one guest for each program and scheduler, and with it the
-// cache of the user: the first run of the tests pays for it, as any user does.
+// The tests share one guest for each program and scheduler, and use the cache of the user. So
+// the first run of the tests takes longer, as it does for any user.
 
 type buildKey struct {
 	pkg       string
@@ -64,13 +64,13 @@ func guestFor(tb testing.TB, name string, scheduler Scheduler) *Guest {
 	return g
 }
 
-// ran is what one run left.
+// ran is the result and the output of one run.
 type ran struct {
 	Result
 	stdout, stderr string
 }
 
-// run runs a guest that is to end by itself.
+// run runs a guest that must end by itself.
 func run(tb testing.TB, g *Guest, opts RunOptions) ran {
 	tb.Helper()
 	var stdout, stderr bytes.Buffer

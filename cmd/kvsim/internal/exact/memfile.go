@@ -9,11 +9,11 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 )
 
-// seekOffset is int64 under a name that keeps go vet from taking the Seek of
-// wazero's interface, which returns an Errno, for a mistaken io.Seeker.
+// seekOffset is int64 under another name. With it, go vet does not take the Seek of wazero's
+// interface, which returns an Errno, for a wrong io.Seeker.
 type seekOffset = int64
 
-// OpenFile opens or makes a file.
+// OpenFile opens or creates a file.
 func (m *memFS) OpenFile(name string, flag experimentalsys.Oflag, perm fs.FileMode) (experimentalsys.File, experimentalsys.Errno) {
 	n, errno := m.find(name)
 	switch {
@@ -67,7 +67,7 @@ type memFile struct {
 	readable, writable, append bool
 }
 
-// Stat implements the experimental File interface of wazero, as do the others.
+// Stat implements the experimental File interface of wazero, as do the other methods.
 func (f *memFile) Stat() (sys.Stat_t, experimentalsys.Errno) { return f.node.stat(), 0 }
 
 func (f *memFile) Dev() (uint64, experimentalsys.Errno)     { return 1, 0 }
@@ -132,7 +132,7 @@ func (f *memFile) Truncate(size int64) experimentalsys.Errno {
 	return 0
 }
 
-// resize changes the length of the content; what it grows by is zero.
+// resize changes the length of the content. New bytes are zero.
 func (f *memFile) resize(size int64) {
 	data := f.node.data
 	if old := int64(len(data)); size > old {
@@ -194,7 +194,7 @@ func (d *memDir) Readdir(n int) ([]experimentalsys.Dirent, experimentalsys.Errno
 	for len(d.names) > 0 && (n <= 0 || len(entries) < n) {
 		name := d.names[0]
 		d.names = d.names[1:]
-		if child := d.node.children[name]; child != nil { // it may be gone by now
+		if child := d.node.children[name]; child != nil { // it may have been removed
 			entries = append(entries, experimentalsys.Dirent{Name: name, Ino: child.inode, Type: child.mode.Type()})
 		}
 	}

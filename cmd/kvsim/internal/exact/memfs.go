@@ -15,20 +15,20 @@ import (
 
 // Mount makes a file system of the host visible to the guest.
 type Mount struct {
-	// Path is the absolute directory in the guest where it appears.
+	// Path is the absolute path of the directory in the guest.
 	Path string
 
-	// Files are its content, read when the guest first looks. The guest may
-	// write there: it writes to memory, and the host sees none of it. File
-	// times are those of the run's start, not the host's. Many runs may
-	// read from it at once.
+	// Files is its content, which is read when the guest first looks. What the
+	// guest writes there stays in memory, and the host sees none of it. File
+	// times are the start of the run, not those of the host. Several runs may
+	// read from Files at once.
 	Files fs.FS
 }
 
-// memFS is the guest's whole file system, in memory. Its times come from the
-// simulated clock, its inode numbers from a counter, and its directories are
-// sorted, so that nothing in it depends on the host but the content of mounts.
-// It knows no links. Only the goroutine that runs the guest uses it.
+// memFS is the guest's whole file system, in memory. Its times come from the simulated clock
+// and its inode numbers from a counter, and its directories are sorted. So only the content
+// of mounts depends on the host. It has no links. Only the goroutine that runs the guest uses
+// it.
 type memFS struct {
 	experimentalsys.UnimplementedFS
 	clock *clock
@@ -44,8 +44,8 @@ type node struct {
 	data     []byte
 	children map[string]*node
 
-	// lazy is where a mounted node's content is to be read from, until that
-	// has been done.
+	// lazy is the file system that has the content of a mounted node, until the
+	// content has been read.
 	lazy     fs.FS
 	lazyPath string
 	lazySize int64
@@ -84,10 +84,10 @@ func (m *memFS) newNode(mode fs.FileMode) *node {
 	return n
 }
 
-// now is the time without reading the clock, which would move it.
+// now returns the time without advancing the clock, as reading it would.
 func (m *memFS) now() int64 { return m.clock.start.Add(m.clock.now).UnixNano() }
 
-// load reads what a mounted node was made from.
+// load reads the content of a mounted node, if that has not been done yet.
 func (m *memFS) load(n *node) experimentalsys.Errno {
 	if n.lazy == nil {
 		return 0
@@ -189,7 +189,7 @@ func (n *node) setTimes(mtim int64) experimentalsys.Errno {
 	return 0
 }
 
-// Stat implements the experimental FS interface of wazero, as do the others.
+// Stat implements the experimental FS interface of wazero, as do the other methods.
 func (m *memFS) Stat(name string) (sys.Stat_t, experimentalsys.Errno) {
 	n, errno := m.find(name)
 	if errno != 0 {
@@ -268,8 +268,8 @@ func (m *memFS) Rename(from, to string) experimentalsys.Errno {
 // within reports whether a path is below a directory.
 func within(dir, name string) bool { return strings.HasPrefix(name, dir+"/") }
 
-// replaceable says whether a node may be removed or renamed over, when it has
-// to be a directory or must not be one.
+// replaceable returns an error unless a node may be removed or renamed over. wantDir says
+// whether it must be a directory, or must not be one.
 func (m *memFS) replaceable(n *node, wantDir bool) experimentalsys.Errno {
 	switch {
 	case wantDir && !n.mode.IsDir():
@@ -301,7 +301,7 @@ func (m *memFS) remove(name string, wantDir bool) experimentalsys.Errno {
 	if errno := m.replaceable(n, wantDir); errno != 0 {
 		return errno
 	}
-	delete(dir.children, base) // open files keep their node
+	delete(dir.children, base) // open files keep the node
 	dir.modified = m.now()
 	return 0
 }

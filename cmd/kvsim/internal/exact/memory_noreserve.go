@@ -4,5 +4,5 @@ package exact
 
 import "syscall"
 
-// mapNoReserve keeps the reserved range out of the system's accounts.
+// mapNoReserve makes the system not count the reserved range as used memory.
 const mapNoReserve = syscall.MAP_NORESERVE

@@ -9,10 +9,10 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 )
 
-// withMemory makes the instances that are started with ctx keep their memory in
-// a reserved range of addresses. It grows without being copied, its pages are
-// the system's until they are touched, and go back when the instance is closed
-// instead of weighing on the host's own garbage collector.
+// withMemory makes instances that are started with the returned context keep their memory in
+// a reserved range of addresses. The memory grows without being copied. The system provides a
+// page when it is first used, and gets it back when the instance is closed. So the memory does
+// not burden the host's own garbage collector.
 func withMemory(ctx context.Context) context.Context {
 	return experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(reserve))
 }
@@ -24,7 +24,7 @@ func reserve(capacity, maximum uint64) experimental.LinearMemory {
 	mapped, err := syscall.Mmap(-1, 0, int(maximum), syscall.PROT_READ|syscall.PROT_WRITE,
 		syscall.MAP_PRIVATE|syscall.MAP_ANON|mapNoReserve)
 	if err != nil {
-		return &copied{buf: make([]byte, 0, capacity)} // no room for the range
+		return &copied{buf: make([]byte, 0, capacity)} // the range could not be reserved
 	}
 	return &reserved{mapped: mapped}
 }

@@ -7,18 +7,15 @@ import (
 	"strings"
 )
 
-// The meter makes a guest count its own steps. WebAssembly has no preemption,
-// and the only other ways to stop a busy loop are a host call in every
-// iteration or the end of the process; neither is cheap, and the place where a
-// wall clock happens to stop a guest is not deterministic. So the module is
-// rewritten once, before it is compiled: each loop header counts a global down,
-// and at zero asks the host for more. A step is one entry of a loop header. Go
-// compiles every function that calls another one into a loop, so recursion is
-// counted too.
+// The meter makes a guest count its own steps. WebAssembly has no preemption. A busy loop
+// could be stopped only by a host call in every iteration, which is slow, or by ending the
+// process at some wall time, which is not deterministic. So the module is rewritten once,
+// before it is compiled: each loop header counts down a global, and at zero asks the host for
+// more. A step is one entry of a loop header. Go compiles every function that calls another
+// one into a loop, so recursion is counted too.
 //
-// The host call is random_get with an address that no Go program passes,
-// because every guest imports it, and adding an import would renumber every
-// function in the module.
+// The host call is random_get with an address that no Go program passes. Every guest imports
+// random_get already; a new import would renumber every function in the module.
 const (
 	fuelExport  = "kvsim_fuel" // the exported global that counts down
 	refillAddr  = 0xffffffff   // the address that marks a call of random_get as a refill
@@ -40,10 +37,10 @@ const (
 	opI64Sub    = 0x7d
 )
 
-// metered is a rewritten module and what was learned about it on the way.
+// metered is a rewritten module, with what was learned about it on the way.
 type metered struct {
 	module []byte
-	random bool // it asks the host for the schedule
+	random bool // the guest asks the host for the schedule
 }
 
 // meter rewrites a module so that it counts its steps, and drops its debugging
@@ -127,7 +124,7 @@ func appendEntry(body, entry []byte) []byte {
 	return append(append(grown, body[r.pos:]...), entry...)
 }
 
-// stepCode is what goes to the start of each loop:
+// stepCode returns the code for the start of each loop:
 //
 //	if fuel--; fuel == 0 { random_get(refillAddr, 0) }
 func stepCode(fuel, refill uint32) []byte {
@@ -223,7 +220,7 @@ func skipImmediates(r *reader, op byte) error {
 	return r.err
 }
 
-// skipBulkImmediates does so for the saturating conversions and the bulk
+// skipBulkImmediates does the same for the saturating conversions and the bulk
 // memory operations, which share the prefix 0xfc.
 func skipBulkImmediates(r *reader) error {
 	switch sub := r.u32(); {

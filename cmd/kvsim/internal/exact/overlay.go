@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// supportedGo names the releases whose scheduler the patches were written for.
-// They may fit others: that is what fitting exactly once decides.
+// supportedGo is the Go release for which the patches were written. They also work with
+// others if each fits exactly once.
 const supportedGo = "go1.26"
 
 // schedulerSource is the file that the overlay adds to package runtime.
@@ -31,9 +31,9 @@ type patch struct {
 // the order of runnable goroutines never depends on any seed.
 var schedulerPatches = []patch{
 	{
-		// Gosched and a full local queue put goroutines into the global
-		// queue, which is served only when the local one is empty. Left as
-		// it is, a goroutine that yields could never overtake another one.
+		// Gosched, or a full local queue, puts goroutines into the global queue,
+		// which is used only when the local one is empty. Without this patch, a
+		// goroutine that yields could never overtake another one.
 		purpose: "put goroutines that yielded among those to pick from",
 		old: "	// local runq\n" +
 			"	if gp, inheritTime := runqget(pp); gp != nil {\n" +
@@ -76,13 +76,13 @@ func applyPatches(source, file, goVersion string, patches []patch) (string, erro
 	return source, nil
 }
 
-// overlay is what "go build -overlay" replaces, with its content.
+// overlay has the files that "go build -overlay" replaces, with their content.
 type overlay struct {
 	replaced map[string]string // path under GOROOT to content
 }
 
-// schedulerOverlay makes the overlay that randomises the scheduler of the Go
-// in goroot. It reads goroot only.
+// schedulerOverlay makes the overlay that randomises the scheduler of the Go in goroot, which
+// it only reads.
 func schedulerOverlay(goroot, goVersion string) (overlay, error) {
 	file := filepath.Join(goroot, "src", "runtime", "proc.go")
 	source, err := os.ReadFile(file)

@@ -27,7 +27,7 @@ func TestPatchesFitTheInstalledGo(t *testing.T) {
 	}
 }
 
-// fakeGoroot has a proc.go with this content.
+// fakeGoroot returns a GOROOT with the given proc.go.
 func fakeGoroot(t *testing.T, proc string) string {
 	t.Helper()
 	goroot := t.TempDir()

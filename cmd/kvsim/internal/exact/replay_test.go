@@ -15,11 +15,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// workerEnv asks the test binary to run a guest and print a digest of the run,
-// instead of running tests: another process for the tests of replay.
+// workerEnv is the environment variable that makes the test binary run a guest and print a
+// digest of the run, instead of running tests. The tests of replay need other processes.
 const workerEnv = "EXACT_TEST_WORKER"
 
-// answerAsWorker does so if it is asked to.
+// answerAsWorker does that if the variable is set.
 func answerAsWorker() bool {
 	job := strings.Fields(os.Getenv(workerEnv)) // guest, seed, arguments
 	if len(job) == 0 {
@@ -46,13 +46,13 @@ func answerAsWorker() bool {
 	return true
 }
 
-// digest stands for everything that a run left.
+// digest returns a hash of everything that a run left.
 func (r ran) digest() string {
 	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%+v\n%s\n%s", r.Result, r.stdout, r.stderr)))
 }
 
-// inAnotherProcess runs the guest in a new process, with another environment
-// and on one processor, and returns the digest.
+// inAnotherProcess runs the guest in a new process, with another environment and on one
+// processor, and returns the digest of the run.
 func inAnotherProcess(t *testing.T, job ...string) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -80,7 +80,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 	}
 }
 
-// Verbosity is the host's: what becomes of the output does not reach the guest.
+// The guest must not notice what the host does with its output.
 func TestOutputThatNobodyReadsChangesNothing(t *testing.T) {
 	g := guestFor(t, "guest", SchedulerRandom)
 	loud := run(t, g, RunOptions{Seed: 4, Args: []string{"trace"}})
@@ -100,7 +100,7 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
 
-// Several instances at once must not know of each other.
+// Several instances that run at once must not influence each other.
 func TestSameSeedSameBytesSideBySide(t *testing.T) {
 	g := guestFor(t, "guest", SchedulerRandom)
 	want := run(t, g, RunOptions{Seed: 1, Args: []string{"trace"}})

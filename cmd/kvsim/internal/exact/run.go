@@ -14,16 +14,15 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 )
 
-// DefaultMaxSteps bounds a run that does not set RunOptions.MaxSteps: a few
-// minutes of one core.
+// DefaultMaxSteps is the default of RunOptions.MaxSteps. It is enough for a few minutes on
+// one core.
 const DefaultMaxSteps = 20_000_000_000
 
-// DefaultMemoryLimit is RunOptions.MemoryLimit if it is zero, in bytes.
+// DefaultMemoryLimit is the default of RunOptions.MemoryLimit, in bytes.
 const DefaultMemoryLimit = 1 << 30
 
-// RunOptions are the inputs of one run. The zero value is usable. Everything
-// that the guest can see is here: the same guest with the same options makes
-// the same steps.
+// RunOptions are the inputs of one run. The zero value is usable. They have everything that
+// the guest can see, so the same guest with the same options executes the same steps.
 type RunOptions struct {
 	// Seed decides the schedule and every random byte.
 	Seed uint64
@@ -32,23 +31,23 @@ type RunOptions struct {
 	// "guest".
 	Args []string
 
-	// Env are "key=value" pairs: all that the guest has, but for GOGC=off
-	// and GOMEMLIMIT, which come first and can be replaced. Nothing is taken
-	// from the environment of the calling process.
+	// Env are "key=value" pairs, the whole environment of the guest except for
+	// GOGC=off and GOMEMLIMIT, which come first and can be replaced. Nothing is
+	// taken from the environment of the calling process.
 	Env []string
 
-	// Stdin, Stdout and Stderr are the guest's. Nil reads nothing and
-	// discards. They are called from the goroutine that calls Run. An error
-	// of theirs ends the run: the guest never learns of it.
+	// Stdin, Stdout and Stderr are the guest's. A nil Stdin is empty; output to a
+	// nil writer is discarded. They are used by the goroutine that calls Run. An
+	// error of theirs ends the run, and the guest never sees it.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
-	// Mounts are the directories that the guest sees besides /tmp, which is
-	// always there, empty at first, writable, and gone after the run.
+	// Mounts are the directories that the guest sees in addition to /tmp. /tmp is
+	// empty at first, writable, and gone after the run.
 	Mounts []Mount
 
-	// MaxSteps bounds the work of the guest, in steps: entries of a loop
-	// header in its code. Zero means DefaultMaxSteps.
+	// MaxSteps bounds the work of the guest. A step is one entry of a loop header
+	// in its code. Zero means DefaultMaxSteps.
 	MaxSteps uint64
 
 	// MaxElapsed bounds the simulated time. Zero means no bound.
@@ -57,16 +56,16 @@ type RunOptions struct {
 	// Start is the wall clock at the start. Zero means DefaultStart.
 	Start time.Time
 
-	// MemoryLimit is the size of the heap, in bytes, at which the guest
-	// begins to collect garbage. Below it there is no collection at all.
-	// Zero means DefaultMemoryLimit.
+	// MemoryLimit is the size of the heap, in bytes, at which the guest starts to
+	// collect garbage. Below it there are no collections at all. Zero means
+	// DefaultMemoryLimit.
 	MemoryLimit int64
 
 	program       string         // os.Args[0]
-	before, after func(f *memFS) // called before the guest starts and when it has ended
+	before, after func(f *memFS) // called before the guest starts, and after it has ended
 }
 
-// Result is what a run leaves besides its output. All of it is deterministic.
+// Result is the result of a run, besides its output. All of it is deterministic.
 type Result struct {
 	ExitCode int           // as passed to os.Exit; 2 after a panic
 	Panic    string        // first line of the panic or fatal error on stderr, if any
@@ -74,9 +73,9 @@ type Result struct {
 	Steps    uint64        // see RunOptions.MaxSteps
 	Memory   uint64        // size of the guest's memory at the end, in bytes
 
-	// Picks counts the scheduler's decisions, and Choices those with more
-	// than one goroutine to choose from. Schedule is a hash over all choices:
-	// equal for equal schedules. All are zero with SchedulerStock.
+	// Picks is the number of the scheduler's decisions, and Choices the number of
+	// those with more than one goroutine to choose from. Schedule is a hash of all
+	// choices, equal for equal schedules. All are zero with SchedulerStock.
 	Picks, Choices, Schedule uint64
 }
 
@@ -109,10 +108,10 @@ func (o *RunOptions) setDefaults() error {
 	return nil
 }
 
-// Run runs the guest from start to exit and returns when it has ended. A guest
-// that ends by itself, with whatever exit code, gives no error; the error is a
-// *BoundError when a bound of opts stopped it, and wraps the context's cause
-// when ctx did. Many runs of one guest may go on at once, each on one core.
+// Run runs the guest from start to exit and returns when it has ended. If the guest ends by
+// itself, with whatever exit code, there is no error. If a bound of opts stopped it, the error
+// is a *BoundError; if ctx did, the error wraps the cause of ctx. Many runs of one guest may
+// happen at once, each on one core.
 func (g *Guest) Run(ctx context.Context, opts RunOptions) (Result, error) {
 	if err := opts.setDefaults(); err != nil {
 		return Result{}, fmt.Errorf("run guest: %w", err)
@@ -125,7 +124,8 @@ func (g *Guest) Run(ctx context.Context, opts RunOptions) (Result, error) {
 		opts.before(w.files)
 	}
 	stderr := &panicWatch{}
-	// The guest must not see the deadline of ctx, only worldOf.
+	// The guest must not see the deadline of ctx; it is looked at only between
+	// steps.
 	inner := withMemory(context.WithValue(context.Background(), worldKey{}, w))
 	mod, err := g.runtime.InstantiateModule(inner, g.module, moduleConfig(w, opts, stderr))
 	if mod != nil {
@@ -164,7 +164,7 @@ func (w *world) result(stderr *panicWatch) Result {
 		r.Schedule = w.schedule
 	}
 	if w.memory != nil {
-		pages, _ := w.memory.Grow(0) // Size would wrap around at 4 GB
+		pages, _ := w.memory.Grow(0) // Size would overflow at 4 GB
 		r.Memory = uint64(pages) << 16
 	}
 	return r
@@ -191,8 +191,8 @@ func moduleConfig(w *world, opts RunOptions, stderr *panicWatch) wazero.ModuleCo
 	return config
 }
 
-// canonicalEnv is the environment of the guest: the last value of each key, in
-// the order of the keys.
+// canonicalEnv returns the environment of the guest: the last value of each key, sorted by
+// key.
 func canonicalEnv(opts RunOptions) []string {
 	env := append([]string{
 		"GOGC=off",
@@ -212,8 +212,8 @@ func canonicalEnv(opts RunOptions) []string {
 	return env
 }
 
-// innermost reads the guest's innermost functions from the stack trace that
-// wazero puts into an error.
+// innermost returns the guest's innermost functions, from the stack trace in an error of
+// wazero.
 func innermost(err error) string {
 	if err == nil {
 		return ""

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// hostReader is the guest's standard input. It hides what kind of file the host
-// has there, and its errors.
+// hostReader is the guest's standard input. It hides from the guest what kind of file the host
+// uses, and the errors of that file.
 type hostReader struct {
 	world *world
 	next  io.Reader
@@ -25,7 +25,7 @@ func (r hostReader) Read(buf []byte) (int, error) {
 	return n, err
 }
 
-// hostWriter is the same for output.
+// hostWriter does the same for output.
 type hostWriter struct {
 	world *world
 	next  io.Writer
@@ -41,9 +41,9 @@ func (w hostWriter) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// panicWatch reads stderr and keeps the first line that begins a panic.
+// panicWatch looks at stderr, and keeps the first line that starts a panic.
 type panicWatch struct {
-	line  []byte // the line that is being written, as far as it matters
+	line  []byte // the start of the line that is being written
 	first string
 }
 

@@ -60,7 +60,7 @@ func joinSections(sections []section) []byte {
 	return module
 }
 
-// customName is the name of a custom section.
+// customName returns the name of a custom section.
 func (s section) customName() string {
 	r := reader{buf: s.body}
 	return string(r.bytes(int(r.u32())))
@@ -96,8 +96,8 @@ func parseImports(body []byte) (functions []functionImport, globals uint32, err 
 	return functions, globals, r.err
 }
 
-// reader reads the primitive values of the binary format. The first error
-// stays, and everything read after it is zero.
+// reader reads the primitive values of the binary format. It keeps the first error, and returns
+// zeros after it.
 type reader struct {
 	buf []byte
 	pos int
@@ -116,7 +116,7 @@ func (r *reader) byte() byte {
 	return b
 }
 
-// bytes returns the next n bytes, aliasing the buffer.
+// bytes returns the next n bytes, which alias the buffer.
 func (r *reader) bytes(n int) []byte {
 	if n < 0 || n > len(r.buf)-r.pos {
 		r.err = errTruncated

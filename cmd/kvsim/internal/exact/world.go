@@ -11,16 +11,15 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// world is everything that one running guest can learn from outside: clock,
-// random bytes, schedule, and how many steps are left. The host functions find
-// it in the context of the call. Only the goroutine that runs the guest uses
-// it.
+// world has everything that one running guest can learn from outside: clock, random bytes,
+// schedule, and the number of steps left. The host functions find it in the context of the
+// call. Only the goroutine that runs the guest uses it.
 type world struct {
 	ctx   context.Context
 	clock clock
 	files *memFS
 	bytes *rand.ChaCha8 // random_get
-	picks *rand.PCG     // schedule, and nothing else
+	picks *rand.PCG     // used for the schedule only
 
 	maxSteps uint64
 	granted  uint64            // steps given to the guest so far
@@ -28,18 +27,18 @@ type world struct {
 	memory   api.Memory
 
 	picked   uint64 // scheduling decisions
-	choices  uint64 // those with more than one goroutine to choose from
+	choices  uint64 // decisions between more than one goroutine
 	schedule uint64 // FNV-1a over every choice
 	stopped  error  // why the host stopped the guest, if it did
 }
 
-// fuelChunk is how many steps a guest makes between two looks at its context:
-// one to thirty milliseconds. It does not change what a guest does. It also
-// bounds how long a guest can hold up the host's garbage collector, which cannot
-// interrupt machine code that is not Go's.
+// fuelChunk is how many steps a guest executes between two looks at its context, which takes
+// one to thirty milliseconds. It does not change what a guest does. It also bounds how long a
+// guest can hold up the host's garbage collector, which can't interrupt machine code that is
+// not Go's.
 const fuelChunk = 1 << 20
 
-// Domains keep the streams of one seed apart.
+// The domains make the random streams of one seed different from each other.
 const (
 	domainBytes    = 0x6b7673696d2f7261 // "kvsim/ra"
 	domainSchedule = 0x6b7673696d2f7363 // "kvsim/sc"
@@ -60,7 +59,7 @@ func newWorld(ctx context.Context, opts RunOptions) (*world, error) {
 		bytes:    rand.NewChaCha8(key),
 		picks:    rand.NewPCG(opts.Seed, domainSchedule),
 		maxSteps: opts.MaxSteps,
-		granted:  1, // the meter starts at one, so that the first step asks for more
+		granted:  1, // the meter starts at one, so the first step asks for more
 		schedule: fnvOffset,
 	}
 	w.clock.over = func() { w.stop(w.overTime()) }
@@ -80,7 +79,7 @@ func (w *world) stop(err error) {
 	panic(err)
 }
 
-// steps is how many steps the guest has made.
+// steps returns how many steps the guest has executed.
 func (w *world) steps() uint64 {
 	if w.fuel == nil {
 		return 0
@@ -142,8 +141,8 @@ func exportWASI(b wazero.HostModuleBuilder) {
 		Export("random_get")
 }
 
-// randomGet fills memory from the world's own stream, and refills the meter
-// when it is the meter that calls.
+// randomGet fills memory from the world's random stream. If the meter calls it, it refills the
+// meter instead.
 func randomGet(ctx context.Context, mod api.Module, stack []uint64) {
 	w := worldOf(ctx)
 	addr, size := uint32(stack[0]), uint32(stack[1])

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestSynctest needs bubbles to work on wasip1: time in one is its own, and it
-// moves only when every goroutine is blocked.
+// TestSynctest checks that bubbles work on wasip1: a bubble has its own time, which moves only
+// when every goroutine is blocked.
 func TestSynctest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -75,7 +75,7 @@ func TestOrder(t *testing.T) {
 	t.Log("order", got, time.Now().UnixNano())
 }
 
-// TestFails fails if it is asked to.
+// TestFails fails if the environment asks for it.
 func TestFails(t *testing.T) {
 	if os.Getenv("EXECWORLD_FAIL") != "" {
 		t.Fatal("asked to fail")
