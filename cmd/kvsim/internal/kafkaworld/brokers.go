@@ -17,7 +17,7 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// Options say which brokers worlds run on.
+// Options says which brokers worlds run on.
 type Options struct {
 	// Addrs are addresses of an existing cluster. Empty starts containers.
 	Addrs []string
@@ -25,11 +25,11 @@ type Options struct {
 	Brokers int
 }
 
-// Brokers are real brokers that run. Close removes the containers.
+// Brokers are running real brokers. Close removes the containers that Start started.
 type Brokers struct {
 	k     *realkafka.Kafka
 	ids   []int32  // node ids, ascending
-	addrs []string // as the brokers advertise them, by the same index
+	addrs []string // as the brokers advertise them, in the same order
 }
 
 // Start starts brokers in containers, or connects to existing ones. The caller
@@ -38,9 +38,9 @@ func Start(ctx context.Context, opts Options) (*Brokers, error) {
 	where := []realkafka.Option{realkafka.At(opts.Addrs...)}
 	if len(opts.Addrs) == 0 {
 		where = []realkafka.Option{realkafka.InContainers(), realkafka.WithBrokers(max(1, opts.Brokers))}
-		// The reaper of testcontainers is an image of its own, which is not
-		// to be had everywhere. Close removes the containers, and the next
-		// start those of a process that was killed.
+		// The reaper of testcontainers is an image of its own, which can't be
+		// pulled everywhere. It is not needed: Close removes the containers, and
+		// the next start removes those of processes that were killed.
 		if _, set := os.LookupEnv(reaperOff); !set {
 			if err := os.Setenv(reaperOff, "true"); err != nil {
 				return nil, err
@@ -74,14 +74,14 @@ func (b *Brokers) learn(ctx context.Context) error {
 	return nil
 }
 
-// String names version, place and number of the brokers.
+// String returns the version, the place and the number of the brokers.
 func (b *Brokers) String() string { return b.k.String() }
 
-// Abilities tells which faults can be done to the brokers.
+// Abilities returns what can be done to the brokers.
 func (b *Brokers) Abilities() sim.Abilities {
 	a := sim.Abilities{
 		Brokers: len(b.ids), Restart: !b.k.External(),
-		// What a real broker takes seconds for takes no simulated time.
+		// Real brokers need seconds for what takes no time in simulated worlds.
 		SlowDown: true,
 		Without: map[string]string{
 			"fail-produce": "a real broker answers what it likes; lose-answer and restart come near",
@@ -102,7 +102,7 @@ func (b *Brokers) Abilities() sim.Abilities {
 // Close removes the containers that Start started.
 func (b *Brokers) Close() error { return b.k.Close() }
 
-// index returns the number in package sim of a node.
+// index returns the number of a node in package sim.
 func (b *Brokers) index(id int32) (int32, error) {
 	i := slices.Index(b.ids, id)
 	if i < 0 {

@@ -20,17 +20,18 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest/realkafka"
 )
 
-// Bounds of what a world asks of its brokers. A broker that restarts meanwhile
-// needs up to ten seconds on a busy machine.
+// Bounds for requests of a world to its brokers. A broker that restarts meanwhile needs up to
+// ten seconds on a busy machine.
 const (
 	askTimeout   = 2 * time.Minute
 	closeTimeout = 3 * time.Minute
-	// moveTimeout bounds the moves that go before a stop, which can do without.
+	// moveTimeout bounds the moves of leaders before a broker is stopped. The stop
+	// works without them too.
 	moveTimeout = 20 * time.Second
 	// cleanPatience is how long a compaction waits for the cleaner.
 	cleanPatience = 15 * time.Second
-	// quietTimeout bounds the wait for answers to writes: a broker that runs
-	// answers in milliseconds, and one that doesn't never will.
+	// quietTimeout bounds the wait for answers to writes. A running broker answers
+	// in milliseconds, and a stopped one never does.
 	quietTimeout = time.Second
 )
 
@@ -40,13 +41,13 @@ type cluster struct {
 	unable
 	b     *Brokers
 	topic string
-	// settings are the topic's.
+	// settings are the settings of the topic.
 	settings map[string]string
-	ctx      context.Context //nolint:containedctx // the run's life
+	ctx      context.Context //nolint:containedctx // ends with the run
 
 	mu      sync.Mutex
 	stopped map[int32]bool
-	absent  map[int32]bool // stopped, or started and not yet there
+	absent  map[int32]bool // stopped, or started and not yet in service
 	txns    map[*txn]bool
 }
 
@@ -64,7 +65,7 @@ func (b *Brokers) Cluster(ctx context.Context, s simcluster.Spec) (simcluster.Cl
 	c := &cluster{
 		bridge: bridge, b: b, ctx: ctx, topic: topicName(s.Seed),
 		settings: map[string]string{
-			"min.cleanable.dirty.ratio": "1", // compacted when asked for only
+			"min.cleanable.dirty.ratio": "1", // compact only when a fault asks for it
 			"min.compaction.lag.ms":     "1000",
 			"delete.retention.ms":       "86400000",
 		},
@@ -83,7 +84,7 @@ func (b *Brokers) Cluster(ctx context.Context, s simcluster.Spec) (simcluster.Cl
 	return c, nil
 }
 
-// heal makes all brokers run: a world that broke may have left some stopped.
+// heal starts all brokers, because a world that broke may have left some stopped.
 func (b *Brokers) heal(ctx context.Context) error {
 	if b.k.External() {
 		return nil
@@ -105,12 +106,12 @@ func topicName(seed uint64) string {
 	return fmt.Sprintf("kvsim-%d-%x", seed, time.Now().UnixNano())
 }
 
-// bounded returns a context for one thing that brokers are asked for.
+// bounded returns a context for one request to brokers.
 func (c *cluster) bounded() (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(c.ctx, askTimeout, fmt.Errorf("the brokers did not do it within %v", askTimeout))
 }
 
-// Close heals what was done to the brokers and deletes the topic.
+// Close undoes what was done to the brokers and deletes the topic.
 func (c *cluster) Close() error {
 	c.ctx = context.WithoutCancel(c.ctx)
 	ctx, cancel := context.WithTimeout(c.ctx, closeTimeout)
@@ -178,8 +179,8 @@ func (c *cluster) EndOffsetOf(partition int32) (end int64, err error) {
 	})
 }
 
-// again calls fn until it succeeds or the brokers refuse for good: they restart
-// and leaders move meanwhile.
+// again calls fn until it succeeds, or fails with an error that will not go away. Meanwhile
+// brokers may restart and leaders may move.
 func again(ctx context.Context, fn func() error) error {
 	for {
 		err := fn()
@@ -239,8 +240,8 @@ func (c *cluster) Quiet() func() {
 
 const produceKey = 0
 
-// StopBroker implements simcluster.Cluster. A broker shuts down in good order where
-// the others can go on without it, and is killed where it would wait for them.
+// StopBroker implements simcluster.Cluster. The broker shuts down in good order if the others
+// can go on without it. It is killed if it would wait for them.
 func (c *cluster) StopBroker(broker int32) error {
 	ctx, cancel := c.bounded()
 	defer cancel()

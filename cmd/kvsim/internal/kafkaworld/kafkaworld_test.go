@@ -19,8 +19,8 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// onTCP starts brokers of kfake that listen on TCP, which are real as far as this
-// package can tell, but for what kfake does otherwise than Kafka.
+// onTCP starts brokers of kfake that listen on TCP. To this package they look like real
+// ones, except where kfake differs from Kafka.
 func onTCP(t *testing.T, n int) *Brokers {
 	t.Helper()
 	c, err := fakecluster.Start(fakecluster.Options{Brokers: n, TCP: true})
@@ -111,7 +111,7 @@ func (f *forgetful) PutRevision(ctx context.Context, key, value []byte) (int64, 
 	return f.Client.PutRevision(ctx, key, value)
 }
 
-// TestBugIsFoundOverTCP plants a bug: the judges see it here too.
+// TestBugIsFoundOverTCP plants a bug, which the judges must find here too.
 func TestBugIsFoundOverTCP(t *testing.T) {
 	b := onTCP(t, 1)
 	p, err := sim.ParsePlan(strings.Replace(worldPlan, "brokers=2", "brokers=1", 1))
@@ -211,8 +211,8 @@ func TestBridgeCarriesBothWaysAndEndsInGoodOrder(t *testing.T) {
 	}
 }
 
-// TestResetReachesTheBroker: what the network resets is reset for the broker,
-// which does not take it for an orderly end.
+// TestResetReachesTheBroker checks that a reset in the network is a reset for the broker too,
+// and not an orderly end.
 func TestResetReachesTheBroker(t *testing.T) {
 	ended := make(chan error, 1)
 	addr := echo(t, func(c net.Conn) {
@@ -240,7 +240,7 @@ func TestDialOfAnUnknownBrokerSaysSo(t *testing.T) {
 	if _, err := b.Dialer("c")(t.Context(), "tcp", "kafka.example:9092"); err == nil || !strings.Contains(err.Error(), "kafka.example:9092") {
 		t.Errorf("dial = %v, want an error that names the address", err)
 	}
-	// Where no broker listens the connection ends at once.
+	// If no broker listens, the connection ends at once.
 	c, err := b.Dialer("c")(t.Context(), "tcp", "127.0.0.1:1")
 	if err != nil {
 		t.Fatal(err)

@@ -13,8 +13,8 @@ import (
 	"github.com/kvsim/kvsim/internal/simcluster"
 )
 
-// errUnable is what can't be done to real brokers. Plans that have been fitted
-// to their abilities don't ask for it.
+// errUnable is the error of what can't be done to real brokers. Plans that were adapted to
+// the brokers' abilities don't ask for it.
 var errUnable = errors.New("can't be done to real brokers")
 
 // FailProduces implements simcluster.Cluster. It always fails.
@@ -32,8 +32,8 @@ func (c *cluster) LoseTail(int64) ([]fakecluster.Batch, error) {
 	return nil, fmt.Errorf("lose the tail of the log: %w", errUnable)
 }
 
-// Append implements simcluster.Cluster. It always fails: what it is for, records
-// without a key, Kafka refuses.
+// Append implements simcluster.Cluster. It always fails: it is used for records without a
+// key, which Kafka refuses.
 func (c *cluster) Append(...fakecluster.Record) error {
 	return fmt.Errorf("append a record without a key: %w", errUnable)
 }
@@ -59,7 +59,7 @@ func (c *cluster) DeleteRecords(before int64) error {
 func (c *cluster) RecreateTopic(gone func()) error {
 	ctx, cancel := c.bounded()
 	defer cancel()
-	// What a try did whose answer was lost, the next one finds done.
+	// If the answer to one try is lost, the next one may find its work done.
 	err := again(ctx, func() error {
 		err := c.b.k.DeleteTopic(ctx, c.topic)
 		if errors.Is(err, kerr.UnknownTopicOrPartition) {
@@ -89,14 +89,14 @@ func (c *cluster) AddPartitions(total int) error {
 		if err == nil {
 			err = resp.Error()
 		}
-		if errors.Is(err, kerr.InvalidPartitions) { // it has as many
+		if errors.Is(err, kerr.InvalidPartitions) { // it has that many already
 			return nil
 		}
 		return err
 	})
 }
 
-// Begin implements simcluster.Cluster. The brokers abort what stays open for five
+// Begin implements simcluster.Cluster. The brokers abort transactions that stay open for five
 // minutes.
 func (c *cluster) Begin(id string) (simcluster.Transactor, error) {
 	cl, err := kgo.NewClient(
@@ -122,7 +122,7 @@ func (c *cluster) Begin(id string) (simcluster.Transactor, error) {
 	return t, nil
 }
 
-// txn is a transaction of somebody else.
+// txn is a transaction of a producer that is not a client of the store.
 type txn struct {
 	c     *cluster
 	cl    *kgo.Client
@@ -159,8 +159,8 @@ func (t *txn) Commit() error { return t.end(kgo.TryCommit) }
 // Abort implements simcluster.Transactor.
 func (t *txn) Abort() error { return t.end(kgo.TryAbort) }
 
-// end ends the transaction and returns when its marker is in the log: the
-// brokers answer before.
+// end ends the transaction and returns when its marker is in the log. The brokers answer
+// before that.
 func (t *txn) end(how kgo.TransactionEndTry) error {
 	defer t.forget()
 	ctx, cancel := t.c.bounded()
@@ -175,7 +175,7 @@ func (t *txn) end(how kgo.TransactionEndTry) error {
 	return again(ctx, func() error { return t.marked(ctx, id) })
 }
 
-// marked reports the lack of a marker of a producer behind the first record.
+// marked returns an error unless a marker of the producer follows the transaction's first record.
 func (t *txn) marked(ctx context.Context, id int64) error {
 	batches, err := t.c.b.k.ReadLogFrom(ctx, t.c.topic, t.first)
 	if err != nil {

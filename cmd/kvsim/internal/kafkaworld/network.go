@@ -16,12 +16,12 @@ import (
 // firstPort is the port of broker 0 in the simulated network.
 const firstPort = 9092
 
-// A bridge carries what clients send into a simulated network on to real
-// brokers, and their answers back.
+// A bridge forwards what clients send into a simulated network to real brokers, and the
+// answers back.
 type bridge struct {
 	net    *simnet.Network
-	inside map[string]string // addresses in the network, by those of brokers
-	ctx    context.Context   //nolint:containedctx // its life
+	inside map[string]string // addresses in the network, by addresses of brokers
+	ctx    context.Context   //nolint:containedctx // ends with the bridge
 	cancel context.CancelFunc
 	all    sync.WaitGroup
 }
@@ -46,7 +46,7 @@ func newBridge(cfg simnet.Config, addrs []string) (*bridge, error) {
 	return b, nil
 }
 
-// Close ends all connections and waits for what carried them.
+// Close ends all connections and waits for the goroutines that served them.
 func (b *bridge) Close() error {
 	b.cancel()
 	err := b.net.Close()
@@ -77,8 +77,8 @@ func (b *bridge) serve(l net.Listener, addr string) {
 	}
 }
 
-// carry joins a client's connection with one to the broker until either ends.
-// How one ended, in good order or by a reset, the other does.
+// carry joins a client's connection with one to the broker until either ends. The other then
+// ends in the same way, in good order or by a reset.
 func (b *bridge) carry(client net.Conn, addr string) {
 	defer client.Close()
 	var d net.Dialer

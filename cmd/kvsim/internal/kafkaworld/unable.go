@@ -10,12 +10,12 @@ import (
 	"github.com/kvsim/kvsim/internal/simcluster"
 )
 
-// unable has the hardships that only brokers of our own can be told to be.
+// unable implements the hardships that only the fake brokers can cause.
 type unable struct{}
 
 var _ simcluster.Hardships = unable{}
 
-// withoutHardships says why, by the kinds of the faults.
+// withoutHardships says why real brokers can't, by the kind of fault.
 var withoutHardships = map[string]string{
 	"forget-producers":    "a real broker forgets a producer after a day; lose-answer comes near",
 	"throttle":            "a real broker throttles by a quota that takes it seconds to count",

@@ -21,9 +21,9 @@ import (
 
 const module = "github.com/kvsim/kvsim"
 
-// A mutant that is no Go program would be caught by the compiler, and not by the
-// check that is there for it. Each package that is changed is type-checked by itself,
-// which says the same as building it and takes a tenth of the time.
+// A mutant that does not compile would be caught by the compiler, and not by the check that it
+// names. Each changed package is only type-checked, which finds the same errors as a build and
+// takes a tenth of the time.
 func TestEveryMutantCompiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles what the store imports; left out with -short")
@@ -49,8 +49,8 @@ func TestEveryMutantCompiles(t *testing.T) {
 	}
 }
 
-// overlay returns the changed files of a mutant: by the path of each from the
-// module's root, where the changed one lies.
+// overlay returns the paths of the changed files of a mutant, by the path of the original from the
+// module's root.
 func overlay(t *testing.T, m mutants.Mutant) map[string]string {
 	t.Helper()
 	name, err := m.Overlay(root, t.TempDir())
@@ -68,8 +68,7 @@ func overlay(t *testing.T, m mutants.Mutant) map[string]string {
 	return o.Replace
 }
 
-// exportData returns where the compiler's export data of each package lies that the
-// store links.
+// exportData returns the path of the compiler's export data for each package that the store links.
 func exportData(t *testing.T) map[string]string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}", "./kvstore/...")

@@ -1,9 +1,9 @@
-// Package mutants holds bugs to plant into the store, and lays them over its
-// source at build time, so that the judges can be judged: a judge that lets one
-// pass is worth nothing, and the store itself carries nothing for it.
+// Package mutants holds bugs to plant into the store, to test the judges: a judge that misses one
+// of them has failed. The bugs are laid over the source at build time, so the store itself contains
+// no code for this.
 //
-// The method is mutation testing (DeMillo, Lipton and Sayward, 1978), with the
-// mutants written by hand: each is a bug that stores of this kind have had.
+// The method is mutation testing (DeMillo, Lipton and Sayward, 1978), with mutants written by hand.
+// Each is a bug that stores of this kind have had.
 package mutants
 
 import (
@@ -19,7 +19,7 @@ import (
 
 // A Mutant is one planted bug.
 type Mutant struct {
-	// Name is short and stable.
+	// Name is a short name that does not change.
 	Name string
 
 	// Bug says in a sentence what is wrong.
@@ -28,7 +28,7 @@ type Mutant struct {
 	// Scenario is the scenario whose faults bring the bug out.
 	Scenario string
 
-	// Checks are named for the bug: one of them has to catch it.
+	// Checks are the checks that should catch the bug. One of them must.
 	Checks []linearizability.CheckID
 
 	// Edits turn the source into the buggy one.
@@ -40,15 +40,15 @@ type Edit struct {
 	// File is the path from the module's root, with slashes.
 	File string
 
-	// Old has to stand in the file exactly once.
+	// Old is the text to replace. It must occur in the file exactly once.
 	Old string
 
-	// New takes its place.
+	// New is the text that replaces it.
 	New string
 }
 
-// ErrNoFit is returned for an edit whose Old does not stand in its file exactly
-// once: the source has changed, and the mutant has to follow.
+// ErrNoFit is returned for an edit whose Old does not occur in its file exactly once. The source
+// has changed, and the mutant must be adapted.
 var ErrNoFit = errors.New("the mutant does not fit the source")
 
 // Overlay writes the mutated files and the overlay for go build's -overlay flag
@@ -96,7 +96,7 @@ func All() []Mutant {
 	return append(all, promiseMutants()...)
 }
 
-// Find returns the mutant of a name.
+// Find returns the mutant with the given name.
 func Find(name string) (Mutant, error) {
 	var names []string
 	for _, m := range All() {

@@ -59,8 +59,8 @@ func TestFindNamesWhatThereIs(t *testing.T) {
 	}
 }
 
-// The kinds of bugs that stores of this kind have had and that the judges have to
-// know, each with the mutants that are it.
+// The kinds of bugs that stores of this kind have had, and that the judges must find, each with the
+// mutants of that kind.
 func TestEveryKindOfBugHasItsMutants(t *testing.T) {
 	kinds := map[string][]string{
 		"put answers before visible":         {"put-answers-before-visible"},

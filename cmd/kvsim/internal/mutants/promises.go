@@ -2,9 +2,9 @@ package mutants
 
 import lin "github.com/kvsim/kvsim/linearizability"
 
-// promiseMutants are bugs that take brokers which are neither broken nor as usual:
-// they forget, lag, refuse and change. Some break what only the simulator can judge,
-// whose reasons have names of their own.
+// promiseMutants returns bugs that show only with brokers that work, but behave unusually: they
+// forget, lag, refuse and change. Some of the bugs break promises that only the simulator can
+// judge, by reasons that have names of their own.
 func promiseMutants() []Mutant {
 	const (
 		verdict = "kvstore/write_verdict.go"
@@ -34,12 +34,12 @@ func promiseMutants() []Mutant {
 			},
 		},
 		{
-			Name: "hole-believed-for-good", Bug: "records that a leader withheld for a while are left out for ever",
+			Name: "hole-believed-for-good", Bug: "records that a leader withheld for a while are never read",
 			Scenario: "answers", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckOnePosition, lin.CheckHooks, lin.CheckMonotonicReads, lin.CheckReadYourWrites},
 			Edits: []Edit{{hole, "	t.hole, t.silence = h, silence{}\n", "	t.pos, t.hole, t.silence = h.upTo, nil, silence{}\n"}},
 		},
 		{
-			Name: "silence-believed-at-once", Bug: "an answer without records is believed the first time: the client counts as read what it was not given",
+			Name: "silence-believed-at-once", Bug: "the first answer without records is believed: the client counts records as read that it was not given",
 			Scenario: "answers", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckBarrier, lin.CheckOnePosition, lin.CheckMonotonicReads, lin.CheckReadYourWrites, lin.CheckWriteVisible},
 			Edits: []Edit{{hole, "s.count >= leastRounds && lasts >= after\n", "s.count > 0\n"}},
 		},
@@ -49,7 +49,7 @@ func promiseMutants() []Mutant {
 			Edits: []Edit{{"kvstore/read.go", "func (c *Client) Sync(ctx context.Context) error {\n	if ctx == nil {\n		return fmt.Errorf(\"sync: %w\", errNoContext)\n	}\n", "func (c *Client) Sync(ctx context.Context) error {\n	ctx = context.WithoutCancel(ctx)\n"}},
 		},
 		{
-			Name: "limit-read-once", Bug: "max.message.bytes is read when the client opens and never again",
+			Name: "limit-read-once", Bug: "max.message.bytes is read only when the client opens",
 			Scenario: "settings", Checks: []lin.CheckID{"size-error-tells-the-limit"},
 			Edits: []Edit{{
 				"kvstore/settings.go", "	is := s.now\n	if is.retention != was.retention {\n",
@@ -57,7 +57,7 @@ func promiseMutants() []Mutant {
 			}},
 		},
 		{
-			Name: "write-lives-for-ever", Bug: "a write that its caller gave up is sent until the brokers are there again, however late",
+			Name: "write-lives-for-ever", Bug: "a write that its caller gave up is sent again until the brokers are back, however late",
 			Scenario: "outage", Checks: []lin.CheckID{"write-ends-with-its-life"},
 			Edits: []Edit{{deliver, "time.Now().Add(w.life)", "time.Now().Add(w.life + time.Hour)"}},
 		},

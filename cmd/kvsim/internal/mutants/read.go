@@ -2,7 +2,7 @@ package mutants
 
 import lin "github.com/kvsim/kvsim/linearizability"
 
-// readMutants are bugs of reads and waits.
+// readMutants returns bugs of reads and waits.
 func readMutants() []Mutant {
 	const (
 		read = "kvstore/read.go"
@@ -15,7 +15,7 @@ func readMutants() []Mutant {
 			Edits: []Edit{{read, "		end, err := c.ends.get(ctx)\n", "		_, _, end := c.tracker.Now()\n		var err error\n"}},
 		},
 		{
-			Name: "wait-revision-off-by-one", Bug: "WaitRevision waits until the record before it is visible",
+			Name: "wait-revision-off-by-one", Bug: "WaitRevision waits only until the record before that revision is visible",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckWaitRevision},
 			Edits: []Edit{
 				{read, "	if done > revision {\n", "	if done >= revision {\n"},
@@ -41,7 +41,7 @@ func readMutants() []Mutant {
 `}, {view, "	\"log/slog\"\n", "	\"log/slog\"\n	\"time\"\n"}},
 		},
 		{
-			Name: "stale-cache", Bug: "a read of a key is answered from a cache that a write of another client does not clear",
+			Name: "stale-cache", Bug: "a read is answered from a cache that writes of other clients do not clear",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckMonotonicReads, lin.CheckReadYourWrites, lin.CheckBarrier, lin.CheckReadFromLog},
 			Edits: []Edit{
 				{view, "type recordView struct{ s RecordStorage }\n", "type recordView struct {\n	s     RecordStorage\n	cache *sync.Map\n}\n"},
@@ -51,7 +51,7 @@ func readMutants() []Mutant {
 			},
 		},
 		{
-			Name: "entry-revision-off-by-one", Bug: "a read reports the offset behind the record it read",
+			Name: "entry-revision-off-by-one", Bug: "a read reports the offset after that of the record it read",
 			Scenario: "steady", Checks: []lin.CheckID{lin.CheckRevision},
 			Edits: []Edit{{read, "	e.Key, e.Value = bytes.Clone(key), cloneValue(e.Value)\n	return e, nil\n", "	e.Key, e.Value = bytes.Clone(key), cloneValue(e.Value)\n	e.Revision++\n	return e, nil\n"}},
 		},

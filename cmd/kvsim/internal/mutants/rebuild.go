@@ -2,7 +2,7 @@ package mutants
 
 import lin "github.com/kvsim/kvsim/linearizability"
 
-// rebuildMutants are bugs of a client whose log lost records.
+// rebuildMutants returns bugs of a client whose log lost records.
 func rebuildMutants() []Mutant {
 	const (
 		tail    = "kvstore/tail_check.go"
@@ -10,7 +10,7 @@ func rebuildMutants() []Mutant {
 	)
 	return []Mutant{
 		{
-			Name: "sync-trusts-any-log", Bug: "Sync takes the end of a topic created anew for the end of the log that the client reads",
+			Name: "sync-trusts-any-log", Bug: "Sync takes the end of a recreated topic for the end of the log that the client reads",
 			Scenario: "recreate", Checks: []lin.CheckID{lin.CheckBarrier, lin.CheckPorcupineKey},
 			Edits: []Edit{
 				{"kvstore/wait_end.go", "			err = c.part.sameTopic(ctx)\n", "			err = nil\n"},
@@ -24,7 +24,7 @@ func rebuildMutants() []Mutant {
 			Edits: []Edit{{rebuild, "	t.gate.Shut()\n", ""}},
 		},
 		{
-			Name: "replays-over-live-state", Bug: "the log is read anew over what the storage still holds",
+			Name: "replays-over-live-state", Bug: "the log is reread without emptying the storage first",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckOnePosition, lin.CheckMonotonicReads, lin.CheckReadYourWrites},
 			Edits: []Edit{
 				{rebuild, "		before, err := t.view.reset(ctx, !rb.compared && t.hooks.any())\n", "		if !rb.opening {\n			return nil\n		}\n		before, err := t.view.reset(ctx, !rb.compared && t.hooks.any())\n"},
@@ -32,7 +32,7 @@ func rebuildMutants() []Mutant {
 			},
 		},
 		{
-			Name: "goes-on-behind-a-gap", Bug: "records deleted under the client are skipped instead of rebuilding",
+			Name: "goes-on-behind-a-gap", Bug: "a client skips records that were deleted before it read them, instead of rebuilding",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckConvergence, lin.CheckOnePosition, lin.CheckMonotonicReads},
 			Edits: []Edit{{tail, "	case t.pos < start:\n", "	case t.pos < start:\n		t.pos = start\n		t.track.Advance(start)\n		return nil\n	case t.pos < start:\n"}},
 		},
@@ -45,12 +45,12 @@ func rebuildMutants() []Mutant {
 			},
 		},
 		{
-			Name: "another-record-taken-for-own", Bug: "a write is taken for visible when the client passes its offset, whosever record it finds there",
+			Name: "another-record-taken-for-own", Bug: "a write is taken for visible when the client passes its offset, whatever record is there",
 			Scenario: "unclean", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckWriteVisible, lin.CheckRevision, lin.CheckHooks, lin.CheckBarrier},
 			Edits: []Edit{{"kvstore/write_confirm.go", "	case err == nil:\n		err = c.confirm(ctx, res)\n", "	case err == nil:\n"}},
 		},
 		{
-			Name: "epoch-from-records", Bug: "the position has the epoch of the last record, though an aborted batch of a later one was passed: the log looks cut",
+			Name: "epoch-from-records", Bug: "the position has the epoch of the last record, although an aborted batch of a later epoch was passed, so the log looks truncated",
 			Scenario: "transactions", Checks: []lin.CheckID{lin.CheckRebuild},
 			Edits: []Edit{{
 				"kvstore/log_decode.go", "	defer func() { out.epoch = passedEpoch(part.RecordBatches, out.next) }()\n",

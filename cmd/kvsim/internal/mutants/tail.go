@@ -2,7 +2,7 @@ package mutants
 
 import lin "github.com/kvsim/kvsim/linearizability"
 
-// tailMutants are bugs on the way of a record from the log to reads and hooks.
+// tailMutants returns bugs on the way of a record from the log to reads and hooks.
 func tailMutants() []Mutant {
 	const (
 		tail  = "kvstore/tail_apply.go"
@@ -19,12 +19,12 @@ func tailMutants() []Mutant {
 			Edits: []Edit{{room, "		if len(k.Key) == 0 {\n", "		if k.Value == nil {\n			continue\n		}\n		if len(k.Key) == 0 {\n"}},
 		},
 		{
-			Name: "order-behind", Bug: "a range does not bring the order up to the last write",
+			Name: "order-behind", Bug: "a range misses the last write in the order of the keys",
 			Scenario: "steady", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckMonotonicReads, lin.CheckOnePosition, lin.CheckReadFromLog, lin.CheckConvergence},
 			Edits: []Edit{{order, "t.last.number >= seen", "t.last.number+1 >= seen"}},
 		},
 		{
-			Name: "delete-takes-prefix", Bug: "a delete removes every key that begins with the deleted one",
+			Name: "delete-takes-prefix", Bug: "a delete removes every key that starts with the deleted one",
 			Scenario: "steady", Checks: []lin.CheckID{lin.CheckReadFromLog, lin.CheckReadYourWrites, lin.CheckConvergence, lin.CheckMonotonicReads, lin.CheckOnePosition},
 			Edits: []Edit{{view, "	return v.s.ApplyRecords(ctx, records)\n", `	var all []Record
 	for _, r := range records {
@@ -64,7 +64,7 @@ func tailMutants() []Mutant {
 	}
 }
 
-// followMutants are bugs between the storage and the hooks, and of the position.
+// followMutants returns bugs of hooks and of the position.
 func followMutants() []Mutant {
 	const (
 		tail      = "kvstore/tail_apply.go"
@@ -74,7 +74,7 @@ func followMutants() []Mutant {
 	)
 	return []Mutant{
 		{
-			Name: "hooks-skipped", Bug: "a hook is not called when its record comes in one fetch with others",
+			Name: "hooks-skipped", Bug: "of several records in one fetch, only the first one's hook is called",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckHooks},
 			Edits: []Edit{{tail, "		for _, r := range records {\n			t.tell(r)\n", "		for i, r := range records {\n			if i > 0 {\n				continue\n			}\n			t.tell(r)\n"}},
 		},
@@ -97,7 +97,7 @@ func followMutants() []Mutant {
 			},
 		},
 		{
-			Name: "position-from-records", Bug: "the position is taken from the last record, so it stays behind a tail without any",
+			Name: "position-from-records", Bug: "the position is taken from the last record, so it never gets past a tail without records",
 			Scenario: "transactions", Checks: []lin.CheckID{lin.CheckOpen, "liveness"},
 			Edits: []Edit{
 				{tail, "	t.pos = f.next\n", "	if len(records) > 0 {\n		t.pos = records[len(records)-1].Revision + 1\n	} else {\n		sleep(ctx, 10*time.Millisecond)\n	}\n"},
@@ -107,7 +107,7 @@ func followMutants() []Mutant {
 			},
 		},
 		{
-			Name: "bootstrap-returns-early", Bug: "NewClient returns before the log was read",
+			Name: "bootstrap-returns-early", Bug: "NewClient returns before the log has been read",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckOpen},
 			Edits: []Edit{{rebuild, "	t.health.setTarget(end)\n", "	t.health.setTarget(end)\n	t.opened()\n"}},
 		},

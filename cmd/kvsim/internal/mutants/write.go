@@ -2,7 +2,7 @@ package mutants
 
 import lin "github.com/kvsim/kvsim/linearizability"
 
-// writeMutants are bugs on the way of a write into the log.
+// writeMutants returns bugs on the way of a write into the log.
 func writeMutants() []Mutant {
 	const (
 		write  = "kvstore/write.go"
@@ -13,7 +13,7 @@ func writeMutants() []Mutant {
 	)
 	return []Mutant{
 		{
-			Name: "put-answers-before-visible", Bug: "a write returns when Kafka has it, not when this client's reads show it",
+			Name: "put-answers-before-visible", Bug: "a write returns when Kafka has it, before this client's reads show it",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckWriteVisible, lin.CheckReadYourWrites},
 			Edits: []Edit{{writer, "		w.track.Enlist(&wr.visible, res.revision+1, w.wroteIn)\n", "		wr.end(res)\n"}},
 		},
@@ -26,7 +26,7 @@ func writeMutants() []Mutant {
 			},
 		},
 		{
-			Name: "duplicate-on-retry", Bug: "a try after a lost answer goes under a new producer id, and is appended again",
+			Name: "duplicate-on-retry", Bug: "a try after a lost answer uses a new producer id, and is appended again",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
 			Edits: []Edit{{"kvstore/write_verdict.go", "		t.doubt = true\n", "		return verdictRenew\n"}},
 		},
@@ -51,7 +51,7 @@ func writeMutants() []Mutant {
 			Edits: []Edit{{batch, "	return b.c.write(ctx, \"execute\", changes)\n", "	return b.c.write(ctx, \"execute\", changes[:max(1, len(changes)-1)])\n"}},
 		},
 		{
-			Name: "revision-off-by-one", Bug: "a write reports the offset behind its record",
+			Name: "revision-off-by-one", Bug: "a write reports the offset after that of its record",
 			Scenario: "steady", Checks: []lin.CheckID{lin.CheckRevision},
 			Edits: []Edit{{write, "	return res.revision, nil\n", "	return res.revision + 1, nil\n"}},
 		},
@@ -61,7 +61,7 @@ func writeMutants() []Mutant {
 			Edits: []Edit{{"kvstore/write_deliver.go", "		case err != nil:\n			return answer{broker: l.node, err: fmt.Errorf(\"look whether", "		case err != nil && l.node < -1:\n			return answer{broker: l.node, err: fmt.Errorf(\"look whether"}},
 		},
 		{
-			Name: "buffer-reused", Bug: "the client copies keys and values into one buffer, which the next write uses again",
+			Name: "buffer-reused", Bug: "the client copies keys and values into one buffer, which the next write overwrites",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckLogFromWrites, lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
 			Edits: []Edit{{write, "	return putChangeIn(make([]byte, len(key)+len(value)), key, value)\n}\n", "	return putChangeIn(buffer[:len(key)+len(value)], key, value)\n}\n\nvar buffer = make([]byte, 1<<22)\n"}},
 		},

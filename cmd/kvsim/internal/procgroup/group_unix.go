@@ -9,7 +9,8 @@ import (
 	"syscall"
 )
 
-// separate puts a command into a process group of its own, which is killed whole.
+// separate puts a command into a process group of its own, and makes the end of its context
+// kill the whole group.
 func separate(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error {

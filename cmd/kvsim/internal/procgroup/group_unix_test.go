@@ -40,7 +40,7 @@ func TestWhatACommandStartedEndsWithIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	// The pipe's end is when the child, which has it too, is gone.
+	// The pipe ends when the child, which also holds it, is gone.
 	if _, err := r.ReadString('\n'); err == nil {
 		t.Error("the command printed on after it was killed")
 	}

@@ -1,5 +1,5 @@
-// Package procgroup runs commands that start processes of their own, such as the
-// go command, so that these end with them.
+// Package procgroup runs commands that start further processes, such as the go command, so
+// that these processes end with the command.
 package procgroup
 
 import (
@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// waitDelay is how long what a killed command started may hold its output open.
+// waitDelay is how long processes that a killed command started may hold its output open.
 const waitDelay = 5 * time.Second
 
-// Command is exec.CommandContext, but for the end of ctx: that kills what the
-// command has started too. A key press at the terminal does not reach the
-// command, whose caller has to end ctx then.
+// Command is like exec.CommandContext, but the end of ctx also kills the processes that the
+// command has started. Ctrl-C at the terminal does not reach the command, so the caller has to
+// end ctx then.
 func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.WaitDelay = waitDelay

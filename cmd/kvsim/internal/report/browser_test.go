@@ -97,11 +97,11 @@ func TestBrowserShowsTheViolation(t *testing.T) {
 				t.Errorf("the page is dark: %v", dark == 1)
 			}
 			p.eval("document.getElementById('offending').scrollIntoView()", nil)
-			// With the violation's operations filtered out there is nothing red.
+			// If the violation's operations are filtered out, nothing is red.
 			p.enter("key", "key/00")
 			p.clickOn("#clients input[data-client='2']")
 			p.eval(redPixels, &red)
-			if red > 60 { // the record in the log stays
+			if red > 60 { // the record in the log is still shown
 				t.Errorf("%d red pixels are left in the timeline", red)
 			}
 		})
@@ -157,7 +157,7 @@ func TestBrowserFilters(t *testing.T) {
 	p.clickOn("#offending")
 	p.want(shown, all)
 
-	// A click on a client's name shows that client only, another all again.
+	// A click on a client's name shows only that client; a second click shows all.
 	p.clickOn("#zoom-all")
 	p.eval("document.getElementById('timeline').scrollIntoView()", nil)
 	p.drawn()
@@ -171,8 +171,8 @@ func TestBrowserFilters(t *testing.T) {
 	b.quiet(t)
 }
 
-// lane returns where the lane of a client is: the page tells nobody, so that a
-// tooltip is looked for.
+// lane returns the position of a client's lane. The page does not expose it, so lane looks for
+// a tooltip.
 func lane(p *tab, client string) float64 {
 	p.t.Helper()
 	var y float64
@@ -234,7 +234,7 @@ func TestBrowserKeysAndLinks(t *testing.T) {
 	p.eval("document.getElementById('help').close()", nil)
 	p.press("/")
 	p.want(focus, "key")
-	p.press("n") // typed, not obeyed
+	p.press("n") // in a field a key is text, not a command
 	p.want(current, "violation-1")
 	p.press("Escape")
 	p.want("document.getElementById('key').value", "")
@@ -328,8 +328,8 @@ func TestBrowserPolicyRefusesOtherScripts(t *testing.T) {
 	p.want("String(window.hacked)", "undefined")
 }
 
-// Ten thousand operations: what the page holds does not grow with them, and
-// each of them can be reached.
+// With ten thousand operations the page must not have more elements, and each operation must be
+// reachable.
 func TestBrowserWithTenThousandOperations(t *testing.T) {
 	b := startChromium(t)
 	h := history(t, 10_000)

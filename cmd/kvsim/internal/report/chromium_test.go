@@ -16,11 +16,10 @@ import (
 	"time"
 )
 
-// requireEnv makes the tests fail where there is no Chromium.
+// requireEnv is the environment variable that makes the tests fail if there is no Chromium.
 const requireEnv = "KVSIM_REQUIRE_CHROMIUM"
 
-// patience is how long a browser that does not answer is waited for. Nothing
-// else depends on it.
+// patience is how long to wait for a browser that does not answer. Nothing else depends on it.
 const patience = 2 * time.Minute
 
 // A chromium is a browser without a window, driven by its DevTools protocol
@@ -29,7 +28,7 @@ type chromium struct {
 	to   *os.File
 	mu   sync.Mutex
 	next int
-	// answers has the calls under way; complaints what pages complained about.
+	// answers has the calls under way, complaints the errors of pages.
 	answers    map[int]chan message
 	complaints []string
 	// frames gets the session of each frame that has a process of its own.
@@ -82,7 +81,7 @@ func startChromium(t *testing.T) *chromium {
 		"--disable-dev-shm-usage", "--user-data-dir=" + t.TempDir(), "--remote-debugging-pipe",
 	}
 	if os.Geteuid() == 0 {
-		args = append(args, "--no-sandbox") // Chromium refuses to run as root with it
+		args = append(args, "--no-sandbox") // as root, Chromium refuses to run with a sandbox
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, path, append(args, "about:blank")...)
@@ -94,7 +93,7 @@ func startChromium(t *testing.T) *chromium {
 	b := &chromium{to: to, answers: map[int]chan message{}, frames: make(chan string, 64), loaded: make(chan struct{}, 8), gone: make(chan struct{})}
 	go b.read(from)
 	t.Cleanup(func() {
-		// The browser ends by itself when told, and so leaves no process.
+		// If told to, the browser ends by itself and leaves no process behind.
 		_, _ = b.send("", "Browser.close", nil)
 		select {
 		case <-b.gone:
@@ -107,7 +106,7 @@ func startChromium(t *testing.T) *chromium {
 	return b
 }
 
-// read takes what the browser says until it is gone.
+// read reads messages of the browser until it is gone.
 func (b *chromium) read(from *os.File) {
 	defer close(b.gone)
 	r := bufio.NewReader(from)
@@ -153,7 +152,7 @@ func (b *chromium) take(m message) {
 		b.loaded <- struct{}{}
 	case "Target.attachedToTarget":
 		if m.Session == "" {
-			return // a tab, which was attached to by us
+			return // a tab that open attached to
 		}
 		// A frame in a process of its own: listen to it too.
 		var a struct {
@@ -263,8 +262,7 @@ func (p *tab) do(method string, params, result any) {
 	}
 }
 
-// eval runs JavaScript in the page and reads its value, after a promise if it
-// is one.
+// eval runs JavaScript in the page and reads its value. If that is a promise, it waits for it.
 func (p *tab) eval(script string, value any) {
 	p.t.Helper()
 	var answer struct {
@@ -282,7 +280,7 @@ func (p *tab) eval(script string, value any) {
 	}
 }
 
-// await waits until an expression is true, looking whenever the page draws.
+// await waits until an expression is true. It checks whenever the page draws.
 func (p *tab) await(expression string) {
 	p.t.Helper()
 	p.eval(`new Promise((done) => {
@@ -297,8 +295,8 @@ func (p *tab) drawn() {
 	p.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))", nil)
 }
 
-// frame returns the frame of the picture, which is sandboxed and so has a
-// process of its own. It draws once it is in sight.
+// frame returns the frame of the picture. The frame is sandboxed, and so has a process of its own.
+// It draws when it comes into view.
 func (p *tab) frame() *tab {
 	p.t.Helper()
 	p.await("document.querySelector('#picture iframe').dataset.loaded")

@@ -8,27 +8,27 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// A faultModel is a fault as the page's script gets it.
+// A faultModel is a fault in the form that the page's script gets.
 type faultModel struct {
 	// Kind is the first word of Text, Detail the rest without its times.
 	Kind   string `json:"kind"`
 	Detail string `json:"detail"`
 	Text   string `json:"text"`
-	// Client and Lane are what it is done to, as the text says: client=c2, and
-	// broker=1. With neither it is done to the whole cluster.
+	// Client and Lane say what the fault is done to, according to its text:
+	// client=c2, or broker=1. With neither it is done to the whole cluster.
 	Client int   `json:"client"`
 	Lane   int   `json:"lane"`
 	Start  point `json:"start"`
-	// End is the history's end for a fault that was not healed.
+	// End is the end of the history if the fault was not healed.
 	End point `json:"end"`
 }
 
-// clusterLane has what is done to no broker in particular.
+// clusterLane is the lane for faults of no particular broker.
 const clusterLane = "cluster"
 
-// lanesOf returns the lanes above those of the clients, and the faults. The
-// first lane is the cluster's, if there is something for it; then come the
-// brokers by number, then what stands for a broker, such as the leader.
+// lanesOf returns the lanes above those of the clients, and the faults. The first lane is that of
+// the cluster, if it has any faults. Then come the brokers by number, and then names that stand for
+// a broker, such as the leader.
 func lanesOf(r *Report, clients indexer) ([]string, []faultModel) {
 	brokers := make(map[string]bool)
 	for i := range r.Brokers {
@@ -78,8 +78,8 @@ func faultOf(h *lin.History, i int, clients indexer, lane int) faultModel {
 	return m
 }
 
-// target returns what a fault is done to: client=c1 and broker=1 say so, and, as
-// in "broker 1 dies for good", the first two words.
+// target returns what a fault is done to. That is in its text as client=c1 or broker=1, or in the
+// first two words, as in "broker 1 dies for good".
 func target(text string) (client, broker string) {
 	switch words := strings.Fields(text); {
 	case len(words) < 2:
@@ -106,7 +106,7 @@ func brokerLane(name string) string {
 	return printable(name)
 }
 
-// splitFault splits the text of a fault, and leaves out what the picture shows.
+// splitFault splits the text of a fault, and leaves out what the picture shows anyway.
 func splitFault(text string) (kind, detail string) {
 	kind, rest, _ := strings.Cut(text, " ")
 	var words []string

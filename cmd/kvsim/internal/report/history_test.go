@@ -10,8 +10,8 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// A maker makes the history of clients that follow one log, without lag: all
-// that it records is legal, until it is told to make it wrong.
+// A maker makes the history of clients that follow one log without lag. All that it records is
+// legal, except for what staleRead adds.
 type maker struct {
 	r       *lin.Recorder
 	random  *rand.Rand
@@ -53,7 +53,7 @@ func (m *maker) open() {
 	}
 }
 
-// run records so many operations.
+// run records the given number of operations.
 func (m *maker) run(operations int) {
 	for done := 0; done < operations; {
 		m.pass(time.Duration(m.random.Int64N(int64(400 * time.Microsecond))))
@@ -151,8 +151,8 @@ func (m *maker) staleRead(client, key string) {
 	f.call.Value(before.Value).Revision(before.Revision).Position(m.end).OK()
 }
 
-// history is one with everything in it: faults, outcomes of all kinds, and, in
-// its middle, a stale read.
+// history returns a history with everything in it: faults, outcomes of all kinds and, in the middle,
+// a stale read.
 func history(tb testing.TB, operations int) *lin.History {
 	tb.Helper()
 	m := newMaker(6, 12)
@@ -179,7 +179,7 @@ func history(tb testing.TB, operations int) *lin.History {
 	return m.r.History()
 }
 
-// hostile is a history whose every text tries to be more than text.
+// hostile returns a history in which every text tries to be taken for markup or code.
 func hostile(tb testing.TB) *lin.History {
 	tb.Helper()
 	m := newMaker(1, 0)
@@ -203,7 +203,7 @@ func hostile(tb testing.TB) *lin.History {
 	return m.r.History()
 }
 
-// attacks set window.hacked if any of them is taken for more than text.
+// attacks are texts that set window.hacked if they are taken for markup or code.
 var attacks = []string{
 	`</script><script>window.hacked=1</script>`,
 	`<img/src=x/onerror=window.hacked=1>`,

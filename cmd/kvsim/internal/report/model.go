@@ -6,14 +6,14 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// A model is what the page's script gets, as JSON. Tables are stored by column:
-// a history may have many thousands of rows. Clients, keys and lanes are
-// indexes; times are nanoseconds; -1 is none.
+// A model is what the page's script gets, as JSON. Tables are stored by column, because a history
+// may have many thousands of rows. Clients, keys and lanes are indexes, times are nanoseconds, and
+// -1 means none.
 type model struct {
 	Clients []string `json:"clients"`
-	// Keys are in the order of their bytes, so that a range is an interval.
+	// Keys are sorted by their bytes, so that a range is an interval of indexes.
 	Keys []string `json:"keys"`
-	// Lanes are the brokers, and what stands for several of them.
+	// Lanes are the names of the lanes above those of the clients; see lanesOf.
 	Lanes      []string         `json:"lanes"`
 	End        point            `json:"end"`
 	Ops        opColumns        `json:"ops"`
@@ -39,8 +39,8 @@ type opColumns struct {
 	Client  []int    `json:"client"`
 	Process []int    `json:"process"`
 	Kind    []string `json:"kind"`
-	// Low and High bound the keys of an operation: low <= key < high. A batch
-	// has the keys at the positions of Keys instead.
+	// Low and High bound the keys of an operation: low <= key < high. For a batch,
+	// Keys has the indexes of its keys instead.
 	Low      []int         `json:"low"`
 	High     []int         `json:"high"`
 	Keys     map[int][]int `json:"keys"`

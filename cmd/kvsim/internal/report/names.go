@@ -8,8 +8,8 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// clientsOf returns all clients, c2 before c10. A reader of the log that only
-// has a snapshot is none.
+// clientsOf returns all clients, c2 before c10. A reader of the log that has only a snapshot is no
+// client.
 func clientsOf(h *lin.History) []string {
 	seen := map[string]bool{}
 	for i := range h.Ops {
@@ -72,7 +72,7 @@ func keysOf(h *lin.History) []string {
 	return keys
 }
 
-// endOf returns the last event's place.
+// endOf returns the point of the last event.
 func endOf(h *lin.History) point {
 	end := point{Time: int64(h.Duration())}
 	see := func(s lin.Stamp) { end.Seq = max(end.Seq, s.Seq) }

@@ -8,11 +8,11 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// mostPictures bounds the pictures of porcupine: each is a page of its own.
+// mostPictures is the maximum number of pictures of porcupine. Each is a page of its own.
 const mostPictures = 6
 
-// A picture is porcupine's picture of one key, a page that the report shows in
-// a frame. The frame may run the picture's own script and nothing else.
+// A picture is porcupine's picture of one key: a page that the report shows in a frame. The frame
+// may run only the picture's own script.
 type picture struct {
 	Key  string `json:"key"`
 	HTML string `json:"html"`
@@ -58,8 +58,8 @@ func (r *Report) pictures() ([]picture, []pictureView) {
 	return pictures, views
 }
 
-// draw lets porcupine draw a key. Should it panic, the report lacks a picture and
-// says why; it is worth more than nothing.
+// draw lets porcupine draw a key. If porcupine panics, the report has no picture and says why, which
+// is better than no report.
 func draw(h *lin.History, key string) (page []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -73,8 +73,8 @@ func draw(h *lin.History, key string) (page []byte, err error) {
 	return drawInSight(b.Bytes()), nil
 }
 
-// drawInSight makes a picture wait until it is in sight. Browsers do not lay out
-// a frame that is not, and the picture measures its texts once, when it is drawn.
+// drawInSight makes a picture wait until it is in view. Browsers do not lay out frames that are out
+// of view, and the picture measures its texts only once, when it is drawn.
 func drawInSight(page []byte) []byte {
 	const drawing = "render(data)"
 	const waiting = `new IntersectionObserver((seen, watch) => {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// policy returns the page's Content-Security-Policy: nothing is loaded from
-// anywhere, and only the scripts and style sheets that are in the page by this
-// program's doing take effect. The frames of the pictures inherit it.
+// policy returns the page's Content-Security-Policy. It forbids loading anything, and allows only the
+// scripts and style sheets that this program put into the page. The frames of the pictures inherit
+// it.
 func policy(style, script []byte, pictures []picture) string {
 	scripts := []string{hash(script)}
 	// Porcupine's script sets empty style attributes, which have to be named.

@@ -13,33 +13,33 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// A Report is what a page is made of.
+// A Report has what a page is made of.
 type Report struct {
-	// History and Verdict are needed. The verdict is of this history.
+	// History and Verdict are required. The verdict must be that of the history.
 	History *lin.History
 	Verdict *lin.Verdict
-	// Status is what became of the run, if that is not what the verdict on its
-	// history alone says: a client did not catch up, or a judge took too long.
-	// It is in the words of lin.Status; empty is the verdict's own.
+	// Status is how the run ended, in the words of lin.Status. Empty means the
+	// status of the verdict. It can differ from that: a client did not catch up,
+	// for example, or judging took too long.
 	Status string
 	// Title names the page. Empty is "kvsim report".
 	Title string
-	// Facts are shown at the top, after what the history says itself.
+	// Facts are shown at the top, after those from the history itself.
 	Facts []Fact
-	// Notes are sentences that are shown with the verdict, such as why a run
-	// counts as inconclusive although its history held.
+	// Notes are sentences to show with the verdict, such as why a run counts as
+	// inconclusive although its history held.
 	Notes []string
 	// Plan is the text of the plan that made the history, if there is one.
 	Plan string
-	// Brokers is how many brokers there were, 0 if that is not known. Those
-	// that a fault names get a lane in any case.
+	// Brokers is the number of brokers, 0 if it is not known. A broker that a fault
+	// names gets a lane in any case.
 	Brokers int
-	// Keys are keys to show porcupine's picture of, besides those that a
-	// violation is about.
+	// Keys are keys for which to show porcupine's picture, in addition to those
+	// that violations are about.
 	Keys []string
 }
 
-// A Fact is a name with its value.
+// A Fact is a name and a value.
 type Fact struct{ Name, Value string }
 
 //go:embed page
@@ -148,7 +148,7 @@ func (r *Report) view(m *model) view {
 	return v
 }
 
-// summary says in a sentence what came of it.
+// summary returns the result in a sentence.
 func (r *Report) summary() string {
 	if r.Status != "" {
 		return "What became of the run is said below; its history alone, judged again, " + map[lin.Status]string{

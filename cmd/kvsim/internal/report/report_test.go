@@ -120,7 +120,7 @@ func TestHostileTextStaysText(t *testing.T) {
 	}
 }
 
-// A model is what the page's script gets, as far as the tests look.
+// A model is the part of what the page's script gets that the tests look at.
 type model struct {
 	Clients, Keys, Lanes []string
 	Ops                  struct {
@@ -216,7 +216,7 @@ func TestPageIsTheSameEachTime(t *testing.T) {
 	}
 }
 
-// failing fails after so many bytes.
+// failing is a writer that fails after the given number of bytes.
 type failing int
 
 func (f *failing) Write(p []byte) (int, error) {

@@ -22,7 +22,7 @@ type violationView struct {
 	Span      string
 }
 
-// A logView is a line of the log; those that prove the violation are marked.
+// A logView is a line of the log. Lines that prove the violation are marked.
 type logView struct {
 	Text   string
 	Marked bool
@@ -30,7 +30,7 @@ type logView struct {
 
 type checkName struct{ Check, Guarantee string }
 
-// A problemView is something that makes the checks themselves doubtful.
+// A problemView is a problem that makes the checks themselves doubtful.
 type problemView struct{ Title, Text string }
 
 // A checkView is what one check found.

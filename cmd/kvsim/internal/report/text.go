@@ -10,14 +10,12 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// printable returns a key, a value id or a name as the history format has it:
-// each byte that is not printable text, and the characters % " and \, as % and
-// two hexadecimal digits. Different bytes stay different, and none of them can
-// turn or hide the text around it.
+// printable returns a key, a value id or a name in the escaped form of the history format: the
+// characters % " and \, and each byte that is not printable text, become % and two hexadecimal
+// digits. Different bytes stay different, and none of them can reverse or hide the text around it.
 func printable(s string) string { return escape(s, `%"\`) }
 
-// clean returns text for people with what is not printable escaped. Ends of
-// lines stay.
+// clean returns text for people, with everything escaped that is not printable. Ends of lines stay.
 func clean(s string) string { return escape(s, "") }
 
 func escape(s, also string) string {
@@ -92,7 +90,7 @@ func resultText(o *lin.Operation) string {
 	return ""
 }
 
-// mostItems bounds the items of a batch or a range in a text.
+// mostItems is the maximum number of items of a batch or a range in a text.
 const mostItems = 12
 
 func itemsText(items []lin.Item) string {
@@ -107,7 +105,7 @@ func itemsText(items []lin.Item) string {
 	return strings.Join(parts, ", ")
 }
 
-// duration returns a time with at most four digits that matter.
+// duration returns a time with at most four significant digits.
 func duration(d time.Duration) string {
 	for unit := time.Duration(1); unit < time.Hour; unit *= 10 {
 		if d < 10_000*unit {
