@@ -3,7 +3,6 @@ package kvstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -46,16 +45,13 @@ type writer struct {
 	codec          kgo.Compressor // nil for none
 
 	// Of run only:
-	busy    invariant.Last[bool] // a batch is on its way
-	who     sender               // under which the next batch goes
-	whoAt   leader               // under which who was last in order
-	leader  leader               // that was asked last
-	plain   []byte               // memory for batches
-	wrote   int64                // the end of the log after what was acknowledged in term wroteIn
-	wroteIn uint64
-	wroteAt leader // that acknowledged it
-	tries   int    // of batches in a row that went nowhere because callers took their writes back
-	before  int64  // the furthest end after what was acknowledged in earlier terms
+	busy   invariant.Last[bool] // a batch is on its way
+	who    sender               // under which the next batch goes
+	whoAt  leader               // under which who was last in order
+	leader leader               // that was asked last
+	plain  []byte               // memory for batches
+	own    ownEnds
+	tries  int // of batches in a row that went nowhere because callers took their writes back
 
 	// asks says what the batch on its way waits for: see asking.
 	asks atomic.Int64
@@ -112,7 +108,7 @@ const (
 func (w *writer) linger(ctx context.Context, most time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, min(most, mostLinger))
 	defer cancel()
-	_ = w.track.Wait(ctx, w.wrote, w.wroteIn) // whatever ends it
+	_ = w.track.Wait(ctx, w.own.end, w.own.term) // whatever ends it
 	for n, turn := -1, 0; turn < mostTurns && n < w.queued(); turn++ {
 		n = w.queued()
 		runtime.Gosched() // to those who were released by it
@@ -167,10 +163,7 @@ func (w *writer) send(ctx context.Context, group []*write) {
 		defer w.checkFront(false)
 	}
 	term, applied, epoch := w.track.Reading()
-	if term != w.wroteIn {
-		w.before = max(w.before, w.wrote)
-		w.wrote, w.wroteIn = 0, term
-	}
+	w.own.begin(term)
 	b := w.pack(group, applied, epoch)
 	life, cancel := w.lifeOf(ctx, group)
 	defer cancel()
@@ -211,63 +204,20 @@ const mostKept = 1 << 20
 // acknowledge ends a group that is in the log: each write is done once it is visible.
 // The log had been read up to applied before the group was sent.
 func (w *writer) acknowledge(ctx context.Context, group []*write, d delivered, b *recordBatch, applied int64) {
-	if w.wroteAt != w.leader {
-		// Another leader may have lost what this client wrote before. So its
-		// log may end, and go on, below.
-		w.wrote, w.wroteAt = 0, w.leader
-	}
-	if d.offset >= 0 && d.offset < w.wrote && w.lies(ctx, b, d.offset) {
+	w.own.from(w.leader)
+	if d.offset >= 0 && d.offset < w.own.end && w.lies(ctx, b, d.offset) {
 		// What was answered before was not true, or the leader lost it.
-		w.wrote = 0
+		w.own.end = 0
 	}
-	known := max(applied, w.wrote) // the log was that long before
-	next := 0
-	for _, wr := range group {
-		next += len(wr.changes)
-		res := written{revision: -1, producer: b.who.id, who: b.who, term: w.wroteIn}
-		switch last := d.offset + int64(next-1); {
-		case d.offset < 0:
-			// A duplicate that the broker recognised, but whose offset
-			// it has forgotten: in the log, at an unknown place.
-		case last < known:
-			// The log is not the one that this client reads, or wrote
-			// before: it was recreated or cut off since, and the tail
-			// has yet to find out.
-			res.revision = last
-			res.below = fmt.Errorf("%w: acknowledged at offset %d, below position %d", ErrDataLoss, last, known)
-		default:
-			res.revision = last
-			if last < w.before {
-				// In a log that was lost the offset may be that of
-				// another write of this producer, and a client that
-				// reads on in that one would take it for this write.
-				res.producer = position.Nobody
-			}
-		}
-		if res.revision < 0 || res.below != nil {
-			wr.end(res)
-			continue
-		}
-		wr.res = res
-		w.track.Enlist(&wr.visible, res.revision+1, w.wroteIn)
-	}
+	w.settle(group, result{delivered: d, who: b.who, term: w.own.term, known: max(applied, w.own.end), before: w.own.before})
 	if d.offset >= 0 {
-		w.wrote = max(w.wrote, d.offset+int64(b.records))
+		w.own.end = max(w.own.end, d.offset+int64(b.records))
 	}
 }
 
 // end ends a group that is not in the log, or of which that is not known.
 func (w *writer) end(group []*write, d delivered) {
-	if errors.Is(d.cause, ErrDeliveryTimeout) {
-		w.log.warn("kvstore: gave up writes", fmt.Errorf("%d writes: %w: %w", len(group), d.outcome, d.cause))
-	}
-	for _, wr := range group {
-		res := written{revision: -1, outcome: d.outcome, cause: d.cause}
-		if errors.Is(d.outcome, ErrRefused) && tooLarge(d.cause) {
-			res.cause = fmt.Errorf("%w: %w", w.sizeError(wr), d.cause)
-		}
-		wr.end(res)
-	}
+	w.settle(group, result{delivered: d, limit: w.limit()})
 }
 
 // expire ends the writes of a group whose time is over, and returns the others. The
@@ -307,14 +257,4 @@ func (w *writer) divide(ctx context.Context, group []*write, b *recordBatch, cau
 		return false
 	}
 	return len(group) > 1
-}
-
-// sizeError says that a write is too large for the broker. The limit is 0 when the one
-// that this client knows can't be the broker's.
-func (w *writer) sizeError(wr *write) *SizeError {
-	e := newSizeError(wr.changes, w.limit())
-	if e.Bytes <= e.Limit {
-		e.Limit, e.LimitedBy = 0, ""
-	}
-	return e
 }

@@ -40,7 +40,7 @@ func rebuildMutants() []Mutant {
 			Name: "another-log-not-noticed", Bug: "a write acknowledged in a log that lost its tail is taken for visible, because the client has passed its offset before",
 			Scenario: "data-loss", Checks: []lin.CheckID{lin.CheckReadYourWrites, lin.CheckWriteVisible, lin.CheckRevision, lin.CheckHooks, lin.CheckBarrier},
 			Edits: []Edit{
-				{"kvstore/write_loop.go", "		case last < known:\n", "		case last < known && false:\n"},
+				{"kvstore/write_outcome.go", "	case last < r.known:\n", "	case last < r.known && false:\n"},
 				{"kvstore/write_confirm.go", "	case err == nil:\n		err = c.confirm(ctx, res)\n", "	case err == nil:\n"},
 			},
 		},

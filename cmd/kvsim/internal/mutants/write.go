@@ -15,7 +15,7 @@ func writeMutants() []Mutant {
 		{
 			Name: "put-answers-before-visible", Bug: "a write returns when Kafka has it, before this client's reads show it",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckWriteVisible, lin.CheckReadYourWrites},
-			Edits: []Edit{{writer, "		w.track.Enlist(&wr.visible, res.revision+1, w.wroteIn)\n", "		wr.end(res)\n"}},
+			Edits: []Edit{{"kvstore/write_outcome.go", "		w.track.Enlist(&wr.visible, res.revision+1, res.term)\n", "		wr.end(res)\n"}},
 		},
 		{
 			Name: "put-answers-before-acknowledged", Bug: "a write returns when it is handed to Kafka",
