@@ -1,10 +1,8 @@
 package kvstore
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -75,7 +73,7 @@ func newKafka(cfg *clientConfig, q *quota) (*kgo.Client, error) {
 	if err != nil {
 		return nil, blame(own, cfg.kafka, err)
 	}
-	cl, err := kgo.NewClient(opts...)
+	cl, err := kgo.NewClient(append(opts, heedful(cfg.kafka)...)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka options: %w", err)
 	}
@@ -104,11 +102,6 @@ func newProducer(cfg *clientConfig, ws *wires, q *quota) (*kgo.Client, error) {
 		kgo.WithHooks(q),
 	)
 	return kgo.NewClient(opts...)
-}
-
-// dialer returns how a kgo client reaches brokers, TLS included.
-func dialer(cl *kgo.Client) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	return cl.OptValue(kgo.Dialer).(func(context.Context, string, string) (net.Conn, error))
 }
 
 // produceSettings reads the options for producing back.

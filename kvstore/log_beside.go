@@ -16,6 +16,16 @@ const (
 	patienceThen = 230 * time.Millisecond
 )
 
+// Which questions go on after another broker's error was the answer, and for how long: as
+// long as kgo lets a dial take, so that a slow broker's connection is still set up. kgo
+// sets up one connection to a broker at a time, and for each question that waits for it
+// again if that fails. At a broker that says nothing they would become ever more, were the
+// others not given up.
+const (
+	leftFor  = 10 * time.Second
+	mostLeft = 8
+)
+
 // reply is what came of asking one broker.
 type reply[T any] struct {
 	value T
@@ -28,8 +38,9 @@ type reply[T any] struct {
 // each ten seconds to let itself be dialed, and ten to answer the first request.
 //
 // What comes first counts, an error too: the caller tries again, and what is still under
-// way then goes on and may leave a connection for the next try. n is 0 for the first call
-// of ask. The calls that are left when beside returns end by themselves.
+// way then goes on for leftFor and may leave a connection for the next try, unless mostLeft
+// do already. n is 0 for the first call of ask. The calls that are left when beside returns end
+// by themselves, those that are given up as soon as kgo gets to them.
 func beside[T any](ctx context.Context, r *requests, ask func(ctx context.Context, n int) (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
@@ -37,29 +48,29 @@ func beside[T any](ctx context.Context, r *requests, ask func(ctx context.Contex
 	}
 	most := r.doors()
 	replies := make(chan reply[T], most)
-	cancels := make([]context.CancelFunc, 0, most)
+	asked := make([]question, 0, most)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for {
-		if len(cancels) < most {
+		if len(asked) < most {
 			if !r.begin() {
 				return none, kgo.ErrClientClosed
 			}
-			n := len(cancels)
+			n := len(asked)
 			one, cancel := context.WithCancel(ctx)
-			cancels = append(cancels, cancel)
+			asked = append(asked, question{one, cancel})
 			go func() {
 				defer r.finish()
-				defer cancel()
 				value, err := ask(one, n)
+				cancel()
 				replies <- reply[T]{value, err}
 			}()
 		}
 		select {
 		case res := <-replies:
-			if res.err == nil {
-				for _, cancel := range cancels {
-					cancel()
+			for _, q := range asked {
+				if res.err == nil || !r.leave(q) {
+					q.cancel()
 				}
 			}
 			return res.value, res.err
@@ -69,6 +80,30 @@ func beside[T any](ctx context.Context, r *requests, ask func(ctx context.Contex
 			timer.Reset(patienceThen)
 		}
 	}
+}
+
+// question is what beside asks one broker. Its context ends with it.
+type question struct {
+	ctx    context.Context //nolint:containedctx // of the question
+	cancel context.CancelFunc
+}
+
+// leave lets a question go on for leftFor and reports true, unless mostLeft do already.
+func (r *requests) leave(q question) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if q.ctx.Err() != nil || r.left >= mostLeft {
+		return false
+	}
+	r.left++
+	timer := time.AfterFunc(leftFor, q.cancel)
+	context.AfterFunc(q.ctx, func() {
+		timer.Stop()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.left--
+	})
+	return true
 }
 
 // doors returns how many brokers, and ways to them, there are to ask.

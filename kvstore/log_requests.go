@@ -20,6 +20,7 @@ type requests struct {
 
 	mu      sync.Mutex
 	running int
+	left    int // questions of beside that go on although nobody waits for them
 	over    bool
 	idle    chan struct{} // closed when over and nothing runs
 }

@@ -126,7 +126,7 @@ func (c *Client) read(ctx context.Context, fn func() error) error {
 		if err := ctx.Err(); err != nil {
 			return contextError(ctx)
 		}
-		if c.gate.Closed() && c.hooks.inside() {
+		if c.hiddenFromHook() {
 			return ErrHookReentry
 		}
 		s, err := c.gate.Pass(ctx, c.rebuildError)
@@ -141,6 +141,10 @@ func (c *Client) read(ctx context.Context, fn func() error) error {
 		}
 	}
 }
+
+// hiddenFromHook reports whether the caller is a hook of this client, and reads would wait
+// for a rebuild, which waits for the hook.
+func (c *Client) hiddenFromHook() bool { return c.gate.Closed() && c.hooks.inside() }
 
 // rebuildError describes a read that waited for a rebuild.
 func (c *Client) rebuildError(ctx context.Context) error {
@@ -229,7 +233,8 @@ func (c *Client) gateError() error { return c.gate.Err() }
 // write. Anything below -1 is refused with [ErrInvalidRevision].
 //
 // From a hook it returns nil for what reads already show, such as the hook's own record,
-// and [ErrHookReentry] for anything else.
+// and [ErrHookReentry] for anything else: for everything while the client rereads the log,
+// when reads show nothing to a hook.
 func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 	if ctx == nil {
 		return fmt.Errorf("wait for revision %d: %w", revision, errNoContext)
@@ -247,11 +252,11 @@ func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 	if err := c.gateError(); err != nil {
 		return fmt.Errorf("wait for revision %d: %w", revision, err)
 	}
-	if done > revision {
+	if done > revision && !c.hiddenFromHook() {
 		return nil
 	}
 	if c.hooks.inside() {
-		if applied > revision { // only the hooks for it have not all returned
+		if applied > revision && !c.gate.Closed() { // only the hooks for it have not all returned
 			return nil
 		}
 		return fmt.Errorf("wait for revision %d: %w", revision, ErrHookReentry)

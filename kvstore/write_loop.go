@@ -63,7 +63,9 @@ type writer struct {
 
 	mu      sync.Mutex
 	queue   []*write
-	front   []*write      // the group on its way
+	gone    int           // of the queue, those that were withdrawn
+	group   uint64        // the number of the group on its way, counted from 1
+	front   []*write      // that group
 	handed  bool          // the front has a try that may have been sent, so nobody can withdraw from it
 	wake    chan struct{} // of capacity 1
 	dead    error         // new writes fail with it
@@ -119,7 +121,7 @@ func (w *writer) linger(ctx context.Context, most time.Duration) {
 func (w *writer) queued() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.queue)
+	return len(w.queue) - w.gone
 }
 
 // next takes the writes for one record batch from the queue, nil when there are
@@ -132,27 +134,28 @@ func (w *writer) next() []*write {
 		w.most, w.mostOf = limit, limit
 	}
 	most := w.most
+	w.group++
+	w.front, w.handed = nil, false
+	var group []*write
 	size, records, n := batchOverhead, 0, 0
-	for _, wr := range w.queue {
+	for ; n < len(w.queue); n++ {
+		wr := w.queue[n]
+		if wr.left {
+			w.gone--
+			continue
+		}
 		// A record's size depends a little on its place in the batch.
 		grow := wr.size + 4*len(wr.changes)
-		if n > 0 && (wr.alone || size+grow > most || records+len(wr.changes) > maxGroup) {
+		if len(group) > 0 && (wr.alone || group[0].alone || size+grow > most || records+len(wr.changes) > maxGroup) {
 			break
 		}
 		size, records = size+grow, records+len(wr.changes)
-		n++
-		if wr.alone {
-			break
-		}
+		wr.group = w.group
+		group = append(group, wr)
 	}
-	w.front, w.handed = nil, false
-	if n == 0 {
-		return nil
-	}
-	group := append([]*write(nil), w.queue[:n]...)
-	w.front = group
 	clear(w.queue[:n])
 	w.queue = w.queue[n:]
+	w.front = group
 	return group
 }
 

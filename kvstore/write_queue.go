@@ -3,6 +3,7 @@ package kvstore
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -21,6 +22,7 @@ type write struct {
 	deadline time.Time // when its life ends
 	alone    bool      // in a record batch of its own
 	left     bool      // the caller has gone; guarded by the writer's mu
+	group    uint64    // that it was taken from the queue for, 0 while it queues; likewise
 
 	// res is set before visible is released: by the writer when there is
 	// nothing to wait for, else by the tracker once the write is visible.
@@ -68,6 +70,9 @@ type written struct {
 	below    error // it was acknowledged below the position of its time, which says this
 	itself   bool  // to be confirmed only by what is in the log, see Client.confirm
 }
+
+// ended is the group of a write that ended while it queued.
+const ended = math.MaxUint64
 
 // maxGroup bounds the records of a group of single writes, so that a burst of
 // tiny writes does not make one batch that all of them wait for.
@@ -144,14 +149,18 @@ func (w *writer) handBack(t trial) {
 func (w *writer) withdraw(wr *write) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i, q := range w.queue {
-		if q == wr {
-			w.queue = append(w.queue[:i], w.queue[i+1:]...)
-			return true
-		}
-	}
 	wr.left = true
-	return !w.handed && slices.Contains(w.front, wr)
+	if wr.group > 0 {
+		return wr.group == w.group && !w.handed
+	}
+	// The queue passes over it, and lets go of such writes once they are more than half
+	// of it: a search for each would take many at once the square of their number.
+	wr.changes = nil
+	if w.gone++; w.gone > len(w.queue)/2 {
+		w.queue = slices.DeleteFunc(w.queue, func(q *write) bool { return q.left })
+		w.gone = 0
+	}
+	return true
 }
 
 // leave ends a write that submit began.
@@ -197,9 +206,12 @@ func (w *writer) fail(err error) {
 		w.dead = err
 	}
 	for _, wr := range w.queue {
-		wr.end(written{revision: -1, outcome: ErrNotWritten, cause: err})
+		if !wr.left {
+			wr.group = ended
+			wr.end(written{revision: -1, outcome: ErrNotWritten, cause: err})
+		}
 	}
-	w.queue = nil
+	w.queue, w.gone = nil, 0
 	w.stop(err)
 }
 
@@ -215,6 +227,7 @@ func (w *writer) putBack(group []*write) {
 		case w.failed:
 			wr.end(written{revision: -1, outcome: ErrNotWritten, cause: w.dead})
 		default:
+			wr.group = 0
 			again = append(again, wr)
 		}
 	}

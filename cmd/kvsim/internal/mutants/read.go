@@ -18,7 +18,7 @@ func readMutants() []Mutant {
 			Name: "wait-revision-off-by-one", Bug: "WaitRevision waits only until the record before that revision is visible",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckWaitRevision},
 			Edits: []Edit{
-				{read, "	if done > revision {\n", "	if done >= revision {\n"},
+				{read, "	if done > revision && !c.hiddenFromHook() {\n", "	if done >= revision && !c.hiddenFromHook() {\n"},
 				{read, "c.tracker.Hope(ctx, target, term, ", "c.tracker.Hope(ctx, target-1, term, "},
 			},
 		},
