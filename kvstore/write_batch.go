@@ -43,6 +43,7 @@ type recordBatch struct {
 	// Up to where the log of a leader was searched for it, see writer.look.
 	searched   int64
 	searchedAt leader // noLeader for none
+	looks      int    // that were too short
 
 	naming int // of the cluster to which it was sent, see renaming
 

@@ -22,8 +22,17 @@ import (
 // which an open transaction, a slow hook or a storage may hold up. A batch is
 // known by its producer id, epoch and sequence, which compaction keeps.
 func (w *writer) look(ctx context.Context, l leader, b *recordBatch) (offset int64, found bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, mostLook)
+	looking, cancel := context.WithTimeout(ctx, mostLook<<b.looks)
 	defer cancel()
+	offset, found, err = w.lookOnce(looking, l, b)
+	if err != nil && looking.Err() != nil && ctx.Err() == nil {
+		b.looks = min(b.looks+1, mostLooks)
+	}
+	return offset, found, err
+}
+
+// lookOnce is look until ctx ends.
+func (w *writer) lookOnce(ctx context.Context, l leader, b *recordBatch) (offset int64, found bool, err error) {
 	if b.searchedAt != l {
 		from, err := w.lowest(ctx, l, b)
 		if err != nil {
@@ -110,8 +119,13 @@ func (w *writer) lies(ctx context.Context, b *recordBatch, offset int64) bool {
 	return found && got == offset
 }
 
-// mostLook bounds a look. What it has searched it need not search again.
-const mostLook = 5 * time.Second
+// mostLook bounds a look, the first of a batch. What it has searched it need not search
+// again. One that was too short for the broker's answers makes the next one twice as long,
+// mostLooks times.
+const (
+	mostLook  = 5 * time.Second
+	mostLooks = 3
+)
 
 // peek fetches raw record batches from offset on, about as many bytes as said, and
 // the high watermark, without waiting for more. It may be called by anyone.
