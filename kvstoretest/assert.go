@@ -13,7 +13,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// Reader is what the assertions read from: a *kvstore.Client, or something
+// Reader is what the assertions read from: a *kvstore.Client, or a wrapper
 // around one.
 type Reader interface {
 	GetEntry(ctx context.Context, key []byte) (kvstore.Entry, error)
@@ -21,8 +21,8 @@ type Reader interface {
 	Position() int64
 }
 
-// WantValue checks that a client's Get returns the value now. It does not wait:
-// see [Kit.CaughtUp]. When the check fails, the test does, and goes on; the
+// WantValue checks that a client's Get returns the value now. It does not wait; for
+// that, see [Kit.CaughtUp]. If the check fails, the test fails but continues. The
 // message shows the client's position and the last records of the log.
 func (k *Kit) WantValue(kv Reader, key, want string) bool {
 	k.t.Helper()
@@ -36,8 +36,8 @@ func (k *Kit) WantValue(kv Reader, key, want string) bool {
 	return false
 }
 
-// WantMissing checks that a client does not have the key now. Everything said of
-// [Kit.WantValue] holds for it.
+// WantMissing checks that a client does not have the key now. Otherwise it is like
+// [Kit.WantValue].
 func (k *Kit) WantMissing(kv Reader, key string) bool {
 	k.t.Helper()
 	ctx, cancel := k.context()
@@ -50,8 +50,8 @@ func (k *Kit) WantMissing(kv Reader, key string) bool {
 	return false
 }
 
-// WantContents checks that a client has exactly these keys and values now.
-// Everything said of [Kit.WantValue] holds for it.
+// WantContents checks that a client has exactly these keys and values now. Otherwise it
+// is like [Kit.WantValue].
 func (k *Kit) WantContents(kv Reader, want map[string]string) bool {
 	k.t.Helper()
 	ctx, cancel := k.context()
@@ -68,7 +68,7 @@ func (k *Kit) WantContents(kv Reader, want map[string]string) bool {
 	return true
 }
 
-// WantSnapshot checks that a client that had read the whole log as it is now would have
+// WantSnapshot checks that a client that has read the whole present log would have
 // exactly these keys and values.
 func (k *Kit) WantSnapshot(want map[string]string) bool {
 	k.t.Helper()
@@ -79,7 +79,7 @@ func (k *Kit) WantSnapshot(want map[string]string) bool {
 	return true
 }
 
-// Contents returns all that a client shows now.
+// Contents returns all keys and values that a client shows now.
 func (k *Kit) Contents(kv Reader) Entries {
 	k.t.Helper()
 	ctx, cancel := k.context()
@@ -112,7 +112,7 @@ func gotEntry(e kvstore.Entry, err error) string {
 // mostDifferences is how many keys a message names.
 const mostDifferences = 10
 
-// difference says in one line for each key where got is not as wanted.
+// difference describes, in one line for each key, how got differs from want.
 func difference(got Entries, want map[string]string) string {
 	var lines []string
 	seen := map[string]bool{}

@@ -17,7 +17,7 @@ import (
 type member struct {
 	name   string
 	opened []*kvstore.Client // by the kit
-	runs   int               // how many clients of the name were recorded
+	runs   int               // how many clients with the name were recorded
 	live   liveClients
 }
 
@@ -37,9 +37,9 @@ func (k *Kit) Client() *kvstore.Client {
 	return k.Open("client")
 }
 
-// Open opens a client with a storage of its own and returns it when it has read
-// the log. Faults name clients by the name given here. The client is closed when
-// the test ends, if the test does not do it.
+// Open opens a client with a storage of its own and returns it when it has read the log.
+// Faults refer to clients by the name given here. The client is closed when the test ends,
+// if the test has not closed it.
 //
 // To restart a client, close it and open the name again.
 func (k *Kit) Open(name string, opts ...kvstore.ClientOption) *kvstore.Client {
@@ -58,8 +58,8 @@ func (k *Kit) Open(name string, opts ...kvstore.ClientOption) *kvstore.Client {
 	return c
 }
 
-// TryOpen is [Kit.Open] for a client that is expected to have trouble: it
-// returns the error of kvstore.NewClient, and is bounded by ctx only.
+// TryOpen is like [Kit.Open], for a client that is expected to have trouble: it returns the
+// error of kvstore.NewClient, and only ctx bounds it.
 func (k *Kit) TryOpen(ctx context.Context, name string, opts ...kvstore.ClientOption) (*kvstore.Client, error) {
 	k.t.Helper()
 	return k.open(ctx, name, opts)
@@ -79,15 +79,14 @@ func (k *Kit) open(ctx context.Context, name string, opts []kvstore.ClientOption
 	return c, nil
 }
 
-// ClientOptions returns what a program under test has to give to
-// kvstore.NewClient so that its client connects to the kit under the name:
-// brokers, dialer and logger. Such a client has to be closed before the test
-// ends.
+// ClientOptions returns the options that a program under test must give to
+// kvstore.NewClient, so that its client connects to the kit under the name: brokers, dialer
+// and logger. Such a client must be closed before the test ends.
 //
-// Retries and metadata are quicker than in production (backoff of 1 to 20 ms
-// instead of 50 ms to 1 s), and a topic that is gone or another one is believed to
-// be so after a second instead of 30 (kvstore.WithTopicGoneAfter), so that tests in
-// real time do not wait for them; later options can set them again.
+// So that tests in real time need not wait, retries and metadata are faster than in
+// production (a backoff of 1 to 20 ms instead of 50 ms to 1 s), and a client believes that
+// its topic is gone, or is another one, after a second instead of 30
+// (kvstore.WithTopicGoneAfter). Later options can override this.
 func (k *Kit) ClientOptions(name string) []kvstore.ClientOption {
 	k.t.Helper()
 	return []kvstore.ClientOption{
@@ -97,8 +96,8 @@ func (k *Kit) ClientOptions(name string) []kvstore.ClientOption {
 	}
 }
 
-// KafkaOptions returns the options with which a plain franz-go client connects
-// to the kit under the name. Such a client has to be closed before the test ends.
+// KafkaOptions returns the options with which a plain franz-go client connects to the kit
+// under the name. Such a client must be closed before the test ends.
 func (k *Kit) KafkaOptions(name string) []kgo.Opt {
 	k.t.Helper()
 	m := k.member(name)
@@ -136,8 +135,8 @@ func (k *Kit) member(name string) *member {
 	return m
 }
 
-// nameOf returns the name under which the kit opened a client, or one that says
-// that it did not.
+// nameOf returns the name under which the kit opened a client. If it did not, it returns a
+// name that says so.
 func (k *Kit) nameOf(kv any) string {
 	if named, ok := kv.(interface{ Name() string }); ok {
 		return named.Name()
@@ -166,7 +165,7 @@ func (k *Kit) closeClients() {
 	}
 }
 
-// stillOpen returns the names that have a client which was not closed.
+// stillOpen returns the names with a client that was not closed.
 func (k *Kit) stillOpen() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// WithTransactionDelays sets how slow the coordinator of transactions is: how
-// long markers may take after a transaction was ended, and how often it looks for
-// those that are open for longer than their client's timeout, which it then
-// aborts. Both are drawn from the seed. Zero leaves one as it is. Default: up to
-// 200 µs, and 10 s, as in Kafka.
+// WithTransactionDelays sets how slow the coordinator of transactions is. Markers come up to
+// the given time after a transaction has ended; scan is the time between two looks for
+// transactions that have been open for longer than their client's timeout, which are then
+// aborted. The actual delays are drawn from the seed. Zero leaves a
+// setting as it is. The defaults are up to 200 µs for markers, and 10 s for scan, as in Kafka.
 //
-// Between the answer to the end of a transaction and its marker, whatever else is
-// asked about the transactional id is answered with CONCURRENT_TRANSACTIONS.
+// Between the answer to the end of a transaction and its marker, all other requests about the
+// transactional id are answered with CONCURRENT_TRANSACTIONS.
 func WithTransactionDelays(markers, scan time.Duration) Option {
 	return func(c *config) { c.markers, c.scan = markers, scan }
 }
 
-// LoadCoordinators makes the brokers answer the next n requests about
-// transactional ids with COORDINATOR_LOAD_IN_PROGRESS, as they do for a while
-// after they have taken over; 0 means every one until it is undone.
+// LoadCoordinators makes the brokers answer the next n requests about transactional ids with
+// COORDINATOR_LOAD_IN_PROGRESS, as brokers do for a while after they have become the
+// coordinator. 0 means every request until the fault is undone.
 func (k *Kit) LoadCoordinators(n int) *Fault {
 	k.t.Helper()
 	text := line("load-coordinators", "count", n)
@@ -34,8 +34,8 @@ func (k *Kit) LoadCoordinators(n int) *Fault {
 	return k.lasting(text, f)
 }
 
-// MoveCoordinator makes a broker the coordinator of a transactional id. The
-// former one answers NOT_COORDINATOR from then on.
+// MoveCoordinator makes a broker the coordinator of a transactional id. From then on the
+// former one answers NOT_COORDINATOR.
 func (k *Kit) MoveCoordinator(transactionalID string, to int) *Fault {
 	k.t.Helper()
 	text := line("move-coordinator", "broker", strconv.Itoa(to), "id", transactionalID)

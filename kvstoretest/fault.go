@@ -15,9 +15,8 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// Fault is something that is done to the cluster, or was done at once. It is
-// undone by Undo, or when the test ends. All methods are safe for concurrent
-// use.
+// Fault is something that is being done to the cluster, or that was done once. It ends with
+// Undo, or when the test ends. All methods are safe for concurrent use.
 type Fault struct {
 	k    *Kit
 	text string
@@ -30,12 +29,12 @@ type Fault struct {
 	heal func() // tells the history, may be nil
 }
 
-// Hits returns how often the fault has bitten: messages delayed or held,
-// requests failed, connections dropped, records taken away.
+// Hits returns how many times the fault has taken effect: messages delayed or held, requests
+// failed, connections dropped, records removed.
 func (f *Fault) Hits() int { return f.hits() }
 
-// Wait waits until the fault has bitten at least n times. It fails the test if
-// that does not happen within the kit's timeout, or can't happen any more.
+// Wait waits until the fault has at least n hits. It fails the test if that does not happen
+// within the kit's timeout, or can't happen any more.
 func (f *Fault) Wait(n int) {
 	f.k.t.Helper()
 	ctx, cancel := f.k.context()
@@ -50,8 +49,8 @@ func (f *Fault) Wait(n int) {
 	f.k.t.Fatalf("Wait(%d) for fault %q = %v: it has bitten %d times\n%s", n, f.text, err, f.Hits(), f.k.scene(nil))
 }
 
-// Undo ends the fault. What has been done at once stays done: records that were
-// deleted do not come back. It can be called again.
+// Undo ends the fault. What was done once stays done: deleted records do not come back. Undo
+// may be called again.
 func (f *Fault) Undo() {
 	f.k.t.Helper()
 	f.mu.Lock()
@@ -83,7 +82,7 @@ func (f *Fault) active() bool {
 	return !f.over
 }
 
-// install notes a fault that lasts until it is undone.
+// install registers a fault that lasts until it is undone.
 func (k *Kit) install(f *Fault) *Fault {
 	f.k = k
 	k.mu.Lock()
@@ -103,7 +102,7 @@ func (k *Kit) lasting(text string, inner fakecluster.Fault) *Fault {
 	})
 }
 
-// done notes a fault that was done at once and has bitten so many times.
+// done registers a fault that was done once, with its number of hits.
 func (k *Kit) done(text string, hits int) *Fault {
 	f := k.install(&Fault{text: text, hits: func() int { return hits }, wait: func(_ context.Context, n int) error {
 		if n > hits {
@@ -115,7 +114,8 @@ func (k *Kit) done(text string, hits int) *Fault {
 	return f
 }
 
-// inert stands for a fault that could not be installed, after the test was told.
+// inert returns a fault that does nothing, for one that could not be installed. The test has
+// failed already.
 func (k *Kit) inert(text string) *Fault {
 	return &Fault{
 		k: k, text: text, over: true, hits: func() int { return 0 },

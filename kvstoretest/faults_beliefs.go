@@ -14,10 +14,10 @@ import (
 	"github.com/kvsim/kvsim/internal/fakecluster"
 )
 
-// OutOfSync takes the replicas of a running broker out of sync until it is
-// undone. While fewer replicas of the topic are in sync than its
-// min.insync.replicas, of a stopped broker none is, writes are refused with
-// NOT_ENOUGH_REPLICAS. Hits counts the writes that were refused.
+// OutOfSync takes the replicas of a running broker out of sync until it is undone. Replicas of
+// stopped brokers are out of sync too. While fewer replicas of the topic are in sync than its
+// min.insync.replicas, writes are refused with NOT_ENOUGH_REPLICAS. Hits counts the refused
+// writes.
 func (k *Kit) OutOfSync(broker int) *Fault {
 	k.t.Helper()
 	text := line("below-min-insync", "broker", strconv.Itoa(broker))
@@ -37,8 +37,8 @@ func (k *Kit) OutOfSync(broker int) *Fault {
 type Forgetting int
 
 const (
-	// AcceptForgotten takes it as if it were new, also when it is a write that
-	// was appended before: what Apache Kafka does from 2.5 on.
+	// AcceptForgotten appends the write as a new one, even if it was appended
+	// before, as Apache Kafka does from 2.5 on.
 	AcceptForgotten Forgetting = iota
 	// RefuseForgotten answers OUT_OF_ORDER_SEQUENCE_NUMBER, as other brokers
 	// do.
@@ -55,17 +55,17 @@ func (f Forgetting) String() string {
 }
 
 // ForgetProducers makes the brokers forget, now, which writes of each client they have
-// appended. That is how they recognise a write that is sent again. Kafka does so with a
-// client that wrote nothing for a day, and with what an unclean election lost. Hits
-// counts the writes that met it. Undo ends refusals; what was forgotten stays so.
+// appended, by which they recognise a write that is sent again. Kafka forgets a client that has
+// written nothing for a day, and writes that an unclean election lost. Hits counts the writes of
+// forgotten clients. Undo ends the refusals; what was forgotten stays forgotten.
 func (k *Kit) ForgetProducers(then Forgetting) *Fault {
 	k.t.Helper()
 	return k.forget("ForgetProducers", then, false)
 }
 
-// ForgetProducersAtElections is [Kit.ForgetProducers] at each election of a
-// leader from now on, until it is undone. Hits counts the elections that made a
-// broker forget a write too.
+// ForgetProducersAtElections does the same as [Kit.ForgetProducers] at each election of a leader
+// from now on, until it is undone. Hits also counts the elections that made a broker forget a
+// write.
 func (k *Kit) ForgetProducersAtElections(then Forgetting) *Fault {
 	k.t.Helper()
 	return k.forget("ForgetProducersAtElections", then, true)
@@ -88,9 +88,9 @@ func (k *Kit) forget(call string, then Forgetting, elections bool) *Fault {
 	return k.lasting(text, f)
 }
 
-// ThrottleFetches answers the next n fetches as brokers do under a quota: at
-// once, without a topic, and with the time for which the client has to wait; 0
-// means every fetch until it is undone.
+// ThrottleFetches answers the next n fetches as brokers do when a client is above its quota: at
+// once, without a topic, and with the time for which the client must wait. 0 means every fetch
+// until the fault is undone.
 func (k *Kit) ThrottleFetches(n int, d time.Duration) *Fault {
 	k.t.Helper()
 	text := line("throttle", "delay", d, "count", n)
@@ -109,8 +109,8 @@ func (k *Kit) ThrottleFetches(n int, d time.Duration) *Fault {
 	return k.lasting(text, f)
 }
 
-// FailFetches makes the brokers answer the next n fetches of the topic with err,
-// one of package kerr; 0 means every fetch until it is undone.
+// FailFetches makes the brokers answer the next n fetches of the topic with err, an error of
+// package kerr. 0 means every fetch until the fault is undone.
 func (k *Kit) FailFetches(n int, err error) *Fault {
 	k.t.Helper()
 	text := line("fail-fetch", "error", errorName(err), "count", n)
@@ -130,18 +130,18 @@ func (k *Kit) FailFetches(n int, err error) *Fault {
 	return k.lasting(text, f)
 }
 
-// Stale says in what brokers are behind; see [Kit.StaleMetadata]. Exactly one of
-// Unknown, Other, Partitions and Elections is set.
+// Stale says what brokers have not heard of; see [Kit.StaleMetadata]. Exactly one of Unknown,
+// Other, Partitions and Elections must be set.
 type Stale struct {
-	// Brokers are those that are behind; empty means all.
+	// Brokers are the brokers that are behind; empty means all.
 	Brokers []int
 	// Unknown: they have not heard of the topic.
 	Unknown bool
 	// Other: they know another topic of this name, with another id.
 	Other bool
-	// Partitions: they know so many partitions of the topic.
+	// Partitions: they know of this many partitions of the topic.
 	Partitions int
-	// Elections: they have not heard of so many of its last elections.
+	// Elections: they have not heard of this many of its last elections.
 	Elections int
 }
 
@@ -165,9 +165,8 @@ func (s Stale) settings() []any {
 	return []any{"broker", strings.Join(who, ","), "knows", knows, "partitions", s.Partitions, "elections", s.Elections}
 }
 
-// StaleMetadata makes brokers answer the next n metadata requests as brokers do
-// that have not heard of a change yet, or not of the topic at all; 0 means every
-// one until it is undone.
+// StaleMetadata makes brokers answer the next n metadata requests as if they had not heard of a
+// change yet, or of the topic at all. 0 means every request until the fault is undone.
 func (k *Kit) StaleMetadata(n int, s Stale) *Fault {
 	k.t.Helper()
 	text := line("stale-metadata", append(s.settings(), "count", n)...)
@@ -198,8 +197,8 @@ func (k *Kit) StaleMetadata(n int, s Stale) *Fault {
 // AlterTopic changes the topic's configuration while it is in use, by Kafka's names and
 // values, such as max.message.bytes, delete.retention.ms, cleanup.policy and
 // min.insync.replicas. An empty value restores the brokers' default, which for
-// cleanup.policy is delete. The change is in effect, and visible in what the brokers say
-// of the topic, when AlterTopic returns.
+// cleanup.policy is delete. When AlterTopic returns, the change is in effect and in the
+// brokers' answers about the topic.
 func (k *Kit) AlterTopic(configs map[string]string) {
 	k.t.Helper()
 	if len(configs) == 0 {

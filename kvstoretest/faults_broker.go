@@ -11,10 +11,9 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// FailProduces makes the brokers refuse the next n writes with err, before
-// anything is appended; 0 means every write until it is undone. err is one of
-// package kerr: a client retries those that are retriable, such as
-// kerr.NotEnoughReplicas, and reports the others, such as
+// FailProduces makes the brokers refuse the next n writes with err, before anything is appended.
+// 0 means every write until the fault is undone. err is an error of package kerr. A client
+// retries after retriable ones, such as kerr.NotEnoughReplicas, and reports the others, such as
 // kerr.TopicAuthorizationFailed.
 func (k *Kit) FailProduces(n int, err error) *Fault {
 	k.t.Helper()
@@ -27,9 +26,9 @@ func (k *Kit) FailProduces(n int, err error) *Fault {
 	return k.failProduces("FailProduces", text, fakecluster.ProduceFault{Err: ke, Count: n})
 }
 
-// FailProducesAfterAppend lets the brokers append the next n writes and then
-// answer that the request timed out; 0 means every write until it is undone. The
-// client tries again, and the broker recognises the duplicate.
+// FailProducesAfterAppend lets the brokers append the next n writes, and then answer that the
+// request timed out. 0 means every write until the fault is undone. The client tries again, and
+// the broker recognises the duplicate.
 func (k *Kit) FailProducesAfterAppend(n int) *Fault {
 	k.t.Helper()
 	text := line("fail-produce", "error", errorName(kerr.RequestTimedOut), "after", true, "count", n)
@@ -52,10 +51,9 @@ func (k *Kit) failProduces(call, text string, pf fakecluster.ProduceFault) *Faul
 	return k.lasting(text, f)
 }
 
-// StopBroker stops a broker: its connections are reset, dials are refused. Its
-// data stay, and so does what it leads, which nobody can read or write then; see
-// [Kit.MoveLeader]. Undo starts it again. Hits counts connections reset and
-// dials refused.
+// StopBroker stops a broker: its connections are reset, and dials are refused. It keeps its data
+// and stays the leader of its partitions, which nobody can read or write meanwhile; see
+// [Kit.MoveLeader]. Undo starts the broker again. Hits counts connections reset and dials refused.
 func (k *Kit) StopBroker(broker int) *Fault {
 	k.t.Helper()
 	text := stopped(broker)
@@ -68,7 +66,7 @@ func (k *Kit) StopBroker(broker int) *Fault {
 	}
 	t := simnet.Target{Brokers: []int32{int32(broker)}}
 	dropped := k.cluster.Network().Conns(t)
-	// Of two faults that refuse a dial the first one counts it.
+	// If two faults refuse a dial, the first one counts it.
 	dials := k.cluster.Network().RefuseDials(t)
 	if err := k.cluster.StopBroker(int32(broker)); err != nil {
 		dials.Undo()
@@ -109,11 +107,11 @@ func (k *Kit) StartBroker(broker int) {
 	down.Undo()
 }
 
-// stopped is the text of the fault of a broker that is stopped and starts again.
+// stopped returns the text of the fault of a broker that is stopped and started again.
 func stopped(broker int) string { return line("restart", "broker", strconv.Itoa(broker)) }
 
-// RestartBrokers stops every broker and starts it again, with all data kept.
-// Hits is the number of connections that were reset.
+// RestartBrokers stops every broker and starts it again. All data are kept. Hits is the number of
+// connections that were reset.
 func (k *Kit) RestartBrokers() *Fault {
 	k.t.Helper()
 	const text = "restart-all"
@@ -128,8 +126,8 @@ func (k *Kit) RestartBrokers() *Fault {
 	return k.done(text, dropped)
 }
 
-// MoveLeader makes a broker the leader of the topic, in a new epoch, also when
-// it leads already.
+// MoveLeader makes a broker the leader of the topic, in a new epoch, even if it is the leader
+// already.
 func (k *Kit) MoveLeader(to int) *Fault {
 	k.t.Helper()
 	text := line("move-leader", "broker", strconv.Itoa(to))

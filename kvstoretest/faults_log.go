@@ -2,11 +2,11 @@ package kvstoretest
 
 import "strconv"
 
-// Compact compacts the log now, up to the first open transaction: of each key only
-// the last record stays, and no tombstone that has been in the log for the topic's
-// delete.retention.ms. A topic with a min.compaction.lag.ms keeps what is younger.
-// Compact appends a transaction marker, which takes one offset, so that the last
-// record counts too. Hits is the number of records that are gone.
+// Compact compacts the log now, up to the first open transaction. It keeps the last record of
+// each key, except for tombstones that have been in the log for the topic's delete.retention.ms,
+// and all records younger than the topic's min.compaction.lag.ms. To have the last record
+// compacted too, it appends a transaction marker, which takes one offset. Hits is the number of
+// records that were removed.
 func (k *Kit) Compact() *Fault {
 	k.t.Helper()
 	return k.change("compact", func(text string) (*Fault, error) {
@@ -27,9 +27,8 @@ func (k *Kit) Compact() *Fault {
 	})
 }
 
-// DeleteRecords deletes the records below an offset, as Kafka's DeleteRecords
-// request does; -1 means all of them. Hits is the number of records that are
-// gone.
+// DeleteRecords deletes the records below an offset, as Kafka's DeleteRecords request does; -1
+// means all of them. Hits is the number of records that were deleted.
 func (k *Kit) DeleteRecords(before int64) *Fault {
 	k.t.Helper()
 	text := line("delete-records", "before", strconv.FormatInt(before, 10))
@@ -60,10 +59,10 @@ func (k *Kit) DeleteRecords(before int64) *Fault {
 	})
 }
 
-// LoseTail takes the last records of the log away, as an unclean leader election does:
-// they were acknowledged and are gone, and their offsets are used again. A record batch
-// is lost as a whole. Open transactions stay open, without what they lost. Hits is the
-// number of records that are gone.
+// LoseTail removes the last records of the log, as an unclean leader election does: they were
+// acknowledged and are lost, and their offsets are used again. Record batches are lost whole.
+// Open transactions stay open, without the lost records. Hits is the number of records that were
+// lost.
 func (k *Kit) LoseTail(records int) *Fault {
 	k.t.Helper()
 	text := line("lose-tail", "records", records)
@@ -94,9 +93,8 @@ func (k *Kit) LoseTail(records int) *Fault {
 	})
 }
 
-// RecreateTopic deletes the topic and creates it again, empty and with another
-// id. A client that is open fails from then on with kvstore.ErrTopicRecreated:
-// close it and open another one.
+// RecreateTopic deletes the topic and creates it again, empty and with another id. An open client
+// then fails with kvstore.ErrTopicRecreated; close it and open another one.
 func (k *Kit) RecreateTopic() *Fault {
 	k.t.Helper()
 	return k.change("recreate-topic", func(text string) (*Fault, error) {
@@ -110,9 +108,9 @@ func (k *Kit) RecreateTopic() *Fault {
 	})
 }
 
-// change lets fn change the log, while nobody else does and no operation is
-// recorded to return: what an operation saw of the change would otherwise be in
-// the history before the change itself.
+// change calls fn, which changes the log. Meanwhile nobody else changes it, and no return of an
+// operation is recorded. Otherwise the history could have an operation that saw the change before
+// the change itself.
 func (k *Kit) change(text string, fn func(text string) (*Fault, error)) *Fault {
 	k.t.Helper()
 	k.logOp <- struct{}{}

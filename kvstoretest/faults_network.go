@@ -15,23 +15,22 @@ func fetches(t simnet.Target) simnet.Target {
 	return t
 }
 
-// mostDelay is what a delay has to stay below: a client that waits longer for an
-// answer gives up on the connection, tries again and never gets anywhere.
+// mostDelay is the bound of delays. A client that waits longer for an answer gives up on the
+// connection, tries again, and never gets anywhere.
 const mostDelay = 10 * time.Second
 
-// Lag makes what the named clients (all, if none is named) read from the log
-// arrive d later, which has to be less than 10 s. Their own writes become visible
-// to them that much later too, and so return later. For a client that reads
-// nothing for as long as you like, see [Kit.PauseFetches].
+// Lag makes what the named clients (all, if none is named) read from the log arrive d later. d must
+// be less than 10 s. Their own writes become visible to them that much later too, and so return
+// later. To let a client read nothing for longer, use [Kit.PauseFetches].
 func (k *Kit) Lag(d time.Duration, clients ...string) *Fault {
 	k.t.Helper()
 	text := line("lag", "client", clientsOf(clients), "delay", d)
 	return k.delay("Lag", text, d, mostDelay, clients, fetches)
 }
 
-// Latency makes everything between the named clients (all, if none is named)
-// and the brokers take d longer one way, dials too. There and back it has to be
-// less than 10 s. It adds to [WithLatency].
+// Latency makes everything between the named clients (all, if none is named) and the brokers take d
+// longer one way, including dials. A round trip must take less than 10 s. Latency adds to
+// [WithLatency].
 func (k *Kit) Latency(d time.Duration, clients ...string) *Fault {
 	k.t.Helper()
 	text := line("latency", "client", clientsOf(clients), "min", d)
@@ -56,9 +55,9 @@ func (k *Kit) delay(call, text string, d, most time.Duration, clients []string, 
 	return k.lasting(text, f)
 }
 
-// PauseFetches holds what the named clients (all, if none is named) read from
-// the log until it is undone; then it arrives in order. Hits counts the answers
-// held: the first one is the sign that something was there to read.
+// PauseFetches holds what the named clients (all, if none is named) read from the log until the
+// fault is undone. Then everything arrives in order. Hits counts the answers held; the first hit
+// shows that there was something to read.
 func (k *Kit) PauseFetches(clients ...string) *Fault {
 	k.t.Helper()
 	text := line("stall", "client", clientsOf(clients), "dir", "to-client", "api", "fetch")
@@ -69,10 +68,9 @@ func (k *Kit) PauseFetches(clients ...string) *Fault {
 	return k.lasting(text, k.cluster.Network().Stall(fetches(t)))
 }
 
-// BlackHole swallows everything between the named clients (all, if none is
-// named) and the brokers, and holds dials, while connections stay open. When it
-// is undone, the connections that lost something are reset, as if the other end
-// had given up on them.
+// BlackHole swallows everything between the named clients (all, if none is named) and the brokers,
+// and holds dials, while connections stay open. When it is undone, connections that lost something
+// are reset, as if the other end had given up.
 func (k *Kit) BlackHole(clients ...string) *Fault {
 	k.t.Helper()
 	text := line("black-hole", "client", clientsOf(clients))
@@ -102,11 +100,10 @@ func (k *Kit) DropConnections(clients ...string) *Fault {
 	return k.done(text, k.cluster.Network().DropConns(t))
 }
 
-// LoseAnswers lets the broker act on the next n writes of the named clients
-// (all, if none is named) and loses its answer together with the connection; 0
-// means every write until it is undone. The records are in the log once Hits
-// counts them, and the client can't know. It tries again, and the broker
-// recognises the duplicate.
+// LoseAnswers lets the broker act on the next n writes of the named clients (all, if none is named),
+// and loses its answers together with the connections. 0 means every write until the fault is undone.
+// By the time a hit is counted, the records are in the log, but the client can't know. It tries again,
+// and the broker recognises the duplicate.
 func (k *Kit) LoseAnswers(n int, clients ...string) *Fault {
 	k.t.Helper()
 	text := line("lose-answer", "client", clientsOf(clients), "api", "produce", "count", n)
@@ -118,9 +115,8 @@ func (k *Kit) LoseAnswers(n int, clients ...string) *Fault {
 	return k.lasting(text, k.cluster.Network().LoseAnswer(t, n))
 }
 
-// LoseRequests loses the next n writes of the named clients (all, if none is
-// named) on their way to the broker, together with the connection; 0 means every
-// write until it is undone.
+// LoseRequests loses the next n writes of the named clients (all, if none is named) on their way to
+// the broker, together with the connections. 0 means every write until the fault is undone.
 func (k *Kit) LoseRequests(n int, clients ...string) *Fault {
 	k.t.Helper()
 	text := line("lose-request", "client", clientsOf(clients), "api", "produce", "count", n)
