@@ -32,9 +32,8 @@ func newDraw(name string, seed uint64, k Knobs) *draw {
 	return d
 }
 
-// finish sets floors that the plan can reach. A world may be made as small as
-// one client with one operation; what it then tells is little, but that was
-// asked for.
+// finish sets floors that the plan can reach. Knobs can make a world as small as one client
+// with one operation. It then proves little, but that is what the caller asked for.
 func (d *draw) finish() sim.Plan {
 	l, f := &d.p.Workload, &d.p.Floors
 	writes := float64(l.Put+l.Delete+l.Batch) / float64(max(1, l.Put+l.Delete+l.Batch+l.Get+l.Range+l.BarrierGet+l.BarrierRange+l.Sync+l.Wait))
@@ -61,7 +60,7 @@ func (d *draw) span(low, high time.Duration) sim.Span {
 
 func (d *draw) from() time.Duration { return d.between(0, d.p.Phases.Faults*3/4) }
 
-// once draws the time of a fault of an instant.
+// once draws the time of a fault that happens at one instant.
 func (d *draw) once() sim.Span { return sim.Span{From: d.from()} }
 
 func (d *draw) client() string { return "c" + strconv.Itoa(1+d.IntN(d.p.World.Clients)) }

@@ -28,8 +28,8 @@ func compaction(d *draw) {
 	d.add(sim.Compact{Span: sim.Span{From: d.p.Phases.Faults - 2*time.Second, For: time.Second}})
 }
 
-// absence keeps clients from the log around the time for which tombstones are
-// kept: less, so that they may go on, and more, so that they may not.
+// absence keeps clients from the log for about as long as tombstones are kept: for less, so
+// that they may read on, and for more, so that they must not.
 func absence(d *draw) {
 	l := &d.p.Workload
 	l.Keys, l.Delete, l.Zipf = []int{12, 36, 120}[d.IntN(3)], 3*l.Delete, 0.5
@@ -130,8 +130,8 @@ func recreate(d *draw) {
 	d.times(0, 1, d.crash)
 }
 
-// growth gives the topic partitions while clients write. Leaders move and brokers refuse
-// meanwhile, so that producers look at the topic again.
+// growth adds partitions to the topic while clients write. Meanwhile leaders move and brokers
+// refuse writes, so that producers look at the topic again.
 func growth(d *draw) {
 	d.grow()
 	d.times(0, 1, d.grow)
@@ -151,9 +151,8 @@ func liveness(d *draw) {
 	d.times(0, 2, d.lag)
 }
 
-// everything is swarm testing (Groce and others, 2012): a plan that leaves most
-// kinds of faults out, and has much of a few, finds more than one that has a
-// little of all.
+// everything does swarm testing (Groce and others, 2012): plans that leave out most kinds of
+// faults and have many of a few kinds find more bugs than plans with a few of every kind.
 func everything(d *draw) {
 	kinds := []func(){
 		d.lag, d.pause, d.crash, d.herd, d.slowStorage, d.failStorage, d.slowHooks,
@@ -380,13 +379,12 @@ func (d *draw) transactionsOfTwoLeaders() {
 	}
 }
 
-// loseTailUnnoticed is an unclean election whose new leader is slow to say what
-// it knows of the epochs before: clients write to the log that is left while
-// they still show the one that they had read.
+// loseTailUnnoticed draws an unclean election whose new leader is slow to answer about earlier
+// epochs. Clients write to the log that is left while they still show the one that they had read.
 func (d *draw) loseTailUnnoticed() { d.unclean(2+d.IntN(12), 0) }
 
-// loseTailUnstored is the same while clients are busy storing what is lost at
-// that moment, and show it only afterwards.
+// loseTailUnstored does the same while clients are still storing the records that are lost, so
+// that they show them only afterwards.
 func (d *draw) loseTailUnstored() { d.unclean(1+d.IntN(5), 100*ms) }
 
 func (d *draw) unclean(records int, storing time.Duration) {
@@ -412,7 +410,7 @@ func (d *draw) rebuildSlowly() {
 
 func (d *draw) loseTail() { d.add(sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}) }
 
-// deleteRecords deletes while a client is behind, as often as not.
+// deleteRecords deletes records, in half of the cases while a client is behind.
 func (d *draw) deleteRecords() {
 	f := sim.DeleteRecords{Keep: d.IntN(30), Span: d.once()}
 	if d.IntN(2) == 0 {

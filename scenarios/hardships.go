@@ -23,7 +23,7 @@ func producers(d *draw) {
 	d.times(0, 3, func() { looks[d.IntN(len(looks))]() })
 }
 
-// answers lets brokers give the answers that are rare: stale, throttled, refused.
+// answers lets brokers give rare answers: stale, throttled, refused.
 func answers(d *draw) {
 	all := []func(){d.stale, d.stale, d.throttle, d.failFetch, d.withhold}
 	d.times(3, 7, func() { all[d.IntN(len(all))]() })
@@ -60,8 +60,8 @@ func settings(d *draw) {
 	d.times(0, 1, d.crash)
 }
 
-// outage takes the brokers away for longer than callers wait and writes live, so
-// that what was given up must not come after what was written since.
+// outage stops the brokers for longer than callers wait and writes may take. Writes that were
+// given up must not come after later ones.
 func outage(d *draw) {
 	d.p.Workload.Timeout = d.between(800*ms, 2500*ms)
 	d.p.World.DeliveryTimeout = d.between(1000*ms, 5000*ms)
@@ -80,8 +80,8 @@ func (d *draw) impatient() {
 	}
 }
 
-// forget lets brokers forget the producers once. What they forget twice, the first
-// time may have bitten nobody: a plan has it once.
+// forget lets brokers forget the producers, once in a plan, because the first of two such faults
+// may affect nobody.
 func (d *draw) forget() {
 	for _, f := range d.p.Faults {
 		if f.Kind() == (sim.ForgetProducers{}).Kind() {
@@ -140,7 +140,7 @@ func (d *draw) withhold() {
 	d.add(sim.WithholdRecords{Span: d.span(300*ms, 5000*ms)})
 }
 
-// silence lets brokers take connections and say nothing.
+// silence lets brokers accept connections and say nothing.
 func (d *draw) silence() {
 	d.add(sim.Silence{Broker: [...]string{"", "leader"}[d.IntN(2)], Span: d.span(300*ms, 4000*ms)})
 }

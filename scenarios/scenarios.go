@@ -15,10 +15,10 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// ErrUnknown is what the error of Find is, by errors.Is.
+// ErrUnknown matches the error of Find in errors.Is.
 var ErrUnknown = errors.New("there is no such scenario")
 
-// Knobs override what a scenario would choose. 0 leaves it to the scenario.
+// Knobs override choices of a scenario. 0 leaves the choice to the scenario.
 type Knobs struct {
 	// Clients is the number of clients.
 	Clients int
@@ -49,8 +49,7 @@ func All() []Scenario {
 	return out
 }
 
-// Find returns the scenario of a name. The error of a name that is not known
-// lists those that are.
+// Find returns the scenario with the given name. If there is none, the error lists the names.
 func Find(name string) (Scenario, error) {
 	var names []string
 	for _, s := range All() {
@@ -91,7 +90,7 @@ var all = []struct {
 	{"everything", "each seed draws which of all faults it uses, and how hard they are", everything},
 }
 
-// defaults are what plans begin with.
+// defaults returns the plan that scenarios start from.
 func defaults() sim.Plan {
 	return sim.Plan{
 		World: sim.World{

@@ -14,17 +14,17 @@ import (
 // opTimeout bounds each thing that a test asks of the brokers.
 const opTimeout = 3 * time.Minute
 
-// Cluster is a cluster in the hands of one test. What can't be done fails the
-// test with the reason.
+// Cluster is a cluster that a test uses. If something can't be done, the test fails with
+// the reason.
 type Cluster struct {
 	t testing.TB
 	k *Kafka
 }
 
-// Start gives a test real brokers. Where there are none it skips the test and
-// says why, or fails it with KVSIM_REQUIRE_KAFKA=1. The cluster is shared with
-// the other tests of the binary that asked for the same options, unless
-// [Own] is among them or TestMain does not call [Run].
+// Start gives a test real brokers. If there are none, it skips the test and says why, or
+// fails it if KVSIM_REQUIRE_KAFKA=1 is set. The cluster is shared with other tests of the
+// binary that ask for the same options, unless [Own] is among these or TestMain does not
+// call [Run].
 //
 // Tests that stop brokers must not run in parallel with others on the same
 // cluster: give them Own.
@@ -83,8 +83,8 @@ func (c *Cluster) check(err error) {
 	}
 }
 
-// Name returns a topic name that no other test uses, of a topic that does not
-// exist; if it exists when the test ends, it is deleted.
+// Name returns a topic name that no other test uses. The topic does not exist; if it exists
+// when the test ends, it is deleted.
 func (c *Cluster) Name() string {
 	name := "kvsim-" + strings.ToLower(strings.Map(nameRune, c.t.Name())) + "-" + strings.ToLower(unique())
 	c.t.Cleanup(func() {
@@ -104,8 +104,8 @@ func nameRune(r rune) rune {
 	return '-'
 }
 
-// Topic creates a topic of one partition with [TopicConfigs] and the settings
-// given, which win, and returns its name. It is deleted when the test ends.
+// Topic creates a topic of one partition and returns its name. Its settings are
+// [TopicConfigs], overridden by those given. It is deleted when the test ends.
 func (c *Cluster) Topic(settings map[string]string) string {
 	c.t.Helper()
 	name := c.Name()
@@ -135,7 +135,7 @@ func (c *Cluster) KillBroker(broker int) {
 	c.check(c.k.KillBroker(ctx, broker))
 }
 
-// mend starts the broker when the test ends.
+// mend arranges that the broker is started when the test ends.
 func (c *Cluster) mend(broker int) {
 	if c.k.External() {
 		return
@@ -195,7 +195,7 @@ func (c *Cluster) Compact(topic string) {
 	c.check(c.k.Compact(ctx, topic))
 }
 
-// AlterTopic changes settings of a topic. Brokers learn of it a little later.
+// AlterTopic changes settings of a topic. Brokers learn of the change a little later.
 func (c *Cluster) AlterTopic(topic string, settings map[string]string) {
 	c.t.Helper()
 	ctx, cancel := c.context()
@@ -203,7 +203,7 @@ func (c *Cluster) AlterTopic(topic string, settings map[string]string) {
 	c.check(c.k.AlterTopic(ctx, topic, settings))
 }
 
-// DeleteTopic deletes a topic and returns when the brokers forgot it.
+// DeleteTopic deletes a topic and returns when the brokers no longer know it.
 func (c *Cluster) DeleteTopic(topic string) {
 	c.t.Helper()
 	ctx, cancel := c.context()

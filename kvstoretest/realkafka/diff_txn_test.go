@@ -308,8 +308,8 @@ func TestCutAnswersNameAbortedTransactions(t *testing.T) {
 	})
 }
 
-// fetchCut reads committed records from the begin of the log, at most so many bytes, and
-// tells what the answer has.
+// fetchCut reads committed records from the start of the log, at most the given number of
+// bytes, and describes the answer.
 func (s *side) fetchCut(ctx context.Context, most int32) string {
 	req := recordlog.NewFetch(s.topic, 0, 0, most)
 	req.Rack, req.IsolationLevel, req.MinBytes, req.MaxWaitMillis = "", 1, 1, 500
