@@ -204,7 +204,7 @@ func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 		anyone: newRequests(producer), wires: ws, quota: q, part: c.part, stop: stop, backoff: c.backoff,
 		limit: c.settings.limit, refresh: c.settings.relearn,
 		track: c.tracker, recent: c.recent, health: c.health, log: &repeatLog{logger: cfg.logger, topic: c.topic},
-		life: cfg.lifeOfWrites(c.kafka), who: noSender, leader: noLeader, wake: make(chan struct{}, 1),
+		life: cfg.lifeOfWrites(c.kafka), who: noSender, leader: noLeader, queue: queue{wake: make(chan struct{}, 1)},
 	}
 	if err := w.produceSettings(c.kafka); err != nil {
 		producer.Close()

@@ -92,9 +92,9 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	}
 	var err error
 	if c.writer != nil && !c.closing.Load() {
-		c.writer.refuse(ErrClientClosed)
+		c.writer.queue.refuse(ErrClientClosed)
 		select {
-		case <-c.writer.drained():
+		case <-c.writer.queue.drained():
 		case <-c.closed:
 		case <-ctx.Done():
 			err = fmt.Errorf("shutdown: writes still under way: %w", contextError(ctx))

@@ -115,7 +115,7 @@ func TestTryThatMustNotBeSentIsFoundOut(t *testing.T) {
 		"in doubt":             {true, true, first, first, ""},
 		"in doubt, as another": {true, true, first, second, "I17"},
 	} {
-		w := &writer{handed: c.handed}
+		w := &writer{queue: queue{handed: c.handed}}
 		if got := broken(func() { w.checkTry(&recordBatch{who: c.is}, c.doubt, c.was) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}

@@ -84,7 +84,7 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	if err != nil {
 		return fail(ErrNotWritten, err, -1)
 	}
-	defer c.writer.leave()
+	defer c.writer.queue.leave()
 	if res.outcome != nil {
 		return fail(res.outcome, res.cause, -1)
 	}

@@ -83,7 +83,7 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) (d delivered) {
 			w.who = noSender
 			b.take(noSender)
 		}
-		w.handBack(t)
+		w.queue.handBack(t)
 		if ctx.Err() == nil {
 			w.held(a.problem())
 			w.reconsider(ctx, a)
@@ -146,7 +146,7 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 		}
 		b.take(w.who)
 	}
-	if !doubt && !w.handOver() {
+	if !doubt && !w.queue.handOver() {
 		return answer{broker: l.node, err: errWithdrawn}
 	}
 	if invariant.On {

@@ -9,9 +9,9 @@ import (
 // checkTry holds a try that is about to be sent to I15 and I17: no write of the batch can
 // be taken back any more, and a batch in doubt keeps its identity.
 func (w *writer) checkTry(b *recordBatch, doubt bool, was sender) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	invariant.Check("I15", w.handed, "a try goes out of a batch of %d records whose writes can be taken back", b.records)
+	w.queue.mu.Lock()
+	defer w.queue.mu.Unlock()
+	invariant.Check("I15", w.queue.handed, "a try goes out of a batch of %d records whose writes can be taken back", b.records)
 	invariant.Check("I17", !doubt || b.who == was, "a batch in doubt goes as %+v, and went as %+v", b.who, was)
 }
 

@@ -61,20 +61,10 @@ type writer struct {
 	// and a channel a write.
 	over sync.Pool
 
+	queue queue
+
 	mu      sync.Mutex
-	queue   []*write
-	gone    int           // of the queue, those that were withdrawn
-	group   uint64        // the number of the group on its way, counted from 1
-	front   []*write      // that group
-	handed  bool          // the front has a try that may have been sent, so nobody can withdraw from it
-	wake    chan struct{} // of capacity 1
-	dead    error         // new writes fail with it
-	failed  bool          // and so do those that queue
-	calls   int           // writes that have not returned to their callers
-	idle    chan struct{} // not nil: closed when calls gets 0
-	most    int           // bytes of a group, when the broker wants less than limit; else 0
-	mostOf  int           // the limit when most was found out
-	trouble Problem       // what holds up the writes
+	trouble Problem // what holds up the writes; guarded by mu
 }
 
 // run sends groups until ctx ends. It returns once nothing is on its way.
@@ -83,12 +73,12 @@ func (w *writer) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-w.wake:
+		case <-w.queue.wake:
 		}
-		for group := w.next(); group != nil; group = w.next() {
+		for group := w.queue.next(w.limit().bytes); group != nil; group = w.queue.next(w.limit().bytes) {
 			began := time.Now()
 			w.send(ctx, group)
-			if len(group) > 1 || w.queued() > 0 {
+			if len(group) > 1 || w.queue.length() > 0 {
 				w.linger(ctx, time.Since(began))
 			}
 		}
@@ -111,52 +101,10 @@ func (w *writer) linger(ctx context.Context, most time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, min(most, mostLinger))
 	defer cancel()
 	_ = w.track.Wait(ctx, w.own.end, w.own.term) // whatever ends it
-	for n, turn := -1, 0; turn < mostTurns && n < w.queued(); turn++ {
-		n = w.queued()
+	for n, turn := -1, 0; turn < mostTurns && n < w.queue.length(); turn++ {
+		n = w.queue.length()
 		runtime.Gosched() // to those who were released by it
 	}
-}
-
-// queued returns how many writes queue.
-func (w *writer) queued() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.queue) - w.gone
-}
-
-// next takes the writes for one record batch from the queue, nil when there are
-// none.
-func (w *writer) next() []*write {
-	limit := w.limit().bytes
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.mostOf != limit {
-		w.most, w.mostOf = limit, limit
-	}
-	most := w.most
-	w.group++
-	w.front, w.handed = nil, false
-	var group []*write
-	size, records, n := batchOverhead, 0, 0
-	for ; n < len(w.queue); n++ {
-		wr := w.queue[n]
-		if wr.left {
-			w.gone--
-			continue
-		}
-		// A record's size depends a little on its place in the batch.
-		grow := wr.size + 4*len(wr.changes)
-		if len(group) > 0 && (wr.alone || group[0].alone || size+grow > most || records+len(wr.changes) > maxGroup) {
-			break
-		}
-		size, records = size+grow, records+len(wr.changes)
-		wr.group = w.group
-		group = append(group, wr)
-	}
-	clear(w.queue[:n])
-	w.queue = w.queue[n:]
-	w.front = group
-	return group
 }
 
 // send writes one group and tells each write its outcome.
@@ -173,13 +121,13 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	d := w.deliver(life, b)
 	switch {
 	case errors.Is(d.cause, errWithdrawn):
-		w.putBack(group)
+		w.queue.putBack(group)
 	case d.outcome == nil:
 		w.acknowledge(ctx, group, d, b, applied)
 	case errors.Is(d.outcome, ErrNotWritten) && errors.Is(d.cause, ErrDeliveryTimeout):
-		w.putBack(w.expire(group, d.cause))
+		w.queue.putBack(w.expire(group, d.cause))
 	case errors.Is(d.outcome, ErrRefused) && w.divide(life, group, b, d.cause):
-		w.putBack(group)
+		w.queue.putBack(group)
 	default:
 		w.end(group, d)
 	}
@@ -246,11 +194,9 @@ func (w *writer) divide(ctx context.Context, group []*write, b *recordBatch, cau
 	switch {
 	case tooLarge(cause):
 		w.refresh(ctx)
-		w.mu.Lock()
-		defer w.mu.Unlock()
 		if limit := w.limit().bytes; len(b.plain) <= limit {
 			// The limit that is known is not the broker's.
-			w.most, w.mostOf = max(len(b.packed)/2, batchOverhead), limit
+			w.queue.shrink(max(len(b.packed)/2, batchOverhead), limit)
 		}
 	case errors.Is(cause, kerr.InvalidRecord):
 		for _, wr := range group {

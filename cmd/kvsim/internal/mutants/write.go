@@ -38,7 +38,7 @@ func writeMutants() []Mutant {
 		{
 			Name: "unknown-called-not-written", Bug: "a write on its way is reported as withdrawn when its context ends",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckRefusedAbsent},
-			Edits: []Edit{{queue, "		return wr.group == w.group && !w.handed\n", "		return wr.group == w.group\n"}},
+			Edits: []Edit{{queue, "		return wr.group == q.group && !q.handed\n", "		return wr.group == q.group\n"}},
 		},
 		{
 			Name: "batch-torn-in-log", Bug: "a batch is written change by change",

@@ -1,0 +1,107 @@
+package kvstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
+)
+
+// change is one key's change; a nil value deletes.
+type change struct {
+	key, value []byte
+}
+
+// write is one Put, Delete or Execute on its way.
+type write struct {
+	changes  []change
+	size     int       // of the changes alone, without the batch's header
+	deadline time.Time // when its life ends
+	alone    bool      // in a record batch of its own
+	left     bool      // the caller has gone; guarded by the queue's mu
+	group    uint64    // that it was taken from the queue for, 0 while it queues; likewise
+
+	// res is set before visible is released: by the writer when there is
+	// nothing to wait for, else by the tracker once the write is visible.
+	// So the caller is woken once.
+	res     written
+	visible position.Waiter
+}
+
+// newWrite returns a write of changes that fit a record batch of size bytes.
+func (w *writer) newWrite(changes []change, size int) *write {
+	wr, _ := w.over.Get().(*write)
+	if wr == nil {
+		wr = &write{visible: position.NewWaiter()}
+	}
+	wr.changes, wr.size, wr.deadline = changes, size-batchOverhead, w.deadline()
+	return wr
+}
+
+// received returns what became of a write whose release its caller has received: err, if
+// it was not released by the position. Nobody else has the write any more, so it is used
+// again.
+func (w *writer) received(wr *write, err error) written {
+	res := wr.res
+	res.wait = err
+	*wr = write{visible: wr.visible.Again()}
+	w.over.Put(wr)
+	return res
+}
+
+// end gives a write an outcome that it does not have to become visible for.
+func (wr *write) end(res written) {
+	wr.res = res
+	wr.visible.Dismiss()
+}
+
+// written is what became of a write.
+type written struct {
+	revision int64  // offset of the write's last record, -1 unknown
+	producer int64  // the id of who, or position.Nobody
+	who      sender // under which its batch was produced
+	term     uint64 // the tracker's term when it was handed to Kafka
+	outcome  error  // nil when acknowledged
+	cause    error
+	wait     error // why it is not visible although acknowledged
+	below    error // it was acknowledged below the position of its time, which says this
+	itself   bool  // to be confirmed only by what is in the log, see Client.confirm
+}
+
+// submit queues a write and waits until it is visible or has failed, or for the
+// end of ctx. Each one that is not refused, which err says, is ended by queue.leave.
+func (w *writer) submit(ctx context.Context, wr *write) (res written, err error) {
+	if err := w.queue.add(wr); err != nil {
+		return res, err
+	}
+	return w.await(ctx, wr), nil
+}
+
+// await waits for the end of a write that was queued.
+func (w *writer) await(ctx context.Context, wr *write) written {
+	select {
+	case err := <-wr.visible.Ready():
+		return w.received(wr, err)
+	case <-ctx.Done():
+	}
+	if w.queue.withdraw(wr) {
+		return written{revision: -1, outcome: ErrNotWritten, cause: w.because(contextError(ctx))}
+	}
+	if acknowledged, err := w.track.Leave(ctx, &wr.visible); acknowledged {
+		wr.res.wait = err
+		return wr.res
+	}
+	select {
+	case err := <-wr.visible.Ready(): // ended in the same moment
+		wr.res.wait = err
+		return wr.res
+	default:
+		return written{revision: -1, outcome: ErrOutcomeUnknown, cause: w.because(contextError(ctx))}
+	}
+}
+
+// fail refuses new writes and fails those that queue. One on its way is given up.
+func (w *writer) fail(err error) {
+	w.queue.fail(err)
+	w.stop(err)
+}
