@@ -127,7 +127,7 @@ func WithRegistryTimeout(d time.Duration) SchemaRegistryOption {
 // be deserialized. The values of ctx reach the registry client, so sr.InContext
 // and sr.WithParams work. Default: [context.Background].
 func WithRegistryContext(ctx context.Context) SchemaRegistryOption {
-	return func(c *srConfig) { c.to.Context = ctx }
+	return func(c *srConfig) { c.to.Context = ctx } //nolint:fatcontext // it is the caller's, and kept as it is
 }
 
 // WithNegativeCacheTTL sets how long an id is remembered that the registry
