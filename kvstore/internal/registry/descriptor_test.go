@@ -36,7 +36,7 @@ func TestDescriptorIsReadAsDescriptorpbReadsIt(t *testing.T) {
 func TestWhatIsNoDescriptorIsNotTakenForOne(t *testing.T) {
 	deep := []byte{}
 	for range mostNested + 2 {
-		m := &descriptorpb.DescriptorProto{Name: proto.String("M")}
+		m := &descriptorpb.DescriptorProto{Name: new("M")}
 		b, err := proto.Marshal(m)
 		if err != nil {
 			t.Fatal(err)
