@@ -36,7 +36,7 @@ LEAVES  := bench $(patsubst %/go.mod,%,$(shell find examples -name go.mod 2>/dev
 MODULES := . $(LEAVES)
 
 # What the gate runs, in this order.
-GATE := test-all lint test-wasm weight sim campaign mutate test-race test-report
+GATE := test-all lint test-wasm weight sim campaign test-race test-report
 
 ##@ Main jobs
 
