@@ -6,27 +6,29 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// checkFew is how many items a storage has at most that is checked after each write.
-// One with more is checked less often, so that the checks take a bounded time a write.
+// checkFew is how many items a storage has at most that is checked each time that a reader
+// brought its order up to date. One with more is checked less often, so that the checks take
+// a bounded time a write.
 const checkFew = 64
 
-// check holds the storage to I24: index and order have the same items. It brings the
-// order up to date for that, if there is one and nobody does so now. mu is held.
+// check holds the storage to I24: index and order have the same items. It does not bring the
+// order up to date by itself, which would hide a reader who forgets to: it is called by
+// one who just did, holding treeMu, and checks nothing if somebody writes meanwhile.
 func (s *Storage) check() {
-	if !s.asked.Load() || s.tree.Load() == nil {
+	if !s.mu.TryLock() {
+		return
+	}
+	defer s.mu.Unlock()
+	t, version := s.tree.Load(), s.version.Load()
+	writes := version / 2
+	if t == nil || t.last.number != writes || version%2 == 1 {
 		return
 	}
 	items := s.index.count()
-	if writes := s.version.Load() / 2; items > checkFew && writes%uint64(items/checkFew) != 0 {
+	if items > checkFew && writes%uint64(items/checkFew) != 0 {
 		return
 	}
-	if !s.treeMu.TryLock() {
-		return
-	}
-	defer s.treeMu.Unlock()
-	if root := s.catchUp(); root != nil {
-		s.index.checkAgainst(root)
-	}
+	s.index.checkAgainst(t.root)
 }
 
 // checkAgainst holds the index to I24. Nobody changes it meanwhile.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"sync/atomic"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // maxLag is how far the tree may be behind, besides an eighth of what the storage
@@ -69,7 +71,11 @@ func (s *Storage) root() *node {
 func (s *Storage) caughtUp() *node {
 	s.treeMu.Lock()
 	defer s.treeMu.Unlock()
-	return s.catchUp()
+	root := s.catchUp()
+	if invariant.On {
+		s.check()
+	}
+	return root
 }
 
 // plant builds the tree, if there is none. Writes wait while the items are collected
