@@ -101,9 +101,12 @@ func (c *Cluster) RestartAll() error {
 	return nil
 }
 
-func (c *Cluster) checkBroker(broker int32) error {
-	if broker < 0 || int(broker) >= c.opts.Brokers {
-		return fmt.Errorf("fakecluster: no broker %d: brokers are 0 to %d", broker, c.opts.Brokers-1)
+// checkBroker returns an error that names the first of brokers that the cluster does not have.
+func (c *Cluster) checkBroker(brokers ...int32) error {
+	for _, broker := range brokers {
+		if broker < 0 || int(broker) >= c.opts.Brokers {
+			return fmt.Errorf("fakecluster: no broker %d: brokers are 0 to %d", broker, c.opts.Brokers-1)
+		}
 	}
 	return nil
 }

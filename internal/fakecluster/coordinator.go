@@ -266,10 +266,8 @@ func (c *Cluster) moveCoordinators(from, to int32) error {
 // ends after count answers, or when it is undone; a count of 0 means only then. Hits counts
 // the answers.
 func (c *Cluster) LoadCoordinators(count int, brokers ...int32) (Fault, error) {
-	for _, b := range brokers {
-		if err := c.checkBroker(b); err != nil {
-			return nil, err
-		}
+	if err := c.checkBroker(brokers...); err != nil {
+		return nil, err
 	}
 	r := &rule{loading: true, brokers: brokers}
 	return r, c.add(r, count)

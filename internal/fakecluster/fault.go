@@ -265,10 +265,8 @@ func (c *Cluster) SlowBroker(s Slow) (Fault, error) {
 	if s.Delay == 0 && s.Count != 0 {
 		return nil, fmt.Errorf("fakecluster: slow broker: a count of %d needs a delay: requests that are held are held until the fault is undone", s.Count)
 	}
-	for _, b := range s.Brokers {
-		if err := c.checkBroker(b); err != nil {
-			return nil, err
-		}
+	if err := c.checkBroker(s.Brokers...); err != nil {
+		return nil, err
 	}
 	if err := c.do(func(*kfake.Cluster) error { return nil }); err != nil {
 		return nil, err

@@ -43,10 +43,8 @@ func (c *Cluster) StaleMetadata(s Stale) (Fault, error) {
 	case s.Partitions < 0 || s.Elections < 0:
 		return nil, fmt.Errorf("fakecluster: stale metadata: %d partitions, %d elections: neither can be negative", s.Partitions, s.Elections)
 	}
-	for _, b := range s.Brokers {
-		if err := c.checkBroker(b); err != nil {
-			return nil, err
-		}
+	if err := c.checkBroker(s.Brokers...); err != nil {
+		return nil, err
 	}
 	r := &rule{key: kmsg.Metadata}
 	r.answer = func(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) {

@@ -26,10 +26,8 @@ func (c *Cluster) ThrottleFetches(t Throttle) (Fault, error) {
 	if t.Delay < time.Millisecond {
 		return nil, errors.New("fakecluster: throttle fetches: Delay has to be at least one millisecond")
 	}
-	for _, b := range t.Brokers {
-		if err := c.checkBroker(b); err != nil {
-			return nil, err
-		}
+	if err := c.checkBroker(t.Brokers...); err != nil {
+		return nil, err
 	}
 	r := &rule{key: kmsg.Fetch}
 	r.answer = func(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) {

@@ -22,10 +22,8 @@ func (c *Cluster) WithholdRecords(w Withhold) (Fault, error) {
 	if w.Topic == "" {
 		return nil, errors.New("fakecluster: withhold records: Topic is not set")
 	}
-	for _, b := range w.Brokers {
-		if err := c.checkBroker(b); err != nil {
-			return nil, err
-		}
+	if err := c.checkBroker(w.Brokers...); err != nil {
+		return nil, err
 	}
 	r := &rule{key: kmsg.Fetch}
 	r.answer = func(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) {
