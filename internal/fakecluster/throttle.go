@@ -65,24 +65,32 @@ func (c *Cluster) FailFetches(f FetchFault) (Fault, error) {
 		if harnessFetch(req) || !among(f.Brokers, k.CurrentNode()) || !slices.ContainsFunc(req.Topics, meant) || !r.take() {
 			return nil, nil, false
 		}
-		resp := req.ResponseKind().(*kmsg.FetchResponse)
-		for _, t := range req.Topics {
-			st := kmsg.NewFetchResponseTopic()
-			st.Topic, st.TopicID = t.Topic, t.TopicID
-			for _, p := range t.Partitions {
-				sp := kmsg.NewFetchResponseTopicPartition()
-				sp.Partition, sp.HighWatermark, sp.LastStableOffset, sp.LogStartOffset = p.Partition, -1, -1, -1
-				sp.RecordBatches = []byte{}
-				if meant(t) {
-					sp.ErrorCode = f.Err.Code
-				}
-				st.Partitions = append(st.Partitions, sp)
+		return withoutRecords(req, func(t kmsg.FetchRequestTopic, sp *kmsg.FetchResponseTopicPartition) {
+			if meant(t) {
+				sp.ErrorCode = f.Err.Code
 			}
-			resp.Topics = append(resp.Topics, st)
-		}
-		return resp, nil, true
+		}), nil, true
 	}
 	return r, c.add(r, f.Count)
+}
+
+// withoutRecords returns an answer to a fetch that has no batch and names no offset. fill completes
+// what it says of each partition.
+func withoutRecords(req *kmsg.FetchRequest, fill func(kmsg.FetchRequestTopic, *kmsg.FetchResponseTopicPartition)) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.FetchResponse)
+	for _, t := range req.Topics {
+		st := kmsg.NewFetchResponseTopic()
+		st.Topic, st.TopicID = t.Topic, t.TopicID
+		for _, p := range t.Partitions {
+			sp := kmsg.NewFetchResponseTopicPartition()
+			sp.Partition, sp.HighWatermark, sp.LastStableOffset, sp.LogStartOffset = p.Partition, -1, -1, -1
+			sp.RecordBatches = []byte{}
+			fill(t, &sp)
+			st.Partitions = append(st.Partitions, sp)
+		}
+		resp.Topics = append(resp.Topics, st)
+	}
+	return resp
 }
 
 // among reports whether node is one of the brokers of a fault. None means all brokers.

@@ -63,22 +63,11 @@ func (c *Cluster) leftFrom(tp partition, from, end int64) bool {
 	return v == nil || v.upTo < end || len(v.from(from)) > 0
 }
 
-// withheld returns an answer to a fetch, without any batch.
+// withheld returns an answer to a fetch, with the true ends of the topic's log and without any batch.
 func (c *Cluster) withheld(k *kfake.Cluster, req *kmsg.FetchRequest, topic string) kmsg.Response {
-	resp := req.ResponseKind().(*kmsg.FetchResponse)
-	for _, t := range req.Topics {
-		st := kmsg.NewFetchResponseTopic()
-		st.Topic, st.TopicID = t.Topic, t.TopicID
-		for _, p := range t.Partitions {
-			sp := kmsg.NewFetchResponseTopicPartition()
-			sp.Partition, sp.HighWatermark, sp.LastStableOffset, sp.LogStartOffset = p.Partition, -1, -1, -1
-			sp.RecordBatches = []byte{}
-			if info := k.PartitionInfo(topic, p.Partition); info != nil && c.topicName(t.Topic, t.TopicID) == topic {
-				sp.HighWatermark, sp.LastStableOffset, sp.LogStartOffset = info.HighWatermark, info.LastStableOffset, info.LogStartOffset
-			}
-			st.Partitions = append(st.Partitions, sp)
+	return withoutRecords(req, func(t kmsg.FetchRequestTopic, sp *kmsg.FetchResponseTopicPartition) {
+		if info := k.PartitionInfo(topic, sp.Partition); info != nil && c.topicName(t.Topic, t.TopicID) == topic {
+			sp.HighWatermark, sp.LastStableOffset, sp.LogStartOffset = info.HighWatermark, info.LastStableOffset, info.LogStartOffset
 		}
-		resp.Topics = append(resp.Topics, st)
-	}
-	return resp
+	})
 }
