@@ -3,6 +3,7 @@ package fakecluster
 import (
 	"encoding/binary"
 	"slices"
+	"sort"
 	"strconv"
 	"time"
 
@@ -86,6 +87,12 @@ func (p *part) stamp(end int64, now time.Time) {
 	}
 }
 
+// stampsUpTo returns how many of stamps, which are in the order of their offsets, are of off or
+// below.
+func stampsUpTo(stamps []stamp, off int64) int {
+	return sort.Search(len(stamps), func(i int) bool { return stamps[i].from > off })
+}
+
 // appendTimes returns when each batch was appended. If that is not known, it uses the
 // timestamp of the batch.
 func (c *Cluster) appendTimes(p *part, log []Batch) []time.Time {
@@ -93,12 +100,7 @@ func (c *Cluster) appendTimes(p *part, log []Batch) []time.Time {
 	defer c.stateMu.Unlock()
 	out := make([]time.Time, len(log))
 	for i := range log {
-		n, _ := slices.BinarySearchFunc(p.stamps, log[i].FirstOffset, func(s stamp, off int64) int {
-			if s.from <= off {
-				return -1
-			}
-			return 1
-		})
+		n := stampsUpTo(p.stamps, log[i].FirstOffset)
 		out[i] = log[i].MaxTimestamp
 		if n > 0 {
 			out[i] = p.stamps[n-1].at
@@ -114,12 +116,7 @@ func (c *Cluster) meetings(p *part, log []Batch) []time.Time {
 	defer c.stateMu.Unlock()
 	out := make([]time.Time, len(log))
 	for i := range log {
-		n, _ := slices.BinarySearchFunc(p.passes, log[i].FirstOffset, func(s stamp, off int64) int {
-			if s.from <= off {
-				return -1
-			}
-			return 1
-		})
+		n := stampsUpTo(p.passes, log[i].FirstOffset)
 		if n < len(p.passes) {
 			out[i] = p.passes[n].at
 		}
