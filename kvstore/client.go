@@ -97,7 +97,7 @@ func open(ctx context.Context, topic string, storage Storage, opts []ClientOptio
 		unclaim()
 		return nil, err
 	}
-	asks := newRequests(cl)
+	asks := newRequests(cl, quota)
 	c := &Client{
 		topic:   topic,
 		logger:  cfg.logger,
@@ -201,7 +201,7 @@ func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	w := &writer{
-		anyone: newRequests(producer), wires: ws, quota: q, part: c.part, stop: stop, backoff: c.backoff,
+		anyone: newRequests(producer, q), wires: ws, quota: q, part: c.part, stop: stop, backoff: c.backoff,
 		limit: c.settings.limit, refresh: c.settings.relearn,
 		track: c.tracker, recent: c.recent, health: c.health, log: &repeatLog{logger: cfg.logger, topic: c.topic},
 		life: cfg.lifeOfWrites(c.kafka), who: noSender, leader: noLeader, queue: queue{wake: make(chan struct{}, 1)},

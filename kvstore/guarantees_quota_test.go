@@ -54,6 +54,36 @@ func TestQuotaIsNamedAndCostsNoRequests(t *testing.T) {
 	})
 }
 
+// A quota of requests throttles each answer, and kgo holds the next request back for as long.
+// The leader that was not even asked is not silent: nobody is asked beside it.
+func TestQuotaIsNotTakenForSilence(t *testing.T) {
+	for _, d := range []time.Duration{time.Second, 3 * time.Second, 8 * time.Second} {
+		t.Run(d.String(), func(t *testing.T) {
+			inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+				a := w.answers("c")
+				c := w.open("c", a.option())
+				w.put(c, "a", "1")
+				a.set(func(r *reply) {
+					if throttled, ok := r.resp.(kmsg.SetThrottleResponse); ok {
+						throttled.SetThrottle(int32(d.Milliseconds()))
+					}
+				})
+				a.requests(kmsg.Fetch, kmsg.Metadata)
+				time.Sleep(10 * time.Minute)
+				fetches, others := a.requests(kmsg.Fetch), a.requests(kmsg.Metadata)
+				if fetches < 50 {
+					t.Errorf("%d fetches in ten minutes of a quota, want one each %v or so", fetches, d)
+				}
+				if others > 100 {
+					t.Errorf("%d metadata requests beside %d fetches, because of a quota", others, fetches)
+				}
+				w.put(w.open("other"), "a", "2")
+				w.eventually("it is read", func() bool { return w.contents(c) == "a=2 " })
+			})
+		})
+	}
+}
+
 func TestQuotaNamesItselfInAnOpening(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		w.produce(w.kafka("other"), record("a", "2"))

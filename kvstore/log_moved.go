@@ -21,8 +21,8 @@ func (e *movedError) Error() string {
 	return fmt.Sprintf("no answer of broker %d for %v, and broker %d leads now, since leader epoch %d", e.silent, e.since.Round(time.Millisecond), e.leads.node, e.leads.epoch)
 }
 
-// request sends req to the leader. While it does not answer, for longer than it may take
-// and patience, others are asked beside it whether it still leads: a machine that is gone
+// request sends req to the leader. While it does not answer, for longer than it may take,
+// than a quota holds the request back, and patience, others are asked beside it whether it still leads: a machine that is gone
 // never says that it does not. When another one does, the error is a *movedError,
 // and the request may still be under way.
 func (p *partition) request(ctx context.Context, via *requests, l leader, req kmsg.Request) (kmsg.Response, error) {
@@ -32,7 +32,8 @@ func (p *partition) request(ctx context.Context, via *requests, l leader, req km
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	began := time.Now()
-	timer := time.AfterFunc(mayTake(req)+patience, func() {
+	mayTake := mayTake(req) + via.quota.holds(l.node)
+	timer := time.AfterFunc(mayTake+patience, func() {
 		if m, ok := p.successor(ctx, l, began); ok {
 			cancel(&movedError{silent: l.node, since: time.Since(began), leads: m})
 		}
@@ -44,7 +45,7 @@ func (p *partition) request(ctx context.Context, via *requests, l leader, req km
 	case err != nil && errors.As(context.Cause(ctx), &moved):
 		return nil, moved
 	case err == nil:
-		p.leaving.slow(l, time.Since(began)-mayTake(req))
+		p.leaving.slow(l, time.Since(began)-mayTake)
 		err = p.current(l) // nobody knows of which cluster the answer is otherwise
 	}
 	if err != nil {

@@ -39,7 +39,7 @@ func TestFetchGoesOnlyToTheLeaderThatWasChecked(t *testing.T) {
 		}
 		write()
 		write()
-		p := newPartition(newRequests(cl), "kv")
+		p := newPartition(newRequests(cl, &quota{}), "kv")
 		checked, err := p.lead(t.Context())
 		if err != nil {
 			t.Fatal(err)

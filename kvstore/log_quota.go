@@ -27,7 +27,12 @@ type quota struct {
 	mu    sync.Mutex
 	p     Problem
 	until time.Time
+	each  map[int32]time.Time // until when, by broker
 }
+
+// mostHeld bounds for how long a request that was not answered is taken to be held back for a
+// quota: the broker may be gone meanwhile. Kafka's own throttle times are of seconds.
+const mostHeld = 30 * time.Second
 
 var _ kgo.HookBrokerThrottle = (*quota)(nil)
 
@@ -47,6 +52,20 @@ func (q *quota) OnBrokerThrottle(b kgo.BrokerMetadata, d time.Duration, _ bool) 
 	if until := now.Add(d); until.After(q.until) {
 		q.until = until
 	}
+	if q.each == nil {
+		q.each = make(map[int32]time.Time)
+	}
+	if until := now.Add(min(d, mostHeld)); until.After(q.each[b.NodeID]) {
+		q.each[b.NodeID] = until
+	}
+}
+
+// holds returns for how long kgo may hold back a request to a broker, at most mostHeld. It keeps
+// the time by connection, of which a broker has several, so it may be less.
+func (q *quota) holds(broker int32) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return max(0, time.Until(q.each[broker]))
 }
 
 // problem returns the quota that slows this client down, none if it is over.

@@ -16,7 +16,8 @@ import (
 // ApiVersions and SASL without a context. A request to a certain broker
 // (kgo.Broker.Request) is not concerned. It is safe for concurrent use.
 type requests struct {
-	cl *kgo.Client
+	cl    *kgo.Client
+	quota *quota // what brokers said of quotas to cl
 
 	mu      sync.Mutex
 	running int
@@ -27,8 +28,8 @@ type requests struct {
 
 var _ kmsg.Requestor = (*requests)(nil)
 
-func newRequests(cl *kgo.Client) *requests {
-	return &requests{cl: cl, idle: make(chan struct{})}
+func newRequests(cl *kgo.Client, q *quota) *requests {
+	return &requests{cl: cl, quota: q, idle: make(chan struct{})}
 }
 
 // Request is part of kmsg.Requestor. It asks one broker, and others beside it while none
