@@ -95,6 +95,24 @@ func TestTopicsAreAlteredWhileInUse(t *testing.T) {
 	}
 }
 
+// A fault at a broker that does not exist would never take effect, and nobody would see it.
+func TestFaultsAtUnknownBrokersAreRefused(t *testing.T) {
+	c := start(t, Options{Brokers: 3})
+	none := []int32{0, 3}
+	for name, begin := range map[string]func() (Fault, error){
+		"SlowBroker":      func() (Fault, error) { return c.SlowBroker(Slow{Brokers: none, Delay: time.Second}) },
+		"ThrottleFetches": func() (Fault, error) { return c.ThrottleFetches(Throttle{Brokers: none, Delay: time.Second}) },
+		"FailFetches":     func() (Fault, error) { return c.FailFetches(FetchFault{Brokers: none, Err: kerr.UnknownTopicID}) },
+		"WithholdRecords": func() (Fault, error) { return c.WithholdRecords(Withhold{Brokers: none, Topic: topic}) },
+		"StaleMetadata":   func() (Fault, error) { return c.StaleMetadata(Stale{Brokers: none, Topic: topic, Unknown: true}) },
+	} {
+		if f, err := begin(); err == nil {
+			f.Undo()
+			t.Errorf("%s was taken for broker 3 of brokers 0 to 2", name)
+		}
+	}
+}
+
 func TestFetchesAreThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t, Options{})

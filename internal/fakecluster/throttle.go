@@ -56,6 +56,9 @@ func (c *Cluster) FailFetches(f FetchFault) (Fault, error) {
 	if f.Err == nil {
 		return nil, errors.New("fakecluster: fail fetches: Err is not set: choose one of package kerr")
 	}
+	if err := c.checkBroker(f.Brokers...); err != nil {
+		return nil, err
+	}
 	r := &rule{key: kmsg.Fetch}
 	r.answer = func(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) {
 		req := kr.(*kmsg.FetchRequest)
