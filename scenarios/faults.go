@@ -119,6 +119,12 @@ func unclean(d *draw) {
 	l.Workers, l.Put = 2, 2*l.Put
 	d.times(4, 6, d.loseTailUnstored)
 	d.times(0, 2, d.loseTailUnnoticed)
+	// A write in doubt lies below where its client expects it then, and the broker that is left may
+	// not know its producer.
+	if d.IntN(2) == 0 {
+		d.forgetOften()
+		d.times(2, 5, d.loseAnswerToWrite)
+	}
 }
 
 func recreate(d *draw) {
