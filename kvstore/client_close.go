@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // fail ends the client for good, because the topic is gone or is another one, or code
@@ -39,6 +41,9 @@ func (c *Client) Close() error {
 		c.shut()
 	}
 	if !c.hooks.inside() {
+		if invariant.On {
+			c.hooks.checkWait("Close")
+		}
 		<-c.closed
 	}
 	return nil
@@ -89,6 +94,9 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	}
 	if c.hooks.inside() {
 		return ErrHookReentry
+	}
+	if invariant.On {
+		c.hooks.checkWait("Shutdown")
 	}
 	var err error
 	if c.writer != nil && !c.closing.Load() {

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
@@ -34,6 +35,8 @@ type fetched struct {
 
 	sent time.Time // before the request was
 	got  time.Time // after the answer was
+
+	from invariant.Last[int64] // the offset that was asked for
 
 	first  int64 // base offset of the first batch that there was, -1 for none
 	next   int64 // the offset to fetch from next
@@ -91,6 +94,10 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 	opts.Offset, opts.Topic, opts.Partition = offset, p.topic, partitionNumber
 	out.first = firstOffset(part.RecordBatches, offset)
 	err = decode(&out, &part, opts, dec)
+	if invariant.On {
+		out.from.Swap(offset)
+		out.checkEpoch()
+	}
 	return out, err
 }
 

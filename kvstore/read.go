@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
@@ -129,14 +130,22 @@ func (c *Client) read(ctx context.Context, fn func() error) error {
 		if c.hiddenFromHook() {
 			return ErrHookReentry
 		}
+		if invariant.On && c.gate.Closed() {
+			c.hooks.checkWait("a read")
+		}
 		s, err := c.gate.Pass(ctx, c.rebuildError)
 		if err != nil {
 			return err
 		}
+		before := c.gate.Emptied()
 		if err = guarded("storage", fn); isPanic(err) {
 			c.crash(err)
 		}
+		after := c.gate.Emptied() // before the gate is looked at, which may be shut for the next time
 		if c.gate.Still(s) {
+			if invariant.On {
+				checkRead(before, after)
+			}
 			return err
 		}
 	}
@@ -184,6 +193,9 @@ func (c *Client) Sync(ctx context.Context) error {
 	for {
 		if err := c.gateError(); err != nil {
 			return fmt.Errorf("sync: %w", err)
+		}
+		if invariant.On {
+			c.hooks.checkWait("Sync")
 		}
 		term, _, _ := c.tracker.Now()
 		end, err := c.ends.get(ctx)
@@ -260,6 +272,9 @@ func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 			return nil
 		}
 		return fmt.Errorf("wait for revision %d: %w", revision, ErrHookReentry)
+	}
+	if invariant.On {
+		c.hooks.checkWait("WaitRevision")
 	}
 	target := revision // no log is so long that it has a record at the last offset
 	if revision < math.MaxInt64 {

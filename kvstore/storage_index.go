@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // indexView adds to a plain storage what it lacks: an index of revisions and
@@ -24,7 +26,7 @@ type indexView struct {
 
 	// torn says that an apply failed, or the storage panicked, after some of
 	// its changes. I7: the lock is then kept until the changes are applied in
-	// full. Only the goroutine that applies touches it.
+	// full. Only the goroutine that applies changes it, and only holding the lock.
 	torn bool
 }
 
@@ -110,6 +112,9 @@ func (v *indexView) entry(ctx context.Context, key []byte) (Entry, error) {
 		return Entry{}, err
 	}
 	defer v.lock.Release(1)
+	if invariant.On {
+		v.checkWhole()
+	}
 	value, err := v.s.Get(ctx, key)
 	if err != nil {
 		return Entry{}, err
@@ -122,6 +127,9 @@ func (v *indexView) value(ctx context.Context, key []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer v.lock.Release(1)
+	if invariant.On {
+		v.checkWhole()
+	}
 	return v.s.Get(ctx, key)
 }
 
@@ -138,6 +146,9 @@ func (v *indexView) scan(ctx context.Context, c KeyConstraint, opts QueryOptions
 		return nil, err
 	}
 	defer v.lock.Release(1)
+	if invariant.On {
+		v.checkWhole()
+	}
 	var entries []Entry
 	for kv, err := range v.s.Range(ctx, c, opts) {
 		if err != nil {

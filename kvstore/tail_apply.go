@@ -4,11 +4,16 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // apply brings one fetch into the view and calls the hooks.
 func (t *tail) apply(ctx context.Context, f fetched) error {
+	if invariant.On {
+		t.checkFresh(&f)
+		t.checkBehind(&f)
+	}
 	if f.skipped > 0 {
 		t.health.skip(f.skipped)
 		t.log.warn("kvstore: skipped records without a key", fmt.Errorf("%d in the fetch at offset %d", f.skipped, t.pos))

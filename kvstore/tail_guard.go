@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // The guard against tombstones that were removed before this client read them. See
@@ -46,6 +48,9 @@ func (t *tail) complete(ctx context.Context, f fetched) (bool, error) {
 	}
 	may := t.mayBeAway()
 	if away <= may {
+		if invariant.On {
+			t.vetted.Swap(vetted{f.got, may})
+		}
 		return true, nil
 	}
 	t.startAnew(t.expired(away, may))

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // silence is a row of answers without any batch to fetches from one position, although
@@ -147,6 +149,9 @@ func (t *tail) believe(ctx context.Context, f *fetched, lasts time.Duration) err
 	t.hole, t.silence = h, silence{}
 	if !whole {
 		return nil
+	}
+	if invariant.On {
+		t.checkFresh(f)
 	}
 	t.log.warn("kvstore: the leader answers nothing for some offsets, which count as read from now on",
 		fmt.Errorf("offsets %d to %d, for %v", h.at, h.upTo-1, lasts.Round(time.Millisecond)))

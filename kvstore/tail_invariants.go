@@ -2,6 +2,7 @@ package kvstore
 
 import (
 	"slices"
+	"time"
 
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/internal/position"
@@ -31,6 +32,42 @@ func (t *tail) checkFetched(f *fetched) {
 	}
 	sorted := slices.IsSortedFunc(f.sources, func(a, b position.Source) int { return int(a.Offset - b.Offset) })
 	invariant.Check("I20", sorted, "the last records of a fetch at %d are in no order: %v", t.pos, f.sources)
+}
+
+// vetted is what complete found out about a fetch.
+type vetted struct {
+	got time.Time     // when the fetch was answered
+	may time.Duration // for how long the client may have been away then
+}
+
+// checkFresh holds what is about to count as read to I9: complete has let this very
+// fetch pass, and by what it knew the client was not away for too long.
+func (t *tail) checkFresh(f *fetched) {
+	v := t.vetted.Value()
+	invariant.Check("I9", v.got.Equal(f.got), "the fetch answered at %v counts, and the one at %v was looked at", f.got, v.got)
+	away := elapsed(t.fresh.since, f.got)
+	invariant.Check("I9", away <= v.may, "a fetch counts after %v away, and %v are allowed", away, v.may)
+}
+
+// checkBehind holds what is about to be applied to I10: it was asked for at the position, no
+// hole is believed to begin there, and what lies below the position that callers see is
+// applied only while reads wait.
+func (t *tail) checkBehind(f *fetched) {
+	from := f.from.Value()
+	invariant.Check("I10", from == t.pos, "a fetch from %d is applied at %d", from, t.pos)
+	invariant.Check("I10", t.hole == nil || t.hole.at != t.pos, "a fetch is applied at %d, where nothing is believed to be", t.pos)
+	if _, shown, _ := t.track.Now(); t.rebuild == nil && len(f.changes) > 0 {
+		at := f.changes[0].Revision
+		invariant.Check("I10", at >= shown, "the record at %d is applied, and reads at %d count it as read", at, shown)
+	}
+}
+
+// checkEpoch holds a fetch to I4: the leader epoch of what was passed is not below that of
+// a record in it. -1 stands for messages in an old format.
+func (f *fetched) checkEpoch() {
+	for _, r := range f.records {
+		invariant.Check("I4", f.epoch == -1 || r.LeaderEpoch <= f.epoch, "the record at %d has epoch %d, and what was passed up to %d has %d", r.Offset, r.LeaderEpoch, f.next, f.epoch)
+	}
 }
 
 // checkApplied holds the position that callers see to I2 and I3: all that was applied

@@ -46,7 +46,8 @@ type tail struct {
 	epoch    int32 // leader epoch of the last batch passed, -1 for none
 	fresh    freshness
 	silence  silence
-	hole     *hole    // at the position or ahead of it, nil for none
+	hole     *hole // at the position or ahead of it, nil for none
+	vetted   invariant.Last[vetted]
 	checked  leader   // the leader under which pos was last validated
 	doubts   int      // of the partition, when pos was last validated
 	naming   int      // of the cluster whose log this is, see renaming

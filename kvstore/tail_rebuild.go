@@ -108,6 +108,7 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 		}
 		t.track.Because(rb.cause)
 	}
+	t.gate.Emptying()
 	err = t.insist(ctx, func() error {
 		before, err := t.view.reset(ctx, !rb.compared && t.hooks.any())
 		// A reset that fails may have removed a part: what was there is

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // ends asks for the end of the log on behalf of many callers: each gets the answer to a
@@ -24,9 +26,10 @@ type ends struct {
 }
 
 type endCall struct {
-	done chan struct{}
-	end  int64
-	err  error
+	asked invariant.Last[bool] // guarded by the mu of ends
+	done  chan struct{}
+	end   int64
+	err   error
 }
 
 // get returns the end of the log at some moment after the call began.
@@ -60,6 +63,9 @@ func (e *ends) join() *endCall {
 		e.busy = true
 		e.running.Go(e.run)
 	}
+	if invariant.On {
+		e.next.checkAsked()
+	}
 	return e.next
 }
 
@@ -73,6 +79,7 @@ func (e *ends) run() {
 			e.mu.Unlock()
 			return
 		}
+		call.asked.Swap(true)
 		e.mu.Unlock()
 		call.end, call.err = e.ask(e.ctx)
 		close(call.done)

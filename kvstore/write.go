@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // Put stores a pair. It returns when this client's reads show it and the hooks
@@ -79,6 +81,9 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	}
 	if ctx.Err() != nil {
 		return fail(ErrNotWritten, contextError(ctx), -1)
+	}
+	if invariant.On {
+		c.hooks.checkWait(op)
 	}
 	res, err := c.writer.submit(ctx, c.writer.newWrite(changes, size))
 	if err != nil {

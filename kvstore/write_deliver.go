@@ -151,6 +151,7 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 	}
 	if invariant.On {
 		w.checkTry(b, doubt, was)
+		w.checkSender(b, doubt)
 	}
 	b.naming = l.naming
 	w.ask(askProduce, l.node)
@@ -172,6 +173,9 @@ func (w *writer) decide(ctx context.Context, b *recordBatch, broker int32) (offs
 
 // written notes that a batch is in the log.
 func (w *writer) written(b *recordBatch) {
+	if invariant.On {
+		w.wrote.Swap(&wroteAt{b.who.id, w.leader})
+	}
 	w.who.sequence = b.who.sequence + int32(b.records)
 	w.whoAt = w.leader
 	w.through()

@@ -1,7 +1,10 @@
 package kvstore
 
 import (
+	"encoding/binary"
 	"errors"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
@@ -33,4 +36,59 @@ func checkOutcome(t trial, d delivered) {
 // taken from the queue, and what queues has no outcome.
 func (w *writer) checkFront(busy bool) {
 	invariant.Check("I15", busy != w.busy.Swap(busy), "busy is %v twice: two batches are on their way, or one ended twice", busy)
+}
+
+// wroteAt says at which leader a producer id was last used, or its last batch found.
+type wroteAt struct {
+	id int64
+	at leader
+}
+
+// checkSender holds a try that is about to be sent to I19: another leader gets another
+// producer id, unless the batch is in doubt.
+func (w *writer) checkSender(b *recordBatch, doubt bool) {
+	was := w.wrote.Swap(&wroteAt{b.who.id, w.leader})
+	if was == nil || was.id != b.who.id || doubt {
+		return
+	}
+	invariant.Check("I19", was.at == w.leader, "producer id %d goes to %+v, and wrote at %+v", b.who.id, w.leader, was.at)
+}
+
+// checkProduced holds a produce request of which something was sent to I18: it has the
+// batch of the try that was under way before it was sent, or, if its own was taken back,
+// no batch.
+func checkProduced(p []byte, trying *sender) {
+	for _, batch := range producedBatches(p) {
+		invariant.Check("I18", trying != nil, "a batch is sent while no try is under way")
+		invariant.Check("I18", sentAs(batch, *trying), "a batch is sent that is not the one under way as %+v", *trying)
+	}
+}
+
+// producedBatches returns the record batches of an encoded produce request with its length
+// before it, nil if it can't be read.
+func producedBatches(p []byte) (batches [][]byte) {
+	const fixed = 4 + 2 + 2 + 4 + 2 // length, key, version, correlation id, length of the client id
+	if len(p) < fixed {
+		return nil
+	}
+	req := kmsg.NewPtrProduceRequest()
+	req.Version = int16(binary.BigEndian.Uint16(p[6:]))
+	body := p[fixed:]
+	if n := int(int16(binary.BigEndian.Uint16(p[fixed-2:]))); n > 0 && n <= len(body) {
+		body = body[n:]
+	}
+	if req.IsFlexible() && len(body) > 0 {
+		body = body[1:] // kgo sends no tags
+	}
+	if req.ReadFrom(body) != nil {
+		return nil
+	}
+	for _, t := range req.Topics {
+		for _, part := range t.Partitions {
+			if len(part.Records) >= batchOverhead {
+				batches = append(batches, part.Records)
+			}
+		}
+	}
+	return batches
 }

@@ -46,10 +46,11 @@ type writer struct {
 
 	// Of run only:
 	busy   invariant.Last[bool] // a batch is on its way
-	who    sender               // under which the next batch goes
-	whoAt  leader               // under which who was last in order
-	leader leader               // that was asked last
-	plain  []byte               // memory for batches
+	wrote  invariant.Last[*wroteAt]
+	who    sender // under which the next batch goes
+	whoAt  leader // under which who was last in order
+	leader leader // that was asked last
+	plain  []byte // memory for batches
 	own    ownEnds
 	tries  int // of batches in a row that went nowhere because callers took their writes back
 

@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // try is one produce request with one record batch. kgo encodes it on a goroutine of its
@@ -88,6 +90,11 @@ func (w *writer) try(ctx context.Context, l leader, b *recordBatch) answer {
 	}
 	t := newTry(b, w.part.topic, w.part.topicID(), wait, w.codec)
 	before := w.wires.produced.Load()
+	if invariant.On {
+		who := b.who
+		w.wires.trying.Store(&who)
+		defer w.wires.trying.Store(nil) // once nothing of it can be sent any more
+	}
 	resp, err := w.part.request(ctx, w.anyone, l, t)
 	if err != nil {
 		sent := t.revoke()

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // wires are the connections of the kgo client that writes. They are kept so that a
@@ -15,6 +17,9 @@ type wires struct {
 
 	// produced counts the produce requests of which bytes were sent.
 	produced atomic.Int64
+
+	// trying is the identity of the batch of which a try is under way, nil for none.
+	trying invariant.Shared[*sender]
 
 	mu   sync.Mutex
 	open map[*wire]struct{}
@@ -65,9 +70,13 @@ func (c *wire) Write(p []byte) (int, error) {
 	if produce {
 		c.waiting.Store(true)
 	}
+	trying := c.all.trying.Load() // before anything is sent: the try may end meanwhile
 	n, err := c.Conn.Write(p)
 	if produce && n > 0 {
 		c.all.produced.Add(1)
+		if invariant.On {
+			checkProduced(p, trying)
+		}
 	}
 	return n, err
 }

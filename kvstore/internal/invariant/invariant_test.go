@@ -53,3 +53,26 @@ func TestLastRemembersWhileChecksAreOn(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatSeveralGoroutinesShareIsRememberedWhileChecksAreOn(t *testing.T) {
+	t.Parallel()
+	var (
+		shared invariant.Shared[int]
+		events invariant.Count
+		last   invariant.Last[int]
+	)
+	if got := shared.Load() + int(events.Load()) + last.Value(); got != 0 {
+		t.Errorf("before anything is remembered: %d, want 0", got)
+	}
+	shared.Store(5)
+	events.Add()
+	events.Add()
+	last.Swap(7)
+	want := [3]int{0, 0, 0}
+	if invariant.On {
+		want = [3]int{5, 2, 7}
+	}
+	if got := [3]int{shared.Load(), int(events.Load()), last.Value()}; got != want {
+		t.Errorf("shared, count, last = %v, want %v; checks are on: %v", got, want, invariant.On)
+	}
+}

@@ -3,6 +3,8 @@ package position
 import (
 	"context"
 	"sync/atomic"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // Gate decides whether reads may pass. It is closed while the client rebuilds
@@ -11,7 +13,8 @@ import (
 // I6: a read looks at the gate before and after it touches the storage, and counts
 // only if it found the same open state both times.
 type Gate struct {
-	state atomic.Pointer[GateState]
+	state   atomic.Pointer[GateState]
+	emptied invariant.Count // how often the storage was
 }
 
 // GateState is what a gate was at one moment.
@@ -86,6 +89,13 @@ func (g *Gate) Pass(ctx context.Context, waitErr func(context.Context) error) (*
 		}
 	}
 }
+
+// Emptying says that the storage behind the gate is about to be emptied. It is counted only
+// while invariants are checked.
+func (g *Gate) Emptying() { g.emptied.Add() }
+
+// Emptied returns how often the storage was emptied, 0 while nothing is checked.
+func (g *Gate) Emptied() uint64 { return g.emptied.Load() }
 
 // Still reports whether nothing happened since Pass returned s.
 func (g *Gate) Still(s *GateState) bool { return g.state.Load() == s }
