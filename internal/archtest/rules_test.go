@@ -80,6 +80,12 @@ var rules = []rule{
 		why:     "a leaf that asks a registry and no broker, with no compiler of schemas and no generated message",
 	},
 	{
+		pkg:     "kvstore/memory/internal/item",
+		what:    "leaf: one key with its value, packed into memory without pointers",
+		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "a leaf that knows bytes only",
+	},
+	{
 		pkg:     "kvstore",
 		what:    "the client; users' programs link it",
 		foreign: []string{kfake, porcupine, protocompile, protoimpl, "testing", rapid, testcontainers, wazero},

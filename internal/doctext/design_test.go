@@ -13,7 +13,10 @@ import (
 )
 
 // protocol are the packages that the design speaks of by the names of their code.
-var protocol = []string{"kvstore", "kvstore/memory", "kvstore/internal/position", "sim", "linearizability"}
+var protocol = []string{
+	"kvstore", "kvstore/memory", "kvstore/memory/internal/item",
+	"kvstore/internal/position", "sim", "linearizability",
+}
 
 // The design and the pages beside it speak of types, fields and functions that are not
 // exported, which move and get other names.

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 const (
@@ -39,9 +41,9 @@ func build(x *index, slots []slot) *node {
 func hint(slots []slot) {
 	// Most often what a few keys share is what all share. Where it is not, the
 	// hints have to be taken again.
-	prefix := slots[0].item.key()
+	prefix := slots[0].item.Key()
 	for _, s := range slots[:min(len(slots), 1000)] {
-		prefix = prefix[:sharedPrefix(prefix, s.item.key())]
+		prefix = prefix[:sharedPrefix(prefix, s.item.Key())]
 	}
 	for sound := false; !sound; {
 		var mu sync.Mutex
@@ -62,7 +64,7 @@ func hint(slots []slot) {
 func hintBehind(slots []slot, prefix []byte) (shared int) {
 	shared = len(prefix)
 	for i := range slots {
-		key := slots[i].item.key()
+		key := slots[i].item.Key()
 		if !bytes.HasPrefix(key, prefix[:shared]) {
 			shared = sharedPrefix(key, prefix)
 		}
@@ -129,13 +131,13 @@ func compareSlots(a, b slot) int {
 	if a.hint != b.hint {
 		return cmp.Compare(a.hint, b.hint)
 	}
-	return bytes.Compare(a.item.key(), b.item.key())
+	return bytes.Compare(a.item.Key(), b.item.Key())
 }
 
 // built is a node with the first and last key below it.
 type built struct {
 	node        *node
-	first, last *item
+	first, last *item.Item
 }
 
 func leaves(x *index, slots []slot) []built {
@@ -162,7 +164,7 @@ func parents(level []built, height uint8) []built {
 		for i, c := range part {
 			n.children[i] = c.node
 			if i > 0 {
-				separators[i-1].item = separate(part[i-1].last.key(), c.first.key())
+				separators[i-1].item = separate(part[i-1].last.Key(), c.first.Key())
 			}
 		}
 		n.setSlots(separators)

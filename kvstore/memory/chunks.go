@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"weak"
+
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 // chunks is what the index knows of the chunks that its storage was filled with, and of
@@ -37,12 +39,12 @@ func leftoverOf(k chunk, blocks bool) leftover {
 
 // step returns the bytes from an item, behind which begin left bytes less its own, to the
 // next one.
-func (l *leftover) step(it *item, left int) int {
-	size := it.size()
+func (l *leftover) step(it *item.Item, left int) int {
+	size := it.Size()
 	if !l.blocks {
 		return align(size)
 	}
-	if size < left && it.at(size) == 0 { // no item of a chunk does: it has a flag
+	if size < left && it.At(size) == 0 { // no item of a chunk does: it has a flag
 		size++
 	}
 	return size
@@ -90,16 +92,16 @@ func (c *chunks) clean(x *index, w *writing) {
 		c.total -= oldest.size
 		if first := oldest.first.Value(); first != nil {
 			budget -= oldest.used
-			c.rescue(x, (*item)(first), oldest, w)
+			c.rescue(x, (*item.Item)(first), oldest, w)
 		}
 	}
 }
 
 // rescue moves the items of a chunk, of which it is the first, as far as x has them.
-func (c *chunks) rescue(x *index, it *item, of leftover, w *writing) {
+func (c *chunks) rescue(x *index, it *item.Item, of leftover, w *writing) {
 	used := of.used
 	d := x.dir.Load()
-	var items [ahead]*item
+	var items [ahead]*item.Item
 	var hashes [ahead]uint32
 	for used > 0 {
 		n := 0
@@ -107,7 +109,7 @@ func (c *chunks) rescue(x *index, it *item, of leftover, w *writing) {
 			items[n] = it
 			size := of.step(it, used)
 			if used -= size; used > 0 {
-				it = it.next(size)
+				it = it.Next(size)
 			}
 		}
 		x.hashes(d, items[:n], hashes[:])
@@ -116,12 +118,9 @@ func (c *chunks) rescue(x *index, it *item, of leftover, w *writing) {
 			if p == nil {
 				continue
 			}
-			size := it.size()
-			alone := append([]byte(nil), it.raw(size)...)
-			alone[0] &^= chunked | gathered
-			if to := itemAt(alone, 0); p.CompareAndSwap(it, to) {
-				c.live.Add(-int64(align(size)))
-				w.did(change{item: to, hash: hashes[i]}, size)
+			if to := it.Clone(); p.CompareAndSwap(it, to) {
+				c.live.Add(-int64(align(it.Size())))
+				w.did(change{item: to, hash: hashes[i]})
 			}
 		}
 	}

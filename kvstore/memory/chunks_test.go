@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 // inChunks returns the bytes of chunks and of what is alive in them.
@@ -107,7 +108,7 @@ func TestChunksWithBlocksAreWalkedItemByItem(t *testing.T) {
 		if i%50 == 0 {
 			want[i] = []byte("new")
 			mustNot(t, s.Set(ctx, key(i), want[i]))
-		} else if s.find(key(i)).chunked() {
+		} else if s.find(key(i)).Chunked() {
 			small++
 		}
 	}
@@ -118,7 +119,7 @@ func TestChunksWithBlocksAreWalkedItemByItem(t *testing.T) {
 	x.chunks.takeJoined()
 	for _, l := range x.chunks.list {
 		if first := l.first.Value(); first != nil {
-			x.chunks.rescue(x, (*item)(first), l, w)
+			x.chunks.rescue(x, (*item.Item)(first), l, w)
 		}
 	}
 	if live := x.chunks.live.Load(); live != 0 || len(w.changes) != small {
@@ -126,7 +127,7 @@ func TestChunksWithBlocksAreWalkedItemByItem(t *testing.T) {
 	}
 	for i := range keys {
 		it := s.find(key(i))
-		if it == nil || it.chunked() || it.gathered() || !bytes.Equal(it.value(), want[i]) {
+		if it == nil || it.Chunked() || it.Gathered() || !bytes.Equal(it.Value(), want[i]) {
 			t.Fatalf("key %d is not the item that it was, with an allocation of its own", i)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 const (
@@ -44,15 +45,15 @@ func (v view) PairsOwned(
 	}
 }
 
-func pairOf(it *item) kvstore.KeyValue {
-	l := it.layout()
-	return kvstore.KeyValue{Key: it.bytes(l.key, l.value-l.key), Value: it.bytes(l.value, l.stamp-l.value)}
+func pairOf(it *item.Item) kvstore.KeyValue {
+	key, value := it.Pair()
+	return kvstore.KeyValue{Key: key, Value: value}
 }
 
 // scanOwned is scan with copies of the items.
 func scanOwned[T any](
 	ctx context.Context, root *node, c kvstore.KeyConstraint, limit int,
-	yield func(T, error) bool, of func(*item) T,
+	yield func(T, error) bool, of func(*item.Item) T,
 ) {
 	left, chunk := limit, firstChunk
 	if left <= 0 {
@@ -75,13 +76,13 @@ func scanOwned[T any](
 
 // yieldCopies yields copies of the first of slots, as many as make a chunk, and
 // returns how many that were.
-func yieldCopies[T any](slots []slot, yield func(T, error) bool, of func(*item) T) (n int, more bool) {
+func yieldCopies[T any](slots []slot, yield func(T, error) bool, of func(*item.Item) T) (n int, more bool) {
 	var sizes [lastChunk]int
 	total, run := 0, 0
 	for ; n < len(slots); n++ {
 		it := slots[n].item
-		size := it.size()
-		if n > 0 && !it.behind(slots[n-1].item, sizes[n-1]) {
+		size := it.Size()
+		if n > 0 && !it.Behind(slots[n-1].item, sizes[n-1]) {
 			if run >= longRun {
 				break
 			}
@@ -101,9 +102,9 @@ func yieldCopies[T any](slots []slot, yield func(T, error) bool, of func(*item) 
 	for i, s := range slots[:n] {
 		it := s.item
 		if sizes[i] > maxGathered {
-			it = itemAt(append([]byte(nil), it.raw(sizes[i])...), 0)
+			it = it.Clone()
 		} else {
-			it = itemAt(block, at)
+			it = item.In(block, at)
 			at += sizes[i]
 		}
 		if !yield(of(it), nil) {
@@ -123,13 +124,13 @@ func copyRuns(total int, slots []slot, sizes []int) []byte {
 			continue
 		}
 		first, run := slots[i].item, sizes[i]
-		for i++; i < len(slots) && sizes[i] <= maxGathered && slots[i].item.behind(slots[i-1].item, sizes[i-1]); i++ {
+		for i++; i < len(slots) && sizes[i] <= maxGathered && slots[i].item.Behind(slots[i-1].item, sizes[i-1]); i++ {
 			run += sizes[i]
 		}
 		if block == nil && run < total {
 			block = make([]byte, 0, total)
 		}
-		block = append(block, first.raw(run)...)
+		block = append(block, first.Raw(run)...)
 	}
 	return block
 }

@@ -3,6 +3,8 @@ package memory
 import (
 	"bytes"
 	"slices"
+
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 // editor builds the next version of a tree. It copies a node before it first changes
@@ -16,8 +18,8 @@ type editor struct {
 }
 
 // put adds it, or replaces the item with the same key.
-func (e *editor) put(it *item) {
-	left, split := e.insert(e.root, it.key(), it, true, true)
+func (e *editor) put(it *item.Item) {
+	left, split := e.insert(e.root, it.Key(), it, true, true)
 	e.root = left
 	if split.right != nil {
 		e.root = &node{edit: e.id, height: left.height + 1, children: []*node{left, split.right}}
@@ -42,13 +44,13 @@ func (e *editor) delete(key []byte) {
 // division is what an insert hands to the parent when the node had to be
 // divided. A nil right means that it had not.
 type division struct {
-	separator *item
+	separator *item.Item
 	right     *node
 }
 
 // insert puts it below n and returns the node to take n's place. first and last
 // say whether n lies on the left or right edge of the tree.
-func (e *editor) insert(n *node, key []byte, it *item, first, last bool) (*node, division) {
+func (e *editor) insert(n *node, key []byte, it *item.Item, first, last bool) (*node, division) {
 	if n.height == 0 {
 		return e.insertLeaf(n, key, it, first, last)
 	}
@@ -69,7 +71,7 @@ func (e *editor) insert(n *node, key []byte, it *item, first, last bool) (*node,
 	return e.divide(n, cut(len(n.children), 2, first && i == 0, last && i+2 == len(n.children)))
 }
 
-func (e *editor) insertLeaf(n *node, key []byte, it *item, first, last bool) (*node, division) {
+func (e *editor) insertLeaf(n *node, key []byte, it *item.Item, first, last bool) (*node, division) {
 	// An overwrite needs no look at the shared prefix: equal compares whole keys.
 	if i, equal := n.search(key); equal {
 		n = e.ownSlots(n, 0)
@@ -111,7 +113,7 @@ func (e *editor) divide(n *node, at int) (*node, division) {
 		right.setSlots(n.slots[at:])
 		e.gather(left)
 		e.gather(right)
-		return left, division{separate(n.slots[at-1].item.key(), n.slots[at].item.key()), right}
+		return left, division{separate(n.slots[at-1].item.Key(), n.slots[at].item.Key()), right}
 	}
 	left.setSlots(n.slots[:at-1])
 	right.setSlots(n.slots[at:])
@@ -121,8 +123,8 @@ func (e *editor) divide(n *node, at int) (*node, division) {
 }
 
 // separate returns the shortest separator s with left < s <= right.
-func separate(left, right []byte) *item {
-	return pack(right[:sharedPrefix(left, right)+1], nil, stamp{})
+func separate(left, right []byte) *item.Item {
+	return item.Pack(right[:sharedPrefix(left, right)+1], nil, item.Stamp{})
 }
 
 // remove takes key, which is there, out of n and returns the node to take n's
@@ -266,7 +268,7 @@ func (n *node) setSlots(slots []slot) {
 	n.slots = make([]slot, len(slots), roomFor(len(slots)))
 	copy(n.slots, slots)
 	if len(slots) > 0 {
-		n.rehint(sharedPrefix(n.slots[0].item.key(), n.slots[len(slots)-1].item.key()))
+		n.rehint(sharedPrefix(n.slots[0].item.Key(), n.slots[len(slots)-1].item.Key()))
 	}
 }
 
@@ -274,12 +276,12 @@ func (n *node) setSlots(slots []slot) {
 func (n *node) rehint(skip int) {
 	n.skip = uint32(skip)
 	for i := range n.slots {
-		n.slots[i].hint = hintOf(n.slots[i].item.key(), n.skip)
+		n.slots[i].hint = hintOf(n.slots[i].item.Key(), n.skip)
 	}
 }
 
 // insertSlot puts it at index i of a node that may be changed.
-func (n *node) insertSlot(i int, it *item) {
+func (n *node) insertSlot(i int, it *item.Item) {
 	if size := len(n.slots); size < cap(n.slots) {
 		n.slots = n.slots[:size+1]
 		copy(n.slots[i+1:], n.slots[i:size])
@@ -293,13 +295,13 @@ func (n *node) insertSlot(i int, it *item) {
 	last := len(n.slots) - 1
 	if i == 0 || i == last {
 		// Keys in between share what the outer two share.
-		skip := sharedPrefix(n.slots[0].item.key(), n.slots[last].item.key())
+		skip := sharedPrefix(n.slots[0].item.Key(), n.slots[last].item.Key())
 		if skip < int(n.skip) || last == 0 {
 			n.rehint(skip)
 			return
 		}
 	}
-	n.slots[i].hint = hintOf(it.key(), n.skip)
+	n.slots[i].hint = hintOf(it.Key(), n.skip)
 }
 
 // deleteSlot removes the slot at index i of a node that may be changed. The

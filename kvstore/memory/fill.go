@@ -3,6 +3,8 @@ package memory
 import (
 	"bytes"
 	"math/bits"
+
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 // filling is what a storage holds until it is first read: a hash table of words and
@@ -93,7 +95,7 @@ func (f *filling) locate(h uint32, key []byte) (at int, found bool) {
 		if p == 0 {
 			return at, false
 		}
-		if p.hash() == h && bytes.Equal(f.packed.item(p.ref()).key(), key) {
+		if p.hash() == h && bytes.Equal(f.packed.item(p.ref()).Key(), key) {
 			return at, true
 		}
 	}
@@ -155,7 +157,7 @@ func (f *filling) fetch(hashes []uint32) {
 		}
 	}
 	for _, r := range same[:n] {
-		sink += uint64(f.packed.item(r).at(0))
+		sink += uint64(f.packed.item(r).At(0))
 	}
 	f.packed.sunk = sink // or the compiler would leave the loads out
 }
@@ -181,9 +183,9 @@ func (f *filling) rescue(number int, x *index) (read int) {
 	for at := 0; at < k.used; {
 		n := 0
 		for ; n < ahead && at < k.used; n++ {
-			it := itemAt(k.bytes, at)
-			refs[n], hashes[n] = refOf(number, at), x.hash(it.key())
-			at += align(it.size())
+			it := item.In(k.bytes, at)
+			refs[n], hashes[n] = refOf(number, at), x.hash(it.Key())
+			at += align(it.Size())
 		}
 		f.fetch(hashes[:n])
 		for i, r := range refs[:n] {

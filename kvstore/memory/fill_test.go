@@ -29,16 +29,16 @@ func checkFilling(f *filling) error {
 			continue
 		}
 		it := f.packed.item(p.ref())
-		if found, ok := f.locate(p.hash(), it.key()); !ok || found != at {
-			wrong(fmt.Sprintf("place of %q", it.key()), found, at)
+		if found, ok := f.locate(p.hash(), it.Key()); !ok || found != at {
+			wrong(fmt.Sprintf("place of %q", it.Key()), found, at)
 		}
 		count++
-		weighed += weight(it)
-		if it.chunked() {
-			small += align(it.size())
-			live[p.ref().chunk()] += align(it.size())
+		weighed += it.Weight()
+		if it.Chunked() {
+			small += align(it.Size())
+			live[p.ref().chunk()] += align(it.Size())
 		} else {
-			live[p.ref().chunk()] += it.size()
+			live[p.ref().chunk()] += it.Size()
 		}
 	}
 	if n := len(f.places); count != f.count || count > n/4*3 || n > leastPlaces && count < n/8 {

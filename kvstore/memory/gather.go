@@ -1,5 +1,7 @@
 package memory
 
+import "github.com/kvsim/kvsim/kvstore/memory/internal/item"
+
 const (
 	// blockSize is the most bytes that a block takes.
 	blockSize = 4096
@@ -19,7 +21,7 @@ const (
 // says when.
 func gather(slots []slot, from *blocks) {
 	for len(slots) > 0 {
-		size := slots[0].item.size()
+		size := slots[0].item.Size()
 		if size > maxGathered {
 			slots = slots[1:]
 			continue
@@ -27,7 +29,7 @@ func gather(slots []slot, from *blocks) {
 		most := from.room(size + 1) // a byte at the end: see behind
 		n, size := 1, size+1
 		for ; n < len(slots); n++ {
-			s := slots[n].item.size()
+			s := slots[n].item.Size()
 			if s > maxGathered || size+s > most {
 				break
 			}
@@ -40,7 +42,7 @@ func gather(slots []slot, from *blocks) {
 
 // gatherFor gathers the slots of a leaf and tells the index of it.
 func gatherFor(x *index, slots []slot, from *blocks) {
-	var before [maxLeaf + 1]*item
+	var before [maxLeaf + 1]*item.Item
 	for i, s := range slots {
 		before[i] = s.item
 	}
@@ -51,10 +53,8 @@ func gatherFor(x *index, slots []slot, from *blocks) {
 func copyInto(block []byte, slots []slot, flags byte) {
 	for i := range slots {
 		at := len(block)
-		it := slots[i].item
-		block = append(block, it.raw(it.size())...)
-		block[at] = block[at]&^chunked | flags
-		slots[i].item = itemAt(block, at)
+		block = slots[i].item.AppendTo(block, flags)
+		slots[i].item = item.In(block, at)
 	}
 }
 
@@ -108,9 +108,9 @@ func (b *blocks) take(size int) []byte {
 // flags are those of the items in blocks.
 func (b *blocks) flags() byte {
 	if b.shared {
-		return gathered | chunked
+		return item.Gathered | item.Chunked
 	}
-	return gathered
+	return item.Gathered
 }
 
 // handOver returns the chunks.

@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 // index finds an item by its key in about two cache misses, one for a bucket and
@@ -39,11 +41,6 @@ type index struct {
 	weight int // of the items
 }
 
-// weight is about what an item costs, in bytes.
-func weight(it *item) int { return it.size() + overhead }
-
-const overhead = 48
-
 // directory maps the first bits of a hash to a segment. A segment of a lower depth
 // than the directory's stands in it several times.
 type directory struct {
@@ -71,7 +68,7 @@ type bucket struct {
 	// there is none. Its last byte counts the items that had no room here
 	// and went on to the next bucket; 255 means that nobody knows any more.
 	tags  atomic.Uint64
-	items [perBucket]atomic.Pointer[item]
+	items [perBucket]atomic.Pointer[item.Item]
 }
 
 const (
@@ -125,9 +122,9 @@ func (d *directory) segment(h uint32) *segment {
 func (s *segment) home(h uint32) *bucket { return &s.buckets[h&uint32(len(s.buckets)-1)] }
 
 // find returns the item of key, whose hash is h, or nil.
-func (x *index) find(h uint32, key []byte) *item { return x.dir.Load().find(h, key) }
+func (x *index) find(h uint32, key []byte) *item.Item { return x.dir.Load().find(h, key) }
 
-func (d *directory) find(h uint32, key []byte) *item {
+func (d *directory) find(h uint32, key []byte) *item.Item {
 	b, i := d.segment(h).locate(h, key)
 	if b == nil {
 		return nil
@@ -152,7 +149,7 @@ func (s *segment) locate(h uint32, key []byte) (b *bucket, slot int) {
 		tags := b.tags.Load()
 		for m := matches(tags, h); m != 0; m &= m - 1 {
 			i := bits.TrailingZeros64(m) / 8
-			if it := b.items[i].Load(); it != nil && bytes.Equal(it.key(), key) {
+			if it := b.items[i].Load(); it != nil && bytes.Equal(it.Key(), key) {
 				return b, i
 			}
 		}
@@ -164,16 +161,19 @@ func (s *segment) locate(h uint32, key []byte) (b *bucket, slot int) {
 	return nil, 0
 }
 
-// do does one change. What its item weighs is counted by the caller.
+// do does one change.
 func (x *index) do(c change, b *undo) {
 	s := x.dir.Load().segment(c.hash)
-	at, i := s.locate(c.hash, c.item.key())
+	at, i := s.locate(c.hash, c.item.Key())
 	if b != nil {
-		var old *item
+		var old *item.Item
 		if at != nil {
 			old = at.items[i].Load()
 		}
 		b.add(c.hash, c.item, old)
+	}
+	if !c.gone {
+		x.weight += c.item.Weight()
 	}
 	switch {
 	case !c.gone && at != nil:
@@ -186,7 +186,7 @@ func (x *index) do(c change, b *undo) {
 }
 
 // add adds it, whose hash is h and whose key is not there.
-func (x *index) add(h uint32, it *item) {
+func (x *index) add(h uint32, it *item.Item) {
 	s := x.dir.Load().segment(h)
 	for s.count >= len(s.buckets)*(perBucket-1) {
 		x.grow(h, s)
@@ -196,17 +196,17 @@ func (x *index) add(h uint32, it *item) {
 }
 
 // forget says that the index has the item old no more.
-func (x *index) forget(old *item) {
-	x.weight -= weight(old)
-	if old.chunked() {
-		x.chunks.live.Add(-int64(align(old.size())))
+func (x *index) forget(old *item.Item) {
+	x.weight -= old.Weight()
+	if old.Chunked() {
+		x.chunks.live.Add(-int64(align(old.Size())))
 	}
 }
 
 // move replaces the items of before by those of slots, which are the same in a new
 // block. Where the index has another one by now, nothing is to be done. It may be
 // called at any time.
-func (x *index) move(before []*item, slots []slot) {
+func (x *index) move(before []*item.Item, slots []slot) {
 	x.shape.RLock()
 	defer x.shape.RUnlock()
 	d := x.dir.Load()
@@ -214,8 +214,8 @@ func (x *index) move(before []*item, slots []slot) {
 	x.hashes(d, before, hashes[:])
 	came, gone := 0, 0
 	for i, old := range before {
-		if it := slots[i].item; it != old && it.chunked() {
-			came += align(it.size())
+		if it := slots[i].item; it != old && it.Chunked() {
+			came += align(it.Size())
 		}
 	}
 	x.chunks.live.Add(int64(came)) // before anybody can replace them
@@ -228,18 +228,18 @@ func (x *index) move(before []*item, slots []slot) {
 		if p == nil || !p.CompareAndSwap(old, it) {
 			old = it // which is not wanted
 		}
-		if old.chunked() {
-			gone += align(old.size())
+		if old.Chunked() {
+			gone += align(old.Size())
 		}
 	}
 	x.chunks.live.Add(-int64(gone))
 }
 
 // hashes sets hashes to those of the keys of items, and touches their buckets: see ahead.
-func (x *index) hashes(d *directory, items []*item, hashes []uint32) {
+func (x *index) hashes(d *directory, items []*item.Item, hashes []uint32) {
 	var sink uint64
 	for i, it := range items {
-		h := x.hash(it.key())
+		h := x.hash(it.Key())
 		hashes[i] = h
 		sink += d.segment(h).home(h).tags.Load()
 	}
@@ -247,7 +247,7 @@ func (x *index) hashes(d *directory, items []*item, hashes []uint32) {
 }
 
 // place returns where the item it, whose hash is h, is, or nil. It reads no items.
-func (s *segment) place(h uint32, it *item) *atomic.Pointer[item] {
+func (s *segment) place(h uint32, it *item.Item) *atomic.Pointer[item.Item] {
 	mask := uint32(len(s.buckets) - 1)
 	at := h
 	for range s.buckets {
@@ -267,7 +267,7 @@ func (s *segment) place(h uint32, it *item) *atomic.Pointer[item] {
 }
 
 // add puts it, whose key is not there, into a segment that has room.
-func (s *segment) add(h uint32, it *item) {
+func (s *segment) add(h uint32, it *item.Item) {
 	mask := uint32(len(s.buckets) - 1)
 	for at := h; ; at++ {
 		b := &s.buckets[at&mask]
@@ -363,8 +363,8 @@ func (d *directory) replace(h uint32, next *segment) {
 }
 
 // items yields the items of the segment in no order.
-func (s *segment) items() func(yield func(*item) bool) {
-	return func(yield func(*item) bool) {
+func (s *segment) items() func(yield func(*item.Item) bool) {
+	return func(yield func(*item.Item) bool) {
 		for i := range s.buckets {
 			for j := range s.buckets[i].items {
 				if it := s.buckets[i].items[j].Load(); it != nil && !yield(it) {

@@ -19,7 +19,7 @@ func checkIndex(s *Storage) error {
 	root.ascend(nil, func(slots []slot) bool {
 		n += len(slots)
 		for _, sl := range slots {
-			if key := sl.item.key(); s.index.find(s.index.hash(key), key) != sl.item {
+			if key := sl.item.Key(); s.index.find(s.index.hash(key), key) != sl.item {
 				err = fmt.Errorf("the index has not the tree's item of %q", key)
 			}
 		}
@@ -31,9 +31,9 @@ func checkIndex(s *Storage) error {
 	weighed, chunked := 0, 0
 	for sg := range s.index.all {
 		for it := range sg.items() {
-			weighed += weight(it)
-			if it.chunked() {
-				chunked += align(it.size())
+			weighed += it.Weight()
+			if it.Chunked() {
+				chunked += align(it.Size())
 			}
 		}
 		if got := len(slices.Collect(sg.items())); err == nil && got != sg.count {

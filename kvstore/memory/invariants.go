@@ -38,12 +38,11 @@ func (x *index) checkAgainst(root *node) {
 	var last []byte
 	root.ascend(nil, func(slots []slot) bool {
 		for _, s := range slots {
-			key := s.item.key()
+			key := s.item.Key()
 			invariant.Check("I24", ordered == 0 || bytes.Compare(last, key) < 0, "the order has %q behind %q", key, last)
 			found := x.find(x.hash(key), key)
 			invariant.Check("I24", found != nil, "the order has %q, and the index does not", key)
-			same := found == s.item || bytes.Equal(found.value(), s.item.value()) && found.stamp() == s.item.stamp()
-			invariant.Check("I24", same, "%q is %q in the index and %q in the order", key, found.value(), s.item.value())
+			invariant.Check("I24", found.Same(s.item), "%q is %q in the index and %q in the order", key, found.Value(), s.item.Value())
 			last = key
 			ordered++
 		}
@@ -59,7 +58,7 @@ func (x *index) checkCounts() {
 		n := 0
 		for it := range s.items() {
 			n++
-			key := it.key()
+			key := it.Key()
 			invariant.Check("I24", x.find(x.hash(key), key) == it, "the index has %q and does not find it", key)
 		}
 		invariant.Check("I24", n == s.count, "a segment counts %d items and has %d", s.count, n)

@@ -118,7 +118,7 @@ func (s *Storage) catchUp() *node {
 	e := editor{root: t.root, id: s.edits, index: &s.index}
 	for _, m := range latest(missed) {
 		if m.gone {
-			e.delete(m.item.key())
+			e.delete(m.item.Key())
 		} else {
 			e.put(m.item)
 		}
@@ -149,12 +149,12 @@ func latest(all []missed) []missed {
 	if len(all) < 2 {
 		return all
 	}
-	prefix := all[0].item.key()
+	prefix := all[0].item.Key()
 	for _, m := range all[1:] {
-		prefix = prefix[:sharedPrefix(prefix, m.item.key())]
+		prefix = prefix[:sharedPrefix(prefix, m.item.Key())]
 	}
 	for i := range all {
-		all[i].hint = hintOf(all[i].item.key(), uint32(len(prefix)))
+		all[i].hint = hintOf(all[i].item.Key(), uint32(len(prefix)))
 	}
 	slices.SortFunc(all, func(a, b missed) int {
 		return cmp.Or(compareSlots(a.slot, b.slot), cmp.Compare(a.at, b.at))

@@ -1,6 +1,10 @@
 package memory
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
+)
 
 const (
 	// leastChunk and mostChunk bound the size of a chunk, in bytes. The most is what one
@@ -58,35 +62,36 @@ type chunk struct {
 }
 
 // item returns the item at r.
-func (c *packed) item(r ref) *item { return itemAt(c.chunks[r.chunk()].bytes, r.offset()) }
+func (c *packed) item(r ref) *item.Item { return item.In(c.chunks[r.chunk()].bytes, r.offset()) }
 
 // hasRoom reports whether there are numbers for n chunks and a few.
 func (c *packed) hasRoom(n int) bool { return n+2 < mostChunks-len(c.chunks)+len(c.spare) }
 
 // add copies key and value into a new item and returns where it is.
-func (c *packed) add(key, value []byte, s stamp) ref {
-	p := plan(key, value, s, chunked)
-	if p.size > maxGathered {
-		p.head[0] &^= chunked
+func (c *packed) add(key, value []byte, s item.Stamp) ref {
+	p := item.Plan(key, value, s)
+	r, buf := c.take(p.Size)
+	if p.Size > maxGathered {
+		p.In(buf, 0)
+	} else {
+		p.In(buf, item.Chunked)
 	}
-	r, buf := c.take(p.size)
-	p.in(buf, key, value)
 	return r
 }
 
 // again copies the small item at r, drops that, and returns where the copy is.
 func (c *packed) again(r ref) ref {
 	it := c.item(r)
-	size := it.size()
+	size := it.Size()
 	to, buf := c.take(size)
-	copy(buf, it.raw(size))
+	copy(buf, it.Raw(size))
 	c.drop(r)
 	return to
 }
 
 // take returns where the next item is to be, which has the size.
 func (c *packed) take(size int) (ref, []byte) {
-	c.weight += size + overhead
+	c.weight += size + item.Overhead
 	c.written += size
 	if size > maxGathered {
 		number := c.hold(chunk{make([]byte, size), size, size, true})
@@ -134,8 +139,8 @@ func (c *packed) hold(k chunk) int {
 func (c *packed) drop(r ref) {
 	number := r.chunk()
 	k := &c.chunks[number]
-	size := itemAt(k.bytes, r.offset()).size()
-	c.weight -= size + overhead
+	size := item.In(k.bytes, r.offset()).Size()
+	c.weight -= size + item.Overhead
 	if k.alone {
 		c.give(number)
 		return

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 // view is one version of the tree. It implements [kvstore.Snapshot].
@@ -34,12 +35,12 @@ func (v view) Range(
 	}
 }
 
-func entryOf(it *item) kvstore.Entry {
+func entryOf(it *item.Item) kvstore.Entry {
 	kv := pairOf(it)
 	entry := kvstore.Entry{Key: kv.Key, Value: kv.Value, Revision: -1}
-	if s := it.stamp(); s.known {
-		entry.Revision = s.revision
-		entry.Time = time.UnixMilli(s.timeMillis).UTC()
+	if s := it.Stamp(); s.Known {
+		entry.Revision = s.Revision
+		entry.Time = time.UnixMilli(s.TimeMillis).UTC()
 	}
 	return entry
 }
@@ -48,7 +49,7 @@ func entryOf(it *item) kvstore.Entry {
 // positive. It looks at ctx once a leaf.
 func scan[T any](
 	ctx context.Context, root *node, c kvstore.KeyConstraint, limit int,
-	yield func(T, error) bool, of func(*item) T,
+	yield func(T, error) bool, of func(*item.Item) T,
 ) {
 	left := limit
 	scanLeaves(ctx, root, c, yield, func(slots []slot) bool {

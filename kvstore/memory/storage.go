@@ -9,6 +9,7 @@ import (
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 // Storage is an ordered map on the heap. It implements [kvstore.RecordStorage].
@@ -66,7 +67,7 @@ func New() *Storage {
 // I22: the order of steps makes this sound. A writer keeps what it replaces before it
 // does so. So when a reader does not find the key among what was replaced, what it
 // had found in the index before was the state before the write.
-func (s *Storage) find(key []byte) *item {
+func (s *Storage) find(key []byte) *item.Item {
 	h := s.index.hash(key)
 	for {
 		v := s.version.Load()
@@ -124,7 +125,7 @@ func (s *Storage) Get(ctx context.Context, key []byte) ([]byte, error) {
 	if it == nil {
 		return nil, kvstore.ErrNotFound
 	}
-	return it.value(), nil
+	return it.Value(), nil
 }
 
 // GetEntry returns the value of key with the revision and the time (in UTC) of

@@ -3,6 +3,8 @@ package memory
 import (
 	"bytes"
 	"encoding/binary"
+
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 const (
@@ -37,8 +39,8 @@ type node struct {
 
 // slot is an item with a piece of its key.
 type slot struct {
-	hint uint64 // hintOf(item.key(), node.skip)
-	item *item
+	hint uint64 // hintOf(item.Key(), node.skip)
+	item *item.Item
 }
 
 // hintOf returns the eight bytes of key behind the first skip ones as a
@@ -74,7 +76,7 @@ func (n *node) search(key []byte) (index int, equal bool) {
 		case s.hint > h:
 			hi = mid
 		default:
-			c := bytes.Compare(s.item.key(), key)
+			c := bytes.Compare(s.item.Key(), key)
 			if c == 0 {
 				return mid, true
 			}
@@ -91,7 +93,7 @@ func (n *node) search(key []byte) (index int, equal bool) {
 // find is search for any key.
 func (n *node) find(key []byte) (index int, equal bool) {
 	if n.skip > 0 {
-		prefix := n.slots[0].item.key()[:n.skip]
+		prefix := n.slots[0].item.Key()[:n.skip]
 		switch bytes.Compare(key[:min(len(key), len(prefix))], prefix) {
 		case -1:
 			return 0, false
@@ -112,7 +114,7 @@ func (n *node) childFor(key []byte) int {
 }
 
 // get returns the item of key, or nil.
-func (n *node) get(key []byte) *item {
+func (n *node) get(key []byte) *item.Item {
 	for n.height > 0 {
 		n = n.children[n.childFor(key)]
 	}
@@ -145,13 +147,13 @@ func (n *node) ascend(start []byte, visit func([]slot) bool) bool {
 // more in the next leaf.
 func until(slots []slot, end []byte) (in []slot, more bool) {
 	last := len(slots) - 1
-	if bytes.Compare(slots[last].item.key(), end) < 0 {
+	if bytes.Compare(slots[last].item.Key(), end) < 0 {
 		return slots, true
 	}
 	lo, hi := 0, last
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if bytes.Compare(slots[mid].item.key(), end) < 0 {
+		if bytes.Compare(slots[mid].item.Key(), end) < 0 {
 			lo = mid + 1
 		} else {
 			hi = mid

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -39,10 +38,10 @@ func checkNode(n *node, low, high []byte, root bool) error {
 		}
 		from, to := low, high
 		if i > 0 {
-			from = n.slots[i-1].item.key()
+			from = n.slots[i-1].item.Key()
 		}
 		if i < len(n.slots) {
-			to = n.slots[i].item.key()
+			to = n.slots[i].item.Key()
 		}
 		if err := checkNode(child, from, to, false); err != nil {
 			return err
@@ -53,15 +52,15 @@ func checkNode(n *node, low, high []byte, root bool) error {
 
 func checkSlots(n *node, low, high []byte) error {
 	for i, s := range n.slots {
-		key := s.item.key()
+		key := s.item.Key()
 		if low != nil && bytes.Compare(key, low) < 0 || high != nil && bytes.Compare(key, high) >= 0 {
 			return fmt.Errorf("key %q outside [%q, %q)", key, low, high)
 		}
-		if i > 0 && bytes.Compare(n.slots[i-1].item.key(), key) >= 0 {
-			return fmt.Errorf("key %q after %q", key, n.slots[i-1].item.key())
+		if i > 0 && bytes.Compare(n.slots[i-1].item.Key(), key) >= 0 {
+			return fmt.Errorf("key %q after %q", key, n.slots[i-1].item.Key())
 		}
-		if !bytes.HasPrefix(key, n.slots[0].item.key()[:n.skip]) {
-			return fmt.Errorf("key %q does not share %d bytes with %q", key, n.skip, n.slots[0].item.key())
+		if !bytes.HasPrefix(key, n.slots[0].item.Key()[:n.skip]) {
+			return fmt.Errorf("key %q does not share %d bytes with %q", key, n.skip, n.slots[0].item.Key())
 		}
 		if want := hintOf(key, n.skip); s.hint != want {
 			return fmt.Errorf("hint of %q = %x, want %x", key, s.hint, want)
@@ -74,40 +73,11 @@ func keysOf(n *node) []string {
 	var keys []string
 	n.ascend(nil, func(slots []slot) bool {
 		for _, s := range slots {
-			keys = append(keys, string(s.item.key()))
+			keys = append(keys, string(s.item.Key()))
 		}
 		return true
 	})
 	return keys
-}
-
-func TestItemHoldsWhatWasPacked(t *testing.T) {
-	sizes := []int{0, 1, 63, 64, 127, 128, 8191, 8192, 16384, 70000}
-	stamps := []stamp{
-		{revision: -1},
-		{0, 0, true},
-		{-1, -1, true},
-		{math.MaxInt64, math.MinInt64, true},
-		{1 << 40, 1_750_000_000_000, true},
-	}
-	for _, k := range sizes {
-		for _, v := range sizes {
-			for _, s := range stamps {
-				key, value := bytes.Repeat([]byte{'k'}, k), bytes.Repeat([]byte{'v'}, v)
-				it := pack(key, value, s)
-				if !bytes.Equal(it.key(), key) || !bytes.Equal(it.value(), value) || it.stamp() != s {
-					t.Fatalf("pack(%d bytes, %d bytes, %v) = %d bytes, %d bytes, %v",
-						k, v, s, len(it.key()), len(it.value()), it.stamp())
-				}
-				if it.value() == nil || it.key() == nil {
-					t.Fatalf("pack(%d bytes, %d bytes): nil slice", k, v)
-				}
-				if cap(it.value()) != v || cap(it.key()) != k {
-					t.Fatalf("pack(%d bytes, %d bytes): an append would write into the item", k, v)
-				}
-			}
-		}
-	}
 }
 
 func TestHintFollowsByteOrder(t *testing.T) {

@@ -3,6 +3,8 @@ package memory
 import (
 	"bytes"
 	"sync/atomic"
+
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 // undo has what one write replaces: its undo log, for the readers that come while
@@ -15,9 +17,9 @@ type undo struct {
 
 // image is one key and what it had. Its key is written last, and read first.
 type image struct {
-	key  atomic.Pointer[item] // has the key; nil: the place is free
+	key  atomic.Pointer[item.Item] // has the key; nil: the place is free
 	hash uint32
-	old  *item // nil: the key was not there
+	old  *item.Item // nil: the key was not there
 }
 
 // newUndo returns one with room for n keys.
@@ -31,12 +33,12 @@ func newUndo(n int) *undo {
 
 // place returns the image of key, whose hash is h, or the free place for it, and the item
 // with the key, which is nil for a free place.
-func (b *undo) place(h uint32, key []byte) (*image, *item) {
+func (b *undo) place(h uint32, key []byte) (*image, *item.Item) {
 	mask := uint32(len(b.images) - 1)
 	for at := h; ; at++ {
 		k := &b.images[at&mask]
 		it := k.key.Load()
-		if it == nil || k.hash == h && bytes.Equal(it.key(), key) {
+		if it == nil || k.hash == h && bytes.Equal(it.Key(), key) {
 			return k, it
 		}
 	}
@@ -44,15 +46,15 @@ func (b *undo) place(h uint32, key []byte) (*image, *item) {
 
 // add keeps old as what the key of it, whose hash is h, had, unless it has something
 // already.
-func (b *undo) add(h uint32, it, old *item) {
-	if k, there := b.place(h, it.key()); there == nil {
+func (b *undo) add(h uint32, it, old *item.Item) {
+	if k, there := b.place(h, it.Key()); there == nil {
 		k.hash, k.old = h, old
 		k.key.Store(it)
 	}
 }
 
 // find returns what key had, and whether the write replaces that.
-func (b *undo) find(h uint32, key []byte) (old *item, ok bool) {
+func (b *undo) find(h uint32, key []byte) (old *item.Item, ok bool) {
 	if b.all != nil {
 		return b.all.find(h, key), true
 	}

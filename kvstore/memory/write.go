@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 // source is where the changes of a write come from: n records, of which nth returns one,
@@ -15,16 +16,16 @@ type source struct {
 	stamped bool
 }
 
-func (s *source) stampOf(r *kvstore.Record) stamp {
+func (s *source) stampOf(r *kvstore.Record) item.Stamp {
 	if !s.stamped {
-		return stamp{}
+		return item.Stamp{}
 	}
-	return stamp{r.Revision, r.TimeMillis, true}
+	return item.Stamp{Revision: r.Revision, TimeMillis: r.TimeMillis, Known: true}
 }
 
 // change is one step from one version to the next: item is set, or its key removed.
 type change struct {
-	item *item
+	item *item.Item
 	hash uint32 // of the key
 	gone bool
 }
@@ -36,9 +37,9 @@ type writing struct {
 	weight  int      // of their items, asked for or not
 }
 
-// did counts a change, whose item has the size, and adds it to the list.
-func (w *writing) did(c change, size int) {
-	w.weight += size + overhead
+// did counts a change and adds it to the list.
+func (w *writing) did(c change) {
+	w.weight += c.item.Weight()
 	if w.list {
 		w.changes = append(w.changes, c)
 	}
@@ -61,7 +62,7 @@ func (x *index) apply(w *writing, src source, b *undo) {
 			x.fetch(part)
 		}
 		for j := range part {
-			x.pack(&part[j], w, src, i+j)
+			w.pack(&part[j], src, i+j)
 		}
 		for _, c := range part {
 			x.do(c, b)
@@ -70,18 +71,15 @@ func (x *index) apply(w *writing, src source, b *undo) {
 	x.chunks.clean(x, w)
 }
 
-// pack completes c, which has its hash, with the i-th record, and counts what it adds.
-func (x *index) pack(c *change, w *writing, src source, i int) {
+// pack completes c, which has its hash, with the i-th record.
+func (w *writing) pack(c *change, src source, i int) {
 	r := src.nth(i)
 	if c.gone = r.Delete; c.gone {
-		c.item = pack(r.Key, nil, stamp{})
-		w.did(*c, c.item.size())
-		return
+		c.item = item.Pack(r.Key, nil, item.Stamp{})
+	} else {
+		c.item = item.Pack(r.Key, r.Value, src.stampOf(r))
 	}
-	c.item = pack(r.Key, r.Value, src.stampOf(r))
-	size := c.item.size()
-	x.weight += size + overhead
-	w.did(*c, size)
+	w.did(*c)
 }
 
 // fetch brings the buckets and items that changes will meet into the processor's cache.
@@ -97,7 +95,7 @@ func (x *index) fetch(part []change) {
 	for j, c := range part {
 		if m := matches(tags[j], c.hash); m != 0 {
 			if it := d.segment(c.hash).home(c.hash).items[bits.TrailingZeros64(m)/8].Load(); it != nil {
-				sink ^= uint32(it.at(0))
+				sink ^= uint32(it.At(0))
 			}
 		}
 	}
