@@ -86,6 +86,13 @@ var rules = []rule{
 		why:     "a leaf that knows bytes only",
 	},
 	{
+		pkg:     "kvstore/memory/internal/chunk",
+		own:     []string{"kvstore/memory/internal/item"},
+		what:    "memory that small items share",
+		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "it knows items and memory only",
+	},
+	{
 		pkg:     "kvstore",
 		what:    "the client; users' programs link it",
 		foreign: []string{kfake, porcupine, protocompile, protoimpl, "testing", rapid, testcontainers, wazero},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
@@ -143,11 +144,11 @@ type built struct {
 func leaves(x *index, slots []slot) []built {
 	level := make([]built, (len(slots)+fullLeaf-1)/fullLeaf)
 	each(len(level), alone/fullLeaf, func(from, to int) {
-		blocks := blocks{shared: true}
-		defer func() { x.chunks.join(blocks.handOver()) }()
+		blocks := chunk.Blocks{Shared: true}
+		defer func() { x.old.Join(blocks.Chunks()) }()
 		for i := from; i < to; i++ {
 			part := slots[i*fullLeaf : min((i+1)*fullLeaf, len(slots))]
-			gatherFor(x, part, &blocks)
+			gather(x, part, &blocks)
 			n := &node{}
 			n.setSlots(part)
 			level[i] = built{n, part[0].item, part[len(part)-1].item}

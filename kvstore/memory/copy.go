@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
@@ -19,7 +20,7 @@ const (
 	// items, that a range copies ahead. It stops earlier at the end of a
 	// block, which makes the copy one move of memory, and the next one too.
 	lastChunk = maxLeaf
-	lastBytes = 2 * blockSize
+	lastBytes = 2 * chunk.BlockSize
 
 	// longRun is the number of neighbours in a block at whose end it stops.
 	longRun = 8
@@ -89,7 +90,7 @@ func yieldCopies[T any](slots []slot, yield func(T, error) bool, of func(*item.I
 			run = 0
 		}
 		run++
-		if size <= maxGathered {
+		if size <= chunk.Small {
 			if total+size > lastBytes {
 				break
 			}
@@ -101,7 +102,7 @@ func yieldCopies[T any](slots []slot, yield func(T, error) bool, of func(*item.I
 	at := 0
 	for i, s := range slots[:n] {
 		it := s.item
-		if sizes[i] > maxGathered {
+		if sizes[i] > chunk.Small {
 			it = it.Clone()
 		} else {
 			it = item.In(block, at)
@@ -119,12 +120,12 @@ func yieldCopies[T any](slots []slot, yield func(T, error) bool, of func(*item.I
 func copyRuns(total int, slots []slot, sizes []int) []byte {
 	var block []byte
 	for i := 0; i < len(slots); {
-		if sizes[i] > maxGathered {
+		if sizes[i] > chunk.Small {
 			i++
 			continue
 		}
 		first, run := slots[i].item, sizes[i]
-		for i++; i < len(slots) && sizes[i] <= maxGathered && slots[i].item.Behind(slots[i-1].item, sizes[i-1]); i++ {
+		for i++; i < len(slots) && sizes[i] <= chunk.Small && slots[i].item.Behind(slots[i-1].item, sizes[i-1]); i++ {
 			run += sizes[i]
 		}
 		if block == nil && run < total {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 
+	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
@@ -214,7 +215,7 @@ func (n *node) replaced() {
 
 // gather puts the items of a leaf that may be changed side by side.
 func (e *editor) gather(n *node) {
-	gatherFor(e.index, n.slots, &blocks{})
+	gather(e.index, n.slots, &chunk.Blocks{})
 	n.strays = 0
 }
 

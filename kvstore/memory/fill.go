@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/bits"
 
+	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
@@ -36,7 +37,7 @@ const leastPlaces = 16
 // home returns where the search for a key with the hash h begins.
 func (f *filling) home(h uint32) int { return int(h >> f.shift) }
 
-func newFilling() filling { return filling{packed: packed{chunks: make([]chunk, 1)}} }
+func newFilling() filling { return filling{packed: packed{chunks: make([]numbered, 1)}} }
 
 // apply does all changes of src, for x. If there is no room it does nothing and returns
 // false.
@@ -166,7 +167,7 @@ func (f *filling) fetch(hashes []uint32) {
 // much for it as was written.
 func (f *filling) clean(x *index, wrote int) {
 	c := &f.packed
-	for budget := 4*wrote + mostChunk; budget > 0 && wasteful(c.total-x.slack, c.live) && c.hasRoom(mostChunk/leastChunk); {
+	for budget := 4*wrote + chunk.Most; budget > 0 && wasteful(c.total-x.slack, c.live) && c.hasRoom(chunk.Most/chunk.Least); {
 		victim, ok := c.victim()
 		if !ok {
 			return
@@ -180,12 +181,12 @@ func (f *filling) rescue(number int, x *index) (read int) {
 	k := f.packed.chunks[number]
 	var refs [ahead]ref
 	var hashes [ahead]uint32
-	for at := 0; at < k.used; {
+	for at := 0; at < k.Used; {
 		n := 0
-		for ; n < ahead && at < k.used; n++ {
-			it := item.In(k.bytes, at)
+		for ; n < ahead && at < k.Used; n++ {
+			it := item.In(k.Bytes, at)
 			refs[n], hashes[n] = refOf(number, at), x.hash(it.Key())
-			at += align(it.Size())
+			at += chunk.Align(it.Size())
 		}
 		f.fetch(hashes[:n])
 		for i, r := range refs[:n] {
@@ -194,7 +195,7 @@ func (f *filling) rescue(number int, x *index) (read int) {
 			}
 		}
 	}
-	return k.used
+	return k.Used
 }
 
 // whereIs returns the place that has r, if there is one.
@@ -218,6 +219,6 @@ func (f *filling) moveTo(x *index) {
 		}
 	}
 	x.weight = f.packed.weight
-	x.chunks.adopt(f.packed.handOver(), f.packed.live)
+	x.old.Adopt(f.packed.handOver(), f.packed.live)
 	*f = filling{}
 }

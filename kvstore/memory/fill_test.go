@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 )
 
 // checkFilling returns how the table, the chunks and their counts differ, or nil.
@@ -35,8 +36,8 @@ func checkFilling(f *filling) error {
 		count++
 		weighed += it.Weight()
 		if it.Chunked() {
-			small += align(it.Size())
-			live[p.ref().chunk()] += align(it.Size())
+			small += chunk.Align(it.Size())
+			live[p.ref().chunk()] += chunk.Align(it.Size())
 		} else {
 			live[p.ref().chunk()] += it.Size()
 		}
@@ -49,17 +50,17 @@ func checkFilling(f *filling) error {
 	}
 	total, spare := 0, 0
 	for number, k := range f.packed.chunks {
-		if k.live != live[number] || k.used > len(k.bytes) {
+		if k.live != live[number] || k.Used > len(k.Bytes) {
 			wrong(fmt.Sprintf("live bytes of chunk %d", number), k.live, live[number])
 		}
 		if k.live == 0 && number != f.packed.newest {
 			spare++
-			if k.bytes != nil {
-				wrong(fmt.Sprintf("bytes of chunk %d without items", number), len(k.bytes), 0)
+			if k.Bytes != nil {
+				wrong(fmt.Sprintf("bytes of chunk %d without items", number), len(k.Bytes), 0)
 			}
 		}
 		if !k.alone {
-			total += len(k.bytes)
+			total += len(k.Bytes)
 		}
 	}
 	if f.packed.newest != 0 {
@@ -113,7 +114,7 @@ func TestFillingFollowsModel(t *testing.T) {
 // setLarge sets values around the size that has an allocation of its own.
 func (m *machine) setLarge(t *rapid.T) {
 	key := anyKey.Draw(t, "key")
-	value := bytes.Repeat([]byte{'x'}, rapid.IntRange(maxGathered-30, maxGathered+10).Draw(t, "size"))
+	value := bytes.Repeat([]byte{'x'}, rapid.IntRange(chunk.Small-30, chunk.Small+10).Draw(t, "size"))
 	noError(t, m.storage.Set(context.Background(), key, value))
 	m.model[string(key)] = modelValue{value: string(value), revision: -1}
 }
@@ -146,14 +147,14 @@ func TestFillingEndsWhenItsRefsDo(t *testing.T) {
 	ctx := context.Background()
 	s := New()
 	mustNot(t, s.Set(ctx, key(0), []byte("before")))
-	s.filling.packed.chunks = append(s.filling.packed.chunks, make([]chunk, mostChunks-100)...)
+	s.filling.packed.chunks = append(s.filling.packed.chunks, make([]numbered, mostChunks-100)...)
 	mustNot(t, s.Set(ctx, key(1), []byte("room")))
 	if s.asked.Load() {
 		t.Fatal("the storage is not being filled any more, but there is room")
 	}
 	var records []kvstore.Record
 	for i := range 200 {
-		records = append(records, kvstore.Record{Key: key(i + 2), Value: make([]byte, maxGathered)})
+		records = append(records, kvstore.Record{Key: key(i + 2), Value: make([]byte, chunk.Small)})
 	}
 	mustNot(t, s.ApplyRecords(ctx, records))
 	if !s.asked.Load() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 )
 
 const (
@@ -175,7 +176,7 @@ func TestHeldValueKeepsOnlyItsChunk(t *testing.T) {
 		held = append(held, v)
 	}
 	s = nil
-	if got, most := heapHeld()-before, int64((hold+1)*mostChunk); got > most {
+	if got, most := heapHeld()-before, int64((hold+1)*chunk.Most); got > most {
 		t.Errorf("%d held values keep %d bytes alive, want less than %d", hold, got, most)
 	}
 	runtime.KeepAlive(held)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
@@ -26,10 +27,10 @@ type index struct {
 	seed maphash.Seed
 	dir  atomic.Pointer[directory]
 
-	// chunks has the small items that the storage was filled with, and those that the
+	// old has the small items that the storage was filled with, and those that the
 	// first tree gathered.
-	chunks chunks
-	slack  int // bytes of chunks that may lie waste however small the storage is
+	old   chunk.Old
+	slack int // bytes of chunks that may lie waste however small the storage is
 
 	// shape is held, for reading, by those who move items: nobody must copy or replace
 	// a segment meanwhile.
@@ -93,7 +94,7 @@ func (x *index) clear() {
 	d.segments[0].Store(newSegment(0, 1))
 	x.dir.Store(d)
 	x.weight = 0
-	x.chunks = chunks{}
+	x.old = chunk.Old{}
 }
 
 // reserve makes an empty index as large as n items need it.
@@ -199,14 +200,14 @@ func (x *index) add(h uint32, it *item.Item) {
 func (x *index) forget(old *item.Item) {
 	x.weight -= old.Weight()
 	if old.Chunked() {
-		x.chunks.live.Add(-int64(align(old.Size())))
+		x.old.Live.Add(-int64(chunk.Align(old.Size())))
 	}
 }
 
-// move replaces the items of before by those of slots, which are the same in a new
+// move replaces the items of before by those of after, which are the same in a new
 // block. Where the index has another one by now, nothing is to be done. It may be
 // called at any time.
-func (x *index) move(before []*item.Item, slots []slot) {
+func (x *index) move(before, after []*item.Item) {
 	x.shape.RLock()
 	defer x.shape.RUnlock()
 	d := x.dir.Load()
@@ -214,13 +215,13 @@ func (x *index) move(before []*item.Item, slots []slot) {
 	x.hashes(d, before, hashes[:])
 	came, gone := 0, 0
 	for i, old := range before {
-		if it := slots[i].item; it != old && it.Chunked() {
-			came += align(it.Size())
+		if it := after[i]; it != old && it.Chunked() {
+			came += chunk.Align(it.Size())
 		}
 	}
-	x.chunks.live.Add(int64(came)) // before anybody can replace them
+	x.old.Live.Add(int64(came)) // before anybody can replace them
 	for i, old := range before {
-		it := slots[i].item
+		it := after[i]
 		if it == old {
 			continue
 		}
@@ -229,10 +230,10 @@ func (x *index) move(before []*item.Item, slots []slot) {
 			old = it // which is not wanted
 		}
 		if old.Chunked() {
-			gone += align(old.Size())
+			gone += chunk.Align(old.Size())
 		}
 	}
-	x.chunks.live.Add(-int64(gone))
+	x.old.Live.Add(-int64(gone))
 }
 
 // hashes sets hashes to those of the keys of items, and touches their buckets: see ahead.
@@ -244,6 +245,29 @@ func (x *index) hashes(d *directory, items []*item.Item, hashes []uint32) {
 		sink += d.segment(h).home(h).tags.Load()
 	}
 	x.sunk.Store(uint32(sink)) // or the compiler would leave the loads out
+}
+
+// clean gives old chunks up while too much of them lies waste, and reads some times as much
+// for it as w wrote. The items in their new places are changes, of w.
+func (x *index) clean(w *writing) {
+	x.old.GiveUp(4*w.weight+chunk.Most, x.slack, func(items []*item.Item) { x.rescue(items, w) })
+}
+
+// rescue moves items, as far as x has them, to allocations of their own.
+func (x *index) rescue(items []*item.Item, w *writing) {
+	d := x.dir.Load()
+	var hashes [ahead]uint32
+	x.hashes(d, items, hashes[:])
+	for i, it := range items {
+		p := d.segment(hashes[i]).place(hashes[i], it)
+		if p == nil {
+			continue
+		}
+		if to := it.Clone(); p.CompareAndSwap(it, to) {
+			x.old.Live.Add(-int64(chunk.Align(it.Size())))
+			w.did(change{item: to, hash: hashes[i]})
+		}
+	}
 }
 
 // place returns where the item it, whose hash is h, is, or nil. It reads no items.

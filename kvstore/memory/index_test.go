@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 )
 
 // checkIndex returns how the index differs from the tree, nil when it has the
@@ -33,14 +34,14 @@ func checkIndex(s *Storage) error {
 		for it := range sg.items() {
 			weighed += it.Weight()
 			if it.Chunked() {
-				chunked += align(it.Size())
+				chunked += chunk.Align(it.Size())
 			}
 		}
 		if got := len(slices.Collect(sg.items())); err == nil && got != sg.count {
 			err = fmt.Errorf("a segment has %d items and counts %d", got, sg.count)
 		}
 	}
-	if live := int(s.index.chunks.live.Load()); err == nil && chunked != live {
+	if live := int(s.index.old.Live.Load()); err == nil && chunked != live {
 		err = fmt.Errorf("%d bytes of items lie in chunks, the index says %d", chunked, live)
 	}
 	if err == nil && weighed != s.index.weight {

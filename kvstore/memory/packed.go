@@ -1,34 +1,24 @@
 package memory
 
 import (
-	"slices"
-
+	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
+// Items begin at multiples of chunk.Alignment in a chunk, so that a ref has the offset in
+// 14 bits and the number of the chunk in 18: chunks of 16 GiB together.
 const (
-	// leastChunk and mostChunk bound the size of a chunk, in bytes. The most is what one
-	// held slice keeps alive. With 16 KiB the collector's own records of so many objects
-	// do not fit its caches: openings of many millions of keys take a third longer.
-	leastChunk = 1 << 10
-	mostChunk  = 64 << 10
-
-	// Items begin at multiples of alignment in a chunk, so that a ref has the offset in
-	// 14 bits and the number of the chunk in 18: chunks of 16 GiB together.
-	alignment  = 4
 	offsetBits = 14
 	mostChunks = 1 << (32 - offsetBits)
 )
 
-func align(n int) int { return (n + alignment - 1) &^ (alignment - 1) }
-
 // ref is where an item lies: a number of a chunk and an offset. It is never 0.
 type ref uint32
 
-func refOf(number, offset int) ref { return ref(number<<offsetBits | offset/alignment) }
+func refOf(number, offset int) ref { return ref(number<<offsetBits | offset/chunk.Alignment) }
 
 func (r ref) chunk() int  { return int(r >> offsetBits) }
-func (r ref) offset() int { return int(r) & (1<<offsetBits - 1) * alignment }
+func (r ref) offset() int { return int(r) & (1<<offsetBits - 1) * chunk.Alignment }
 
 // packed has the items of a storage that is being filled, the small ones in chunks, in
 // their order. An allocation each would cost more: the collector looks at every object, and
@@ -40,29 +30,28 @@ func (r ref) offset() int { return int(r) & (1<<offsetBits - 1) * alignment }
 // Implementation of a Log-Structured File System", 1992. A chunk without live items is given
 // up at once.
 type packed struct {
-	chunks []chunk // by number; number 0 is none
-	spare  []int   // numbers of those that were given up
-	newest int     // number of the one that small items go to, or 0
-	hand   int     // number of the one that was cleaned last
-	weight int     // of all items
-	total  int     // bytes of all chunks of small items
-	live   int     // bytes of all small items, as they lie
+	chunks []numbered // by number; number 0 is none
+	spare  []int      // numbers of those that were given up
+	newest int        // number of the one that small items go to, or 0
+	hand   int        // number of the one that was cleaned last
+	weight int        // of all items
+	total  int        // bytes of all chunks of small items
+	live   int        // bytes of all small items, as they lie
 
 	written int // bytes of items so far
 
 	sunk uint64 // what nobody reads
 }
 
-// chunk has small items, one behind the other, or one large one alone.
-type chunk struct {
-	bytes []byte
-	used  int // bytes
-	live  int // of those
+// numbered is a chunk of small items, or one large item alone.
+type numbered struct {
+	chunk.Chunk
+	live  int // bytes
 	alone bool
 }
 
 // item returns the item at r.
-func (c *packed) item(r ref) *item.Item { return item.In(c.chunks[r.chunk()].bytes, r.offset()) }
+func (c *packed) item(r ref) *item.Item { return item.In(c.chunks[r.chunk()].Bytes, r.offset()) }
 
 // hasRoom reports whether there are numbers for n chunks and a few.
 func (c *packed) hasRoom(n int) bool { return n+2 < mostChunks-len(c.chunks)+len(c.spare) }
@@ -71,7 +60,7 @@ func (c *packed) hasRoom(n int) bool { return n+2 < mostChunks-len(c.chunks)+len
 func (c *packed) add(key, value []byte, s item.Stamp) ref {
 	p := item.Plan(key, value, s)
 	r, buf := c.take(p.Size)
-	if p.Size > maxGathered {
+	if p.Size > chunk.Small {
 		p.In(buf, 0)
 	} else {
 		p.In(buf, item.Chunked)
@@ -93,38 +82,32 @@ func (c *packed) again(r ref) ref {
 func (c *packed) take(size int) (ref, []byte) {
 	c.weight += size + item.Overhead
 	c.written += size
-	if size > maxGathered {
-		number := c.hold(chunk{make([]byte, size), size, size, true})
-		return refOf(number, 0), c.chunks[number].bytes
+	if size > chunk.Small {
+		buf := make([]byte, size)
+		return refOf(c.hold(numbered{chunk.Chunk{Bytes: buf, Used: size}, size, true}), 0), buf
 	}
-	room := align(size)
-	if k := c.chunks[c.newest]; len(k.bytes)-k.used < room {
+	room := chunk.Align(size)
+	if c.chunks[c.newest].Room() < room {
 		c.extend()
 	}
 	k := &c.chunks[c.newest]
-	at := k.used
-	k.used += room
 	k.live += room
 	c.live += room
-	return refOf(c.newest, at), k.bytes[at : at+size]
+	return refOf(c.newest, k.Used), k.Take(room)[:size]
 }
 
-// extend begins another chunk: a larger one the more there is already.
+// extend begins another chunk.
 func (c *packed) extend() {
 	full := c.newest
-	size := leastChunk
-	for size < mostChunk && size < c.total/8 {
-		size *= 2
-	}
-	c.newest = c.hold(chunk{bytes: make([]byte, size)})
-	c.total += size
+	c.newest = c.hold(numbered{Chunk: chunk.New(chunk.Least, c.total)})
+	c.total += len(c.chunks[c.newest].Bytes)
 	if full > 0 && c.chunks[full].live == 0 {
 		c.give(full)
 	}
 }
 
 // hold returns a number for k.
-func (c *packed) hold(k chunk) int {
+func (c *packed) hold(k numbered) int {
 	if n := len(c.spare); n > 0 {
 		number := c.spare[n-1]
 		c.spare = c.spare[:n-1]
@@ -139,14 +122,14 @@ func (c *packed) hold(k chunk) int {
 func (c *packed) drop(r ref) {
 	number := r.chunk()
 	k := &c.chunks[number]
-	size := item.In(k.bytes, r.offset()).Size()
+	size := item.In(k.Bytes, r.offset()).Size()
 	c.weight -= size + item.Overhead
 	if k.alone {
 		c.give(number)
 		return
 	}
-	k.live -= align(size)
-	c.live -= align(size)
+	k.live -= chunk.Align(size)
+	c.live -= chunk.Align(size)
 	if k.live == 0 && number != c.newest {
 		c.give(number)
 	}
@@ -155,9 +138,9 @@ func (c *packed) drop(r ref) {
 // give gives a chunk and its number up.
 func (c *packed) give(number int) {
 	if k := c.chunks[number]; !k.alone {
-		c.total -= len(k.bytes)
+		c.total -= len(k.Bytes)
 	}
-	c.chunks[number] = chunk{}
+	c.chunks[number] = numbered{}
 	c.spare = append(c.spare, number)
 }
 
@@ -171,7 +154,7 @@ func (c *packed) victim() (number int, ok bool) {
 		if c.hand++; c.hand >= len(c.chunks) {
 			c.hand = 0
 		}
-		if k := &c.chunks[c.hand]; wasteful(k.used, k.live) && c.hand != c.newest {
+		if k := &c.chunks[c.hand]; wasteful(k.Used, k.live) && c.hand != c.newest {
 			return c.hand, true
 		}
 	}
@@ -180,6 +163,11 @@ func (c *packed) victim() (number int, ok bool) {
 
 // handOver returns the chunks of small items for the index. Nothing but pointers to their
 // items keeps them alive from then on.
-func (c *packed) handOver() (list []chunk) {
-	return slices.DeleteFunc(c.chunks, func(k chunk) bool { return k.alone || k.live == 0 })
+func (c *packed) handOver() (list []chunk.Chunk) {
+	for _, k := range c.chunks {
+		if !k.alone && k.live > 0 {
+			list = append(list, k.Chunk)
+		}
+	}
+	return list
 }

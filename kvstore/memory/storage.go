@@ -9,6 +9,7 @@ import (
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
@@ -52,7 +53,7 @@ var _ kvstore.RecordStorage = (*Storage)(nil)
 // New returns an empty storage.
 func New() *Storage {
 	s := &Storage{}
-	s.index.slack = mostChunk
+	s.index.slack = chunk.Most
 	s.index.seed = maphash.MakeSeed()
 	s.index.clear()
 	s.filling = newFilling()

@@ -68,7 +68,7 @@ func (x *index) apply(w *writing, src source, b *undo) {
 			x.do(c, b)
 		}
 	}
-	x.chunks.clean(x, w)
+	x.clean(w)
 }
 
 // pack completes c, which has its hash, with the i-th record.

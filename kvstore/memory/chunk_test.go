@@ -4,19 +4,21 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"sync"
 	"testing"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
 // inChunks returns the bytes of chunks and of what is alive in them.
 func inChunks(s *Storage) (total, live int) {
 	if s.asked.Load() {
-		return s.index.chunks.total, int(s.index.chunks.live.Load())
+		return s.index.old.Total(), int(s.index.old.Live.Load())
 	}
 	return s.filling.packed.total, s.filling.packed.live
 }
@@ -41,7 +43,7 @@ func TestChunksAreGivenUp(t *testing.T) {
 			more = keys * (12 + 8) / 8
 			s.root()
 			runtime.GC() // what it was filled with is no more, and has not to be cleaned
-			if live := s.index.chunks.live.Load(); live < keys*(12+8) {
+			if live := s.index.old.Live.Load(); live < keys*(12+8) {
 				t.Fatalf("%d bytes of chunks are alive, the first order has its %d items there", live, keys)
 			}
 		}
@@ -56,7 +58,7 @@ func TestChunksAreGivenUp(t *testing.T) {
 				mustNot(t, s.Set(ctx, key(k), binary.BigEndian.AppendUint64(nil, n)))
 			}
 			total, live := inChunks(s)
-			if w, most := total-live*3/2, s.index.slack+mostChunk+more; w > most {
+			if w, most := total-live*3/2, s.index.slack+chunk.Most+more; w > most {
 				t.Fatalf("read %s: %d bytes of chunks lie waste after %d changes, want %d at most", read, w, i, most)
 			}
 		}
@@ -78,11 +80,11 @@ func TestSmallOrderHasSmallChunks(t *testing.T) {
 	for _, keys := range []int{1, 100, 1000} {
 		s := New()
 		mustNot(t, s.ApplyRecords(context.Background(), uniform(keys, 0)))
+		s.ask()
+		before, _ := inChunks(s)
 		s.root()
-		c := &s.index.chunks
-		before := c.total
-		c.takeJoined()
-		if got, most := c.total-before, blockSize+2*int(c.live.Load()); got > most {
+		total, live := inChunks(s)
+		if got, most := total-before, chunk.BlockSize+2*live; got > most {
 			t.Errorf("the order of %d keys has chunks of %d bytes, want %d at most", keys, got, most)
 		}
 	}
@@ -98,7 +100,7 @@ func TestChunksWithBlocksAreWalkedItemByItem(t *testing.T) {
 	s := New()
 	var records []kvstore.Record
 	for i := range keys {
-		want[i] = bytes.Repeat([]byte{byte(i)}, rng.IntN(1+rng.IntN(maxGathered+100)))
+		want[i] = bytes.Repeat([]byte{byte(i)}, rng.IntN(1+rng.IntN(chunk.Small+100)))
 		records = append(records, kvstore.Record{Key: key(i), Value: want[i], Revision: int64(rng.IntN(1 << rng.IntN(60)))})
 	}
 	mustNot(t, s.ApplyRecords(ctx, records))
@@ -116,13 +118,8 @@ func TestChunksWithBlocksAreWalkedItemByItem(t *testing.T) {
 		t.Fatalf("%d of %d items lie in chunks", small, keys)
 	}
 	x, w := &s.index, &writing{list: true}
-	x.chunks.takeJoined()
-	for _, l := range x.chunks.list {
-		if first := l.first.Value(); first != nil {
-			x.chunks.rescue(x, (*item.Item)(first), l, w)
-		}
-	}
-	if live := x.chunks.live.Load(); live != 0 || len(w.changes) != small {
+	x.old.GiveUp(math.MaxInt, math.MinInt/2, func(items []*item.Item) { x.rescue(items, w) })
+	if live := x.old.Live.Load(); live != 0 || len(w.changes) != small {
 		t.Errorf("%d bytes of chunks are alive, %d items were moved; want 0 and %d", live, len(w.changes), small)
 	}
 	for i := range keys {
