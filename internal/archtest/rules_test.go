@@ -93,6 +93,13 @@ var rules = []rule{
 		why:     "it knows items and memory only",
 	},
 	{
+		pkg:     "kvstore/memory/internal/undo",
+		own:     []string{"kvstore/memory/internal/item"},
+		what:    "what a write replaces, for readers that come meanwhile",
+		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "it knows items only",
+	},
+	{
 		pkg:     "kvstore",
 		what:    "the client; users' programs link it",
 		foreign: []string{kfake, porcupine, protocompile, protoimpl, "testing", rapid, testcontainers, wazero},

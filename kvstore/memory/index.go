@@ -9,6 +9,7 @@ import (
 
 	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
 
 // index finds an item by its key in about two cache misses, one for a bucket and
@@ -163,7 +164,7 @@ func (s *segment) locate(h uint32, key []byte) (b *bucket, slot int) {
 }
 
 // do does one change.
-func (x *index) do(c change, b *undo) {
+func (x *index) do(c change, b *undo.Log) {
 	s := x.dir.Load().segment(c.hash)
 	at, i := s.locate(c.hash, c.item.Key())
 	if b != nil {
@@ -171,7 +172,7 @@ func (x *index) do(c change, b *undo) {
 		if at != nil {
 			old = at.items[i].Load()
 		}
-		b.add(c.hash, c.item, old)
+		b.Add(c.hash, c.item, old)
 	}
 	if !c.gone {
 		x.weight += c.item.Weight()

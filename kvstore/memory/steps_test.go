@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
 
 // reads returns what the reads that are there show: a Get of key 0 and of key 1, and
@@ -65,7 +66,7 @@ func TestReadsBetweenTheStepsOfAWrite(t *testing.T) {
 				t.Errorf("%s: get shows %q, %v, want what was there before", when, v, err)
 			}
 		}
-		b := newUndo(len(records))
+		b := undo.New(len(records))
 		s.begin(b)
 		w := writing{list: true}
 		for i := range records {
@@ -84,7 +85,7 @@ func TestReadsBetweenTheStepsOfAReset(t *testing.T) {
 	s := New()
 	mustNot(t, s.Set(context.Background(), key(0), []byte("old")))
 	expect(t, "before", s, "old", "", 1, "old")
-	s.begin(&undo{all: s.index.dir.Load()})
+	s.begin(undo.Everything(s.index.dir.Load().find))
 	s.index.clear()
 	expect(t, "begun", s, "old", "", 1, "old")
 	s.tree.Store(nil)

@@ -11,6 +11,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
 
 // Storage is an ordered map on the heap. It implements [kvstore.RecordStorage].
@@ -27,7 +28,7 @@ type Storage struct {
 	version atomic.Uint64
 
 	// undo has what the write under way replaces.
-	undo atomic.Pointer[undo]
+	undo atomic.Pointer[undo.Log]
 
 	// asked says that the storage has been read. Until then what it holds is in
 	// filling, and the index is empty.
@@ -84,10 +85,10 @@ func (s *Storage) find(key []byte) *item.Item {
 			continue
 		}
 		b := s.undo.Load()
-		if b == nil || b.version != v {
+		if b == nil || b.Version != v {
 			continue // the write is over
 		}
-		if old, ok := b.find(h, key); ok {
+		if old, ok := b.Find(h, key); ok {
 			return old
 		}
 		if now := s.version.Load(); now == v || now == v+1 {
@@ -206,7 +207,7 @@ func (s *Storage) Reset(ctx context.Context) error {
 	}
 	s.treeMu.Lock()
 	defer s.treeMu.Unlock()
-	s.begin(&undo{all: s.index.dir.Load()})
+	s.begin(undo.Everything(s.index.dir.Load().find))
 	s.index.clear()
 	s.tree.Store(nil)
 	s.last = nil
@@ -231,7 +232,7 @@ func (s *Storage) write(ctx context.Context, src source) error {
 		s.filled()
 	}
 	w := writing{list: s.last != nil}
-	b := newUndo(src.n)
+	b := undo.New(src.n)
 	s.begin(b)
 	s.index.apply(&w, src, b)
 	done := s.follow(&w)
@@ -243,9 +244,9 @@ func (s *Storage) write(ctx context.Context, src source) error {
 }
 
 // begin says that the index is being changed, and what will have been there before.
-func (s *Storage) begin(b *undo) {
+func (s *Storage) begin(b *undo.Log) {
 	v := s.version.Load() + 1
-	b.version = v
+	b.Version = v
 	s.undo.Store(b)
 	s.version.Store(v)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
 
 // source is where the changes of a write come from: n records, of which nth returns one,
@@ -51,7 +52,7 @@ const ahead = 32
 
 // apply does all changes of src, and before that keeps in b what they replace. Then it
 // cleans the chunks.
-func (x *index) apply(w *writing, src source, b *undo) {
+func (x *index) apply(w *writing, src source, b *undo.Log) {
 	var group [ahead]change
 	for i := 0; i < src.n; i += ahead {
 		part := group[:min(ahead, src.n-i)]
