@@ -45,7 +45,7 @@ func TestEachRuleIsOfAPackage(t *testing.T) {
 func packageList(rules []rule) string {
 	var b strings.Builder
 	for _, r := range rules {
-		fmt.Fprintf(&b, "%-30s %s\n", r.pkg, r.what)
+		fmt.Fprintf(&b, "%-31s %s\n", r.pkg, r.what)
 	}
 	return b.String()
 }

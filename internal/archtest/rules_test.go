@@ -100,6 +100,13 @@ var rules = []rule{
 		why:     "it knows items only",
 	},
 	{
+		pkg:     "kvstore/memory/internal/filling",
+		own:     []string{"kvstore/memory/internal/item", "kvstore/memory/internal/chunk", "kvstore/internal/invariant"},
+		what:    "a table that takes in a log until the storage is first read",
+		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "it knows items and memory only",
+	},
+	{
 		pkg:     "kvstore",
 		what:    "the client; users' programs link it",
 		foreign: []string{kfake, porcupine, protocompile, protoimpl, "testing", rapid, testcontainers, wazero},

@@ -114,7 +114,7 @@ func (x *index) reserve(n int) {
 	x.dir.Store(d)
 }
 
-func (x *index) hash(key []byte) uint32 { return uint32(maphash.Bytes(x.seed, key)) }
+func (x *index) hash(key []byte) uint32 { return item.Hash(x.seed, key) }
 
 func (d *directory) segment(h uint32) *segment {
 	return d.segments[h>>(32-d.depth)].Load()
@@ -237,7 +237,7 @@ func (x *index) move(before, after []*item.Item) {
 	x.old.Live.Add(-int64(gone))
 }
 
-// hashes sets hashes to those of the keys of items, and touches their buckets: see ahead.
+// hashes sets hashes to those of the keys of items, and touches their buckets: see item.Ahead.
 func (x *index) hashes(d *directory, items []*item.Item, hashes []uint32) {
 	var sink uint64
 	for i, it := range items {
@@ -257,7 +257,7 @@ func (x *index) clean(w *writing) {
 // rescue moves items, as far as x has them, to allocations of their own.
 func (x *index) rescue(items []*item.Item, w *writing) {
 	d := x.dir.Load()
-	var hashes [ahead]uint32
+	var hashes [item.Ahead]uint32
 	x.hashes(d, items, hashes[:])
 	for i, it := range items {
 		p := d.segment(hashes[i]).place(hashes[i], it)

@@ -56,10 +56,7 @@ type machine struct {
 // operations, snapshots taken on the way included.
 func TestStorageFollowsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{storage: New(), model: model{}}
-		if rapid.Bool().Draw(t, "tidy") {
-			m.storage.index.slack = 0
-		}
+		m := &machine{storage: open(drawOptions(t)), model: model{}}
 		t.Repeat(map[string]func(*rapid.T){
 			"set":          m.set,
 			"delete":       m.delete,
@@ -74,6 +71,15 @@ func TestStorageFollowsModel(t *testing.T) {
 			"":             m.check,
 		})
 	})
+}
+
+// drawOptions returns those of New, or those that have waste cleaned away at once.
+func drawOptions(t *rapid.T) options {
+	o := usual
+	if rapid.Bool().Draw(t, "tidy") {
+		o.slack = 0
+	}
+	return o
 }
 
 var (

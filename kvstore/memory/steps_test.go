@@ -90,8 +90,7 @@ func TestReadsBetweenTheStepsOfAReset(t *testing.T) {
 	expect(t, "begun", s, "old", "", 1, "old")
 	s.tree.Store(nil)
 	s.last = nil
-	s.filling = newFilling()
-	s.asked.Store(false)
+	s.refill()
 	s.end()
 	expect(t, "done", s, "", "", 0, "")
 }

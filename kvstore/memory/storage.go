@@ -10,6 +10,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/filling"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
@@ -38,10 +39,12 @@ type Storage struct {
 	// for it.
 	tree atomic.Pointer[tree]
 
-	_       [64]byte   // what follows is written often: not in the readers' cache line
-	mu      sync.Mutex // held by writes
-	filling filling    // guarded by mu
-	last    *write     // the last one since there is a tree, or nil; guarded by mu
+	options
+
+	_       [64]byte       // what follows is written often: not in the readers' cache line
+	mu      sync.Mutex     // held by writes
+	filling *filling.Table // guarded by mu, nil while asked
+	last    *write         // the last one since there is a tree, or nil; guarded by mu
 
 	// treeMu is held while tree is brought further, and by Reset. It is taken after mu
 	// when both are.
@@ -52,12 +55,23 @@ type Storage struct {
 var _ kvstore.RecordStorage = (*Storage)(nil)
 
 // New returns an empty storage.
-func New() *Storage {
-	s := &Storage{}
-	s.index.slack = chunk.Most
+func New() *Storage { return open(usual) }
+
+// options are what a storage is made with. They change how fast it is and how much memory it
+// takes, and nothing else.
+type options struct {
+	slack int // bytes of chunks that may lie waste however small the storage is
+	small int // bytes of the largest item that shares memory with others; 0: none does
+}
+
+var usual = options{slack: chunk.Most, small: chunk.Small}
+
+func open(o options) *Storage {
+	s := &Storage{options: o}
+	s.index.slack = o.slack
 	s.index.seed = maphash.MakeSeed()
 	s.index.clear()
-	s.filling = newFilling()
+	s.refill()
 	return s
 }
 
@@ -97,6 +111,12 @@ func (s *Storage) find(key []byte) *item.Item {
 	}
 }
 
+// refill has the storage, which is empty, be filled. Its caller holds mu.
+func (s *Storage) refill() {
+	s.filling = filling.New(s.index.seed, s.slack, s.small)
+	s.asked.Store(false)
+}
+
 // ask makes the storage one that is read: it ends the filling. It waits for the write that
 // is under way.
 func (s *Storage) ask() {
@@ -108,7 +128,13 @@ func (s *Storage) ask() {
 // filled moves what filling has, if it has not ended, to the index. Its caller holds mu.
 func (s *Storage) filled() {
 	if !s.asked.Load() {
-		s.filling.moveTo(&s.index)
+		s.index.reserve(s.filling.Len())
+		for h, it := range s.filling.All {
+			s.index.add(h, it)
+		}
+		s.index.weight = s.filling.Weight()
+		s.index.old.Adopt(s.filling.Chunks())
+		s.filling = nil
 		if invariant.On {
 			s.index.checkCounts()
 		}
@@ -211,8 +237,7 @@ func (s *Storage) Reset(ctx context.Context) error {
 	s.index.clear()
 	s.tree.Store(nil)
 	s.last = nil
-	s.filling = newFilling()
-	s.asked.Store(false)
+	s.refill()
 	s.end()
 	return nil
 }
@@ -225,7 +250,7 @@ func (s *Storage) write(ctx context.Context, src source) error {
 		return err
 	}
 	if !s.asked.Load() {
-		if s.filling.apply(src, &s.index) {
+		if s.fill(src) {
 			s.version.Add(2)
 			return nil
 		}

@@ -46,16 +46,36 @@ func (w *writing) did(c change) {
 	}
 }
 
-// ahead is the number of changes whose buckets are asked for together: to wait for many
-// of them at the same time takes not much longer than for one.
-const ahead = 32
+// fill does all changes of src to the table, or nothing if that has no room.
+func (s *Storage) fill(src source) bool {
+	if !s.filling.HasRoom(src.n) {
+		return false
+	}
+	var hashes [item.Ahead]uint32
+	for i := 0; i < src.n; i += item.Ahead {
+		part := hashes[:min(item.Ahead, src.n-i)]
+		for j := range part {
+			part[j] = s.index.hash(src.nth(i + j).Key)
+		}
+		s.filling.Fetch(part)
+		for j, h := range part {
+			if r := src.nth(i + j); r.Delete {
+				s.filling.Delete(h, r.Key)
+			} else {
+				s.filling.Put(h, r.Key, r.Value, src.stampOf(r))
+			}
+		}
+	}
+	s.filling.Clean()
+	return true
+}
 
 // apply does all changes of src, and before that keeps in b what they replace. Then it
 // cleans the chunks.
 func (x *index) apply(w *writing, src source, b *undo.Log) {
-	var group [ahead]change
-	for i := 0; i < src.n; i += ahead {
-		part := group[:min(ahead, src.n-i)]
+	var group [item.Ahead]change
+	for i := 0; i < src.n; i += item.Ahead {
+		part := group[:min(item.Ahead, src.n-i)]
 		for j := range part {
 			part[j].hash = x.hash(src.nth(i + j).Key)
 		}
@@ -86,7 +106,7 @@ func (w *writing) pack(c *change, src source, i int) {
 // fetch brings the buckets and items that changes will meet into the processor's cache.
 func (x *index) fetch(part []change) {
 	d := x.dir.Load()
-	var tags [ahead]uint64
+	var tags [item.Ahead]uint64
 	var sink uint32
 	for j, c := range part {
 		s := d.segment(c.hash)

@@ -71,7 +71,7 @@ func (o *Old) Total() int {
 
 // GiveUp takes the oldest chunks from the list while more than a third of all lies waste,
 // and more than slack bytes, until it has read budget bytes of them. It calls rescue with
-// their items, ahead at most at a time, which may be alive or not.
+// their items, item.Ahead at most at a time, which may be alive or not.
 func (o *Old) GiveUp(budget, slack int, rescue func([]*item.Item)) {
 	for int64(o.Total()) > o.Live.Load()*3/2+int64(slack) && len(o.list) > 0 && budget > 0 {
 		oldest := o.list[0]
@@ -85,16 +85,12 @@ func (o *Old) GiveUp(budget, slack int, rescue func([]*item.Item)) {
 	}
 }
 
-// ahead is how many items are visited together: to wait for what many of them need at the
-// same time takes not much longer than for one.
-const ahead = 32
-
 // walk calls visit with all items of the chunk, of which it is the first.
 func (l *leftover) walk(it *item.Item, visit func([]*item.Item)) {
-	var items [ahead]*item.Item
+	var items [item.Ahead]*item.Item
 	for left := l.used; left > 0; {
 		n := 0
-		for ; n < ahead && left > 0; n++ {
+		for ; n < item.Ahead && left > 0; n++ {
 			items[n] = it
 			size := l.step(it, left)
 			if left -= size; left > 0 {

@@ -195,6 +195,10 @@ func (it *Item) Same(other *Item) bool {
 	return it == other || bytes.Equal(it.Key(), other.Key()) && bytes.Equal(it.Value(), other.Value()) && it.Stamp() == other.Stamp()
 }
 
+// Ahead is how many items are looked at together: to wait for what many of them need at the
+// same time takes not much longer than for one.
+const Ahead = 32
+
 // Hash returns the hash of a key that the structures of one storage, which share a seed,
 // have in common.
 func Hash(seed maphash.Seed, key []byte) uint32 { return uint32(maphash.Bytes(seed, key)) }

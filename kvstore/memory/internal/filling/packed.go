@@ -1,4 +1,4 @@
-package memory
+package filling
 
 import (
 	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
@@ -30,15 +30,16 @@ func (r ref) offset() int { return int(r) & (1<<offsetBits - 1) * chunk.Alignmen
 // Implementation of a Log-Structured File System", 1992. A chunk without live items is given
 // up at once.
 type packed struct {
+	small  int        // bytes of the largest item that goes into a chunk with others
 	chunks []numbered // by number; number 0 is none
 	spare  []int      // numbers of those that were given up
 	newest int        // number of the one that small items go to, or 0
 	hand   int        // number of the one that was cleaned last
-	weight int        // of all items
+	bytes  int        // of all items
 	total  int        // bytes of all chunks of small items
 	live   int        // bytes of all small items, as they lie
 
-	written int // bytes of items so far
+	written int // bytes of items since the last cleaning
 
 	sunk uint64 // what nobody reads
 }
@@ -60,7 +61,7 @@ func (c *packed) hasRoom(n int) bool { return n+2 < mostChunks-len(c.chunks)+len
 func (c *packed) add(key, value []byte, s item.Stamp) ref {
 	p := item.Plan(key, value, s)
 	r, buf := c.take(p.Size)
-	if p.Size > chunk.Small {
+	if p.Size > c.small {
 		p.In(buf, 0)
 	} else {
 		p.In(buf, item.Chunked)
@@ -80,9 +81,9 @@ func (c *packed) again(r ref) ref {
 
 // take returns where the next item is to be, which has the size.
 func (c *packed) take(size int) (ref, []byte) {
-	c.weight += size + item.Overhead
 	c.written += size
-	if size > chunk.Small {
+	c.bytes += size
+	if size > c.small {
 		buf := make([]byte, size)
 		return refOf(c.hold(numbered{chunk.Chunk{Bytes: buf, Used: size}, size, true}), 0), buf
 	}
@@ -123,7 +124,7 @@ func (c *packed) drop(r ref) {
 	number := r.chunk()
 	k := &c.chunks[number]
 	size := item.In(k.Bytes, r.offset()).Size()
-	c.weight -= size + item.Overhead
+	c.bytes -= size
 	if k.alone {
 		c.give(number)
 		return
@@ -159,15 +160,4 @@ func (c *packed) victim() (number int, ok bool) {
 		}
 	}
 	return 0, false
-}
-
-// handOver returns the chunks of small items for the index. Nothing but pointers to their
-// items keeps them alive from then on.
-func (c *packed) handOver() (list []chunk.Chunk) {
-	for _, k := range c.chunks {
-		if !k.alone && k.live > 0 {
-			list = append(list, k.Chunk)
-		}
-	}
-	return list
 }
