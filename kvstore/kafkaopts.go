@@ -71,7 +71,7 @@ func newKafka(cfg *clientConfig, q *quota) (*kgo.Client, error) {
 	own := []kgo.Opt{seeds, kgo.RequestRetries(0), kgo.WithHooks(q)}
 	opts, err := settle(own, cfg.kafka)
 	if err != nil {
-		return nil, blame(own, cfg.kafka, err)
+		return nil, culprit(own, cfg.kafka, err)
 	}
 	cl, err := kgo.NewClient(append(opts, heedful(cfg.kafka)...)...)
 	if err != nil {
@@ -93,7 +93,7 @@ const noSeed = "no-brokers.invalid:1"
 func newProducer(cfg *clientConfig, ws *wires, q *quota) (*kgo.Client, error) {
 	opts, err := settle([]kgo.Opt{kgo.SeedBrokers(cfg.brokers...)}, cfg.kafka)
 	if err != nil {
-		return nil, blame(nil, cfg.kafka, err)
+		return nil, culprit(nil, cfg.kafka, err)
 	}
 	opts = append(opts,
 		kgo.RequestRetries(0),

@@ -133,8 +133,8 @@ func settle(before, user []kgo.Opt) ([]kgo.Opt, error) {
 	return nil, first
 }
 
-// blame names the option that franz-go refuses, if it is one of the user's alone.
-func blame(before, user []kgo.Opt, err error) error {
+// culprit names the option that franz-go refuses, if it is one of the user's alone.
+func culprit(before, user []kgo.Opt, err error) error {
 	for i := range user {
 		if _, other := settle(before, slices.Concat(user[:i], user[i+1:])); other == nil {
 			name := optionName(user, i)

@@ -17,7 +17,7 @@ func (p *partition) weigh(words []word) (topicMeta, error) {
 	if !p.fetched && (p.unsure || n[other] > 0) {
 		if w := elected(words, p.topicIdentity); w != nil {
 			p.topicIdentity = w.topicIdentity
-			p.epochsBeginAnew()
+			p.forgetEpochs()
 			return p.accept(*w)
 		}
 	}
@@ -102,8 +102,8 @@ func mostSaid(words []word, kind wordKind) word {
 	return best
 }
 
-// epochsBeginAnew forgets the epochs that were known. The caller holds mu.
-func (p *partition) epochsBeginAnew() { p.epoch, p.led, p.denied = -1, -1, -1 }
+// forgetEpochs forgets the epochs that were known. The caller holds mu.
+func (p *partition) forgetEpochs() { p.epoch, p.led, p.denied = -1, -1, -1 }
 
 // weighOlder deals with a round whose best word is an older epoch: brokers that
 // lag, or epochs that did start again, as they do when a topic without an id is
@@ -117,7 +117,7 @@ func (p *partition) weighOlder(words []word, n int) (topicMeta, error) {
 	}
 	lasts, believed := p.past.said(p.goneAfter)
 	if believed {
-		p.epochsBeginAnew()
+		p.forgetEpochs()
 		return p.accept(best)
 	}
 	return best.topicMeta, p.doubting(best.err, n, lasts)

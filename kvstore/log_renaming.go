@@ -30,7 +30,7 @@ func (p *partition) rename(w *word, lasts time.Duration) error {
 	p.renamed = fmt.Errorf("%w (said by all who answered for %v), and without topic ids nobody can tell whether the log is the same", w.err, lasts.Round(time.Millisecond))
 	p.naming++
 	p.topicIdentity = w.topicIdentity
-	p.epochsBeginAnew()
+	p.forgetEpochs()
 	p.missing.clear()
 	p.past.clear()
 	return p.renamed

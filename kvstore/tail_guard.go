@@ -53,7 +53,7 @@ func (t *tail) complete(ctx context.Context, f fetched) (bool, error) {
 		}
 		return true, nil
 	}
-	t.startAnew(t.expired(away, may))
+	t.reread(t.expired(away, may))
 	return false, nil
 }
 
@@ -87,13 +87,13 @@ func (t *tail) expired(away, may time.Duration) error {
 	}
 }
 
-// startAnew makes the next step reread the log, although it lost nothing: offsets still
+// reread makes the next step reread the log, although it lost nothing: offsets still
 // name the same records. So those who wait go on waiting, and the position that the
 // client shows stands still until it is reached again.
 //
 // Only while the client opens, when nobody waits and reads wait anyway, does the position
 // go back, for those who watch the progress.
-func (t *tail) startAnew(cause error) {
+func (t *tail) reread(cause error) {
 	next := &rebuild{resume: t.pos, cause: cause, whole: true, seen: t.pos}
 	if rb := t.rebuild; rb != nil {
 		next.opening, next.expired = rb.opening, rb.expired+1

@@ -180,9 +180,9 @@ func (t *tail) fill(f *fetched) (wrong *hole) {
 	return h
 }
 
-// mend reads on from the start of a hole that was none. What was shown is right, but less
+// disproved reads on from the start of a hole that was none. What was shown is right, but less
 // than the position said; so reads and waiters wait until that is made up for.
-func (t *tail) mend(h *hole, f *fetched) {
+func (t *tail) disproved(h *hole, f *fetched) {
 	cause := fmt.Errorf("%w: offsets %d to %d counted as read, and there is a record batch at offset %d", ErrRecordsWithheld, h.at, h.upTo-1, f.first)
 	if t.rebuild != nil { // reads wait anyway
 		t.log.warn("kvstore: records turned up where the leader had answered nothing", cause)

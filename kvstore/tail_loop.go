@@ -195,7 +195,7 @@ func (t *tail) step(ctx context.Context) error {
 			return err
 		}
 		if wrong != nil {
-			t.mend(wrong, &f)
+			t.disproved(wrong, &f)
 		}
 		if err := t.apply(ctx, f); err != nil {
 			return err
