@@ -22,7 +22,7 @@ type Client struct {
 	logger   *slog.Logger
 	log      *repeatLog
 	kafka    *kgo.Client
-	asks     *requests // through kafka
+	asks     *requests // goes through kafka
 	part     *partition
 	view     view
 	hooks    *hooks
@@ -38,25 +38,25 @@ type Client struct {
 	settings *settings
 
 	cancel   context.CancelFunc
-	stopTail context.CancelFunc // also what follows the settings
+	stopTail context.CancelFunc // stops what follows the settings, too
 	failing  sync.Once
 	unclaim  func()         // lets another client have the storage
-	unbind   func()         // ends the watch over kgo.WithContext
+	unbind   func()         // stops watching the context of kgo.WithContext
 	running  sync.WaitGroup // tail, writer and settings
 	closing  atomic.Bool
-	halted   atomic.Bool   // nothing of running does any more
+	halted   atomic.Bool   // everything in running has returned
 	closed   chan struct{} // closed when Close is done
 }
 
 // NewClient opens the store on topic, with storage as its local copy.
 //
-// The topic is created if it does not exist, with one partition and
-// cleanup.policy=compact. NewClient returns when storage shows everything that was in the
-// log when opening began. It goes by positions and not by records, so transaction
-// markers, aborted records, compaction gaps and an emptied log do not hold it up. That
-// may take a long time; [WithProgress] tells how far it is. When ctx ends first, the
-// error is a [*WaitError], which says where the client stood, what it waited for and the
-// last cause seen.
+// The topic is created if it does not exist, with one partition and cleanup.policy=compact.
+// NewClient returns when storage shows everything that was in the log when opening began.
+// It goes by positions and not by records, so transaction markers, aborted records,
+// compaction gaps and an emptied log do not delay it. Opening may take a long time;
+// [WithProgress] reports how far it has got. When ctx ends first, the error is a
+// [*WaitError], which says where the client stood, what it waited for and the last cause
+// seen.
 //
 // ctx bounds the opening only and is not kept. The caller must call Close, also
 // after the client has failed. The storage belongs to the client until then;
@@ -151,7 +151,7 @@ func open(ctx context.Context, topic string, storage Storage, opts []ClientOptio
 	if ctx, ok := cl.OptValue(kgo.WithContext).(context.Context); ok && ctx != nil {
 		c.unbind = c.endWith(ctx)
 	}
-	c.followSettings(tailCtx) // once there is a writer, which it may end
+	c.followSettings(tailCtx) // only now: it may end the writer
 	opened := make(chan struct{})
 	c.startTail(tailCtx, cfg, log, haste, sync.OnceFunc(func() { close(opened) }))
 	if err := c.awaitOpen(ctx, opened); err != nil {
@@ -227,10 +227,10 @@ func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLo
 		haste: haste, opened: opened, report: cfg.onProgress, settings: c.settings, epoch: -1, checked: noLeader, rebuild: newOpening(),
 	}
 	c.running.Go(func() {
-		defer t.view.end() // which lets readers pass, so only once they get an error
+		defer t.view.end() // deferred: it lets readers pass, which must get an error by then
 		ended := false
 		defer func() {
-			if !ended { // which no recover can stop
+			if !ended { // no recover can stop that
 				c.fail(errors.New("a hook or the storage called runtime.Goexit"))
 			}
 		}()

@@ -8,9 +8,9 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// fail ends the client for good, because the topic is gone or is another one, or code
-// of the user panicked: it stops to follow the log and the topic's settings, and every
-// call gets err. Only the first one counts.
+// fail ends the client for good, because the topic is gone or is another one, or code of
+// the user panicked: it stops following the log and the topic's settings, and every call
+// gets err. Only the first one counts.
 func (c *Client) fail(err error) { c.failing.Do(func() { c.failNow(err) }) }
 
 func (c *Client) failNow(err error) {
@@ -125,8 +125,8 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// heldBy says what keeps the client from being closed. All that waits for Kafka ends with
-// the client's context, so it is code that the client was given.
+// heldBy says what keeps the client from being closed. Everything that waits for Kafka ends
+// with the client's context, so it is code that the client was given.
 func (c *Client) heldBy() string {
 	switch {
 	case c.halted.Load():

@@ -24,8 +24,8 @@ var (
 	// ErrInvalidRevision is returned for a revision that no record can have.
 	ErrInvalidRevision = errors.New("invalid revision: it is an offset, from 0 on")
 
-	// ErrReadOnly is returned by the writes of a client that was opened
-	// with [WithReadOnly]. Nothing was written.
+	// ErrReadOnly is returned by writes to a client that was opened with [WithReadOnly].
+	// Nothing was written.
 	ErrReadOnly = errors.New("client is read-only")
 
 	// ErrHookReentry is returned by an operation that a hook called on its
@@ -75,10 +75,9 @@ var (
 	ErrBatchTooLarge = errors.New("batch too large")
 )
 
-// Troubles of the topic. [ErrTopicDeleted] and [ErrTopicRecreated] end a client: every
+// Problems with the topic. [ErrTopicDeleted] and [ErrTopicRecreated] end a client: every
 // operation fails with them, and the remedy is to close it and open another.
-// [ErrTopicConfig] fails an opening. The others end nothing: the client rebuilds by
-// itself.
+// [ErrTopicConfig] fails an opening. The others end nothing: the client rebuilds by itself.
 var (
 	// ErrTopicConfig: the topic can't be used as a store; the message says why and how to
 	// fix it.
@@ -87,10 +86,10 @@ var (
 	// ErrTopicDeleted: the topic does not exist any more.
 	ErrTopicDeleted = errors.New("topic was deleted")
 
-	// ErrTopicRecreated: the topic was deleted and created again, or the
-	// brokers are another cluster's that has one of the same name. So this
-	// client's data belongs to a log that no longer exists, or lies elsewhere.
-	// Where topics have no ids nobody can tell, and the client rebuilds instead.
+	// ErrTopicRecreated: the topic was deleted and created again, or the brokers belong to
+	// another cluster that has a topic of the same name. So this client's data belongs to a
+	// log that no longer exists, or lies elsewhere. Where topics have no ids this can't be
+	// told, and the client rebuilds instead.
 	ErrTopicRecreated = errors.New("topic was deleted and created again")
 
 	// ErrTombstonesExpired: this client did not see the end of the log for so
@@ -99,17 +98,16 @@ var (
 	// [Client.Status] and in operations whose context ended meanwhile.
 	ErrTombstonesExpired = errors.New("deletions may have been compacted away unread")
 
-	// ErrRecordsWithheld: the leader answered with records for offsets for which
-	// it had answered nothing, for so long that they counted as read. Only brokers
-	// that are not Apache Kafka's do that. The client rebuilds by itself before it
-	// shows anything newer; the error shows in [Client.Status] and in operations
-	// whose context ended meanwhile.
+	// ErrRecordsWithheld: the leader answered with records for offsets for which it had
+	// answered nothing for so long that they counted as read. Apache Kafka's brokers never
+	// do that. The client rebuilds by itself before it shows anything newer; the error
+	// shows in [Client.Status] and in operations whose context ended meanwhile.
 	ErrRecordsWithheld = errors.New("the leader had answered nothing where records are")
 
-	// ErrDataLoss: the log lost records that this client had read or was
-	// about to read. Where topics have no ids, it may have when the brokers give
-	// their cluster another id than before: the log may be another one. The client rebuilds by itself; the error shows in
-	// [Client.Status] and in operations whose context ended meanwhile.
+	// ErrDataLoss: the log lost records that this client had read or was about to read.
+	// Where topics have no ids, this also covers a cluster whose brokers give it another id
+	// than before: the log may be another one. The client rebuilds by itself; the error
+	// shows in [Client.Status] and in operations whose context ended meanwhile.
 	ErrDataLoss = errors.New("the log lost records")
 )
 
@@ -134,14 +132,13 @@ var (
 	// names. Trying again soon gives the same answer.
 	ErrSchemaMismatch = registry.ErrMismatch
 
-	// ErrRegistryUnavailable says that the Schema Registry could not be
-	// asked, did not answer in time, or answered with an error that says nothing
-	// of the schema, such as a missing right. Trying again may help, but not at
-	// once: after a failure values whose schema is not known yet fail without
-	// asking, for a second at first and 15 seconds at most, or for as long as
-	// the registry has asked for, up to a minute. The message says when it is asked
-	// again. So a registry that hangs holds up a reader of the log once, and
-	// not once for each record.
+	// ErrRegistryUnavailable says that the Schema Registry could not be asked, did not
+	// answer in time, or answered with an error that says nothing of the schema, such as a
+	// missing right. Trying again may help, but not at once: after a failure values whose
+	// schema is not known yet fail without asking, for a second at first and 15 seconds at
+	// most, or for as long as the registry has asked for, up to a minute. The message says
+	// when it is asked again. So a registry that hangs delays a reader of the log once, not
+	// once for each record.
 	ErrRegistryUnavailable = registry.ErrUnavailable
 )
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// HookError is reported when a hook panics. The record that it was called for
-// is visible all the same, and the hooks after it are called.
+// HookError is reported when a hook panics. The record that it was called for is visible
+// anyway, and the hooks after it are called.
 type HookError struct {
 	// Key is the key of the record.
 	Key []byte
@@ -42,10 +42,10 @@ func (e *HookError) Unwrap() error {
 	return err
 }
 
-// PanicError is the error of a client that ended because code which it was given
-// panicked: its storage, its decompressor, or a callback that is no hook. Nobody knows
-// what state such code is in, so the client does not call it again: every operation fails
-// with this error, the process goes on, and Close works.
+// PanicError is the error of a client that ended because code which it was given panicked:
+// its storage, its decompressor, or a callback that is not a hook. The state of such code
+// is unknown, so the client does not call it again: every operation fails with this error,
+// the process goes on, and Close works.
 //
 // Two kinds of panic do not end the client. A hook that panics is reported as a
 // [HookError], and if a transport of the Schema Registry panics, the call that asked for

@@ -9,9 +9,9 @@ type WaitError struct {
 	// before it found the log's start.
 	Position int64
 
-	// Target is the position waited for: a revision that was asked for and
-	// one, or the end of the log as it was when the wait, or a rebuild that
-	// holds it up, began. It is -1 when the end was still being asked for.
+	// Target is the position waited for: the requested revision plus one, or the end of the
+	// log as it was when the wait, or a rebuild that blocks it, began. It is -1 when the
+	// end was still being asked for.
 	Target int64
 
 	// Cause is the last known reason for the position to stand still: a
@@ -19,7 +19,7 @@ type WaitError struct {
 	// client was just not there yet.
 	Cause error
 
-	// Count is how often that reason was met in an unbroken row, 0 for none.
+	// Count is how often that reason was met in a row, 0 for none.
 	Count int64
 
 	// Err is the error of the context.

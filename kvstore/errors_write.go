@@ -54,8 +54,8 @@ func (e *WriteError) Unwrap() []error {
 	return errs
 }
 
-// acknowledged reports whether the error is that of a write whose revision is known.
-// A WriteError that is not filled in says nothing of the kind.
+// acknowledged reports whether the error is that of a write whose revision is known. A
+// WriteError that is not filled in is not.
 func (e *WriteError) acknowledged() bool {
 	return e.Revision >= 0 && errors.Is(e.Outcome, ErrOutcomeUnknown)
 }
@@ -69,8 +69,8 @@ type SizeError struct {
 	// Bytes is the uncompressed size of the record batch that it needs.
 	Bytes int
 
-	// Limit is the largest record batch that may be written, in bytes, 0 when
-	// the broker refused the write and has another limit than the known one.
+	// Limit is the largest record batch that may be written, in bytes; 0 when the broker
+	// refused the write by a limit that this client does not know.
 	Limit int
 
 	// LimitedBy says what sets the limit: the topic's max.message.bytes, or

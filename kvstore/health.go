@@ -12,11 +12,11 @@ type health struct {
 	reading Problem // of the goroutine that follows the log
 	asking  Problem // of the requests for the log's end, which Sync waits for
 	writing Problem
-	quota   func() Problem // of those that the client has used up; may be nil
+	quota   func() Problem // quotas that the client has used up; may be nil
 
 	storing time.Time // since when the storage is busy with a change, zero if it is not
 
-	writeQuota func() Problem // of those that writes have used up; may be nil
+	writeQuota func() Problem // quotas that writes have used up; may be nil
 	topic      Problem
 	state      State
 	since      time.Time
@@ -45,8 +45,8 @@ func (h *health) set(s State, err error) {
 	h.err = err
 }
 
-// stalled enters StateStalled from StateLive only: opening and rebuilding go on
-// to be what they are while they meet errors.
+// stalled enters StateStalled from StateLive only: a client that is opening or rebuilding
+// stays in that state while it meets errors.
 func (h *health) stalled(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -75,14 +75,14 @@ func (h *health) readFailed(err error) {
 	h.reading = h.reading.met(err)
 }
 
-// readFine ends the row of failures that readFailed noted.
+// readFine ends the series of failures that readFailed noted.
 func (h *health) readFine() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.reading = Problem{}
 }
 
-// busyStorage notes that the storage begins with a change, or is done with it.
+// busyStorage notes that the storage starts on a change, or has finished one.
 func (h *health) busyStorage(busy bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -92,8 +92,8 @@ func (h *health) busyStorage(busy bool) {
 	}
 }
 
-// storageProblem is a storage that has been busy with a change for so long that it is
-// worth a word: what comes behind waits for it.
+// storageProblem is a storage that has been busy with one change for so long that it is
+// worth reporting: everything behind it waits.
 func (h *health) storageProblem() Problem {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -136,7 +136,7 @@ func (h *health) askProblem() Problem {
 	return h.asking
 }
 
-// askFine ends the row of failures that askFailed noted.
+// askFine ends the series of failures that askFailed noted.
 func (h *health) askFine() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -150,15 +150,15 @@ func (h *health) writeFailed(err error) {
 	h.writing = h.writing.met(err)
 }
 
-// writeFine ends the row of failures that writeFailed noted.
+// writeFine ends the series of failures that writeFailed noted.
 func (h *health) writeFine() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.writing = Problem{}
 }
 
-// readProblem is what holds up reading: the reader's failures come first, since
-// they are what keeps the data from being current.
+// readProblem is what blocks reading: the reader's failures come first, since they are what
+// keeps the data from being current.
 func (h *health) readProblem() Problem {
 	if h.reading.Count > 0 {
 		return h.reading
@@ -172,7 +172,7 @@ func (h *health) readProblem() Problem {
 	return h.quota()
 }
 
-// writeProblem is what holds up writing.
+// writeProblem is what blocks writing.
 func (h *health) writeProblem() Problem {
 	if h.writing.Count > 0 || h.writeQuota == nil {
 		return h.writing

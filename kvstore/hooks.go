@@ -31,8 +31,8 @@ func (h *hooks) bind() { h.goroutine = goroutineID() }
 
 func (h *hooks) any() bool { return len(h.onSet)+len(h.onDelete) > 0 }
 
-// call runs the hooks for one record. Each gets slices of its own, so what it
-// does with them harms nobody.
+// call runs the hooks for one record. Each gets slices of its own and may do with them what
+// it likes.
 func (h *hooks) call(r Record) {
 	if r.Delete {
 		for _, fn := range h.onDelete {

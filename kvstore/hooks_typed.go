@@ -15,9 +15,8 @@ func WrapOnSet[T any](serde Serde[T], fn func(key []byte, value T)) func(key, va
 // deserialized to onErr, with a [*DecodeError]. For each record exactly one of
 // fn and onErr is called, in log order. A nil onErr ignores errors.
 //
-// The hook waits for the serde. One that asks a Schema Registry holds up the
-// client for as long as the registry's timeout allows, see
-// [WithRegistryTimeout].
+// The hook waits for the serde. One that asks a Schema Registry blocks the client for as
+// long as the registry's timeout allows, see [WithRegistryTimeout].
 func WrapOnSetErr[T any](serde Serde[T], fn func(key []byte, value T), onErr func(key []byte, err error)) func(key, value []byte) {
 	if serde == nil {
 		panic("kvstore: WrapOnSet: serde is nil")

@@ -14,8 +14,8 @@ const (
 	// always woken, so it must not wait long.
 	defaultFetchWait = time.Second
 
-	// Twice what the Java client asks for. What a fetch takes decoded, twice over
-	// while one is ahead, is live memory to the collector when a log is read.
+	// Twice what the Java client asks for. A decoded fetch, and a second one while the next
+	// is prefetched, is live memory for the garbage collector while a log is read.
 	defaultFetchBytes = 2 << 20
 
 	// How soon new metadata is asked for after an error. franz-go's five
@@ -26,8 +26,8 @@ const (
 // onePartition sends every record to the partition that it names.
 var onePartition = kgo.ManualPartitioner()
 
-// promised are the guarded options, set as the store needs them. They come
-// before the user's, so that what the user changed can be told.
+// promised are the guarded options, set as the store needs them. They come before the
+// user's, so that a change by the user can be detected.
 func promised() []kgo.Opt {
 	return []kgo.Opt{
 		kgo.RequiredAcks(kgo.AllISRAcks()),
@@ -44,8 +44,8 @@ func promised() []kgo.Opt {
 	}
 }
 
-// defaultBackoff is how long to wait after so many failures in a row: from 50 ms
-// doubling up to 1 s, a fifth more or less by chance.
+// defaultBackoff is how long to wait after so many failures in a row: 50 ms, doubled up to
+// 1 s, randomised by a fifth up or down.
 func defaultBackoff(failures int) time.Duration {
 	d := time.Second
 	if failures < 6 {
@@ -58,8 +58,8 @@ func defaultBackoff(failures int) time.Duration {
 // newKafka makes the kgo client that everything but writing goes through, and
 // refuses options that break a promise. q learns of quotas.
 //
-// kgo itself does not try again unless it is told to: the caller decides that, and an
-// error that kgo keeps to itself for 30 s could not be told to those who wait.
+// kgo itself does not retry unless it is told to: the caller decides that, and an error
+// that kgo kept to itself for 30 s could not be reported to those who wait.
 func newKafka(cfg *clientConfig, q *quota) (*kgo.Client, error) {
 	if err := checkGroupOptions(cfg.kafka); err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func newKafka(cfg *clientConfig, q *quota) (*kgo.Client, error) {
 	return cl, nil
 }
 
-// noSeed stands for the seeds that nobody gave; it can't be dialed.
+// noSeed stands for the seeds when none were given; it can't be dialed.
 const noSeed = "no-brokers.invalid:1"
 
 // newProducer makes the kgo client that the writer sends its requests with. Its
@@ -104,7 +104,7 @@ func newProducer(cfg *clientConfig, ws *wires, q *quota) (*kgo.Client, error) {
 	return kgo.NewClient(opts...)
 }
 
-// produceSettings reads the options for producing back.
+// produceSettings reads back the options for producing.
 func (w *writer) produceSettings(cl *kgo.Client) error {
 	w.produceTimeout = defaultProduceTimeout
 	if v, ok := cl.OptValue(kgo.ProduceRequestTimeout).(time.Duration); ok && v > 0 {
@@ -125,7 +125,7 @@ func (w *writer) produceSettings(cl *kgo.Client) error {
 // when kgo.ProduceRequestTimeout is not given.
 const defaultProduceTimeout = 10 * time.Second
 
-// fetchSettings reads the fetch options back.
+// fetchSettings reads back the fetch options.
 func fetchSettings(cl *kgo.Client) fetchLimits {
 	lim := fetchLimits{wait: defaultFetchWait, minBytes: 1, maxBytes: defaultFetchBytes}
 	if v, ok := cl.OptValue(kgo.FetchMaxWait).(time.Duration); ok {

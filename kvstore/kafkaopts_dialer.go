@@ -17,18 +17,18 @@ func dialer(cl *kgo.Client) dialFunc {
 	return cl.OptValue(kgo.Dialer).(dialFunc)
 }
 
-// mostDial bounds how long a dialer that the user gave may take, if it heeds its context. It is
-// meant for one without a limit of its own: franz-go's takes kgo.DialTimeout.
+// mostDial bounds how long a dialer given by the user may take, if it respects its context.
+// It is meant for one without a limit of its own: franz-go's uses kgo.DialTimeout.
 const mostDial = 30 * time.Second
 
-// heedful returns the option that makes the user's dialer heed contexts that have ended
-// before it is called, as franz-go's own does, and gives it mostDial for a connection; none if
+// heedful returns the option that makes the user's dialer respect a context that has ended
+// before the call, as franz-go's own does, and gives it mostDial for a connection; none if
 // the user gave no dialer.
 //
 // kgo sets up one connection to a broker at a time, and dials for each request that waits,
-// even if whoever sent it has gone. A dialer that did not look at the context would take those
-// requests seconds each, at a broker that takes connections and says nothing ten more, and
-// they would pile up.
+// even if its sender has left. A dialer that ignored the context would spend seconds on
+// each of those requests, ten more at a broker that accepts connections and says nothing,
+// and they would pile up.
 func heedful(user []kgo.Opt) []kgo.Opt {
 	dial := givenDialer(user)
 	if dial == nil {
@@ -44,9 +44,10 @@ func heedful(user []kgo.Opt) []kgo.Opt {
 	})}
 }
 
-// givenDialer returns what the last kgo.Dialer among the options gives, nil for none. An
-// option can't be asked what it is, but franz-go refuses a dialer beside its own TLS. A
-// client of that option alone says what it gives: hooks of the user do not meet it.
+// givenDialer returns the dialer of the last kgo.Dialer among the options, nil for none. An
+// option can't be asked what it is, but franz-go refuses a dialer together with its own
+// TLS. A client with that option alone tells what it is: the user's hooks do not see that
+// client.
 func givenDialer(user []kgo.Opt) dialFunc {
 	var last kgo.Opt
 	for _, opt := range user {

@@ -16,8 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// guard is a kgo option that the store can't honour unless it has the wanted value,
-// and why. docs/kafka-options.md lists what becomes of all of them.
+// guard is a kgo option that the store can't honour unless it has the wanted value, and
+// why. docs/kafka-options.md lists how each option is treated.
 type guard struct {
 	name   string
 	opt    any // the kgo function, as Client.OptValue wants it
@@ -54,8 +54,8 @@ var guards = []guard{
 	{"WithPools", kgo.WithPools, nil, "the store has pools of its own, and would take buffers from these without giving them back"},
 }
 
-// checkPromises refuses what would break a promise, or would do nothing though the
-// program that gave it relies on it.
+// checkPromises refuses what would break a promise, or what would have no effect although
+// the program that gave it relies on it.
 func checkPromises(cl *kgo.Client) error {
 	if seeds, ok := cl.OptValue(kgo.SeedBrokers).([]string); ok && len(seeds) == 1 && seeds[0] == noSeed {
 		return errors.New("no brokers: use WithBrokers, or kgo.SeedBrokers in WithKafkaOptions")
@@ -77,8 +77,8 @@ func refused(name, reason string) error {
 	return fmt.Errorf("kafka option kgo.%s can't be used with the store: %s", name, reason)
 }
 
-// checkGroupOptions refuses the options of consumer groups before franz-go sees
-// them, which refuses some of them in other words and takes the others in silence.
+// checkGroupOptions refuses the options of consumer groups before franz-go sees them: it
+// refuses some of them in other words and accepts the others silently.
 func checkGroupOptions(opts []kgo.Opt) error {
 	for i, opt := range opts {
 		if _, ok := opt.(kgo.GroupOpt); ok {
@@ -88,8 +88,8 @@ func checkGroupOptions(opts []kgo.Opt) error {
 	return nil
 }
 
-// modern reports whether the protocol has record batches, idempotent writes and
-// fetches of committed records only. Without them kgo falls back in silence.
+// modern reports whether the protocol has record batches, idempotent writes and fetches of
+// committed records only. Without them kgo falls back silently.
 func modern(v *kversion.Versions) bool {
 	for key, least := range map[kmsg.Key]int16{kmsg.Produce: 3, kmsg.Fetch: 4, kmsg.InitProducerID: 0} {
 		if most, ok := v.LookupMaxKeyVersion(int16(key)); !ok || most < least {
@@ -112,13 +112,13 @@ func isZero(v any) bool {
 	}
 }
 
-// settle returns the user's options behind the store's defaults. The store's give
-// way where franz-go would refuse them beside what the user gave.
+// settle returns the store's defaults followed by the user's options. A default is left out
+// where franz-go would refuse it together with what the user gave.
 func settle(before, user []kgo.Opt) ([]kgo.Opt, error) {
 	var first error
 	for _, age := range []time.Duration{defaultMetadataMinAge, 10 * time.Millisecond} {
-		// franz-go has the least of these also bound FetchMaxPartitionBytes, and
-		// BrokerMaxReadBytes must not be less: so the largest that fits.
+		// In franz-go the smallest of these also bounds FetchMaxPartitionBytes, and
+		// BrokerMaxReadBytes must not be less: so take the largest that fits.
 		for bytes := int32(50 << 20); bytes >= 1<<10; bytes /= 2 {
 			all := slices.Concat(promised(), []kgo.Opt{kgo.MetadataMinAge(age), kgo.FetchMaxBytes(bytes)}, before, user)
 			err := kgo.ValidateOpts(all...)
@@ -133,7 +133,7 @@ func settle(before, user []kgo.Opt) ([]kgo.Opt, error) {
 	return nil, first
 }
 
-// culprit names the option that franz-go refuses, if it is one of the user's alone.
+// culprit names the option that franz-go refuses, if it is a single one of the user's.
 func culprit(before, user []kgo.Opt, err error) error {
 	for i := range user {
 		if _, other := settle(before, slices.Concat(user[:i], user[i+1:])); other == nil {
@@ -147,12 +147,12 @@ func culprit(before, user []kgo.Opt, err error) error {
 	return fmt.Errorf("kafka options: %w", err)
 }
 
-// closure matches the name that the compiler gives to what an option does; where it
-// is inlined, the function that was called comes first.
+// closure matches the name that the compiler gives to an option's function literal; where
+// it is inlined, the function that was called comes first.
 var closure = regexp.MustCompile(`\.([A-Z]\w*)(?:\.([A-Z]\w*))?\.func\d+$`)
 
-// optionName returns the name of an option for a message, or its place where it
-// can't be told.
+// optionName returns the name of an option for a message, or its index where the name can't
+// be found.
 func optionName(opts []kgo.Opt, i int) string {
 	v := reflect.ValueOf(opts[i])
 	if v.Kind() == reflect.Struct && v.NumField() == 1 && v.Field(0).Kind() == reflect.Func {

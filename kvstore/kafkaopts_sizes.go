@@ -7,8 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// byteLimit is the size of the largest record batch that may be written, and who
-// says so.
+// byteLimit is the size of the largest record batch that may be written, and what sets it.
 type byteLimit struct {
 	bytes int
 	by    string
@@ -25,15 +24,15 @@ func (l byteLimit) and(other byteLimit) byteLimit {
 // franz-go's defaults for what a request and an answer may take.
 const defaultBrokerBytes = 100 << 20
 
-// What a request, or an answer, has beside its record batch is less than this,
-// without the names in it.
+// What a request or an answer has besides its record batch, apart from the names in it, is
+// less than this.
 const envelope = 512
 
-// noBatchLimit stands for a kgo.ProducerBatchMaxBytes that nobody gave. What it says
-// counts for franz-go alone, which wants it to be less than a request may take.
+// noBatchLimit stands for a kgo.ProducerBatchMaxBytes that was not given. The value matters
+// to franz-go only, which wants it to be less than the size of a request.
 func noBatchLimit(string) int32 { return 512 }
 
-// clientLimits returns what the options say of the size of a record batch.
+// clientLimits returns what the options say about the size of a record batch.
 func clientLimits(cl *kgo.Client, topic string) (limits []byteLimit) {
 	if fn, ok := cl.OptValue(kgo.ProducerBatchMaxBytesFn).(func(string) int32); ok && fn != nil &&
 		reflect.ValueOf(fn).Pointer() != reflect.ValueOf(noBatchLimit).Pointer() {
@@ -46,8 +45,8 @@ func clientLimits(cl *kgo.Client, topic string) (limits []byteLimit) {
 	return limits
 }
 
-// checkFetchSizes refuses limits of fetches that franz-go takes and no broker should
-// get: below one byte it answers at once when there is nothing, again and again.
+// checkFetchSizes refuses fetch limits that franz-go accepts and no broker should get:
+// below one byte it answers at once when there is nothing, again and again.
 func checkFetchSizes(cl *kgo.Client) error {
 	for _, f := range []struct {
 		name string
@@ -64,10 +63,10 @@ func checkFetchSizes(cl *kgo.Client) error {
 	return nil
 }
 
-// checkReadable refuses a kgo.BrokerMaxReadBytes that keeps the largest record batch
-// of the topic from being read. franz-go's own default is not refused: what it does
-// not let pass brokers do not take either unless they are told to, and a topic with
-// no limit to speak of may be meant to have none.
+// checkReadable refuses a kgo.BrokerMaxReadBytes that keeps the largest record batch of the
+// topic from being read. franz-go's own default is not refused: brokers do not accept what
+// it keeps out either, unless configured to, and a topic without a real limit may be meant
+// to have none.
 func checkReadable(cl *kgo.Client, topic string, maxMessageBytes int) error {
 	n, ok := cl.OptValue(kgo.BrokerMaxReadBytes).(int32)
 	if !ok || n == defaultBrokerBytes || int(n) >= maxMessageBytes+envelope+len(topic) {

@@ -27,7 +27,7 @@ func Prefix(p string) KeyConstraint {
 	return KeyConstraint{Start: []byte(p)}
 }
 
-// Contains reports whether key lies within the constraint.
+// Contains reports whether key is within the constraint.
 func (c KeyConstraint) Contains(key []byte) bool {
 	if c.Start != nil && bytes.Compare(key, c.Start) < 0 {
 		return false

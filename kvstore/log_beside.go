@@ -7,40 +7,40 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// How long a broker has for an answer before another one is asked beside it, about a
-// second for the first one, and less for each of the others. They are no round numbers,
-// so that in simulated time none of these questions falls on the instant at which an
-// earlier one of the client is given up, and the order would be left to chance.
+// How long a broker has for an answer before another one is asked as well: about a second
+// for the first one, and less for each of the others. They are not round numbers, so that
+// in simulated time none of these questions falls on the instant at which an earlier one of
+// the client is abandoned, which would leave the order to chance.
 const (
 	patience     = 970 * time.Millisecond
 	patienceThen = 230 * time.Millisecond
 )
 
-// Which questions go on after another broker's error was the answer, and for how long: as
-// long as kgo lets a dial take, so that a slow broker's connection is still set up. kgo
-// sets up one connection to a broker at a time, and for each question that waits for it
-// again if that fails. At a broker that says nothing they would become ever more, were the
-// others not given up.
+// How many questions go on after another broker's error was the answer, and for how long:
+// as long as kgo lets a dial take, so that a slow broker's connection is still set up. kgo
+// sets up one connection to a broker at a time, and tries again for each question that
+// waits for it if that fails. At a broker that says nothing the questions would pile up if
+// the others were not abandoned.
 const (
 	leftFor  = 10 * time.Second
 	mostLeft = 8
 )
 
-// reply is what came of asking one broker.
+// reply is the result of asking one broker.
 type reply[T any] struct {
 	value T
 	err   error
 }
 
-// beside runs ask, which asks a broker that kgo chooses, another one at each call. While none
-// has answered it runs it again beside, so that a machine which is gone, or a broker
-// that takes connections and says nothing, holds nobody up for longer than patience. kgo gives
-// each ten seconds to let itself be dialed, and ten to answer the first request.
+// beside runs ask, which asks a broker that kgo chooses, another one at each call. While
+// none has answered it runs ask again in parallel, so that a dead machine, or a broker that
+// accepts connections and says nothing, delays nobody for longer than patience. kgo gives
+// each broker ten seconds to be dialed, and ten to answer the first request.
 //
-// What comes first counts, an error too: the caller tries again, and what is still under
-// way then goes on for leftFor and may leave a connection for the next try, unless mostLeft
-// do already. n is 0 for the first call of ask. The calls that are left when beside returns end
-// by themselves, those that are given up as soon as kgo gets to them.
+// The first result counts, even an error: the caller tries again, and what is still under
+// way goes on for leftFor and may leave a connection for the next try, unless mostLeft do
+// already. n is 0 for the first call of ask. The calls that are left when beside returns
+// end on their own, abandoned ones as soon as kgo gets to them.
 func beside[T any](ctx context.Context, r *requests, ask func(ctx context.Context, n int) (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
@@ -106,14 +106,14 @@ func (r *requests) leave(q question) bool {
 	return true
 }
 
-// doors returns how many brokers, and ways to them, there are to ask.
+// doors returns how many brokers there are to ask, seeds included.
 func (r *requests) doors() int {
 	return min(len(r.cl.DiscoveredBrokers())+len(r.cl.SeedBrokers()), mostWitnesses)
 }
 
-// inTurn asks brokers one after the other, the next one as soon as one has answered or failed, or
-// has done neither for patienceThen. Each has witnessTimeout. It hands what they say to
-// take as it comes, until all have answered or take wants no more.
+// inTurn asks brokers one after the other, the next one as soon as one has answered or
+// failed, or has done neither for patienceThen. Each has witnessTimeout. It hands answers
+// to take as they come, until all have answered or take wants no more.
 func inTurn[T any](ctx context.Context, r *requests, brokers []*kgo.Broker, ask func(context.Context, *kgo.Broker) (T, error), take func(T, error) (more bool)) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -15,8 +15,8 @@ var errCorrupt = errors.New("corrupt record batch")
 // errNothing marks an answer without data where there should be some. See hole.
 var errNothing = errors.New("the broker answered nothing")
 
-// decode decodes what a fetch brought into out. What precedes a damaged batch
-// counts; the damaged batch and what follows it does not (I1).
+// decode decodes what a fetch brought into out. What precedes a damaged batch counts; the
+// damaged batch and what follows it do not (I1).
 func decode(out *fetched, part *kmsg.FetchResponseTopicPartition, opts kgo.ProcessFetchPartitionOpts, dec kgo.Decompressor) error {
 	offset := opts.Offset
 	var decoded []int // records decoded, batch by batch
@@ -34,8 +34,8 @@ func decode(out *fetched, part *kmsg.FetchResponseTopicPartition, opts kgo.Proce
 		}
 	}
 	if first, ok := shortBatch(part.RecordBatches, decoded, offset); ok && (why < 0 || first <= why) {
-		// kgo leaves out records that it can't decode, and goes on behind
-		// the batch when another one follows.
+		// kgo leaves out records that it can't decode, and continues after the batch when
+		// another one follows.
 		bad, why = errors.New("its records do not match its header"), max(first, offset)
 		if codec.err != nil {
 			bad = fmt.Errorf("decompress: %w", codec.err)
@@ -59,8 +59,8 @@ func decode(out *fetched, part *kmsg.FetchResponseTopicPartition, opts kgo.Proce
 	return nil
 }
 
-// decompressor keeps the first error of another one, which kgo keeps to itself. A
-// panic of it, which may be the user's, is such an error.
+// decompressor keeps the first error of the one that it wraps, which kgo does not return. A
+// panic in that one, which may be the user's, counts as such an error.
 type decompressor struct {
 	kgo.Decompressor
 	err error
@@ -120,8 +120,8 @@ func shortBatch(raw []byte, decoded []int, offset int64) (first int64, ok bool) 
 	return 0, false
 }
 
-// noEpoch stands for the leader epoch where no batch was passed. That of a message in
-// an old format is -1.
+// noEpoch is the leader epoch when no batch was passed. That of a message in an old format
+// is -1.
 const noEpoch = -2
 
 // passedEpoch returns the leader epoch of the last batch that begins below next, noEpoch
@@ -133,8 +133,8 @@ func passedEpoch(raw []byte, next int64) int32 {
 	epoch := int32(noEpoch)
 	for len(raw) > headerMagic {
 		size := int64(int32(binary.BigEndian.Uint32(raw[headerLength:]))) + 12
-		// A message of an old format has the offset of the last one in it, which
-		// next is behind all the same once it was passed.
+		// A message of an old format has the offset of the last one in it; next is beyond
+		// that, too, once it was passed.
 		if size <= headerMagic || size > int64(len(raw)) || int64(binary.BigEndian.Uint64(raw)) >= next {
 			break
 		}

@@ -11,8 +11,8 @@ type span struct {
 	first, last int64
 }
 
-// spans goes through the whole batches in raw. Of a message of an old format only one offset
-// is known, which is the last one of what it holds.
+// spans goes through the whole batches in raw. For a message of an old format only one
+// offset is known: the last one that it holds.
 func spans(raw []byte) iter.Seq[span] {
 	return func(yield func(span) bool) {
 		for len(raw) > headerMagic {
@@ -33,17 +33,19 @@ func spans(raw []byte) iter.Seq[span] {
 	}
 }
 
-// misplaced looks for a batch that can't be where its header says: one that does not lie behind
-// the batch before. The checksum of a batch does not cover its offset. It returns the offset
-// behind what precedes for certain, offset for nothing, and nil when all batches are in order.
+// misplaced looks for a batch that can't be where its header says: one that does not follow
+// the batch before. The checksum of a batch does not cover its offset. It returns the
+// offset after the last batch that is certain, offset if none is, and nil when all batches
+// are in order.
 //
-// A batch at or above the high watermark that the answer names is no such case: Kafka notes the
-// high watermark, then reads up to where it is by then (kafka.cluster.Partition.readRecords).
+// A batch at or above the high watermark in the answer is not such a case: Kafka notes the
+// high watermark, then reads up to where it is by then
+// (kafka.cluster.Partition.readRecords).
 func misplaced(raw []byte, offset int64) (sound int64, err error) {
 	last := int64(-1)
 	for s := range spans(raw) {
 		if s.first <= last {
-			// One of the two is wrong, and it may be the one before.
+			// one of the two is wrong, and it may be the one before
 			sound = offset
 			for before := range spans(raw) {
 				if before.last >= s.first {

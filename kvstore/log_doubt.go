@@ -2,12 +2,12 @@ package kvstore
 
 import "time"
 
-// doubt is how long something has been said that can't be true if what was known
-// before is. Brokers lag, restart, and are asked through proxies that point
-// elsewhere for a while. I11: what one says once ends nobody.
+// doubt is how long brokers have said something that contradicts what was known before.
+// Brokers lag, restart, and are asked through proxies that point elsewhere for a while.
+// I11: a single answer ends no client.
 //
-// A row of such answers ends when somebody says that all is as it was, or when
-// nobody has said anything for as long as it takes to be believed.
+// A series of such answers ends when a broker confirms what was known before, or when none
+// has answered for as long as it takes to be believed.
 type doubt struct {
 	since, last time.Time
 	rounds      int
@@ -30,7 +30,7 @@ func (d *doubt) said(after time.Duration) (lasts time.Duration, believed bool) {
 	return lasts, d.rounds >= leastRounds && lasts >= after
 }
 
-// lasts reports whether something was said that may still be believed.
+// lasts reports whether something was said that may yet be believed.
 func (d *doubt) lasts(after time.Duration) bool {
 	return d.rounds > 0 && time.Since(d.last) <= max(after, time.Second)
 }

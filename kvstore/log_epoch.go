@@ -29,7 +29,7 @@ func (p *partition) epochEnd(ctx context.Context, l leader, epoch int32) (known 
 					continue
 				}
 				if r.GetVersion() < 3 && got.ErrorCode == kerr.ClusterAuthorizationFailed.Code {
-					// Before Kafka 2.3 it took a right that only brokers have.
+					// Before Kafka 2.3 this took a right that only brokers have.
 					return kerr.UnsupportedVersion.Code, nil
 				}
 				if known, end = got.LeaderEpoch, got.EndOffset; got.ErrorCode == 0 && known >= 0 && (end < 0 || known > epoch) {
@@ -84,19 +84,19 @@ func (p *partition) holds(ctx context.Context, pos int64, epoch int32) error {
 }
 
 // epochLost judges the answer to the question where epoch ended, that of the last batch
-// below pos: by a leader of the epoch leads (-1 where leaders have none) that knows the
-// epoch known, which ended at end. It returns nil when nothing was lost.
+// below pos: by a leader of epoch leads (-1 where leaders have none) that knows the epoch
+// known, which ended at end. It returns nil when nothing was lost.
 func epochLost(pos int64, epoch, leads, known int32, end int64) error {
 	switch {
 	case known < 0 && leads >= 0 && leads < epoch:
-		// A log whose leaders have not come that far is another one: a topic
-		// recreated on a cluster without topic ids, which has grown since.
+		// A log whose leaders have not got that far is another one: a topic recreated on a
+		// cluster without topic ids, which has grown since.
 		return &lostError{pos, fmt.Sprintf("%v: the leader is of epoch %d, this client had read up to offset %d, of epoch %d", ErrDataLoss, leads, pos, epoch)}
 	case known < 0:
-		return nil // it has no list of epochs
+		return nil // the leader has no list of epochs
 	case known < epoch:
-		// The batch of epoch that was read is not there, whatever is: a broker
-		// that missed it was elected and has other records in its place.
+		// The batch of epoch that was read is not there, whatever else is: a broker that
+		// missed it was elected and has other records in its place.
 		return &lostError{min(end, pos), fmt.Sprintf("%v: the log has nothing of leader epoch %d, of which this client had read up to offset %d; before it comes epoch %d, up to offset %d", ErrDataLoss, epoch, pos, known, end)}
 	case end < pos:
 		return &lostError{end, fmt.Sprintf("%v: leader epoch %d ends at offset %d, this client had read up to %d", ErrDataLoss, known, end, pos)}

@@ -14,7 +14,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
-// fetchLimits are the knobs of a fetch, taken from the kgo options.
+// fetchLimits are the limits of a fetch, taken from the kgo options.
 type fetchLimits struct {
 	wait     time.Duration
 	minBytes int32
@@ -27,8 +27,8 @@ type fetched struct {
 
 	// What room.convert makes of them:
 	room    *room
-	changes []Record          // the store's ones
-	sources []position.Source // those that may be this client's
+	changes []Record          // records of the store, in order
+	sources []position.Source // records that may be this client's
 	skipped int64             // how many have no key
 
 	byName bool // the fetch named the topic, and did not give its id
@@ -44,12 +44,12 @@ type fetched struct {
 	start  int64 // first offset of the log, -1 unknown
 	stable int64 // last stable offset: below it all is decided
 	end    int64 // high watermark
-	slow   error // the quota that the next fetch has to wait for, nil for none
+	slow   error // names the quota that the next fetch has to wait for, nil for none
 }
 
-// fetch reads committed records from offset on, at the given leader and from no
-// other: a broker that leads since another epoch refuses. It waits at most
-// lim.wait for the first. An error may come with the records that precede it.
+// fetch reads committed records from offset on, at the given leader and from no other: a
+// broker that leads under another epoch refuses. It waits at most lim.wait for the first.
+// An error may come with the records that precede it.
 func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetchLimits, opts kgo.ProcessFetchPartitionOpts, dec kgo.Decompressor) (fetched, error) {
 	id := p.topicID()
 	req := p.fetchRequest(id, l, offset, lim)
@@ -77,7 +77,7 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 			return 0, fmt.Errorf("answered high watermark %d and last stable offset %d", part.HighWatermark, part.LastStableOffset)
 		}
 		if part.ErrorCode == 0 && part.PreferredReadReplica >= 0 && len(part.RecordBatches) == 0 {
-			// It would have something to say, but leaves that to the other.
+			// It has something to return, but leaves that to the other replica.
 			return 0, fmt.Errorf("answered nothing but that replica %d is nearer, which was not asked for", part.PreferredReadReplica)
 		}
 		return part.ErrorCode, nil

@@ -17,24 +17,24 @@ type topicMeta struct {
 	topicIdentity
 	partitions int
 	leader     leader
-	vouched    bool // it is the topic that it was before
+	vouched    bool // the topic is the one that was known before
 }
 
-// topicIdentity is by what a topic is told from another one of the same name.
+// topicIdentity is what distinguishes a topic from another one of the same name.
 type topicIdentity struct {
 	id      [16]byte // zero on clusters without topic ids
 	cluster string   // the id of the cluster, empty when the broker names none
 }
 
-// clusterToCome is what Redpanda calls a new cluster until it has made up an id, some ten
-// seconds later.
+// clusterToCome is what Redpanda calls a new cluster until it has an id, some ten seconds
+// later.
 const clusterToCome = "redpanda.initializing"
 
 // given reports whether there is anything to compare.
 func (i topicIdentity) given() bool { return i != topicIdentity{} }
 
-// differs returns how another topic is not this one, nil if nothing shows that. An id of the
-// topic that agrees counts for more than the cluster's.
+// differs returns how another topic is not this one, nil if nothing shows that it is not. A
+// topic id that agrees counts for more than the cluster's.
 func (i topicIdentity) differs(other topicIdentity, topic string) error {
 	none := [16]byte{}
 	both := i.id != none && other.id != none
@@ -59,14 +59,14 @@ type wordKind int
 const (
 	asBefore   wordKind = iota // it agrees with what was known, and names the leader
 	leaderless                 // it agrees, and nobody leads
-	odd                        // it says nothing of use: an error, or not what was asked for
+	odd                        // it is of no use: an error, or not what was asked for
 	gone                       // there is no such topic
 	other                      // the topic has another id, or is another cluster's
 	older                      // the leader epoch is lower than one seen before
 	premature                  // the leader epoch is one that the leader did not know
 )
 
-// Whom a round asks at most, and for how long each.
+// How many brokers a round asks at most, and how long each may take.
 const (
 	mostWitnesses  = 8
 	witnessTimeout = 2 * time.Second
@@ -84,10 +84,10 @@ func (p *partition) metadataRequest() *kmsg.MetadataRequest {
 // answer contradicts what was known before, or is odd, it asks others too, and
 // believes the first one that agrees with what was known.
 //
-// It fails with ErrTopicDeleted or ErrTopicRecreated once nobody has agreed for
-// goneAfter. Where topics have no ids and only the cluster's id is another one, that is
-// believed then instead, and the next call goes by it: see renaming. Any other error may
-// heal.
+// It fails with ErrTopicDeleted or ErrTopicRecreated once no broker has agreed for
+// goneAfter. Where topics have no ids and only the cluster's id is another one, the new id
+// is believed then instead, and the next call goes by it: see renaming. Any other error may
+// be temporary.
 func (p *partition) lookup(ctx context.Context) (topicMeta, error) {
 	m, _, err := p.lookupWho(ctx)
 	return m, err
@@ -117,8 +117,8 @@ func (p *partition) lookupWho(ctx context.Context) (topicMeta, int32, error) {
 	return m, id, nil
 }
 
-// enough reports whether nobody else has to be asked: the last one agrees with what was
-// known. While nothing has been read of the topic nothing is known, and all brokers are
+// enough reports whether no other broker has to be asked: the last one agrees with what was
+// known. Until something of the topic has been read nothing is known, and all brokers are
 // asked if they disagree.
 func (p *partition) enough(words []word) bool {
 	p.mu.Lock()
@@ -146,8 +146,8 @@ func (p *partition) question(ctx context.Context, b *kgo.Broker) (*kmsg.Metadata
 	return p.metadataRequest().RequestWith(ctx, b)
 }
 
-// met returns the id of a broker that answered, by which the cluster knows it if the broker
-// is known as a seed, and if that can be told.
+// met returns the id of a broker that answered: for a seed the id that the cluster has for
+// it, if that is known.
 func (p *partition) met(resp *kmsg.MetadataResponse, who kgo.BrokerMetadata) int32 {
 	i := slices.IndexFunc(resp.Brokers, func(b kmsg.MetadataResponseBroker) bool { return b.Host == who.Host && b.Port == who.Port })
 	if who.NodeID >= 0 || i < 0 {
@@ -163,8 +163,8 @@ func (p *partition) met(resp *kmsg.MetadataResponse, who kgo.BrokerMetadata) int
 	return id
 }
 
-// witnesses are the brokers to ask but for those that were asked, others first at each call.
-// The seeds are the doors to the cluster, for when little is known of it.
+// witnesses are the brokers still to be asked, beginning with another one at each call. The
+// seeds are the way in while little is known of the cluster.
 func (p *partition) witnesses(asked ...int32) []*kgo.Broker {
 	all := p.cl.DiscoveredBrokers()
 	if len(all) < 2 {
@@ -192,7 +192,7 @@ func (p *partition) witnesses(asked ...int32) []*kgo.Broker {
 	return all[:min(len(all), mostWitnesses)]
 }
 
-// hear makes a word of an answer.
+// hear turns an answer into a word.
 func (p *partition) hear(resp *kmsg.MetadataResponse) word {
 	w := word{topicMeta: topicMeta{leader: noLeader}, kind: odd}
 	if w.err = kerr.ErrorForCode(resp.ErrorCode); w.err != nil {

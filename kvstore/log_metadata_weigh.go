@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// weigh makes up the client's mind from what one round of brokers said.
+// weigh decides what to believe after one round of answers.
 func (p *partition) weigh(words []word) (topicMeta, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,8 +42,8 @@ func (p *partition) weigh(words []word) (topicMeta, error) {
 	case n[gone]+n[other] > 0:
 		return p.weighGone(words, n[gone]+n[other])
 	}
-	// Nothing but odd answers. One without an id may be all that brokers of
-	// before Kafka 2.8 can say. It settles no doubt about whether this is the topic.
+	// Nothing but odd answers. One without an id may be all that brokers before Kafka 2.8
+	// can give. It does not settle whether this is the topic.
 	if p.missing.lasts(p.goneAfter) {
 		return words[0].topicMeta, words[0].err
 	}
@@ -56,9 +56,10 @@ func (p *partition) weigh(words []word) (topicMeta, error) {
 	return words[0].topicMeta, words[0].err
 }
 
-// elected returns a word with the identity that most brokers give the topic, of several the
-// one that was heard first. It is for as long as nothing has been read of the topic: the
-// first answer may be the stale one. It is nil when no word has both an identity and a leader.
+// elected returns a word with the identity that most brokers give the topic, and in a tie
+// the one that was heard first. It is used until something of the topic has been read: the
+// first answer may be the stale one. It is nil when no word has both an identity and a
+// leader.
 func elected(words []word, first topicIdentity) *word {
 	same := func(a, b topicIdentity) bool { return a.differs(b, "") == nil }
 	var best *word
@@ -80,8 +81,8 @@ func elected(words []word, first topicIdentity) *word {
 	return best
 }
 
-// mostSaid returns a word of some kind whose leader most others of that kind name too, of
-// several that of the lowest epoch.
+// mostSaid returns a word of the given kind whose leader most words of that kind name, and
+// in a tie the one with the lowest epoch.
 func mostSaid(words []word, kind wordKind) word {
 	votes := map[leader]int{}
 	for _, w := range words {
@@ -105,9 +106,8 @@ func mostSaid(words []word, kind wordKind) word {
 // forgetEpochs forgets the epochs that were known. The caller holds mu.
 func (p *partition) forgetEpochs() { p.epoch, p.led, p.denied = -1, -1, -1 }
 
-// weighOlder deals with a round whose best word is an older epoch: brokers that
-// lag, or epochs that did start again, as they do when a topic without an id is
-// recreated.
+// weighOlder handles a round whose best word is an older epoch: brokers lag, or the epochs
+// really started again, as they do when a topic without an id is recreated.
 func (p *partition) weighOlder(words []word, n int) (topicMeta, error) {
 	var best word
 	for _, w := range words {
@@ -123,7 +123,7 @@ func (p *partition) weighOlder(words []word, n int) (topicMeta, error) {
 	return best.topicMeta, p.doubting(best.err, n, lasts)
 }
 
-// weighGone deals with a round in which nobody knows the topic as it was.
+// weighGone handles a round in which no broker knows the topic as it was.
 func (p *partition) weighGone(words []word, n int) (topicMeta, error) {
 	var strange, denied *word
 	for i, w := range words {
@@ -139,7 +139,7 @@ func (p *partition) weighGone(words []word, n int) (topicMeta, error) {
 	if !p.known {
 		return denied.topicMeta, denied.err // it was never there
 	}
-	p.leader = noLeader // nobody goes on with it until this is settled
+	p.leader = noLeader // it is not used until this is settled
 	lasts, believed := p.missing.said(p.goneAfter)
 	why, end := denied, ErrTopicDeleted
 	if strange != nil {
@@ -167,7 +167,7 @@ func (p *partition) accept(w word) (topicMeta, error) {
 	p.identify(w.topicIdentity)
 	w.leader.naming = p.naming
 	p.leader = w.leader
-	if w.kind != odd && w.kind != premature { // of which the leader has to say whether it is so
+	if w.kind != odd && w.kind != premature { // the leader has to confirm those
 		p.epoch = max(p.epoch, w.leader.epoch)
 	}
 	p.missing.clear()
@@ -176,7 +176,7 @@ func (p *partition) accept(w word) (topicMeta, error) {
 	return w.topicMeta, nil
 }
 
-// identify takes over what tells the topic from others, where that was not known.
+// identify takes over what distinguishes the topic from others, where that was not known.
 func (p *partition) identify(i topicIdentity) {
 	p.known = true
 	if p.id == [16]byte{} {

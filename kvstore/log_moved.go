@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// movedError says that a leader had not answered when another one was named.
+// movedError says that a leader had not answered by the time another one was named.
 type movedError struct {
 	silent int32         // who did not answer
 	since  time.Duration // for how long
@@ -21,10 +21,10 @@ func (e *movedError) Error() string {
 	return fmt.Sprintf("no answer of broker %d for %v, and broker %d leads now, since leader epoch %d", e.silent, e.since.Round(time.Millisecond), e.leads.node, e.leads.epoch)
 }
 
-// request sends req to the leader. While it does not answer, for longer than it may take,
-// than a quota holds the request back, and patience, others are asked beside it whether it still leads: a machine that is gone
-// never says that it does not. When another one does, the error is a *movedError,
-// and the request may still be under way.
+// request sends req to the leader. When the leader has not answered within the time that it
+// may take, plus what a quota may hold the request back, plus patience, other brokers are
+// asked whether it still leads: a dead machine never says that it does not. When another
+// broker leads, the error is a *movedError, and the request may still be under way.
 func (p *partition) request(ctx context.Context, via *requests, l leader, req kmsg.Request) (kmsg.Response, error) {
 	if err := p.current(l); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (p *partition) request(ctx context.Context, via *requests, l leader, req km
 		return nil, moved
 	case err == nil:
 		p.leaving.slow(l, time.Since(began)-mayTake)
-		err = p.current(l) // nobody knows of which cluster the answer is otherwise
+		err = p.current(l) // otherwise the answer may be of either cluster
 	}
 	if err != nil {
 		return nil, err
@@ -57,9 +57,9 @@ func (p *partition) request(ctx context.Context, via *requests, l leader, req km
 // successor waits until brokers name another leader than l, or until ctx ends. The request
 // to l began at the given time.
 //
-// One of a later leader epoch is followed at once, unless l was left before and turned out
-// to lead on. Kafka has one leader an epoch. So another one of the same epoch, or of none,
-// has to be named by all others who answer, too.
+// A leader of a later epoch is followed at once, unless l was left before and turned out to
+// be still leading. Kafka has one leader per epoch. So another one of the same epoch, or of
+// none, has to be named by all others who answer, too.
 func (p *partition) successor(ctx context.Context, l leader, began time.Time) (leader, bool) {
 	if !p.asks.begin() {
 		return l, false
@@ -79,7 +79,7 @@ func (p *partition) successor(ctx context.Context, l leader, began time.Time) (l
 	return l, false
 }
 
-// agreed reports whether nobody but the one who named a leader names another one.
+// agreed reports whether all brokers but the one asked name the same leader.
 func (p *partition) agreed(ctx context.Context, named leader, who int32) bool {
 	ok := true
 	inTurn(ctx, p.asks, p.witnesses(who), p.question, func(resp *kmsg.MetadataResponse, err error) bool {
@@ -93,20 +93,20 @@ func (p *partition) agreed(ctx context.Context, named leader, who int32) bool {
 }
 
 // leaving is for how long a leader that is slow to answer is waited for although another
-// one was named: patience at first, and each time twice as long while it turns out to lead
-// on. What it answers takes time then, and leaving it for one that does not lead never
-// gets through. It is safe for concurrent use.
+// one was named: patience at first, and twice as long each time it turns out to be still
+// leading. Its answers are just slow then, and requests to a broker that does not lead
+// never succeed. It is safe for concurrent use.
 type leaving struct {
 	mu    sync.Mutex
 	epoch int32 // the leader epoch under which one was left
 	wait  time.Duration
-	last  time.Time // when one was, or when one took long
+	last  time.Time // when it was left, or took long
 }
 
 // Bounds of leaving.
 const (
 	mostLeaving = 32 * time.Second
-	calmsDown   = time.Minute // after which it begins anew
+	calmsDown   = time.Minute // after this it starts again from patience
 )
 
 // after returns how long a request to l takes before another leader is followed.
@@ -134,7 +134,7 @@ func (v *leaving) left(l leader) {
 	v.epoch, v.wait, v.last = l.epoch, min(2*v.wait, mostLeaving), time.Now()
 }
 
-// slow notes that l did answer, after some time.
+// slow notes that l did answer, after the given time.
 func (v *leaving) slow(l leader, took time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -143,7 +143,7 @@ func (v *leaving) slow(l leader, took time.Duration) {
 	}
 }
 
-// mostPatience bounds how long brokers that were asked for another leader are not asked again.
+// mostPatience bounds the time between two questions to other brokers about the leader.
 const mostPatience = 8 * time.Second
 
 // mayTake returns for how long a leader may keep a request before it answers.

@@ -13,18 +13,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The store uses one partition of its topic, whatever the topic has.
+// The store uses one partition of its topic, however many there are.
 const partitionNumber = 0
 
-// partition asks the leader of the store's partition, with one request a call and no
+// partition asks the leader of the store's partition, with one request per call and no
 // retry: the caller decides what an error means. It is safe for concurrent use.
 type partition struct {
 	cl    *kgo.Client
-	asks  *requests // through cl
+	asks  *requests // goes through cl
 	topic string
 
-	// How long all brokers have to deny what was known before they are
-	// believed.
+	// How long all brokers have to deny what was known until they are believed.
 	goneAfter time.Duration
 
 	leaving leaving
@@ -36,11 +35,11 @@ type partition struct {
 	unsure        bool // a leader refused the first one
 	leader        leader
 	epoch         int32           // highest leader epoch seen
-	led           int32           // highest one that a leader confirmed, by an answer
+	led           int32           // highest one that a leader has confirmed by an answer
 	denied        int32           // lowest one above led that the leader named with it does not know, -1 for none
 	doubts        int             // calls of suspect
 	turn          int             // rounds of questions so far
-	seeds         map[int32]int32 // the ids of brokers that were met as seeds, by the seeds'
+	seeds         map[int32]int32 // ids of brokers that were first asked as seeds, by the seeds' ids
 	renaming                      // of the cluster
 	missing       doubt           // that the topic is gone, or another one
 	past          doubt           // that its leader epoch is lower than the highest one seen
@@ -49,8 +48,8 @@ type partition struct {
 // defaultGoneAfter is what WithTopicGoneAfter changes.
 const defaultGoneAfter = 30 * time.Second
 
-// leader is who leads the partition, and since which epoch. node is -1 when it
-// is not known.
+// leader is the broker that leads the partition, and its epoch. node is -1 when it is not
+// known.
 type leader struct {
 	node   int32
 	epoch  int32
@@ -63,8 +62,7 @@ func newPartition(asks *requests, topic string) *partition {
 	return &partition{cl: asks.cl, asks: asks, topic: topic, goneAfter: defaultGoneAfter, leader: noLeader, epoch: -1, led: -1, denied: -1}
 }
 
-// forget makes the next request look up the leader again, unless somebody did
-// so since.
+// forget makes the next request look up the leader again, unless that has been done since.
 func (p *partition) forget(l leader) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +85,7 @@ func (p *partition) sameTopic(ctx context.Context) error {
 	}
 	m, err := p.lookup(ctx)
 	if m.vouched {
-		return p.unsettled() // whoever leads it
+		return p.unsettled() // whichever broker leads it
 	}
 	return err
 }
@@ -113,7 +111,7 @@ func (p *partition) doubt() int {
 	return p.doubts
 }
 
-// lead returns the leader, looked up if need be.
+// lead returns the leader, looked up if necessary.
 func (p *partition) lead(ctx context.Context) (leader, error) {
 	p.mu.Lock()
 	l := p.leader
@@ -125,12 +123,12 @@ func (p *partition) lead(ctx context.Context) (leader, error) {
 	return m.leader, err
 }
 
-// heard takes in what a broker answered to a request that names the leader epoch, which is
-// refused when the broker does not know it.
+// heard processes a broker's answer to a request that names the leader epoch, which is
+// refused when the broker does not know that epoch.
 //
-// I12: one that leads does know it; otherwise the broker that named the epoch is wrong,
-// or ahead of the leader for a moment. What was thought to be known because of that is
-// not. An epoch that some leader has confirmed stays known whatever is answered later.
+// I12: the leader does know it; otherwise the broker that named the epoch is wrong, or
+// ahead of the leader for a moment, and the epoch no longer counts as known. An epoch that
+// some leader has confirmed stays known whatever is answered later.
 func (p *partition) heard(l leader, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -177,8 +175,8 @@ func (p *partition) ask(ctx context.Context, l leader, req kmsg.Request, code fu
 	return nil
 }
 
-// unsupported reports whether kgo did not even send a request, because the broker,
-// or the versions that the user allows, does not have it.
+// unsupported reports whether kgo did not even send a request, because the broker, or the
+// range of versions that the user allows, does not have it.
 func unsupported(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), brokerTooOld) || strings.Contains(err.Error(), unknownKey))
 }
@@ -189,7 +187,7 @@ const (
 	unknownKey   = "request key is unknown"
 )
 
-// errNoPartition is an answer that has other partitions than the one asked for, or none.
+// errNoPartition is an answer without the partition that was asked for.
 var errNoPartition = errors.New("answer without our partition")
 
 // Timestamps with a meaning of their own in a ListOffsets request.
@@ -214,8 +212,8 @@ func (p *partition) offsetUnder(ctx context.Context, at int64) (int64, leader, e
 	}
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1
-	// For remote storage, which compacted topics don't have. kgo adds it to
-	// how long it waits for an answer that was lost.
+	// For remote storage, which compacted topics don't have. kgo would wait that much
+	// longer for an answer that was lost.
 	req.TimeoutMillis = 1000
 	t := kmsg.NewListOffsetsRequestTopic()
 	t.Topic = p.topic

@@ -18,7 +18,7 @@ type ahead struct {
 	err    error
 }
 
-// fetch brings the records from the position on, and sends for those behind them
+// fetch returns the records from the position on, and starts the fetch of those after them
 // if there are any.
 func (t *tail) fetch(ctx context.Context, limits fetchLimits) (f fetched, err error) {
 	if a := t.ahead; a != nil && a.from == t.checked && a.offset == t.pos {
@@ -35,7 +35,7 @@ func (t *tail) fetch(ctx context.Context, limits fetchLimits) (f fetched, err er
 	return f, err
 }
 
-// ask fetches and converts. It touches nothing of the tail that changes.
+// ask fetches and converts. It uses only fields of the tail that never change.
 func (t *tail) ask(ctx context.Context, from leader, offset int64, limits fetchLimits, r *room) (fetched, error) {
 	opts := t.decode
 	opts.Pools = []kgo.Pool{r}
@@ -58,7 +58,7 @@ func (t *tail) send(ctx context.Context, offset int64, limits fetchLimits) {
 	}()
 }
 
-// drop ends the fetch that is ahead, if there is one.
+// drop ends the prefetch, if there is one.
 func (t *tail) drop() {
 	if t.ahead != nil {
 		t.ahead.cancel()

@@ -11,15 +11,15 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
-// errThrottled is a quota of the cluster's that this client has used up.
+// errThrottled says that this client has used up a quota of the cluster.
 var errThrottled = errors.New("throttled")
 
 func throttled(broker int32, d time.Duration) error {
 	return fmt.Errorf("%w by broker %d for %v: the client has used up a quota", errThrottled, broker, d)
 }
 
-// quota is a kgo hook that keeps what brokers said last of the quotas that this
-// client has used up, in an answer of whatever kind.
+// quota is a kgo hook that keeps what brokers last said, in any answer, about quotas that
+// this client has used up.
 //
 // It does not wait: kgo sends nothing more on the connection until the time is
 // over, and a broker from before KIP-219 has waited itself.
@@ -30,14 +30,14 @@ type quota struct {
 	each  map[int32]time.Time // until when, by broker
 }
 
-// mostHeld bounds for how long a request that was not answered is taken to be held back for a
-// quota: the broker may be gone meanwhile. Kafka's own throttle times are of seconds.
+// mostHeld bounds for how long an unanswered request is taken to be held back by a quota:
+// the broker may be dead. Kafka's own throttle times are seconds.
 const mostHeld = 30 * time.Second
 
 var _ kgo.HookBrokerThrottle = (*quota)(nil)
 
-// quotaGrace is how long after the end of the last throttling the row of them
-// counts as unbroken.
+// quotaGrace is how long after the end of a throttling the next one counts as part of the
+// same series.
 const quotaGrace = time.Second
 
 // OnBrokerThrottle is called by kgo.
@@ -60,8 +60,8 @@ func (q *quota) OnBrokerThrottle(b kgo.BrokerMetadata, d time.Duration, _ bool) 
 	}
 }
 
-// holds returns for how long kgo may hold back a request to a broker, at most mostHeld. It keeps
-// the time by connection, of which a broker has several, so it may be less.
+// holds returns how long kgo may hold back a request to a broker, at most mostHeld. kgo
+// keeps the time per connection, of which a broker has several, so it may be less.
 func (q *quota) holds(broker int32) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -78,7 +78,7 @@ func (q *quota) problem() Problem {
 	return q.p
 }
 
-// nameOthers makes causes known that no request meets: a quota, and a storage that is slow.
+// nameOthers adds causes that no request reports: a quota, and a slow storage.
 func (c *Client) nameOthers(quota *quota) {
 	c.health.quota = quota.problem
 	c.tracker.Otherwise(func() position.Reason {

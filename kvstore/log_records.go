@@ -8,8 +8,8 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
-// convert takes out of what a fetch decoded with the room what the client needs, and
-// lets go of kgo's records. own are the producer ids of this client, nil if not known.
+// convert extracts what the client needs from what a fetch decoded into the room, and
+// releases kgo's records. own are the producer ids of this client, nil if not known.
 func (r *room) convert(f *fetched, own *position.Owners) {
 	f.sources = sources(f.records, own)
 	r.changes = slices.Grow(r.changes[:0], len(f.records))
@@ -28,7 +28,7 @@ func (r *room) convert(f *fetched, own *position.Owners) {
 	}
 	f.changes, f.records = r.changes, nil
 	for _, slab := range r.slabs[:r.used] {
-		clear(slab) // they hold the fetch's buffer
+		clear(slab) // they reference the fetch's buffer
 	}
 	r.used = 0
 }

@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// renaming is what a partition knows of its cluster's id having changed, where topics have
+// renaming is what a partition knows about a change of its cluster's id, where topics have
 // no ids. The cluster may have been renamed, or the addresses may lead to another one,
-// whose log can have the same leader epochs and be as long: nobody can tell. So the client
-// goes on with what the brokers have now, and rereads the log.
+// whose log can have the same leader epochs and be as long: there is no way to tell. So the
+// client goes on with what the brokers have now, and rereads the log.
 //
-// Each leader is one in the cluster of one naming, so whatever goes by the leader that it
-// had to do with ends with the naming: a position that was validated, a producer id, what
-// was searched. A request under an earlier naming is not sent any more.
+// Each leader belongs to one naming of the cluster, so everything that is tied to a leader
+// ends with the naming: a validated position, a producer id, what was searched. A request
+// under an earlier naming is not sent any more.
 type renaming struct {
 	naming  int   // how often another id was believed
-	settled int   // up to which naming the tail rereads the log, or has
-	renamed error // why it has to for the last one
+	settled int   // the last naming for which the tail has begun to reread the log
+	renamed error // why it has to reread for the last one
 }
 
-// errRenamed says that what was begun with one cluster can't be ended with the one that is
-// there now.
+// errRenamed says that what was begun with one cluster can't be finished with the one that
+// is there now.
 var errRenamed = errors.New("the cluster has another id by now")
 
-// rename takes over another id of the cluster, which all who answered have said for some
-// time, and returns why the caller has to begin again. The caller holds mu.
+// rename takes over another id of the cluster, which all who answered have named for some
+// time, and returns why the caller has to start over. The caller holds mu.
 func (p *partition) rename(w *word, lasts time.Duration) error {
 	p.renamed = fmt.Errorf("%w (said by all who answered for %v), and without topic ids nobody can tell whether the log is the same", w.err, lasts.Round(time.Millisecond))
 	p.naming++
@@ -36,7 +36,7 @@ func (p *partition) rename(w *word, lasts time.Duration) error {
 	return p.renamed
 }
 
-// current fails when the leader is one of an earlier naming.
+// current fails when the leader belongs to an earlier naming.
 func (p *partition) current(l leader) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -46,7 +46,7 @@ func (p *partition) current(l leader) error {
 	return nil
 }
 
-// settle notes that the tail rereads the log of a naming, so that nothing it shows is of
+// settle notes that the tail rereads the log under a naming, so that nothing it shows is of
 // an earlier one.
 func (p *partition) settle(naming int) {
 	p.mu.Lock()

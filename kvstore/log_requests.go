@@ -11,17 +11,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// requests sends requests through a kgo client and returns when their contexts end,
-// which kgo does not while it sets up a connection: it waits for the answers to
-// ApiVersions and SASL without a context. A request to a certain broker
-// (kgo.Broker.Request) is not concerned. It is safe for concurrent use.
+// requests sends requests through a kgo client and returns when their contexts end, which
+// kgo does not while it sets up a connection: it waits for the answers to ApiVersions and
+// SASL without a context. Requests to a certain broker (kgo.Broker.Request) are not
+// affected. It is safe for concurrent use.
 type requests struct {
 	cl    *kgo.Client
-	quota *quota // what brokers said of quotas to cl
+	quota *quota // what brokers told cl about quotas
 
 	mu      sync.Mutex
 	running int
-	left    int // questions of beside that go on although nobody waits for them
+	left    int // questions of beside that go on with nobody waiting for them
 	over    bool
 	idle    chan struct{} // closed when over and nothing runs
 }
@@ -32,7 +32,7 @@ func newRequests(cl *kgo.Client, q *quota) *requests {
 	return &requests{cl: cl, quota: q, idle: make(chan struct{})}
 }
 
-// Request is part of kmsg.Requestor. It asks one broker, and others beside it while none
+// Request is part of kmsg.Requestor. It asks one broker, and others in parallel while none
 // answers. req is not written to.
 func (r *requests) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
 	resp, _, err := r.ask(ctx, req)
@@ -55,9 +55,9 @@ func copied(req kmsg.Request) kmsg.Request {
 	return c.Interface().(kmsg.Request)
 }
 
-// at sends a request to a certain broker, once. When the kgo client has not heard of
-// the broker, or has forgotten it, all of them are looked up before: kgo would do it by
-// asking one broker after the other.
+// at sends a request to a certain broker, once. When the kgo client does not know the
+// broker, or has forgotten it, all brokers are looked up first: kgo would do it by asking
+// one broker after the other.
 func (r *requests) at(ctx context.Context, node int32, req kmsg.Request) (kmsg.Response, error) {
 	b := r.cl.Broker(int(node))
 	if !slices.ContainsFunc(r.cl.DiscoveredBrokers(), func(known *kgo.Broker) bool { return *known == *b }) {
@@ -95,8 +95,8 @@ func (r *requests) finish() {
 }
 
 // close closes the kgo client, which ends its connections, refuses more requests and waits
-// for those under way. A dialer that does not heed its context must not hold up a closing:
-// what then remains ends by itself. It is called once.
+// for those under way. A dialer that ignores its context must not delay that: what then
+// remains ends on its own. It is called once.
 func (r *requests) close() {
 	r.mu.Lock()
 	r.over = true

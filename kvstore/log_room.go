@@ -2,9 +2,8 @@ package kvstore
 
 import "github.com/twmb/franz-go/pkg/kgo"
 
-// room is the memory that the records of one fetch take, to be used for a later one:
-// otherwise reading a long log would leave all of them to the collector. One fetch at a
-// time uses it.
+// room is the memory for the records of one fetch, reused by later ones: otherwise reading
+// a long log would leave all of it to the garbage collector. One fetch at a time uses it.
 type room struct {
 	changes []Record
 	slabs   [][]kgo.Record
@@ -27,8 +26,8 @@ func (r *room) GetRecords(n int) []kgo.Record {
 	return *slab
 }
 
-// PutRecords is called by kgo for a batch of which it keeps nothing. convert takes all
-// back at once.
+// PutRecords is called by kgo for a batch of which it keeps nothing. convert takes
+// everything back at once.
 func (r *room) PutRecords([]kgo.Record) {}
 
 // size returns how many records there is room for.
@@ -50,8 +49,8 @@ func (t *tail) takeRoom() *room {
 	return &room{}
 }
 
-// giveRoom says that the records in r are not needed any more. Large ones are kept only
-// while a log is read from its start.
+// giveRoom takes back a room whose records are not needed any more. Large ones are kept
+// only while a log is read from its start.
 func (t *tail) giveRoom(r *room) {
 	clear(r.changes)
 	if t.rebuild != nil || r.size() <= recentRecords {

@@ -7,8 +7,8 @@ import (
 	"log/slog"
 )
 
-// quietHandler is the handler of the user's logger. A panic of it loses the
-// message and nothing else.
+// quietHandler is the handler of the user's logger. If it panics, the message is lost and
+// nothing else.
 type quietHandler struct{ h slog.Handler }
 
 // safeLogger returns a logger that does not panic.

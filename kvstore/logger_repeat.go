@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// repeatLog logs errors that repeat at most once a second, with a count of
-// those that were left out, for each of a few constant messages.
+// repeatLog logs repeating errors at most once a second for each of a few constant
+// messages, with a count of those that were left out.
 type repeatLog struct {
 	logger *slog.Logger
 	topic  string

@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// opener finds the topic, creates it when it may, and checks that it fits.
+// opener finds the topic, creates it if allowed, and checks that it fits.
 type opener struct {
 	cfg     *clientConfig
 	asks    *requests
@@ -68,8 +68,8 @@ func (o *opener) find(ctx context.Context) (topicMeta, error) {
 	}
 }
 
-// giveUp returns the error to stop with, nil when another try may help, and for how
-// long at least to wait before it.
+// giveUp returns the error to stop with, nil when another try may help, and how long to
+// wait before it at least.
 func (o *opener) giveUp(ctx context.Context, err error) (wait time.Duration, end error) {
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		o.last = o.last.met(err)
@@ -85,7 +85,7 @@ func (o *opener) giveUp(ctx context.Context, err error) (wait time.Duration, end
 	return wait, nil
 }
 
-// impossible marks an error that a topic's name or configuration is the reason for.
+// impossible marks an error caused by a topic's name or configuration.
 func impossible(err error) error {
 	if isOneOf(err, impossibleErrors) {
 		return fmt.Errorf("%w: %w", errImpossible, err)
@@ -93,8 +93,8 @@ func impossible(err error) error {
 	return err
 }
 
-// creatable refuses what WithTopicConfig says if the topic could not hold a store then:
-// every other client would be refused, too.
+// creatable refuses a WithTopicConfig with which the topic could not hold a store: every
+// other client would be refused, too.
 func (o *opener) creatable() error {
 	ts := parseSettings(o.cfg.topicConfig)
 	if o.cfg.validation == TopicValidationFail && o.cfg.retains == 0 && ts.retention < leastRetention {
@@ -102,12 +102,12 @@ func (o *opener) creatable() error {
 			ErrTopicConfig, ts.retention.Milliseconds(), leastRetention.Milliseconds())
 	}
 	if _, named := o.cfg.topicConfig["max.message.bytes"]; !named {
-		return nil // it will be the brokers' default, which nobody has told yet
+		return nil // it will be the brokers' default, which is not known yet
 	}
 	return checkReadable(o.asks.cl, o.part.topic, ts.maxMessageBytes)
 }
 
-// create makes the topic. Another client may be faster, which is just as well.
+// create makes the topic. Another client may be faster, which is fine.
 func (o *opener) create(ctx context.Context) error {
 	configs := map[string]*string{}
 	for k, v := range o.cfg.topicConfig {
@@ -194,7 +194,7 @@ func (o *opener) describeAt(ctx context.Context, at kmsg.Requestor) (map[string]
 	return nil, fmt.Errorf("asked for topic %q, got an answer without it", o.part.topic)
 }
 
-// withMessage adds what a broker says beside the code of an error.
+// withMessage adds the message that a broker sent with the code of an error.
 func withMessage(err error, message *string) error {
 	if message == nil || *message == "" {
 		return err
@@ -202,9 +202,9 @@ func withMessage(err error, message *string) error {
 	return fmt.Errorf("%w: %s", err, *message)
 }
 
-// fits checks that the topic can hold a store. What one broker says of it may be
-// out of date, so others are asked too, and all some times, before a topic is refused.
-// It returns the configuration that counts.
+// fits checks that the topic can hold a store. What one broker says may be out of date, so
+// others are asked too, and all of them several times, before a topic is refused. It
+// returns the configuration that counts.
 func (o *opener) fits(ctx context.Context, m topicMeta, configs map[string]string) (map[string]string, error) {
 	err := o.validate(m, parseSettings(configs))
 	if err == nil {
@@ -234,8 +234,8 @@ func (o *opener) fits(ctx context.Context, m topicMeta, configs map[string]strin
 	return nil, err
 }
 
-// fitsAt returns the configuration that a broker names, with an error unless the topic fits by
-// what it says. Without the right to see the configuration the partitions are what counts.
+// fitsAt returns the configuration that a broker names, with an error unless the topic fits
+// according to it. Without the right to see the configuration only the partitions count.
 func (o *opener) fitsAt(ctx context.Context, b *kgo.Broker, configs map[string]string) (map[string]string, error) {
 	resp, err := o.part.question(ctx, b)
 	if err != nil {

@@ -15,8 +15,8 @@ func isOneOf(err error, list []error) bool {
 	return slices.ContainsFunc(list, func(e error) bool { return errors.Is(err, e) })
 }
 
-// fatalErrors end an opening whatever WithFailFast says: trying again means to ask
-// for the same impossible thing.
+// fatalErrors end an opening whatever WithFailFast says: another try would ask for the same
+// impossible thing.
 var fatalErrors = []error{
 	errImpossible,
 	ErrTopicRecreated,
@@ -24,7 +24,7 @@ var fatalErrors = []error{
 	kgo.ErrClientClosed,
 }
 
-// errImpossible marks what brokers refuse because of how it was asked for.
+// errImpossible marks what brokers refuse because of what was asked for.
 var errImpossible = errors.New("the cluster can't do that")
 
 // impossibleErrors are the answers to the creation of a topic that say so.
@@ -37,16 +37,16 @@ var impossibleErrors = []error{
 	kerr.PolicyViolation,
 }
 
-// refusedErrors are rights that are missing, and a name that no topic can have, which
-// no option makes worth waiting for.
+// refusedErrors are missing rights, and a name that no topic can have, for which waiting is
+// pointless whatever the options say.
 var refusedErrors = []error{
 	kerr.InvalidTopicException,
 	kerr.TopicAuthorizationFailed,
 	kerr.ClusterAuthorizationFailed,
 }
 
-// useless returns what to do about an error that every connection to a broker
-// will meet, empty if it is not one.
+// useless returns advice for an error that every connection to a broker will meet, empty if
+// it is not one.
 func useless(err error) string {
 	var cert *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -72,8 +72,8 @@ func useless(err error) string {
 	return ""
 }
 
-// What kgo says, without a type of its own, when the answer to a plain request is a
-// TLS alert, or HTTP.
+// What kgo says, in an error without a type of its own, when the answer to a plaintext
+// request is a TLS alert, or HTTP.
 const (
 	tlsAlertSeen = "is this a plaintext connection speaking to a tls endpoint?"
 	httpSeen     = "is your broker port correct?"

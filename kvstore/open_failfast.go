@@ -12,7 +12,7 @@ import (
 )
 
 // failFast decides whether an opening ends before its context does, because waiting can't
-// cure what it met.
+// cure the error.
 //
 // What makes a connection useless - a certificate, a password - may be one
 // broker's own fault. So it ends an opening only when all brokers that can be
@@ -22,11 +22,11 @@ type failFast struct {
 	part *partition
 
 	since   time.Time // when all agreed first; zero when they did not
-	refused int       // answers in a row that refuse the topic
+	refused int       // consecutive answers that refuse the topic
 }
 
-// mostRefusals is how often in a row something has to be refused: rights that were just
-// given, or a topic that was just changed, are not with all brokers at once.
+// mostRefusals is how many times in a row something has to be refused: rights that were
+// just given, or a topic that was just changed, do not reach all brokers at once.
 const mostRefusals = 3
 
 // How long brokers have to agree that a connection is useless: all of them, or
@@ -36,8 +36,8 @@ const (
 	agreedBySome = 10 * time.Second
 )
 
-// final returns the error that ends the opening, or for how long at least to wait
-// before the next try.
+// final returns the error that ends the opening, or how long to wait before the next try at
+// least.
 func (f *failFast) final(ctx context.Context, err error) (wait time.Duration, end error) {
 	if isOneOf(err, fatalErrors) {
 		return 0, err
@@ -69,15 +69,14 @@ func (f *failFast) final(ctx context.Context, err error) (wait time.Duration, en
 		needs = agreedBySome
 	}
 	if time.Since(f.since) < needs {
-		return agreedByAll, nil // a wrong password too often locks users out
+		return agreedByAll, nil // too many wrong passwords lock users out
 	}
 	return 0, fmt.Errorf("%w: all %d brokers that could be asked agree, so the opening does not wait for its context (WithFailFast): %s", err, agreed, advice)
 }
 
-// poll asks the brokers whether any of them takes this client's connections. It
-// returns how many don't, zero as soon as one does, and how many could not be
-// reached. The brokers that the cluster names are what counts; without them, those
-// that the user named.
+// poll asks the brokers whether any of them accepts this client's connections. It returns
+// how many don't, zero as soon as one does, and how many could not be reached. The brokers
+// that the cluster names are what counts; without them, those that the user named.
 func (f *failFast) poll(ctx context.Context) (agreed, silent int) {
 	all := f.part.cl.DiscoveredBrokers()
 	if len(all) == 0 {
@@ -100,7 +99,7 @@ func (f *failFast) poll(ctx context.Context) (agreed, silent int) {
 	return agreed, len(all) - agreed
 }
 
-// greet asks something of a broker that needs no right but a connection.
+// greet sends a broker a request that needs no right but a connection.
 func greet(ctx context.Context, b *kgo.Broker) (struct{}, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = []kmsg.MetadataRequestTopic{} // none

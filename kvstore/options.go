@@ -72,9 +72,9 @@ func WithBrokers(brokers ...string) ClientOption {
 // consume by itself. So do some that would have no effect here, such as a rack.
 // docs/kafka-options.md lists what becomes of each option.
 //
-// franz-go calls what it is given, such as a dialer or a hook, on goroutines of
-// its own: a panic there ends the process. When a context given with
-// kgo.WithContext ends, so does the client.
+// franz-go calls what it is given, such as a dialer or a hook, on goroutines of its own: a
+// panic there ends the process. When a context given with kgo.WithContext ends, the client
+// ends, too.
 //
 // kgo.RetryBackoffFn also sets how long the store itself waits after an error,
 // kgo.FetchMaxWait (1 s unless set), kgo.FetchMinBytes and
@@ -84,10 +84,10 @@ func WithBrokers(brokers ...string) ClientOption {
 //
 // The store sends its own produce requests. Of the options for producing,
 // kgo.ProducerBatchCompression, kgo.WithCompressor, kgo.ProduceRequestTimeout,
-// kgo.ProducerBatchMaxBytes and kgo.RecordDeliveryTimeout (see [WithDeliveryTimeout])
-// count; those about lingering, buffering, retries and records in flight have nothing to
-// act on. A connection that a hook is given may be wrapped; its NetConn method returns
-// the one that the dialer made.
+// kgo.ProducerBatchMaxBytes and kgo.RecordDeliveryTimeout (see [WithDeliveryTimeout]) take
+// effect; those about lingering, buffering, retries and records in flight have nothing to
+// act on. A connection that a hook is given may be wrapped; its NetConn method returns the
+// one that the dialer made.
 func WithKafkaOptions(opts ...kgo.Opt) ClientOption {
 	return func(c *clientConfig) { c.kafkaGiven = append(c.kafkaGiven, opts) }
 }
@@ -150,10 +150,10 @@ func WithTopicConfig(configs map[string]string) ClientOption {
 	return func(c *clientConfig) { maps.Copy(c.topicConfig, configs) }
 }
 
-// WithTombstoneRetention says how long the log keeps tombstones at least, in place of the
-// topic's delete.retention.ms: for a client without the right to describe the topic,
-// which otherwise assumes Kafka's default of 24 hours, and for brokers that follow
-// another rule. It is at least a second.
+// WithTombstoneRetention sets the minimum time for which the log keeps tombstones, instead
+// of the topic's delete.retention.ms: for a client without the right to describe the topic,
+// which otherwise assumes Kafka's default of 24 hours, and for brokers that follow another
+// rule. It is at least a second.
 //
 // A client that was away for longer than d, less a margin, rereads the log, because
 // it may have missed tombstones. The margin is a tenth of d, or a minute if that is
@@ -169,7 +169,7 @@ func WithTombstoneRetention(d time.Duration) ClientOption {
 // [WithTombstoneRetention]. The default is [TopicValidationFail]. Without the right to describe the topic's configuration the
 // settings can't be checked; that is logged.
 //
-// The settings are followed while the client runs: when they no longer fit, it goes on,
+// The client watches the settings while it runs: when they no longer fit, it keeps going,
 // logs that, and says so in [Status].Topic, unless [TopicValidationSkip] is given.
 func WithTopicValidation(v TopicValidation) ClientOption {
 	return func(c *clientConfig) { c.validation = v }

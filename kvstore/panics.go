@@ -7,7 +7,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// guarded calls code of the user and turns a panic of it into a *PanicError.
+// guarded calls the user's code and turns a panic in it into a *PanicError.
 func guarded(in string, fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -44,7 +44,7 @@ func guardedSeq[T any](in string, seq iter.Seq2[T, error], failed func(error)) i
 	}
 }
 
-// guardedUnless is guarded, but lets a panic pass that comes while *not is true.
+// guardedUnless is guarded, but lets a panic through while *not is true.
 func guardedUnless(not *bool, in string, fn func()) (err error) {
 	defer func() {
 		if *not {

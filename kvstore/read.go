@@ -16,11 +16,11 @@ import (
 // belongs to the caller.
 //
 // It shows everything that this client has written and got an answer for, and never goes
-// back behind what the client showed before. Other clients' recent writes may be missing:
-// to see them, call [Client.Sync] or [Client.WaitRevision] first. Get blocks only while
-// the client rereads the log, because the log lost records or because deletions may have
-// been compacted away unread, and, on a storage that is no [RecordStorage], while that
-// stores a change: [Status].Reading says when this takes long.
+// back to a state before what the client has shown. Other clients' recent writes may be
+// missing: to see them, call [Client.Sync] or [Client.WaitRevision] first. Get blocks only
+// while the client rereads the log, because the log lost records or because deletions may
+// have been compacted away unread, and, on a storage that is not a [RecordStorage], while
+// that stores a change: [Status].Reading says when this takes long.
 func (c *Client) Get(ctx context.Context, key []byte) ([]byte, error) {
 	if len(key) == 0 {
 		return nil, ErrInvalidKey
@@ -61,11 +61,11 @@ func getError(key []byte, err error) error {
 }
 
 // Range yields the pairs within a constraint, in ascending order of the keys' bytes, at
-// most opts.Limit of them. It shows one point of the log, also while writes go on. The
+// most opts.Limit of them. It shows one point of the log, even while writes go on. The
 // slices belong to the caller. With the default storage the slices of up to 63 small
 // neighbours share one allocation of at most 8 KiB, which stays alive as long as any of
-// them: clone what you keep for long out of a large range. An error, for example the end
-// of ctx, is yielded last.
+// them: clone what you keep for long out of a large range. An error, for example the end of
+// ctx, is yielded last.
 //
 // The default storage puts its keys in order when a Range asks for that: the first one
 // sorts all keys, whatever it reads, and each later one sorts what has changed since. A
@@ -83,7 +83,7 @@ func (c *Client) RangeEntries(ctx context.Context, constraint KeyConstraint, opt
 	return scan(ctx, c, c.view.owned, constraint, opts)
 }
 
-// scan yields what the view has within a constraint.
+// scan yields what the view holds within a constraint.
 func scan[T any](
 	ctx context.Context, c *Client,
 	of func(context.Context, KeyConstraint, QueryOptions) (iter.Seq2[T, error], error),
@@ -141,7 +141,7 @@ func (c *Client) read(ctx context.Context, fn func() error) error {
 		if err = guarded("storage", fn); isPanic(err) {
 			c.crash(err)
 		}
-		after := c.gate.Emptied() // before the gate is looked at, which may be shut for the next time
+		after := c.gate.Emptied() // before looking at the gate, which may be shut again after that
 		if c.gate.Still(s) {
 			if invariant.On {
 				checkRead(before, after)
@@ -229,16 +229,15 @@ func (c *Client) gateError() error { return c.gate.Err() }
 // to this one. When ctx ends first, the error is a [*WaitError].
 //
 // A revision is nothing but an offset, and when the log loses its tail, its offsets are
-// used again. So there are limits to what a client can know. If the log loses records
-// while WaitRevision waits, it fails with [ErrDataLoss], whether or not the record was
-// among them. It also fails with that error if the log does not reach the revision
-// although it is known to have been that long once: a client that waits for an offset
-// that it has not heard of asks for the end of the log. A revision beyond the furthest
-// end that this client has heard of may still be to come, or may have been lost:
-// WaitRevision waits for it, and the error says where the log ends. A revision from
-// before a loss can't be recognised after it: once others have written that far again,
-// the record at that offset is another one, and WaitRevision returns nil when reads show
-// that one.
+// used again. So there are limits to what a client can know. If the log loses records while
+// WaitRevision waits, it fails with [ErrDataLoss], whether or not the record was among
+// them. It also fails with that error if the log does not reach the revision although it is
+// known to have been that long once: a client that waits for an offset that it has not
+// heard of asks for the end of the log. A revision beyond the furthest end that this client
+// has heard of may still be to come, or may have been lost: WaitRevision waits for it, and
+// the error says where the log ends. A revision from before a loss can't be recognised as
+// such afterwards: once others have written that far again, the record at that offset is
+// another one, and WaitRevision returns nil when reads show that one.
 //
 // -1, which [Client.PutRevision] returns for a write whose offset is not known, makes
 // WaitRevision do what [Client.Sync] does: everything that was acknowledged includes that

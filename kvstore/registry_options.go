@@ -103,11 +103,10 @@ func WithSchemaLookup() SchemaRegistryOption {
 	return func(c *srConfig) { c.to.Lookup = true }
 }
 
-// WithSchemaID says under which id the schema is registered: [Proto] believes it
-// and asks the registry nothing, so it works without any right and while the
-// registry is down. If it is not true, other readers refuse, or misread, what is
-// written. Values with other ids are looked up as always. The id is from 1 to the
-// largest int32.
+// WithSchemaID says under which id the schema is registered: [Proto] believes it and asks
+// the registry nothing, so it works without any right and while the registry is down. If it
+// is wrong, other readers refuse, or misread, what is written. Values with other ids are
+// looked up as usual. The id is from 1 to the largest int32.
 func WithSchemaID(id int) SchemaRegistryOption {
 	return func(c *srConfig) { c.to.Trusted, c.to.ID = true, id }
 }
@@ -130,11 +129,10 @@ func WithRegistryContext(ctx context.Context) SchemaRegistryOption {
 	return func(c *srConfig) { c.to.Context = ctx } //nolint:fatcontext // it is the caller's, and kept as it is
 }
 
-// WithNegativeCacheTTL sets how long an id is remembered that the registry
-// does not know or whose schema is of no use here. Until then values with that
-// id fail without asking again. Zero asks every time. Only the registry's own
-// word is remembered; for a failure to reach it see [ErrRegistryUnavailable].
-// Default: [DefaultNegativeCacheTTL].
+// WithNegativeCacheTTL sets how long the client remembers an id that the registry does not
+// know or whose schema is of no use here. Until then values with that id fail without
+// another request. Zero asks every time. Only the registry's own answer is remembered; for
+// a failure to reach it see [ErrRegistryUnavailable]. Default: [DefaultNegativeCacheTTL].
 func WithNegativeCacheTTL(d time.Duration) SchemaRegistryOption {
 	return func(c *srConfig) { c.to.NegativeTTL = d }
 }

@@ -116,10 +116,10 @@ func (r *ResourceClient[T]) Range(ctx context.Context, constraint KeyConstraint,
 	return untilError(r.RangeAll(ctx, constraint, opts))
 }
 
-// RangeAll is like Range but passes no key over and does not end at a value that
-// can't be deserialized: it yields the Key and a [*DecodeError], and goes on for
-// as long as the loop does. Such a value counts towards opts.Limit. Any other
-// error, and one of a value after the end of ctx, is yielded last.
+// RangeAll is like Range but skips no key and does not end at a value that can't be
+// deserialized: it yields the Key and a [*DecodeError], and goes on for as long as the loop
+// does. Such a value counts towards opts.Limit. Any other error, and one of a value after
+// the end of ctx, is yielded last.
 func (r *ResourceClient[T]) RangeAll(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[TypedKV[T], error] {
 	return decodeAll(ctx, r.client.Range(ctx, constraint, opts), func(kv KeyValue) (TypedKV[T], error) {
 		v, err := r.decode(ctx, kv.Key, kv.Value)
@@ -133,16 +133,16 @@ func (r *ResourceClient[T]) RangeEntries(ctx context.Context, constraint KeyCons
 	return untilError(r.RangeAllEntries(ctx, constraint, opts))
 }
 
-// RangeAllEntries is like RangeAll and yields each value's revision and time as
-// well, also of a value that can't be deserialized.
+// RangeAllEntries is like RangeAll and yields each value's revision and time as well, even
+// of a value that can't be deserialized.
 func (r *ResourceClient[T]) RangeAllEntries(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[TypedEntry[T], error] {
 	return decodeAll(ctx, r.client.RangeEntries(ctx, constraint, opts), func(e Entry) (TypedEntry[T], error) {
 		return r.entry(ctx, e)
 	})
 }
 
-// decodeAll yields what decode makes of each element, and goes on after its
-// errors while ctx lasts.
+// decodeAll yields the result of decode for each element, and goes on after its errors
+// until ctx ends.
 func decodeAll[R, T any](ctx context.Context, raw iter.Seq2[R, error], decode func(R) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for r, err := range raw {
@@ -175,7 +175,7 @@ func (r *ResourceClient[T]) Batch() *TypedBatch[T] {
 	return &TypedBatch[T]{batch: r.client.Batch(), serde: r.serde}
 }
 
-// entry deserializes the value of e. After an error all but the value is set.
+// entry deserializes the value of e. After an error everything but the value is set.
 func (r *ResourceClient[T]) entry(ctx context.Context, e Entry) (TypedEntry[T], error) {
 	v, err := r.decode(ctx, e.Key, e.Value)
 	return TypedEntry[T]{Key: e.Key, Value: v, Revision: e.Revision, Time: e.Time}, err
@@ -199,8 +199,8 @@ func (r *ResourceClient[T]) decode(ctx context.Context, key, b []byte) (T, error
 	return v, nil
 }
 
-// serialize returns the bytes of v. A serde that returns nil without an error
-// means an empty value: nil must not get further, where it would delete.
+// serialize returns the bytes of v. A serde that returns nil without an error means an
+// empty value: nil must not get further, where it would mean a delete.
 func serialize[T any](serde Serde[T], v T) ([]byte, error) {
 	b, err := serde.Serialize(v)
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 type jsonOrigin int
 
 const (
-	jsonStored  jsonOrigin = iota // bytes to deserialize, whoever wrote them
+	jsonStored  jsonOrigin = iota // bytes to deserialize, from any source
 	jsonWritten                   // what encoding/json made of a value
 )
 
-// checkJSON finds what encoding/json changes in silence: strings that are not
-// UTF-8 and keys that stand in an object twice. b has to be valid JSON. In JSON
-// that encoding/json wrote, a string that was not UTF-8 shows as the escape
-// \ufffd: a character U+FFFD that was there is written as its three bytes.
+// checkJSON finds what encoding/json changes silently: strings that are not UTF-8 and keys
+// that an object has twice. b has to be valid JSON. In JSON that encoding/json wrote, a
+// string that was not UTF-8 shows as the escape \ufffd: a character U+FFFD that was there
+// is written as its three bytes.
 func checkJSON(b []byte, from jsonOrigin) error {
 	c := jsonCheck{b: b, from: from}
 	c.frames, c.keys = c.someFrames[:0], c.someKeys[:0]
@@ -32,14 +32,14 @@ type jsonCheck struct {
 	b      []byte
 	from   jsonOrigin
 	frames []jsonFrame // the objects and arrays around where it is
-	keys   [][]byte    // of the objects in frames, the outermost's first
+	keys   [][]byte    // of the objects in frames, outermost first
 
 	// Most values need no more than this.
 	someFrames [8]jsonFrame
 	someKeys   [32][]byte
 }
 
-// jsonFrame is an object or array that is not over.
+// jsonFrame is an object or array that has not ended.
 type jsonFrame struct {
 	object bool
 	isKey  bool // the next string is a key

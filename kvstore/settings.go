@@ -11,12 +11,12 @@ import (
 )
 
 // settings follows the topic's configuration: it is read when the client opens, every
-// settingsInterval while the client runs, and whenever somebody asks for it. One
-// goroutine reads; everything else is safe for concurrent use.
+// settingsInterval while the client runs, and on request. One goroutine reads; everything
+// else is safe for concurrent use.
 //
 // Changes are logged once. Without the right to describe the topic Kafka's defaults are
-// taken, and later what was read last; both are logged once, and the client goes on
-// asking, because the right may be given.
+// assumed, and later what was read last; both are logged once, and the client keeps asking,
+// because the right may be given.
 type settings struct {
 	ask     func(context.Context) (map[string]string, error)
 	logger  *slog.Logger
@@ -24,11 +24,11 @@ type settings struct {
 	health  *health
 	backoff func(failures int) time.Duration
 
-	caps    []byteLimit   // what the client's options say of the size of a record batch
+	caps    []byteLimit   // what the client's options say about the size of a record batch
 	retains time.Duration // what WithTombstoneRetention says, 0 for nothing
-	silent  bool          // the user wants no word about settings that do not fit
+	silent  bool          // the user wants no message about settings that do not fit
 
-	wake chan struct{} // of capacity 1: somebody waits for the next answer
+	wake chan struct{} // of capacity 1: a caller waits for the next answer
 
 	mu     sync.Mutex
 	now    topicSettings
@@ -51,10 +51,10 @@ type settingsCall struct {
 }
 
 const (
-	// settingsInterval is how often the configuration is read without a reason.
+	// settingsInterval is how often the configuration is read without a request.
 	settingsInterval = 30 * time.Second
 
-	// settingsRest is the least time between two requests, whoever asks for them.
+	// settingsRest is the minimum time between two requests, for all callers together.
 	settingsRest = time.Second
 )
 
@@ -74,8 +74,8 @@ func (s *settings) limit() byteLimit {
 	return limit
 }
 
-// readWithin reports whether the settings, as they are known, were asked for d before a
-// moment at the earliest. A client that has no right to ask, or was told what counts,
+// readWithin reports whether the known settings were requested no more than d before a
+// moment. A client that has no right to ask, or was told the retention by its options,
 // can't know better.
 func (s *settings) readWithin(d time.Duration, moment time.Time) bool {
 	s.mu.Lock()
@@ -83,9 +83,9 @@ func (s *settings) readWithin(d time.Duration, moment time.Time) bool {
 	return s.denied || s.retains > 0 || elapsed(s.sent, moment) <= d
 }
 
-// shortest returns the shortest time for which tombstones stayed in the log since a
-// moment, as far as it is known: a value that was replaced counts until its successor
-// was read. It forgets what ended before, so moments must not go back.
+// shortest returns the shortest time for which tombstones stayed in the log since a moment,
+// as far as it is known: a value that was replaced counts until its successor was read. It
+// forgets values that ended before that moment, so moments must not go back.
 func (s *settings) shortest(since time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,7 +102,7 @@ func (s *settings) shortest(since time.Time) time.Duration {
 	return max(shortest, leastRetention)
 }
 
-// begin takes over what an opening has read; configs is nil when it was denied.
+// begin takes over what an opening has read; configs is nil when reading was denied.
 func (s *settings) begin(configs map[string]string, sent time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +110,7 @@ func (s *settings) begin(configs map[string]string, sent time.Time) {
 	_ = s.judge()
 }
 
-// judge makes it known in Status whether the settings fit a store. mu is held.
+// judge updates Status with whether the settings fit a store. mu is held.
 func (s *settings) judge() (problem error) {
 	if !s.silent {
 		problem = errors.Join(s.now.problems(s.topic, s.retains)...)
@@ -119,7 +119,7 @@ func (s *settings) judge() (problem error) {
 	return problem
 }
 
-// learn takes over what a request brought that was sent at some moment.
+// learn takes over the answer to a request that was sent at some moment.
 func (s *settings) learn(configs map[string]string, sent time.Time) {
 	s.mu.Lock()
 	was, denied := s.now, s.denied
@@ -154,8 +154,8 @@ func (s *settings) deny(err error) {
 	}
 }
 
-// refresh returns once the settings are those at some moment after the call began. At
-// most one request a second is sent, for all who call. It fails when the request did, or
+// refresh returns once the settings are those at some moment after the call began. At most
+// one request a second is sent, for all callers together. It fails when the request did, or
 // when ctx ends first; without the right to ask it returns nil.
 func (s *settings) refresh(ctx context.Context) error {
 	s.mu.Lock()
@@ -180,9 +180,9 @@ func (s *settings) refresh(ctx context.Context) error {
 	}
 }
 
-// relearn is refresh for callers that make do with the old settings if there are no newer
-// ones: it returns at once when this client has no right to ask, and within seconds when
-// the brokers do not answer.
+// relearn is refresh for callers that can use the old settings if there are no newer ones:
+// it returns at once when this client has no right to ask, and within seconds when the
+// brokers do not answer.
 func (s *settings) relearn(ctx context.Context) {
 	s.mu.Lock()
 	denied := s.denied
@@ -199,7 +199,7 @@ func (s *settings) run(ctx context.Context) {
 	defer s.end()
 	last := time.Now() // an opening has just asked
 	for failures := 0; ; {
-		wait := settingsInterval + s.backoff(1) // so that clients which opened together part
+		wait := settingsInterval + s.backoff(1) // spreads clients that opened together
 		if failures > 0 {
 			wait = s.backoff(failures)
 		}
@@ -222,18 +222,18 @@ func (s *settings) run(ctx context.Context) {
 	}
 }
 
-// settingsPatience is how many failures in a row are logged, once: whatever holds up the
-// reading of the configuration holds up other things too, which speak for themselves.
+// settingsPatience is after how many failures in a row one is logged: whatever blocks this
+// blocks other requests too, which log for themselves.
 const settingsPatience = 20
 
 // mostRelearning bounds how long a write that seems to be too large waits for newer settings.
 const mostRelearning = 5 * time.Second
 
-// mostAsking bounds a question to brokers that do not answer. Those that are slow have to
-// come through with theirs: the tail of a client that was held up shows nothing before.
+// mostAsking bounds a question to brokers that do not answer. Slow brokers must be able to
+// answer within it: the tail of a client that was blocked shows nothing before that.
 const mostAsking = 30 * time.Second
 
-// read asks once, on behalf of all who have called refresh before.
+// read asks once, on behalf of all who have called refresh so far.
 func (s *settings) read(ctx context.Context) error {
 	s.mu.Lock()
 	call := s.next
@@ -266,7 +266,7 @@ func undescribable(err error) bool {
 	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) || errors.Is(err, kerr.UnsupportedVersion) || unsupported(err)
 }
 
-// end fails those who wait.
+// end fails the callers that wait.
 func (s *settings) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -279,8 +279,8 @@ func (s *settings) end() {
 }
 
 // askSettings returns what reads the topic's configuration while the client runs. It also
-// looks whether the topic is still the same: a client that only reads, from brokers that
-// fetch by name, would not hear of it otherwise.
+// checks that the topic is still the same: a client that only reads, from brokers that
+// fetch by name, would not learn of a change otherwise.
 func (c *Client) askSettings(o *opener) func(context.Context) (map[string]string, error) {
 	return func(ctx context.Context) (map[string]string, error) {
 		if err := c.part.sameTopic(ctx); errors.Is(err, ErrTopicRecreated) || errors.Is(err, ErrTopicDeleted) {

@@ -24,12 +24,12 @@ const (
 	// defaultRetention is Kafka's default for delete.retention.ms.
 	defaultRetention = 24 * time.Hour
 
-	// leastRetention is the shortest delete.retention.ms that a client can live with:
-	// one that follows the log needs a few requests in that time.
+	// leastRetention is the shortest delete.retention.ms that a client can work with: one
+	// that follows the log needs a few requests in that time.
 	leastRetention = time.Second
 )
 
-// parseSettings takes Kafka's default for what is missing, or is not as Kafka has it.
+// parseSettings uses Kafka's default for what is missing or malformed.
 func parseSettings(configs map[string]string) topicSettings {
 	ts := topicSettings{maxMessageBytes: defaultMaxMessageBytes, retention: defaultRetention, policy: unknownPolicy, minISR: 1}
 	if policy, ok := configs["cleanup.policy"]; ok {
@@ -78,10 +78,10 @@ func (ts topicSettings) problems(topic string, retains time.Duration) (problems 
 	return problems
 }
 
-// settingChange is a setting that is not what it was.
+// settingChange is a setting that has changed.
 type settingChange struct{ name, from, to string }
 
-// changesFrom returns what is different from before. What was not known before has not
+// changesFrom returns what differs from before. A setting that was not known before has not
 // changed.
 func (ts topicSettings) changesFrom(was topicSettings) (changes []settingChange) {
 	add := func(name string, from, to any) {

@@ -68,26 +68,26 @@ type Status struct {
 	// Lag is the number of offsets between Position and End.
 	Lag int64
 
-	// Reading is what holds up the reading of the log, or keeps what was
-	// read from being shown: brokers that can't be reached or refuse, a
-	// quota, a storage that fails or is slow, an open transaction of another producer,
-	// a loss that is being rebuilt from.
+	// Reading is what blocks or slows the reading of the log, or keeps what was read from
+	// being shown: brokers that can't be reached or refuse, a quota, a storage that fails
+	// or is slow, an open transaction of another producer, a loss from which the client
+	// rebuilds.
 	Reading Problem
 
-	// Writing is what holds up writes: brokers that can't be reached or
-	// refuse, too few replicas in sync, a quota, a missing right. It is what
-	// writes met last: a client that writes nothing does not learn that it is
-	// over. Always zero for a read-only client.
+	// Writing is what blocks or slows writes: brokers that can't be reached or refuse, too
+	// few replicas in sync, a quota, a missing right. It is what writes last met: a client
+	// that writes nothing does not learn that it is over. Always zero for a read-only
+	// client.
 	Writing Problem
 
-	// Topic is what makes the topic's configuration unfit for a store, since it was found
-	// to be so: a cleanup.policy that removes keys, a delete.retention.ms that nobody can
-	// keep up with. The client goes on, and the problem ends when the setting is
-	// corrected. [TopicValidationSkip] keeps it zero.
+	// Topic is what makes the topic's configuration unfit for a store, since that was
+	// found: a cleanup.policy that removes keys, a delete.retention.ms too short to keep up
+	// with. The client keeps going, and the problem ends when the setting is corrected.
+	// [TopicValidationSkip] keeps it zero.
 	Topic Problem
 
-	// SkippedRecords counts records without a key, which somebody else
-	// wrote and which mean nothing to a key-value store.
+	// SkippedRecords counts records without a key, which another program wrote and which
+	// mean nothing to a key-value store.
 	SkippedRecords int64
 
 	// HookPanics counts hooks that panicked.
@@ -99,18 +99,17 @@ type Status struct {
 	Rebuilds int64
 }
 
-// Problem is something that holds a client up. The zero Problem says that
-// nothing does.
+// Problem is something that blocks or delays a client. The zero Problem says that nothing
+// does.
 type Problem struct {
 	// Err is the last of the failures: usually what a broker answered, or why none did.
 	Err error
 
-	// Since is when the first failure of an unbroken row was met.
+	// Since is when the first of an unbroken series of failures was met.
 	Since time.Time
 
-	// Count is how often a try has failed since then, this one included. For a wait that
-	// no try can end, such as one for an open transaction, it is how often the client
-	// looked.
+	// Count is how many tries have failed since then, this one included. For a wait that no
+	// try can end, such as one for an open transaction, it is how often the client looked.
 	Count int64
 }
 
@@ -134,7 +133,7 @@ func (c *Client) Status() Status {
 	}
 }
 
-// Progress is how far a client has come in reading the log while it opens.
+// Progress is how far a client has got in reading the log while it opens.
 type Progress struct {
 	// Position is the next offset to apply.
 	Position int64

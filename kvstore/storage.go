@@ -40,13 +40,13 @@ type QueryOptions struct {
 // again, with backoff, until it succeeds or the client is closed. The calls
 // must therefore be idempotent.
 //
-// A storage that panics ends the client with a [*PanicError]: nobody knows what state the
-// storage is in then.
+// A storage that panics ends the client with a [*PanicError]: the state of the storage is
+// unknown then.
 //
-// A storage serves one client at a time: [NewClient] refuses one that another client
-// of the process has with [ErrStorageInUse]. A type that embeds a storage and
-// declares only some of its methods again is used by Get, Set, Delete and Range
-// alone where the optional methods would bypass those; that is logged.
+// A storage serves one client at a time: [NewClient] refuses one that another client of the
+// process has with [ErrStorageInUse]. For a type that embeds a storage and overrides only
+// some of its methods, the client uses Get, Set, Delete and Range alone where the optional
+// methods would bypass those; that is logged.
 //
 // A storage that holds data when it is given to [NewClient] ends up with exactly the
 // content of the log: anything that the log does not hold is removed.
@@ -63,9 +63,9 @@ type Storage interface {
 type BatchStorage interface {
 	Storage
 
-	// ApplyBatch applies all items in order, all or nothing. A nil Value
-	// deletes the key, any other Value (an empty one too) sets it. The same
-	// key may stand in items more than once: the last one wins.
+	// ApplyBatch applies all items in order, all or nothing. A nil Value deletes the key,
+	// any other Value (an empty one too) sets it. The same key may be in items more than
+	// once: the last one wins.
 	ApplyBatch(ctx context.Context, items []KeyValue) error
 }
 
@@ -135,8 +135,8 @@ type Snapshot interface {
 type OwnedRanger interface {
 	Snapshot
 
-	// RangeOwned is Range, but the slices that it yields belong to the reader, to keep
-	// and to change. Several may lie in one allocation, each with no capacity beyond its
+	// RangeOwned is Range, but the slices that it yields belong to the caller, who may keep
+	// and change them. Several may share one allocation, each with no capacity beyond its
 	// length.
 	RangeOwned(ctx context.Context, c KeyConstraint, opts QueryOptions) iter.Seq2[Entry, error]
 

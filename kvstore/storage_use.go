@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// storagesInUse holds the storages of all clients of the process that are not
-// closed yet, by identity.
+// storagesInUse has the storages of all clients of the process that are not closed yet, by
+// identity.
 var storagesInUse = &storageUses{topics: map[string]string{}}
 
 type storageUses struct {
@@ -16,9 +16,9 @@ type storageUses struct {
 	topics map[string]string // the client's topic, by the storage's identity
 }
 
-// claim takes a storage for a client. It fails with ErrStorageInUse when another
-// client has it. The identities are addresses, which nothing else gets while the
-// client holds the storage. release gives it back and may be called once.
+// claim takes a storage for a client. It fails with ErrStorageInUse when another client has
+// it. The identities are addresses, which are not reused while the client holds the
+// storage. release gives it back and may be called once.
 func (u *storageUses) claim(s Storage, topic string) (release func(), err error) {
 	ids := identities(reflect.ValueOf(s), nil)
 	u.mu.Lock()
@@ -56,9 +56,9 @@ func isNil(s Storage) bool {
 
 var storageType = reflect.TypeFor[Storage]()
 
-// identities returns what tells a storage from others: its own identity, and
-// that of each storage that it embeds, whose methods are its own. A storage that
-// has no identity, such as an empty struct, gives none.
+// identities returns what distinguishes a storage from others: its own identity, and that
+// of each storage that it embeds and whose methods it has. A storage without an identity,
+// such as an empty struct, yields none.
 func identities(v reflect.Value, ids []string) []string {
 	for v.Kind() == reflect.Interface {
 		v = v.Elem()
@@ -91,9 +91,8 @@ func identities(v reflect.Value, ids []string) []string {
 	return ids
 }
 
-// identity is the address that a reference holds, and for a struct given by value
-// all that is in it: equal structs are one storage. It is "" for what has no
-// state of its own.
+// identity is the address that a reference holds, and for a struct given by value its
+// content: equal structs are one storage. It is "" for a value without state of its own.
 func identity(v reflect.Value) string {
 	if v.Type().Size() == 0 {
 		return ""
@@ -103,11 +102,11 @@ func identity(v reflect.Value) string {
 	return id.String()
 }
 
-// describe writes what equal values have in common and others have not.
+// describe writes what is the same for equal values only.
 func describe(v reflect.Value, id *strings.Builder) {
 	switch v.Kind() {
 	case reflect.Pointer:
-		if v.Type().Elem().Size() > 0 { // all variables without a size may have one address
+		if v.Type().Elem().Size() > 0 { // all zero-size variables may have the same address
 			fmt.Fprintf(id, " %s %x", v.Type(), v.Pointer())
 		}
 	case reflect.Map, reflect.Chan, reflect.Slice, reflect.Func, reflect.UnsafePointer:
@@ -127,6 +126,6 @@ func describe(v reflect.Value, id *strings.Builder) {
 			describe(v.Index(i), id)
 		}
 	default:
-		fmt.Fprintf(id, " %v", v) // fmt prints what a reflect.Value holds
+		fmt.Fprintf(id, " %v", v) // fmt prints the value that a reflect.Value holds
 	}
 }

@@ -35,13 +35,14 @@ type view interface {
 	end()
 }
 
-// held is the state before a rebuild: which record wrote each key.
+// held is the state before a rebuild: the record that wrote each key.
 type held interface {
 	lookup(ctx context.Context, key []byte) (indexed, bool, error)
 	all(ctx context.Context) iter.Seq2[Entry, error]
 }
 
-// newView takes as much of the storage as it offers and does not bypass itself.
+// newView uses the optional methods that the storage offers, but for those that would
+// bypass its own.
 func newView(s Storage, logger *slog.Logger) view {
 	rs, bypassed := asRecordStorage(s)
 	if rs != nil {
@@ -58,7 +59,7 @@ func newView(s Storage, logger *slog.Logger) view {
 	return newIndexView(s, bs)
 }
 
-// recordView leaves everything to a storage that can do it.
+// recordView leaves everything to a RecordStorage.
 type recordView struct{ s RecordStorage }
 
 func (v recordView) apply(ctx context.Context, records []Record) error {

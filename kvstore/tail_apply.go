@@ -8,7 +8,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
-// apply brings one fetch into the view and calls the hooks.
+// apply applies one fetch to the view and calls the hooks.
 func (t *tail) apply(ctx context.Context, f fetched) error {
 	if invariant.On {
 		t.checkFresh(&f)
@@ -59,7 +59,8 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 	return nil
 }
 
-// show makes what is applied count as readable, also as the client's own writes.
+// show makes what is applied count as readable, and remembers the client's own writes in
+// it.
 func (t *tail) show(sources []position.Source) {
 	if rb := t.rebuild; rb.keeps() {
 		for len(sources) > 0 && sources[0].Offset < rb.seen { // known already
@@ -72,7 +73,7 @@ func (t *tail) show(sources []position.Source) {
 	t.track.Show(t.pos, t.epoch)
 }
 
-// advance releases those who wait for a position, but not before reads show it.
+// advance releases the waiters for a position, but not before reads show it.
 func (t *tail) advance(done int64) {
 	if !t.rebuild.keeps() {
 		t.track.Advance(done)
@@ -87,8 +88,8 @@ func (t *tail) tell(r Record) {
 	}
 }
 
-// store applies records to the view and keeps trying until it worked or ctx
-// ends. I1: an error of the storage skips no records.
+// store applies records to the view and keeps trying until that works or ctx ends. I1: an
+// error of the storage skips no records.
 func (t *tail) store(ctx context.Context, records []Record) error {
 	if len(records) == 0 {
 		return nil

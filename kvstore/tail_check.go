@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// validate makes sure, whenever the leader may have changed, that the log still
-// has what was read: a leader elected out of sync may have lost it. This is I5, by the
+// validate makes sure, whenever the leader may have changed, that the log still has what
+// was read: a leader that was not in sync when elected may have lost it. This is I5, by the
 // check of KIP-320.
 func (t *tail) validate(ctx context.Context) error {
 	doubts := t.part.doubt()
@@ -54,7 +54,7 @@ func (t *tail) renamed(ctx context.Context, pos int64, epoch int32) error {
 	return nil
 }
 
-// outOfRange finds out what an OFFSET_OUT_OF_RANGE means.
+// outOfRange finds out what an OFFSET_OUT_OF_RANGE error means.
 func (t *tail) outOfRange(ctx context.Context, cause error) error {
 	start, err := t.part.listOffset(ctx, atEarliest)
 	if err != nil {
@@ -79,8 +79,8 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 	}
 }
 
-// lost makes the next step reread the log, if it is still that of the same topic:
-// questions for offsets name the topic, and one recreated has the same name.
+// lost makes the next step reread the log, if it is still that of the same topic: requests
+// for offsets name the topic, and a recreated one has the same name.
 func (t *tail) lost(ctx context.Context, resume int64, cause error) error {
 	if err := t.part.sameTopic(ctx); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (t *tail) lost(ctx context.Context, resume int64, cause error) error {
 	return nil
 }
 
-// caughtUp looks at how far the position is after a fetch.
+// caughtUp evaluates how far the position has got after a fetch.
 func (t *tail) caughtUp(ctx context.Context, f fetched) error {
 	at, _ := t.reached()
 	t.fresh.heard(f.sent, f.end, at, t.mayBeAway()/marksAway)
@@ -115,9 +115,9 @@ func (t *tail) caughtUp(ctx context.Context, f fetched) error {
 	return t.finishRebuild(ctx, f)
 }
 
-// checkEnd deals with a log that ends before what somebody waits for: the tail
-// was lost, and with it the records that they wait for. The leader says so
-// twice before it is believed.
+// checkEnd handles a log that ends before a position that is waited for: the tail was lost,
+// and with it the records up to there. The leader has to say so twice before it is
+// believed.
 func (t *tail) checkEnd(ctx context.Context, f fetched) error {
 	want, came := t.track.Farthest()
 	if t.rebuild != nil {

@@ -2,17 +2,17 @@ package kvstore
 
 import "time"
 
-// freshness knows since when nothing of the log can have passed a client by.
+// freshness is the moment since which a client cannot have missed anything of the log.
 //
 // I9: compaction removes a tombstone once it has been in the log for delete.retention.ms.
 // A client that reads on after a longer time may find neither the tombstone nor the record
 // that it deleted, and would show the key for good.
 //
-// So the client has to know a moment such that it has read whatever was in the log then.
-// That is when a fetch was sent whose answer named a high watermark which the client has
-// reached: every record behind it was committed later. Not the last stable offset,
-// although nothing behind it can be shown: brokers before Kafka 3.1 count a tombstone's
-// time from when it was written, also that of one which waits for its transaction to end.
+// So the client has to know a moment such that it has read everything that was in the log
+// then: the moment at which a fetch was sent whose answer named a high watermark that the
+// client has reached. Every record behind it was committed later. The last stable offset
+// will not do, although nothing behind it can be shown: brokers before Kafka 3.1 count a
+// tombstone's time from when it was written, even while its transaction is open.
 type freshness struct {
 	since time.Time
 	marks []mark // answers whose end is still to be reached, oldest first
@@ -24,13 +24,12 @@ type mark struct {
 	end  int64
 }
 
-// begin says that the log is read from its start on, which was asked for at sent.
+// begin says that the log is read from its start, which was asked for at sent.
 func (f *freshness) begin(sent time.Time) { f.since, f.marks = sent, nil }
 
-// heard takes in what a fetch that was sent at some moment said of the log's end, when
-// the client has read up to pos. On a busy log the client is never at the end that the
-// last answer named; so ends are kept, at least apart from each other in time, until
-// they are reached.
+// heard processes the end of the log that a fetch named, when the client has read up to
+// pos. On a busy log the client is never at the end that the last answer named; so ends are
+// remembered, at intervals of at least apart, until they are reached.
 func (f *freshness) heard(sent time.Time, end, pos int64, apart time.Duration) {
 	for len(f.marks) > 0 && f.marks[0].end <= pos {
 		f.since = f.marks[0].sent
@@ -40,8 +39,8 @@ func (f *freshness) heard(sent time.Time, end, pos int64, apart time.Duration) {
 	case n == 0 && end == pos:
 		f.since = sent
 	case end <= pos:
-		// An end below one that was named before, or below what was read: a new
-		// leader has not heard yet how far the log is replicated. It proves nothing.
+		// An end below one that was named before, or below what was read: a new leader does
+		// not know yet how far the log is replicated. It proves nothing.
 	case n == 0 || elapsed(f.marks[n-1].sent, sent) >= apart:
 		if n == mostMarks {
 			f.thin()
@@ -50,11 +49,11 @@ func (f *freshness) heard(sent time.Time, end, pos int64, apart time.Duration) {
 	}
 }
 
-// mostMarks bounds how many ends are remembered, also while a transaction of somebody else
-// keeps the position where it is for ever.
+// mostMarks bounds how many ends are remembered, even while another producer's transaction
+// keeps the position where it is forever.
 const mostMarks = 8 * marksAway
 
-// thin leaves out every second of the older ends. A client that reaches one of them then
+// thin drops every second one of the older ends. A client that reaches one of them then
 // counts as having been away for a little longer than it was.
 func (f *freshness) thin() {
 	older, newer := f.marks[:mostMarks/2], f.marks[mostMarks/2:]
@@ -65,16 +64,16 @@ func (f *freshness) thin() {
 	f.marks = append(kept, newer...)
 }
 
-// elapsed returns how long after from the moment to is, by the clock that shows more: the
-// monotonic one stands still while a machine sleeps, the wall clock may be set back.
+// elapsed returns the time between two moments by the clock that shows more: the monotonic
+// one stands still while a machine sleeps, the wall clock may be set back.
 func elapsed(from, to time.Time) time.Duration {
 	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
-// absence returns for how long a client may be away from a log that keeps tombstones for
-// some time: less by a tenth, and by at least a minute or half of it, whichever is less.
-// Brokers' clocks and ours may go differently, and a record is a little older than the
-// high watermark that includes it.
+// absence returns how long a client may be away from a log that keeps tombstones for the
+// given time: a tenth less, and at least a minute or half of it less, whichever is smaller.
+// The brokers' clocks may run differently from ours, and a record is a little older than
+// the high watermark that includes it.
 func absence(retention time.Duration) time.Duration {
 	return retention - max(retention/10, min(time.Minute, retention/2))
 }

@@ -12,21 +12,21 @@ import (
 // freshness for why it is needed.
 
 const (
-	// pollsAway is how many fetches a client that follows the log sends at least in the
-	// time for which it may be away.
+	// pollsAway is the minimum number of fetches that a client that follows the log sends
+	// in the time for which it may be away.
 	pollsAway = 4
 
 	// marksAway is how many ends of a busy log are remembered in that time.
 	marksAway = 16
 )
 
-// mayBeAway returns for how long this client may be away, by what is known of the topic.
+// mayBeAway returns how long this client may be away, by what is known of the topic.
 func (t *tail) mayBeAway() time.Duration {
 	return absence(t.settings.shortest(t.fresh.since))
 }
 
 // pollWait returns how long a fetch may wait for records: not so long that an idle client
-// would look as if it had been away.
+// would seem to have been away.
 func (t *tail) pollWait() time.Duration {
 	return min(t.limits.wait, t.mayBeAway()/pollsAway)
 }
@@ -35,12 +35,12 @@ func (t *tail) pollWait() time.Duration {
 // fetch was answered, still had every tombstone that this client has not read. If not,
 // the log is to be reread.
 //
-// It is asked for each answer that moves the position, with or without records: behind
-// the position that it leads to, nothing would tell any more.
+// It is called for each answer that moves the position, with or without records: after
+// that, nothing would reveal a missed tombstone any more.
 func (t *tail) complete(ctx context.Context, f fetched) (bool, error) {
 	away := elapsed(t.fresh.since, f.got)
-	// The retention may have been shortened while nobody could ask. A client that
-	// follows the log knows of it within settingsInterval.
+	// The retention may have been shortened while the client could not ask. One that
+	// follows the log learns of it within settingsInterval.
 	if held := 2*t.pollWait() + time.Second; away > held {
 		if err := t.catchUp(ctx, f, held); err != nil {
 			return false, fmt.Errorf("after %v without a look at the end of the log: %w", away.Round(time.Millisecond), err)
@@ -57,8 +57,8 @@ func (t *tail) complete(ctx context.Context, f fetched) (bool, error) {
 	return false, nil
 }
 
-// catchUp asks for what may have changed while the client was held up for longer than it
-// takes one that follows the log to hear of it.
+// catchUp asks for what may have changed while the client was blocked for longer than it
+// takes a client that follows the log to learn of it.
 func (t *tail) catchUp(ctx context.Context, f fetched, held time.Duration) error {
 	if !t.settings.readWithin(held, f.got) {
 		if err := t.settings.refresh(ctx); err != nil {
@@ -68,8 +68,8 @@ func (t *tail) catchUp(ctx context.Context, f fetched, held time.Duration) error
 	if !f.byName {
 		return nil
 	}
-	// Brokers before Kafka 3.1 know the topic's id and don't take it in a fetch: a topic
-	// recreated that has grown beyond the position looks like the old one.
+	// Brokers before Kafka 3.1 know the topic's id and don't accept it in a fetch: a
+	// recreated topic that has grown beyond the position looks like the old one.
 	return t.part.sameTopic(ctx)
 }
 
@@ -87,12 +87,12 @@ func (t *tail) expired(away, may time.Duration) error {
 	}
 }
 
-// reread makes the next step reread the log, although it lost nothing: offsets still
-// name the same records. So those who wait go on waiting, and the position that the
-// client shows stands still until it is reached again.
+// reread makes the next step reread the log, although it lost nothing: offsets still name
+// the same records. So waiters go on waiting, and the position that the client shows stands
+// still until it is reached again.
 //
-// Only while the client opens, when nobody waits and reads wait anyway, does the position
-// go back, for those who watch the progress.
+// Only while the client opens, when nobody waits and there are no reads, does the position
+// go back, so that the reported progress is right.
 func (t *tail) reread(cause error) {
 	next := &rebuild{resume: t.pos, cause: cause, whole: true, seen: t.pos}
 	if rb := t.rebuild; rb != nil {
@@ -108,8 +108,8 @@ func (t *tail) reread(cause error) {
 	t.begin(next)
 }
 
-// extent returns up to where the log has to be the one that was read, and the leader
-// epoch there.
+// extent returns the offset up to which the log has to be the one that was read, and the
+// leader epoch there.
 func (t *tail) extent() (pos int64, epoch int32) {
 	if rb := t.rebuild; rb.keeps() && t.pos < rb.floor {
 		return rb.floor, rb.floorEpoch

@@ -10,27 +10,27 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// silence is a row of answers without any batch to fetches from one position, although
-// the leader says that all is decided up to an offset behind it.
+// silence is a series of answers without any batch to fetches from one position, although
+// the leader says that everything is decided up to an offset behind it.
 //
-// A broker answers with one batch at least if there is one (KIP-74). So nothing is there
-// any more: compaction has removed the last batches of a segment that is closed, a
-// tombstone or the marker of a transaction, and the one that follows it is empty yet. Who
-// waits for a batch waits until somebody writes.
+// A broker returns at least one batch if there is one (KIP-74). So nothing is there any
+// more: compaction has removed the last batches of a closed segment, a tombstone or the
+// marker of a transaction, and the segment after it is still empty. A client that waits for
+// a batch waits until the next write.
 //
-// Not all that speak Kafka's protocol keep to that: some answer nothing while memory is
-// short or a remote storage is slow. So it has to be said again and again, for as long as
-// anything else that brokers say, by one leader, to a client that nothing kept from
-// hearing it. And it is believed for no more than it takes: see hole.
+// Not every implementation of Kafka's protocol keeps to that: some answer nothing while
+// memory is short or a remote storage is slow. So one leader has to say it again and again,
+// for as long as anything else takes to be believed, while nothing limits the client's
+// fetches. And it is believed for no more than necessary: see hole.
 type silence struct {
 	by    leader
 	at    int64     // the position
-	upTo  int64     // the least offset up to which all was said to be decided
+	upTo  int64     // the lowest offset up to which everything was said to be decided
 	since time.Time // of the first answer
 	count int
 }
 
-// add takes in an answer, and returns for how long the row lasts and whether that is to be
+// add counts an answer, and returns how long the series has lasted and whether it is to be
 // believed.
 func (s *silence) add(by leader, at int64, f *fetched, after time.Duration) (lasts time.Duration, believed bool) {
 	if f.slow != nil || f.start > at { // a quota was used up, or the log begins behind
@@ -46,20 +46,21 @@ func (s *silence) add(by leader, at int64, f *fetched, after time.Duration) (las
 	return lasts, s.count >= leastRounds && lasts >= after
 }
 
-// hole is what the client believes to be offsets without any record. They count as read:
-// for those who wait, and as the position that the client shows.
+// hole is a range of offsets that the client believes to have no records. They count as
+// read: for waiters, and in the position that the client shows.
 //
 // I10: but nothing behind them is shown before the leader has proved it, by answering a
-// fetch from where the hole begins with a batch that lies behind. So a belief that is wrong
-// makes a client late, and never one that shows a log with records left out.
+// fetch from where the hole begins with a batch behind it. So a wrong belief makes a client
+// late, but never makes it leave out records.
 //
-// Meanwhile the fetch that waits for something new asks behind the hole, because brokers
-// answer one that asks at its start without waiting. Now and then the start is asked too.
+// Meanwhile the fetch that waits for something new asks for what is behind the hole,
+// because brokers answer one at its start without waiting. Now and then the start is asked
+// for, too.
 type hole struct {
 	at, upTo int64
-	fresh    time.Time     // of which everything was read when the hole was believed
-	due      time.Time     // to ask at the start again
-	rest     time.Duration // from one time to the next
+	fresh    time.Time     // the freshness when the hole was believed
+	due      time.Time     // when to ask at the start again
+	rest     time.Duration // between two such questions
 	look     bool          // there is something behind the hole, or in it
 }
 
@@ -74,9 +75,9 @@ func (h *hole) later(now time.Time) {
 	h.due, h.look = now.Add(h.rest), false
 }
 
-// reached returns the position that counts as read, and the leader epoch there. That of
-// what was in a hole is not known: the one of the batch before would look like that of a
-// tail which was lost.
+// reached returns the position that counts as read, and the leader epoch there. After a
+// hole it is unknown: with the epoch of the batch before the hole it would look as if the
+// tail had been lost.
 func (t *tail) reached() (pos int64, epoch int32) {
 	if h := t.hole; h != nil && h.at == t.pos {
 		return h.upTo, -1
@@ -96,8 +97,8 @@ func (t *tail) next(ctx context.Context, limits fetchLimits) (fetched, error) {
 	return f, err
 }
 
-// watch waits for something behind the hole. What it finds is asked for again from the
-// hole's start on.
+// watch waits for something behind the hole. What it finds is fetched again, from the
+// hole's start.
 func (t *tail) watch(ctx context.Context, limits fetchLimits) (fetched, error) {
 	h := t.hole
 	f, err := t.ask(ctx, t.checked, h.upTo, limits, t.takeRoom())
@@ -108,8 +109,8 @@ func (t *tail) watch(ctx context.Context, limits fetchLimits) (fetched, error) {
 	return f, err
 }
 
-// silent deals with a fetch at the position that brought nothing, and returns what is left
-// of its error.
+// silent handles a fetch at the position that brought nothing, and returns the error that
+// remains.
 func (t *tail) silent(ctx context.Context, f *fetched, err error) error {
 	if !errors.Is(err, errNothing) {
 		t.silence = silence{}
@@ -131,10 +132,10 @@ func (t *tail) silent(ctx context.Context, f *fetched, err error) error {
 	return t.believe(ctx, f, lasts)
 }
 
-// believe takes the offsets of which the leader said nothing for ones without a record.
+// believe makes the offsets for which the leader answered nothing a hole.
 //
-// It took time to believe that. When it took too much, what was read before is reread,
-// and the belief stays: nothing new lies in the hole then either.
+// That took time. If it took too much, what was read before is reread, and the belief
+// stays: there is nothing new in the hole then either.
 func (t *tail) believe(ctx context.Context, f *fetched, lasts time.Duration) error {
 	whole, err := t.complete(ctx, *f)
 	if err != nil {
@@ -165,7 +166,7 @@ func (t *tail) believe(ctx context.Context, f *fetched, lasts time.Duration) err
 }
 
 // fill ends the hole at the position, because a fetch from there brought something. It
-// returns the hole if records were in it.
+// returns the hole if it was not empty after all.
 func (t *tail) fill(f *fetched) (wrong *hole) {
 	h := t.hole
 	if h == nil || h.at != t.pos {
@@ -180,8 +181,9 @@ func (t *tail) fill(f *fetched) (wrong *hole) {
 	return h
 }
 
-// disproved reads on from the start of a hole that was none. What was shown is right, but less
-// than the position said; so reads and waiters wait until that is made up for.
+// disproved reads on from the start of a hole that was not empty. What was shown is right,
+// but less than the position said; so reads and waiters wait until the client has caught
+// up.
 func (t *tail) disproved(h *hole, f *fetched) {
 	cause := fmt.Errorf("%w: offsets %d to %d counted as read, and there is a record batch at offset %d", ErrRecordsWithheld, h.at, h.upTo-1, f.first)
 	if t.rebuild != nil { // reads wait anyway
@@ -194,8 +196,8 @@ func (t *tail) disproved(h *hole, f *fetched) {
 	t.held(cause)
 }
 
-// firstOffset returns the base offset of the first batch that reaches to offset or beyond,
-// -1 if there is none.
+// firstOffset returns the base offset of the first batch that ends at offset or later, -1
+// if there is none.
 func firstOffset(raw []byte, offset int64) int64 {
 	for len(raw) > headerMagic {
 		size := int64(int32(binary.BigEndian.Uint32(raw[headerLength:]))) + 12

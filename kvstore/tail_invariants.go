@@ -8,8 +8,8 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
-// checkStep holds the tail, between two steps, to I8: reads wait while the log is
-// reread, and only then. An opening has no reads yet.
+// checkStep checks I8 between two steps: reads wait while the log is reread, and only then.
+// An opening has no reads yet.
 func (t *tail) checkStep() {
 	shut, over := t.gate.Closed(), t.gate.Err() != nil
 	switch rb := t.rebuild; {
@@ -21,8 +21,8 @@ func (t *tail) checkStep() {
 	}
 }
 
-// checkFetched holds what is about to be applied to I1 and I5: it follows what was read,
-// in order, and comes from a leader whose log is known to hold that.
+// checkFetched checks I1 and I5 for what is about to be applied: it follows what was read,
+// in order, and comes from a leader whose log is known to have that.
 func (t *tail) checkFetched(f *fetched) {
 	invariant.Check("I5", t.checked != noLeader, "a fetch up to %d is applied at %d, and no leader was asked", f.next, t.pos)
 	at := t.pos
@@ -37,11 +37,11 @@ func (t *tail) checkFetched(f *fetched) {
 // vetted is what complete found out about a fetch.
 type vetted struct {
 	got time.Time     // when the fetch was answered
-	may time.Duration // for how long the client may have been away then
+	may time.Duration // how long the client was allowed to be away then
 }
 
-// checkFresh holds what is about to count as read to I9: complete has let this very
-// fetch pass, and by what it knew the client was not away for too long.
+// checkFresh checks I9 for what is about to count as read: complete has accepted this very
+// fetch, and by what it knew the client was not away for too long.
 func (t *tail) checkFresh(f *fetched) {
 	v := t.vetted.Value()
 	invariant.Check("I9", v.got.Equal(f.got), "the fetch answered at %v counts, and the one at %v was looked at", f.got, v.got)
@@ -49,9 +49,9 @@ func (t *tail) checkFresh(f *fetched) {
 	invariant.Check("I9", away <= v.may, "a fetch counts after %v away, and %v are allowed", away, v.may)
 }
 
-// checkBehind holds what is about to be applied to I10: it was asked for at the position, no
-// hole is believed to begin there, and what lies below the position that callers see is
-// applied only while reads wait.
+// checkBehind checks I10 for what is about to be applied: it was fetched from the position,
+// no hole begins there, and what is below the position that callers see is applied only
+// while reads wait.
 func (t *tail) checkBehind(f *fetched) {
 	from := f.from.Value()
 	invariant.Check("I10", from == t.pos, "a fetch from %d is applied at %d", from, t.pos)
@@ -62,16 +62,17 @@ func (t *tail) checkBehind(f *fetched) {
 	}
 }
 
-// checkEpoch holds a fetch to I4: the leader epoch of what was passed is not below that of
-// a record in it. -1 stands for messages in an old format.
+// checkEpoch checks I4 for a fetch: the leader epoch of what was passed is not below that
+// of a record in it. -1 stands for messages in an old format.
 func (f *fetched) checkEpoch() {
 	for _, r := range f.records {
 		invariant.Check("I4", f.epoch == -1 || r.LeaderEpoch <= f.epoch, "the record at %d has epoch %d, and what was passed up to %d has %d", r.Offset, r.LeaderEpoch, f.next, f.epoch)
 	}
 }
 
-// checkApplied holds the position that callers see to I2 and I3: all that was applied
-// counts, but while a log that lost nothing is reread they see what they saw before.
+// checkApplied checks I2 and I3 for the position that callers see: everything that was
+// applied counts, but while a log that lost nothing is reread the position is the one from
+// before.
 func (t *tail) checkApplied() {
 	_, applied, done := t.track.Now()
 	if rb := t.rebuild; rb.keeps() {

@@ -53,12 +53,12 @@ type tail struct {
 	naming   int      // of the cluster whose log this is, see renaming
 	ahead    *ahead   // not nil while the next fetch is under way
 	rebuild  *rebuild // not nil while the view is brought up from the log's start
-	rooms    []*room  // that no fetch uses
-	short    int      // answers in a row that say that the log ends before what is waited for
+	rooms    []*room  // not used by a fetch
+	short    int      // consecutive answers by which the log ends before what is waited for
 	failures int
 
 	stable int64     // last stable offset of the transaction that undecided saw last
-	stood  time.Time // since when it is that
+	stood  time.Time // since when stable has that value
 }
 
 // run follows the log until ctx ends (and returns nil) or the topic is lost
@@ -90,8 +90,8 @@ func (t *tail) runGuarded(ctx context.Context) (err error) {
 	return t.run(ctx)
 }
 
-// failed deals with an error of a step: it waits before the next try, or returns
-// the error that ends the client.
+// failed handles an error of a step: it waits before the next try, or returns the error
+// that ends the client.
 func (t *tail) failed(ctx context.Context, err error) error {
 	if isPanic(err) || errors.Is(err, ErrTopicRecreated) || errors.Is(err, ErrTopicDeleted) {
 		return err
@@ -112,7 +112,7 @@ func (t *tail) failed(ctx context.Context, err error) error {
 	return nil
 }
 
-// stall makes an error known: to the log, to Status and to those who wait.
+// stall reports an error: in the log, in Status and to waiters.
 func (t *tail) stall(err error) {
 	if rb := t.rebuild; rb != nil && rb.cause != nil {
 		err = fmt.Errorf("%w; rebuilding because of: %w", err, rb.cause)
@@ -122,14 +122,14 @@ func (t *tail) stall(err error) {
 	t.log.warn("kvstore: reading the log failed, trying again", err)
 }
 
-// held makes known to Status and to those who wait why the position, or what can
-// be read, stands still.
+// held reports in Status and to waiters why the position, or what can be read, stands
+// still.
 func (t *tail) held(err error) {
 	t.track.Because(err)
 	t.health.readFailed(err)
 }
 
-// moving ends what held said.
+// moving takes back what held reported.
 func (t *tail) moving() {
 	if rb := t.rebuild; rb != nil && rb.cause != nil {
 		t.held(rb.cause) // what is read can't be shown yet
@@ -139,9 +139,9 @@ func (t *tail) moving() {
 	t.health.readFine()
 }
 
-// undecided makes an open transaction known that keeps what lies behind it from
-// being shown. Somebody who writes in transactions all the time has one open at
-// most moments: it is worth a message when one and the same lasts.
+// undecided reports an open transaction that keeps what is behind it from being shown. A
+// producer that always writes in transactions has one open most of the time: only one that
+// lasts is worth a message.
 func (t *tail) undecided(f fetched) {
 	if t.stable != f.stable {
 		t.moving()
@@ -154,7 +154,7 @@ func (t *tail) undecided(f fetched) {
 	}
 }
 
-// step makes one request more, or brings the view one fetch further.
+// step makes one more request, or advances the view by one fetch.
 func (t *tail) step(ctx context.Context) error {
 	if invariant.On {
 		t.checkStep()
@@ -176,10 +176,10 @@ func (t *tail) step(ctx context.Context) error {
 	limits := t.limits
 	limits.wait = t.pollWait()
 	if rb := t.rebuild; rb != nil && !rb.asked {
-		limits.wait = 0 // there may be nothing to wait for
+		limits.wait = 0 // the log may have nothing more
 	}
 	f, fetchErr := t.next(ctx, limits)
-	if t.rebuild != nil && !t.rebuild.begun { // next found it to be reread
+	if t.rebuild != nil && !t.rebuild.begun { // next found that the log has to be reread
 		t.giveRoom(f.room)
 		return nil
 	}
@@ -206,7 +206,7 @@ func (t *tail) step(ctx context.Context) error {
 	}
 	t.giveRoom(f.room)
 	if errors.Is(fetchErr, errThrottled) {
-		return fetchErr // the leader is what it was
+		return fetchErr // the leader has not changed
 	}
 	if fetchErr != nil {
 		t.checked = noLeader

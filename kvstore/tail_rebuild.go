@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// rebuild brings the view up from the start of the log: when the client opens,
-// when the log lost records that the client had applied, and when tombstones may have
-// been removed that it had not read. When records turned up in a hole it begins there.
+// rebuild brings the view up from the start of the log: when the client opens, when the log
+// lost records that the client had applied, and when tombstones may have been removed that
+// it had not read. When a hole turned out not to be empty, it starts from there.
 //
 // I8: what has been applied since a truncated offset can't be taken back one by one,
 // because the values that those records replaced are not in the storage any more. So
@@ -17,25 +17,23 @@ import (
 // they would go back in time. The hooks are told what differs up to the truncation,
 // and each record from there on.
 type rebuild struct {
-	// resume is the offset from which on no record has been seen before.
-	// Up to there records are applied without hooks, then the state is
-	// compared with the one before.
+	// resume is the first offset of which no record has been seen before. Records below it
+	// are applied without hooks, then the state is compared with the one before.
 	resume   int64
 	compared bool
 	before   held
 
-	// whole says that the log lost nothing. Then no key has vanished that a
-	// record from resume on still sets or deletes: gone are those that may have,
-	// and the hooks are told of them at the end.
+	// whole says that the log lost nothing. Then no key has vanished that a record from
+	// resume on still sets or deletes. gone has the keys that may have vanished; the hooks
+	// are told of them at the end.
 	whole bool
 	gone  map[string]struct{}
 
-	// Where reads were when the log turned out to have to be reread although it lost
-	// nothing. I3: nothing moves for those who wait until the log has been read up to
-	// there, and up to the rest of what there is.
+	// The position of reads when rereading began although the log lost nothing. I3: nothing
+	// moves for waiters until the log has been read up to there, and up to its end.
 	floor      int64
 	floorEpoch int32
-	seen       int64 // up to where the client's own writes are remembered
+	seen       int64 // the client's own writes are remembered up to here
 
 	cause   error
 	begun   bool
@@ -43,27 +41,27 @@ type rebuild struct {
 	started time.Time
 	target  int64 // the high watermark when the rebuild began
 	opening bool
-	expired int // how often before in a row the log could not be read in time
+	expired int // how many times in a row before this the log could not be read in time
 	records int64
 }
 
-// keeps reports whether positions go on to name the same records, so that the client
-// shows the one it had until it is reached again. nil does not: nothing is rebuilt.
+// keeps reports whether positions still name the same records, so that the client shows the
+// one it had until it is reached again. False for nil: nothing is rebuilt.
 func (rb *rebuild) keeps() bool { return rb != nil && rb.whole && !rb.opening }
 
-// newOpening is the rebuild that a client begins with: there is nothing to
-// compare, and all records go to the hooks.
+// newOpening is the rebuild with which a client starts: there is nothing to compare, and
+// all records go to the hooks.
 func newOpening() *rebuild { return &rebuild{opening: true, compared: true} }
 
-// startOver makes the next step reread the log, because it lost records. Those from
-// resume on have not been seen before.
+// startOver makes the next step reread the log because it lost records. Those from resume
+// on have not been seen before.
 func (t *tail) startOver(resume int64, cause error) {
 	t.hole, t.silence = nil, silence{}
 	t.begin(&rebuild{resume: resume, cause: cause})
 	t.track.Trust(-1)
 }
 
-// begin makes the next step begin a rebuild, in place of the one that is under way.
+// begin makes the next step begin a rebuild, replacing one that is under way.
 func (t *tail) begin(next *rebuild) {
 	t.log.warn("kvstore: rebuilding from the log", next.cause)
 	if rb := t.rebuild; rb != nil {
@@ -97,7 +95,7 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 	if err := t.part.current(first); err != nil {
 		return err
 	}
-	if rb.keeps() && l.naming != t.naming { // the log may not be the one whose positions it keeps
+	if rb.keeps() && l.naming != t.naming { // the log may be another one than that whose positions it keeps
 		pos, epoch := t.extent()
 		return t.renamed(ctx, pos, epoch)
 	}
@@ -111,8 +109,7 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 	t.gate.Emptying()
 	err = t.insist(ctx, func() error {
 		before, err := t.view.reset(ctx, !rb.compared && t.hooks.any())
-		// A reset that fails may have removed a part: what was there is
-		// what the first try found.
+		// A reset that fails may have removed a part: keep what the first try found.
 		if before != nil && rb.before == nil {
 			rb.before = before
 		}
@@ -143,9 +140,9 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 
 // finishRebuild lets reads pass once the view equals the log.
 //
-// An opening client waits for all that was in the log, also behind a
-// transaction that is still open. A rebuild waits only for what is decided:
-// the client had not shown more before.
+// An opening client waits for everything that was in the log, even behind a transaction
+// that is still open. A rebuild waits only for what is decided: the client had not shown
+// more before.
 func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 	rb := t.rebuild
 	if rb == nil || !rb.begun {
@@ -199,8 +196,8 @@ func (t *tail) progress(done bool) {
 	}
 }
 
-// compare tells the hooks what the loss changed: a delete for each key that
-// vanished, in key order, then a set for each key whose value is another one.
+// compare tells the hooks what the loss changed: a delete for each key that vanished, in
+// key order, then a set for each key whose value has changed.
 func (t *tail) compare(ctx context.Context) error {
 	rb := t.rebuild
 	var gone, changed []Record
@@ -232,8 +229,8 @@ func (t *tail) compare(ctx context.Context) error {
 	return nil
 }
 
-// tellGone tells the hooks of the keys that vanished without a record that would tell:
-// their tombstones were compacted away.
+// tellGone tells the hooks of keys that vanished without a record: their tombstones were
+// compacted away.
 func (t *tail) tellGone(ctx context.Context) error {
 	for _, key := range slices.Sorted(maps.Keys(t.rebuild.gone)) {
 		t.tell(Record{Key: []byte(key), Delete: true})
@@ -251,7 +248,7 @@ func (t *tail) differences(ctx context.Context, before held) (gone, changed []Re
 		}
 		_, err := t.view.entry(ctx, e.Key)
 		if isNotFound(err) {
-			gone = append(gone, Record{Key: e.Key, Delete: true, Revision: -1}) // no record says so
+			gone = append(gone, Record{Key: e.Key, Delete: true, Revision: -1}) // there is no record for it
 		} else if err != nil {
 			return nil, nil, err
 		}

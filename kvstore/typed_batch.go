@@ -67,7 +67,7 @@ func (b *TypedBatch[T]) ExecuteRevision(ctx context.Context) (int64, error) {
 	return b.batch.ExecuteRevision(ctx)
 }
 
-// begin uses the batch up. It returns why the batch can't be executed, if so.
+// begin uses up the batch. It returns why the batch can't be executed, nil if it can.
 func (b *TypedBatch[T]) begin() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 // ends asks for the end of the log on behalf of many callers: each gets the answer to a
 // request that was sent after it joined, and one request is under way at a time.
 //
-// I13: an answer to a request sent before would not do for Sync, which has to show
-// what was acknowledged meanwhile.
+// I13: an answer to a request sent earlier would not do for Sync, which has to show what
+// was acknowledged meanwhile.
 type ends struct {
 	ctx     context.Context //nolint:containedctx // the client's life
 	ask     func(context.Context) (int64, error)
@@ -46,10 +46,11 @@ func (e *ends) get(ctx context.Context) (int64, error) {
 	}
 }
 
-// look makes ask be called at some moment after the call began, and waits for nothing.
+// look makes sure that ask is called at some moment after the call began, and does not
+// wait.
 func (e *ends) look() { e.join() }
 
-// join returns the next call, nil when there is none any more.
+// join returns the next call, nil once closed.
 func (e *ends) join() *endCall {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -97,13 +98,12 @@ func (e *ends) close() {
 // askEnd asks the leader for the high watermark until it answers or the client
 // ends.
 //
-// I14: the request names the topic, and a topic recreated has the same name. So
-// the answer counts only if the topic still has the same id after it. And a log
-// may have lost its tail: then its end is below the position, or not any more,
-// because others went on writing to it. So the answer of a leader counts only
-// once the client has made sure that this leader's log holds what it has read.
-// Without these checks a client whose fetches are held up would call data of the
-// log before current.
+// I14: the request names the topic, and a topic recreated has the same name. So the answer
+// counts only if the topic still has the same id after it. And a log may have lost its
+// tail: then its end is below the position, or no longer, because others went on writing to
+// it. So the answer of a leader counts only once the client has made sure that this
+// leader's log has what it has read. Without these checks a client whose fetches are
+// blocked would call data of the old log current.
 func (c *Client) askEnd(ctx context.Context) (int64, error) {
 	for failures := 1; ; failures++ {
 		_, position, _ := c.tracker.Now() // before the request: the end moves on

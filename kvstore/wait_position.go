@@ -7,9 +7,9 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
-// recentRecords is how many applied records are remembered. Once the producer's id is
-// known they are its own, and one batch of writes has no more than maxGroup; of a
-// larger batch the last record is what counts.
+// recentRecords is how many applied records are remembered. Once the producer's id is known
+// only its own are, and one batch of writes has no more than maxGroup; of a larger batch
+// only the last record matters.
 const recentRecords = maxGroup
 
 // errRolledBack ends a wait whose target belongs to records that are gone.

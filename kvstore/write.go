@@ -31,9 +31,9 @@ func (c *Client) PutRevision(ctx context.Context, key []byte, value []byte) (rev
 	return c.write(ctx, "put", []change{putChange(key, value)})
 }
 
-// Delete removes a key. It returns when this client's reads no longer show it
-// and the hooks have run for it. A key that is not there is no error: the
-// tombstone is written all the same. Errors are those of [Client.Put].
+// Delete removes a key. It returns when this client's reads no longer show it and the hooks
+// have run for it. A key that is not there is no error: the tombstone is written anyway.
+// Errors are those of [Client.Put].
 func (c *Client) Delete(ctx context.Context, key []byte) error {
 	_, err := c.DeleteRevision(ctx, key)
 	return err
@@ -50,7 +50,7 @@ func putChange(key, value []byte) change {
 	return putChangeIn(make([]byte, len(key)+len(value)), key, value)
 }
 
-// putChangeIn is putChange into memory of just the size.
+// putChangeIn is putChange into memory of exactly the size.
 func putChangeIn(both, key, value []byte) change {
 	n := copy(both, key)
 	copy(both[n:], value)
@@ -65,7 +65,7 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	fail := func(outcome, cause error, revision int64) (int64, error) {
 		e := &WriteError{Op: op, Outcome: outcome, Cause: cause, Revision: revision}
 		if len(changes) == 1 {
-			e.Key = bytes.Clone(changes[0].key) // the writer may still hold the other
+			e.Key = bytes.Clone(changes[0].key) // the writer may still use the original
 		}
 		return -1, e
 	}
@@ -102,9 +102,9 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	return res.revision, nil
 }
 
-// stillNamed returns the revision of a write that did not become visible because of
-// err, or -1 when that offset need not be the write's any more: the log lost
-// records, or is another one.
+// stillNamed returns the revision of a write that did not become visible because of err, or
+// -1 when the offset may not be the write's any more: the log lost records, or is another
+// one.
 func (c *Client) stillNamed(res written, err error) int64 {
 	lost := errors.Is(err, ErrDataLoss) || errors.Is(err, ErrTopicRecreated) || errors.Is(err, ErrTopicDeleted)
 	if term, _, _ := c.tracker.Now(); lost || term != res.term {
@@ -113,8 +113,8 @@ func (c *Client) stillNamed(res written, err error) int64 {
 	return res.revision
 }
 
-// syncWrite ends a write that is in the log at an unknown offset: everything up
-// to the log's end includes it.
+// syncWrite finishes a write that is in the log at an unknown offset, by waiting for the
+// log's end.
 func (c *Client) syncWrite(ctx context.Context, fail func(error, error, int64) (int64, error)) (int64, error) {
 	if err := c.Sync(ctx); err != nil {
 		return fail(ErrOutcomeUnknown, err, -1)

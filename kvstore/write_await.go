@@ -15,15 +15,14 @@ type change struct {
 // write is one Put, Delete or Execute on its way.
 type write struct {
 	changes  []change
-	size     int       // of the changes alone, without the batch's header
+	size     int       // of the changes only, without the batch's header
 	deadline time.Time // when its life ends
 	alone    bool      // in a record batch of its own
 	left     bool      // the caller has gone; guarded by the queue's mu
-	group    uint64    // that it was taken from the queue for, 0 while it queues; likewise
+	group    uint64    // for which it was taken from the queue, 0 while it queues; guarded likewise
 
-	// res is set before visible is released: by the writer when there is
-	// nothing to wait for, else by the tracker once the write is visible.
-	// So the caller is woken once.
+	// res is set before visible is released: by the writer when there is nothing to wait
+	// for, else by the tracker once the write is visible. So the caller wakes up once.
 	res     written
 	visible position.Waiter
 }
@@ -38,9 +37,8 @@ func (w *writer) newWrite(changes []change, size int) *write {
 	return wr
 }
 
-// received returns what became of a write whose release its caller has received: err, if
-// it was not released by the position. Nobody else has the write any more, so it is used
-// again.
+// received returns the result of a write whose release its caller has received: err, if it
+// was not released by the position. Nobody else has the write any more, so it is reused.
 func (w *writer) received(wr *write, err error) written {
 	res := wr.res
 	res.wait = err
@@ -49,13 +47,13 @@ func (w *writer) received(wr *write, err error) written {
 	return res
 }
 
-// end gives a write an outcome that it does not have to become visible for.
+// end gives a write an outcome that needs no visibility.
 func (wr *write) end(res written) {
 	wr.res = res
 	wr.visible.Dismiss()
 }
 
-// written is what became of a write.
+// written is the result of a write.
 type written struct {
 	revision int64  // offset of the write's last record, -1 unknown
 	producer int64  // the id of who, or position.Nobody
@@ -64,12 +62,12 @@ type written struct {
 	outcome  error  // nil when acknowledged
 	cause    error
 	wait     error // why it is not visible although acknowledged
-	below    error // it was acknowledged below the position of its time, which says this
+	below    error // the error if it was acknowledged below the position at that time
 	itself   bool  // to be confirmed only by what is in the log, see Client.confirm
 }
 
-// submit queues a write and waits until it is visible or has failed, or for the
-// end of ctx. Each one that is not refused, which err says, is ended by queue.leave.
+// submit queues a write and waits until it is visible or has failed, or for the end of ctx.
+// Unless err says that it was refused, the caller has to call queue.leave afterwards.
 func (w *writer) submit(ctx context.Context, wr *write) (res written, err error) {
 	if err := w.queue.add(wr); err != nil {
 		return res, err
@@ -92,7 +90,7 @@ func (w *writer) await(ctx context.Context, wr *write) written {
 		return wr.res
 	}
 	select {
-	case err := <-wr.visible.Ready(): // ended in the same moment
+	case err := <-wr.visible.Ready(): // ended at the same moment
 		wr.res.wait = err
 		return wr.res
 	default:
@@ -100,7 +98,7 @@ func (w *writer) await(ctx context.Context, wr *write) written {
 	}
 }
 
-// fail refuses new writes and fails those that queue. One on its way is given up.
+// fail refuses new writes and fails those that queue. One on its way is abandoned.
 func (w *writer) fail(err error) {
 	w.queue.fail(err)
 	w.stop(err)

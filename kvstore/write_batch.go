@@ -11,9 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// sender is how the broker tells a record batch that is sent again from a new
-// one: it takes the batches of a producer id in the order of their sequence
-// numbers, each once.
+// sender is how the broker distinguishes a record batch that is sent again from a new one:
+// it accepts the batches of a producer id in the order of their sequence numbers, each
+// once.
 type sender struct {
 	id       int64 // -1 for none
 	epoch    int16
@@ -22,8 +22,8 @@ type sender struct {
 
 var noSender = sender{id: -1, epoch: -1}
 
-// lastSequence is the highest sequence number that a batch begins with. Kafka's
-// wrap around at 2^31; a producer id that comes near is not used further.
+// lastSequence is the highest sequence number at which a batch starts. Kafka's wrap around
+// at 2^31; a producer id that gets near is not used further.
 const lastSequence = math.MaxInt32 / 2
 
 // recordBatch is the record batch of one group, in Kafka's format version 2.
@@ -35,24 +35,24 @@ type recordBatch struct {
 	records int // how many
 	who     sender
 
-	// Up to where the log had been read when the batch was made, and the leader epoch
-	// there, -1 for none. In that log no record of the batch lies below.
+	// The position when the batch was made, and the leader epoch there, -1 for none. In
+	// that log no record of the batch is below it.
 	from  int64
 	epoch int32
 
-	// Up to where the log of a leader was searched for it, see writer.look.
+	// How far the log of a leader was searched for it, see writer.look.
 	searched   int64
 	searchedAt leader // noLeader for none
-	looks      int    // that were too short
+	looks      int    // how many were too short
 
 	naming int // of the cluster to which it was sent, see renaming
 
 	plain  []byte // header and records, not compressed
-	packed []byte // the same compressed, once it was asked for
+	packed []byte // plain, compressed, once it was needed
 	old    bool   // packed is for brokers that don't know zstd
 }
 
-// Places in the header of a record batch, beside those in decode.go.
+// Places in the header of a record batch, besides those in log_decode.go.
 const (
 	headerCRC           = 17
 	headerAttrs         = 21
@@ -113,7 +113,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // oldestWithZstd is the first version of a produce request that may carry zstd.
 const oldestWithZstd = 7
 
-// bytes returns the batch as a produce request of a version carries it.
+// bytes returns the batch as a produce request of the version carries it.
 func (b *recordBatch) bytes(version int16, c kgo.Compressor) []byte {
 	if old := version < oldestWithZstd; b.packed == nil || b.old != old {
 		b.old = old
@@ -126,8 +126,7 @@ func (b *recordBatch) bytes(version int16, c kgo.Compressor) []byte {
 // take gives the batch an identity.
 func (b *recordBatch) take(who sender) { b.who, b.packed = who, nil }
 
-// compress returns the batch with its records compressed, or as it is where that
-// is shorter.
+// compress returns the batch with its records compressed, or unchanged if that is shorter.
 func compress(plain []byte, c kgo.Compressor, old bool) []byte {
 	if c == nil {
 		return plain

@@ -23,9 +23,9 @@ import (
 //	log read           a=1 b=1 |
 //	log of the leader  a=1 | w=1      the write is acknowledged at "|", below the position
 //
-// Those who wait for an offset are then told of the loss, because the log may have other
-// records there now. This write may be among them: it is if the leader that acknowledged
-// it leads the log that is reread. So it is waited for once more, and looked for there.
+// Waiters for an offset are then told of the loss, because the log may have other records
+// there now. This write may be one of those: it is if the leader that acknowledged it leads
+// the log that is reread. So the client waits once more, and looks for it there.
 func (c *Client) shown(ctx context.Context, res written) error {
 	err := res.wait
 	switch {
@@ -47,9 +47,9 @@ func (c *Client) shown(ctx context.Context, res written) error {
 	return err
 }
 
-// foundOut waits until the tail knows of the loss by which a write was acknowledged below the
-// position, and returns what the write says of it. It returns at once when there is
-// nothing to find out.
+// foundOut waits until the tail knows of the loss because of which a write was acknowledged
+// below the position, and returns the write's error for it. It returns at once when there
+// is nothing to find out.
 func (c *Client) foundOut(ctx context.Context, res written) error {
 	for failures := 1; ; failures++ {
 		term, pos, epoch := c.tracker.Reading()
@@ -75,10 +75,10 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 	}
 }
 
-// confirm makes sure that the record which was applied at a write's revision is the
-// write's (I20). Compaction may have removed it before this client came to it, which is
-// just as well: then the log has to be the one that was read, and to have had the write.
-// After a loss, in another term, the write itself has to be there.
+// confirm makes sure that the record which was applied at a write's revision is the write's
+// (I20). Compaction may have removed it before this client read it, which is fine: then the
+// log has to be the one that was read, and to have had the write. After a loss, in another
+// term, the write itself has to be there.
 func (c *Client) confirm(ctx context.Context, res written) error {
 	if !res.itself && c.recent.Has(res.revision, res.producer) {
 		return nil
@@ -98,19 +98,19 @@ func unconfirmed(err error) bool {
 	return errors.Is(err, ErrDataLoss) || errors.Is(err, ErrTopicRecreated) || errors.Is(err, ErrTopicDeleted)
 }
 
-// confirms asks the brokers on behalf of all writes of a client that have to be confirmed. One
-// round of requests at a time is under way, and each write gets the answers to one that
-// began after it joined: an older one need not have seen what the write would be told of.
+// confirms asks the brokers on behalf of all writes of a client that have to be confirmed.
+// One round of requests is under way at a time, and each write gets the answers of a round
+// that began after it joined: an older one may not have seen what matters for the write.
 type confirms struct {
 	ctx     context.Context //nolint:containedctx // the client's life
 	client  *Client
 	running sync.WaitGroup
 
 	mu     sync.Mutex
-	calls  []*confirmCall // that wait
+	calls  []*confirmCall // still waiting
 	busy   bool
 	closed bool
-	why    Problem // of the last rounds, in an unbroken row
+	why    Problem // of the last rounds, in a row
 }
 
 type confirmCall struct {
@@ -130,7 +130,7 @@ func (c *confirmCall) question() confirmQuestion { return confirmQuestion{c.res.
 // visible together, and then ask together.
 const gather = time.Millisecond
 
-// get waits until a write is confirmed, nil, or can't be.
+// get waits until a write is confirmed (nil) or can't be.
 func (f *confirms) get(ctx context.Context, res written) error {
 	call := &confirmCall{res, make(chan error, 1)}
 	if !f.join(call) {
@@ -181,8 +181,8 @@ func (f *confirms) run() {
 	}
 }
 
-// next returns the calls that wait, in the order of their revisions. It returns nil
-// when there are none and run is to end.
+// next returns the waiting calls, in the order of their revisions. It returns nil when
+// there are none and run has to end.
 func (f *confirms) next() []*confirmCall {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -195,8 +195,8 @@ func (f *confirms) next() []*confirmCall {
 	return calls
 }
 
-// round asks the brokers and ends the calls whose answer is known then. An error means
-// that others go on to wait.
+// round asks the brokers and ends the calls whose answer is known then. An error means that
+// the others go on waiting.
 func (f *confirms) round(calls []*confirmCall) error {
 	lost, err := f.ask(calls)
 	end := f.client.tracker.DeadBy()
@@ -225,9 +225,9 @@ func (f *confirms) round(calls []*confirmCall) error {
 	return err
 }
 
-// ask makes sure that the log is the one that was read, that it has what was acknowledged in the
-// batches of calls, and that the topic is the same after that. It returns which batches
-// are lost. Any error but those of unconfirmed may heal.
+// ask makes sure that the log is the one that was read, that it has what was acknowledged
+// in the batches of calls, and that the topic is the same after that. It returns which
+// batches are lost. Any error but those of unconfirmed may be temporary.
 func (f *confirms) ask(calls []*confirmCall) (lost map[confirmQuestion]error, err error) {
 	c := f.client
 	pos, epoch := c.tracker.Read()
@@ -256,12 +256,12 @@ func (f *confirms) close() {
 	f.running.Wait()
 }
 
-// stands looks at the log for what lies at the offset of an acknowledged write. A
-// client that had not read so far does not learn of its loss by reading (I20).
+// stands looks at what the log has at the offset of an acknowledged write. A client that
+// had not read that far does not learn of its loss by reading (I20).
 //
-// It fails with a *lostError when another batch lies there. When none does,
-// compaction has removed what did: the write, unless it was lost before. That is a
-// *lostError, too, if the write itself has to be there.
+// It fails with a *lostError when another batch is there. When none is, compaction has
+// removed what was there: the write, unless it was lost before. That is a *lostError, too,
+// if the write itself has to be there.
 func (w *writer) stands(ctx context.Context, res written) error {
 	l, err := w.part.lead(ctx)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// delivered is what became of a record batch.
+// delivered is the result of a record batch.
 type delivered struct {
 	// offset is that of its first record, -1 when it is in the log at an
 	// unknown place, or not known to be there.
@@ -25,12 +25,12 @@ type delivered struct {
 // deliver brings a batch into the log, trying again until it has an outcome or ctx
 // ends. When it returns, no try of the batch is still to come from this client.
 //
-// I17: a batch of which a try may have been appended is sent again under the same
-// identity only, by which the broker recognises it. A broker that has forgotten
-// the producer does not; therefore the writer looks into the log before it sends
-// such a batch again, and a look that failed counts as a try that failed. What remains is a broker that forgets the producer between
-// the first try and the next, accepts any sequence, and had the first batch above the
-// high watermark when the writer looked.
+// I17: a batch of which a try may have been appended is sent again only under the same
+// identity, by which the broker recognises it. A broker that has forgotten the producer
+// does not; therefore the writer looks into the log before it sends such a batch again, and
+// a failed look counts as a failed try. What remains is a broker that forgets the producer
+// between the first try and the next, accepts any sequence, and had the first batch above
+// the high watermark when the writer looked.
 func (w *writer) deliver(ctx context.Context, b *recordBatch) (d delivered) {
 	defer w.ask(askNobody, -1)
 	var t trial
@@ -56,8 +56,8 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) (d delivered) {
 			if offset, found := w.decide(ctx, b, a.broker); found {
 				a, v = answer{broker: a.broker, seen: true, offset: offset}, verdictWritten
 			} else if v == verdictDuplicate && a.grade() == gradeDuplicate {
-				// It is not below the high watermark yet, as far as one can look: up to
-				// there nobody could wait for it. The next try tells more, or finds it.
+				// It is not below the high watermark yet, and only records below that can
+				// be waited for. The next try tells more, or finds it.
 				v = verdictAgain
 			}
 		}
@@ -70,7 +70,7 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) (d delivered) {
 			return delivered{offset: a.part.BaseOffset}
 		case verdictDuplicate:
 			w.written(b)
-			w.who = noSender // without the offset the next batch could not be told from this one
+			w.who = noSender // without the offset the next batch could not be distinguished from this one
 			return delivered{offset: -1}
 		case verdictRefused:
 			w.refused(a.problem())
@@ -96,21 +96,21 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) (d delivered) {
 	}
 }
 
-// sparePointless waits for the end of ctx when it is so near that another try would
-// hardly be answered. It would only make a write doubtful that is not.
+// sparePointless waits for the end of ctx when it is so near that another try would hardly
+// be answered. Such a try would only put a write in doubt.
 func (w *writer) sparePointless(ctx context.Context) {
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < min(leastTry, w.life/8) {
 		<-ctx.Done()
 	}
 }
 
-// leastTry is how much of a write's life has to be left for another try.
+// leastTry is how much of a write's life has to remain for another try.
 const leastTry = 250 * time.Millisecond
 
-// attempt makes one try, with what has to precede it.
+// attempt makes one try, with the requests that have to precede it.
 //
-// I19: a producer id ends with the leader under which it wrote. By the id alone the
-// client could not tell a batch from an earlier one at the same offset of another log.
+// I19: a producer id ends with the leader under which it wrote. By the id alone the client
+// could not distinguish a batch from an earlier one at the same offset of another log.
 func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer {
 	was := b.who
 	w.ask(askLead, -1)
@@ -119,7 +119,7 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 		return answer{broker: -1, err: err}
 	}
 	w.leader = l
-	if doubt && b.naming != l.naming { // another cluster may know the producer id as somebody else's
+	if doubt && b.naming != l.naming { // in another cluster the producer id may be another producer's
 		return answer{broker: l.node, err: w.part.current(leader{naming: b.naming})}
 	}
 	if doubt {
@@ -158,8 +158,8 @@ func (w *writer) attempt(ctx context.Context, b *recordBatch, doubt bool) answer
 	return w.try(ctx, l, b)
 }
 
-// decide lets the log decide about a batch of which the brokers' answers leave
-// open whether or where it is in the log.
+// decide looks into the log for a batch when the brokers' answers leave open whether or
+// where it is there.
 func (w *writer) decide(ctx context.Context, b *recordBatch, broker int32) (offset int64, found bool) {
 	if broker < 0 {
 		return -1, false
@@ -190,7 +190,7 @@ func (w *writer) reconsider(ctx context.Context, a answer) {
 	case a.broker >= 0:
 		w.part.forget(w.leader)
 	}
-	w.askBrokers(ctx) // also after an answer: it may come from another one at the broker's old address
+	w.askBrokers(ctx) // even after an answer: it may come from another broker at the old address
 }
 
 // gaveUp ends a batch whose time is over, or whose client ends.
@@ -206,7 +206,7 @@ func (w *writer) gaveUp(ctx context.Context, t trial) delivered {
 	return delivered{offset: -1, outcome: ErrNotWritten, cause: cause}
 }
 
-// lifeOf returns a context that ends when the first of the writes does.
+// lifeOf returns a context that ends with the first of the writes.
 func (w *writer) lifeOf(ctx context.Context, group []*write) (context.Context, context.CancelFunc) {
 	end := group[0].deadline
 	for _, wr := range group[1:] {

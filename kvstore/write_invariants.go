@@ -9,7 +9,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// checkTry holds a try that is about to be sent to I15 and I17: no write of the batch can
+// checkTry checks I15 and I17 for a try that is about to be sent: no write of the batch can
 // be taken back any more, and a batch in doubt keeps its identity.
 func (w *writer) checkTry(b *recordBatch, doubt bool, was sender) {
 	w.queue.mu.Lock()
@@ -18,7 +18,7 @@ func (w *writer) checkTry(b *recordBatch, doubt bool, was sender) {
 	invariant.Check("I17", !doubt || b.who == was, "a batch in doubt goes as %+v, and went as %+v", b.who, was)
 }
 
-// checkVerdict holds a judgement to I16: doubt stays, and what may have been appended is
+// checkVerdict checks I16 for a verdict: doubt stays, and what may have been appended is
 // neither refused nor sent under another identity.
 func checkVerdict(was, is trial, v verdict) {
 	invariant.Check("I16", is.doubt || !was.doubt, "doubt is forgotten, with verdict %d", v)
@@ -26,25 +26,24 @@ func checkVerdict(was, is trial, v verdict) {
 	invariant.Check("I16", !is.doubt || !definite, "verdict %d over a batch in doubt", v)
 }
 
-// checkOutcome holds what callers are told to I16, by what the tries of the batch came to.
+// checkOutcome checks I16 for what callers are told, given the tries of the batch.
 func checkOutcome(t trial, d delivered) {
 	definite := errors.Is(d.outcome, ErrNotWritten) || errors.Is(d.outcome, ErrRefused)
 	invariant.Check("I16", !t.doubt || !definite, "a batch in doubt ends with %v", d.outcome)
 }
 
-// checkFront holds the writer to I15: nothing is on its way when the next batch is
-// taken from the queue, and what queues has no outcome.
+// checkFront checks I15: nothing is on its way when the next batch is taken from the queue.
 func (w *writer) checkFront(busy bool) {
 	invariant.Check("I15", busy != w.busy.Swap(busy), "busy is %v twice: two batches are on their way, or one ended twice", busy)
 }
 
-// wroteAt says at which leader a producer id was last used, or its last batch found.
+// wroteAt is the leader at which a producer id was last used, or its last batch found.
 type wroteAt struct {
 	id int64
 	at leader
 }
 
-// checkSender holds a try that is about to be sent to I19: another leader gets another
+// checkSender checks I19 for a try that is about to be sent: another leader gets another
 // producer id, unless the batch is in doubt.
 func (w *writer) checkSender(b *recordBatch, doubt bool) {
 	was := w.wrote.Swap(&wroteAt{b.who.id, w.leader})
@@ -54,9 +53,8 @@ func (w *writer) checkSender(b *recordBatch, doubt bool) {
 	invariant.Check("I19", was.at == w.leader, "producer id %d goes to %+v, and wrote at %+v", b.who.id, w.leader, was.at)
 }
 
-// checkProduced holds a produce request of which something was sent to I18: it has the
-// batch of the try that was under way before it was sent, or, if its own was taken back,
-// no batch.
+// checkProduced checks I18 for a produce request of which bytes were sent: it has the batch
+// of the try that was under way before that, or, if its own try was taken back, no batch.
 func checkProduced(p []byte, trying *sender) {
 	for _, batch := range producedBatches(p) {
 		invariant.Check("I18", trying != nil, "a batch is sent while no try is under way")
@@ -65,7 +63,7 @@ func checkProduced(p []byte, trying *sender) {
 }
 
 // producedBatches returns the record batches of an encoded produce request with its length
-// before it, nil if it can't be read.
+// in front, nil if it can't be read.
 func producedBatches(p []byte) (batches [][]byte) {
 	const fixed = 4 + 2 + 2 + 4 + 2 // length, key, version, correlation id, length of the client id
 	if len(p) < fixed {

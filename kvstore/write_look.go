@@ -11,16 +11,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// look searches the leader's log for a batch of which nobody knows whether it was
-// appended, up to the high watermark. found is false also when the batch is not there
-// yet: it may be on its way, or lie above the high watermark.
+// look searches the leader's log, up to the high watermark, for a batch that may have been
+// appended. found is also false when the batch is not there yet: it may be on its way, or
+// above the high watermark.
 //
 // What was searched at one leader is not searched there again. Another leader may have
-// other records in their place.
+// other records at the same offsets.
 //
-// The writer reads for itself, and uncommitted, instead of waiting for the tail,
-// which an open transaction, a slow hook or a storage may hold up. A batch is
-// known by its producer id, epoch and sequence, which compaction keeps.
+// The writer reads for itself, and uncommitted, instead of waiting for the tail, which an
+// open transaction, a slow hook or a storage may block. A batch is recognised by its
+// producer id, epoch and sequence, which compaction keeps.
 func (w *writer) look(ctx context.Context, l leader, b *recordBatch) (offset int64, found bool, err error) {
 	looking, cancel := context.WithTimeout(ctx, mostLook<<b.looks)
 	defer cancel()
@@ -47,18 +47,18 @@ func (w *writer) lookOnce(ctx context.Context, l leader, b *recordBatch) (offset
 	return offset, found, err
 }
 
-// lowest returns an offset of the leader's log below which no record of the batch lies.
+// lowest returns an offset of the leader's log below which there is no record of the batch.
 //
-// The batch was made when the log had been read up to b.from. But the log may have lost
-// its tail since, or before, unnoticed. Then the batch lies below, wherever the
-// leader's log departs from the one that was read:
+// The batch was made when the log had been read up to b.from. But the log may have lost its
+// tail since, or before, unnoticed. Then the batch is below that, wherever the leader's log
+// departs from the one that was read:
 //
 //	log read      a=1 b=1 c=1 |           the batch is made, to come at "|" or behind it
 //	log now       a=1 | k=1 d=1 e=1       it is k=1
 //
-// That is where the leader epoch of what was read ends in the leader's log. What is not
-// found by it is a batch that a deposed leader took, behind the client's back, at an
-// offset below the records of its successor that the client had read already.
+// That is where the leader epoch of what was read ends in the leader's log. This does not
+// find a batch that a deposed leader appended at an offset below records of its successor
+// that the client had already read.
 func (w *writer) lowest(ctx context.Context, l leader, b *recordBatch) (int64, error) {
 	start, err := w.part.listOffset(ctx, atEarliest)
 	if err != nil {
@@ -73,7 +73,7 @@ func (w *writer) lowest(ctx context.Context, l leader, b *recordBatch) (int64, e
 	if err == nil && known >= 0 {
 		return max(start, min(b.from, end)), nil
 	}
-	// There are no epochs to go by. A log that ends below has lost its tail.
+	// There are no epochs to compare. A log that ends below b.from has lost its tail.
 	if end, err = w.part.listOffset(ctx, atLatest); err != nil {
 		return -1, fmt.Errorf("where to begin to look: %w", err)
 	}
@@ -83,8 +83,8 @@ func (w *writer) lowest(ctx context.Context, l leader, b *recordBatch) (int64, e
 	return max(start, b.from), nil
 }
 
-// search looks for a batch from b.searched on, which it moves, and returns the high
-// watermark, too.
+// search looks for a batch from b.searched on, which it advances, and also returns the high
+// watermark.
 func (w *writer) search(ctx context.Context, l leader, b *recordBatch) (offset int64, found bool, end int64, err error) {
 	for {
 		raw, end, err := w.peek(ctx, l, b.searched, w.peekBytes)
@@ -107,7 +107,7 @@ func (w *writer) search(ctx context.Context, l leader, b *recordBatch) (offset i
 	}
 }
 
-// lies reports whether a leader's log has a batch at an offset for sure.
+// lies reports whether the leader's log certainly has a batch at an offset.
 func (w *writer) lies(ctx context.Context, b *recordBatch, offset int64) bool {
 	ctx, cancel := context.WithTimeout(ctx, mostLook)
 	defer cancel()
@@ -119,8 +119,8 @@ func (w *writer) lies(ctx context.Context, b *recordBatch, offset int64) bool {
 	return found && got == offset
 }
 
-// mostLook bounds a look, the first of a batch. What it has searched it need not search
-// again. One that was too short for the broker's answers makes the next one twice as long,
+// mostLook bounds the first look for a batch. What was searched is not searched again. A
+// look that was too short for the broker's answers makes the next one twice as long, up to
 // mostLooks times.
 const (
 	mostLook  = 5 * time.Second
@@ -151,8 +151,8 @@ func (w *writer) peek(ctx context.Context, l leader, offset int64, bytes int32) 
 	return part.RecordBatches, part.HighWatermark, nil
 }
 
-// in looks for the batch among raw ones and returns the offset of its first
-// record, and the offset behind what it has looked at, -1 for nothing.
+// in looks for the batch among raw ones and returns the offset of its first record, and the
+// offset after the last batch that it has looked at, -1 for none.
 func (b *recordBatch) in(raw []byte) (next, offset int64, found bool) {
 	next = -1
 	for len(raw) >= batchOverhead {
@@ -176,7 +176,7 @@ func (b *recordBatch) in(raw []byte) (next, offset int64, found bool) {
 	return next, -1, false
 }
 
-// sentAs reports whether a batch of the log, by its header, was sent by who.
+// sentAs reports whether a batch, by its header, was sent by who.
 func sentAs(raw []byte, who sender) bool {
 	return who.id >= 0 && raw[headerMagic] >= 2 &&
 		int64(binary.BigEndian.Uint64(raw[headerProducer:])) == who.id &&

@@ -26,12 +26,12 @@ import (
 // queues when its context ends was never handed to Kafka and can be withdrawn. And
 // every producer id has at most one batch of which the outcome is open, its last.
 type writer struct {
-	anyone  *requests // through the kgo client that writes
+	anyone  *requests // goes through the kgo client that writes
 	wires   *wires    // of that client
 	quota   *quota    // of that client
 	part    *partition
 	limit   func() byteLimit          // of one record batch
-	refresh func(ctx context.Context) // reads again what limit returns
+	refresh func(ctx context.Context) // updates what limit returns
 	track   *position.Tracker
 	recent  *position.Recent
 	health  *health
@@ -49,23 +49,23 @@ type writer struct {
 	wrote  invariant.Last[*wroteAt]
 	who    sender // under which the next batch goes
 	whoAt  leader // under which who was last in order
-	leader leader // that was asked last
+	leader leader // the last one that was asked
 	plain  []byte // memory for batches
 	own    ownEnds
-	tries  int // of batches in a row that went nowhere because callers took their writes back
+	tries  int // of consecutive batches that were not sent because callers took writes back
 
 	// asks says what the batch on its way waits for: see asking.
 	asks atomic.Int64
 
-	// over has writes that have ended, each with its channel, which a bubble of
-	// testing/synctest does not share: so it is this writer's. It spares an allocation
-	// and a channel a write.
+	// over is a pool of writes that have ended, each with its channel, which bubbles of
+	// testing/synctest can't share: so each writer has its own pool. It saves an allocation
+	// and a channel for each write.
 	over sync.Pool
 
 	queue queue
 
 	mu      sync.Mutex
-	trouble Problem // what holds up the writes; guarded by mu
+	trouble Problem // what blocks or slows writes; guarded by mu
 }
 
 // run sends groups until ctx ends. It returns once nothing is on its way.
@@ -90,21 +90,22 @@ const (
 	// mostLinger bounds how long a group is held back.
 	mostLinger = 20 * time.Millisecond
 
-	// mostTurns bounds how often others go first while more and more of them queue.
+	// mostTurns bounds how often the writer yields to other goroutines while more writes
+	// keep coming.
 	mostTurns = 4
 )
 
-// linger holds back those who queue until the last group is visible, or for as long as
-// that took to be acknowledged. Those who waited for it are likely to write again at
-// once, and can join: half as many record batches, requests and fetches as if the two
-// groups took turns.
+// linger holds back queued writes until the last group is visible, but no longer than that
+// took to be acknowledged. Callers that waited for the last group are likely to write again
+// at once, and can join: that makes half as many record batches, requests and fetches as if
+// the two groups took turns.
 func (w *writer) linger(ctx context.Context, most time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, min(most, mostLinger))
 	defer cancel()
-	_ = w.track.Wait(ctx, w.own.end, w.own.term) // whatever ends it
+	_ = w.track.Wait(ctx, w.own.end, w.own.term) // however it ends
 	for n, turn := -1, 0; turn < mostTurns && n < w.queue.length(); turn++ {
 		n = w.queue.length()
-		runtime.Gosched() // to those who were released by it
+		runtime.Gosched() // to the callers that this released
 	}
 }
 
@@ -134,8 +135,8 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	}
 }
 
-// pack makes the record batch of a group, at a time when the log has been read up to
-// applied, where it is of a leader epoch.
+// pack makes the record batch of a group. The log has been read up to applied, and epoch is
+// the leader epoch there.
 func (w *writer) pack(group []*write, applied int64, epoch int32) *recordBatch {
 	all := make([][]change, len(group))
 	b := &recordBatch{who: noSender, from: max(applied, 0), epoch: epoch, searchedAt: noLeader}
@@ -153,8 +154,8 @@ func (w *writer) pack(group []*write, applied int64, epoch int32) *recordBatch {
 // mostKept is how many bytes of memory the writer keeps for the next batch.
 const mostKept = 1 << 20
 
-// acknowledge ends a group that is in the log: each write is done once it is visible.
-// The log had been read up to applied before the group was sent.
+// acknowledge ends a group that is in the log: each write is done once it is visible. The
+// log had been read up to applied when the group was sent.
 func (w *writer) acknowledge(ctx context.Context, group []*write, d delivered, b *recordBatch, applied int64) {
 	w.own.from(w.leader)
 	if d.offset >= 0 && d.offset < w.own.end && w.lies(ctx, b, d.offset) {
@@ -167,7 +168,7 @@ func (w *writer) acknowledge(ctx context.Context, group []*write, d delivered, b
 	}
 }
 
-// end ends a group that is not in the log, or of which that is not known.
+// end ends a group that is not in the log, or may not be.
 func (w *writer) end(group []*write, d delivered) {
 	w.settle(group, result{delivered: d, limit: w.limit()})
 }
@@ -188,15 +189,15 @@ func (w *writer) expire(group []*write, cause error) (rest []*write) {
 	return rest
 }
 
-// divide reports whether a group that was refused goes again in smaller ones, because
-// the cause may be one of the writes: that one must not fail its neighbours. ctx bounds the
-// wait for the limit that counts now.
+// divide reports whether a refused group is sent again in smaller ones, because a single
+// write may be the cause and must not fail its neighbours. ctx bounds the wait for the
+// current limit.
 func (w *writer) divide(ctx context.Context, group []*write, b *recordBatch, cause error) bool {
 	switch {
 	case tooLarge(cause):
 		w.refresh(ctx)
 		if limit := w.limit().bytes; len(b.plain) <= limit {
-			// The limit that is known is not the broker's.
+			// The broker has another limit than the known one.
 			w.queue.shrink(max(len(b.packed)/2, batchOverhead), limit)
 		}
 	case errors.Is(cause, kerr.InvalidRecord):

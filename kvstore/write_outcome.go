@@ -8,11 +8,11 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
-// ownEnds is how far the log is known to go by this client's own writes.
+// ownEnds is how long the log is known to be, from this client's own writes.
 type ownEnds struct {
 	end    int64  // of the log after what was acknowledged in term, 0 for nothing
 	term   uint64 // of the position
-	by     leader // that acknowledged it
+	by     leader // the leader that acknowledged it
 	before int64  // the furthest end after what was acknowledged in earlier terms
 }
 
@@ -24,29 +24,29 @@ func (o *ownEnds) begin(term uint64) {
 	}
 }
 
-// from notes who has acknowledged a batch. Another leader may have lost what this client
-// wrote before, so its log may end, and go on, below.
+// from notes the leader that acknowledged a batch. Another leader may have lost what this
+// client wrote before, so its log may end, and continue, below that.
 func (o *ownEnds) from(l leader) {
 	if o.by != l {
 		o.end, o.by = 0, l
 	}
 }
 
-// result is what the tries of a group's batch came to, and all else that the outcomes of its
+// result is the result of a group's batch, and everything else that the outcomes of its
 // writes depend on.
 type result struct {
 	delivered
 	who    sender    // under which the batch was produced
 	term   uint64    // in which it was sent
-	known  int64     // the log was that long before, at least
-	before int64     // and so was one that was lost in an earlier term
+	known  int64     // the log was at least that long before
+	before int64     // a log of an earlier term, since lost, was at least that long
 	limit  byteLimit // of a batch, as far as this client knows
 }
 
-// outcomes yields what each write of a group is told, in order. It depends on nothing
-// but its arguments. An acknowledged write gets its own revision: that of its last record.
-// What may be in the log is never told as refused or not written: the outcome is that
-// of the batch, and trial.judge says when that is definite.
+// outcomes yields the result of each write of a group, in order. It depends on nothing but
+// its arguments. An acknowledged write gets its own revision: that of its last record. What
+// may be in the log is never reported as refused or not written: the outcome is that of the
+// batch, and trial.judge says when that is definite.
 func (r result) outcomes(group []*write) iter.Seq2[*write, written] {
 	return func(yield func(*write, written) bool) {
 		last := r.offset - 1
@@ -63,7 +63,7 @@ func (r result) outcomes(group []*write) iter.Seq2[*write, written] {
 	}
 }
 
-// acknowledged is what a write is told whose batch is in the log, with its last record at
+// acknowledged is the result of a write whose batch is in the log, with its last record at
 // last if the offset is known.
 func (r result) acknowledged(last int64) written {
 	res := written{revision: last, producer: r.who.id, who: r.who, term: r.term}
@@ -73,20 +73,18 @@ func (r result) acknowledged(last int64) written {
 		// forgotten: in the log, at an unknown place.
 		res.revision = -1
 	case last < r.known:
-		// The log is not the one that this client reads, or wrote before: it
-		// was recreated or cut off since, and the tail has yet to find out.
+		// The log is not the one that this client reads, or wrote to before: it was
+		// recreated or truncated since, and the tail has yet to find out.
 		res.below = fmt.Errorf("%w: acknowledged at offset %d, below position %d", ErrDataLoss, last, r.known)
 	case last < r.before:
-		// In a log that was lost the offset may be that of another write of
-		// this producer, and a client that reads on in that one would take it
-		// for this write.
+		// In a log that was lost, the offset may be that of another write of this producer,
+		// and a client that still reads that log would take it for this write.
 		res.producer = position.Nobody
 	}
 	return res
 }
 
-// failed is what a write is told whose batch is not in the log, or of which that is not
-// known.
+// failed is the result of a write whose batch is not in the log, or may not be.
 func (r result) failed(wr *write) written {
 	res := written{revision: -1, outcome: r.outcome, cause: r.cause}
 	if errors.Is(r.outcome, ErrRefused) && tooLarge(r.cause) {
@@ -96,7 +94,7 @@ func (r result) failed(wr *write) written {
 }
 
 // refusedSize says that a write is too large for the broker. The limit is 0 when the one
-// that this client knows can't be the broker's.
+// that this client knows can't be the one that the broker applied.
 func refusedSize(changes []change, limit byteLimit) *SizeError {
 	e := newSizeError(changes, limit)
 	if e.Bytes <= e.Limit {
@@ -105,12 +103,11 @@ func refusedSize(changes []change, limit byteLimit) *SizeError {
 	return e
 }
 
-// awaits reports whether a write with this outcome ends once it is visible, and not at
-// once.
+// awaits reports whether a write with this outcome ends only once it is visible.
 func (res written) awaits() bool { return res.outcome == nil && res.revision >= 0 && res.below == nil }
 
-// settle gives each write of a group its outcome. Those that are in the log at a known
-// place get it once they are visible.
+// settle gives each write of a group its outcome. Those in the log at a known offset get it
+// once they are visible.
 func (w *writer) settle(group []*write, r result) {
 	if errors.Is(r.cause, ErrDeliveryTimeout) {
 		w.log.warn("kvstore: gave up writes", fmt.Errorf("%d writes: %w: %w", len(group), r.outcome, r.cause))

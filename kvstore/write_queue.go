@@ -14,26 +14,26 @@ const ended = math.MaxUint64
 // tiny writes does not make one batch that all of them wait for.
 const maxGroup = 4096
 
-// queue has the writes that are still to go out, and the group of them that is on its
-// way. It is safe for concurrent use. I15: what waits here was never handed to Kafka.
+// queue has the writes that are still to be sent, and the group of them that is on its way.
+// It is safe for concurrent use. I15: what waits here was never handed to Kafka.
 type queue struct {
 	mu      sync.Mutex
 	waiting []*write
-	gone    int           // of those that wait, the ones that were withdrawn
+	gone    int           // how many of those waiting were withdrawn
 	group   uint64        // the number of the group on its way, counted from 1
 	front   []*write      // that group
 	handed  bool          // the front has a try that may have been sent, so nobody can withdraw from it
 	wake    chan struct{} // of capacity 1
 	dead    error         // new writes fail with it
 	failed  bool          // and so do those that wait
-	calls   int           // writes that have not returned to their callers
+	calls   int           // number of writes that have not returned to their callers
 	idle    chan struct{} // not nil: closed when calls gets 0
-	most    int           // bytes of a group, when the broker wants less than limit; else 0
-	mostOf  int           // the limit when most was found out
+	most    int           // bytes of a group, when the broker accepts less than limit; else 0
+	mostOf  int           // the limit when most was found
 }
 
-// add queues a write, unless new ones are refused. Each one that is added is ended by
-// leave.
+// add queues a write, unless new ones are refused. For each one that was added leave has to
+// be called.
 func (q *queue) add(wr *write) error {
 	q.mu.Lock()
 	if q.dead != nil {
@@ -98,7 +98,7 @@ func (q *queue) signal() {
 // errWithdrawn ends a batch of which nothing was sent, because a caller took a write of it back.
 var errWithdrawn = errors.New("a write of the batch was withdrawn")
 
-// handOver reports whether the batch on its way may be sent, because no write of it was
+// handOver reports whether the batch at the front may be sent, because no write of it was
 // withdrawn. From then on none can be.
 func (q *queue) handOver() bool {
 	q.mu.Lock()
@@ -107,17 +107,17 @@ func (q *queue) handOver() bool {
 	return q.handed
 }
 
-// handBack lets writes of the batch on its way be withdrawn again, after tries of which it is
-// certain that none was appended.
+// handBack lets writes of the batch at the front be withdrawn again, after tries that were
+// certainly not appended.
 func (q *queue) handBack(t trial) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.handed = q.handed && t.doubt
 }
 
-// withdraw takes back a write that is certainly not in the log: one that queues, or one of a
-// batch of which no try was sent, or none was appended. It reports false when the
-// write is on its way.
+// withdraw takes back a write that is certainly not in the log: one that queues, or one of
+// a batch of which no try was sent or appended. It reports false when the write is on its
+// way.
 func (q *queue) withdraw(wr *write) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -125,8 +125,8 @@ func (q *queue) withdraw(wr *write) bool {
 	if wr.group > 0 {
 		return wr.group == q.group && !q.handed
 	}
-	// The queue passes over it, and lets go of such writes once they are more than half
-	// of it: a search for each would take many at once the square of their number.
+	// The queue skips it, and removes such writes once they are more than half of it: to
+	// search for each one would take quadratic time when many are withdrawn at once.
 	wr.changes = nil
 	if q.gone++; q.gone > len(q.waiting)/2 {
 		q.waiting = slices.DeleteFunc(q.waiting, func(wr *write) bool { return wr.left })
@@ -135,7 +135,7 @@ func (q *queue) withdraw(wr *write) bool {
 	return true
 }
 
-// leave ends a write that submit began.
+// leave ends a write that was added.
 func (q *queue) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -186,16 +186,16 @@ func (q *queue) fail(err error) {
 	q.waiting, q.gone = nil, 0
 }
 
-// shrink makes groups smaller than limit, which turned out not to be the broker's, for as
-// long as that is the limit that is known.
+// shrink makes groups smaller than limit, because the broker accepts less, until another
+// limit is known.
 func (q *queue) shrink(most, limit int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.most, q.mostOf = most, limit
 }
 
-// putBack returns writes of which it is certain that they are not in the log to the
-// head of the queue, but for those whose callers have gone.
+// putBack returns writes that are certainly not in the log to the head of the queue, except
+// those whose callers have left.
 func (q *queue) putBack(group []*write) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

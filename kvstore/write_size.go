@@ -16,8 +16,8 @@ const (
 	defaultMaxMessageBytes = 1048588
 )
 
-// recordSize returns how many bytes a record takes in an uncompressed batch of
-// which it is the nth record. All records of one batch carry one timestamp.
+// recordSize returns how many bytes a record takes in an uncompressed batch as its nth
+// record. All records of one batch carry one timestamp.
 func recordSize(n int, key, value []byte) int {
 	size := recordBody(n, key, value)
 	return kbin.VarintLen(int32(size)) + size

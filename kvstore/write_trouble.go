@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// held makes known that a try of a batch failed: to those who wait, to Status and to
-// the log.
+// held reports that a try of a batch failed: to waiters, in Status and in the log.
 func (w *writer) held(err error) {
 	w.mu.Lock()
 	w.trouble = w.trouble.met(err)
@@ -16,8 +15,8 @@ func (w *writer) held(err error) {
 	w.log.warn("kvstore: writing to the log failed, trying again", err)
 }
 
-// refused makes known that a broker refused a batch. That of one is no trouble of the
-// others, unless it is for a right that is missing.
+// refused reports that a broker refused a batch. A refusal is no problem of other writes,
+// unless it is for a missing right.
 func (w *writer) refused(err error) {
 	w.mu.Lock()
 	w.trouble = Problem{}
@@ -30,7 +29,7 @@ func (w *writer) refused(err error) {
 	w.health.writeFine()
 }
 
-// through ends what held, or refused, made known.
+// through takes back what held, or refused, reported.
 func (w *writer) through() {
 	w.mu.Lock()
 	w.trouble = Problem{}
@@ -38,8 +37,8 @@ func (w *writer) through() {
 	w.health.writeFine()
 }
 
-// because adds to err, which ends the wait for a write, what holds up the writes: the
-// last failure and how often there was one, else what is being waited for.
+// because adds to err, which ends the wait for a write, what blocks the writes: the last
+// failure and how often there was one, else what the writer waits for.
 func (w *writer) because(err error) error {
 	w.mu.Lock()
 	p := w.trouble
@@ -69,10 +68,10 @@ const (
 	askProduce
 )
 
-// ask notes that the batch on its way waits for an answer, of the leader as a rule.
+// ask notes what the batch on its way waits for, and which broker has to answer.
 func (w *writer) ask(what int, broker int32) { w.asks.Store(int64(what)<<32 | int64(uint32(broker))) }
 
-// asking returns what ask was told last, in words.
+// asking returns what ask last noted, in words.
 func (w *writer) asking() string {
 	v := w.asks.Load()
 	broker := int32(uint32(v))

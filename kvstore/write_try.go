@@ -15,15 +15,14 @@ import (
 )
 
 // try is one produce request with one record batch. kgo encodes it on a goroutine of its
-// own, once there is a connection, and that may be long after the caller has gone. So it
-// can be taken back (I18): from then on it is encoded without the batch, which no broker
-// appends.
+// own, once there is a connection, and that may be long after the caller has left. So it
+// can be taken back (I18): from then on it is encoded without the batch.
 type try struct {
 	*kmsg.ProduceRequest
 
 	batch *recordBatch
 	codec kgo.Compressor
-	named bool // by the topic's name, because the topic has no id
+	named bool // it names the topic, which has no id
 
 	mu      sync.Mutex
 	encoded bool // with the batch in it
@@ -35,8 +34,7 @@ var _ kmsg.TimeoutRequest = (*try)(nil)
 // lastNamed is the last version of a produce request that names the topic.
 const lastNamed = 12
 
-// newTry makes the request. The broker answers within wait, in the time that it
-// takes to be there and back.
+// newTry makes the request. The broker is asked to answer within wait.
 func newTry(b *recordBatch, topic string, id [16]byte, wait time.Duration, codec kgo.Compressor) *try {
 	req := kmsg.NewPtrProduceRequest()
 	req.Acks = -1
@@ -72,8 +70,8 @@ func (t *try) AppendTo(dst []byte) []byte {
 	return t.ProduceRequest.AppendTo(dst)
 }
 
-// revoke takes the try back. It reports whether that was too late, so that the
-// batch is on a connection, or about to be.
+// revoke takes the try back. It reports whether that was too late: the batch is on a
+// connection, or about to be.
 func (t *try) revoke() (encoded bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -100,7 +98,7 @@ func (w *writer) try(ctx context.Context, l leader, b *recordBatch) answer {
 		sent := t.revoke()
 		w.wires.cut()
 		var moved *movedError
-		if sent && ctx.Err() == nil && !errors.As(err, &moved) { // kgo is done with it, and knows
+		if sent && ctx.Err() == nil && !errors.As(err, &moved) { // kgo has finished with it and knows
 			sent = w.wires.produced.Load() > before
 		}
 		return answer{broker: l.node, sent: sent, err: fmt.Errorf("produce at broker %d: %w", l.node, err)}
@@ -108,8 +106,8 @@ func (w *writer) try(ctx context.Context, l leader, b *recordBatch) answer {
 	return answer{broker: l.node, sent: true, part: t.ours(resp)}
 }
 
-// ours returns what an answer says of the partition that was asked for, nil when it
-// says nothing or not only that.
+// ours returns what an answer says about the partition that was asked for, nil when it is
+// not an answer for that partition alone.
 func (t *try) ours(resp kmsg.Response) *kmsg.ProduceResponseTopicPartition {
 	r, ok := resp.(*kmsg.ProduceResponse)
 	if !ok || len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 {
@@ -146,9 +144,9 @@ func (w *writer) identify(ctx context.Context, l leader) (sender, error) {
 	return sender{id: r.ProducerID, epoch: r.ProducerEpoch}, nil
 }
 
-// rightError says that the client may not write. A broker that is asked for a
-// producer id by somebody who may write to no topic at all calls this the
-// cluster's; what is missing is the topic's.
+// rightError says that the client may not write. A broker that is asked for a producer id
+// by a user who may not write to any topic says that a right on the cluster is missing; the
+// missing one is that on the topic.
 type rightError struct {
 	topic  string
 	broker int32

@@ -8,23 +8,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The rules by which a record batch that is tried again and again comes to one
-// outcome. They have no clock and no network: a try has an answer, an answer has
-// a grade, and the grades of all tries so far give the verdict.
+// The rules that determine the one outcome of a record batch that is tried again and again.
+// They use no clock and no network: a try has an answer, an answer has a grade, and the
+// grades of all tries so far give the verdict.
 
-// answer is what one try of a record batch came to.
+// answer is the result of one try of a record batch.
 type answer struct {
 	// sent says that bytes of the try may have reached a broker.
 	sent bool
 
-	// err is why there is no answer of a broker, nil when there is one.
+	// err is why there is no answer from a broker, nil when there is one.
 	err error
 
 	// part is what the broker says of the store's partition. It is nil when
 	// the answer does not have that partition, which no broker should do.
 	part *kmsg.ProduceResponseTopicPartition
 
-	// broker is who was asked.
+	// broker is the id of the broker that was asked.
 	broker int32
 
 	// seen says that the batch was found in the log instead, at offset.
@@ -42,10 +42,10 @@ const (
 	// gradePlaceless: the batch is in the log; the broker does not say where.
 	gradePlaceless
 
-	// gradeDuplicate: the broker takes the batch for one that it has already.
+	// gradeDuplicate: the broker takes the batch for one that it already has.
 	gradeDuplicate
 
-	// gradeUnsent: no byte of it was sent, nor will be.
+	// gradeUnsent: no byte of it was sent, and none will be.
 	gradeUnsent
 
 	// gradeRejected: this try did not append it. Another may.
@@ -54,16 +54,16 @@ const (
 	// gradeRefused: this try did not append it, and no other would.
 	gradeRefused
 
-	// gradeForgotten: this try did not append it, because the broker knows
-	// another state of this producer id than the client, or none.
+	// gradeForgotten: this try did not append it, because the broker has another state for
+	// this producer id than the client, or none.
 	gradeForgotten
 
-	// gradeDoubtful: this try may have appended it, or may still.
+	// gradeDoubtful: this try may have appended it, or may yet.
 	gradeDoubtful
 )
 
-// grades are the error codes that say for sure that the try appended nothing. I16: any
-// other one leaves room for doubt.
+// grades are the error codes that say for certain that the try appended nothing. I16: any
+// other one leaves doubt.
 //
 // Kafka checks all of these before it appends. Two of them it may also answer
 // later, while it waits for the replicas: see answer.grade.
@@ -79,7 +79,7 @@ var grades = map[*kerr.Error]grade{
 	kerr.InconsistentTopicID:     gradeRejected,
 	// Too few replicas in sync before the append. Those after it have a code of their own.
 	kerr.NotEnoughReplicas: gradeRejected,
-	// Damaged on the way.
+	// Damaged in transit.
 	kerr.CorruptMessage: gradeRejected,
 	// A quota, in a protocol that refuses instead of delaying.
 	kerr.ThrottlingQuotaExceeded: gradeRejected,
@@ -115,7 +115,7 @@ func (a answer) grade() grade {
 	case errors.Is(a.err, errRenamed) && !a.sent:
 		return gradeForgotten
 	case a.err != nil && !a.sent:
-		if isUnauthorized(a.err) { // to ask for the leader, or for a producer id
+		if isUnauthorized(a.err) { // in a request for the leader, or for a producer id
 			return gradeRefused
 		}
 		return gradeUnsent
@@ -132,20 +132,20 @@ func (a answer) grade() grade {
 		return gradeDoubtful
 	}
 	if afterAppend := code == kerr.NotLeaderForPartition || code == kerr.UnknownTopicOrPartition; afterAppend && a.part.BaseOffset >= 0 {
-		// A leader that appended and then, while it waited for the replicas,
-		// lost the leadership says so with the offset of what it appended;
-		// the new leader may have it, too. (Kafka's DelayedProduce.)
+		// A leader that appended and then, while it waited for the replicas, lost the
+		// leadership says so with the offset of what it appended; the new leader may have
+		// it, too (Kafka's DelayedProduce).
 		return gradeDoubtful
 	}
 	return g
 }
 
-// isUnauthorized reports whether a right is missing.
+// isUnauthorized reports whether err says that a right is missing.
 func isUnauthorized(err error) bool {
 	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed)
 }
 
-// problem returns the answer as an error, nil when it is none.
+// problem returns the answer as an error, nil when it is not one.
 func (a answer) problem() error {
 	switch {
 	case a.seen:
@@ -167,7 +167,7 @@ func (a answer) problem() error {
 	return fmt.Errorf("produce at broker %d: %w", a.broker, err)
 }
 
-// verdict is what the answers to all tries of a batch so far come to.
+// verdict is what follows from the answers to all tries of a batch so far.
 type verdict int
 
 const (
@@ -186,11 +186,11 @@ const (
 	// verdictRefused: it is not in the log and never will be.
 	verdictRefused
 
-	// verdictUnknown: nobody can tell from answers whether it is in the log.
+	// verdictUnknown: the answers do not tell whether it is in the log.
 	verdictUnknown
 )
 
-// trial is what is known of a batch from the answers so far.
+// trial is what is known about a batch from the answers so far.
 type trial struct {
 	// doubt says that a try may have been appended. It stays (I16). From then on
 	// nothing may be sent under another identity: the broker would take it for
@@ -198,7 +198,7 @@ type trial struct {
 	doubt bool
 }
 
-// judge takes the grade of another try.
+// judge adds the grade of another try.
 func (t *trial) judge(g grade) verdict {
 	switch g {
 	case gradeWritten:
@@ -207,7 +207,7 @@ func (t *trial) judge(g grade) verdict {
 		if t.doubt {
 			return verdictDuplicate
 		}
-		return verdictUnknown // of what, if all tries so far were not appended?
+		return verdictUnknown // a duplicate of what, if no try so far was appended?
 	case gradePlaceless:
 		return verdictDuplicate
 	case gradeRefused:

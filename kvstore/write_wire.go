@@ -9,9 +9,9 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// wires are the connections of the kgo client that writes. They are kept so that a
-// try without an answer can be taken back as far as this is possible (I18): what waits
-// in a socket's buffer goes out minutes later if the network comes back.
+// wires are the connections of the kgo client that writes. They are tracked so that a try
+// without an answer can be taken back as far as this is possible (I18): what is in a
+// socket's buffer is sent minutes later if the network comes back.
 type wires struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
@@ -42,8 +42,8 @@ func (ws *wires) Dial(ctx context.Context, network, addr string) (net.Conn, erro
 	return c, nil
 }
 
-// cut closes all connections. What the other side's kernel has not received
-// never arrives.
+// cut closes all connections. What the other side's kernel has not received by then never
+// arrives.
 func (ws *wires) cut() {
 	ws.mu.Lock()
 	open := ws.open
@@ -81,8 +81,8 @@ func (c *wire) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// isProduce reports whether p begins with a produce request: four bytes of length,
-// then two of api key. kgo writes a request at once.
+// isProduce reports whether p begins with a produce request: four bytes of length, then two
+// of api key. kgo writes a request in one call.
 func isProduce(p []byte) bool { return len(p) > 5 && p[4] == 0 && p[5] == produceKey }
 
 // produceKey is the api key of a produce request.
@@ -96,8 +96,8 @@ func (c *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the connection, and takes back what was not sent of a produce
-// request.
+// Close closes the connection, and takes back the part of a produce request that was not
+// sent.
 func (c *wire) Close() error {
 	c.all.mu.Lock()
 	delete(c.all.open, c)
@@ -108,7 +108,8 @@ func (c *wire) Close() error {
 	return c.Conn.Close()
 }
 
-// drop resets the connection below TLS, which would otherwise try to say goodbye.
+// drop resets the connection below TLS, which would otherwise send a close notification
+// first.
 func (c *wire) drop() {
 	raw := c.Conn
 	for {
