@@ -3,6 +3,7 @@ package kvstoretest
 import (
 	"context"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -86,14 +87,18 @@ func (k *Kit) open(ctx context.Context, name string, opts []kvstore.ClientOption
 // So that tests in real time need not wait, retries and metadata are faster than in
 // production (a backoff of 1 to 20 ms instead of 50 ms to 1 s), and a client believes that
 // its topic is gone, or is another one, after a second instead of 30
-// (kvstore.WithTopicGoneAfter). Later options can override this.
+// (kvstore.WithTopicGoneAfter). Later options can override this, and [WithProductionTimes]
+// does for all clients.
 func (k *Kit) ClientOptions(name string) []kvstore.ClientOption {
 	k.t.Helper()
-	return []kvstore.ClientOption{
-		kvstore.WithTopicGoneAfter(time.Second),
+	opts := []kvstore.ClientOption{
 		kvstore.WithKafkaOptions(k.KafkaOptions(name)...),
 		kvstore.WithLogger(slog.New(k.logs.handler(name))),
 	}
+	if !k.cfg.slow {
+		opts = append(opts, kvstore.WithTopicGoneAfter(time.Second))
+	}
+	return opts
 }
 
 // KafkaOptions returns the options with which a plain franz-go client connects to the kit
@@ -101,16 +106,27 @@ func (k *Kit) ClientOptions(name string) []kvstore.ClientOption {
 func (k *Kit) KafkaOptions(name string) []kgo.Opt {
 	k.t.Helper()
 	m := k.member(name)
-	return []kgo.Opt{
+	opts := []kgo.Opt{
 		kgo.SeedBrokers(k.cluster.Seeds()...),
 		kgo.Dialer(k.cluster.Dialer(name)),
 		kgo.ClientID(name),
 		kgo.WithHooks(&m.live),
 		kgo.WithLogger(k.logs.kafka(name)),
-		kgo.RetryBackoffFn(quickBackoff),
-		kgo.MetadataMinAge(10 * time.Millisecond),
 		kgo.WithDecompressor(recordlog.Decompressor()), // in bubbles, too
 	}
+	if !k.cfg.slow {
+		opts = append(opts, kgo.RetryBackoffFn(quickBackoff), kgo.MetadataMinAge(10*time.Millisecond))
+	}
+	return opts
+}
+
+// Dialer returns the function with which the named client reaches the brokers, for a program that
+// dials by itself, or puts something of its own around connections. It is among the options of
+// [Kit.KafkaOptions].
+func (k *Kit) Dialer(client string) func(ctx context.Context, network, address string) (net.Conn, error) {
+	k.t.Helper()
+	k.member(client)
+	return k.cluster.Dialer(client)
 }
 
 // quickBackoff doubles from 1 ms up to 20 ms.

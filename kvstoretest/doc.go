@@ -37,13 +37,16 @@
 //	pause.Wait(1) // a record is held up now
 //	pause.Undo()
 //
-//	reading        Lag PauseFetches ThrottleFetches FailFetches
-//	network        Latency BlackHole DropConnections
+//	reading        Lag PauseFetches ThrottleFetches FailFetches WithholdRecords
+//	network        Latency Stall BlackHole Silence CutFrames DropConnections
 //	writing        FailProduces FailProducesAfterAppend LoseRequests LoseAnswers
-//	brokers        StopBroker RestartBrokers MoveLeader OutOfSync
+//	brokers        StopBroker RestartBrokers MoveLeader OutOfSync SlowBroker
 //	what they know StaleMetadata ForgetProducers ForgetProducersAtElections
 //	transactions   LoadCoordinators MoveCoordinator
-//	the log        Compact DeleteRecords LoseTail RecreateTopic
+//	the log        Compact DeleteRecords LoseTail RecreateTopic GrowPartitions
+//
+// Those of the network take names of clients; [Kit.On] narrows them further, to brokers, to
+// requests or answers, and to kinds of requests.
 //
 // [Kit.AlterTopic] changes the topic's configuration. With [WithUsers] clients
 // need a password and rights, which [Kit.SetPassword], [Kit.Allow] and

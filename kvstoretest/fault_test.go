@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/sim"
 )
@@ -30,8 +31,23 @@ func TestFaultsAreCalledAsInPlans(t *testing.T) {
 		"reset client=a":                                  func() *Fault { return kit.DropConnections("a") },
 		"lose-answer client=a api=produce count=1":        func() *Fault { return kit.LoseAnswers(1, "a") },
 		"lose-request api=produce":                        func() *Fault { return kit.LoseRequests(0) },
+		"stall client=a broker=1 dir=to-broker api=metadata,offset-for-leader-epoch": func() *Fault {
+			return kit.On(Traffic{Clients: []string{"a"}, Brokers: []int{1}, Dir: ToBroker, APIs: []kmsg.Key{kmsg.Metadata, kmsg.OffsetForLeaderEpoch}}).Stall()
+		},
+		"latency dir=to-client min=9s":      func() *Fault { return kit.On(Traffic{Dir: ToClient}).Latency(9 * time.Second) },
+		"black-hole broker=0,1":             func() *Fault { return kit.On(Traffic{Brokers: []int{0, 1}}).BlackHole() },
+		"reset broker=1":                    func() *Fault { return kit.On(Traffic{Brokers: []int{1}}).DropConnections() },
+		"cut-frame api=fetch bytes=40":      func() *Fault { return kit.On(Traffic{APIs: []kmsg.Key{kmsg.Fetch}}).CutFrames(0, 40) },
+		"lose-request api=init-producer-id": func() *Fault { return kit.On(Traffic{APIs: []kmsg.Key{kmsg.InitProducerID}}).LoseRequests(0) },
+		"lose-answer broker=1 count=2":      func() *Fault { return kit.On(Traffic{Brokers: []int{1}}).LoseAnswers(2) },
+		"silence broker=1":                  func() *Fault { return kit.Silence(1) },
+		"slow-broker api=produce,fetch delay=1s count=2": func() *Fault {
+			return kit.SlowBroker(2, time.Second, kmsg.Produce, kmsg.Fetch)
+		},
+		"withhold-records count=1":                        func() *Fault { return kit.WithholdRecords(1) },
+		"grow-partitions partitions=2":                    func() *Fault { return kit.GrowPartitions(2) },
 		"fail-produce error=NOT_ENOUGH_REPLICAS count=3":  func() *Fault { return kit.FailProduces(3, kerr.NotEnoughReplicas) },
-		"fail-produce error=REQUEST_TIMED_OUT after=true": func() *Fault { return kit.FailProducesAfterAppend(0) },
+		"fail-produce error=REQUEST_TIMED_OUT after=true": func() *Fault { return kit.FailProducesAfterAppend(0, kerr.RequestTimedOut) },
 		"restart broker=0":                                func() *Fault { return kit.StopBroker(0) },
 		"restart-all":                                     func() *Fault { return kit.RestartBrokers() },
 		"move-leader broker=0":                            func() *Fault { return kit.MoveLeader(0) },

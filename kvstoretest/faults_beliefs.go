@@ -130,6 +130,24 @@ func (k *Kit) FailFetches(n int, err error) *Fault {
 	return k.lasting(text, f)
 }
 
+// WithholdRecords makes leaders answer the next n fetches that would get records without them,
+// without an error and with the true end of the log, as brokers other than Apache Kafka's do while
+// memory is short or a remote storage is slow. 0 means every fetch until the fault is undone. A
+// fetch that waits at the broker already gets what it waits for; see [Kit.DropConnections].
+func (k *Kit) WithholdRecords(n int) *Fault {
+	k.t.Helper()
+	text := line("withhold-records", "count", n)
+	if !k.countable("WithholdRecords", n) {
+		return k.inert(text)
+	}
+	f, err := k.cluster.WithholdRecords(fakecluster.Withhold{Topic: k.cfg.topic, Count: n})
+	if err != nil {
+		k.fatal("WithholdRecords: %v", err)
+		return k.inert(text)
+	}
+	return k.lasting(text, f)
+}
+
 // Stale says what brokers have not heard of; see [Kit.StaleMetadata]. Exactly one of Unknown,
 // Other, Partitions and Elections must be set.
 type Stale struct {

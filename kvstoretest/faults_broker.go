@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/internal/simnet"
@@ -17,35 +19,54 @@ import (
 // kerr.TopicAuthorizationFailed.
 func (k *Kit) FailProduces(n int, err error) *Fault {
 	k.t.Helper()
-	text := line("fail-produce", "error", errorName(err), "count", n)
+	return k.failProduces("FailProduces", line("fail-produce", "error", errorName(err), "count", n), n, err, false)
+}
+
+// FailProducesAfterAppend lets the brokers append the next n writes, and then answer err, an
+// error of package kerr such as kerr.RequestTimedOut or kerr.NotEnoughReplicasAfterAppend. 0
+// means every write until the fault is undone. The client tries again after retriable ones, and
+// the broker recognises the duplicate.
+func (k *Kit) FailProducesAfterAppend(n int, err error) *Fault {
+	k.t.Helper()
+	text := line("fail-produce", "error", errorName(err), "after", true, "count", n)
+	return k.failProduces("FailProducesAfterAppend", text, n, err, true)
+}
+
+func (k *Kit) failProduces(call, text string, n int, err error, after bool) *Fault {
+	k.t.Helper()
 	var ke *kerr.Error
 	if !errors.As(err, &ke) {
-		k.misuse("FailProduces(%d, %v): the error has to be one of package kerr, such as kerr.NotEnoughReplicas", n, err)
+		k.misuse("%s(%d, %v): the error has to be one of package kerr, such as kerr.NotEnoughReplicas", call, n, err)
 		return k.inert(text)
 	}
-	return k.failProduces("FailProduces", text, fakecluster.ProduceFault{Err: ke, Count: n})
-}
-
-// FailProducesAfterAppend lets the brokers append the next n writes, and then answer that the
-// request timed out. 0 means every write until the fault is undone. The client tries again, and
-// the broker recognises the duplicate.
-func (k *Kit) FailProducesAfterAppend(n int) *Fault {
-	k.t.Helper()
-	text := line("fail-produce", "error", errorName(kerr.RequestTimedOut), "after", true, "count", n)
-	return k.failProduces("FailProducesAfterAppend", text, fakecluster.ProduceFault{
-		Err: kerr.RequestTimedOut, AfterAppend: true, Count: n,
-	})
-}
-
-func (k *Kit) failProduces(call, text string, pf fakecluster.ProduceFault) *Fault {
-	k.t.Helper()
-	if !k.countable(call, pf.Count) {
+	if !k.countable(call, n) {
 		return k.inert(text)
 	}
-	pf.Topic = k.cfg.topic
-	f, err := k.cluster.FailProduces(pf)
+	f, ferr := k.cluster.FailProduces(fakecluster.ProduceFault{Topic: k.cfg.topic, Err: ke, AfterAppend: after, Count: n})
+	if ferr != nil {
+		k.fatal("%s: %v", call, ferr)
+		return k.inert(text)
+	}
+	return k.lasting(text, f)
+}
+
+// SlowBroker makes the brokers wait d before they act on each of the next n requests of the given
+// kinds, writes if none is given. 0 means every such request until the fault is undone. What is
+// behind such a request on the same connection waits too. To hold requests without an end, use
+// [Links.Stall].
+func (k *Kit) SlowBroker(n int, d time.Duration, apis ...kmsg.Key) *Fault {
+	k.t.Helper()
+	text := line("slow-broker", "api", apisOf(apis), "delay", d, "count", n)
+	if _, ok := k.target("SlowBroker", nil); !ok || !k.countable("SlowBroker", n) {
+		return k.inert(text)
+	}
+	if d <= 0 {
+		k.misuse("SlowBroker(%d, %v): the time has to be more than zero", n, d)
+		return k.inert(text)
+	}
+	f, err := k.cluster.SlowBroker(fakecluster.Slow{Keys: apis, Delay: d, Count: n})
 	if err != nil {
-		k.fatal("%s: %v", call, err)
+		k.fatal("SlowBroker: %v", err)
 		return k.inert(text)
 	}
 	return k.lasting(text, f)

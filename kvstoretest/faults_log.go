@@ -108,6 +108,18 @@ func (k *Kit) RecreateTopic() *Fault {
 	})
 }
 
+// GrowPartitions gives the topic more partitions, so that it has as many as given. The store goes
+// on with partition 0, and clients hear of the others with their next metadata.
+func (k *Kit) GrowPartitions(partitions int) *Fault {
+	k.t.Helper()
+	return k.change(line("grow-partitions", "partitions", partitions), func(text string) (*Fault, error) {
+		if err := k.cluster.AddPartitions(k.cfg.topic, int32(partitions)); err != nil {
+			return nil, err
+		}
+		return k.done(text, 1), nil
+	})
+}
+
 // change calls fn, which changes the log. Meanwhile nobody else changes it, and no return of an
 // operation is recorded. Otherwise the history could have an operation that saw the change before
 // the change itself.

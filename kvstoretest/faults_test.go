@@ -118,7 +118,7 @@ func TestFailedProducesAreRetriedOrReported(t *testing.T) {
 
 func TestFailureAfterAppendIsNoDuplicate(t *testing.T) {
 	simulated(t, func(t *testing.T, kit *Kit, a, _ *kvstore.Client) {
-		f := kit.FailProducesAfterAppend(1)
+		f := kit.FailProducesAfterAppend(1, kerr.RequestTimedOut)
 		put(t, a, "k", "v")
 		wantHits(t, f, 1)
 		if got := len(kit.Log()); got != 1 {
@@ -341,7 +341,7 @@ func TestFaultsWorkInRealTime(t *testing.T) {
 		func() *Fault { return kit.Lag(time.Millisecond, "a", "b") },
 		func() *Fault { return kit.Latency(time.Millisecond) },
 		func() *Fault { return kit.FailProduces(1, kerr.NotEnoughReplicas) },
-		func() *Fault { return kit.FailProducesAfterAppend(1) },
+		func() *Fault { return kit.FailProducesAfterAppend(1, kerr.RequestTimedOut) },
 		func() *Fault { return kit.LoseAnswers(1) },
 		func() *Fault { return kit.LoseRequests(1) },
 		func() *Fault { return kit.DropConnections() },

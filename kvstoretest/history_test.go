@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 	lin "github.com/kvsim/kvsim/linearizability"
@@ -96,7 +98,7 @@ func TestHistoryWithEveryFaultHolds(t *testing.T) {
 			func() { kit.MoveLeader(1) },
 			func() { kit.LoseAnswers(1) },
 			func() { kit.RestartBrokers() },
-			func() { kit.FailProducesAfterAppend(1) },
+			func() { kit.FailProducesAfterAppend(1, kerr.RequestTimedOut) },
 			func() { kit.Compact() },
 			func() { kit.DeleteRecords(kit.End() / 2) },
 			func() { kit.DeleteRecords(1) },

@@ -58,13 +58,17 @@ func New(t testing.TB, opts ...Option) *Kit {
 		k.misuse("%v", err)
 		return k
 	}
-	configs := fakecluster.CompactConfigs()
-	maps.Copy(configs, cfg.configs)
+	var topics []fakecluster.Topic
+	if !cfg.none {
+		configs := fakecluster.CompactConfigs()
+		maps.Copy(configs, cfg.configs)
+		topics = append(topics, fakecluster.Topic{Name: cfg.topic, Configs: configs})
+	}
 	c, err := fakecluster.Start(fakecluster.Options{
 		Brokers: cfg.brokers,
 		TCP:     cfg.tcp,
 		Network: simnet.Config{Seed: cfg.seed, Latency: constant(cfg.latency)},
-		Topics:  []fakecluster.Topic{{Name: cfg.topic, Configs: configs}},
+		Topics:  topics,
 		Logf:    k.logs.logf,
 		Users:   maps.Clone(cfg.users),
 
@@ -75,8 +79,18 @@ func New(t testing.TB, opts ...Option) *Kit {
 		return k
 	}
 	k.cluster = c
+	if own, ok := t.(insider); ok {
+		own.GotCluster(c)
+	}
 	t.Cleanup(k.close)
 	return k
+}
+
+// insider is implemented by the testing.TB of tests that need more of the brokers than what the kit
+// offers. They can only be this module's own, as nobody else can name the type.
+type insider interface {
+	// GotCluster is called once, before New returns. The kit closes the cluster.
+	GotCluster(c *fakecluster.Cluster)
 }
 
 // NewStore is [New] for a test that needs nothing but a store: it returns the

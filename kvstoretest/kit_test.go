@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kvsim/kvsim/kvstore"
@@ -247,7 +248,20 @@ func TestMisuseFailsTheTest(t *testing.T) {
 		{"LoseAnswers(-1): the number can't be negative", onKit(func(k *Kit) { k.LoseAnswers(-1) })},
 		{"LoseRequests(-1): the number can't be negative", onKit(func(k *Kit) { k.LoseRequests(-1) })},
 		{"FailProduces(1, nope): the error has to be one of package kerr", onKit(func(k *Kit) { k.FailProduces(1, errors.New("nope")) })},
-		{"FailProducesAfterAppend(-2): the number can't be negative", onKit(func(k *Kit) { k.FailProducesAfterAppend(-2) })},
+		{"FailProducesAfterAppend(-2): the number can't be negative", onKit(func(k *Kit) { k.FailProducesAfterAppend(-2, kerr.RequestTimedOut) })},
+		{"FailProducesAfterAppend(1, nope): the error has to be one of package kerr", onKit(func(k *Kit) { k.FailProducesAfterAppend(1, errors.New("nope")) })},
+		{`On: there is no client "b"`, onKit(func(k *Kit) { k.On(Traffic{Clients: []string{"b"}}).Stall() })},
+		{"On(1): there is no such broker; the kit has 1", onKit(func(k *Kit) { k.On(Traffic{Brokers: []int{1}}).BlackHole() })},
+		{"On: there is no Direction(3): use BothWays, ToBroker or ToClient", onKit(func(k *Kit) { k.On(Traffic{Dir: 3}).DropConnections() })},
+		{"Latency(10s): the delay has to be more than zero and less than 10s", onKit(func(k *Kit) { k.On(Traffic{Dir: ToBroker}).Latency(10 * time.Second) })},
+		{"CutFrames(-1): the number can't be negative", onKit(func(k *Kit) { k.On(Traffic{}).CutFrames(-1, 0) })},
+		{"CutFrames(1, -1): a message has no negative number", onKit(func(k *Kit) { k.On(Traffic{}).CutFrames(1, -1) })},
+		{"SlowBroker(-1): the number can't be negative", onKit(func(k *Kit) { k.SlowBroker(-1, time.Second) })},
+		{"SlowBroker(1, 0s): the time has to be more than zero", onKit(func(k *Kit) { k.SlowBroker(1, 0) })},
+		{"WithholdRecords(-1): the number can't be negative", onKit(func(k *Kit) { k.WithholdRecords(-1) })},
+		{"Silence(2): there is no such broker", onKit(func(k *Kit) { k.Silence(2) })},
+		{"grow-partitions: ", onKit(func(k *Kit) { k.GrowPartitions(0) })},
+		{"a client needs a name", onKit(func(k *Kit) { k.Dialer("") })},
 		{"StopBroker(1): there is no such broker; the kit has 1", onKit(func(k *Kit) { k.StopBroker(1) })},
 		{"StopBroker(0): it is stopped already", onKit(func(k *Kit) { k.StopBroker(0); k.StopBroker(0) })},
 		{"WithTransactionDelays(-1ns, 0s): a delay can't be negative", func(t testing.TB) { New(t, WithTransactionDelays(-1, 0)) }},

@@ -22,6 +22,8 @@ type config struct {
 	brokers int
 	topic   string
 	configs map[string]string
+	none    bool              // without a topic
+	slow    bool              // with the times of production
 	users   map[string]string // passwords by name
 	markers time.Duration     // of transactions
 	scan    time.Duration
@@ -31,7 +33,7 @@ type config struct {
 	timeout time.Duration
 	client  []kvstore.ClientOption
 	storage func(testing.TB) kvstore.Storage
-	none    int // counted from 1, which option is nil; 0 for none
+	nilOpt  int // counted from 1, which option is nil; 0 for none
 }
 
 func newConfig(opts []Option) config {
@@ -45,7 +47,7 @@ func newConfig(opts []Option) config {
 	}
 	for i, opt := range opts {
 		if opt == nil {
-			cfg.none = i + 1
+			cfg.nilOpt = i + 1
 			continue
 		}
 		opt(&cfg)
@@ -62,8 +64,8 @@ func (c *config) validate() error {
 		return fmt.Errorf("WithTopicConfig: %w", err)
 	}
 	switch {
-	case c.none > 0:
-		return fmt.Errorf("option %d is nil: leave it out", c.none)
+	case c.nilOpt > 0:
+		return fmt.Errorf("option %d is nil: leave it out", c.nilOpt)
 	case c.brokers < 1:
 		return fmt.Errorf("WithBrokers(%d): a cluster needs at least 1 broker", c.brokers)
 	case !topicName.MatchString(c.topic):
@@ -111,6 +113,10 @@ func WithTopicConfig(configs map[string]string) Option {
 	return func(c *config) { maps.Copy(c.configs, configs) }
 }
 
+// WithoutTopic starts the cluster without the topic, for a program that creates it itself, as
+// kvstore.NewClient does. [WithTopicConfig] has no effect then.
+func WithoutTopic() Option { return func(c *config) { c.none = true } }
+
 // WithTCP puts the brokers on loopback TCP, for clients outside of the process.
 // The faults of the network are then not available, stopping a broker is not,
 // and neither is a synctest bubble; using them fails the test.
@@ -128,6 +134,12 @@ func WithSeed(seed uint64) Option { return func(c *config) { c.seed = seed } }
 // fault to bite, a client to catch up. The test fails when it is over. It is
 // simulated time in a synctest bubble. Default: 30 s.
 func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = d } }
+
+// WithProductionTimes leaves clients the times of production: how long they wait before they try
+// again, how old metadata may become, and how long a topic has to be gone to be believed so. It is
+// for synctest bubbles, where waiting takes no time. By default they are shorter; see
+// [Kit.ClientOptions].
+func WithProductionTimes() Option { return func(c *config) { c.slow = true } }
 
 // WithClientOptions adds options to every client that the kit opens, behind
 // the kit's own and before those of [Kit.Open].

@@ -116,7 +116,7 @@ func (f Fault) Apply(kit *kvstoretest.Kit) *kvstoretest.Fault {
 	case FailBefore:
 		return kit.FailProduces(f.N, kerr.NotEnoughReplicas)
 	case FailAfter:
-		return kit.FailProducesAfterAppend(f.N)
+		return kit.FailProducesAfterAppend(f.N, kerr.RequestTimedOut)
 	case PauseFetches:
 		return kit.PauseFetches(clients...)
 	case BlackHole:

@@ -1,0 +1,242 @@
+package kvstoretest
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/simnet"
+)
+
+// Direction says which way a message goes.
+type Direction int
+
+// The directions.
+const (
+	BothWays Direction = iota // requests and answers
+	ToBroker                  // requests
+	ToClient                  // answers
+)
+
+// String returns the direction as plans of package sim write it; nothing for both.
+func (d Direction) String() string {
+	switch d {
+	case BothWays:
+		return ""
+	case ToBroker:
+		return "to-broker"
+	case ToClient:
+		return "to-client"
+	}
+	return fmt.Sprintf("Direction(%d)", int(d))
+}
+
+// Traffic says which messages a fault of the network acts on; see [Kit.On]. The zero value is
+// everything, dials too.
+type Traffic struct {
+	// Clients are names of clients; empty means all.
+	Clients []string
+	// Brokers are numbers of brokers; empty means all.
+	Brokers []int
+	// Dir is the way of the messages.
+	Dir Direction
+	// APIs are the requests, and the answers to them; empty means all. With APIs
+	// no dials are selected, and of connections those with such a request under way.
+	APIs []kmsg.Key
+}
+
+// Links carry the traffic that [Kit.On] selected. Its methods are the faults of the network.
+type Links struct {
+	k      *Kit
+	on     Traffic
+	target simnet.Target
+	ok     bool // false after a misuse
+}
+
+// On selects traffic, so that a fault of the network acts on nothing else:
+//
+//	kit.On(kvstoretest.Traffic{Clients: []string{"app"}, APIs: []kmsg.Key{kmsg.Metadata}}).Stall()
+//
+// The calls of the kit that take names of clients are these faults too, for the traffic that most
+// tests need: [Kit.LoseAnswers] is that of APIs kmsg.Produce.
+func (k *Kit) On(t Traffic) *Links {
+	k.t.Helper()
+	return k.links("On", t)
+}
+
+// links is [Kit.On] for the call of that name.
+func (k *Kit) links(call string, on Traffic) *Links {
+	k.t.Helper()
+	l := &Links{k: k, on: on}
+	if l.target, l.ok = k.target(call, on.Clients); !l.ok {
+		return l
+	}
+	for _, b := range on.Brokers {
+		if !k.exists(call, b) {
+			l.ok = false
+			return l
+		}
+		l.target.Brokers = append(l.target.Brokers, int32(b))
+	}
+	switch on.Dir {
+	case BothWays:
+	case ToBroker:
+		l.target.Dir = simnet.ToBroker
+	case ToClient:
+		l.target.Dir = simnet.ToClient
+	default:
+		l.ok = false
+		k.misuse("%s: there is no %v: use BothWays, ToBroker or ToClient", call, on.Dir)
+	}
+	for _, api := range on.APIs {
+		l.target.Keys = append(l.target.Keys, int16(api))
+	}
+	return l
+}
+
+// Latency makes the messages take d longer one way; d must be less than 10 s, and less than half
+// of it if they go both ways. Hits counts messages and dials.
+func (l *Links) Latency(d time.Duration) *Fault {
+	l.k.t.Helper()
+	return l.delay("Latency", l.line("latency", "min", d), d)
+}
+
+func (l *Links) delay(call, text string, d time.Duration) *Fault {
+	l.k.t.Helper()
+	most := mostDelay
+	if l.on.Dir == BothWays {
+		most /= 2
+	}
+	if l.ok && (d <= 0 || d >= most) {
+		l.k.misuse("%s(%v): the delay has to be more than zero and less than %v, after which clients give up on an answer; see PauseFetches", call, d, most)
+		return l.k.inert(text)
+	}
+	if !l.ok {
+		return l.k.inert(text)
+	}
+	f, err := l.k.cluster.Network().Delay(l.target, constant(d))
+	if err != nil {
+		l.k.fatal("%s(%v): %v", call, d, err)
+		return l.k.inert(text)
+	}
+	return l.k.lasting(text, f)
+}
+
+// Stall holds the messages, and what is behind them on the same connection, until the fault is
+// undone. Then everything arrives in order. Hits counts messages and dials.
+func (l *Links) Stall() *Fault {
+	l.k.t.Helper()
+	text := l.line("stall")
+	if !l.ok {
+		return l.k.inert(text)
+	}
+	return l.k.lasting(text, l.k.cluster.Network().Stall(l.target))
+}
+
+// BlackHole swallows the messages, and holds dials, while connections stay open. A connection that
+// lost something stays silent that way after Undo: it takes the client's own timeout to find out;
+// [Kit.BlackHole] resets it. Hits counts messages and dials.
+func (l *Links) BlackHole() *Fault {
+	l.k.t.Helper()
+	return l.swallow(false)
+}
+
+// swallow is a black hole. If reset is set, its end resets connections that may have lost something.
+func (l *Links) swallow(reset bool) *Fault {
+	l.k.t.Helper()
+	text := l.line("black-hole")
+	if !l.ok {
+		return l.k.inert(text)
+	}
+	net := l.k.cluster.Network()
+	f := net.BlackHole(l.target)
+	return l.k.install(&Fault{text: text, hits: f.Hits, wait: f.Wait, undo: func() error {
+		f.Undo()
+		if reset && f.Hits() > 0 {
+			net.DropConns(l.target)
+		}
+		return nil
+	}})
+}
+
+// LoseRequests loses the next n requests before a broker acts on them, together with their
+// connections. 0 means every request until the fault is undone. Dir does not matter.
+func (l *Links) LoseRequests(n int) *Fault {
+	l.k.t.Helper()
+	text := l.line("lose-request", "count", n)
+	if !l.ok || !l.k.countable("LoseRequests", n) {
+		return l.k.inert(text)
+	}
+	return l.k.lasting(text, l.k.cluster.Network().LoseRequest(l.target, n))
+}
+
+// LoseAnswers lets brokers act on the next n requests, and loses their answers together with the
+// connections. 0 means every answer until the fault is undone. Dir does not matter.
+func (l *Links) LoseAnswers(n int) *Fault {
+	l.k.t.Helper()
+	text := l.line("lose-answer", "count", n)
+	if !l.ok || !l.k.countable("LoseAnswers", n) {
+		return l.k.inert(text)
+	}
+	return l.k.lasting(text, l.k.cluster.Network().LoseAnswer(l.target, n))
+}
+
+// CutFrames delivers only the first bytes bytes of the next n messages, half of each if bytes is 0
+// or more than it has, and resets their connections then. If n is 0, it does so until it is undone.
+func (l *Links) CutFrames(n, bytes int) *Fault {
+	l.k.t.Helper()
+	text := l.line("cut-frame", "bytes", bytes, "count", n)
+	if !l.ok || !l.k.countable("CutFrames", n) {
+		return l.k.inert(text)
+	}
+	if bytes < 0 {
+		l.k.misuse("CutFrames(%d, %d): a message has no negative number of bytes; 0 means half of it", n, bytes)
+		return l.k.inert(text)
+	}
+	return l.k.lasting(text, l.k.cluster.Network().CutFrame(l.target, bytes, n))
+}
+
+// DropConnections resets the connections, now. Hits is the number of connections.
+func (l *Links) DropConnections() *Fault {
+	l.k.t.Helper()
+	text := l.line("reset")
+	if !l.ok {
+		return l.k.inert(text)
+	}
+	return l.k.done(text, l.k.cluster.Network().DropConns(l.target))
+}
+
+// line is a fault of the links as plans write it.
+func (l *Links) line(kind string, settings ...any) string {
+	brokers := make([]string, len(l.on.Brokers))
+	for i, b := range l.on.Brokers {
+		brokers[i] = strconv.Itoa(b)
+	}
+	return line(kind, append([]any{
+		"client", clientsOf(l.on.Clients), "broker", strings.Join(brokers, ","),
+		"dir", l.on.Dir.String(), "api", apisOf(l.on.APIs),
+	}, settings...)...)
+}
+
+// apisOf are requests as plans name them: offset-for-leader-epoch.
+func apisOf(keys []kmsg.Key) string {
+	var b strings.Builder
+	for i, key := range keys {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		before := 'A'
+		for _, r := range key.Name() {
+			if unicode.IsUpper(r) && unicode.IsLower(before) {
+				b.WriteByte('-')
+			}
+			b.WriteRune(unicode.ToLower(r))
+			before = r
+		}
+	}
+	return b.String()
+}
