@@ -45,13 +45,19 @@ func (k *Kit) Client() *kvstore.Client {
 // To restart a client, close it and open the name again.
 func (k *Kit) Open(name string, opts ...kvstore.ClientOption) *kvstore.Client {
 	k.t.Helper()
+	return k.OpenOn(name, k.cfg.storage(k.t), opts...)
+}
+
+// OpenOn is like [Kit.Open], on a storage that the test has.
+func (k *Kit) OpenOn(name string, s kvstore.Storage, opts ...kvstore.ClientOption) *kvstore.Client {
+	k.t.Helper()
 	ctx, cancel := k.context()
 	defer cancel()
 	if m := k.member(name); m.live.count() > 0 {
 		k.misuse("Open(%q): a client of that name is open: close it before, or choose another name", name)
 		return nil
 	}
-	c, err := k.open(ctx, name, opts)
+	c, err := k.open(ctx, name, s, opts)
 	if err != nil {
 		k.fatal("open client %q: %v", name, err)
 		return nil
@@ -63,13 +69,13 @@ func (k *Kit) Open(name string, opts ...kvstore.ClientOption) *kvstore.Client {
 // error of kvstore.NewClient, and only ctx bounds it.
 func (k *Kit) TryOpen(ctx context.Context, name string, opts ...kvstore.ClientOption) (*kvstore.Client, error) {
 	k.t.Helper()
-	return k.open(ctx, name, opts)
+	return k.open(ctx, name, k.cfg.storage(k.t), opts)
 }
 
-func (k *Kit) open(ctx context.Context, name string, opts []kvstore.ClientOption) (*kvstore.Client, error) {
+func (k *Kit) open(ctx context.Context, name string, s kvstore.Storage, opts []kvstore.ClientOption) (*kvstore.Client, error) {
 	k.t.Helper()
 	all := slices.Concat(k.ClientOptions(name), k.cfg.client, opts)
-	c, err := kvstore.NewClient(ctx, k.cfg.topic, k.cfg.storage(k.t), all...)
+	c, err := kvstore.NewClient(ctx, k.cfg.topic, s, all...)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +98,8 @@ func (k *Kit) open(ctx context.Context, name string, opts []kvstore.ClientOption
 func (k *Kit) ClientOptions(name string) []kvstore.ClientOption {
 	k.t.Helper()
 	opts := []kvstore.ClientOption{
-		kvstore.WithKafkaOptions(k.KafkaOptions(name)...),
+		kvstore.WithBrokers(k.cluster.Seeds()...),
+		kvstore.WithKafkaOptions(k.kafkaOptions(name)...),
 		kvstore.WithLogger(slog.New(k.logs.handler(name))),
 	}
 	if !k.cfg.slow {
@@ -102,12 +109,18 @@ func (k *Kit) ClientOptions(name string) []kvstore.ClientOption {
 }
 
 // KafkaOptions returns the options with which a plain franz-go client connects to the kit
-// under the name. Such a client must be closed before the test ends.
+// under the name. Such a client must be closed before the test ends. Their decompressor works
+// in bubbles, but heeds no kgo.MaxDecompressBatchBytes.
 func (k *Kit) KafkaOptions(name string) []kgo.Opt {
+	k.t.Helper()
+	return append([]kgo.Opt{kgo.SeedBrokers(k.cluster.Seeds()...)}, k.kafkaOptions(name)...)
+}
+
+// kafkaOptions are those of [Kit.KafkaOptions] without the brokers' addresses.
+func (k *Kit) kafkaOptions(name string) []kgo.Opt {
 	k.t.Helper()
 	m := k.member(name)
 	opts := []kgo.Opt{
-		kgo.SeedBrokers(k.cluster.Seeds()...),
 		kgo.Dialer(k.cluster.Dialer(name)),
 		kgo.ClientID(name),
 		kgo.WithHooks(&m.live),

@@ -49,6 +49,10 @@ func (f *Fault) Wait(n int) {
 	f.k.t.Fatalf("Wait(%d) for fault %q = %v: it has bitten %d times\n%s", n, f.text, err, f.Hits(), f.k.scene(nil))
 }
 
+// TryWait is like [Fault.Wait], and may be called from any goroutine: it returns the error, and only
+// ctx bounds it.
+func (f *Fault) TryWait(ctx context.Context, n int) error { return f.wait(ctx, n) }
+
 // Undo ends the fault. What was done once stays done: deleted records do not come back. Undo
 // may be called again.
 func (f *Fault) Undo() {

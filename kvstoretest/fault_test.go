@@ -24,13 +24,13 @@ func TestFaultsAreCalledAsInPlans(t *testing.T) {
 	put(t, a, "k", "v")
 	kit.KafkaOptions("b c")
 	for want, do := range map[string]func() *Fault{
-		"lag client=a delay=1ms":                          func() *Fault { return kit.Lag(time.Millisecond, "a") },
-		"stall dir=to-client api=fetch":                   func() *Fault { return kit.PauseFetches() },
-		`latency client="a,b c" min=1ms`:                  func() *Fault { return kit.Latency(time.Millisecond, "a", "b c") },
-		"black-hole client=a":                             func() *Fault { return kit.BlackHole("a") },
-		"reset client=a":                                  func() *Fault { return kit.DropConnections("a") },
-		"lose-answer client=a api=produce count=1":        func() *Fault { return kit.LoseAnswers(1, "a") },
-		"lose-request api=produce":                        func() *Fault { return kit.LoseRequests(0) },
+		"lag client=a delay=1ms":                   func() *Fault { return kit.Lag(time.Millisecond, "a") },
+		"stall dir=to-client api=fetch":            func() *Fault { return kit.PauseFetches() },
+		`latency client="a,b c" min=1ms`:           func() *Fault { return kit.Latency(time.Millisecond, "a", "b c") },
+		"black-hole client=a":                      func() *Fault { return kit.BlackHole("a") },
+		"reset client=a":                           func() *Fault { return kit.DropConnections("a") },
+		"lose-answer client=a api=produce count=1": func() *Fault { return kit.LoseAnswers(1, "a") },
+		"lose-request api=produce":                 func() *Fault { return kit.LoseRequests(0) },
 		"stall client=a broker=1 dir=to-broker api=metadata,offset-for-leader-epoch": func() *Fault {
 			return kit.On(Traffic{Clients: []string{"a"}, Brokers: []int{1}, Dir: ToBroker, APIs: []kmsg.Key{kmsg.Metadata, kmsg.OffsetForLeaderEpoch}}).Stall()
 		},
