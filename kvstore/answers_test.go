@@ -34,7 +34,7 @@ type reply struct {
 }
 
 func (w *world) answers(client string) *tampered {
-	return &tampered{dial: w.cluster.Dialer(client), seen: map[kmsg.Key]int{}}
+	return &tampered{dial: w.Dialer(client), seen: map[kmsg.Key]int{}}
 }
 
 // option brings a client's connections through a.

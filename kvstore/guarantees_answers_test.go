@@ -12,9 +12,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // shape is an answer that the protocol allows, or that a broker could give all the
@@ -362,9 +362,7 @@ func TestNoAnswerHarmsARunningClient(t *testing.T) {
 				other := w.kafka("other")
 				w.put(c, "a", "1")
 				applied := a.tells(s, always)
-				if err := w.cluster.MoveLeader(topic, 0, (w.leader()+1)%3); err != nil {
-					t.Fatal(err)
-				}
+				w.MoveLeader((w.Leader() + 1) % 3)
 				a.requests(kmsg.Fetch, kmsg.ListOffsets, kmsg.OffsetForLeaderEpoch, kmsg.Metadata)
 				w.produce(other, record("a", "2"), record("b", "2"))
 				err := c.Sync(w.within(s.patience()))
@@ -460,7 +458,7 @@ func TestOpeningRecoversFromEveryAnswer(t *testing.T) {
 func TestNoAnswerHarmsACreation(t *testing.T) {
 	for _, s := range createShapes() {
 		t.Run(s.name, func(t *testing.T) {
-			inWorld(t, fakecluster.Options{Brokers: 3}, func(t *testing.T, w *world) {
+			inWorld(t, noTopic(kvstoretest.WithBrokers(3)), func(t *testing.T, w *world) {
 				a := w.answers("c")
 				n := a.tells(s, always)
 				c, err := kvstore.NewClient(w.within(5*time.Second), topic, memory.New(), w.options("c", a.option())...)

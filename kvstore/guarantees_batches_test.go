@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // bigBatch is a batch of n puts of small values.
@@ -57,7 +58,7 @@ func TestBatchIsOneRecordBatch(t *testing.T) {
 			w.t.Fatal(err)
 		}
 		w.wantOneRecordBatch(prefix, n)
-		if end := w.end(); rev != end-1 {
+		if end := w.End(); rev != end-1 {
 			w.t.Errorf("ExecuteRevision = %d, want that of the last record, %d", rev, end-1)
 		}
 	}
@@ -71,26 +72,18 @@ func TestBatchIsOneRecordBatch(t *testing.T) {
 		},
 		"leader not known": func(t *testing.T, w *world) {
 			c := w.open("c")
-			if err := w.cluster.MoveLeader(topic, 0, 1); err != nil {
-				t.Fatal(err)
-			}
+			w.MoveLeader(1)
 			execute(w, c, "a")
-			if err := w.cluster.MoveLeader(topic, 0, 2); err != nil {
-				t.Fatal(err)
-			}
+			w.MoveLeader(2)
 			execute(w, c, "b")
 		},
 		"broker away at first": func(t *testing.T, w *world) {
 			c := w.open("c")
-			if err := w.cluster.StopBroker(0); err != nil {
-				t.Fatal(err)
-			}
+			w.StopBroker(0)
 			var back sync.WaitGroup
 			back.Go(func() {
 				time.Sleep(3 * time.Second)
-				if err := w.cluster.StartBroker(0); err != nil {
-					t.Error(err)
-				}
+				w.StartBroker(0)
 			})
 			execute(w, c, "a")
 			back.Wait()
@@ -98,18 +91,18 @@ func TestBatchIsOneRecordBatch(t *testing.T) {
 		"connections reset": func(t *testing.T, w *world) {
 			c := w.open("c")
 			execute(w, c, "a")
-			w.cluster.Network().DropConns(target("c"))
+			w.DropConnections("c")
 			execute(w, c, "b")
 		},
 		"answer lost": func(t *testing.T, w *world) {
 			c := w.open("c")
 			execute(w, c, "a")
-			w.cluster.Network().LoseAnswer(produceOf("c"), 2)
+			w.LoseAnswers(2, "c")
 			execute(w, c, "b")
 		},
 		"request cut": func(t *testing.T, w *world) {
 			c := w.open("c")
-			w.cluster.Network().CutFrame(produceOf("c"), 0, 2)
+			w.On(produceOf("c")).CutFrames(2, 0)
 			execute(w, c, "a")
 		},
 		"error before the append": func(t *testing.T, w *world) {
@@ -268,8 +261,7 @@ func TestBatchIsVisibleAllAtOnce(t *testing.T) {
 }
 
 func TestLargestBatchFitsAndOneByteMoreIsTooLarge(t *testing.T) {
-	opts := slow(1)
-	opts.Topics[0].Configs["max.message.bytes"] = "10000"
+	opts := slow(1, kvstoretest.WithTopicConfig(map[string]string{"max.message.bytes": "10000"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
 		c := w.open("c", kvstore.WithKafkaOptions(kgo.ProducerBatchCompression(kgo.NoCompression())))
 		value := random(10000)
@@ -284,7 +276,7 @@ func TestLargestBatchFitsAndOneByteMoreIsTooLarge(t *testing.T) {
 		if got := largestSize(w.batches()); got != 10000 {
 			t.Errorf("the largest record batch that was let through takes %d bytes, want exactly 10000", got)
 		}
-		end := w.end()
+		end := w.End()
 		err := batch(largest + 1).Execute(t.Context())
 		wantOutcome(t, "Execute", err, kvstore.ErrRefused)
 		var size *kvstore.SizeError
@@ -299,7 +291,7 @@ func TestLargestBatchFitsAndOneByteMoreIsTooLarge(t *testing.T) {
 				t.Errorf("error %q does not say %s", err, number)
 			}
 		}
-		if got := w.end(); got != end {
+		if got := w.End(); got != end {
 			t.Errorf("a refused batch moved the log's end from %d to %d", end, got)
 		}
 		if err := batch(largest).Execute(t.Context()); err != nil {
@@ -319,7 +311,7 @@ func TestTooLargeBatchIsRefusedByTheBrokerToo(t *testing.T) {
 		if !errors.Is(err, kvstore.ErrBatchTooLarge) || !errors.Is(err, kerr.MessageTooLarge) {
 			t.Errorf("Execute = %v, want ErrBatchTooLarge and the broker's error", err)
 		}
-		if end := w.end(); end != 0 {
+		if end := w.End(); end != 0 {
 			t.Errorf("the log ends at %d, want nothing in it", end)
 		}
 	})
@@ -361,7 +353,7 @@ func TestBatchExecutesOnce(t *testing.T) {
 		if err := failed.Execute(t.Context()); !errors.Is(err, kvstore.ErrBatchExecuted) {
 			t.Errorf("Execute after a failed one = %v, want ErrBatchExecuted", err)
 		}
-		if end := w.end(); end != 5 {
+		if end := w.End(); end != 5 {
 			t.Errorf("the log ends at %d, want the 5 records of one batch", end)
 		}
 	})
@@ -377,7 +369,7 @@ func TestEmptyBatchSucceedsAndWritesNothing(t *testing.T) {
 		if err := b.Execute(t.Context()); !errors.Is(err, kvstore.ErrBatchExecuted) {
 			t.Errorf("second Execute = %v, want ErrBatchExecuted", err)
 		}
-		if end := w.end(); end != 0 {
+		if end := w.End(); end != 0 {
 			t.Errorf("the log ends at %d, want nothing in it", end)
 		}
 	})

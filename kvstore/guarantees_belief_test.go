@@ -16,6 +16,7 @@ import (
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // staleMetadata are things that a broker says of the topic that are not so,
@@ -83,12 +84,10 @@ func TestStaleMetadataOfOneBrokerEndsNobody(t *testing.T) {
 				a := w.answers("c")
 				c := w.open("c", a.option())
 				w.put(c, "a", "1")
-				a.lie(stale, w.cluster.Seeds()[1])
+				a.lie(stale, w.Brokers()[1])
 				for i := range 60 {
 					if i%5 == 0 {
-						if err := w.cluster.MoveLeader(topic, 0, int32(i/5%3)); err != nil {
-							t.Fatal(err)
-						}
+						w.MoveLeader(i / 5 % 3)
 					}
 					began := time.Now()
 					if err := c.Sync(w.within(10 * time.Second)); err != nil {
@@ -119,9 +118,7 @@ func TestStaleMetadataOfAllBrokersEndsNobodySoon(t *testing.T) {
 				w.put(c, "a", "1")
 				a.requests(kmsg.Metadata)
 				a.lie(stale)
-				if err := w.cluster.MoveLeader(topic, 0, (w.leader()+1)%3); err != nil {
-					t.Fatal(err)
-				}
+				w.MoveLeader((w.Leader() + 1) % 3)
 				for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 					w.want(c, "a", "1")
 					_ = c.Sync(w.within(time.Second))
@@ -140,15 +137,6 @@ func TestStaleMetadataOfAllBrokersEndsNobodySoon(t *testing.T) {
 			})
 		})
 	}
-}
-
-func (w *world) leader() int32 {
-	w.t.Helper()
-	p, err := w.cluster.Partition(topic, 0)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return p.Leader
 }
 
 // While it is in doubt a client answers reads, and says what it is waiting for.
@@ -192,9 +180,7 @@ func TestTopicGoneAfterIsAnOption(t *testing.T) {
 	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
 		c := w.open("c", kvstore.WithTopicGoneAfter(3*time.Second))
 		w.put(c, "a", "1")
-		if err := w.cluster.DeleteTopic(topic); err != nil {
-			t.Fatal(err)
-		}
+		w.deleteTopic()
 		d := took(func() { w.eventually("the verdict", func() bool { return c.Status().State == kvstore.StateFailed }) })
 		if d < 3*time.Second || d > 5*time.Second {
 			t.Errorf("believed after %v, want 3s", d)
@@ -236,16 +222,13 @@ func TestContradictionStartsTheClockAgain(t *testing.T) {
 func TestOpeningDoesNotTrustOneBroker(t *testing.T) {
 	for name, stale := range staleMetadata {
 		t.Run(name, func(t *testing.T) {
-			opts := withTopic(3)
-			opts.Users = map[string]string{"u": "p"}
+			opts := withTopic(3, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 			inWorld(t, opts, func(t *testing.T, w *world) {
-				if err := w.cluster.Allow("u", topic, kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe); err != nil {
-					t.Fatal(err)
-				}
-				for _, liar := range w.cluster.Seeds() {
-					a := w.answers("c")
+				w.Allow("u", kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe)
+				for _, liar := range w.Brokers() {
+					a := w.answers("asks " + liar)
 					a.lie(stale, liar)
-					c := w.open("c", a.option(), kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism())))
+					c := w.open("asks "+liar, a.option(), kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism())))
 					if err := c.Sync(w.within(10 * time.Second)); err != nil {
 						t.Error(err)
 					}
@@ -288,9 +271,7 @@ func TestTopicCreatedAnewIsNotTakenForALoss(t *testing.T) {
 		for range 10 {
 			w.put(c, "a", "1")
 		}
-		if err := w.cluster.RecreateTopic(topic); err != nil {
-			t.Fatal(err)
-		}
+		w.RecreateTopic()
 		w.produce(w.kafka("other"), record("a", "new"))
 		for range 10 {
 			if err := c.Sync(w.within(2 * time.Second)); err == nil {

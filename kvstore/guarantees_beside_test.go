@@ -26,7 +26,7 @@ func TestBrokersThatAreAwayPileUpNothing(t *testing.T) {
 			t.Run(what+"/"+others, func(t *testing.T) {
 				inWorld(t, withTopic(3), func(t *testing.T, w *world) {
 					t.Cleanup(func() { time.Sleep(2 * time.Minute) }) // until nobody dials any more
-					m := &mutes{dial: w.cluster.Dialer("c"), take: take, open: map[net.Conn]string{}}
+					m := &mutes{dial: w.Dialer("c"), take: take, open: map[net.Conn]string{}}
 					var refuses atomic.Pointer[string]
 					c := w.open("c", kvstore.WithKafkaOptions(kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 						if r := refuses.Load(); r != nil && *r == addr {
@@ -35,7 +35,7 @@ func TestBrokersThatAreAwayPileUpNothing(t *testing.T) {
 						return m.Dial(ctx, network, addr)
 					})))
 					w.put(c, "a", "1")
-					seeds, lead := w.cluster.Seeds(), int(w.leader())
+					seeds, lead := w.Brokers(), w.Leader()
 					away := slices.Clone(seeds)
 					if others == "the leader is well" {
 						away = slices.Delete(away, lead, lead+1)
@@ -66,7 +66,7 @@ func TestSlowSeedBesideOneThatRefusesIsEnough(t *testing.T) {
 		for range 6 { // franz-go begins with any seed
 			inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 				t.Cleanup(func() { time.Sleep(time.Minute) })
-				slow, dial := w.cluster.Seeds()[0], w.cluster.Dialer("c")
+				slow, dial := w.Brokers()[0], w.Dialer("c")
 				dialer := kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 					if addr != slow {
 						return nil, errConnRefused

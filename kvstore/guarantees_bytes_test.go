@@ -45,7 +45,7 @@ func TestBytesGivenAreCopiedWhenTheCallReturns(t *testing.T) {
 		t.Run(op, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
 				c := w.open("c")
-				lost := w.cluster.Network().LoseRequest(produceOf("c"), 0)
+				lost := w.LoseRequests(0, "c")
 				err := write(w.within(time.Second), c)
 				var we *kvstore.WriteError
 				if !errors.Is(err, kvstore.ErrOutcomeUnknown) || !errors.As(err, &we) {

@@ -13,9 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 func inAnotherCluster(r *kmsg.MetadataResponse) { r.ClusterID = new("B") }
@@ -72,10 +71,10 @@ func TestFailoverToAnotherClusterRebuildsWithoutTopicIDs(t *testing.T) {
 // returns its contents.
 func (w *world) failover(a *tampered, records int) (contents string) {
 	w.t.Helper()
-	refused := w.cluster.Network().RefuseDials(target("c"))
-	w.cluster.Network().DropConns(target("c"))
+	refused := w.refuseDials("c")
+	w.DropConnections("c")
 	a.lie(inAnotherCluster)
-	must(w.t, w.cluster.RecreateTopic(topic))
+	w.RecreateTopic()
 	time.Sleep(time.Second) // hooks tell records of the same offset by their time
 	other := w.kafka("other")
 	for i := range records {
@@ -132,11 +131,11 @@ func TestClusterRenamedEndsNobody(t *testing.T) {
 				var hooks hookBook
 				options := []kvstore.ClientOption{a.option(), idless(), kvstore.WithTopicGoneAfter(5 * time.Second)}
 				reader := w.open("c", append(hooks.options(), append(options, kvstore.WithReadOnly())...)...)
-				writer := w.open("c", options...)
+				writer := w.open("writer", options...)
 				w.put(writer, "a", "0")
 				a.lie(func(r *kmsg.MetadataResponse) { r.ClusterID = &c.after })
 				for i := range 20 {
-					must(t, w.cluster.MoveLeader(topic, 0, int32(i%3)))
+					w.MoveLeader(i % 3)
 					must(t, writer.Put(w.within(10*time.Second), []byte("a"), fmt.Append(nil, i+1)))
 					must(t, reader.Sync(w.within(10*time.Second)))
 					w.want(reader, "a", fmt.Sprint(i+1))
@@ -164,14 +163,14 @@ func TestWriteInDoubtIsNotSentToAnotherCluster(t *testing.T) {
 				a := w.answers("c")
 				c := w.open("c", a.option(), idless(), kvstore.WithTopicGoneAfter(5*time.Second), kvstore.WithDeliveryTimeout(time.Minute))
 				w.put(c, "a", "old")
-				lost := w.cluster.Network().BlackHole(simnet.Target{Clients: []string{"c"}, Dir: simnet.ToClient})
-				before := w.end()
+				lost := w.On(kvstoretest.Traffic{Clients: []string{"c"}, Dir: kvstoretest.ToClient}).BlackHole()
+				before := w.End()
 				result := make(chan error, 1)
 				go func() { result <- c.Put(t.Context(), []byte("w"), []byte("1")) }()
-				w.eventually("the append", func() bool { return w.end() > before })
+				w.eventually("the append", func() bool { return w.End() > before })
 				if renamed {
 					a.lie(inAnotherCluster)
-					w.cluster.Network().DropConns(target("c"))
+					w.DropConnections("c")
 				} else {
 					w.failover(a, 3)
 				}
@@ -201,12 +200,12 @@ func TestBrokerThatNamesAnotherClusterEndsNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, withTopic(3), func(t *testing.T, w *world) {
-				for _, liar := range w.cluster.Seeds() {
+				for _, liar := range w.Brokers() {
 					a := w.answers("c")
 					a.lie(stale, liar) // from the first question on
 					c := w.open("c", a.option(), idless(), kvstore.WithTopicGoneAfter(5*time.Second))
 					for i := range 20 {
-						must(t, w.cluster.MoveLeader(topic, 0, int32(i%3)))
+						w.MoveLeader(i % 3)
 						must(t, c.Sync(w.within(10*time.Second)))
 						w.put(c, "a", "2")
 						time.Sleep(time.Second)
@@ -230,7 +229,7 @@ func TestClusterOfAnotherNameWithTheSameTopicEndsNobody(t *testing.T) {
 		c := w.open("c", a.option(), old, kvstore.WithTopicGoneAfter(5*time.Second))
 		a.lie(inAnotherCluster)
 		for i := range 10 {
-			must(t, w.cluster.MoveLeader(topic, 0, int32(i%3)))
+			w.MoveLeader(i % 3)
 			must(t, c.Sync(w.within(10*time.Second)))
 			w.put(c, "a", "1")
 			time.Sleep(time.Second)
@@ -241,11 +240,11 @@ func TestClusterOfAnotherNameWithTheSameTopicEndsNobody(t *testing.T) {
 // Brokers deny the topic, and in between all answer without its id, which says nothing of
 // whether it is the same.
 func TestAnswersWithoutAnIDDoNotEndADoubt(t *testing.T) {
-	inWorld(t, fakecluster.Options{Brokers: 1, Topics: withTopic(1).Topics}, func(t *testing.T, w *world) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		a := w.answers("c")
 		c := w.open("c", a.option(), kvstore.WithTopicGoneAfter(5*time.Second))
 		w.put(c, "a", "1")
-		must(t, w.cluster.MoveLeader(topic, 0, 0))
+		w.MoveLeader(0)
 		n := 0
 		a.lie(func(r *kmsg.MetadataResponse) {
 			if n++; n%2 == 0 {

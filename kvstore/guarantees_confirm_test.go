@@ -22,28 +22,26 @@ func TestWritesThatWereCompactedAwayAreConfirmedTogether(t *testing.T) {
 	const writers = 50
 	var asked atomic.Int64
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
-		dial := w.cluster.Dialer("c")
+		dial := w.Dialer("c")
 		c := w.open("c", kvstore.WithKafkaOptions(kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dial(ctx, network, addr)
 			return metadataSpy{conn, func(*kmsg.MetadataRequest) { asked.Add(1) }}, err
 		})))
 		w.put(c, "a", "1")
-		hold := w.cluster.Network().Stall(onlyFetches("c"))
+		hold := w.On(onlyFetches("c")).Stall()
 		revisions := make([]int64, writers)
 		var wg sync.WaitGroup
 		for i := range writers {
 			wg.Go(func() { revisions[i] = w.put(c, fmt.Sprint("k", i), "mine") })
 		}
-		w.eventually("all are appended", func() bool { return w.end() == writers+1 })
+		w.eventually("all are appended", func() bool { return w.End() == writers+1 })
 		for range 2 { // the last batch of a producer stays
 			for i := range writers {
 				w.foreign(fmt.Sprint("k", i), "theirs")
 			}
 		}
 		w.put(w.open("d"), "z", "1")
-		if err := w.cluster.Compact(); err != nil {
-			t.Fatal(err)
-		}
+		w.Compact()
 		before := asked.Load()
 		hold.Undo()
 		wg.Wait()

@@ -8,20 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // slow is a cluster of n brokers that has the topic and a network that takes a
 // millisecond each way, so that time passes in every loop.
-func slow(n int) fakecluster.Options {
-	opts := withTopic(n)
-	opts.Network = simnet.Config{Seed: 1, Latency: latency(time.Millisecond)}
-	return opts
+func slow(n int, more ...kvstoretest.Option) []kvstoretest.Option {
+	return append(withTopic(n, kvstoretest.WithLatency(time.Millisecond)), more...)
 }
 
 // grace is how long after the end of its context a call may return.
@@ -84,21 +79,17 @@ type obstacle struct {
 }
 
 // network is an obstacle between the client "c" and the brokers.
-func network(begin func(n *simnet.Network)) obstacle {
-	return obstacle{begin: func(_ *testing.T, w *world) { begin(w.cluster.Network()) }, unsent: true}
+func network(dir kvstoretest.Direction, begin func(l *kvstoretest.Links) *kvstoretest.Fault) obstacle {
+	return obstacle{begin: func(_ *testing.T, w *world) { begin(w.On(kvstoretest.Traffic{Clients: []string{"c"}, Dir: dir})) }, unsent: true}
 }
 
 // foreign appends a record as another program would.
 func (w *world) foreign(key, value string) {
 	w.t.Helper()
-	if _, err := w.cluster.Append(topic, 0, fakecluster.Record{Key: []byte(key), Value: []byte(value)}); err != nil {
-		w.t.Fatal(err)
-	}
+	w.Append(kvstoretest.Record{Key: []byte(key), Value: []byte(value)})
 }
 
 func obstacles() map[string]obstacle {
-	toBroker := simnet.Target{Clients: []string{"c"}, Dir: simnet.ToBroker}
-	toClient := simnet.Target{Clients: []string{"c"}, Dir: simnet.ToClient}
 	stored := func(trouble func(*flaky)) obstacle {
 		var s *flaky
 		return obstacle{
@@ -111,15 +102,15 @@ func obstacles() map[string]obstacle {
 	}
 	return map[string]obstacle{
 		"broker stopped": {unsent: true, begin: func(t *testing.T, w *world) {
-			if err := w.cluster.StopBroker(0); err != nil {
-				t.Fatal(err)
-			}
+			w.StopBroker(0)
 		}},
-		"black hole to the broker": network(func(n *simnet.Network) { n.BlackHole(toBroker) }),
-		"black hole to the client": network(func(n *simnet.Network) { n.BlackHole(toClient) }),
-		"stalled requests":         network(func(n *simnet.Network) { n.Stall(toBroker) }),
-		"stalled answers":          network(func(n *simnet.Network) { n.Stall(toClient) }),
-		"lost answers":             network(func(n *simnet.Network) { n.LoseAnswer(toClient, 0) }),
+		"black hole to the broker": network(kvstoretest.ToBroker, (*kvstoretest.Links).BlackHole),
+		"black hole to the client": network(kvstoretest.ToClient, (*kvstoretest.Links).BlackHole),
+		"stalled requests":         network(kvstoretest.ToBroker, (*kvstoretest.Links).Stall),
+		"stalled answers":          network(kvstoretest.ToClient, (*kvstoretest.Links).Stall),
+		"lost answers": network(kvstoretest.ToClient, func(l *kvstoretest.Links) *kvstoretest.Fault {
+			return l.LoseAnswers(0)
+		}),
 		"slow hook": {
 			options: func() []kvstore.ClientOption {
 				return []kvstore.ClientOption{kvstore.WithOnSetHook(func(_, _ []byte) { time.Sleep(10 * time.Minute) })}
@@ -246,11 +237,7 @@ func TestEndedContextTouchesNoOtherWrite(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "warm", "up")
-		produces, err := w.cluster.SlowBroker(fakecluster.Slow{Keys: []kmsg.Key{kmsg.Produce}, Delay: time.Second})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer produces.Undo()
+		w.SlowBroker(0, time.Second)
 		var wg sync.WaitGroup
 		results := make([]error, 40)
 		put := func(ctx context.Context, n int) {
@@ -311,25 +298,13 @@ func TestEndedContextTouchesNoOtherWrite(t *testing.T) {
 	})
 }
 
-// batches returns the raw log.
-func (w *world) batches() []fakecluster.Batch {
-	w.t.Helper()
-	bs, err := w.cluster.ReadLog(topic, 0, 0)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return bs
-}
-
 // countKeys returns how often each key stands in the log.
 func (w *world) countKeys() map[string]int {
 	w.t.Helper()
 	counts := map[string]int{}
-	for _, b := range w.batches() {
-		for _, r := range b.Records {
-			if !b.Control {
-				counts[string(r.Key)]++
-			}
+	for _, r := range w.Log() {
+		if r.Kind != kvstoretest.KindCommit && r.Kind != kvstoretest.KindAbort {
+			counts[string(r.Key)]++
 		}
 	}
 	return counts

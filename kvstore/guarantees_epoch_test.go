@@ -14,16 +14,14 @@ import (
 func (w *world) reconnects(client string) {
 	w.t.Helper()
 	for range 3 {
-		w.cluster.Network().DropConns(target(client))
+		w.DropConnections(client)
 		time.Sleep(3 * time.Second)
 	}
 }
 
-func (w *world) moveLeader(to int32) {
+func (w *world) moveLeader(to int) {
 	w.t.Helper()
-	if err := w.cluster.MoveLeader(topic, 0, to); err != nil {
-		w.t.Fatal(err)
-	}
+	w.MoveLeader(to)
 	time.Sleep(3 * time.Second)
 }
 
@@ -62,9 +60,7 @@ func TestNothingLostMeansNoRebuild(t *testing.T) {
 			w.produce(other, record("x", "2"))
 			w.moveLeader(1)
 			w.produce(other, record("x", "3"))
-			if err := w.cluster.Compact(); err != nil {
-				w.t.Fatal(err)
-			}
+			w.Compact()
 			return func() {}
 		},
 		"nothing in later epochs": func(w *world) func() {
@@ -98,19 +94,17 @@ func TestNothingLostMeansNoRebuild(t *testing.T) {
 func TestTopicRecreatedWithoutIDsRebuildsWhenItHasGrown(t *testing.T) {
 	inWorld(t, withTopic(2), func(t *testing.T, w *world) {
 		c := w.open("c", kvstore.WithKafkaOptions(kgo.MaxVersions(versionsWithoutTopicIDs())))
-		for _, to := range []int32{0, 1, 0} {
+		for _, to := range []int{0, 1, 0} {
 			w.moveLeader(to)
 		}
 		w.put(c, "a", "1")
-		blind := w.cluster.Network().Stall(target("c"))
-		if err := w.cluster.RecreateTopic(topic); err != nil {
-			t.Fatal(err)
-		}
+		blind := w.On(target("c")).Stall()
+		w.RecreateTopic()
 		other := w.kafka("other")
 		w.produce(other, record("b", "1"))
 		w.produce(other, record("b", "2"))
 		w.produce(other, record("b", "3"))
-		w.cluster.Network().DropConns(target("c"))
+		w.DropConnections("c")
 		blind.Undo()
 		w.eventually("the rebuild", func() bool { return c.Status().Rebuilds > 0 && c.Status().State == kvstore.StateLive })
 		if got, want := w.contents(c), "b=3 "; got != want {

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
@@ -40,7 +39,7 @@ func TestExtremesOfOptionsWorkOrAreRefusedByNameAndNumber(t *testing.T) {
 		"topic gone for ever":      {kvstore.WithTopicGoneAfter(forever), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+			inWorld(t, noTopic(), func(t *testing.T, w *world) {
 				c, err := kvstore.NewClient(w.within(time.Minute), topic, memory.New(), w.options("c", tc.opt)...)
 				if tc.says != "" {
 					if err == nil {
@@ -65,7 +64,7 @@ func TestExtremesOfRangeLimits(t *testing.T) {
 		"memory": func() kvstore.Storage { return memory.New() },
 		"plain":  func() kvstore.Storage { return newPlain() },
 	} {
-		inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+		inWorld(t, noTopic(), func(t *testing.T, w *world) {
 			c := w.openOn("c", s())
 			for _, k := range []string{"a", "b", "c"} {
 				w.put(c, k, k)
@@ -99,7 +98,7 @@ func TestExtremesOfRangeBounds(t *testing.T) {
 		"memory": func() kvstore.Storage { return memory.New() },
 		"plain":  func() kvstore.Storage { return newPlain() },
 	} {
-		inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+		inWorld(t, noTopic(), func(t *testing.T, w *world) {
 			c := w.openOn("c", s())
 			for _, k := range []string{"\x00", "a", "a\x00", "b", "\xff", "\xff\xff"} {
 				w.put(c, k, "")

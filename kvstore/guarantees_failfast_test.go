@@ -26,6 +26,7 @@ import (
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 func login(user, password string) kgo.Opt {
@@ -35,14 +36,11 @@ func login(user, password string) kgo.Opt {
 // withUser is a cluster of n brokers in which u may do everything with the topic.
 func (w *world) allowAll(user string) {
 	w.t.Helper()
-	if err := w.cluster.Allow(user, topic, kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs); err != nil {
-		w.t.Fatal(err)
-	}
+	w.Allow(user, kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs)
 }
 
 func TestWrongPasswordEndsAnOpeningSoon(t *testing.T) {
-	opts := withTopic(3)
-	opts.Users = map[string]string{"u": "p"}
+	opts := withTopic(3, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	for name, tc := range map[string]struct {
 		login kgo.Opt
 		want  error
@@ -92,12 +90,9 @@ func TestWrongPasswordEndsAnOpeningSoon(t *testing.T) {
 
 // Brokers that are away can't say whether they would take the password.
 func TestWrongPasswordEndsAnOpeningThoughABrokerIsAway(t *testing.T) {
-	opts := withTopic(3)
-	opts.Users = map[string]string{"u": "p"}
+	opts := withTopic(3, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
-		if err := w.cluster.StopBroker(2); err != nil {
-			t.Fatal(err)
-		}
+		w.StopBroker(2)
 		var err error
 		d := took(func() {
 			_, err = kvstore.NewClient(w.within(time.Hour), topic, memory.New(), w.options("c", kvstore.WithKafkaOptions(login("u", "wrong")))...)
@@ -111,11 +106,9 @@ func TestWrongPasswordEndsAnOpeningThoughABrokerIsAway(t *testing.T) {
 // One broker's certificate has expired, say. The others lead to the data.
 func TestOneUselessBrokerEndsNoOpening(t *testing.T) {
 	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
-		if err := w.cluster.MoveLeader(topic, 0, 1); err != nil {
-			t.Fatal(err)
-		}
-		bad := w.cluster.Seeds()[0]
-		dial := w.cluster.Dialer("c")
+		w.MoveLeader(1)
+		bad := w.Brokers()[0]
+		dial := w.Dialer("c")
 		expired := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
 		c := w.open("c", kvstore.WithKafkaOptions(kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if addr == bad {
@@ -127,8 +120,8 @@ func TestOneUselessBrokerEndsNoOpening(t *testing.T) {
 	})
 	// The one that leads: there is hope that another one will.
 	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
-		bad := w.cluster.Seeds()[w.leader()]
-		dial := w.cluster.Dialer("c")
+		bad := w.Brokers()[w.Leader()]
+		dial := w.Dialer("c")
 		expired := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
 		opened := make(chan *kvstore.Client)
 		go func() {
@@ -140,9 +133,7 @@ func TestOneUselessBrokerEndsNoOpening(t *testing.T) {
 			})))
 		}()
 		time.Sleep(20 * time.Second)
-		if err := w.cluster.MoveLeader(topic, 0, (w.leader()+1)%3); err != nil {
-			t.Fatal(err)
-		}
+		w.MoveLeader((w.Leader() + 1) % 3)
 		w.put(<-opened, "a", "1")
 	})
 }
@@ -177,8 +168,7 @@ func TestUselessNamesOfAllBrokersEndAnOpening(t *testing.T) {
 }
 
 func TestMissingRightIsWaitedForWhenAsked(t *testing.T) {
-	opts := withTopic(1)
-	opts.Users = map[string]string{"u": "p"}
+	opts := withTopic(1, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
 		opened := make(chan *kvstore.Client)
 		go func() { opened <- w.open("c", kvstore.WithKafkaOptions(login("u", "p")), kvstore.WithFailFast(false)) }()
@@ -191,16 +181,13 @@ func TestMissingRightIsWaitedForWhenAsked(t *testing.T) {
 // A password that changes under a client that is open: it shows, and is over once the
 // password is the old one again.
 func TestChangedPasswordShowsAndRecovers(t *testing.T) {
-	opts := withTopic(1)
-	opts.Users = map[string]string{"u": "p"}
+	opts := withTopic(1, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
 		w.allowAll("u")
 		c := w.open("c", kvstore.WithKafkaOptions(login("u", "p")))
 		w.put(c, "a", "1")
-		if err := w.cluster.SetPassword("u", "new"); err != nil {
-			t.Fatal(err)
-		}
-		w.cluster.Network().DropConns(target("c")) // Kafka ends sessions after a while
+		w.SetPassword("u", "new")
+		w.DropConnections("c") // Kafka ends sessions after a while
 		w.eventually("it shows", func() bool {
 			p := c.Status().Reading
 			return errors.Is(p.Err, kerr.SaslAuthenticationFailed) && p.Count > 3
@@ -212,9 +199,7 @@ func TestChangedPasswordShowsAndRecovers(t *testing.T) {
 			t.Errorf("state = %v, want stalled", s.State)
 		}
 		w.want(c, "a", "1")
-		if err := w.cluster.SetPassword("u", "p"); err != nil {
-			t.Fatal(err)
-		}
+		w.SetPassword("u", "p")
 		w.eventually("it is back", func() bool { return c.Status().Reading.Count == 0 && c.Status().State == kvstore.StateLive })
 		w.put(c, "a", "2")
 	})

@@ -15,10 +15,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 func storages() map[string]func() kvstore.Storage {
@@ -38,9 +37,7 @@ func TestTruncationRebuildsAndHooksReportWhatVanished(t *testing.T) {
 				w.put(c, "b", "1")
 				w.put(c, "a", "2")
 				w.put(c, "c", "1")
-				if _, err := w.cluster.LoseTail(topic, 0, 2); err != nil {
-					t.Fatal(err)
-				}
+				w.loseTail(2)
 				w.produce(w.kafka("other"), record("d", "1"))
 				if err := c.Sync(w.within(time.Minute)); err != nil {
 					t.Fatal(err)
@@ -53,7 +50,7 @@ func TestTruncationRebuildsAndHooksReportWhatVanished(t *testing.T) {
 				if got := hooks.all(); !slices.Equal(got, want) {
 					t.Errorf("hooks = %q, want %q", got, want)
 				}
-				if got, want := c.Position(), w.end(); got != want {
+				if got, want := c.Position(), w.End(); got != want {
 					t.Errorf("Position() = %d, want %d", got, want)
 				}
 			})
@@ -66,11 +63,9 @@ func TestReadsWaitWhileRebuilding(t *testing.T) {
 		c := w.open("c")
 		w.put(c, "a", "1")
 		w.put(c, "b", "1")
-		if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
-			t.Fatal(err)
-		}
+		w.loseTail(1)
 		// The client gets to learn of the loss, but not to read the log.
-		hold := w.cluster.Network().Stall(onlyFetches("c"))
+		hold := w.On(onlyFetches("c")).Stall()
 		w.eventually("rebuilding", func() bool { return c.Status().State == kvstore.StateRebuilding })
 		if err := c.Status().Err; !errors.Is(err, kvstore.ErrDataLoss) {
 			t.Errorf("Status().Err = %v, want ErrDataLoss", err)
@@ -99,14 +94,12 @@ func TestRecordsDeletedUnderALaggingReaderRebuild(t *testing.T) {
 		var hooks hookBook
 		c, other := w.open("c", hooks.options()...), w.kafka("other")
 		w.put(c, "a", "1")
-		hold := w.cluster.Network().Stall(target("c"))
+		hold := w.On(target("c")).Stall()
 		time.Sleep(2 * time.Second) // the fetch that was waiting has ended
 		for i := range 5 {
 			w.produce(other, record(fmt.Sprint(i), "x"))
 		}
-		if err := w.cluster.DeleteRecords(topic, 0, 4); err != nil {
-			t.Fatal(err)
-		}
+		w.DeleteRecords(4)
 		hold.Undo()
 		w.eventually("the rebuild", func() bool { return c.Position() == 6 && c.Status().State == kvstore.StateLive })
 		if got, want := w.contents(c), "3=x 4=x "; got != want {
@@ -123,14 +116,12 @@ func TestAcknowledgedWriteLostWithTheTailIsUnknown(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "a", "1")
-		hold := w.cluster.Network().Stall(onlyFetches("c"))
+		hold := w.On(onlyFetches("c")).Stall()
 		res := make(chan error)
 		go func() { res <- c.Put(w.within(time.Minute), []byte("b"), []byte("1")) }()
-		w.eventually("the write is in the log", func() bool { return w.end() == 2 })
+		w.eventually("the write is in the log", func() bool { return w.End() == 2 })
 		time.Sleep(100 * time.Millisecond)
-		if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
-			t.Fatal(err)
-		}
+		w.loseTail(1)
 		hold.Undo()
 		err := <-res
 		if !errors.Is(err, kvstore.ErrOutcomeUnknown) || !errors.Is(err, kvstore.ErrDataLoss) {
@@ -150,13 +141,11 @@ func TestWriteAcknowledgedInAnotherLogIsNotTakenForVisible(t *testing.T) {
 		}
 		w.eventually("the client has read them", func() bool { return c.Position() == 11 })
 		// Nothing tells the client of the loss, but the write gets through.
-		blind := w.cluster.Network().Stall(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.Fetch), int16(kmsg.ListOffsets), int16(kmsg.OffsetForLeaderEpoch)}})
-		if _, err := w.cluster.LoseTail(topic, 0, 3); err != nil {
-			t.Fatal(err)
-		}
+		blind := w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{kmsg.Fetch, kmsg.ListOffsets, kmsg.OffsetForLeaderEpoch}}).Stall()
+		w.loseTail(3)
 		result := make(chan error, 1)
 		go func() { result <- c.Put(w.within(time.Minute), []byte("k"), []byte("mine")) }()
-		w.eventually("the write is in the log", func() bool { return w.end() == 4 })
+		w.eventually("the write is in the log", func() bool { return w.End() == 4 })
 		time.Sleep(time.Second)
 		select {
 		case err := <-result:
@@ -183,9 +172,7 @@ func TestTopicDeletedEndsTheClient(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "a", "1")
-		if err := w.cluster.DeleteTopic(topic); err != nil {
-			t.Fatal(err)
-		}
+		w.deleteTopic()
 		w.eventually("the client knows", func() bool { return c.Status().State == kvstore.StateFailed })
 		w.wantDead(c, kvstore.ErrTopicDeleted)
 	})
@@ -197,9 +184,7 @@ func TestClientThatFailedIsQuiet(t *testing.T) {
 		a := w.answers("c")
 		c := w.open("c", a.option())
 		w.put(c, "a", "1")
-		if err := w.cluster.DeleteTopic(topic); err != nil {
-			t.Fatal(err)
-		}
+		w.deleteTopic()
 		w.eventually("the client knows", func() bool { return c.Status().State == kvstore.StateFailed })
 		time.Sleep(10 * time.Second) // what was on its way
 		kinds := []kmsg.Key{kmsg.Metadata, kmsg.Fetch, kmsg.ListOffsets, kmsg.DescribeConfigs}
@@ -218,12 +203,10 @@ func TestTopicRecreatedEndsTheClient(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "a", "1")
-		if err := w.cluster.RecreateTopic(topic); err != nil {
-			t.Fatal(err)
-		}
+		w.RecreateTopic()
 		w.eventually("the client knows", func() bool { return c.Status().State == kvstore.StateFailed })
 		w.wantDead(c, kvstore.ErrTopicRecreated)
-		if got := w.end(); got != 0 {
+		if got := w.End(); got != 0 {
 			t.Errorf("the new topic ends at %d: something was written to it", got)
 		}
 	})
@@ -238,9 +221,7 @@ func TestTopicRecreatedWithoutIDsRebuilds(t *testing.T) {
 		c := w.open("c", append(hooks.options(), old)...)
 		w.put(c, "a", "1")
 		w.put(c, "b", "1")
-		if err := w.cluster.RecreateTopic(topic); err != nil {
-			t.Fatal(err)
-		}
+		w.RecreateTopic()
 		w.eventually("the rebuild", func() bool { return c.Status().Rebuilds > 0 && c.Status().State == kvstore.StateLive })
 		w.put(c, "c", "1")
 		if got, want := w.contents(c), "c=1 "; got != want {
@@ -280,19 +261,14 @@ func (w *world) wantDead(c *kvstore.Client, sentinel error) {
 }
 
 func TestRevokedAuthorisationIsSeenAndRecovers(t *testing.T) {
-	opts := withTopic(1)
-	opts.Users = map[string]string{"u": "p"}
+	opts := withTopic(1, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
 		all := []kmsg.ACLOperation{kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs}
-		if err := w.cluster.Allow("u", topic, all...); err != nil {
-			t.Fatal(err)
-		}
+		w.Allow("u", all...)
 		login := kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism()))
 		c := w.open("c", login)
 		w.put(c, "a", "1")
-		if err := w.cluster.Revoke("u", topic, all...); err != nil {
-			t.Fatal(err)
-		}
+		w.Revoke("u", all...)
 		w.eventually("stalled", func() bool {
 			s := c.Status()
 			return s.State == kvstore.StateStalled && errors.Is(s.Err, kerr.TopicAuthorizationFailed)
@@ -305,9 +281,7 @@ func TestRevokedAuthorisationIsSeenAndRecovers(t *testing.T) {
 		if err := c.Sync(w.within(time.Second)); !errors.Is(err, kerr.TopicAuthorizationFailed) {
 			t.Errorf("Sync without the right to read = %v, want TOPIC_AUTHORIZATION_FAILED as its cause", err)
 		}
-		if err := w.cluster.Allow("u", topic, all...); err != nil {
-			t.Fatal(err)
-		}
+		w.Allow("u", all...)
 		w.put(c, "b", "1")
 		w.eventually("live", func() bool { return c.Status().State == kvstore.StateLive })
 	})
@@ -317,9 +291,7 @@ func TestCorruptBatchIsNotSkipped(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "a", "1")
-		if _, err := w.cluster.AppendGarbage(topic, 0); err != nil {
-			t.Fatal(err)
-		}
+		w.AppendCorrupt()
 		w.eventually("stalled", func() bool {
 			s := c.Status()
 			return s.State == kvstore.StateStalled && strings.Contains(s.Err.Error(), "corrupt record batch")
@@ -339,9 +311,7 @@ func TestRepeatingErrorIsLoggedOnceASecond(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c", kvstore.WithKafkaOptions(kgo.RetryBackoffFn(func(int) time.Duration { return 10 * time.Millisecond })))
 		w.put(c, "a", "1")
-		if err := w.cluster.StopBroker(0); err != nil {
-			t.Fatal(err)
-		}
+		w.StopBroker(0)
 		before := len(w.logs.all())
 		time.Sleep(10 * time.Second)
 		logged := w.logs.all()[before:]
@@ -351,9 +321,7 @@ func TestRepeatingErrorIsLoggedOnceASecond(t *testing.T) {
 		if last := logged[len(logged)-1]; strings.Contains(last, "omitted=0") {
 			t.Errorf("the message %q does not count those left out", last)
 		}
-		if err := w.cluster.StartBroker(0); err != nil {
-			t.Fatal(err)
-		}
+		w.StartBroker(0)
 		w.put(c, "a", "2")
 	})
 }
@@ -362,7 +330,7 @@ func TestCloseIsIdempotentConcurrentAndWaits(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "a", "1")
-		hold := w.cluster.Network().Stall(target("c"))
+		hold := w.On(target("c")).Stall()
 		defer hold.Undo()
 		puts := make(chan error, 3)
 		for range 3 {
@@ -444,10 +412,7 @@ func TestCloseFromAHook(t *testing.T) {
 func TestShutdownDrainsFirst(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")
-		slow, err := w.cluster.Network().Delay(target("c"), latency(200*time.Millisecond))
-		if err != nil {
-			t.Fatal(err)
-		}
+		slow := w.On(target("c")).Latency(200 * time.Millisecond)
 		defer slow.Undo()
 		puts := make(chan error, 10)
 		for i := range 10 {
@@ -462,7 +427,7 @@ func TestShutdownDrainsFirst(t *testing.T) {
 				t.Errorf("a write that was under way = %v, want it done", err)
 			}
 		}
-		if got := w.end(); got != 10 {
+		if got := w.End(); got != 10 {
 			t.Errorf("the log ends at %d, want 10", got)
 		}
 		if err := c.Put(t.Context(), []byte("k"), nil); !errors.Is(err, kvstore.ErrClientClosed) || !errors.Is(err, kvstore.ErrNotWritten) {
@@ -475,7 +440,7 @@ func TestShutdownIsBoundedByItsContext(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "a", "1")
-		hold := w.cluster.Network().Stall(target("c"))
+		hold := w.On(target("c")).Stall()
 		defer hold.Undo()
 		put := make(chan error, 1)
 		go func() { put <- c.Put(t.Context(), []byte("k"), nil) }()
@@ -493,13 +458,12 @@ func TestShutdownIsBoundedByItsContext(t *testing.T) {
 
 func TestNothingIsLeftWhenOpeningFails(t *testing.T) {
 	// The bubble fails the test when a goroutine is left.
-	inWorld(t, fakecluster.Options{Brokers: 1, Topics: []fakecluster.Topic{{Name: topic, Partitions: 2}}}, func(t *testing.T, w *world) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		w.GrowPartitions(2)
 		if _, err := kvstore.NewClient(w.within(time.Minute), topic, memory.New(), w.options("c")...); !errors.Is(err, kvstore.ErrTopicConfig) {
 			t.Errorf("NewClient = %v, want ErrTopicConfig", err)
 		}
-		if err := w.cluster.StopBroker(0); err != nil {
-			t.Fatal(err)
-		}
+		w.StopBroker(0)
 		var err error
 		d := took(func() {
 			_, err = kvstore.NewClient(w.within(3*time.Second), topic, memory.New(), w.options("c")...)
@@ -525,11 +489,9 @@ func TestWriteIsNotTakenForAnotherOneOfItsOwn(t *testing.T) {
 		first, second := make(chan error, 1), make(chan error, 1)
 		go func() { first <- c.Put(w.within(time.Minute), []byte("k"), []byte("1")) }()
 		w.eventually("the client has it", func() bool { return c.Status().State == kvstore.StateStalled })
-		if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
-			t.Fatal(err)
-		}
+		w.loseTail(1)
 		go func() { second <- c.Put(w.within(time.Minute), []byte("k"), []byte("2")) }()
-		w.eventually("the second is in the log", func() bool { return w.end() == 2 })
+		w.eventually("the second is in the log", func() bool { return w.End() == 2 })
 		time.Sleep(100 * time.Millisecond) // acknowledged
 		s.fail(nil)
 		<-first

@@ -57,7 +57,7 @@ func TestSlowHooksHoldNoGroupBack(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond)
 		wg.Go(func() { put("3", "v") })
-		w.eventually("the last write is in the log", func() bool { return w.end() == 4 })
+		w.eventually("the last write is in the log", func() bool { return w.End() == 4 })
 		if d := time.Since(began); d > 100*time.Millisecond {
 			t.Errorf("it was there after %v, want soon: a round trip takes 2ms, a hook 10s", d)
 		}

@@ -9,9 +9,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // heapHeld returns the bytes on the heap that are in use.
@@ -33,15 +33,11 @@ func TestLiveDataDoesNotPinFetchBuffers(t *testing.T) {
 		size    = 100     // bytes of a value
 		batches = 200
 	)
-	c, err := fakecluster.Start(withTopic(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	kit := kvstoretest.New(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	producer, err := kgo.NewClient(kgo.SeedBrokers(c.Seeds()...), kgo.Dialer(c.Dialer("producer")),
-		kgo.DefaultProduceTopic(topic), kgo.ManualFlushing(), kgo.MaxBufferedRecords(1<<20))
+	producer, err := kgo.NewClient(append(kit.KafkaOptions("producer"),
+		kgo.DefaultProduceTopic(topic), kgo.ManualFlushing(), kgo.MaxBufferedRecords(1<<20))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +58,7 @@ func TestLiveDataDoesNotPinFetchBuffers(t *testing.T) {
 		}
 	}
 	before := heapHeld()
-	store, err := kvstore.NewClient(ctx, topic, memory.New(),
-		kvstore.WithBrokers(c.Seeds()...), kvstore.WithKafkaOptions(kgo.Dialer(c.Dialer("store"))))
+	store, err := kvstore.NewClient(ctx, topic, memory.New(), kit.ClientOptions("store")...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,29 +10,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // Brokers below their minimum of replicas: it is in the error of who waits or
 // gives up, in Status, and in the log, until it is over.
 func TestClientThatCannotWriteSaysWhy(t *testing.T) {
-	opts := slow(3)
-	opts.Topics[0].Configs["min.insync.replicas"] = "2"
+	opts := slow(3, kvstoretest.WithTopicConfig(map[string]string{"min.insync.replicas": "2"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "a", "1")
 		if p := c.Status().Writing; p != (kvstore.Problem{}) {
 			t.Errorf("Status.Writing = %+v, want nothing", p)
 		}
-		var out []fakecluster.Fault
-		for b := range int32(3) {
-			f, err := w.cluster.OutOfSync(b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out = append(out, f)
+		var out []*kvstoretest.Fault
+		for b := range 3 {
+			out = append(out, w.OutOfSync(b))
 		}
 		began := time.Now()
 		first := c.Put(w.within(10*time.Second), []byte("k"), nil)
@@ -81,7 +75,7 @@ func TestWriteThatWaitsForAnAnswerSaysForWhich(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
 				c := w.open("c")
-				w.cluster.Network().BlackHole(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(tc.key)}})
+				w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{tc.key}}).BlackHole()
 				first := c.Put(w.within(2*time.Second), []byte("k"), nil)
 				queued := c.Put(w.within(2*time.Second), []byte("l"), nil)
 				for _, err := range []error{first, queued} {
@@ -100,10 +94,8 @@ func TestWrongPasswordIsInTheErrorOfAWrite(t *testing.T) {
 		w.allow(kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs)
 		c := w.open("c", asAnn())
 		w.put(c, "a", "1")
-		if err := w.cluster.SetPassword("ann", "another"); err != nil {
-			t.Fatal(err)
-		}
-		w.cluster.Network().DropConns(simnet.Target{})
+		w.SetPassword("ann", "another")
+		w.DropConnections()
 		err := c.Put(w.within(10*time.Second), []byte("k"), nil)
 		if !errors.Is(err, kerr.SaslAuthenticationFailed) {
 			t.Errorf("Put = %v, want SASL_AUTHENTICATION_FAILED in it", err)
@@ -111,9 +103,7 @@ func TestWrongPasswordIsInTheErrorOfAWrite(t *testing.T) {
 		if p := c.Status().Writing; !errors.Is(p.Err, kerr.SaslAuthenticationFailed) {
 			t.Errorf("Status.Writing = %+v", p)
 		}
-		if err := w.cluster.SetPassword("ann", "secret"); err != nil {
-			t.Fatal(err)
-		}
+		w.SetPassword("ann", "secret")
 		w.put(c, "b", "1")
 	})
 }

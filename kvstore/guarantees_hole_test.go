@@ -55,7 +55,7 @@ func TestOpenReturnsAtEndWhenTheLastRecordsWereCompactedAway(t *testing.T) {
 		if err := c.Sync(w.within(time.Minute)); err != nil {
 			t.Errorf("Sync at an end without a record = %v", err)
 		}
-		w.cluster.Network().DropConns(target("c"))
+		w.DropConnections("c")
 		time.Sleep(5 * time.Second)
 		w.wantNoRebuild(c)
 		if n := a.requests(kmsg.Fetch); n > 40 {

@@ -13,9 +13,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // logEvents is what hooks have to be told: one event for each record, in the
@@ -45,17 +45,15 @@ func TestHooksFireOnceForEachRecordInLogOrder(t *testing.T) {
 				inWorld(t, slow(3), func(t *testing.T, w *world) {
 					some := func(round string) {
 						for i := range 30 {
-							var records []fakecluster.Record
+							var records []kvstoretest.Record
 							for j := range i%5 + 1 {
-								r := fakecluster.Record{Key: fmt.Append(nil, "k", j%2), Value: fmt.Append(nil, round, i)}
+								r := kvstoretest.Record{Key: fmt.Append(nil, "k", j%2), Value: fmt.Append(nil, round, i)}
 								if (i+j)%4 == 0 {
 									r.Value = nil
 								}
 								records = append(records, r)
 							}
-							if _, err := w.cluster.Append(topic, 0, records...); err != nil {
-								t.Fatal(err)
-							}
+							w.Append(records...)
 						}
 					}
 					some("boot")
@@ -71,10 +69,8 @@ func TestHooksFireOnceForEachRecordInLogOrder(t *testing.T) {
 					if err := c.Delete(t.Context(), []byte("not there")); err != nil {
 						t.Fatal(err)
 					}
-					w.cluster.Network().DropConns(target("c"))
-					if err := w.cluster.MoveLeader(topic, 0, 1); err != nil {
-						t.Fatal(err)
-					}
+					w.DropConnections("c")
+					w.MoveLeader(1)
 					some("moved")
 					if err := c.Batch().Put([]byte("a"), nil).Delete([]byte("a")).Put([]byte("a"), nil).Execute(t.Context()); err != nil {
 						t.Fatal(err)
@@ -184,7 +180,7 @@ func TestWriteFromAHookFailsAtOnce(t *testing.T) {
 		if err != nil {
 			t.Errorf("the write that caused the hook = %v", err)
 		}
-		if end := w.end(); called != 2 || end != 2 {
+		if end := w.End(); called != 2 || end != 2 {
 			t.Errorf("%d hooks were called, the log ends at %d; want 2 and 2", called, end)
 		}
 		w.put(c, "k", "v") // the client goes on

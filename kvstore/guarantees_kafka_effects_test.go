@@ -132,7 +132,7 @@ func TestCompressorsAreUsedAndTheirPanicsEndNoProcess(t *testing.T) {
 
 func TestBatchThatDecompressesToTooMuchIsNotPassedOver(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
-		c := w.open("c", kvstore.WithKafkaOptions(kgo.MaxDecompressBatchBytes(5000)))
+		c := w.open("c", kvstore.WithKafkaOptions(kgo.MaxDecompressBatchBytes(5000), kgo.WithDecompressor(kgo.DefaultDecompressor())))
 		w.put(w.open("other"), "k", strings.Repeat("v", 10000))
 		err := c.Sync(w.within(5 * time.Second))
 		wantError(t, "Sync", err, context.DeadlineExceeded, "position 0", "decompress")

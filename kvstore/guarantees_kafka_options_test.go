@@ -11,7 +11,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
@@ -43,7 +42,7 @@ func TestKafkaOptionsThatBreakAPromiseAreRefused(t *testing.T) {
 		"regex": {[]kgo.Opt{kgo.ConsumeRegex()}, []string{"kgo.ConsumeRegex"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+			inWorld(t, noTopic(), func(t *testing.T, w *world) {
 				c, err := kvstore.NewClient(w.within(time.Minute), topic, memory.New(), w.options("c", kvstore.WithKafkaOptions(tc.opts...))...)
 				if err == nil {
 					_ = c.Close()
@@ -54,7 +53,7 @@ func TestKafkaOptionsThatBreakAPromiseAreRefused(t *testing.T) {
 						t.Errorf("NewClient = %q, want it to say %q", err, s)
 					}
 				}
-				if _, err := w.cluster.EndOffset(topic, 0); err == nil {
+				if w.topicExists() {
 					t.Error("the topic was created all the same")
 				}
 			})
@@ -119,11 +118,9 @@ func TestPartitionsAddedLaterNeverSplitTheData(t *testing.T) {
 		check("at once")
 		time.Sleep(10 * time.Minute) // all metadata is renewed
 		check("later")
-		if err := w.cluster.MoveLeader(topic, 0, 2); err != nil {
-			t.Fatal(err)
-		}
+		w.MoveLeader(2)
 		check("moved")
-		if end := w.end(); end != 91 {
+		if end := w.End(); end != 91 {
 			t.Errorf("partition 0 ends at %d, want all 91 records", end)
 		}
 		for p := int32(1); p < 6; p++ {

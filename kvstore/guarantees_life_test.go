@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // A write that its caller gave up does not come hours later, when others have
@@ -24,20 +24,16 @@ func TestWriteDoesNotOutliveItsTime(t *testing.T) {
 		outcome error // of the one that is on its way all the time
 	}{
 		"brokers stopped": {func(w *world) func() {
-			if err := w.cluster.StopBroker(0); err != nil {
-				w.t.Fatal(err)
-			}
+			w.StopBroker(0)
 			return func() {
-				if err := w.cluster.StartBroker(0); err != nil {
-					w.t.Fatal(err)
-				}
+				w.StartBroker(0)
 			}
 		}, kvstore.ErrOutcomeUnknown}, // the first try went to a connection that was closed
 		"requests held in the network": {func(w *world) func() {
-			return w.cluster.Network().Stall(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.Produce)}, Dir: simnet.ToBroker}).Undo
+			return w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{kmsg.Produce}, Dir: kvstoretest.ToBroker}).Stall().Undo
 		}, kvstore.ErrOutcomeUnknown},
 		"requests lost": {func(w *world) func() {
-			return w.cluster.Network().LoseRequest(produceOf("c"), 0).Undo
+			return w.LoseRequests(0, "c").Undo
 		}, kvstore.ErrOutcomeUnknown},
 		"too few replicas": {func(w *world) func() { return w.failProduces(kerr.NotEnoughReplicas, 0).Undo }, kvstore.ErrNotWritten},
 		"not the leader":   {func(w *world) func() { return w.failProduces(kerr.NotLeaderForPartition, 0).Undo }, kvstore.ErrNotWritten},
@@ -87,7 +83,7 @@ func TestWriteDoesNotOutliveItsTime(t *testing.T) {
 func TestEndOfAWriteThatWasGivenUpIsLogged(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c", kvstore.WithDeliveryTimeout(10*time.Second))
-		lost := w.cluster.Network().LoseRequest(produceOf("c"), 0)
+		lost := w.LoseRequests(0, "c")
 		defer lost.Undo()
 		err := c.Put(w.within(time.Second), []byte("k"), nil)
 		wantOutcome(t, "Put that was given up", err, kvstore.ErrOutcomeUnknown)
@@ -147,10 +143,8 @@ func TestGroupInDoubtEndsTogether(t *testing.T) {
 			go func() { results <- c.Put(t.Context(), fmt.Append(nil, "k", i), nil) }()
 			time.Sleep(time.Second)
 		}
-		if err := hold.Wait(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
-		w.cluster.Network().LoseRequest(produceOf("c"), 0)
+		hold.Wait(1)
+		w.LoseRequests(0, "c")
 		hold.Undo()
 		began := time.Now()
 		for range 3 {

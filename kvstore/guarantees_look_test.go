@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // The log loses its tail while a write is on its way. The write is appended below what
@@ -30,26 +30,24 @@ func TestWriteInDoubtIsLookedForWhereTheLogLostItsTail(t *testing.T) {
 				for i := range read {
 					w.put(c, fmt.Sprintf("a%d", i), "1")
 				}
-				lost := w.cluster.Network().LoseRequest(produceOf("c"), 1)
+				lost := w.LoseRequests(1, "c")
 				result := make(chan error, 1)
 				go func() { result <- c.Put(t.Context(), []byte("k"), []byte("v")) }()
-				must(t, lost.Wait(t.Context(), 1))
+				lost.Wait(1)
 				if tc.searched {
 					for i := range 3 {
 						w.put(other, fmt.Sprintf("b%d", i), "1")
 					}
-					lost = w.cluster.Network().LoseRequest(produceOf("c"), 1)
-					must(t, lost.Wait(t.Context(), 1))
+					lost = w.LoseRequests(1, "c")
+					lost.Wait(1)
 				}
-				away := w.cluster.Network().RefuseDials(target("c"))
-				if _, err := w.cluster.LoseTail(topic, 0, left); err != nil {
-					t.Fatal(err)
-				}
+				away := w.refuseDials("c")
+				w.loseTail(left)
 				w.forgetProducers() // else the write's sequence is not next behind what is left
-				answer := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
+				answer := w.LoseAnswers(1, "c")
 				away.Undo()
-				must(t, answer.Wait(t.Context(), 1))
-				away = w.cluster.Network().RefuseDials(target("c"))
+				answer.Wait(1)
+				away = w.refuseDials("c")
 				w.forgetProducers()
 				must(t, other.Sync(t.Context()))
 				for i := range tc.grows {
@@ -74,18 +72,18 @@ func TestWriteInDoubtIsLookedForBehindADeletedBegin(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c, other := w.open("c"), w.open("other")
 		w.put(c, "warm", "up")
-		lost := w.cluster.Network().LoseRequest(produceOf("c"), 1)
+		lost := w.LoseRequests(1, "c")
 		result := make(chan error, 1)
 		go func() { result <- c.Put(t.Context(), []byte("k"), []byte("v")) }()
-		must(t, lost.Wait(t.Context(), 1))
-		away := w.cluster.Network().RefuseDials(target("c"))
+		lost.Wait(1)
+		away := w.refuseDials("c")
 		w.put(other, "a", "1")
 		w.put(other, "b", "1")
-		answer := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
+		answer := w.LoseAnswers(1, "c")
 		away.Undo()
-		must(t, answer.Wait(t.Context(), 1))
-		away = w.cluster.Network().RefuseDials(target("c"))
-		must(t, w.cluster.DeleteRecords(topic, 0, 3))
+		answer.Wait(1)
+		away = w.refuseDials("c")
+		w.DeleteRecords(3)
 		w.forgetProducers()
 		away.Undo()
 		if err := <-result; err != nil {
@@ -107,7 +105,5 @@ func must(t *testing.T, err error) {
 // forgetProducers makes the brokers forget their producers, and take any sequence.
 func (w *world) forgetProducers() {
 	w.t.Helper()
-	f, err := w.cluster.ForgetProducers(fakecluster.Forget{Mode: fakecluster.ForgetAndAccept})
-	must(w.t, err)
-	w.t.Cleanup(f.Undo)
+	w.ForgetProducers(kvstoretest.AcceptForgotten)
 }

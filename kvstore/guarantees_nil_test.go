@@ -7,7 +7,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
@@ -24,17 +23,17 @@ func TestNilArgumentsOfAnOpeningAreExplained(t *testing.T) {
 		"context":           {none, memory.New(), kvstore.WithReadOnly(), "context is nil"},
 		"storage":           {context.Background(), nil, kvstore.WithReadOnly(), "storage is nil"},
 		"typed nil storage": {context.Background(), (*memory.Storage)(nil), kvstore.WithReadOnly(), "storage is nil"},
-		"option":            {context.Background(), memory.New(), nil, "option 4 is nil"},
+		"option":            {context.Background(), memory.New(), nil, "option 5 is nil"},
 		"kafka option":      {context.Background(), memory.New(), kvstore.WithKafkaOptions(kgo.ClientID("c"), nil), "WithKafkaOptions: option 2 is nil"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+			inWorld(t, noTopic(), func(t *testing.T, w *world) {
 				c, err := kvstore.NewClient(tc.ctx, topic, tc.storage, w.options("c", tc.opt)...)
 				if err == nil {
 					_ = c.Close()
 				}
 				wantError(t, "NewClient", err, nil, tc.says)
-				if _, err := w.cluster.EndOffset(topic, 0); err == nil {
+				if w.topicExists() {
 					t.Error("the topic was created")
 				}
 			})
@@ -79,7 +78,7 @@ func TestCallWithoutAContextIsRefusedAndDoesNothing(t *testing.T) {
 		} {
 			wantError(t, name, call(), nil, "context is nil")
 		}
-		if end := w.end(); end != 1 {
+		if end := w.End(); end != 1 {
 			t.Errorf("the log ends at %d, want 1", end)
 		}
 		w.want(c, "k", `"v"`)

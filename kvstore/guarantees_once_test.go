@@ -1,7 +1,6 @@
 package kvstore_test
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,9 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // lostIdentities are the answers of a broker that knows another state of a
@@ -28,24 +26,15 @@ var lostIdentities = []*kerr.Error{
 }
 
 // doubts are the ways in which a write is appended and its client does not know.
-// Each works on the next write, and returns when it has happened.
-var doubts = map[string]func(w *world) func(context.Context) error{
-	"answer lost": func(w *world) func(context.Context) error {
-		f := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
-		return func(ctx context.Context) error { return f.Wait(ctx, 1) }
-	},
+// Each works on the next write.
+var doubts = map[string]func(w *world) *kvstoretest.Fault{
+	"answer lost":                      func(w *world) *kvstoretest.Fault { return w.LoseAnswers(1, "c") },
 	"REQUEST_TIMED_OUT":                appendedBut(kerr.RequestTimedOut),
 	"NOT_ENOUGH_REPLICAS_AFTER_APPEND": appendedBut(kerr.NotEnoughReplicasAfterAppend),
 }
 
-func appendedBut(err *kerr.Error) func(w *world) func(context.Context) error {
-	return func(w *world) func(context.Context) error {
-		f, ferr := w.cluster.FailProduces(fakecluster.ProduceFault{Err: err, AfterAppend: true, Count: 1})
-		if ferr != nil {
-			w.t.Fatal(ferr)
-		}
-		return func(ctx context.Context) error { return f.Wait(ctx, 1) }
-	}
+func appendedBut(err *kerr.Error) func(w *world) *kvstoretest.Fault {
+	return func(w *world) *kvstoretest.Fault { return w.FailProducesAfterAppend(1, err) }
 }
 
 // A write was appended and nobody told its client. The broker then denies to know
@@ -65,9 +54,7 @@ func TestWriteInDoubtIsNeverSentUnderAnotherIdentity(t *testing.T) {
 						happened := doubt(w)
 						result := make(chan error, 1)
 						go func() { result <- c.Put(w.within(time.Minute), []byte("k"), []byte("old")) }()
-						if err := happened(t.Context()); err != nil {
-							t.Fatal(err)
-						}
+						happened.Wait(1)
 						w.failProduces(answer, 1)
 						err := <-result
 						if hidden { // nothing is sent again
@@ -122,7 +109,7 @@ func TestWriteOfAForgottenProducerGoesUnderANewIdentity(t *testing.T) {
 // write once more, without an error. The client looks into the log first.
 func TestWriteInDoubtIsLookedForInTheLogBeforeItIsSentAgain(t *testing.T) {
 	for what, doubt := range doubts {
-		for _, mode := range []fakecluster.ForgetMode{fakecluster.ForgetAndAccept, fakecluster.ForgetAndRefuse, fakecluster.ForgetAndDeny} {
+		for _, mode := range []kvstoretest.Forgetting{kvstoretest.AcceptForgotten, kvstoretest.RefuseForgotten, kvstoretest.DenyForgotten} {
 			t.Run(fmt.Sprintf("%s/%v", what, mode), func(t *testing.T) {
 				inWorld(t, slow(1), func(t *testing.T, w *world) {
 					c := w.open("c")
@@ -130,14 +117,8 @@ func TestWriteInDoubtIsLookedForInTheLogBeforeItIsSentAgain(t *testing.T) {
 					happened := doubt(w)
 					result := make(chan int64, 1)
 					go func() { result <- w.put(c, "k", "v") }()
-					if err := happened(t.Context()); err != nil {
-						t.Fatal(err)
-					}
-					f, err := w.cluster.ForgetProducers(fakecluster.Forget{Mode: mode})
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer f.Undo()
+					happened.Wait(1)
+					w.ForgetProducers(mode)
 					if rev := <-result; rev != 1 {
 						t.Errorf("the write has revision %d, want 1", rev)
 					}
@@ -154,36 +135,28 @@ func TestWriteInDoubtIsLookedForInTheLogBeforeItIsSentAgain(t *testing.T) {
 // A look into the log that failed says nothing, and a broker that has forgotten the producer
 // would append the write once more: the client looks again before it sends anything.
 func TestWriteInDoubtIsNotSentAgainUntilALookWasAnswered(t *testing.T) {
-	for name, hide := range map[string]func(w *world) (undo func(), err error){
-		"an error": func(w *world) (func(), error) {
-			f, err := w.cluster.FailFetches(fakecluster.FetchFault{Err: kerr.KafkaStorageError})
-			return f.Undo, err
-		},
-		"a quota": func(w *world) (func(), error) {
-			f, err := w.cluster.ThrottleFetches(fakecluster.Throttle{Delay: 500 * time.Millisecond})
-			return f.Undo, err
-		},
-		"no answer": func(w *world) (func(), error) { return w.hideLog("c").Undo, nil },
+	for name, hide := range map[string]func(w *world) *kvstoretest.Fault{
+		"an error":  func(w *world) *kvstoretest.Fault { return w.FailFetches(0, kerr.KafkaStorageError) },
+		"a quota":   func(w *world) *kvstoretest.Fault { return w.ThrottleFetches(0, 500*time.Millisecond) },
+		"no answer": func(w *world) *kvstoretest.Fault { return w.hideLog("c") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
 				c := w.open("c")
 				w.put(c, "warm", "up")
-				undo, err := hide(w)
-				must(t, err)
-				lost := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
+				hidden := hide(w)
+				lost := w.LoseAnswers(1, "c")
 				result := make(chan int64, 1)
 				go func() { result <- w.put(c, "k", "v") }()
-				must(t, lost.Wait(t.Context(), 1))
-				sent, err := w.cluster.Network().Delay(produceOf("c"), simnet.Latency{}) // a delay of nothing counts
-				must(t, err)
+				lost.Wait(1)
+				sent := w.On(produceOf("c")).Latency(time.Nanosecond) // counts
 				w.forgetProducers()
 				time.Sleep(20 * time.Second)
 				if n := sent.Hits(); n > 0 {
 					t.Errorf("%d requests to produce came before a look was answered", n)
 				}
 				sent.Undo()
-				undo()
+				hidden.Undo()
 				if rev := <-result; rev != 1 {
 					t.Errorf("the write has revision %d, want 1", rev)
 				}
@@ -200,9 +173,8 @@ func TestWriteInDoubtIsNotSentAgainUntilALookWasAnswered(t *testing.T) {
 // again, and has that one answered with an error.
 func (w *world) arriveLate(key, value string, answer *kerr.Error) {
 	w.t.Helper()
-	far, err := w.cluster.Network().Delay(produceOf("c"), latency(time.Second))
-	must(w.t, err)
-	must(w.t, far.Wait(w.t.Context(), 1))
+	far := w.On(produceOf("c")).Latency(time.Second)
+	far.Wait(1)
 	far.Undo()
 	warm := w.batches()[0]
 	record := kmsg.Record{Key: []byte(key), Value: []byte(value)}
@@ -225,7 +197,7 @@ func (w *world) arriveLate(key, value string, answer *kerr.Error) {
 	resp, err := w.kafka("late", kgo.MaxVersions(kversion.V3_0_0())).Broker(0).Request(w.t.Context(), req)
 	must(w.t, err)
 	must(w.t, kerr.ErrorForCode(resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode))
-	must(w.t, w.failProduces(answer, 1).Wait(w.t.Context(), 1))
+	w.failProduces(answer, 1).Wait(1)
 }
 
 // The write was not in the log when the client looked before it sent it again, and is there
@@ -236,12 +208,10 @@ func TestLogDecidesWhatTheLastAnswerLeavesOpen(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
 				c := w.open("c")
 				w.put(c, "warm", "up")
-				lost := w.cluster.Network().LoseRequest(produceOf("c"), 1)
+				lost := w.LoseRequests(1, "c")
 				result := make(chan int64, 1)
 				go func() { result <- w.put(c, "k", "v") }()
-				if err := lost.Wait(t.Context(), 1); err != nil {
-					t.Fatal(err)
-				}
+				lost.Wait(1)
 				w.arriveLate("k", "v", answer)
 				if rev := <-result; rev != 1 {
 					t.Errorf("the write has revision %d, want 1", rev)
@@ -278,12 +248,10 @@ func TestDuplicateAtAnUnknownPlaceIsFoundLater(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "warm", "up")
-		lost := w.cluster.Network().LoseRequest(produceOf("c"), 1)
+		lost := w.LoseRequests(1, "c")
 		result := make(chan int64, 1)
 		go func() { result <- w.put(c, "k", "v") }()
-		if err := lost.Wait(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
+		lost.Wait(1)
 		w.arriveLate("k", "v", kerr.DuplicateSequenceNumber)
 		hidden := w.hideLog("c")
 		time.Sleep(10 * time.Second)
@@ -305,13 +273,11 @@ func TestDuplicateThatIsNotInTheLogIsNotDone(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c", kvstore.WithDeliveryTimeout(10*time.Second))
 		w.put(c, "warm", "up")
-		lost := w.cluster.Network().LoseRequest(produceOf("c"), 1)
+		lost := w.LoseRequests(1, "c")
 		duplicate := w.failProduces(kerr.DuplicateSequenceNumber, 0)
 		result := make(chan error, 1)
 		go func() { result <- c.Put(t.Context(), []byte("k"), []byte("v")) }()
-		if err := lost.Wait(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
+		lost.Wait(1)
 		wantOutcome(t, "Put", <-result, kvstore.ErrOutcomeUnknown)
 		duplicate.Undo()
 		w.put(c, "k", "w")
@@ -326,27 +292,18 @@ func TestWriteInDoubtIsFoundBehindAnOpenTransaction(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "warm", "up")
-		txn, err := w.cluster.Begin("t")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := txn.Append(topic, 0, fakecluster.Record{Key: []byte("x")}); err != nil {
-			t.Fatal(err)
-		}
-		lost := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
+		txn := w.Begin()
+		txn.Append(kvstoretest.Tombstone("x"))
+		lost := w.LoseAnswers(1, "c")
 		result := make(chan error, 1)
 		go func() { result <- c.Put(w.within(10*time.Second), []byte("k"), []byte("v")) }()
-		if err := lost.Wait(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
+		lost.Wait(1)
 		w.failProduces(kerr.OutOfOrderSequenceNumber, 1)
 		var we *kvstore.WriteError
 		if err := <-result; !errors.Is(err, kvstore.ErrNotVisible) || !errors.As(err, &we) || we.Revision != 2 {
 			t.Errorf("Put = %v, want it written at revision 2 and not visible", err)
 		}
-		if err := txn.Abort(); err != nil {
-			t.Fatal(err)
-		}
+		txn.Abort()
 		if err := c.WaitRevision(w.within(time.Minute), 2); err != nil {
 			t.Error(err)
 		}
@@ -364,9 +321,7 @@ func TestInvalidRecordFailsNoOther(t *testing.T) {
 			go func() { results <- c.Put(w.within(time.Minute), fmt.Append(nil, "k", i), nil) }()
 			time.Sleep(time.Millisecond)
 		}
-		if err := hold.Wait(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
+		hold.Wait(1)
 		// The broker refuses the first, which is by itself, then the group of
 		// nine, then the first of the nine one by one.
 		refuse := w.failProduces(kerr.InvalidRecord, 3)

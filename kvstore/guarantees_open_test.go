@@ -17,25 +17,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 func versionsWithoutTopicIDs() *kversion.Versions { return kversion.V2_7_0() }
 
-func onlyFetches(client string) simnet.Target {
-	return simnet.Target{Clients: []string{client}, Keys: []int16{int16(kmsg.Fetch)}}
+func onlyFetches(client string) kvstoretest.Traffic {
+	return kvstoretest.Traffic{Clients: []string{client}, APIs: []kmsg.Key{kmsg.Fetch}}
 }
 
 func TestExistingTopicNeedsNoRightToCreate(t *testing.T) {
-	opts := withTopic(1)
-	opts.Users = map[string]string{"u": "p"}
+	opts := withTopic(1, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
-		if err := w.cluster.Allow("u", topic, kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe); err != nil {
-			t.Fatal(err)
-		}
+		w.Allow("u", kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe)
 		c := w.open("c", kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism())))
 		w.put(c, "a", "1")
 		w.want(c, "a", "1")
@@ -43,12 +39,9 @@ func TestExistingTopicNeedsNoRightToCreate(t *testing.T) {
 }
 
 func TestMissingPermissionIsReportedAtOnce(t *testing.T) {
-	opts := withTopic(1)
-	opts.Users = map[string]string{"u": "p"}
+	opts := withTopic(1, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
-		if err := w.cluster.Allow("u", topic, kmsg.ACLOperationDescribe); err != nil {
-			t.Fatal(err)
-		}
+		w.Allow("u", kmsg.ACLOperationDescribe)
 		var err error
 		d := took(func() {
 			_, err = kvstore.NewClient(w.within(time.Minute), topic, memory.New(),
@@ -65,18 +58,14 @@ func TestMissingPermissionIsReportedAtOnce(t *testing.T) {
 
 func TestRetriableMetadataErrorsAreRetried(t *testing.T) {
 	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
-		for b := range int32(3) {
-			if err := w.cluster.StopBroker(b); err != nil {
-				t.Fatal(err)
-			}
+		for b := range 3 {
+			w.StopBroker(b)
 		}
 		opened := make(chan *kvstore.Client)
 		go func() { opened <- w.open("c") }()
 		time.Sleep(10 * time.Second)
-		for b := range int32(3) {
-			if err := w.cluster.StartBroker(b); err != nil {
-				t.Fatal(err)
-			}
+		for b := range 3 {
+			w.StartBroker(b)
 		}
 		d := took(func() { w.put(<-opened, "a", "1") })
 		if d > 3*time.Second {
@@ -88,9 +77,9 @@ func TestRetriableMetadataErrorsAreRetried(t *testing.T) {
 func TestOnlyOurTopicsMetadataIsAskedFor(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
-	inWorld(t, fakecluster.Options{Topics: []fakecluster.Topic{
-		{Name: topic, Configs: fakecluster.CompactConfigs()}, {Name: "theirs"},
-	}}, func(t *testing.T, w *world) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		_, err := kadm.NewClient(w.kafka("admin")).CreateTopic(t.Context(), 1, 1, nil, "theirs")
+		must(t, err)
 		see := func(m *kmsg.MetadataRequest) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -105,7 +94,7 @@ func TestOnlyOurTopicsMetadataIsAskedFor(t *testing.T) {
 				}
 			}
 		}
-		dial := w.cluster.Dialer("c")
+		dial := w.Dialer("c")
 		spy := kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dial(ctx, network, addr)
 			return metadataSpy{conn, see}, err
@@ -128,7 +117,7 @@ func TestOnlyOurTopicsMetadataIsAskedFor(t *testing.T) {
 }
 
 func TestTwoClientsMayRaceToCreate(t *testing.T) {
-	inWorld(t, fakecluster.Options{Brokers: 3}, func(t *testing.T, w *world) {
+	inWorld(t, noTopic(kvstoretest.WithBrokers(3)), func(t *testing.T, w *world) {
 		var wg sync.WaitGroup
 		clients := make([]*kvstore.Client, 5)
 		for i := range clients {
@@ -146,7 +135,7 @@ func TestTwoClientsMayRaceToCreate(t *testing.T) {
 }
 
 func TestTopicConfigIsSetAtCreation(t *testing.T) {
-	inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+	inWorld(t, noTopic(), func(t *testing.T, w *world) {
 		w.open("c", kvstore.WithTopicConfig(map[string]string{"segment.bytes": "12345678", "cleanup.policy": "delete"}))
 		rcs, err := kadm.NewClient(w.kafka("admin")).DescribeTopicConfigs(t.Context(), topic)
 		if err != nil {
@@ -162,18 +151,26 @@ func TestTopicConfigIsSetAtCreation(t *testing.T) {
 	})
 }
 
+func withPolicy(policy string) []kvstoretest.Option {
+	return []kvstoretest.Option{kvstoretest.WithTopicConfig(map[string]string{"cleanup.policy": policy})}
+}
+
 func TestTopicIsValidated(t *testing.T) {
 	for name, tc := range map[string]struct {
-		topic fakecluster.Topic
+		opts  []kvstoretest.Option
+		begin func(w *world)
 		want  []string
 	}{
-		"partitions": {fakecluster.Topic{Name: topic, Partitions: 3, Configs: fakecluster.CompactConfigs()}, []string{"3 partitions", "copy the data"}},
-		"policy":     {fakecluster.Topic{Name: topic, Configs: map[string]string{"cleanup.policy": "compact,delete"}}, []string{`"compact,delete"`, "kafka-configs.sh"}},
-		"empty":      {fakecluster.Topic{Name: topic, Configs: map[string]string{"cleanup.policy": ""}}, []string{`cleanup.policy is ""`, "grows for ever"}},
-		"no policy":  {fakecluster.Topic{Name: topic}, []string{`"delete"`, "kafka-configs.sh"}},
+		"partitions": {nil, func(w *world) { w.GrowPartitions(3) }, []string{"3 partitions", "copy the data"}},
+		"policy":     {withPolicy("compact,delete"), nil, []string{`"compact,delete"`, "kafka-configs.sh"}},
+		"empty":      {withPolicy(""), nil, []string{`cleanup.policy is ""`, "grows for ever"}},
+		"no policy":  {nil, func(w *world) { w.alter("cleanup.policy", "") }, []string{`"delete"`, "kafka-configs.sh"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, fakecluster.Options{Topics: []fakecluster.Topic{tc.topic}}, func(t *testing.T, w *world) {
+			inWorld(t, withTopic(1, tc.opts...), func(t *testing.T, w *world) {
+				if tc.begin != nil {
+					tc.begin(w)
+				}
 				_, err := kvstore.NewClient(w.within(time.Minute), topic, memory.New(), w.options("c")...)
 				if !errors.Is(err, kvstore.ErrTopicConfig) {
 					t.Fatalf("NewClient = %v, want ErrTopicConfig", err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -18,8 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // writes are the operations that write, each to the key "k".
@@ -30,37 +29,26 @@ var writes = map[string]func(ctx context.Context, c *kvstore.Client) error{
 }
 
 // produceOf selects the produce requests of clients.
-func produceOf(clients ...string) simnet.Target {
-	return simnet.Target{Clients: clients, Keys: []int16{int16(kmsg.Produce)}}
+func produceOf(clients ...string) kvstoretest.Traffic {
+	return kvstoretest.Traffic{Clients: clients, APIs: []kmsg.Key{kmsg.Produce}}
 }
 
 // holdProduces makes the broker sit on produce requests until undone.
-func (w *world) holdProduces() fakecluster.Fault {
+func (w *world) holdProduces() *kvstoretest.Fault {
 	w.t.Helper()
-	f, err := w.cluster.SlowBroker(fakecluster.Slow{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(f.Undo)
-	return f
+	return w.On(kvstoretest.Traffic{Dir: kvstoretest.ToBroker, APIs: []kmsg.Key{kmsg.Produce}}).Stall()
 }
 
 // hideLog keeps a client from reading the log until undone, so that the log can't
 // tell what became of a write.
-func (w *world) hideLog(client string) *simnet.Fault {
+func (w *world) hideLog(client string) *kvstoretest.Fault {
 	w.t.Helper()
-	f := w.cluster.Network().Stall(simnet.Target{Clients: []string{client}, Keys: []int16{int16(kmsg.Fetch)}})
-	w.t.Cleanup(f.Undo)
-	return f
+	return w.On(onlyFetches(client)).Stall()
 }
 
-func (w *world) failProduces(err *kerr.Error, count int) fakecluster.Fault {
+func (w *world) failProduces(err *kerr.Error, count int) *kvstoretest.Fault {
 	w.t.Helper()
-	f, ferr := w.cluster.FailProduces(fakecluster.ProduceFault{Err: err, Count: count})
-	if ferr != nil {
-		w.t.Fatal(ferr)
-	}
-	return f
+	return w.FailProduces(count, err)
 }
 
 // random returns bytes that no compression makes smaller.
@@ -81,9 +69,7 @@ func TestWriteThatQueuesIsNotWrittenWhenItsContextEnds(t *testing.T) {
 				hold := w.holdProduces()
 				var wg sync.WaitGroup
 				wg.Go(func() { w.put(c, "first", "1") })
-				if err := hold.Wait(t.Context(), 1); err != nil {
-					t.Fatal(err)
-				}
+				hold.Wait(1)
 				err := w.promptly(time.Second, func(ctx context.Context) error { return write(ctx, c) })
 				wantOutcome(t, op, err, kvstore.ErrNotWritten)
 				if !errors.Is(err, errGaveUp) {
@@ -113,7 +99,7 @@ func TestWriteIsNotWrittenWhenItsContextHasEndedBefore(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Second)
-		if end := w.end(); end != 0 {
+		if end := w.End(); end != 0 {
 			t.Errorf("the log ends at %d, want nothing in it", end)
 		}
 	})
@@ -125,7 +111,7 @@ func TestWriteOnItsWayIsUnknownAndInTheLogOnce(t *testing.T) {
 	for what, begin := range map[string]func(w *world) (end func()){
 		"broker slow": func(w *world) func() { return w.holdProduces().Undo },
 		"answers lost": func(w *world) func() {
-			lost, hidden := w.cluster.Network().LoseAnswer(produceOf("c"), 0), w.hideLog("c")
+			lost, hidden := w.LoseAnswers(0, "c"), w.hideLog("c")
 			return func() { lost.Undo(); hidden.Undo() }
 		},
 	} {
@@ -160,7 +146,7 @@ func TestAcknowledgedWriteThatIsNotVisibleYetSaysSo(t *testing.T) {
 		t.Run(op, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
 				c := w.open("c")
-				fetches := w.cluster.Network().Stall(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.Fetch)}})
+				fetches := w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{kmsg.Fetch}}).Stall()
 				err := w.promptly(time.Second, func(ctx context.Context) error { return write(ctx, c) })
 				wantOutcome(t, op, err, kvstore.ErrOutcomeUnknown)
 				var we *kvstore.WriteError
@@ -177,8 +163,7 @@ func TestAcknowledgedWriteThatIsNotVisibleYetSaysSo(t *testing.T) {
 }
 
 func TestRefusedWriteSaysWhyAndIsNotInTheLog(t *testing.T) {
-	limited := slow(1)
-	limited.Topics[0].Configs["max.message.bytes"] = "2000"
+	limited := slow(1, kvstoretest.WithTopicConfig(map[string]string{"max.message.bytes": "2000"}))
 	big := random(3000)
 	denied := func(err *kerr.Error) func(*testing.T, *world) error {
 		return func(t *testing.T, w *world) error {
@@ -228,7 +213,7 @@ func TestRefusedWriteSaysWhyAndIsNotInTheLog(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), tc.says) {
 					t.Errorf("error = %v, want it to say %q", err, tc.says)
 				}
-				if end := w.end(); end != 0 {
+				if end := w.End(); end != 0 {
 					t.Errorf("the log ends at %d, want nothing in it", end)
 				}
 			})
@@ -237,18 +222,13 @@ func TestRefusedWriteSaysWhyAndIsNotInTheLog(t *testing.T) {
 }
 
 // secured is a cluster whose client "c" has the rights in ops on the topic.
-func secured(configs map[string]string) fakecluster.Options {
-	opts := slow(1)
-	opts.Users = map[string]string{"ann": "secret"}
-	maps.Copy(opts.Topics[0].Configs, configs)
-	return opts
+func secured(configs map[string]string) []kvstoretest.Option {
+	return slow(1, kvstoretest.WithUsers(map[string]string{"ann": "secret"}), kvstoretest.WithTopicConfig(configs))
 }
 
 func (w *world) allow(ops ...kmsg.ACLOperation) {
 	w.t.Helper()
-	if err := w.cluster.Allow("ann", topic, ops...); err != nil {
-		w.t.Fatal(err)
-	}
+	w.Allow("ann", ops...)
 }
 
 // asAnn is the option that logs in as the user of a secured cluster.
@@ -272,15 +252,13 @@ func TestWriteWithoutTheRightIsRefused(t *testing.T) {
 		w.allow(kmsg.ACLOperationWrite)
 		w.put(c, "k", "v")
 		w.want(c, "k", "v")
-		if err := w.cluster.Revoke("ann", topic, kmsg.ACLOperationWrite); err != nil {
-			t.Fatal(err)
-		}
+		w.Revoke("ann", kmsg.ACLOperationWrite)
 		err := c.Put(w.within(time.Minute), []byte("k"), []byte("w"))
 		wantOutcome(t, "Put after the right was revoked", err, kvstore.ErrRefused)
 		if !errors.Is(err, kerr.TopicAuthorizationFailed) {
 			t.Errorf("Put = %v, want TOPIC_AUTHORIZATION_FAILED", err)
 		}
-		if end := w.end(); end != 1 {
+		if end := w.End(); end != 1 {
 			t.Errorf("the log ends at %d, want 1", end)
 		}
 	})
@@ -294,12 +272,10 @@ func TestRefusalAfterAnUnansweredTryIsUnknown(t *testing.T) {
 			t.Run(second.Message+"/"+op, func(t *testing.T) {
 				inWorld(t, slow(1), func(t *testing.T, w *world) {
 					c := w.open("c")
-					lost := w.cluster.Network().LoseRequest(produceOf("c"), 1)
+					lost := w.LoseRequests(1, "c")
 					result := make(chan error)
 					go func() { result <- write(w.within(time.Minute), c) }()
-					if err := lost.Wait(t.Context(), 1); err != nil {
-						t.Fatal(err)
-					}
+					lost.Wait(1)
 					w.failProduces(second, 1)
 					err := <-result
 					wantOutcome(t, op, err, kvstore.ErrOutcomeUnknown)
@@ -329,12 +305,10 @@ func TestWriteAfterFailedOnesGoesThrough(t *testing.T) {
 			w.put(c, key, "1")
 			w.want(c, key, "1")
 			hidden := w.hideLog("c")
-			lost := w.cluster.Network().LoseAnswer(produceOf("c"), 1)
+			lost := w.LoseAnswers(1, "c")
 			result := make(chan error)
 			go func() { result <- c.Put(w.within(time.Minute), []byte("y"), nil) }()
-			if err := lost.Wait(t.Context(), 1); err != nil {
-				t.Fatal(err)
-			}
+			lost.Wait(1)
 			if err := <-result; !errors.Is(err, kvstore.ErrOutcomeUnknown) {
 				t.Errorf("Put = %v, want it unknown", err)
 			}
@@ -371,9 +345,7 @@ func TestTooLargeWriteFailsNoOther(t *testing.T) {
 				hold := w.holdProduces()
 				var wg sync.WaitGroup
 				wg.Go(func() { w.put(c, "first", "1") })
-				if err := hold.Wait(t.Context(), 1); err != nil {
-					t.Fatal(err)
-				}
+				hold.Wait(1)
 				// These go in one record batch, if the client lets them.
 				results := make([]error, 9)
 				for n := range results {
@@ -423,8 +395,7 @@ func TestTooLargeWriteFailsNoOther(t *testing.T) {
 // TestLargestValueFits: what the client lets through at the limit, the broker
 // takes; one byte more is refused with the numbers.
 func TestLargestValueFits(t *testing.T) {
-	opts := slow(1)
-	opts.Topics[0].Configs["max.message.bytes"] = "10000"
+	opts := slow(1, kvstoretest.WithTopicConfig(map[string]string{"max.message.bytes": "10000"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
 		c := w.open("c", kvstore.WithKafkaOptions(kgo.ProducerBatchCompression(kgo.NoCompression())))
 		value := random(10000)
@@ -433,14 +404,14 @@ func TestLargestValueFits(t *testing.T) {
 		if got := len(bs[len(bs)-1].Raw); largestSize(bs) != 10000 {
 			t.Errorf("the largest value that was let through takes %d bytes, the last %d; want one of exactly 10000", largestSize(bs), got)
 		}
-		end := w.end()
+		end := w.End()
 		err := c.Put(t.Context(), []byte("k"), value[:largest+1])
 		var size *kvstore.SizeError
 		if !errors.Is(err, kvstore.ErrValueTooLarge) || !errors.As(err, &size) || size.Bytes != 10001 || size.Limit != 10000 {
 			t.Errorf("one byte more = %v, want ErrValueTooLarge with 10001 bytes of 10000", err)
 		}
 		wantOutcome(t, "Put", err, kvstore.ErrRefused)
-		if got := w.end(); got != end {
+		if got := w.End(); got != end {
 			t.Errorf("a refused value moved the log's end from %d to %d", end, got)
 		}
 		w.put(c, "k", string(value[:largest]))

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
@@ -246,7 +245,7 @@ func TestReadersThatWaitWhileTheStoragePanicsGetTheError(t *testing.T) {
 }
 
 func TestLoopThatPanicsIsNotTheStoragesFault(t *testing.T) {
-	inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+	inWorld(t, noTopic(), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "k", "1")
 		func() {
@@ -265,7 +264,7 @@ func TestLoopThatPanicsIsNotTheStoragesFault(t *testing.T) {
 }
 
 func TestStorageThatPanicsBehindALoopThatLeftEndsTheClient(t *testing.T) {
-	inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+	inWorld(t, noTopic(), func(t *testing.T, w *world) {
 		b := &bomb{}
 		c := w.openOn("c", recordBomb{memory.New(), b})
 		w.put(c, "k", "1")
@@ -281,7 +280,7 @@ func TestStorageThatPanicsBehindALoopThatLeftEndsTheClient(t *testing.T) {
 }
 
 func TestProgressCallbackThatPanicsEndsTheOpening(t *testing.T) {
-	inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+	inWorld(t, noTopic(), func(t *testing.T, w *world) {
 		err := w.promptly(time.Minute, func(ctx context.Context) error {
 			_, err := kvstore.NewClient(ctx, topic, memory.New(), w.options("c",
 				kvstore.WithProgress(func(kvstore.Progress) { panic("progress") }))...)

@@ -11,9 +11,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // transaction writes records in a transaction and leaves it open; the returned
@@ -42,7 +42,7 @@ func TestOpenReturnsAtEndWhenTailIsTransactionMarker(t *testing.T) {
 		c := w.open("c")
 		w.want(c, "a", "1")
 		w.want(c, "b", "2")
-		if got, want := c.Position(), w.end(); got != want {
+		if got, want := c.Position(), w.End(); got != want {
 			t.Errorf("Position() = %d, want the end of the log %d, behind the marker", got, want)
 		}
 	})
@@ -56,7 +56,7 @@ func TestOpenReturnsAtEndWhenTailIsAborted(t *testing.T) {
 		if got, want := w.contents(c), "a=1 "; got != want {
 			t.Errorf("contents = %q, want %q", got, want)
 		}
-		if got, want := c.Position(), w.end(); got != want {
+		if got, want := c.Position(), w.End(); got != want {
 			t.Errorf("Position() = %d, want %d", got, want)
 		}
 	})
@@ -66,9 +66,7 @@ func TestOpenReturnsAtEndWhenLogWasEmptied(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		other := w.kafka("other")
 		w.produce(other, record("a", "1"), record("b", "1"))
-		if err := w.cluster.DeleteRecords(topic, 0, 2); err != nil {
-			t.Fatal(err)
-		}
+		w.DeleteRecords(2)
 		c := w.open("c")
 		if got := w.contents(c); got != "" {
 			t.Errorf("contents = %q, want none", got)
@@ -87,28 +85,22 @@ func TestOpenReturnsAtEndOfCompactedLog(t *testing.T) {
 		for i := range 50 {
 			w.produce(other, record(fmt.Sprintf("k%d", i%3), fmt.Sprint(i)))
 		}
-		if err := w.cluster.Compact(); err != nil {
-			t.Fatal(err)
-		}
-		batches, err := w.cluster.ReadLog(topic, 0, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(batches) >= 50 {
-			t.Fatalf("the log has %d batches: compaction did nothing", len(batches))
+		w.Compact()
+		if n := len(w.Log()); n >= 50 {
+			t.Fatalf("the log has %d records: compaction did nothing", n)
 		}
 		c := w.open("c")
 		if got, want := w.contents(c), "k0=48 k1=49 k2=47 "; got != want {
 			t.Errorf("contents = %q, want %q", got, want)
 		}
-		if got, want := c.Position(), w.end(); got != want {
+		if got, want := c.Position(), w.End(); got != want {
 			t.Errorf("Position() = %d, want %d", got, want)
 		}
 	})
 }
 
 func TestOpenOnEmptyTopicTakesNoTime(t *testing.T) {
-	inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+	inWorld(t, noTopic(), func(t *testing.T, w *world) {
 		var c *kvstore.Client
 		if d := took(func() { c = w.open("c") }); d > 10*time.Millisecond {
 			t.Errorf("creating and opening a topic took %v of simulated time", d)
@@ -155,9 +147,7 @@ func TestOpenReturnsWhenTailIsTruncatedMeanwhile(t *testing.T) {
 		opened := make(chan *kvstore.Client)
 		go func() { opened <- w.open("c") }()
 		time.Sleep(2 * time.Second)
-		if err := w.cluster.DeleteRecords(topic, 0, 3); err != nil {
-			t.Fatal(err)
-		}
+		w.DeleteRecords(3)
 		c := <-opened
 		if got := w.contents(c); got != "" {
 			t.Errorf("contents = %q, want none", got)
@@ -224,9 +214,7 @@ func TestReadsNeverGoBack(t *testing.T) {
 			for i := range 200 {
 				w.put(writer, "k", fmt.Sprint(i))
 				if i%50 == 0 {
-					if err := w.cluster.MoveLeader(topic, 0, int32(i/50)%3); err != nil {
-						t.Error(err)
-					}
+					w.MoveLeader(i / 50 % 3)
 				}
 			}
 		})
@@ -251,8 +239,7 @@ func TestRangeShowsOnePrefixWhileWritesGoOn(t *testing.T) {
 		"plain":  func() kvstore.Storage { return newPlain() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			opts := withTopic(1)
-			opts.Network.Latency = latency(100 * time.Microsecond) // else the writer would never let time pass
+			opts := withTopic(1, kvstoretest.WithLatency(100*time.Microsecond)) // else the writer would never let time pass
 			inWorld(t, opts, func(t *testing.T, w *world) {
 				writer, reader := w.open("writer"), w.openOn("reader", storage())
 				stop := make(chan struct{})
@@ -325,10 +312,7 @@ func TestRevisionIsTheOffset(t *testing.T) {
 func TestSyncShowsWhatWasAcknowledgedToAnyone(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		writer, reader := w.open("writer"), w.open("reader")
-		lag, err := w.cluster.Network().Delay(target("reader"), latency(300*time.Millisecond))
-		if err != nil {
-			t.Fatal(err)
-		}
+		lag := w.On(target("reader")).Latency(300 * time.Millisecond)
 		defer lag.Undo()
 		for i := range 10 {
 			w.put(writer, "k", fmt.Sprint(i))
@@ -343,17 +327,14 @@ func TestSyncShowsWhatWasAcknowledgedToAnyone(t *testing.T) {
 func TestWaitRevisionCarriesReadYourWrites(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		writer, reader := w.open("writer"), w.open("reader")
-		lag, err := w.cluster.Network().Delay(target("reader"), latency(300*time.Millisecond))
-		if err != nil {
-			t.Fatal(err)
-		}
+		lag := w.On(target("reader")).Latency(300 * time.Millisecond)
 		defer lag.Undo()
 		rev := w.put(writer, "k", "v")
 		if err := reader.WaitRevision(t.Context(), rev); err != nil {
 			t.Fatal(err)
 		}
 		w.want(reader, "k", "v")
-		err = reader.WaitRevision(w.within(time.Second), rev+5)
+		err := reader.WaitRevision(w.within(time.Second), rev+5)
 		var we *kvstore.WaitError
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &we) || we.Position != 1 || we.Target != rev+6 {
 			t.Errorf("WaitRevision of a revision to come = %v, want the deadline at position 1, target %d", err, rev+6)
@@ -362,12 +343,12 @@ func TestWaitRevisionCarriesReadYourWrites(t *testing.T) {
 }
 
 func TestReadOnlyNeverWritesNorCreates(t *testing.T) {
-	inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+	inWorld(t, noTopic(), func(t *testing.T, w *world) {
 		_, err := kvstore.NewClient(w.within(2*time.Second), topic, memory.New(), w.options("r", kvstore.WithReadOnly())...)
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "UNKNOWN_TOPIC_OR_PARTITION") {
 			t.Fatalf("opening read-only without a topic = %v, want the deadline and the cause", err)
 		}
-		if _, err := w.cluster.EndOffset(topic, 0); err == nil {
+		if w.topicExists() {
 			t.Fatal("a read-only client created the topic")
 		}
 		opened := make(chan *kvstore.Client)
@@ -392,7 +373,7 @@ func TestReadOnlyNeverWritesNorCreates(t *testing.T) {
 				t.Errorf("%s on a read-only client = %v, want ErrReadOnly", op, err)
 			}
 		}
-		if got := w.end(); got != 1 {
+		if got := w.End(); got != 1 {
 			t.Errorf("the log ends at %d, want 1", got)
 		}
 	})
@@ -418,7 +399,7 @@ func TestBootstrapProgressAndLagAreObservable(t *testing.T) {
 		if last := seen[len(seen)-1]; last.Position != 40 || last.Records != 40 {
 			t.Errorf("last progress = %+v, want position 40 and 40 records", last)
 		}
-		stall := w.cluster.Network().Stall(target("c"))
+		stall := w.On(target("c")).Stall()
 		w.produce(other, record("a", "1"))
 		stall.Undo()
 		w.eventually("no lag", func() bool { s := c.Status(); return s.Position == 41 && s.End == 41 && s.Lag == 0 })

@@ -155,10 +155,8 @@ func TestOldProtocolsWork(t *testing.T) {
 				w.put(c, "a", "1")
 				w.transaction("t", record("b", "1"))(false)
 				w.transaction("t", record("b", "2"))(true)
-				for i := range int32(3) {
-					if err := w.cluster.MoveLeader(topic, 0, i); err != nil {
-						t.Fatal(err)
-					}
+				for i := range 3 {
+					w.MoveLeader(i)
 					w.put(d, "a", "2")
 					if err := c.Sync(w.within(10 * time.Second)); err != nil {
 						t.Fatal(err)

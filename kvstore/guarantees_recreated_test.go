@@ -24,12 +24,10 @@ func TestReaderThatFetchesByNameNeverMixesTwoTopics(t *testing.T) {
 					w.produce(old, record(fmt.Sprint("k", i), "old"))
 				}
 				c := w.open("c", kvstore.WithReadOnly(), kvstore.WithKafkaOptions(kgo.MaxVersions(v)), kvstore.WithTopicGoneAfter(5*time.Second))
-				held := w.cluster.Network().Stall(onlyFetches("c"))
-				w.cluster.Network().DropConns(target("c"))
+				held := w.On(onlyFetches("c")).Stall()
+				w.DropConnections("c")
 				time.Sleep(4 * time.Second)
-				if err := w.cluster.RecreateTopic(topic); err != nil {
-					t.Fatal(err)
-				}
+				w.RecreateTopic()
 				other := w.kafka("other")
 				for i := range 8 {
 					w.produce(other, record(fmt.Sprint("k", i), "new"))

@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // A topic that is not there any more does not tell what became of a try before.
@@ -20,13 +20,11 @@ func TestWriteWhoseTopicWentAfterALostAnswerIsUnknown(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "a", "1")
-		hole := w.cluster.Network().BlackHole(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.Produce)}, Dir: simnet.ToClient})
+		hole := w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{kmsg.Produce}, Dir: kvstoretest.ToClient}).BlackHole()
 		result := make(chan error, 1)
 		go func() { result <- c.Put(w.within(time.Minute), []byte("b"), nil) }()
-		w.eventually("the write is in the log", func() bool { return w.end() == 2 })
-		if err := w.cluster.RecreateTopic(topic); err != nil {
-			t.Fatal(err)
-		}
+		w.eventually("the write is in the log", func() bool { return w.End() == 2 })
+		w.RecreateTopic()
 		hole.Undo()
 		if err := <-result; !errors.Is(err, kvstore.ErrOutcomeUnknown) {
 			t.Errorf("Put whose answer was lost and whose topic went = %v, want ErrOutcomeUnknown", err)
@@ -38,7 +36,7 @@ func TestWriteWhoseTopicWentAfterALostAnswerIsUnknown(t *testing.T) {
 func TestWriteOutlastsABrokerThatHangsUp(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		var away atomic.Bool
-		dial := w.cluster.Dialer("c")
+		dial := w.Dialer("c")
 		c := w.open("c", kvstore.WithKafkaOptions(kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if away.Load() {
 				near, far := net.Pipe()
@@ -52,7 +50,7 @@ func TestWriteOutlastsABrokerThatHangsUp(t *testing.T) {
 		})))
 		w.put(c, "a", "1")
 		away.Store(true)
-		w.cluster.Network().DropConns(target("c"))
+		w.DropConnections("c")
 		err := c.Put(w.within(2*time.Second), []byte("b"), []byte("too soon"))
 		if !errors.Is(err, kvstore.ErrNotWritten) && !errors.Is(err, kvstore.ErrOutcomeUnknown) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Put while the broker hangs up = %v, want its deadline", err)

@@ -76,17 +76,14 @@ func TestWaitRevisionSaysWhatIsKnownOfTheRevision(t *testing.T) {
 func TestWaitForAnUnknownRevisionIsASync(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		writer, reader := w.open("writer"), w.open("reader")
-		lag, err := w.cluster.Network().Delay(target("reader"), latency(300*time.Millisecond))
-		if err != nil {
-			t.Fatal(err)
-		}
+		lag := w.On(target("reader")).Latency(300 * time.Millisecond)
 		defer lag.Undo()
 		w.put(writer, "k", "v")
 		if err := reader.WaitRevision(w.within(time.Minute), -1); err != nil {
 			t.Fatal(err)
 		}
 		w.want(reader, "k", "v")
-		hold := w.cluster.Network().Stall(target("reader"))
+		hold := w.On(target("reader")).Stall()
 		defer hold.Undo()
 		if err := reader.WaitRevision(w.within(time.Second), -1); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("WaitRevision(-1) without brokers = %v, want the deadline", err)
@@ -103,9 +100,7 @@ func TestWaitRevisionAfterALoss(t *testing.T) {
 		pending := make(chan error, 1)
 		go func() { pending <- c.WaitRevision(w.within(time.Hour), 9) }()
 		time.Sleep(time.Second)
-		if _, err := w.cluster.LoseTail(topic, 0, 2); err != nil {
-			t.Fatal(err)
-		}
+		w.loseTail(2)
 		if err := <-pending; !errors.Is(err, kvstore.ErrDataLoss) {
 			t.Errorf("WaitRevision over a loss = %v, want ErrDataLoss", err)
 		}
@@ -138,15 +133,13 @@ func TestWaitRevisionOfWhatWasNeverReadAndIsLost(t *testing.T) {
 		if err := c.Sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		held := w.cluster.Network().Stall(onlyFetches("c"))
-		w.cluster.Network().DropConns(target("c"))
+		held := w.On(onlyFetches("c")).Stall()
+		w.DropConnections("c")
 		w.produce(other, record("a", "2"), record("a", "3"))
 		pending := make(chan error, 1)
 		go func() { pending <- c.WaitRevision(w.within(time.Hour), 2) }()
 		time.Sleep(time.Second)
-		if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
-			t.Fatal(err)
-		}
+		w.loseTail(1)
 		held.Undo()
 		d := took(func() {
 			if err := <-pending; !errors.Is(err, kvstore.ErrDataLoss) {
@@ -169,10 +162,8 @@ func TestWaitErrorTellsOfTheRebuild(t *testing.T) {
 		for _, k := range []string{"a", "b", "c", "d"} {
 			w.put(c, k, "1")
 		}
-		if _, err := w.cluster.LoseTail(topic, 0, 2); err != nil {
-			t.Fatal(err)
-		}
-		hold := w.cluster.Network().Stall(onlyFetches("c"))
+		w.loseTail(2)
+		hold := w.On(onlyFetches("c")).Stall()
 		w.eventually("rebuilding", func() bool { s := c.Status(); return s.State == kvstore.StateRebuilding && s.Position == 0 })
 		_, getErr := c.Get(w.within(time.Second), []byte("a"))
 		for op, tc := range map[string]struct {

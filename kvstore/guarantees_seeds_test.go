@@ -15,6 +15,7 @@ import (
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // muteness is how machines that are gone, or hang, take connections.
@@ -80,7 +81,7 @@ func eachMuteness(t *testing.T, brokers int, fn func(t *testing.T, w *world, m *
 		t.Run(what, func(t *testing.T) {
 			for range 6 { // franz-go begins with any seed
 				inWorld(t, withTopic(brokers), func(t *testing.T, w *world) {
-					m := &mutes{dial: w.cluster.Dialer("c"), take: take, open: map[net.Conn]string{}}
+					m := &mutes{dial: w.Dialer("c"), take: take, open: map[net.Conn]string{}}
 					t.Cleanup(func() { time.Sleep(time.Minute) }) // until nobody dials any more
 					fn(t, w, m, kvstore.WithKafkaOptions(kgo.Dialer(m.Dial)))
 				})
@@ -93,7 +94,7 @@ func eachMuteness(t *testing.T, brokers int, fn func(t *testing.T, w *world, m *
 func TestOneSeedThatAnswersIsEnough(t *testing.T) {
 	for _, topicExists := range []string{topic, "created"} {
 		eachMuteness(t, 1, func(t *testing.T, w *world, _ *mutes, opt kvstore.ClientOption) {
-			seed := w.cluster.Seeds()[0]
+			seed := w.Brokers()[0]
 			for _, seeds := range [][]string{{seed, "mute-1:9", "mute-2:9"}, {"mute-1:9", seed, "mute-2:9"}, {"mute-1:9", "mute-2:9", seed}} {
 				ctx := w.within(6 * time.Second)
 				c, err := kvstore.NewClient(ctx, topicExists, memory.New(), w.options("c", opt, kvstore.WithBrokers(seeds...))...)
@@ -119,8 +120,8 @@ func TestMuteBrokersThatDoNotLeadHoldNobodyUp(t *testing.T) {
 	eachMuteness(t, 3, func(t *testing.T, w *world, m *mutes, opt kvstore.ClientOption) {
 		c := w.open("c", opt)
 		w.put(c, "a", "1")
-		lead := int(w.leader())
-		m.silence(slices.DeleteFunc(w.cluster.Seeds(), func(s string) bool { return s == w.cluster.Seeds()[lead] })...)
+		lead := w.Leader()
+		m.silence(slices.DeleteFunc(w.Brokers(), func(s string) bool { return s == w.Brokers()[lead] })...)
 		for _, age := range []time.Duration{0, 2 * time.Second, 20 * time.Second, time.Minute} {
 			time.Sleep(age)
 			if err := c.Put(w.within(3500*time.Millisecond), []byte("k"), []byte("v")); err != nil {
@@ -139,12 +140,10 @@ func TestClientLeavesAMuteLeaderWhenOthersNameAnother(t *testing.T) {
 	eachMuteness(t, 3, func(t *testing.T, w *world, m *mutes, opt kvstore.ClientOption) {
 		c := w.open("c", opt)
 		w.put(c, "a", "1")
-		lead := w.leader()
-		m.silence(w.cluster.Seeds()[lead])
+		lead := w.Leader()
+		m.silence(w.Brokers()[lead])
 		time.Sleep(time.Second)
-		if err := w.cluster.MoveLeader(topic, 0, (lead+1)%3); err != nil {
-			t.Fatal(err)
-		}
+		w.MoveLeader((lead + 1) % 3)
 		if err := c.Put(w.within(6*time.Second), []byte("k"), []byte("v")); err != nil {
 			t.Errorf("Put = %v", err)
 		}
@@ -157,12 +156,11 @@ func TestClientLeavesAMuteLeaderWhenOthersNameAnother(t *testing.T) {
 // A topic is refused when all who can be asked say that it does not fit, not because the
 // opening's time is over before they were.
 func TestTopicIsNotRefusedBeforeOthersWereAsked(t *testing.T) {
-	opts := withTopic(3)
-	opts.Topics[0].Configs = map[string]string{"cleanup.policy": "delete"}
+	opts := withTopic(3, kvstoretest.WithTopicConfig(map[string]string{"cleanup.policy": "delete"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
 		t.Cleanup(func() { time.Sleep(time.Minute) })
-		seeds := w.cluster.Seeds()
-		m := &mutes{dial: w.cluster.Dialer("c"), take: muteness["a broker that says nothing"], addrs: seeds[1:], open: map[net.Conn]string{}}
+		seeds := w.Brokers()
+		m := &mutes{dial: w.Dialer("c"), take: muteness["a broker that says nothing"], addrs: seeds[1:], open: map[net.Conn]string{}}
 		option := w.options("c", kvstore.WithBrokers(seeds[0]), kvstore.WithKafkaOptions(kgo.Dialer(m.Dial)))
 		_, err := kvstore.NewClient(w.within(1500*time.Millisecond), topic, memory.New(), option...)
 		var we *kvstore.WaitError

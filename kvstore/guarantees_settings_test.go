@@ -8,28 +8,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // alter changes a setting of the topic while clients run.
 func (w *world) alter(setting, value string) {
 	w.t.Helper()
-	adm := kadm.NewClient(w.kafka("admin-" + setting + value))
-	resps, err := adm.AlterTopicConfigs(w.t.Context(), []kadm.AlterConfig{{Name: setting, Value: &value}}, topic)
-	if err == nil {
-		_, err = resps.On(topic, func(r *kadm.AlterConfigsResponse) error { return r.Err })
-	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	w.AlterTopic(map[string]string{setting: value})
 }
 
 // logged counts the messages that hold all of the texts.
@@ -107,12 +98,9 @@ func TestPolicyThatRemovesKeysIsSaid(t *testing.T) {
 
 // A client without the right to see the settings says so once and takes Kafka's defaults.
 func TestMissingRightToSeeSettingsIsSaidOnce(t *testing.T) {
-	opts := withTopic(1)
-	opts.Users = map[string]string{"u": "p"}
+	opts := withTopic(1, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
-		if err := w.cluster.Allow("u", topic, kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe); err != nil {
-			t.Fatal(err)
-		}
+		w.Allow("u", kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe)
 		c := w.open("c", kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism())))
 		w.put(c, "k", "1")
 		time.Sleep(time.Hour)
@@ -124,9 +112,7 @@ func TestMissingRightToSeeSettingsIsSaidOnce(t *testing.T) {
 }
 
 func TestTombstonesThatNobodyCanSeeAreRefused(t *testing.T) {
-	configs := fakecluster.CompactConfigs()
-	configs["delete.retention.ms"] = "500"
-	inWorld(t, fakecluster.Options{Topics: []fakecluster.Topic{{Name: topic, Configs: configs}}}, func(t *testing.T, w *world) {
+	inWorld(t, keepingTombstones(1, 500*time.Millisecond), func(t *testing.T, w *world) {
 		_, err := kvstore.NewClient(w.within(time.Minute), topic, memory.New(), w.options("c")...)
 		if !errors.Is(err, kvstore.ErrTopicConfig) || !strings.Contains(err.Error(), "delete.retention.ms is 500 and has to be at least 1000") {
 			t.Errorf("NewClient = %v, want ErrTopicConfig that names delete.retention.ms, 500 and 1000", err)
@@ -156,14 +142,9 @@ func TestGroupsFollowALoweredSizeLimit(t *testing.T) {
 				}
 				c := w.open("c", asAnn())
 				w.put(c, "warm", "up")
-				if err := w.cluster.AlterTopic(topic, map[string]*string{"max.message.bytes": new("20000")}); err != nil {
-					t.Fatal(err)
-				}
+				w.alter("max.message.bytes", "20000")
 				for round := range 3 {
-					sent, err := w.cluster.Network().Delay(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.Produce)}, Dir: simnet.ToBroker}, latency(time.Millisecond))
-					if err != nil {
-						t.Fatal(err)
-					}
+					sent := w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{kmsg.Produce}, Dir: kvstoretest.ToBroker}).Latency(time.Millisecond)
 					var wg sync.WaitGroup
 					for i := range 64 {
 						wg.Go(func() {
@@ -211,7 +192,7 @@ func TestWriteOfALoweredSizeLimitEndsThoughNobodyTellsTheLimit(t *testing.T) {
 		const life = 5 * time.Second
 		c := w.open("c", kvstore.WithDeliveryTimeout(life))
 		w.alter("max.message.bytes", "20000")
-		silent := w.cluster.Network().Stall(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.DescribeConfigs)}})
+		silent := w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{kmsg.DescribeConfigs}}).Stall()
 		defer silent.Undo()
 		began := time.Now()
 		wantOutcome(t, "Put", c.Put(w.within(5*time.Minute), []byte("k"), random(30000)), kvstore.ErrRefused)

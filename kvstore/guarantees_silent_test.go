@@ -13,15 +13,15 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // silent brokers take connections and do not answer: what sets up a connection waits then,
 // longer than anybody who waits for the connection.
 type silent struct {
-	net  *simnet.Network
+	w    *world
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	on   atomic.Bool
 }
@@ -37,9 +37,9 @@ func (s *silent) Dial(ctx context.Context, network, addr string) (net.Conn, erro
 
 // begin makes the brokers silent for the client "c". What it sends on connections of before
 // is lost, or what they answer.
-func (s *silent) begin(lost simnet.Direction) {
+func (s *silent) begin(lost kvstoretest.Direction) {
 	s.on.Store(true)
-	s.net.BlackHole(simnet.Target{Clients: []string{"c"}, Dir: lost})
+	s.w.On(kvstoretest.Traffic{Clients: []string{"c"}, Dir: lost}).BlackHole()
 }
 
 // silenceAges are for how long brokers have been silent: connections of before are still in
@@ -49,11 +49,11 @@ var silenceAges = []time.Duration{time.Millisecond, time.Second, 15 * time.Secon
 // eachSilence runs fn with the options of a client, and with what makes brokers silent for it.
 func eachSilence(t *testing.T, fn func(t *testing.T, w *world, opts []kvstore.ClientOption, silence func())) {
 	t.Helper()
-	for what, lost := range map[string]simnet.Direction{"requests": simnet.ToBroker, "answers": simnet.ToClient} {
+	for what, lost := range map[string]kvstoretest.Direction{"requests": kvstoretest.ToBroker, "answers": kvstoretest.ToClient} {
 		for _, age := range silenceAges {
 			t.Run(what+"/"+age.String(), func(t *testing.T) {
 				inWorld(t, slow(2), func(t *testing.T, w *world) {
-					s := &silent{net: w.cluster.Network(), dial: w.cluster.Dialer("c")}
+					s := &silent{w: w, dial: w.Dialer("c")}
 					fn(t, w, []kvstore.ClientOption{kvstore.WithKafkaOptions(kgo.Dialer(s.Dial))}, func() {
 						s.begin(lost)
 						time.Sleep(age)
@@ -99,7 +99,7 @@ func TestCallsAtSilentBrokersReturnSoonAfterTheirContextEnds(t *testing.T) {
 func TestCloseAtSilentBrokersReturnsAtOnce(t *testing.T) {
 	eachSilence(t, func(t *testing.T, w *world, opts []kvstore.ClientOption, silence func()) {
 		c := w.open("c", opts...)
-		reader := w.open("c", append(opts, kvstore.WithReadOnly())...)
+		reader := w.open("reader", append(opts, kvstore.WithReadOnly())...)
 		silence()
 		go func() { _ = c.Put(t.Context(), []byte("k"), nil) }()
 		go func() { _ = reader.Sync(t.Context()) }()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"testing"
 	"time"
@@ -12,17 +11,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // sizedTopic is a cluster whose topic has these settings as well.
-func sizedTopic(configs map[string]string) fakecluster.Options {
-	opts := withTopic(1)
-	maps.Copy(opts.Topics[0].Configs, configs)
-	return opts
+func sizedTopic(configs map[string]string) []kvstoretest.Option {
+	return withTopic(1, kvstoretest.WithTopicConfig(configs))
 }
 
 // Each legal setting opens, and writes what it lets through, or is refused by the
@@ -101,7 +97,8 @@ func TestEveryLegalSizeOpensOrIsRefusedByNameAndNumber(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, sizedTopic(tc.topic), func(t *testing.T, w *world) {
-				c, err := kvstore.NewClient(w.within(time.Minute), topic, memory.New(), w.options("c", kvstore.WithKafkaOptions(tc.opts...))...)
+				opts := w.options("c", kvstore.WithKafkaOptions(kgo.ClientID("kgo")), kvstore.WithKafkaOptions(tc.opts...)) // its length counts
+				c, err := kvstore.NewClient(w.within(time.Minute), topic, memory.New(), opts...)
 				if tc.says != nil {
 					if err == nil {
 						_ = c.Close()
@@ -174,7 +171,7 @@ func TestUnansweredQuestionForTheLimitHoldsNobodyUp(t *testing.T) {
 	inWorld(t, slow(3), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "a", "1")
-		w.cluster.Network().Stall(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.DescribeConfigs)}})
+		w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{kmsg.DescribeConfigs}}).Stall()
 		var err error
 		d := took(func() { err = c.Put(t.Context(), []byte("k"), make([]byte, 2<<20)) })
 		var size *kvstore.SizeError
@@ -191,12 +188,10 @@ func TestReaderThatWasHeldUpTakesASlowAnswer(t *testing.T) {
 		other, c := w.open("other"), w.open("c", kvstore.WithReadOnly())
 		w.put(other, "k", "0")
 		must(t, c.Sync(t.Context()))
-		answers := simnet.Target{Clients: []string{"c"}, Dir: simnet.ToClient, Keys: []int16{int16(kmsg.DescribeConfigs)}}
-		far, err := w.cluster.Network().Delay(answers, latency(7*time.Second))
-		must(t, err)
-		defer far.Undo()
+		answers := kvstoretest.Traffic{Clients: []string{"c"}, Dir: kvstoretest.ToClient, APIs: []kmsg.Key{kmsg.DescribeConfigs}}
+		w.On(answers).Latency(7 * time.Second)
 		for i := range 3 {
-			away := w.cluster.Network().Stall(simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(kmsg.Fetch)}})
+			away := w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{kmsg.Fetch}}).Stall()
 			time.Sleep(8 * time.Second)
 			value := fmt.Sprint(i + 1)
 			w.put(other, "k", value)

@@ -38,7 +38,7 @@ func TestSlowAnswersOfTheLeaderGetThroughBesideAWrongBroker(t *testing.T) {
 			t.Run(fmt.Sprint(key.Name(), d), func(t *testing.T) {
 				inWorld(t, withTopic(3), func(t *testing.T, w *world) {
 					w.produce(w.kafka("other"), record("a", "0"))
-					wrong := w.cluster.Seeds()[(w.leader()+1)%3]
+					wrong := w.Brokers()[(w.Leader()+1)%3]
 					a := w.answers("c")
 					a.slowly(func(r *reply) {
 						if m, ok := r.resp.(*kmsg.MetadataResponse); ok && len(m.Topics) == 1 && r.broker == wrong {
@@ -76,7 +76,7 @@ func TestSlowAnswersGetThroughWhereLeadersTakeTurns(t *testing.T) {
 					inWorld(t, withTopic(3), func(t *testing.T, w *world) {
 						w.produce(w.kafka("other"), record("a", "0"))
 						a := w.answers("c")
-						leads := w.cluster.Seeds()[w.leader()]
+						leads := w.Brokers()[w.Leader()]
 						dial := a.dial
 						a.dial = func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, leads) }
 						turn := int32(0)

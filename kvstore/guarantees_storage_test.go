@@ -13,8 +13,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // flaky is a plain storage that fails, or hangs, when it is told to.
@@ -291,13 +291,11 @@ func TestStorageThatIsNotEmptyEndsEqualToTheLog(t *testing.T) {
 					want := ""
 					for _, entry := range log {
 						key, value, ok := strings.Cut(entry, "=")
-						r := fakecluster.Record{Key: []byte(key)}
+						r := kvstoretest.Record{Key: []byte(key)}
 						if ok {
 							r.Value = []byte(value)
 						}
-						if _, err := w.cluster.Append(topic, 0, r); err != nil {
-							t.Fatal(err)
-						}
+						w.Append(r)
 						want = "other=new same=1 "
 					}
 					c := w.openOn("c", s)

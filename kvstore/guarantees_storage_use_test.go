@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
@@ -76,7 +75,7 @@ func TestStorageOfAnotherClientIsRefused(t *testing.T) {
 		"pointers to what has none": {&empty{}, &empty{}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+			inWorld(t, noTopic(), func(t *testing.T, w *world) {
 				c := w.openOn("first", tc.first)
 				again := func() error {
 					second, err := kvstore.NewClient(w.within(time.Minute), "other", tc.second, w.options("second")...)
@@ -104,7 +103,7 @@ func TestStorageOfAnotherClientIsRefused(t *testing.T) {
 }
 
 func TestStorageIsFreeAfterAnOpeningThatFailed(t *testing.T) {
-	inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+	inWorld(t, noTopic(), func(t *testing.T, w *world) {
 		s := memory.New()
 		if _, err := kvstore.NewClient(w.within(time.Minute), topic, s); err == nil {
 			t.Fatal("NewClient without brokers succeeded")
@@ -190,7 +189,7 @@ func TestStorageThatEmbedsAnotherIsNeverBypassed(t *testing.T) {
 		"the plain interface": wrapper{&counting{Storage: memory.New()}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+			inWorld(t, noTopic(), func(t *testing.T, w *world) {
 				c := w.openOn("c", s)
 				w.put(c, "k", "1")
 				if err := c.Batch().Put([]byte("a"), []byte("2")).Put([]byte("b"), nil).Execute(t.Context()); err != nil {
@@ -233,7 +232,7 @@ func (w whole) ApplyRecords(ctx context.Context, records []kvstore.Record) error
 func (w whole) Reset(ctx context.Context) error { return w.Storage.Reset(ctx) }
 
 func TestStorageThatEmbedsAnotherAndBypassesNothingIsUsedInFull(t *testing.T) {
-	inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+	inWorld(t, noTopic(), func(t *testing.T, w *world) {
 		s := whole{memory.New(), new(atomic.Int64)}
 		a, b := w.openOn("a", labelled{memory.New()}), w.openOn("b", s)
 		rev := w.put(a, "k", "1")
@@ -269,7 +268,7 @@ type shoutingToo struct{ contextSerde }
 func (s shoutingToo) Deserialize(b []byte) (string, error) { return strings.ToUpper(string(b)), nil }
 
 func TestSerdeThatEmbedsAnotherIsNeverBypassed(t *testing.T) {
-	inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+	inWorld(t, noTopic(), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "k", "v")
 		for name, tc := range map[string]struct {

@@ -20,11 +20,9 @@ func TestSyncDoesNotTrustARecreatedTopic(t *testing.T) {
 		for i := range 10 {
 			w.put(c, "k", fmt.Sprint(i))
 		}
-		hold := w.cluster.Network().Stall(onlyFetches("c"))
+		hold := w.On(onlyFetches("c")).Stall()
 		defer hold.Undo()
-		if err := w.cluster.RecreateTopic(topic); err != nil {
-			t.Fatal(err)
-		}
+		w.RecreateTopic()
 		w.produce(w.kafka("other"), record("k", "new"))
 		if err := c.Sync(w.within(40 * time.Second)); !errors.Is(err, kvstore.ErrTopicRecreated) {
 			t.Errorf("Sync on a topic created anew = %v, want ErrTopicRecreated", err)
@@ -39,10 +37,8 @@ func TestSyncWaitsUntilALostTailIsRebuilt(t *testing.T) {
 		for i := range 10 {
 			w.put(c, "k", fmt.Sprint(i))
 		}
-		hold := w.cluster.Network().Stall(onlyFetches("c"))
-		if _, err := w.cluster.LoseTail(topic, 0, 3); err != nil {
-			t.Fatal(err)
-		}
+		hold := w.On(onlyFetches("c")).Stall()
+		w.loseTail(3)
 		if err := c.Sync(w.within(5 * time.Second)); !errors.Is(err, kvstore.ErrDataLoss) {
 			t.Errorf("Sync while the loss can't be mended = %v, want the deadline because of ErrDataLoss", err)
 		}
@@ -60,7 +56,7 @@ func TestSyncRecoversSoonAfterALostAnswer(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c", kvstore.WithKafkaOptions(kgo.RequestTimeoutOverhead(2*time.Second)))
 		w.put(c, "a", "1")
-		hole := w.cluster.Network().BlackHole(target("c"))
+		hole := w.On(target("c")).BlackHole()
 		if err := c.Sync(w.within(time.Second)); err == nil {
 			t.Fatal("Sync through a black hole succeeded")
 		}
@@ -84,10 +80,8 @@ func TestSyncWaitsUntilALostTailThatGrewAgainIsRebuilt(t *testing.T) {
 		for i := range 10 {
 			w.put(c, "k", fmt.Sprint(i))
 		}
-		hold := w.cluster.Network().Stall(onlyFetches("c"))
-		if _, err := w.cluster.LoseTail(topic, 0, 3); err != nil {
-			t.Fatal(err)
-		}
+		hold := w.On(onlyFetches("c")).Stall()
+		w.loseTail(3)
 		for i := range 7 {
 			w.produce(other, record("k", fmt.Sprint("new ", i)))
 		}

@@ -11,29 +11,20 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // keepingTombstones is a cluster of n brokers whose topic keeps tombstones for d.
-func keepingTombstones(n int, d time.Duration) fakecluster.Options {
-	opts := withTopic(n)
-	opts.Topics[0].Configs["delete.retention.ms"] = fmt.Sprint(d.Milliseconds())
-	return opts
-}
-
-func (w *world) compact() {
-	w.t.Helper()
-	if err := w.cluster.Compact(); err != nil {
-		w.t.Fatal(err)
-	}
+func keepingTombstones(n int, d time.Duration) []kvstoretest.Option {
+	return withTopic(n, kvstoretest.WithTopicConfig(map[string]string{"delete.retention.ms": fmt.Sprint(d.Milliseconds())}))
 }
 
 // cutOff keeps a client from the brokers until the returned function is called.
 func (w *world) cutOff(client string) (back func()) {
-	hole := w.cluster.Network().BlackHole(target(client))
-	w.cluster.Network().DropConns(target(client))
+	hole := w.On(target(client)).BlackHole()
+	w.DropConnections(client)
 	return func() { hole.Undo() }
 }
 
@@ -42,20 +33,14 @@ func (w *world) cutOff(client string) (back func()) {
 func (w *world) missADelete(other *kgo.Client, away time.Duration, rest func()) {
 	w.t.Helper()
 	w.produce(other, &kgo.Record{Key: []byte("k")})
-	w.compact()
+	w.Compact()
 	time.Sleep(away)
-	w.compact()
+	w.Compact()
 	rest()
-	w.compact()
-	batches, err := w.cluster.ReadLog(topic, 0, 0)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, b := range batches {
-		for _, r := range b.Records {
-			if string(r.Key) == "k" {
-				w.t.Fatalf("a record of k is left at offset %d: the test shows nothing", r.Offset)
-			}
+	w.Compact()
+	for _, r := range w.Log() {
+		if string(r.Key) == "k" {
+			w.t.Fatalf("a record of k is left at offset %d: the test shows nothing", r.Offset)
 		}
 	}
 }
@@ -92,7 +77,7 @@ func TestDeletedKeyStaysDeletedAfterALongAbsence(t *testing.T) {
 					if s := c.Status(); s.State != kvstore.StateLive || s.Rebuilds != 1 || s.Lag != 0 {
 						t.Errorf("status = %+v, want live after one rebuild", s)
 					}
-					if got, want := c.Position(), w.end(); got != want {
+					if got, want := c.Position(), w.End(); got != want {
 						t.Errorf("Position() = %d, want the end %d", got, want)
 					}
 					want := []string{"set a=1", "set k=1", "set x=1", "set x=2", "delete k"}
@@ -124,7 +109,7 @@ func TestShortAbsenceRebuildsNothing(t *testing.T) {
 			back := w.cutOff("c")
 			w.produce(other, &kgo.Record{Key: []byte("k")}, record("x", "2"))
 			time.Sleep(8 * time.Minute)
-			w.compact()
+			w.Compact()
 			back()
 			if err := c.Sync(w.within(5 * time.Minute)); err != nil {
 				t.Fatal(err)
@@ -141,22 +126,19 @@ func TestNothingIsShownBetweenAnAbsenceAndTheRebuild(t *testing.T) {
 	inWorld(t, keepingTombstones(1, 10*time.Minute), func(t *testing.T, w *world) {
 		c, other := w.open("c"), w.kafka("other")
 		w.put(c, "k", "1")
-		held := w.cluster.Network().Stall(onlyFetches("c"))
-		w.cluster.Network().DropConns(target("c"))
+		held := w.On(onlyFetches("c")).Stall()
+		w.DropConnections("c")
 		// A write under way, and somebody who waits for it, outlast the absence and
 		// the rebuild: nothing is lost.
 		written := make(chan error, 1)
 		go func() { written <- c.Put(w.within(2*time.Hour), []byte("mine"), []byte("1")) }()
 		time.Sleep(time.Second)
-		mine := w.end() - 1
+		mine := w.End() - 1
 		waited := make(chan error, 1)
 		go func() { waited <- c.WaitRevision(w.within(2*time.Hour), mine) }()
 		w.missADelete(other, 15*time.Minute, func() { w.produce(other, record("x", "2")) })
 		before := c.Position()
-		slow, err := w.cluster.Network().Delay(onlyFetches("c"), latency(3*time.Second))
-		if err != nil {
-			t.Fatal(err)
-		}
+		slow := w.On(onlyFetches("c")).Latency(3 * time.Second)
 		held.Undo()
 		w.eventually("the client rebuilds", func() bool { return c.Status().State == kvstore.StateRebuilding })
 		if s := c.Status(); !errors.Is(s.Err, kvstore.ErrTombstonesExpired) || errors.Is(s.Err, kvstore.ErrDataLoss) || s.Reading.Err == nil {
@@ -202,9 +184,7 @@ func TestLossDuringALongAbsenceIsALoss(t *testing.T) {
 		w.put(c, "a", "1")
 		w.put(c, "k", "1")
 		back := w.cutOff("c")
-		if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
-			t.Fatal(err)
-		}
+		w.loseTail(1)
 		w.missADelete(other, 15*time.Minute, func() { w.produce(other, record("x", "2")) })
 		waited := make(chan error, 1)
 		go func() { waited <- c.WaitRevision(w.within(time.Hour), 3) }()
@@ -225,17 +205,17 @@ func TestLossDuringALongAbsenceIsALoss(t *testing.T) {
 // The log loses its tail, or its begin, while it is read anew after a long absence.
 func TestLossDuringTheRebuildAfterAnAbsence(t *testing.T) {
 	for name, tc := range map[string]struct {
-		lose  func(w *world) error
+		lose  func(w *world)
 		want  string
 		hooks []string // after those of the first records
 	}{
 		"tail": {
-			func(w *world) error { _, err := w.cluster.LoseTail(topic, 0, 2); return err },
+			func(w *world) { w.loseTail(2) },
 			"a=1 b=1 x=3 ",
 			[]string{"delete c", "delete d", "set x=3"},
 		},
 		"begin": {
-			func(w *world) error { return w.cluster.DeleteRecords(topic, 0, 3) },
+			func(w *world) { w.DeleteRecords(3) },
 			"d=1 x=3 ",
 			[]string{"delete a", "delete b", "delete c", "set x=2", "set x=3"},
 		},
@@ -252,16 +232,11 @@ func TestLossDuringTheRebuildAfterAnAbsence(t *testing.T) {
 				time.Sleep(15 * time.Minute)
 				waited := make(chan error, 1)
 				go func() { waited <- c.WaitRevision(w.within(time.Hour), 4) }()
-				slow, err := w.cluster.Network().Delay(onlyFetches("c"), latency(3*time.Second))
-				if err != nil {
-					t.Fatal(err)
-				}
+				slow := w.On(onlyFetches("c")).Latency(3 * time.Second)
 				back()
 				w.eventually("the client rebuilds", func() bool { return c.Status().State == kvstore.StateRebuilding })
 				time.Sleep(time.Second) // the log's begin was asked for, and the fetch is on its way
-				if err := tc.lose(w); err != nil {
-					t.Fatal(err)
-				}
+				tc.lose(w)
 				w.produce(other, record("x", "3"))
 				slow.Undo()
 				if err := <-waited; !errors.Is(err, kvstore.ErrDataLoss) {
@@ -277,8 +252,8 @@ func TestLossDuringTheRebuildAfterAnAbsence(t *testing.T) {
 				if got := hooks.all(); !slices.Equal(got, want) {
 					t.Errorf("hooks = %q, want %q", got, want)
 				}
-				if got := c.Position(); got != w.end() {
-					t.Errorf("Position() = %d, want the end %d", got, w.end())
+				if got := c.Position(); got != w.End() {
+					t.Errorf("Position() = %d, want the end %d", got, w.End())
 				}
 			})
 		})
@@ -290,21 +265,14 @@ func TestDeletedKeyStaysDeletedBehindAHangingTransaction(t *testing.T) {
 	inWorld(t, keepingTombstones(1, 5*time.Minute), func(t *testing.T, w *world) {
 		c, other := w.open("c"), w.kafka("other")
 		w.produce(other, record("k", "1"))
-		txn, err := w.cluster.Begin("hanging")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := txn.Append(topic, 0, fakecluster.Record{Key: []byte("t"), Value: []byte("1")}); err != nil {
-			t.Fatal(err)
-		}
+		txn := w.Begin()
+		txn.Append(kvstoretest.Set("t", "1"))
 		w.produce(other, &kgo.Record{Key: []byte("k")})
 		time.Sleep(10 * time.Minute)
 		back := w.cutOff("c")
-		if err := txn.Commit(); err != nil {
-			t.Fatal(err)
-		}
-		w.compact()
-		w.compact()
+		txn.Commit()
+		w.Compact()
+		w.Compact()
 		back()
 		if err := c.Sync(w.within(5 * time.Minute)); err != nil {
 			t.Fatal(err)
@@ -418,8 +386,8 @@ func TestOpeningThatTakesTooLongBeginsAnewAndSaysSo(t *testing.T) {
 		s := &slowFor{Storage: memory.New(), each: time.Second, until: time.Now().Add(7 * time.Second)}
 		var last kvstore.Progress
 		c := w.openOn("later", s, append(hooks.options(), small, kvstore.WithProgress(func(p kvstore.Progress) { last = p }))...)
-		if last.Records != 50 || last.Position != w.end() || !last.Done {
-			t.Errorf("last progress = %+v, want 50 records up to %d", last, w.end())
+		if last.Records != 50 || last.Position != w.End() || !last.Done {
+			t.Errorf("last progress = %+v, want 50 records up to %d", last, w.End())
 		}
 		if n := c.Status().Rebuilds; n != 0 {
 			t.Errorf("%d rebuilds, want none: it was the opening", n)
@@ -433,8 +401,7 @@ func TestOpeningThatTakesTooLongBeginsAnewAndSaysSo(t *testing.T) {
 
 // A log to which others write all the time is not one that the client lost sight of.
 func TestBusyLogIsNoAbsence(t *testing.T) {
-	opts := keepingTombstones(1, 2*time.Second)
-	opts.Network = slow(1).Network
+	opts := append(keepingTombstones(1, 2*time.Second), kvstoretest.WithLatency(time.Millisecond))
 	inWorld(t, opts, func(t *testing.T, w *world) {
 		c := w.open("c", kvstore.WithKafkaOptions(kgo.FetchMaxPartitionBytes(1)))
 		stop := w.keepWriting()

@@ -10,54 +10,43 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // unsents keep a client's first write from being sent, or every broker from appending it.
 var unsents = map[string]func(w *world) (end func()){
 	"no producer id": func(w *world) func() {
-		return w.cluster.Network().Stall(requests(kmsg.InitProducerID)).Undo
+		return w.On(requests(kmsg.InitProducerID)).Stall().Undo
 	},
 	"the answer with the producer id is lost": func(w *world) func() {
-		return w.cluster.Network().LoseAnswer(requests(kmsg.InitProducerID), 0).Undo
+		return w.On(requests(kmsg.InitProducerID)).LoseAnswers(0).Undo
 	},
 	"nobody answers": func(w *world) func() {
-		return w.cluster.Network().BlackHole(target("c")).Undo
+		return w.On(target("c")).BlackHole().Undo
 	},
 	"no leader is named": func(w *world) func() {
-		stall := w.cluster.Network().Stall(requests(kmsg.Metadata))
-		w.cluster.Network().DropConns(target("c"))
+		stall := w.On(requests(kmsg.Metadata)).Stall()
+		w.DropConnections("c")
 		return stall.Undo
 	},
 	"the broker is stopped": func(w *world) func() {
-		if err := w.cluster.StopBroker(0); err != nil {
-			w.t.Fatal(err)
-		}
+		w.StopBroker(0)
 		return func() {
-			if err := w.cluster.StartBroker(0); err != nil {
-				w.t.Fatal(err)
-			}
+			w.StartBroker(0)
 		}
 	},
 	"too few replicas are in sync": func(w *world) func() {
-		f, err := w.cluster.OutOfSync(0)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		return f.Undo
+		return w.OutOfSync(0).Undo
 	},
 }
 
-func requests(key kmsg.Key) simnet.Target {
-	return simnet.Target{Clients: []string{"c"}, Keys: []int16{int16(key)}}
+func requests(key kmsg.Key) kvstoretest.Traffic {
+	return kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{key}}
 }
 
-func unsentWorld() fakecluster.Options {
-	opts := slow(1)
-	opts.Topics[0].Configs["min.insync.replicas"] = "1"
-	return opts
+func unsentWorld() []kvstoretest.Option {
+	return slow(1, kvstoretest.WithTopicConfig(map[string]string{"min.insync.replicas": "1"}))
 }
 
 // A write of which nothing was sent, or nothing appended, is not written when its context

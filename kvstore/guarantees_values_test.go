@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // storageKinds are the three kinds of storage: those that keep revisions, those
@@ -65,7 +65,7 @@ func TestNilOrEmptyKeyIsInvalidAndNothingIsWritten(t *testing.T) {
 				t.Errorf("Get with a %s key = %v, want ErrInvalidKey", what, err)
 			}
 		}
-		if end := w.end(); end != 0 {
+		if end := w.End(); end != 0 {
 			t.Errorf("the log ends at %d, want nothing in it", end)
 		}
 	})
@@ -76,15 +76,12 @@ func TestForeignRecordWithoutKeyIsSkippedCountedAndLogged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
 				keyless := func() {
-					_, err := w.cluster.Append(topic, 0,
-						fakecluster.Record{Key: []byte("a"), Value: []byte("1")},
-						fakecluster.Record{Value: []byte("no key")},
-						fakecluster.Record{Key: []byte{}, Value: []byte("empty key")},
-						fakecluster.Record{},
-						fakecluster.Record{Key: []byte("b"), Value: []byte("2")})
-					if err != nil {
-						t.Fatal(err)
-					}
+					w.Append(
+						kvstoretest.Record{Key: []byte("a"), Value: []byte("1")},
+						kvstoretest.Record{Value: []byte("no key")},
+						kvstoretest.Record{Key: []byte{}, Value: []byte("empty key")},
+						kvstoretest.Record{},
+						kvstoretest.Record{Key: []byte("b"), Value: []byte("2")})
 				}
 				keyless() // before the client opens
 				var hooks hookBook
@@ -126,9 +123,7 @@ func TestForeignRecordWithoutKeyIsSkippedCountedAndLogged(t *testing.T) {
 func TestKeylessRecordAtTheEndWedgesNobody(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		keyless := func() {
-			if _, err := w.cluster.Append(topic, 0, fakecluster.Record{Value: []byte("no key")}); err != nil {
-				t.Fatal(err)
-			}
+			w.Append(kvstoretest.Record{Value: []byte("no key")})
 		}
 		keyless()
 		c := w.open("c")

@@ -166,9 +166,9 @@ func TestWriteBehindAHoleIsShownAtOnceAndRebuildsNothing(t *testing.T) {
 		w.produce(other, record("k", "1"))
 		w.produce(other, &kgo.Record{Key: []byte("k")})
 		w.produce(other, record("b", "1"))
-		w.compact()
+		w.Compact()
 		time.Sleep(2 * time.Minute)
-		w.compact()
+		w.Compact()
 		a := w.answers("c")
 		a.set(endsBefore(3))
 		var hooks hookBook
@@ -205,9 +205,9 @@ func TestDeletedKeyStaysDeletedBehindWithheldRecords(t *testing.T) {
 		w.produce(other, &kgo.Record{Key: []byte("k")})
 		w.produce(other, record("x", "1"))
 		time.Sleep(15 * time.Minute)
-		w.compact()
+		w.Compact()
 		time.Sleep(15 * time.Minute)
-		w.compact()
+		w.Compact()
 		a.set(nil)
 		time.Sleep(2 * time.Minute)
 		if err := c.Sync(w.within(time.Minute)); err != nil {
@@ -233,9 +233,7 @@ func TestLossBehindWithheldRecordsIsALoss(t *testing.T) {
 		if err := c.Sync(w.within(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
-			t.Fatal(err)
-		}
+		w.loseTail(1)
 		a.set(nil)
 		w.produce(other, record("d", "1"))
 		if err := c.Sync(w.within(time.Minute)); err != nil {

@@ -22,32 +22,22 @@ func TestErrorOfAnAcknowledgedWriteNamesItsRevisionOnlyWhileItIsTheWrites(t *tes
 		"its caller gives up": {func(_ *world, _ *kvstore.Client, cancel func()) { cancel() }, context.Canceled, true},
 		"the client closes":   {func(_ *world, c *kvstore.Client, _ func()) { _ = c.Close() }, kvstore.ErrClientClosed, true},
 		"the log loses it": {func(w *world, _ *kvstore.Client, _ func()) {
-			if _, err := w.cluster.LoseTail(topic, 0, 2); err != nil {
-				w.t.Error(err)
-			}
+			w.loseTail(2)
 		}, kvstore.ErrDataLoss, false},
 		"the log loses it and more": {func(w *world, _ *kvstore.Client, _ func()) {
-			if _, err := w.cluster.LoseTail(topic, 0, 1); err != nil {
-				w.t.Error(err)
-			}
+			w.loseTail(1)
 		}, kvstore.ErrDataLoss, false},
 		"the log loses it and others write there": {func(w *world, _ *kvstore.Client, _ func()) {
-			if _, err := w.cluster.LoseTail(topic, 0, 2); err != nil {
-				w.t.Error(err)
-			}
+			w.loseTail(2)
 			other := w.open("other")
 			w.put(other, "x", "1")
 			w.put(other, "y", "1")
 		}, kvstore.ErrDataLoss, false},
 		"the topic is created anew": {func(w *world, _ *kvstore.Client, _ func()) {
-			if err := w.cluster.RecreateTopic(topic); err != nil {
-				w.t.Error(err)
-			}
+			w.RecreateTopic()
 		}, kvstore.ErrTopicRecreated, false},
 		"the topic is deleted": {func(w *world, _ *kvstore.Client, _ func()) {
-			if err := w.cluster.DeleteTopic(topic); err != nil {
-				w.t.Error(err)
-			}
+			w.deleteTopic()
 		}, kvstore.ErrTopicDeleted, false},
 	} {
 		for op, write := range writes {
@@ -61,7 +51,7 @@ func TestErrorOfAnAcknowledgedWriteNamesItsRevisionOnlyWhileItIsTheWrites(t *tes
 					defer cancel()
 					result := make(chan error, 1)
 					go func() { result <- write(ctx, c) }()
-					w.eventually("the write is in the log", func() bool { return w.end() == 3 })
+					w.eventually("the write is in the log", func() bool { return w.End() == 3 })
 					time.Sleep(100 * time.Millisecond)
 					tc.happens(w, c, cancel)
 					hidden.Undo()
@@ -106,11 +96,9 @@ func TestWritesAfterALostOneAreDone(t *testing.T) {
 						}
 						result := make(chan error, 1)
 						go func() { result <- c.Put(w.within(life), []byte("k"), []byte("lost")) }()
-						w.eventually("the write is in the log", func() bool { return w.end() == 3 })
+						w.eventually("the write is in the log", func() bool { return w.End() == 3 })
 						time.Sleep(2 * time.Second)
-						if _, err := w.cluster.LoseTail(topic, 0, 3-lost); err != nil {
-							t.Fatal(err)
-						}
+						w.loseTail(3 - lost)
 						if atOnce { // the next write is in the log before the client can read
 							time.Sleep(10 * time.Millisecond) // it knows that its connections are gone
 							time.AfterFunc(100*time.Millisecond, hidden.Undo)
@@ -174,9 +162,7 @@ func TestWritesThroughLossesAreWhereTheySay(t *testing.T) {
 			for len(results) > 0 { // lost or not
 				<-results
 			}
-			if _, err := w.cluster.LoseTail(topic, 0, max(0, w.end()-5)); err != nil {
-				t.Fatal(err)
-			}
+			w.loseTail(max(0, w.End()-5))
 		}
 		time.Sleep(time.Second)
 		close(lost)

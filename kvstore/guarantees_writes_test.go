@@ -10,9 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // breather is the pause between two faults: longer than a client waits before
@@ -23,42 +22,43 @@ const breather = 150 * time.Millisecond
 // Each returns when it is over, or when ctx ends.
 var faults = map[string]func(ctx context.Context, w *world, n int) error{
 	"lost answers": func(ctx context.Context, w *world, n int) error {
-		return once(ctx, w.cluster.Network().LoseAnswer(produceOf(), 1+n%2), 1+n%2)
+		return once(ctx, w.LoseAnswers(1+n%2), 1+n%2)
 	},
 	"lost requests": func(ctx context.Context, w *world, n int) error {
-		return once(ctx, w.cluster.Network().LoseRequest(produceOf(), 1+n%2), 1+n%2)
+		return once(ctx, w.LoseRequests(1+n%2), 1+n%2)
 	},
 	"requests cut": func(ctx context.Context, w *world, _ int) error {
-		return once(ctx, w.cluster.Network().CutFrame(produceOf(), 0, 1), 1)
+		return once(ctx, w.On(produceOf()).CutFrames(1, 0), 1)
 	},
 	"connections reset": func(_ context.Context, w *world, _ int) error {
-		w.cluster.Network().DropConns(simnet.Target{})
+		w.DropConnections()
 		return nil
 	},
 	"leader moves": func(_ context.Context, w *world, n int) error {
-		return w.cluster.MoveLeader(topic, 0, int32((n+1)%3))
+		w.MoveLeader((n + 1) % 3)
+		return nil
 	},
 	"leader moves and an answer is lost": func(ctx context.Context, w *world, n int) error {
-		if err := once(ctx, w.cluster.Network().LoseAnswer(produceOf(), 1), 1); err != nil {
+		if err := once(ctx, w.LoseAnswers(1), 1); err != nil {
 			return err
 		}
-		return w.cluster.MoveLeader(topic, 0, int32((n+1)%3))
+		w.MoveLeader((n + 1) % 3)
+		return nil
 	},
 	"leader is stopped": func(_ context.Context, w *world, n int) error {
-		from := int32(n % 3)
-		if err := w.cluster.StopBroker(from); err != nil {
-			return err
-		}
+		from := n % 3
+		w.StopBroker(from)
 		time.Sleep(20 * time.Millisecond)
-		if err := w.cluster.MoveLeadersFrom(from); err != nil {
-			return err
+		if w.Leader() == from {
+			w.MoveLeader((from + 1) % 3)
 		}
 		time.Sleep(200 * time.Millisecond)
-		return w.cluster.StartBroker(from)
+		w.StartBroker(from)
+		return nil
 	},
-	"brokers restart": func(_ context.Context, w *world, _ int) error { return w.cluster.RestartAll() },
+	"brokers restart": func(_ context.Context, w *world, _ int) error { w.RestartBrokers(); return nil },
 	"brokers crash and an answer is lost": func(ctx context.Context, w *world, _ int) error {
-		if err := once(ctx, w.cluster.Network().LoseAnswer(produceOf(), 1), 1); err != nil {
+		if err := once(ctx, w.LoseAnswers(1), 1); err != nil {
 			return err
 		}
 		return w.cluster.Crash()
@@ -73,18 +73,17 @@ var faults = map[string]func(ctx context.Context, w *world, n int) error{
 
 func failing(err *kerr.Error, afterAppend bool) func(context.Context, *world, int) error {
 	return func(ctx context.Context, w *world, n int) error {
-		f, err := w.cluster.FailProduces(fakecluster.ProduceFault{Err: err, AfterAppend: afterAppend, Count: 1 + n%2})
-		if err != nil {
-			return err
+		if afterAppend {
+			return once(ctx, w.FailProducesAfterAppend(1+n%2, err), 1+n%2)
 		}
-		return once(ctx, f, 1+n%2)
+		return once(ctx, w.FailProduces(1+n%2, err), 1+n%2)
 	}
 }
 
 // once waits until a fault has bitten n times.
-func once(ctx context.Context, f fakecluster.Fault, n int) error {
+func once(ctx context.Context, f *kvstoretest.Fault, n int) error {
 	defer f.Undo()
-	if err := f.Wait(ctx, n); err != nil && ctx.Err() == nil {
+	if err := f.TryWait(ctx, n); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return nil
@@ -182,7 +181,7 @@ func TestWriteThatWasNotAppendedIsNotAcknowledged(t *testing.T) {
 				t.Errorf("%s was acknowledged; no broker has it", op)
 			}
 		}
-		if end := w.end(); end != 0 {
+		if end := w.End(); end != 0 {
 			t.Errorf("the log ends at %d, want nothing in it", end)
 		}
 	})

@@ -19,47 +19,55 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 const topic = "kv"
 
-// world is a cluster with clients, in simulated time.
+// world is a kit with clients in simulated time. Its clients wait as long as in production.
 type world struct {
+	*kvstoretest.Kit
 	t       *testing.T
-	cluster *fakecluster.Cluster
+	cluster *fakecluster.Cluster // of the kit, for what no user of it needs
 	logs    *logBook
 }
 
-// inWorld runs fn in a bubble with a cluster of its own. A goroutine that is
-// left at the end fails the test.
-func inWorld(t *testing.T, opts fakecluster.Options, fn func(t *testing.T, w *world)) {
+// insider is told which cluster a kit runs.
+type insider struct {
+	testing.TB
+	cluster *fakecluster.Cluster
+}
+
+// GotCluster is called by the kit.
+func (i *insider) GotCluster(c *fakecluster.Cluster) { i.cluster = c }
+
+// inWorld runs fn in a bubble with a kit of its own. A goroutine or a client that is left at
+// the end fails the test.
+func inWorld(t *testing.T, opts []kvstoretest.Option, fn func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c, err := fakecluster.Start(opts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := c.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		fn(t, &world{t: t, cluster: c, logs: &logBook{}})
+		in := &insider{TB: t}
+		kit := kvstoretest.New(in, append([]kvstoretest.Option{
+			kvstoretest.WithProductionTimes(), kvstoretest.WithTimeout(time.Minute),
+		}, opts...)...)
+		fn(t, &world{Kit: kit, t: t, cluster: in.cluster, logs: &logBook{}})
 	})
 }
 
 // withTopic is a cluster of n brokers that has the topic.
-func withTopic(n int) fakecluster.Options {
-	return fakecluster.Options{Brokers: n, Topics: []fakecluster.Topic{{Name: topic, Configs: fakecluster.CompactConfigs()}}}
+func withTopic(n int, more ...kvstoretest.Option) []kvstoretest.Option {
+	return append([]kvstoretest.Option{kvstoretest.WithBrokers(n)}, more...)
+}
+
+// noTopic is a cluster without the topic.
+func noTopic(more ...kvstoretest.Option) []kvstoretest.Option {
+	return append([]kvstoretest.Option{kvstoretest.WithoutTopic()}, more...)
 }
 
 // options connect a client of that name to the cluster.
 func (w *world) options(name string, more ...kvstore.ClientOption) []kvstore.ClientOption {
-	return append([]kvstore.ClientOption{
-		kvstore.WithBrokers(w.cluster.Seeds()...),
-		kvstore.WithKafkaOptions(kgo.Dialer(w.cluster.Dialer(name))),
-		kvstore.WithLogger(slog.New(w.logs)),
-	}, more...)
+	w.t.Helper()
+	return append(append(w.ClientOptions(name), kvstore.WithLogger(slog.New(w.logs))), more...)
 }
 
 // open opens a client on memory and closes it at the end of the test.
@@ -70,26 +78,19 @@ func (w *world) open(name string, more ...kvstore.ClientOption) *kvstore.Client 
 
 func (w *world) openOn(name string, s kvstore.Storage, more ...kvstore.ClientOption) *kvstore.Client {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
-	defer cancel()
-	c, err := kvstore.NewClient(ctx, topic, s, w.options(name, more...)...)
-	if err != nil {
-		w.t.Fatalf("open client %s: %v", name, err)
-	}
-	w.t.Cleanup(func() { _ = c.Close() })
+	c := w.OpenOn(name, s, append([]kvstore.ClientOption{kvstore.WithLogger(slog.New(w.logs))}, more...)...)
+	w.t.Cleanup(func() { _ = c.Close() }) // before what the test has to clean up after it
 	return c
 }
 
 // kafka returns a plain franz-go client, closed at the end of the test.
 func (w *world) kafka(name string, opts ...kgo.Opt) *kgo.Client {
 	w.t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(w.cluster.Seeds()...),
-		kgo.Dialer(w.cluster.Dialer(name)),
+	cl, err := kgo.NewClient(append(append(w.KafkaOptions(name),
 		kgo.DefaultProduceTopic(topic),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.MetadataMinAge(100 * time.Millisecond),
-	}, opts...)...)
+		kgo.MetadataMinAge(100*time.Millisecond),
+	), opts...)...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -105,13 +106,36 @@ func (w *world) produce(cl *kgo.Client, records ...*kgo.Record) {
 	}
 }
 
-func (w *world) end() int64 {
+// loseTail loses the records of the log from an offset on.
+func (w *world) loseTail(from int64) {
 	w.t.Helper()
-	end, err := w.cluster.EndOffset(topic, 0)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return end
+	w.LoseTail(int(w.End() - from))
+}
+
+// What is below is not for users of a kit: they can see or do it with a Kafka client of their own, or
+// have no use for it.
+
+// batches returns the raw log.
+func (w *world) batches() []fakecluster.Batch {
+	w.t.Helper()
+	bs, err := w.cluster.ReadLog(topic, 0, 0)
+	must(w.t, err)
+	return bs
+}
+
+func (w *world) topicExists() bool {
+	_, err := w.cluster.EndOffset(topic, 0)
+	return err == nil
+}
+
+func (w *world) deleteTopic() {
+	w.t.Helper()
+	must(w.t, w.cluster.DeleteTopic(topic))
+}
+
+// refuseDials keeps a client from connecting until undone.
+func (w *world) refuseDials(client string) fakecluster.Fault {
+	return w.cluster.Network().RefuseDials(simnet.Target{Clients: []string{client}})
 }
 
 // eventually waits in simulated time until ok; a minute is for ever.
@@ -219,9 +243,7 @@ func (h *hookBook) options() []kvstore.ClientOption {
 	}
 }
 
-func target(clients ...string) simnet.Target { return simnet.Target{Clients: clients} }
-
-func latency(d time.Duration) simnet.Latency { return simnet.Latency{Min: d, Mean: d, Max: d} }
+func target(clients ...string) kvstoretest.Traffic { return kvstoretest.Traffic{Clients: clients} }
 
 // plainStorage is a storage with nothing but what Storage asks for.
 type plainStorage struct {

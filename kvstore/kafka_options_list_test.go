@@ -21,7 +21,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 	"github.com/twmb/franz-go/pkg/sasl"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
@@ -239,7 +238,7 @@ func TestEveryKafkaOptionIsTakenOrRefusedAsListed(t *testing.T) {
 	samples := sampleOptions()
 	for name, fate := range listedOptions(t) {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+			inWorld(t, noTopic(), func(t *testing.T, w *world) {
 				c, err := kvstore.NewClient(w.within(time.Minute), topic, memory.New(), w.options("c", kvstore.WithKafkaOptions(samples[name]...))...)
 				if fate == "refused" {
 					if err == nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 	"google.golang.org/protobuf/types/dynamicpb"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
 )
 
@@ -21,7 +20,7 @@ import (
 // for each record.
 func TestHangingRegistryHoldsUpAnOpeningOnce(t *testing.T) {
 	user := compile(t, "acme.User", userSchema, nil)
-	inWorld(t, fakecluster.Options{}, func(t *testing.T, w *world) {
+	inWorld(t, noTopic(), func(t *testing.T, w *world) {
 		f := newFakeRegistry()
 		serde := registrySerde(t, f, user, userSchema)
 		writer := w.open("writer")

@@ -12,63 +12,39 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
-	"github.com/kvsim/kvsim/kvstore/memory"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-const typedTopic = "typed"
-
-// typedStore is a store on a cluster of its own.
+// typedStore is a store on a kit of its own.
 type typedStore struct {
 	*kvstore.Client
-	t       *testing.T
-	cluster *fakecluster.Cluster
+	t   *testing.T
+	kit *kvstoretest.Kit
 }
 
 // inTypedStore runs fn with a new store, in virtual time.
 func inTypedStore(t *testing.T, fn func(t *testing.T, s *typedStore), opts ...kvstore.ClientOption) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		cluster, err := fakecluster.Start(fakecluster.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { cluster.Close() })
-		opts := append([]kvstore.ClientOption{
-			kvstore.WithBrokers(cluster.Seeds()...),
-			kvstore.WithKafkaOptions(kgo.Dialer(cluster.Dialer("typed"))),
-			kvstore.WithReplicationFactor(1),
-		}, opts...)
-		client, err := kvstore.NewClient(timeoutContext(t, time.Minute), typedTopic, memory.New(), opts...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { client.Close() })
-		fn(t, &typedStore{client, t, cluster})
+		kit := kvstoretest.New(t, kvstoretest.WithProductionTimes(), kvstoretest.WithoutTopic())
+		fn(t, &typedStore{kit.Open("typed", append([]kvstore.ClientOption{kvstore.WithReplicationFactor(1)}, opts...)...), t, kit})
 	})
 }
 
 // log returns every record of the topic as "key=value", or "key" for a delete.
 func (s *typedStore) log() []string {
 	s.t.Helper()
-	batches, err := s.cluster.ReadLog(typedTopic, 0, 0)
-	if err != nil {
-		s.t.Fatal(err)
-	}
 	var out []string
-	for _, b := range batches {
-		for _, r := range b.Records {
-			if r.Value == nil {
-				out = append(out, string(r.Key))
-			} else {
-				out = append(out, fmt.Sprintf("%s=%s", r.Key, r.Value))
-			}
+	for _, r := range s.kit.Log() {
+		if r.Value == nil {
+			out = append(out, string(r.Key))
+		} else {
+			out = append(out, fmt.Sprintf("%s=%s", r.Key, r.Value))
 		}
 	}
 	return out
