@@ -220,10 +220,9 @@ func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 }
 
 func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLog, haste *failFast, opened func()) {
-	decode, codec := decodeSettings(c.kafka)
 	t := &tail{
 		part: c.part, view: c.view, hooks: c.hooks, track: c.tracker, recent: c.recent, gate: c.gate, health: c.health,
-		log: log, limits: fetchSettings(c.kafka), decode: decode, codec: codec, backoff: c.backoff,
+		log: log, limits: fetchSettings(c.kafka), decoder: newDecoder(c.kafka, c.topic), backoff: c.backoff,
 		haste: haste, opened: opened, report: cfg.onProgress, settings: c.settings, epoch: -1, checked: noLeader, rebuild: newOpening(),
 	}
 	c.running.Go(func() {

@@ -38,6 +38,7 @@ func promised() []kgo.Opt {
 		kgo.FetchMaxWait(defaultFetchWait),
 		kgo.FetchMinBytes(1),
 		kgo.FetchMaxPartitionBytes(defaultFetchBytes),
+		kgo.MaxDecompressBatchBytes(defaultInflated),
 		kgo.ProducerBatchMaxBytesFn(noBatchLimit),
 		// Telemetry makes closing wait for brokers that do not answer.
 		kgo.DisableClientMetrics(),
@@ -140,17 +141,24 @@ func fetchSettings(cl *kgo.Client) fetchLimits {
 	return lim
 }
 
-func decodeSettings(cl *kgo.Client) (kgo.ProcessFetchPartitionOpts, kgo.Decompressor) {
+// newDecoder reads the options for decoding back.
+func newDecoder(cl *kgo.Client, topic string) *decoder {
 	noCRC, _ := cl.OptValue(kgo.DisableFetchCRCValidation).(bool)
+	most, ok := cl.OptValue(kgo.MaxDecompressBatchBytes).(int)
+	if !ok || most <= 0 {
+		most = defaultInflated
+	}
 	codec, ok := cl.OptValue(kgo.WithDecompressor).(kgo.Decompressor)
 	if !ok || codec == nil {
 		codec = kgo.DefaultDecompressor()
 	}
-	return kgo.ProcessFetchPartitionOpts{
+	return &decoder{codec: codec, most: most, opts: kgo.ProcessFetchPartitionOpts{
+		Topic:                topic,
+		Partition:            partitionNumber,
 		KeepControlRecords:   true, // they move the position and the leader epoch
 		DisableCRCValidation: noCRC,
 		IsolationLevel:       kgo.ReadCommitted(),
-	}, codec
+	}}
 }
 
 func backoffSetting(cl *kgo.Client) func(int) time.Duration {

@@ -15,70 +15,85 @@ var errCorrupt = errors.New("corrupt record batch")
 // errNothing marks an answer without data where there should be some. See hole.
 var errNothing = errors.New("the broker answered nothing")
 
-// decode decodes what a fetch brought into out. What precedes a damaged batch counts; the
-// damaged batch and what follows it do not (I1).
-func decode(out *fetched, part *kmsg.FetchResponseTopicPartition, opts kgo.ProcessFetchPartitionOpts, dec kgo.Decompressor) error {
-	offset := opts.Offset
-	var decoded []int // records decoded, batch by batch
-	codec := &decompressor{Decompressor: dec}
-	fp, next := kgo.ProcessFetchPartition(opts, part, codec, func(m kgo.FetchBatchMetrics) { decoded = append(decoded, m.NumRecords) })
-	out.records, out.next = fp.Records, next
-	defer func() { out.epoch = passedEpoch(part.RecordBatches, out.next) }()
+// errMismatch marks a batch that is not what its header says.
+var errMismatch = errors.New("its records do not match its header")
 
-	bad, why := fp.Err, int64(-1)
-	if bad != nil {
+// defect says that what a fetch brought can't be read from an offset on. The zero defect
+// says that there is none.
+type defect struct {
+	at  int64
+	why error
+}
+
+// or returns the defect that comes first in the log, d if both are at one offset.
+func (d defect) or(other defect) defect {
+	if d.why == nil || other.why != nil && other.at < d.at {
+		return other
+	}
+	return d
+}
+
+// decoder decodes fetches. Two may use it at once: one is on its way while the one before is
+// applied.
+type decoder struct {
+	opts  kgo.ProcessFetchPartitionOpts
+	codec kgo.Decompressor
+	most  int // how many bytes a batch may decompress to
+
+	refusal refusal
+}
+
+// decode decodes what a fetch from an offset on brought into out. What precedes a damaged batch
+// counts; the damaged batch and what follows it does not (I1). Records are taken from pool.
+func (d *decoder) decode(out *fetched, part *kmsg.FetchResponseTopicPartition, offset int64, pool kgo.Pool) error {
+	opts := d.opts
+	opts.Offset, opts.Pools = offset, []kgo.Pool{pool}
+	all := part.RecordBatches
+	raw, found := credible(all, offset, out.end)
+
+	// kgo decodes only what claims nothing that is not there.
+	lean := *part
+	lean.RecordBatches = raw
+	var decoded []int // records decoded, batch by batch
+	codec := &inflater{decoder: d, raw: raw, next: offset}
+	fp, next := kgo.ProcessFetchPartition(opts, &lean, codec, func(m kgo.FetchBatchMetrics) { decoded = append(decoded, m.NumRecords) })
+	out.records, out.next = fp.Records, next
+	defer func() { out.epoch = passedEpoch(all, out.next) }()
+
+	found = codec.found.or(found)
+	if fp.Err != nil && codec.found.why == nil {
 		// kgo moves on past a batch of an unknown format.
-		why = offset
+		at := offset
 		if n := len(fp.Records); n > 0 {
-			why = fp.Records[n-1].Offset + 1
+			at = fp.Records[n-1].Offset + 1
 		}
+		found = found.or(defect{at, fp.Err})
 	}
-	if first, ok := shortBatch(part.RecordBatches, decoded, offset); ok && (why < 0 || first <= why) {
-		// kgo leaves out records that it can't decode, and continues after the batch when
-		// another one follows.
-		bad, why = errors.New("its records do not match its header"), max(first, offset)
-		if codec.err != nil {
-			bad = fmt.Errorf("decompress: %w", codec.err)
+	if first, ok := shortBatch(raw, decoded, offset); ok {
+		// kgo leaves out records that it can't decode, and goes on behind
+		// the batch when another one follows.
+		found = found.or(defect{max(first, offset), errMismatch})
+	}
+	if found.why != nil {
+		out.cut(found.at)
+		var large *DecompressError
+		switch {
+		case found.why == errEnough: // for one fetch
+			return nil
+		case errors.As(found.why, &large):
+			return fmt.Errorf("fetch at offset %d: %w", found.at, found.why)
 		}
-	}
-	if sound, err := misplaced(part.RecordBatches, offset); err != nil && (why < 0 || sound <= why) {
-		bad, why = err, sound
-	}
-	if bad != nil {
-		out.cut(why)
-		return fmt.Errorf("fetch at offset %d: %w: %w", why, errCorrupt, bad)
+		return fmt.Errorf("fetch at offset %d: %w: %w", found.at, errCorrupt, found.why)
 	}
 	switch {
 	case next > offset:
 		return nil
-	case len(part.RecordBatches) > 0:
-		return fmt.Errorf("fetch at offset %d: %w: no whole batch in %d bytes", offset, errCorrupt, len(part.RecordBatches))
+	case len(all) > 0:
+		return fmt.Errorf("fetch at offset %d: %w: no whole batch in %d bytes", offset, errCorrupt, len(all))
 	case offset < out.stable:
 		return fmt.Errorf("fetch at offset %d: %w, though all is decided up to offset %d", offset, errNothing, out.stable)
 	}
 	return nil
-}
-
-// decompressor keeps the first error of the one that it wraps, which kgo does not return. A
-// panic in that one, which may be the user's, counts as such an error.
-type decompressor struct {
-	kgo.Decompressor
-	err error
-}
-
-// Decompress is part of kgo.Decompressor.
-func (d *decompressor) Decompress(src []byte, codec kgo.CompressionCodecType) (out []byte, err error) {
-	panicked := guarded("kgo.WithDecompressor", func() error {
-		out, err = d.Decompressor.Decompress(src, codec)
-		return nil
-	})
-	if panicked != nil {
-		out, err = nil, panicked
-	}
-	if d.err == nil {
-		d.err = err
-	}
-	return out, err
 }
 
 // cut drops everything from offset on.
@@ -120,8 +135,8 @@ func shortBatch(raw []byte, decoded []int, offset int64) (first int64, ok bool) 
 	return 0, false
 }
 
-// noEpoch is the leader epoch when no batch was passed. That of a message in an old format
-// is -1.
+// noEpoch stands for the leader epoch where no batch was passed. That of a message in
+// an old format is -1.
 const noEpoch = -2
 
 // passedEpoch returns the leader epoch of the last batch that begins below next, noEpoch
@@ -131,18 +146,11 @@ const noEpoch = -2
 // transaction was aborted, or compaction emptied it.
 func passedEpoch(raw []byte, next int64) int32 {
 	epoch := int32(noEpoch)
-	for len(raw) > headerMagic {
-		size := int64(int32(binary.BigEndian.Uint32(raw[headerLength:]))) + 12
-		// A message of an old format has the offset of the last one in it; next is beyond
-		// that, too, once it was passed.
-		if size <= headerMagic || size > int64(len(raw)) || int64(binary.BigEndian.Uint64(raw)) >= next {
+	for s := range spans(raw) {
+		if s.first >= next {
 			break
 		}
-		epoch = -1
-		if raw[headerMagic] == 2 {
-			epoch = int32(binary.BigEndian.Uint32(raw[headerEpoch:]))
-		}
-		raw = raw[size:]
+		epoch = s.epoch
 	}
 	return epoch
 }

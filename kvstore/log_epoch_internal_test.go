@@ -22,6 +22,10 @@ type rawBatch struct {
 	producer int64 // of a transaction, 0 for none
 	control  bool
 	codec    kgo.CompressionCodec
+
+	claim  int32   // how many records the header says there are, 0 for as many as there are
+	deltas []int32 // the records' offsets, counted from at; nil for the last ones of the span
+	value  []byte  // nil for one of a byte
 }
 
 func (b rawBatch) bytes(t *testing.T) []byte {
@@ -38,9 +42,18 @@ func (b rawBatch) bytes(t *testing.T) []byte {
 		batch.Attributes |= 0x20
 		key = []byte{0, 0, 0, 0} // an abort marker
 	}
+	if b.value == nil {
+		b.value = []byte("v")
+	}
+	if b.claim != 0 {
+		batch.NumRecords = b.claim
+	}
 	for i := range b.records {
 		r := kmsg.NewRecord()
-		r.OffsetDelta, r.Key, r.Value = b.span-b.records+i, key, []byte("v")
+		r.OffsetDelta, r.Key, r.Value = b.span-b.records+i, key, b.value
+		if b.deltas != nil {
+			r.OffsetDelta = b.deltas[i]
+		}
 		r.Length = int32(len(r.AppendTo(nil)) - 1)
 		batch.Records = r.AppendTo(batch.Records)
 	}
@@ -104,8 +117,7 @@ func TestEpochIsThatOfTheLastBatchPassed(t *testing.T) {
 				part.RecordBatches = append(part.RecordBatches, raw...)
 			}
 			out := fetched{next: tc.from, stable: 10, end: 16}
-			opts := kgo.ProcessFetchPartitionOpts{Offset: tc.from, KeepControlRecords: true, IsolationLevel: kgo.ReadCommitted()}
-			err := decode(&out, part, opts, kgo.DefaultDecompressor())
+			err := plainDecoder().decode(&out, part, tc.from, &room{})
 			if out.next != tc.next || out.epoch != tc.epoch || errors.Is(err, errCorrupt) != tc.fails {
 				t.Errorf("decode = next %d, epoch %d, %v; want next %d, epoch %d, corrupt: %t", out.next, out.epoch, err, tc.next, tc.epoch, tc.fails)
 			}

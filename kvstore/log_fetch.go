@@ -50,7 +50,7 @@ type fetched struct {
 // fetch reads committed records from offset on, at the given leader and from no other: a
 // broker that leads under another epoch refuses. It waits at most lim.wait for the first.
 // An error may come with the records that precede it.
-func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetchLimits, opts kgo.ProcessFetchPartitionOpts, dec kgo.Decompressor) (fetched, error) {
+func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetchLimits, dec *decoder, pool kgo.Pool) (fetched, error) {
 	id := p.topicID()
 	req := p.fetchRequest(id, l, offset, lim)
 	req.IsolationLevel = readCommitted
@@ -91,9 +91,8 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 		return out, err
 	}
 	p.fetchedFrom(id)
-	opts.Offset, opts.Topic, opts.Partition = offset, p.topic, partitionNumber
 	out.first = firstOffset(part.RecordBatches, offset)
-	err = decode(&out, &part, opts, dec)
+	err = dec.decode(&out, &part, offset, pool)
 	if invariant.On {
 		out.from.Swap(offset)
 		out.checkEpoch()

@@ -54,7 +54,7 @@ func TestFetchGoesOnlyToTheLeaderThatWasChecked(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		limits := fetchLimits{wait: time.Millisecond, minBytes: 1, maxBytes: 1 << 20}
-		f, err := p.fetch(t.Context(), checked, 2, limits, kgo.ProcessFetchPartitionOpts{}, kgo.DefaultDecompressor())
+		f, err := p.fetch(t.Context(), checked, 2, limits, plainDecoder(), &room{})
 		if !errors.Is(err, kerr.FencedLeaderEpoch) || len(f.records) > 0 {
 			t.Errorf("fetch at the leader of epoch %d while that of epoch %d leads = %d records, %v; want FENCED_LEADER_EPOCH", checked.epoch, p.leader.epoch, len(f.records), err)
 		}

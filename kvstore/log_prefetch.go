@@ -3,8 +3,6 @@ package kvstore
 import (
 	"context"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // ahead is a fetch that was sent before its turn: while one part of a long log is
@@ -37,10 +35,8 @@ func (t *tail) fetch(ctx context.Context, limits fetchLimits) (f fetched, err er
 
 // ask fetches and converts. It uses only fields of the tail that never change.
 func (t *tail) ask(ctx context.Context, from leader, offset int64, limits fetchLimits, r *room) (fetched, error) {
-	opts := t.decode
-	opts.Pools = []kgo.Pool{r}
 	sent := time.Now()
-	f, err := t.part.fetch(ctx, from, offset, limits, opts, t.codec)
+	f, err := t.part.fetch(ctx, from, offset, limits, t.decoder, r)
 	f.room, f.sent, f.got = r, sent, time.Now()
 	r.convert(&f, t.recent.Owners())
 	return f, err

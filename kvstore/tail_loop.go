@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/internal/position"
@@ -33,8 +32,7 @@ type tail struct {
 	health  *health
 	log     *repeatLog
 	limits  fetchLimits
-	decode  kgo.ProcessFetchPartitionOpts
-	codec   kgo.Decompressor
+	decoder *decoder
 	backoff func(failures int) time.Duration
 	haste   *failFast      // for the opening
 	opened  func()         // called once the opening is over
