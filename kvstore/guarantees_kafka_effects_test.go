@@ -136,6 +136,10 @@ func TestBatchThatDecompressesToTooMuchIsNotPassedOver(t *testing.T) {
 		w.put(w.open("other"), "k", strings.Repeat("v", 10000))
 		err := c.Sync(w.within(5 * time.Second))
 		wantError(t, "Sync", err, context.DeadlineExceeded, "position 0", "decompress")
+		var large *kvstore.DecompressError
+		if !errors.As(err, &large) || large.Offset != 0 || large.Limit != 5000 {
+			t.Errorf("Sync = %v, want a DecompressError at offset 0 with a limit of 5000 bytes", err)
+		}
 		if s := c.Status(); s.State != kvstore.StateStalled {
 			t.Errorf("Status = %v, want stalled", s.State)
 		}

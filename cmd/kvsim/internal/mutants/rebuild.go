@@ -53,7 +53,7 @@ func rebuildMutants() []Mutant {
 			Name: "epoch-from-records", Bug: "the position has the epoch of the last record, although an aborted batch of a later epoch was passed, so the log looks truncated",
 			Scenario: "transactions", Checks: []lin.CheckID{lin.CheckRebuild},
 			Edits: []Edit{{
-				"kvstore/log_decode.go", "	defer func() { out.epoch = passedEpoch(part.RecordBatches, out.next) }()\n",
+				"kvstore/log_decode.go", "	defer func() { out.epoch = passedEpoch(all, out.next) }()\n",
 				"	defer func() {\n		if n := len(out.records); n > 0 {\n			out.epoch = out.records[n-1].LeaderEpoch\n		}\n	}()\n",
 			}},
 		},
