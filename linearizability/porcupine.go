@@ -212,7 +212,7 @@ func (t *task) run(ctx context.Context, opts PorcupineOptions) {
 	t.result = t.decide(t.piece, opts, steps)
 	t.steps += opts.MaxSteps - steps.left
 	if t.result == porcupine.Illegal {
-		t.blame(ctx, opts)
+		t.offender(ctx, opts)
 	}
 }
 
@@ -233,10 +233,10 @@ func (t *task) model(p *piece, steps *stepCounter) (porcupine.Model, []porcupine
 	return p.session(steps)
 }
 
-// blame finds the first read, in order of return, that makes the piece illegal: the
+// offender finds the first read, in order of return, that makes the piece illegal: the
 // reads before it can be explained together, but not with it. The whole search has as
 // many steps as the piece had. If they run out, a later read may be blamed.
-func (t *task) blame(ctx context.Context, opts PorcupineOptions) {
+func (t *task) offender(ctx context.Context, opts PorcupineOptions) {
 	var reads []int64
 	for _, o := range t.ops {
 		if o.kind == keyRead {
