@@ -20,9 +20,9 @@ type Options struct {
 	MaxViolations int
 	// Porcupine bounds the second judge.
 	Porcupine PorcupineOptions
-	// Witnessed, if not nil, is called with the verdict of the log witness before
-	// porcupine starts its search, so that this much is known whatever becomes of
-	// the search. It is not called if the history is empty or breaks an assumption.
+	// Witnessed, if not nil, is called with the verdict of the log witness before porcupine
+	// starts its search, so that this much is known even if the search does not finish. It
+	// is not called if the history is empty or breaks an assumption.
 	Witnessed func(*Verdict)
 }
 

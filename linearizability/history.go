@@ -57,8 +57,8 @@ const (
 	LogCommit
 	// LogAbort says that the transaction Txn was aborted.
 	LogAbort
-	// LogEnd says that somebody saw the end of what readers can read at Offset. A
-	// client that starts to open later must get at least that far.
+	// LogEnd says that the end of what readers can read was seen at Offset. A client that
+	// starts to open later must get at least that far.
 	LogEnd
 )
 
@@ -73,8 +73,8 @@ func (k LogKind) String() string { return enumName(logKinds[:], int(k)) }
 // A Record is one record of the log.
 type Record struct {
 	Offset int64
-	// Key is empty for a record that sets no key: a transaction marker, or a
-	// record that somebody wrote without a key. Such a record only takes up an offset.
+	// Key is empty for a record that sets no key: a transaction marker, or a record that
+	// was written without a key. Such a record only takes up an offset.
 	Key string
 	// Value is the value id, empty for a tombstone.
 	Value string

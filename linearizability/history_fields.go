@@ -50,7 +50,7 @@ func (d *decoder) text(s string) string {
 	return t
 }
 
-// name decodes a name that is likely to come again. All uses share one copy.
+// name decodes a name that is likely to occur again. All uses share one copy.
 func (d *decoder) name(s string) string {
 	if s == "" {
 		return ""
@@ -96,7 +96,7 @@ func hexValue(c byte) int {
 	return -1
 }
 
-// validInvoke returns an error that says what the operation lacks, if anything.
+// validInvoke returns an error if the operation lacks something.
 func validInvoke(o *Operation, hasKey bool) error {
 	switch o.Kind {
 	case OpPut:

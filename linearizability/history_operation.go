@@ -110,8 +110,8 @@ type Operation struct {
 	// Items are the writes of a batch in order, or the result of a range in the
 	// order in which it was returned.
 	Items []Item
-	// Barrier marks a get or a range that claims to see everything that was
-	// acknowledged to anyone before it began.
+	// Barrier marks a get or a range that claims to see everything that was acknowledged to
+	// any client before it began.
 	Barrier bool
 
 	Outcome Outcome

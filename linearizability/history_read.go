@@ -24,7 +24,7 @@ func (e *FormatError) Error() string { return fmt.Sprintf("history line %d: %v",
 func (e *FormatError) Unwrap() error { return e.Err }
 
 // ReadHistory reads a stored history. It returns a *FormatError for a line that it cannot
-// read, for a number out of range, for a sequence number that comes twice, and for time
+// read, for a number out of range, for a sequence number that occurs twice, and for time
 // that goes back. Anything else that makes no sense is left to Check. Events may come in
 // any order, except that the start of an operation or a fault must come before its end. If
 // the last line was cut off, it is left out and Torn is set. A byte order mark at the start

@@ -118,8 +118,8 @@ func (c *Call) OK() { c.finish(OK, nil) }
 // certain not to be in the log and never will be; for a read, that it returned nothing.
 func (c *Call) Failed(err error) { c.finish(Failed, err) }
 
-// Unknown records that the operation returned, but nobody knows whether it was done:
-// a write may be in the log, or may get there later.
+// Unknown records that the operation returned, but that it is not known whether it was
+// done: a write may be in the log, or may get there later.
 func (c *Call) Unknown(err error) { c.finish(Unknown, err) }
 
 func (c *Call) finish(outcome Outcome, err error) {
@@ -169,8 +169,8 @@ func (r *Recorder) Compact(removed []int64) {
 	r.logEvent(LogEvent{Kind: LogCompact, Removed: removed})
 }
 
-// End records that somebody saw the end of what readers can read at offset. A client
-// that starts to open after that must get at least that far.
+// End records that the end of what readers can read was seen at offset. A client that
+// starts to open after that must get at least that far.
 func (r *Recorder) End(offset int64) { r.logAt(LogEnd, offset) }
 
 // Transaction records the outcome of a transaction.

@@ -206,7 +206,7 @@ func (j *judge) runTasks(tasks []*task, opts PorcupineOptions) {
 	}
 }
 
-// run judges the piece and, if it is illegal, finds the operation to blame.
+// run judges the piece and, if it is illegal, finds the offending operation.
 func (t *task) run(ctx context.Context, opts PorcupineOptions) {
 	steps := &stepCounter{ctx: ctx, left: opts.MaxSteps}
 	t.result = t.decide(t.piece, opts, steps)
@@ -234,8 +234,8 @@ func (t *task) model(p *piece, steps *stepCounter) (porcupine.Model, []porcupine
 }
 
 // offender finds the first read, in order of return, that makes the piece illegal: the
-// reads before it can be explained together, but not with it. The whole search has as
-// many steps as the piece had. If they run out, a later read may be blamed.
+// reads before it can be explained together, but not with it. The whole search has as many
+// steps as the piece had. If they run out, it may return a later read.
 func (t *task) offender(ctx context.Context, opts PorcupineOptions) {
 	var reads []int64
 	for _, o := range t.ops {

@@ -12,7 +12,7 @@ import (
 //
 //   - A read that is in progress at the cut is left out.
 //   - A write that is in progress at the cut is put into both pieces, with an unknown
-//     outcome, because nobody knows in which of them it took effect.
+//     outcome, because it is not known in which of them it took effect.
 //   - At the start of a piece the key may have any value that can have been the last
 //     before the cut: that of a write that no acknowledged write followed before the
 //     cut, or that of any write of unknown outcome.

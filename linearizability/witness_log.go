@@ -8,7 +8,7 @@ import (
 // never is the value of died for a record that was not lost.
 const never = math.MaxInt32
 
-// A record is one record of the log, and what became of it.
+// A record is one record of the log, and what happened to it.
 type record struct {
 	off    int64
 	seq    int64 // of the append

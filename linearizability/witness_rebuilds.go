@@ -7,7 +7,7 @@ import "fmt"
 // The loss of the log's tail, of its start or of the whole log is a reason for one rebuild
 // of each process that had started by then. For example, if the log [a b c] loses c, a
 // client that had applied c may reread the log once, but not twice. A client that says that
-// it may have missed deletions must have been held up; whoever ran the history says so, by
+// it may have missed deletions must have been kept from reading; the history says so in
 // Rebuild.Away.
 func (j *judge) checkRebuilds() {
 	spent := map[processID]int{} // losses that have been the reason for a rebuild

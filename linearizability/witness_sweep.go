@@ -97,9 +97,9 @@ type sweeper struct {
 	*judge
 
 	processes map[processID]*process
-	// anyone is the highest position that the log is known to have reached: by
-	// an acknowledged write, by a read of any client, or by an end of the log
-	// that somebody saw. A later barrier of any client must not miss it.
+	// anyone is the highest position that the log is known to have reached: by an
+	// acknowledged write, by a read of any client, or by an end of the log that was seen. A
+	// later barrier of any client must not miss it.
 	anyone bound
 
 	slot    []int32 // by operation: its index in slots

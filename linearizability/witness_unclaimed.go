@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// unclaimed judges a record that is not paired with any operation, and reports it if
-// none accounts for it.
+// unclaimed judges a record that is not paired with any operation, and reports it if none
+// explains it.
 func (j *judge) unclaimed(r int32) {
 	rec := &j.x.records[r]
 	cls := j.x.classes[rec.class]

@@ -5,8 +5,8 @@ package invariant
 // On says whether invariants are checked.
 const On = false
 
-// Last remembers a value for a check of how it changes. It takes no memory, and nothing
-// is remembered, while nothing is checked.
+// Last remembers a value so that a check can compare it with the next one. Without checks
+// it takes no memory and remembers nothing.
 type Last[T any] struct{}
 
 // Swap returns v.
@@ -24,8 +24,8 @@ func (s *Shared[T]) Store(T) {}
 // Load returns the zero T.
 func (s *Shared[T]) Load() (v T) { return v }
 
-// Count counts events for a check, in several goroutines. It takes no memory, and nothing
-// is counted, while nothing is checked.
+// Count counts events for a check, in several goroutines. Without checks it takes no memory
+// and counts nothing.
 type Count struct{}
 
 // Add does nothing.

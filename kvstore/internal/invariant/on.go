@@ -7,7 +7,7 @@ import "sync/atomic"
 // On says whether invariants are checked.
 const On = true
 
-// Last remembers a value for a check of how it changes.
+// Last remembers a value so that a check can compare it with the next one.
 type Last[T any] struct{ v T }
 
 // Swap remembers v and returns what was remembered before, at first the zero T.

@@ -14,10 +14,10 @@ import (
 // only if it found the same open state both times.
 type Gate struct {
 	state   atomic.Pointer[GateState]
-	emptied invariant.Count // how often the storage was
+	emptied invariant.Count // how often the storage was emptied, for a check
 }
 
-// GateState is what a gate was at one moment.
+// GateState is the state of a gate at one moment.
 type GateState struct {
 	err    error         // reads fail with it
 	opened chan struct{} // not nil: the gate is closed until this is closed
@@ -91,10 +91,11 @@ func (g *Gate) Pass(ctx context.Context, waitErr func(context.Context) error) (*
 }
 
 // Emptying says that the storage behind the gate is about to be emptied. It is counted only
-// while invariants are checked.
+// when invariants are checked.
 func (g *Gate) Emptying() { g.emptied.Add() }
 
-// Emptied returns how often the storage was emptied, 0 while nothing is checked.
+// Emptied returns how often the storage was emptied, always 0 when invariants are not
+// checked.
 func (g *Gate) Emptied() uint64 { return g.emptied.Load() }
 
 // Still reports whether nothing happened since Pass returned s.

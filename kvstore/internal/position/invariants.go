@@ -11,9 +11,9 @@ type place struct {
 // mostChecked bounds how many waiters are looked at in one check.
 const mostChecked = 64
 
-// check holds the tracker to I2, that nothing counts as done that can't be read, and to
-// I3, that the position only advances within a term; and those who wait to be those that
-// something is still to come for. mu is held.
+// check checks I2, that nothing counts as done that can't be read, I3, that the position
+// only advances within a term, and that each waiter still has something to wait for. mu is
+// held.
 func (t *Tracker) check() {
 	invariant.Check("I2", t.done <= t.applied, "done up to %d, readable up to %d", t.done, t.applied)
 	now := place{t.term, t.applied, t.done}
@@ -27,13 +27,13 @@ func (t *Tracker) check() {
 	}
 }
 
-// checkOnce holds a waiter to one outcome: a second one would wait for somebody to
-// receive it.
+// checkOnce checks that a waiter gets only one outcome: sending a second one would block.
 func (w *Waiter) checkOnce() {
 	invariant.Check("a waiter gets one outcome", len(w.ready) == 0, "there is another one for target %d", w.target)
 }
 
-// check holds the ring to the order that I20 needs: by offset, in which it is searched. mu is held.
+// check checks that the ring is ordered by offset, as its search requires (I20). mu is
+// held.
 func (r *Recent) check(next Source) {
 	if len(r.ring) == 0 {
 		return

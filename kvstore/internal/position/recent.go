@@ -9,9 +9,9 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// Recent remembers which records were applied last, and whose they were. I20: by it
-// a write tells its own record from another one at the same offset, for example in a
-// log that has lost its tail since.
+// Recent remembers the last records that were applied, and who produced them. I20: this is
+// how a write distinguishes its own record from another one at the same offset, for example
+// in a log that has lost its tail since.
 type Recent struct {
 	// own has the producer ids that this client had last, nil before the first
 	// one. From then on other clients' records are not kept.
@@ -19,12 +19,12 @@ type Recent struct {
 
 	mu   sync.Mutex
 	most int
-	ring []Source // by offset, from next on and around; grows up to most
+	ring []Source // ordered by offset, starting at next and wrapping around; grows up to most
 	next int      // the oldest one, which makes room for the next once the ring is full
 }
 
-// Owners are producer ids, the last one first. A client takes a new one with each
-// leader, and then has to tell the writes that it made before.
+// Owners are producer ids, the last one first. A client takes a new one with each leader,
+// and still has to recognise the writes that it made before.
 type Owners [4]int64
 
 // Has reports whether id is one of them.
@@ -39,13 +39,13 @@ func (r *Recent) Mine(id int64) {
 	r.own.Store(&next)
 }
 
-// Source says whose record is at an offset.
+// Source is the offset of a record and its producer.
 type Source struct {
 	Offset   int64
 	Producer int64 // its id
 }
 
-// Nobody is no producer's id; -1 is that of a producer that has none.
+// Nobody is the id of no producer; -1 is that of a producer that has none.
 const Nobody = -2
 
 // NewRecent returns one that remembers the last most records, which has to be above 0.
@@ -62,8 +62,8 @@ func (r *Recent) Reset() {
 	r.ring, r.next = r.ring[:0], 0
 }
 
-// Add remembers records that are about to become visible: by offset, and behind those of
-// earlier calls.
+// Add remembers records that are about to become visible: in offset order, and after those
+// of earlier calls.
 func (r *Recent) Add(records []Source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +84,7 @@ func (r *Recent) Add(records []Source) {
 func (r *Recent) Has(offset, producer int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// Behind the oldest of a full ring come those that have taken the place of older ones.
+	// In a full ring, the records before the oldest one have replaced older ones.
 	for _, part := range [][]Source{r.ring[:r.next], r.ring[r.next:]} {
 		i, found := slices.BinarySearchFunc(part, offset, func(s Source, offset int64) int { return cmp.Compare(s.Offset, offset) })
 		if found {

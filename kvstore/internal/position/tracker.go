@@ -30,9 +30,9 @@ type Tracker struct {
 	term    uint64
 	waiters waitHeap
 	came    uint64        // how many waiters have come
-	end     int64         // of the log, when it was last heard of; -1 before
-	tallest int64         // that the log was ever known to be, -1 for not known
-	cause   Reason        // why the position may be held up; zero when nothing is known
+	end     int64         // end of the log, when it was last heard of; -1 before
+	tallest int64         // the longest that the log was ever known to be, -1 for not known
+	cause   Reason        // why the position may stand still; zero when nothing is known
 	other   func() Reason // another reason; may be nil
 	dead    error         // not nil: the position will never move again
 	died    chan struct{}
@@ -51,13 +51,13 @@ type Errors struct {
 
 // Reason is why a position stands still. The zero Reason says that nothing is known.
 type Reason struct {
-	// Err is the last failure of an unbroken row.
+	// Err is the last of an unbroken series of failures.
 	Err error
 
 	// Since is when the first one was met.
 	Since time.Time
 
-	// Count is how often one was met.
+	// Count is the number of failures.
 	Count int64
 }
 
@@ -81,8 +81,8 @@ func NewTracker(errs Errors) *Tracker {
 	return t
 }
 
-// Otherwise gives a reason for the times when Because has noted none. It is set before
-// anybody waits. The tracker is locked when it is called.
+// Otherwise sets a function that returns a reason when Because has noted none. It is set
+// before anybody waits. The tracker is locked when it is called.
 func (t *Tracker) Otherwise(why func() Reason) { t.other = why }
 
 // Died is closed once the position will never move again; DeadBy says why.
@@ -171,7 +171,7 @@ func (t *Tracker) Farthest() (far int64, came uint64) {
 	return far, t.came
 }
 
-// Because notes why the position stands still; nil when it moves again.
+// Because notes why the position stands still, nil once it moves again.
 func (t *Tracker) Because(cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -202,10 +202,10 @@ func (t *Tracker) Rollback(pos int64, err error) {
 	}
 }
 
-// Lost fails those of the first waiters, came in number, whose target lies beyond the end
-// of the log, although it was that long once: what they wait for is gone. A waiter that
-// came later may wait for what was written after the end was asked for. Nothing that was
-// applied is gone, so the term goes on.
+// Lost fails those of the first came waiters whose target is beyond the end of the log,
+// although it was that long once: what they wait for was lost. A later waiter may wait for
+// what was written after the end was asked for. Nothing that was applied was lost, so the
+// term goes on.
 func (t *Tracker) Lost(end int64, came uint64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -22,9 +22,9 @@ func (t *Tracker) Wait(ctx context.Context, target int64, term uint64) error {
 // before it asks: most of them end sooner, with the fetch that is on its way.
 const hopeDelay = 200 * time.Millisecond
 
-// Hope is Wait for a target of which this client need not have heard that the log was
-// ever so long. Unless it has, nothing can be said to be lost there; so look makes the end
-// of the log known, with SawEnd, without waiting for that.
+// Hope is Wait for a target that may be beyond any end of the log that this client has
+// heard of. As long as it is, nothing can be said to be lost there; so look asks for the
+// end of the log, which SawEnd notes, and returns without waiting for the answer.
 func (t *Tracker) Hope(ctx context.Context, target int64, term uint64, look func()) error {
 	w := NewWaiter()
 	w.hoped = true
@@ -43,7 +43,7 @@ func (t *Tracker) Hope(ctx context.Context, target int64, term uint64, look func
 	return t.await(ctx, &w)
 }
 
-// isNews reports whether the log was never known to be so long.
+// isNews reports whether the log was never known to be that long.
 func (t *Tracker) isNews(target int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -105,14 +105,14 @@ func (t *Tracker) Leave(ctx context.Context, w *Waiter) (enlisted bool, err erro
 // ctx when that ended first, and why the position will never move again.
 func (t *Tracker) Over(ctx context.Context, term uint64) error {
 	w := NewWaiter()
-	w.hoped = true // nothing is lost because the log is not as long as this
+	w.hoped = true // a log that is shorter than the target has not lost anything
 	t.Enlist(&w, math.MaxInt64, term)
 	err := t.await(ctx, &w)
 	if now, _, _ := t.Now(); now != term {
 		return nil
 	}
 	if ctx.Err() != nil {
-		return ctx.Err() // not how far the position was from a target that there is not
+		return ctx.Err() // and not an error about the distance to a target that does not exist
 	}
 	return err
 }
@@ -126,7 +126,7 @@ func (t *Tracker) causeFor(w *Waiter) Reason {
 	return why
 }
 
-// causeLocked returns why the position may be held up.
+// causeLocked returns why the position may stand still.
 func (t *Tracker) causeLocked() Reason {
 	if t.cause.Count == 0 && t.other != nil {
 		return t.other()

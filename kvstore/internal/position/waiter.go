@@ -8,7 +8,7 @@ type Waiter struct {
 	target int64
 	number uint64     // in the order in which they came
 	index  int        // in the heap; outside and released are below 0
-	hoped  bool       // nobody told this client that the log was ever so long
+	hoped  bool       // this client need not have heard that the log was ever that long
 	ready  chan error // of capacity 1; gets one error, or nil
 }
 
@@ -24,8 +24,8 @@ func NewWaiter() Waiter { return Waiter{index: outside, ready: make(chan error, 
 // Ready receives how the wait ended, once: nil when the target was reached.
 func (w *Waiter) Ready() <-chan error { return w.ready }
 
-// Dismiss lets go of a waiter that was not enlisted and won't be: Ready receives nil. Only
-// who owns the waiter may call it, and once.
+// Dismiss releases a waiter that was not enlisted and won't be: Ready receives nil. Only
+// the owner of the waiter may call it, and only once.
 func (w *Waiter) Dismiss() {
 	if invariant.On {
 		w.checkOnce()

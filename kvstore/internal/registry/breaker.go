@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// A registry that does not answer must not hold up a reader of the log once for each
-// record. So once a call has failed, calls fail at once with its cause. From time to time
-// one of them asks again and waits a moment for the answer; whenever that comes, and
-// those who still wait, the registry counts as available again.
+// A registry that does not answer must not block a reader of the log once for each record.
+// So once a call has failed, further calls fail at once with its cause. From time to time
+// one of them asks again and waits a moment for the answer; as soon as an answer comes, the
+// registry counts as available again.
 
 const (
-	// The pause before a registry that failed is asked again: it doubles with
-	// every failure in a row.
+	// The pause before a registry that failed is asked again: it doubles with each
+	// consecutive failure.
 	firstPause = time.Second
 	longPause  = 15 * time.Second
 
@@ -41,7 +41,7 @@ type availability struct {
 	failures int // in a row
 	cause    error
 	next     time.Time // when it may be asked again
-	probing  bool      // somebody is asking it
+	probing  bool      // a request is under way
 }
 
 // enter says whether to ask, and for how long at most to wait for the answer, 0
@@ -61,7 +61,7 @@ func (a *availability) enter() (patience time.Duration, err error) {
 	return probePatience, nil
 }
 
-// note takes what became of a request: err is nil for any proper answer.
+// note records the result of a request: err is nil for any proper answer.
 func (a *availability) note(err error, retryAfter time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -71,7 +71,7 @@ func (a *availability) note(err error, retryAfter time.Duration) {
 	}
 	now := time.Now()
 	if a.failures > 0 && !a.probing && now.Before(a.next) {
-		return // it was on its way when another one failed
+		return // it was under way when another one failed
 	}
 	a.failures++
 	a.cause, a.probing, a.next = err, false, now.Add(pauseAfter(a.failures, retryAfter))

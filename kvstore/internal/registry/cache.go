@@ -15,7 +15,7 @@ type badID struct {
 	until time.Time
 }
 
-// recall returns what is remembered of id, or nothing.
+// recall returns what is remembered about id, or nothing.
 func (r *Registry) recall(id int) (*protoSchema, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -28,7 +28,7 @@ func (r *Registry) recall(id int) (*protoSchema, error) {
 	return nil, nil
 }
 
-// remember keeps the answer for id if it is one to rely on.
+// remember keeps the answer for id if it is reliable.
 func (r *Registry) remember(id int, schema *protoSchema, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

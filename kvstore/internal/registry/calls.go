@@ -12,9 +12,9 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// call makes one request, bounded by ctx and the timeout. The error is nil,
-// matches ErrMismatch when the registry spoke about the schema, or
-// ErrUnavailable. A transport that ignores its context is left behind.
+// call makes one request, bounded by ctx and the timeout. The error is nil, matches
+// ErrMismatch when the registry spoke about the schema, or ErrUnavailable. It does not wait
+// for a transport that ignores its context.
 func call[T any](ctx context.Context, cfg *Config, ask func(context.Context) (T, error)) (answer T, retryAfter time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()
@@ -70,7 +70,7 @@ func tried(err error, tries int) error {
 	return fmt.Errorf("%w (tried %d times)", err, tries)
 }
 
-// passing reports whether an error of the registry may pass by waiting.
+// passing reports whether an error of the registry may be temporary.
 func passing(cfg *Config, err error) bool {
 	var (
 		answer      *sr.ResponseError
@@ -96,9 +96,9 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// sorted sorts a failed request: did the registry speak about the
-// schema, or could it not be asked properly? Its own errors have codes of five
-// digits, such as 40403; a plain 404 is rather a wrong address.
+// sorted classifies a failed request: did the registry answer about the schema, or could it
+// not be asked properly? Its own errors have codes of five digits, such as 40403; a plain
+// 404 rather means a wrong address.
 func sorted(err error) error {
 	if err == nil {
 		return nil

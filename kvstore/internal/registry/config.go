@@ -24,18 +24,18 @@ type Config struct {
 	Subject string
 	Schema  string // text of the .proto file
 
-	Message     string               // that is stored; "" is the first of the file
+	Message     string               // the message that is stored; "" is the first of the file
 	References  []sr.SchemaReference // of the schema's imports
 	Context     context.Context      //nolint:containedctx // ends all calls, for as long as the Registry lives
 	Timeout     time.Duration        // of one answer
 	NegativeTTL time.Duration        // for how long a bad answer is remembered; 0 for not at all
 
 	Lookup  bool // find the schema instead of registering it
-	Trusted bool // ID is the schema's, and nobody is asked
+	Trusted bool // ID is the schema's; the registry is not asked
 	ID      int
 
-	// Guard calls fn, which runs the user's transport, and returns its error, or one that
-	// Panicked is true of when it panicked.
+	// Guard calls fn, which runs the user's transport, and returns its error, or, when it
+	// panicked, an error for which Panicked is true.
 	Guard    func(fn func() error) error
 	Panicked func(error) bool
 }

@@ -16,10 +16,10 @@ const (
 	typeGroup                                                                                     = 10
 )
 
-// readDescriptor finds the messages of a FileDescriptorProto. It reads no more of it
-// than that: descriptorpb would have every program that uses the store link the
-// whole of protobuf's reflection. It reports false for what is no descriptor, or one
-// without messages.
+// readDescriptor finds the messages of a FileDescriptorProto. It reads no more of it than
+// that: descriptorpb would have every program that uses the store link the whole of
+// protobuf's reflection. It reports false for what is not a descriptor, or one without
+// messages.
 func readDescriptor(b []byte) (*protoSchema, bool) {
 	var file descriptor
 	if !file.read(b, filePackage, fileMessages, fileExtensions, 0) || len(file.nested) == 0 {
@@ -28,8 +28,8 @@ func readDescriptor(b []byte) (*protoSchema, bool) {
 	return &protoSchema{pkg: file.name, roots: file.scope(protoreflect.FullName(file.name))}, true
 }
 
-// descriptor is what is read of a DescriptorProto, and of a FileDescriptorProto,
-// whose package stands for its name.
+// descriptor is what is read of a DescriptorProto, and of a FileDescriptorProto, whose
+// package serves as its name.
 type descriptor struct {
 	name     string
 	nested   []*descriptor
@@ -37,7 +37,7 @@ type descriptor struct {
 	mapEntry bool            // made up by the compiler for a map field
 }
 
-// read reads a message with the given fields, which lies in depth others.
+// read reads a message with the given fields, nested in depth others.
 func (d *descriptor) read(b []byte, name, messages, extensions protowire.Number, depth int) bool {
 	return depth <= mostNested && eachField(b, func(n protowire.Number, value []byte, _ uint64) bool {
 		switch {

@@ -23,7 +23,7 @@ import (
 // Magic is the first byte of every value in the wire format.
 const Magic = 0
 
-// firstMessage is the index of the first message of a file. Nobody changes it.
+// firstMessage is the index of the first message of a file. It must not be changed.
 var firstMessage = []int{0}
 
 // header returns the header for the message at index of schema id.

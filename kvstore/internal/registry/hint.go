@@ -9,8 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// retryHint takes the header Retry-After out of an answer, which sr keeps to
-// itself.
+// retryHint gets the header Retry-After of an answer, which sr does not return.
 type retryHint struct {
 	mu sync.Mutex
 	d  time.Duration
@@ -35,8 +34,8 @@ func (h *retryHint) set(value string) {
 	}
 }
 
-// listening returns a client like cl that tells the retryHint of a request's
-// context what its answer says.
+// listening returns a client like cl that sets the retryHint in a request's context from
+// the answer.
 func listening(cl *sr.Client) *sr.Client {
 	inner, ok := cl.OptValue(sr.HTTPClient).(*http.Client)
 	if !ok || inner == nil {
@@ -44,7 +43,7 @@ func listening(cl *sr.Client) *sr.Client {
 	}
 	outer := *inner
 	outer.Transport = hintTransport{inner.Transport}
-	// The transport has what DialTLSConfig said already.
+	// The transport already has what DialTLSConfig said.
 	opts := append(append([]sr.ClientOpt(nil), cl.Opts()...), sr.HTTPClient(&outer), sr.DialTLSConfig(nil))
 	next, err := sr.NewClient(opts...)
 	if err != nil {

@@ -29,8 +29,8 @@ type Registry struct {
 	// they stay forever; their number is bounded by what is registered.
 	good map[int]*protoSchema
 
-	// bad holds ids that the registry gave a bad answer for.
-	// Invariant: at most maxBadIDs of them.
+	// bad holds ids for which the registry gave a bad answer. Invariant: at most maxBadIDs
+	// of them.
 	bad map[int]badID
 }
 
@@ -61,7 +61,7 @@ func New(cfg *Config, want protoreflect.FullName) (*Registry, error) {
 	return r, err
 }
 
-// Header returns what values to write begin with. It must not be changed.
+// Header returns the header of the values to write. It must not be changed.
 func (r *Registry) Header() []byte { return r.header }
 
 // introduce returns the id of the schema to write with, and what the registry
@@ -158,9 +158,8 @@ func (r *Registry) Accept(ctx context.Context, id int, index []int) error {
 	return nil
 }
 
-// lookup returns the schema of id, from memory or from the registry. However
-// many callers want the same id, one request is made; it does not end with the
-// context of any of them.
+// lookup returns the schema of id, from memory or from the registry. All callers that want
+// the same id share one request, which does not end with the context of any of them.
 func (r *Registry) lookup(ctx context.Context, id int) (*protoSchema, error) {
 	if schema, err := r.recall(id); schema != nil || err != nil {
 		return schema, err
@@ -175,7 +174,7 @@ func (r *Registry) lookup(ctx context.Context, id int) (*protoSchema, error) {
 		defer cancel()
 	}
 	ch := r.flights.DoChan(strconv.Itoa(id), func() (any, error) {
-		// It may have landed between recall and here.
+		// It may have arrived between recall and here.
 		if schema, err := r.recall(id); schema != nil || err != nil {
 			r.available.note(nil, 0)
 			return schema, err
@@ -195,7 +194,8 @@ func (r *Registry) lookup(ctx context.Context, id int) (*protoSchema, error) {
 	}
 }
 
-// errPatience is why a call did not wait for a registry that had failed before.
+// errPatience is the cause for a call that did not wait long for a registry that had failed
+// before.
 var errPatience = errors.New("none within a second, and it failed before")
 
 // fetch asks the registry, for at most as long as its timeout.

@@ -9,12 +9,12 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// scanProtoSchema finds the messages of a .proto file. To tell which message an
-// index stands for takes no more than the package and the braces of messages, which
-// every syntax and edition so far has written alike; so a file in an edition of
-// tomorrow is read as one of today is, and a program that uses the store links no
-// compiler. What else is in the file it passes over: whether that means something is
-// the registry's business. An error says where in the file something is amiss.
+// scanProtoSchema finds the messages of a .proto file. To find the message that an index
+// stands for takes no more than the package and the braces of messages, which are written
+// alike in every syntax and edition so far; so a file in a future edition can be read, too,
+// and a program that uses the store links no compiler. Everything else in the file is
+// skipped: whether it is valid is the registry's business. An error says where in the file
+// something is wrong.
 //
 // The grammar is that of https://protobuf.dev/reference/protobuf/edition-2024-spec.
 func scanProtoSchema(text string) (*protoSchema, error) {
@@ -55,7 +55,7 @@ func packageOf(tokens []protoToken) string {
 	return ""
 }
 
-// protoToken is a word, a string with its quotes, or a single sign.
+// protoToken is a word, a string with its quotes, or a single character.
 type protoToken struct {
 	text string
 	at   int // in the file, in bytes
@@ -64,7 +64,7 @@ type protoToken struct {
 // protoScanner reads a .proto file as tokens.
 type protoScanner struct {
 	text  string
-	all   []protoToken          // the tokens that were not taken yet
+	all   []protoToken          // the remaining tokens
 	scope protoreflect.FullName // of the block that is being read
 	depth int                   // of that block
 }
@@ -106,7 +106,7 @@ func (s *protoScanner) tokens() error {
 	return nil
 }
 
-// stringEnd returns where the string ends with which text begins, -1 if it does not.
+// stringEnd returns where the string at the start of text ends, -1 if it does not.
 func stringEnd(text string) int {
 	for i := 1; i < len(text) && text[i] != '\n'; i++ {
 		switch text[i] {
@@ -123,11 +123,11 @@ func isWord(r rune) bool {
 	return r == '_' || r == '.' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 }
 
-// mostNested bounds how deep blocks lie in each other; protoc takes less.
+// mostNested bounds how deep blocks are nested; protoc accepts less.
 const mostNested = 200
 
-// block reads statements into scope until the brace that closes the block, which it
-// leaves, or the end.
+// block reads statements into scope until the brace that closes the block, which it does
+// not take, or the end.
 func (s *protoScanner) block(into *messageScope) error {
 	if s.depth++; s.depth > mostNested {
 		return s.unexpected(fmt.Sprintf("at most %d blocks in one another", mostNested))
@@ -153,8 +153,8 @@ func (s *protoScanner) block(into *messageScope) error {
 	return nil
 }
 
-// statement takes the tokens before the sign that ends a statement or opens its
-// block. Braces in the options of a field are neither.
+// statement takes the tokens before the character that ends a statement or opens its block.
+// Braces in the options of a field do neither.
 func (s *protoScanner) statement() ([]string, error) {
 	var head []string
 	for options := 0; len(s.all) > 0; s.all = s.all[1:] {
@@ -233,8 +233,7 @@ func (s *protoScanner) close() error {
 	return nil
 }
 
-// skip passes a block over in which there are no messages: an enum, a service, the
-// value of an option.
+// skip skips a block without messages: an enum, a service, the value of an option.
 func (s *protoScanner) skip() error {
 	for depth := 1; len(s.all) > 0; s.all = s.all[1:] {
 		switch s.all[0].text {
@@ -250,7 +249,7 @@ func (s *protoScanner) skip() error {
 	return s.close()
 }
 
-// take takes the next token if it is sign.
+// take takes the next token if it equals sign.
 func (s *protoScanner) take(sign string) bool {
 	if len(s.all) == 0 || s.all[0].text != sign {
 		return false
@@ -259,8 +258,7 @@ func (s *protoScanner) take(sign string) bool {
 	return true
 }
 
-// unexpected is the error of a token, or an end of the file, that stands where want
-// should.
+// unexpected is the error for a token, or an end of the file, where want should be.
 func (s *protoScanner) unexpected(want string) error {
 	if len(s.all) == 0 {
 		return s.wrong(len(s.text), "the file ends, want "+want)
@@ -268,8 +266,8 @@ func (s *protoScanner) unexpected(want string) error {
 	return s.wrong(s.all[0].at, fmt.Sprintf("%q, want %s", s.all[0].text, want))
 }
 
-// schemaFileName stands before line and column in an error, both counted from 1 and
-// the column in bytes.
+// schemaFileName comes before line and column in an error, both counted from 1 and the
+// column in bytes.
 const schemaFileName = "schema.proto"
 
 func (s *protoScanner) wrong(at int, what string) error {
@@ -278,8 +276,8 @@ func (s *protoScanner) wrong(at int, what string) error {
 	return fmt.Errorf("%s:%d:%d: %s", schemaFileName, line, column, what)
 }
 
-// mapEntry returns the message that the compiler makes up for a map field, nil for
-// another statement.
+// mapEntry returns the message that the compiler generates for a map field, nil for another
+// statement.
 func mapEntry(parent protoreflect.FullName, head []string) *protoMessage {
 	end := slices.Index(head, ">")
 	if len(head) < 2 || head[0] != "map" || head[1] != "<" || end < 0 || end+1 >= len(head) {

@@ -10,9 +10,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// protoSchema is the tree of messages that one protobuf file declares: just
-// what it takes to tell which message an index stands for. Imports are not
-// needed for that and not resolved. It does not change once it is made.
+// protoSchema is the tree of messages that one protobuf file declares: just enough to find
+// the message that an index stands for. Imports are not needed for that and not resolved.
+// It does not change once it is made.
 type protoSchema struct {
 	pkg   string
 	roots messageScope
@@ -20,12 +20,12 @@ type protoSchema struct {
 
 // messageScope holds the messages declared directly in a file or a message.
 //
-// There are two ways to count them. The registry's own (Java) serializers
-// count what the file declares with "message". Those that count along a
-// compiled descriptor (Confluent's Go client is one) also meet the messages
-// that the compiler makes up for map fields and groups. They differ only for
-// what follows a map or a group in the same message. This client counts as the
-// registry does, and reads the other count where the first gives nothing:
+// There are two ways to count them. The registry's own (Java) serializers count what the
+// file declares with "message". Those that count along a compiled descriptor (Confluent's
+// Go client is one) also meet the messages that the compiler generates for map fields and
+// groups. They differ only for what follows a map or a group in the same message. This
+// client counts as the registry does, and reads the other count where the first gives
+// nothing:
 //
 //	message Outer {
 //	  map<string, int32> m = 1;  // declared: none    compiled: [0 0]
