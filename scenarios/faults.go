@@ -119,8 +119,8 @@ func unclean(d *draw) {
 	l.Workers, l.Put = 2, 2*l.Put
 	d.times(4, 6, d.loseTailUnstored)
 	d.times(0, 2, d.loseTailUnnoticed)
-	// A write in doubt lies below where its client expects it then, and the broker that is left may
-	// not know its producer.
+	// A write in doubt is then below the offset where its client expects it, and the
+	// remaining broker may not know its producer.
 	if d.IntN(2) == 0 {
 		d.forgetOften()
 		d.times(2, 5, d.loseAnswerToWrite)
@@ -256,9 +256,9 @@ func (d *draw) blackHole() {
 	d.add(sim.BlackHole{Client: d.client(), Dir: d.dir(), Span: d.span(500*ms, 2500*ms)})
 }
 
-// some draws the requests of a fault that bites a number of times. A broker
-// answers all waiting fetches in one instant, in an order that is chance; so
-// that such a fault bites the same ones again, it is of one client then.
+// some draws the requests of a fault that takes effect a number of times. A broker answers
+// all waiting fetches at one instant, in random order; so such a fault is limited to one
+// client, in order to hit the same ones in each run.
 func (d *draw) some() (client, api string) {
 	if d.IntN(3) == 0 {
 		return d.client(), "fetch"
@@ -308,7 +308,7 @@ func (d *draw) slowBroker() {
 	if l := &d.p.Workload; d.IntN(2) == 0 && l.BarrierGet+l.BarrierRange+l.Sync > 5 {
 		api = "list-offsets" // what a barrier asks for
 	}
-	// Of all brokers: only the leader is asked, whoever that is when it is.
+	// For all brokers: only the leader is asked, whichever that is by then.
 	d.add(sim.SlowBroker{API: api, Delay: d.between(5*ms, 300*ms), Count: 1 + d.IntN(8), Span: d.span(500*ms, 3000*ms)})
 }
 
@@ -346,7 +346,7 @@ func (d *draw) compactUnderTransaction() {
 	d.add(f)
 }
 
-// abandon leaves a transaction of somebody else open until its coordinator aborts it.
+// abandon leaves a foreign transaction open until its coordinator aborts it.
 func (d *draw) abandon() {
 	d.add(sim.AbandonTransaction{Records: 1 + d.IntN(5), Timeout: d.between(50*ms, 3000*ms), Span: d.once()})
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// producers lets brokers forget who wrote what, as often as not right after they
-// have lost an answer to it.
+// producers makes brokers forget their producers, half of the time right after an answer to
+// a producer was lost.
 func producers(d *draw) {
 	d.forgetOften()
 	d.times(1, 4, d.loseAnswerToWrite)
@@ -23,7 +23,7 @@ func producers(d *draw) {
 	d.times(0, 3, func() { looks[d.IntN(len(looks))]() })
 }
 
-// answers lets brokers give rare answers: stale, throttled, refused.
+// answers makes brokers give rare answers: stale, throttled, refused.
 func answers(d *draw) {
 	all := []func(){d.stale, d.stale, d.throttle, d.failFetch, d.withhold}
 	d.times(3, 7, func() { all[d.IntN(len(all))]() })
@@ -60,8 +60,8 @@ func settings(d *draw) {
 	d.times(0, 1, d.crash)
 }
 
-// outage stops the brokers for longer than callers wait and writes may take. Writes that were
-// given up must not come after later ones.
+// outage stops the brokers for longer than callers wait and writes may take. Writes that
+// were given up must not arrive after later ones.
 func outage(d *draw) {
 	d.p.Workload.Timeout = d.between(800*ms, 2500*ms)
 	d.p.World.DeliveryTimeout = d.between(1000*ms, 5000*ms)
@@ -73,15 +73,15 @@ func outage(d *draw) {
 	d.times(0, 1, d.forgetOften)
 }
 
-// impatient lets callers give up, as often as not, before faults are over.
+// impatient makes callers give up, half of the time, before faults are over.
 func (d *draw) impatient() {
 	if d.IntN(2) == 0 {
 		d.p.Workload.Timeout = d.between(600*ms, 2000*ms)
 	}
 }
 
-// forget lets brokers forget the producers, once in a plan, because the first of two such faults
-// may affect nobody.
+// forget makes brokers forget the producers, once in a plan, because the first of two such
+// faults may affect no producer.
 func (d *draw) forget() {
 	for _, f := range d.p.Faults {
 		if f.Kind() == (sim.ForgetProducers{}).Kind() {
@@ -103,8 +103,8 @@ func (d *draw) forget() {
 
 func (d *draw) forgetMode() string { return [...]string{"accept", "refuse", "deny"}[d.IntN(3)] }
 
-// forgetOften lets brokers forget again and again, so that they do between a write
-// and its next try.
+// forgetOften makes brokers forget again and again, so that it happens between a write and
+// its next try.
 func (d *draw) forgetOften() {
 	at := d.between(0, d.p.Phases.Faults/4)
 	d.add(sim.ForgetProducers{
@@ -121,7 +121,7 @@ func (d *draw) stale() {
 	f := sim.StaleMetadata{Knows: knows[d.IntN(len(knows))], Span: d.span(300*ms, 4000*ms)}
 	if d.IntN(3) > 0 && d.p.World.Brokers > 1 {
 		f.Broker = d.broker()
-	} else if f.For /= 3; f.For > 1200*ms { // what all say for longer is believed
+	} else if f.For /= 3; f.For > 1200*ms { // what all brokers say for longer is believed
 		f.For = 1200 * ms
 	}
 	if d.IntN(2) == 0 {
@@ -130,9 +130,9 @@ func (d *draw) stale() {
 	d.add(f)
 }
 
-// withhold lets leaders withhold records, as often as not for longer than it takes to be
-// believed. Where tombstones stay for long, a client that comes to believe it goes on;
-// else it fears that it has missed some, and rereads the log.
+// withhold makes leaders withhold records, half of the time for longer than it takes to be
+// believed. Where tombstones stay for long, a client that believes it goes on; otherwise it
+// may have missed some, and rereads the log.
 func (d *draw) withhold() {
 	if d.IntN(3) > 0 {
 		d.p.World.Tombstones = max(d.p.World.Tombstones, 15*time.Second)
@@ -140,7 +140,7 @@ func (d *draw) withhold() {
 	d.add(sim.WithholdRecords{Span: d.span(300*ms, 5000*ms)})
 }
 
-// silence lets brokers accept connections and say nothing.
+// silence makes brokers accept connections and say nothing.
 func (d *draw) silence() {
 	d.add(sim.Silence{Broker: [...]string{"", "leader"}[d.IntN(2)], Span: d.span(300*ms, 4000*ms)})
 }

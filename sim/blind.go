@@ -9,14 +9,13 @@ import (
 	"github.com/kvsim/kvsim/internal/fakecluster"
 )
 
-// WithholdRecords makes leaders answer fetches without the records that there are, and
+// WithholdRecords makes leaders answer fetches without records although there are some, and
 // without an error.
 //
-// What leaders say for as long as topicGoneAfter is believed: then a client takes the
-// records for ones that compaction has removed, and what it says may lack them until
-// it has asked again. That is not promised to be otherwise, so the operations of a
-// client that may believe so are not judged; see blind. What it shows after its next
-// write is.
+// What leaders say for topicGoneAfter is believed: then a client takes the records for ones
+// that compaction has removed, and its reads may lack them until it has asked again. The
+// store does not promise otherwise, so the operations of a client that may believe this are
+// not judged; see blind. What it shows after its next write is.
 type WithholdRecords struct {
 	Broker string `plan:"broker"` // all if empty
 	Count  int    `plan:"count"`
@@ -48,10 +47,10 @@ func (f WithholdRecords) start(_ context.Context, w *world) (*effect, error) {
 // errBlind is the error of an operation that is not judged.
 var errBlind = errors.New("brokers withheld records for so long that the client may believe that there are none")
 
-// blind reports whether a process may believe that there are no records where brokers
-// have withheld some: they did so for as long as it takes to be believed, and the
-// process has shown no write of its own since. To show one it has to have been given
-// all that lies before it.
+// blind reports whether a process may believe that there are no records where brokers have
+// withheld some: they did so for as long as it takes to be believed, and the process has
+// shown no write of its own since. To show one it must have been given everything before
+// it.
 func (w *world) blind(p *process) bool {
 	for _, s := range w.withheld.stretches(w.recovery()) {
 		if s.to.After(p.sees()) && s.to.Sub(s.from) >= topicGoneAfter {
@@ -69,13 +68,13 @@ type withholdings struct {
 
 type withholding struct {
 	stretch            // to is zero while it lasts
-	hits    func() int // how often somebody was given nothing
+	hits    func() int // how often a client was given nothing
 }
 
-// A stretch is a time, here one with breaks that are too short to count.
+// A stretch is a period, here one with breaks that are too short to count.
 type stretch struct{ from, to time.Time }
 
-// begin notes that one begins. The returned function notes its end.
+// begin notes the start of a period. The returned function notes its end.
 func (w *withholdings) begin(from time.Time, hits func() int) (end func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,8 +87,8 @@ func (w *withholdings) begin(from time.Time, hits func() int) (end func()) {
 	}
 }
 
-// stretches returns the times, up to now, in which somebody was given nothing. A break
-// shorter than least is none: a client may have asked for nothing in it.
+// stretches returns the periods, up to now, in which a client was given nothing. A break
+// shorter than least is ignored: no client may have asked for anything in it.
 func (w *withholdings) stretches(least time.Duration) (out []stretch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,8 +111,8 @@ func (w *withholdings) stretches(least time.Duration) (out []stretch) {
 	return out
 }
 
-// sees returns since when the process is known to have been given all records: from the
-// call of its last write that it has shown, or else from its start.
+// sees returns since when the process is known to have been given all records: the call of
+// its last write that it has shown, or else its start.
 func (p *process) sees() time.Time {
 	p.slot.mu.Lock()
 	defer p.slot.mu.Unlock()

@@ -9,8 +9,8 @@ type note struct {
 	revision int64
 }
 
-// A board holds the newest note of each client, as a revision would be handed
-// from one program to another.
+// A board has the newest note of each client, like revisions handed from one program to
+// another.
 type board struct {
 	mu    sync.Mutex
 	notes []note
@@ -43,7 +43,7 @@ func (b *board) read(client string) (note, bool) {
 	return note{}, false
 }
 
-// clear forgets all notes: the log that they speak of is gone.
+// clear forgets all notes: their log no longer exists.
 func (b *board) clear() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -49,8 +49,8 @@ type OpenRequest struct {
 	Kafka []kgo.Opt
 }
 
-// An OpenFunc opens a client. It may wrap what DefaultOpen returns, hand
-// DefaultOpen another storage, or open something else altogether.
+// An OpenFunc opens a client. It may wrap what DefaultOpen returns, hand DefaultOpen
+// another storage, or open something else entirely.
 type OpenFunc func(ctx context.Context, r OpenRequest) (Client, error)
 
 // DefaultOpen opens the client with kvstore.NewClient.

@@ -11,7 +11,7 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// Liveness says whether the clients that are alive got somewhere once all was
+// Liveness says whether the clients that are alive made progress once everything was
 // healed.
 type Liveness struct {
 	// Clients is the number of clients that had to converge, a fresh one among
@@ -20,10 +20,10 @@ type Liveness struct {
 	Dead    int `json:"dead"`
 	// DeadBroker is the broker that had died for good, if any.
 	DeadBroker string `json:"dead_broker,omitempty"`
-	// Deadline is what they had, Took what they needed, in simulated time.
+	// Deadline is how long they had, Took how long they needed, in simulated time.
 	Deadline time.Duration `json:"deadline_ns"`
 	Took     time.Duration `json:"took_ns"`
-	// Stuck says, a line for each client, what did not end in time.
+	// Stuck says in a line for each client what did not end in time.
 	Stuck []string `json:"stuck,omitempty"`
 }
 
@@ -80,8 +80,8 @@ func (w *world) converge() error {
 	return context.Cause(w.ctx)
 }
 
-// endInMarker makes an aborted transaction the end of the log. No record tells a
-// client that it has come there.
+// endInMarker makes an aborted transaction the end of the log. No record tells a client
+// that it has reached it.
 func (w *world) endInMarker() error {
 	t, err := w.cluster.Begin(w.stranger())
 	if err != nil {
@@ -93,7 +93,7 @@ func (w *world) endInMarker() error {
 	return t.Abort()
 }
 
-// stuck notes the clients that did not get through a step.
+// stuck notes the clients that did not complete a step.
 func (w *world) stuck(slots []*slot, errs []error, what string) {
 	for i, err := range errs {
 		if err == nil || w.ctx.Err() != nil {
@@ -131,7 +131,7 @@ func (w *world) lastWrite(ctx context.Context, s *slot) error {
 	}
 }
 
-// caller is a worker that does what the convergence asks of a client.
+// caller is a worker that makes the calls of the convergence for a client.
 func (w *world) caller(s *slot) *worker {
 	return &worker{w: w, slot: s, rng: stream(w.plan.Seed, "converge", s.n)}
 }
@@ -148,7 +148,7 @@ func (w *world) lastSync(ctx context.Context, s *slot) error {
 	return err
 }
 
-// snapshot records all that a client holds.
+// snapshot records everything that a client holds.
 func (w *world) snapshot(ctx context.Context, s *slot) error {
 	p, _, err := s.live(ctx)
 	if err != nil {
@@ -164,7 +164,7 @@ func (w *world) snapshot(ctx context.Context, s *slot) error {
 	return nil
 }
 
-// cold records what a reader makes of the log that is left.
+// cold records the state that a reader of the remaining log gets.
 func (w *world) cold() error {
 	info, err := w.cluster.Partition()
 	if err != nil {
@@ -187,7 +187,7 @@ func (w *world) cold() error {
 			r := &batches[i].Records[j]
 			switch {
 			case len(r.Key) == 0:
-			case r.Offset < info.LogStartOffset: // deleted, but its batch begins the log
+			case r.Offset < info.LogStartOffset: // deleted, but the log starts with its batch
 			case r.Value == nil:
 				delete(state, string(r.Key))
 			default:

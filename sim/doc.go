@@ -15,17 +15,17 @@
 // # Time and chance
 //
 // The package takes its time from package time and uses no other clock. In a
-// testing/synctest bubble time is virtual and a run of minutes takes milliseconds;
-// outside of one it takes minutes. All that is random is drawn from generators that are
-// seeded by the plan's seed and by their purpose: one for each link of the network and
-// direction, one for each worker of each client, one for each client's backoff.
+// testing/synctest bubble time is virtual and a run of minutes takes milliseconds; outside
+// of one it takes minutes. All random choices come from generators that are seeded by the
+// plan's seed and by their purpose: one for each link of the network and direction, one for
+// each worker of each client, one for each client's backoff.
 //
 // In virtual time, equal plans give equal histories, to the nanosecond, and equal logs.
-// Nothing controls the scheduler there, so it must not matter. Whatever acts at times of
-// its own has a nanosecond of each 10 microseconds to itself (see lane.go and
-// simnet.Lane): each worker, each fault, each client's hooks and storage, each use of
-// each link. So no two events fall on one instant, by construction and not by luck, and
-// of goroutines that one event wakes each goes on in its own lane. docs/cli.md tells
+// Nothing controls the scheduler there, so it must not matter. Everything that acts at
+// times of its own has one nanosecond of each 10 microseconds to itself (see lane.go and
+// simnet.Lane): each worker, each fault, each client's hooks and storage, each use of each
+// link. So no two events fall on one instant, by construction and not by luck, and
+// goroutines woken by the same event each continue in their own lane. docs/cli.md says
 // under "bench" how often a seed repeats and what is left to chance.
 //
 // # What is recorded

@@ -32,7 +32,7 @@ func gone(err error) bool {
 	return errors.Is(err, kvstore.ErrTopicRecreated) || errors.Is(err, kvstore.ErrTopicDeleted)
 }
 
-// ended notes that a process gave up its topic, if the error says so.
+// ended notes that a process has given up its topic, if the error says so.
 func (w *world) ended(p *process, err error) {
 	if !gone(err) {
 		return
@@ -53,7 +53,7 @@ func (w *world) ended(p *process, err error) {
 	w.endings.all = append(w.endings.all, ending{p.slot.name, p.number, time.Since(w.start), err.Error()})
 }
 
-// denies reports whether a hold is that brokers say the topic is not there, or is
+// denies reports whether a hold means that brokers say the topic is not there, or is
 // another one.
 func denies(h hold) bool {
 	switch f := h.fault.(type) {
@@ -65,14 +65,13 @@ func denies(h hold) bool {
 	return false
 }
 
-// endingName names the reason of a world in which a client gave up a topic that
-// was there.
+// endingName is the name of the reason when a client gave up a topic that was there.
 const endingName = "gone-topic-was-there"
 
-// unfounded returns a sentence for each process that gave up its topic although
-// nobody had deleted it since the process began. In a world a topic that is deleted
-// is created again at once: what a client then sees is another topic of the name,
-// or one whose id nobody knows.
+// unfounded returns a sentence for each process that gave up its topic although it had not
+// been deleted since the process began. In a world a deleted topic is created again at
+// once: what a client then sees is another topic of the same name, or one whose id is not
+// known.
 func (w *world) unfounded(h *lin.History) (out []string) {
 	began := map[string]lin.Stamp{}
 	for i := range h.Ops {

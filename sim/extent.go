@@ -2,21 +2,20 @@ package sim
 
 import "slices"
 
-// A transaction is one that has records in the log and no end yet.
+// A transaction is one that has records in the log and has not ended.
 type transaction struct {
 	name  string
 	first int64 // offset of its first record
 }
 
-// An extent is the part of the log from a transaction's first record to its
-// marker. Other records lie in between.
+// An extent is the part of the log from a transaction's first record to its marker. Other
+// records may be in between.
 type extent struct{ first, last int64 }
 
-// parts reports whether a cut at off takes the extent's end away and leaves its
-// begin.
+// parts reports whether a cut at off removes the extent's end and leaves its start.
 func (e extent) parts(off int64) bool { return e.first < off && off <= e.last }
 
-// above returns the lowest offset from off on at which a cut parts none.
+// above returns the lowest offset, from off up, at which a cut parts none.
 func above(off int64, all []extent) int64 {
 	for i := 0; i < len(all); i++ {
 		if all[i].parts(off) {
@@ -26,7 +25,7 @@ func above(off int64, all []extent) int64 {
 	return off
 }
 
-// below returns the highest offset up to off at which a cut parts none.
+// below returns the highest offset, from off down, at which a cut parts none.
 func below(off int64, all []extent) int64 {
 	for i := 0; i < len(all); i++ {
 		if all[i].parts(off) {

@@ -43,7 +43,7 @@ func (s Span) Begins() time.Duration { return s.From }
 
 // An effect is a fault under way.
 type effect struct {
-	// hits counts what it has bitten so far.
+	// hits counts what it has hit so far.
 	hits func() int
 	// undo ends it, and may let time pass. Nil: there is nothing to end.
 	undo func(ctx context.Context) error
@@ -58,7 +58,7 @@ type FaultKind struct {
 	Example string
 }
 
-// kinds are all kinds of faults, with one value of each that makes sense.
+// kinds are all kinds of faults, each with a sensible value as an example.
 var kinds = []struct {
 	example     Fault
 	description string
@@ -258,5 +258,5 @@ func netEffect(f *simnet.Fault) *effect {
 	return &effect{hits: f.Hits, undo: func(context.Context) error { f.Undo(); return nil }}
 }
 
-// counted is the effect of something that happened at once.
+// counted is the effect of something that happened instantly.
 func counted(n int) *effect { return &effect{hits: func() int { return n }} }

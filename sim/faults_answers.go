@@ -11,13 +11,13 @@ import (
 	"github.com/kvsim/kvsim/internal/fakecluster"
 )
 
-// StaleMetadata makes brokers answer what they knew of the topic before, or what
-// they know of another one.
+// StaleMetadata makes brokers answer with what they knew of the topic before, or with
+// another topic.
 type StaleMetadata struct {
 	Broker string `plan:"broker"` // all if empty
-	// Knows says what they take for true: unknown (there is no such topic),
-	// other-id (it is another topic of the name), partitions (it has two) or
-	// election (they missed the last one).
+	// Knows says what they believe: unknown (there is no such topic), other-id (it is
+	// another topic of the same name), partitions (it has two) or election (they missed the
+	// last one).
 	Knows string `plan:"knows"`
 	Count int    `plan:"count"`
 	Span
@@ -63,8 +63,8 @@ func (f StaleMetadata) start(ctx context.Context, w *world) (*effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Clients ask for metadata when something is odd, and else once in minutes, and
-	// then any broker.
+	// Clients ask for metadata when something is odd, otherwise every few minutes, and then
+	// any broker.
 	stop := w.repeat(ctx, 300*time.Millisecond, func() error {
 		if stale.Hits() == 0 {
 			w.net.DropConns(w.target("", "", "", ""))
@@ -78,7 +78,7 @@ func (f StaleMetadata) start(ctx context.Context, w *world) (*effect, error) {
 	}}), nil
 }
 
-// Throttle makes brokers answer fetches as if their clients were above a quota.
+// Throttle makes brokers answer fetches as if the clients had exceeded a quota.
 type Throttle struct {
 	Broker string        `plan:"broker"`
 	Delay  time.Duration `plan:"delay"`
@@ -107,7 +107,7 @@ func (f Throttle) start(_ context.Context, w *world) (*effect, error) {
 // FailFetch makes brokers answer fetches with an error.
 type FailFetch struct {
 	Broker string `plan:"broker"`
-	// Error is Kafka's name of the error.
+	// Error is Kafka's name for the error.
 	Error string `plan:"error"`
 	Count int    `plan:"count"`
 	Span
@@ -152,7 +152,7 @@ func (f FailFetch) start(_ context.Context, w *world) (*effect, error) {
 	return brokerFault(w.cluster.FailFetches(fakecluster.FetchFault{Brokers: w.some(f.Broker), Err: e, Count: f.Count}))
 }
 
-// noting counts an effect's hits as something that happens sometimes, when it ends.
+// noting counts an effect's hits in Outcome.Sometimes when it ends.
 func (w *world) noting(name string, e *effect) *effect {
 	if e == nil {
 		return nil

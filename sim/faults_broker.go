@@ -18,8 +18,7 @@ import (
 // Restart stops a broker and starts it again with its data.
 type Restart struct {
 	Broker string `plan:"broker"`
-	// Move hands what the broker leads to another one first, as a controlled
-	// shutdown does.
+	// Move first hands what the broker leads to another one, as a controlled shutdown does.
 	Move bool `plan:"move"`
 	Span
 }
@@ -117,8 +116,8 @@ func (w *world) moved(inflight int) {
 	w.tap.refresh()
 }
 
-// downs counts who holds a broker down, so that of two restarts that overlap
-// the longer one counts.
+// downs counts the faults that hold a broker down, so that of two overlapping restarts the
+// longer one counts.
 type downs struct {
 	mu  sync.Mutex
 	all map[int32]*down
@@ -144,7 +143,7 @@ func (d *downs) stop(w *world, b int32) (refused func() int, err error) {
 	return func() int { return s.refuse.Hits() - before }, w.cluster.StopBroker(b)
 }
 
-// start starts those brokers that nobody else holds down.
+// start starts those brokers that no other fault holds down.
 func (d *downs) start(w *world, brokers []int32) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -185,7 +184,7 @@ func (f Rolling) check(*Plan) error {
 func (f Rolling) start(ctx context.Context, w *world) (*effect, error) {
 	hits := 0
 	for _, b := range w.brokers() {
-		// While it is down anyway, nobody notices.
+		// While it is down anyway, this has no effect.
 		connected := func() bool { return w.net.Conns(simnet.Target{Brokers: []int32{b}}) > 0 }
 		if err := w.awaitFor(ctx, time.Second, connected); err != nil {
 			return nil, err
@@ -213,7 +212,7 @@ var asking = []int16{int16(kmsg.Produce), int16(kmsg.Fetch)}
 
 // MoveLeader makes another broker lead.
 type MoveLeader struct {
-	// Broker is the new leader; without it the next one after the present.
+	// Broker is the new leader; without it, the one after the present leader.
 	Broker string `plan:"broker"`
 	Span
 }
@@ -232,7 +231,7 @@ func (f MoveLeader) check(p *Plan) error {
 }
 
 func (f MoveLeader) start(ctx context.Context, w *world) (*effect, error) {
-	// It bites somebody only while somebody asks the leader for something.
+	// It takes effect only while a client asks the leader for something.
 	asks := func() bool {
 		return w.net.Conns(simnet.Target{Brokers: []int32{w.broker(leaderName)}, Keys: asking}) > 0
 	}
@@ -255,7 +254,7 @@ func (f MoveLeader) start(ctx context.Context, w *world) (*effect, error) {
 
 // FailProduce makes brokers answer produce requests with an error.
 type FailProduce struct {
-	// Error is Kafka's name of the error.
+	// Error is Kafka's name for the error.
 	Error string `plan:"error"`
 	// After appends the records first. Only REQUEST_TIMED_OUT and
 	// NOT_ENOUGH_REPLICAS_AFTER_APPEND can come after the append.

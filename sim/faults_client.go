@@ -30,7 +30,7 @@ func (f Lag) start(_ context.Context, w *world) (*effect, error) {
 	return netEffect(w.net.Stall(w.target(f.Client, "", "to-client", "fetch"))), nil
 }
 
-// mustLast reports a fault that lasts no time at all.
+// mustLast returns an error for a fault without a duration.
 func (s Span) mustLast() error {
 	if s.For <= 0 {
 		return fmt.Errorf("for has to be above 0: it says how long the fault lasts")
@@ -38,7 +38,7 @@ func (s Span) mustLast() error {
 	return nil
 }
 
-// Pause holds a client as a whole.
+// Pause suspends a whole client.
 type Pause struct {
 	Client string `plan:"client"`
 	Span
@@ -155,7 +155,7 @@ func (f Herd) start(ctx context.Context, w *world) (*effect, error) {
 }
 
 func (f Herd) member(ctx context.Context, w *world, s *slot, i int, hits *atomic.Int64) error {
-	// All but at once.
+	// Almost at once.
 	ctx = inLane(ctx, slotLane(s.n))
 	if err := sleep(ctx, time.Duration(i)*time.Microsecond); err != nil {
 		return err
@@ -164,8 +164,8 @@ func (f Herd) member(ctx context.Context, w *world, s *slot, i int, hits *atomic
 		return err
 	}
 	hits.Add(1)
-	// At the instant at which a client is open it asks for more: closed then,
-	// it may have logged that or not.
+	// At the instant at which a client is open it sends another request: if it were closed
+	// then, whether that is logged would be chance.
 	if err := sleep(ctx, simnet.Round); err != nil {
 		return err
 	}

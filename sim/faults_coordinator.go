@@ -12,9 +12,9 @@ import (
 	"github.com/kvsim/kvsim/internal/simcluster"
 )
 
-// LoadCoordinators makes brokers answer that they are still loading what they
-// coordinate, as after they took it over: transactions of others begin or end only
-// afterwards. It brings one of its own.
+// LoadCoordinators makes brokers answer that they are still loading what they coordinate,
+// as right after they took it over: foreign transactions begin or end only afterwards. It
+// brings one of its own.
 type LoadCoordinators struct {
 	Broker string `plan:"broker"` // all if empty
 	Count  int    `plan:"count"`
@@ -42,8 +42,8 @@ func (f LoadCoordinators) start(_ context.Context, w *world) (*effect, error) {
 	}}), nil
 }
 
-// transact writes a record in a transaction of somebody else, calls open while that
-// is open, if it is not nil, and commits it.
+// transact writes a record in a foreign transaction, calls open, if it is not nil, while
+// that is open, and commits it.
 func (w *world) transact(purpose string, from time.Duration, open func() error) error {
 	t, err := w.begin(purpose, from, 1)
 	if err != nil {
@@ -55,9 +55,9 @@ func (w *world) transact(purpose string, from time.Duration, open func() error) 
 	return errors.Join(err, t.end(true))
 }
 
-// SlowMarkers lets time pass between the end of a transaction of others and its
-// markers: until they are in the log, nobody sees what lies behind its start. It
-// brings a transaction of its own.
+// SlowMarkers lets time pass between the end of a foreign transaction and its markers:
+// until they are in the log, clients see nothing behind its start. It brings a transaction
+// of its own.
 type SlowMarkers struct {
 	// Delay is the longest time; each is drawn from the plan's seed.
 	Delay time.Duration `plan:"delay"`
@@ -86,8 +86,8 @@ func (f SlowMarkers) start(_ context.Context, w *world) (*effect, error) {
 	return w.noting(sometimesMarkersLate, e), err
 }
 
-// MoveCoordinator moves the coordinators of all transactions that are open to other
-// brokers: whoever ends one asks the wrong one first. It brings one of its own.
+// MoveCoordinator moves the coordinators of all open transactions to other brokers: a
+// producer that ends one asks the wrong broker first. It brings one of its own.
 type MoveCoordinator struct {
 	Span
 }
@@ -120,16 +120,16 @@ func (f MoveCoordinator) start(_ context.Context, w *world) (*effect, error) {
 	return counted(len(ids)), err
 }
 
-// stranger returns the transactional id of somebody else who is new.
+// stranger returns a new transactional id for a foreign producer.
 func (w *world) stranger() string { return fmt.Sprintf("other-%d", w.foreigners.Add(1)) }
 
-// AbandonTransaction writes records in a transaction of somebody who dies then. Nobody
-// sees what lies behind its start until its coordinator looks for what is open for too
-// long, and aborts it.
+// AbandonTransaction writes records in the transaction of a producer that then dies.
+// Clients see nothing behind its start until its coordinator looks for transactions that
+// are open for too long, and aborts it.
 type AbandonTransaction struct {
 	Records int `plan:"records"`
-	// Timeout is the transaction's. Coordinators look every ten seconds, so it may be
-	// open for so much longer.
+	// Timeout is the transaction's. Coordinators look every ten seconds, so it may be open
+	// for up to that much longer.
 	Timeout time.Duration `plan:"timeout"`
 	Span
 }
@@ -183,7 +183,7 @@ func (w *world) leaveOpen(t simcluster.Transactor, f AbandonTransaction) (produc
 	return w.tap.lastOpened(), nil
 }
 
-// openIDs are the transactional ids of others that have a transaction open.
+// openIDs are the transactional ids of foreign producers that have a transaction open.
 type openIDs struct {
 	mu  sync.Mutex
 	all map[string]bool

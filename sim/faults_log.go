@@ -16,9 +16,9 @@ import (
 
 // Compact compacts the log, once or again and again.
 //
-// A tombstone goes delete.retention.ms after a compaction has first met it, even if some
-// clients have not read it: a client that was cut off for that long never hears of the
-// deletion. What begins with the first record of an open transaction stays as it is.
+// A tombstone is removed delete.retention.ms after a compaction has first seen it, even if
+// some clients have not read it: a client that was cut off for that long never hears of the
+// deletion. Everything from the first record of an open transaction on stays as it is.
 type Compact struct {
 	// Every is the time between two compactions; 0 compacts once.
 	Every time.Duration `plan:"every"`
@@ -74,8 +74,8 @@ func (w *world) repeat(ctx context.Context, every time.Duration, fn func() error
 	}
 }
 
-// compact compacts the log now. Real brokers are asked only while no transaction is open,
-// at which their cleaner would stop, and the harness would wait for it forever.
+// compact compacts the log now. Real brokers are asked only while no transaction is open:
+// their cleaner would stop there, and the harness would wait for it forever.
 func (w *world) compact() (removed int, err error) {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
@@ -110,9 +110,9 @@ func (w *world) stable() (int64, error) {
 	return info.HighWatermark, err
 }
 
-// clean makes the brokers compact. When delete.retention.ms was lowered, and clients
-// may not have heard of that, tombstones stay for as long as before: nobody can keep
-// a promise to clients that asked too early.
+// clean makes the brokers compact. When delete.retention.ms was lowered, and clients may
+// not have heard of that, tombstones stay for as long as before: nothing can be promised to
+// clients that asked too early.
 func (w *world) clean() error {
 	_, now, kept := w.retention()
 	if now == kept {
@@ -127,8 +127,8 @@ func (w *world) clean() error {
 	return errors.Join(w.erase(), keep(now))
 }
 
-// erase makes the brokers compact. Where that takes time, the history has what goes
-// before it may go.
+// erase makes the brokers compact. Where that takes time, the history gets what is removed
+// before it can be removed.
 func (w *world) erase() error {
 	if !w.env.LateTap {
 		return w.cluster.Compact()
@@ -147,7 +147,7 @@ func (w *world) erase() error {
 	return err
 }
 
-// raced notes what a compaction that removed something met.
+// raced counts what was going on during a compaction that removed something.
 func (w *world) raced(behind int64, opening bool) {
 	if opening {
 		w.sometimes.hit(sometimesCompactionOpen)
@@ -234,12 +234,12 @@ func (w *world) longer(n int) bool {
 // compacted its own log, which never held what is lost, so a record that only a
 // lost one superseded is still there; the one log of a world would not have it.
 //
-// Nor does it part a transaction that has ended from its marker: without the
-// marker the broker would abort what it had committed, and a client that has
-// read a part of it, up to somewhere before the marker, could never know.
+// Nor does it separate an ended transaction from its marker: without the marker the broker
+// would abort what it had committed, and a client that has read a part of it, up to
+// somewhere before the marker, could never know.
 type LoseTail struct {
-	// Records is how many offsets at the end of the log go; a batch that is
-	// hit goes whole.
+	// Records is how many offsets at the end of the log are lost; a batch is lost as a
+	// whole.
 	Records int `plan:"records"`
 	Span
 }
@@ -300,8 +300,8 @@ func (w *world) loses() bool {
 	return err == nil && from < info.HighWatermark
 }
 
-// tail returns the offset from which on the log is lost when n records are to
-// go; the log's end when nothing can. The tap knows the log.
+// tail returns the offset from which the log is lost when n records are to be lost; the
+// log's end when none can be. The tap knows the log.
 func (w *world) tail(info kfake.PartitionInfo, n int64) (from int64, err error) {
 	ended := w.tap.ended()
 	lowest := above(max(info.LogStartOffset, w.cleaned), ended)
@@ -348,8 +348,8 @@ func (f Recreate) start(_ context.Context, w *world) (*effect, error) {
 	return counted(1), err
 }
 
-// Transaction writes records in a transaction of somebody else, which stays
-// open for as long as the fault lasts.
+// Transaction writes records in a foreign transaction, which stays open for as long as the
+// fault lasts.
 type Transaction struct {
 	Records int `plan:"records"`
 	// End is commit or abort.
@@ -381,14 +381,14 @@ func (f Transaction) start(_ context.Context, w *world) (*effect, error) {
 	return &effect{hits: func() int { return f.Records }, undo: func(context.Context) error { return t.end(f.End == "commit") }}, nil
 }
 
-// A foreignTxn is a transaction of somebody else that has records in the log.
+// A foreignTxn is a transaction of another program that has records in the log.
 type foreignTxn struct {
 	simcluster.Transactor
 	w  *world
 	id string
 }
 
-// begin begins one and writes so many records in it. It blocks until the
+// begin begins one and writes the given number of records in it. It blocks until the
 // coordinator and the leader have answered.
 func (w *world) begin(purpose string, from time.Duration, n int) (*foreignTxn, error) {
 	records := w.foreignRecords(purpose, from, n, true)
@@ -423,7 +423,7 @@ func (t *foreignTxn) end(commit bool) error {
 	return t.Abort()
 }
 
-// foreignRecords draws records that somebody else writes.
+// foreignRecords draws records of another program.
 func (w *world) foreignRecords(purpose string, from time.Duration, n int, keyed bool) []fakecluster.Record {
 	r := stream(w.plan.Seed, purpose, int(from))
 	out := make([]fakecluster.Record, n)

@@ -82,9 +82,9 @@ func (f BlackHole) start(_ context.Context, w *world) (*effect, error) {
 	return netEffect(w.net.BlackHole(w.target(f.Client, f.Broker, f.Dir, ""))), nil
 }
 
-// Silence lets brokers take connections and neither hear nor answer anything, as a
-// broker that stands still. What a connection carried then is lost, and it stays
-// silent: it takes the client's own timeout to find out.
+// Silence makes brokers accept connections and neither receive nor answer anything, like a
+// broker that is stopped. What a connection carried then is lost, and it stays silent: it
+// takes the client's own timeout to find out.
 type Silence struct {
 	Broker string `plan:"broker"` // all if empty
 	Span

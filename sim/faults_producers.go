@@ -11,16 +11,17 @@ import (
 	"github.com/kvsim/kvsim/internal/fakecluster"
 )
 
-// ForgetProducers makes brokers forget by what number each producer's next batch is
-// known, as after a day without one, or where a lost tail took it along.
+// ForgetProducers makes brokers forget the next sequence number of each producer, as after
+// a day without a batch, or when it was lost with the log's tail.
 type ForgetProducers struct {
-	// Mode says what they do with the next batch: accept it, whatever its number,
-	// refuse it as out of order, or deny that they know the producer.
+	// Mode says what they do with the next batch: accept it, whatever its number, refuse it
+	// as out of order, or answer that they don't know the producer.
 	Mode string `plan:"mode"`
-	// Every is the time after which they forget again; 0 is until it has bitten.
+	// Every is the time after which they forget again; 0 means once, until it has taken
+	// effect.
 	Every time.Duration `plan:"every"`
-	// Elections makes every new leader forget instead. One is elected at the end of
-	// the fault if none was at which a producer was forgotten.
+	// Elections makes every new leader forget instead. If no election has made a leader
+	// forget a producer, there is one at the end of the fault.
 	Elections bool `plan:"elections"`
 	Span
 }
@@ -65,8 +66,8 @@ func (f ForgetProducers) start(ctx context.Context, w *world) (*effect, error) {
 	return w.forgetEvery(ctx, forget, f.Every)
 }
 
-// forgetEvery makes brokers forget again and again; if every is 0 until somebody whom
-// they forgot has come.
+// forgetEvery makes brokers forget again and again; if every is 0, until a forgotten
+// producer has sent a batch.
 func (w *world) forgetEvery(ctx context.Context, forget fakecluster.Forget, every time.Duration) (*effect, error) {
 	var mu sync.Mutex
 	var times []fakecluster.Fault
@@ -103,8 +104,8 @@ func (w *world) forgetEvery(ctx context.Context, forget fakecluster.Forget, ever
 	}}), nil
 }
 
-// forgetAtElections makes new leaders forget. After a while it has one elected, if
-// none of those that there were had anybody to forget.
+// forgetAtElections makes new leaders forget. After a while it has one elected, if none so
+// far had a producer to forget.
 func (w *world) forgetAtElections(ctx context.Context, forget fakecluster.Forget, after time.Duration) (*effect, error) {
 	forgetting, err := w.cluster.ForgetProducers(forget)
 	if err != nil {
@@ -124,7 +125,7 @@ func (w *world) forgetAtElections(ctx context.Context, forget fakecluster.Forget
 	}}), nil
 }
 
-// elect makes another broker lead if one runs, and else the same one again.
+// elect makes another broker lead if one is running, and otherwise the same one again.
 func (w *world) elect() error {
 	old, inflight := w.broker(leaderName), w.inflight.count(opKind.writes)
 	if w.cluster.MoveLeadersFrom(old) != nil {
@@ -136,8 +137,8 @@ func (w *world) elect() error {
 	return nil
 }
 
-// BelowMinimum takes all replicas but the leader's out of sync, where two have to be
-// (min.insync.replicas): brokers refuse writes and serve reads.
+// BelowMinimum takes all replicas but the leader's out of sync, where two have to be in
+// sync (min.insync.replicas): brokers refuse writes and serve reads.
 type BelowMinimum struct {
 	Span
 }
@@ -178,7 +179,7 @@ func (f BelowMinimum) start(_ context.Context, w *world) (*effect, error) {
 		}
 		all = append(all, x)
 	}
-	hits := func() (most int) { // a refusal is one of each broker
+	hits := func() (most int) { // each broker refuses by itself
 		for _, x := range all {
 			most = max(most, x.Hits())
 		}

@@ -15,7 +15,7 @@ import (
 // the brokers; clients that come and go share one.
 type Revoke struct {
 	Client string `plan:"client"`
-	// Right is read, write, or all: who may read or write may also describe.
+	// Right is read, write, or all: a user that may read or write may also describe.
 	Right string `plan:"right"`
 	Span
 }
@@ -26,7 +26,7 @@ func (f Revoke) Kind() string { return "revoke" }
 // String implements Fault.
 func (f Revoke) String() string { return line(f.Kind(), &f) }
 
-// rights returns what is taken away, and the requests that are refused then.
+// rights returns the rights that are taken away, and the requests that are refused then.
 func (f Revoke) rights() (ops []kmsg.ACLOperation, refused []int16, err error) {
 	switch f.Right {
 	case "read":
@@ -60,7 +60,7 @@ func (f Revoke) start(_ context.Context, w *world) (*effect, error) {
 	}
 	t := linksOf(f.Client)
 	t.Dir, t.Keys = simnet.ToBroker, refused
-	asked, err := w.net.Delay(t, simnet.Latency{}) // a delay of nothing counts
+	asked, err := w.net.Delay(t, simnet.Latency{}) // a zero delay, which counts
 	if err != nil {
 		return nil, err
 	}
@@ -71,9 +71,8 @@ func (f Revoke) start(_ context.Context, w *world) (*effect, error) {
 	return w.noting(sometimesRevoked, w.judgingReading(f, f.Client, e)), nil
 }
 
-// ChangePassword changes the password of a client's user at the brokers, and resets
-// its connections: those that are there would stay good. Then the old one is right
-// again.
+// ChangePassword changes the password of a client's user at the brokers, and resets its
+// connections: existing ones would stay valid. Afterwards the old one is right again.
 type ChangePassword struct {
 	Client string `plan:"client"`
 	Span

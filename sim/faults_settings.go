@@ -16,7 +16,7 @@ import (
 
 // AlterTopic changes a setting of the topic while clients run, and changes it back.
 type AlterTopic struct {
-	// Config is Kafka's name of the setting, and Value what it becomes.
+	// Config is Kafka's name for the setting, and Value its new value.
 	Config string `plan:"config"`
 	Value  string `plan:"value"`
 	Span
@@ -38,7 +38,7 @@ const (
 
 var settings = []string{settingMessage, settingRetention, settingPolicy, settingInSync}
 
-// smallestMessage leaves room for what the harness itself writes.
+// smallestMessage leaves enough for what the harness itself writes.
 const smallestMessage = 1000
 
 func (f AlterTopic) check(*Plan) error {
@@ -86,7 +86,7 @@ func (f AlterTopic) start(_ context.Context, w *world) (*effect, error) {
 	}}), nil
 }
 
-// meets are the requests to which the setting makes a difference.
+// meets are the requests that the setting affects.
 func (f AlterTopic) meets() []int16 {
 	switch f.Config {
 	case settingMessage, settingInSync:
@@ -103,7 +103,7 @@ type alterations struct {
 	all []alteration // in the order in which they were made
 	// past are all changes, in their order.
 	past []altered
-	// kept are the times for which tombstones were kept, and since when.
+	// kept are the periods for which tombstones were kept, and since when.
 	kept []keeping
 }
 
@@ -136,7 +136,7 @@ func (a *alterations) set(w *world, config, value string) (restore func() error,
 	}, a.apply(w, config, value)
 }
 
-// now returns what a setting is to be. The lock is held.
+// now returns the value that a setting should have. The lock is held.
 func (a *alterations) now(w *world, config string) string {
 	value := w.plan.topicConfigs()[config] // "" is Kafka's default
 	for _, x := range a.all {
@@ -159,14 +159,14 @@ func (a *alterations) apply(w *world, config, value string) error {
 		a.kept = append(a.kept, keeping{time.Now(), d})
 		a.mu.Unlock()
 	}
-	// While the brokers change it, either value may be told.
+	// While the brokers change it, they may report either value.
 	a.mu.Lock()
 	a.past = append(a.past, altered{alteration{config, value}, time.Now()})
 	a.mu.Unlock()
 	return w.cluster.AlterTopic(map[string]string{config: value})
 }
 
-// values returns the values that a setting had between two moments, in their order.
+// values returns the values that a setting had between two moments, in order.
 func (a *alterations) values(w *world, config string, from, to time.Time) []string {
 	all := []string{defaulted(config, w.plan.topicConfigs()[config])}
 	a.mu.Lock()
@@ -195,9 +195,8 @@ func defaulted(config, value string) string {
 // they ask every 30 seconds.
 const settingsKnown = 40 * time.Second
 
-// retention returns for how long tombstones are to be kept, and the shortest and the
-// longest of such times that were true of late: clients may not have heard of the
-// newest.
+// retention returns how long tombstones are to be kept, and the shortest and the longest
+// such time in the recent past: clients may not have heard of the newest.
 func (w *world) retention() (least, now, most time.Duration) {
 	w.altered.mu.Lock()
 	defer w.altered.mu.Unlock()

@@ -8,10 +8,10 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// GrowPartitions gives the topic more partitions while clients run, as an
-// operator may who does not know what the topic is for. It can't be undone. The
-// store's log stays that of partition 0: a client that spread its writes over
-// all partitions would lose the order of them, and readers would never see most.
+// GrowPartitions gives the topic more partitions while clients run, as an operator may do
+// who does not know what the topic is for. It can't be undone. The store's log stays that
+// of partition 0: a client that spread its writes over all partitions would lose their
+// order, and readers would never see most of them.
 //
 // In a plan with it clients renew their metadata every 5 to 10 seconds (kgo's
 // default is five minutes), so that producers know of the new partitions, and
@@ -44,7 +44,7 @@ func (f GrowPartitions) start(_ context.Context, w *world) (*effect, error) {
 		}
 		w.partitions = f.Partitions
 	}
-	// A delay of nothing counts.
+	// A zero delay counts.
 	told, err := w.net.Delay(w.target("", "", "to-client", "metadata"), simnet.Latency{})
 	if err != nil {
 		return nil, err
@@ -58,11 +58,11 @@ func (f GrowPartitions) start(_ context.Context, w *world) (*effect, error) {
 	}}, nil
 }
 
-// straysName names the reason of a world in which a client wrote where no reader looks.
+// straysName is the name of the reason when a client wrote where no reader looks.
 const straysName = "writes-stay-in-the-first-partition"
 
-// strays asks that the partitions which the topic got meanwhile are empty: nobody but
-// the clients could have written to them.
+// strays checks that the partitions which the topic got meanwhile are empty: only the
+// clients could have written to them.
 func (w *world) strays() error {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
@@ -90,7 +90,7 @@ func (p *Plan) grows() bool {
 
 // metadataAge is how old a client's metadata gets in a plan that grows.
 //
-// It is not shorter because of a choice that is not the seed's: when it is over
-// while an update fails, as all do while no broker is up, the loop of franz-go
-// finds two reasons for the next one and lets Go's select take either.
+// It is not shorter because of a choice that does not depend on the seed: when it expires
+// while an update fails, as all do while no broker is up, franz-go's loop has two reasons
+// for the next update and lets Go's select choose between them.
 const metadataAge = 5 * time.Second

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Abilities say what can be done to the brokers that a plan is to run on.
+// Abilities say what can be done to the brokers on which a plan is to run.
 type Abilities struct {
 	// Brokers is how many there are.
 	Brokers int
@@ -20,16 +20,15 @@ type Abilities struct {
 	SlowDown bool
 }
 
-// Of a plan on slow brokers.
+// Settings of a plan on slow brokers.
 const (
-	slowTimeout  = 20 * time.Second // of an operation: longer than a restart
+	slowTimeout  = 20 * time.Second // for an operation: longer than a restart
 	slowRequest  = 5 * time.Second
 	slowConverge = 3 * time.Minute
 )
 
-// Fit returns the plan without what can't be done, for brokers with these
-// abilities, and says in a line each what was left out or changed. It shares
-// nothing with the plan.
+// Fit returns the plan without what brokers with these abilities can't do, and one line for
+// each thing that was left out or changed. It shares nothing with the plan.
 func (p Plan) Fit(a Abilities) (Plan, []string) {
 	var notes []string
 	said := map[string]bool{}
@@ -70,7 +69,7 @@ func (p Plan) Fit(a Abilities) (Plan, []string) {
 	return p, notes
 }
 
-// fitFault makes a fault name brokers that there are.
+// fitFault makes a fault name existing brokers.
 func fitFault(f Fault, a Abilities) Fault {
 	if r, ok := f.(Restart); ok && a.Brokers < 2 {
 		r.Move = false
@@ -86,7 +85,7 @@ func fitFault(f Fault, a Abilities) Fault {
 	return v.Interface().(Fault)
 }
 
-// brokerOf returns a broker that there is in place of one that a plan names.
+// brokerOf returns an existing broker in place of one that a plan names.
 func brokerOf(s string, brokers int) string {
 	n, err := strconv.Atoi(s)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/kvsim/kvsim/internal/fakecluster"
 )
 
-// secured reports whether the brokers of the plan want to know their clients.
+// secured reports whether the brokers of the plan authenticate their clients.
 func (p *Plan) secured() bool {
 	for _, f := range p.Faults {
 		switch f.(type) {
@@ -26,7 +26,7 @@ func (p *Plan) secured() bool {
 // readerUser is the user of clients that come and go.
 const readerUser = "reader"
 
-// userOf returns the user of a client. Only the plan's own have one each.
+// userOf returns the user of a client. Only the plan's own clients have one each.
 func (p *Plan) userOf(client string) string {
 	if checkClient(client, p.World.Clients) == nil {
 		return client
@@ -36,8 +36,8 @@ func (p *Plan) userOf(client string) string {
 
 func passwordOf(user string) string { return "password of " + user }
 
-// users are the names and passwords that the brokers know; none when everybody may
-// do everything.
+// users are the names and passwords that the brokers know; none when every client may do
+// everything.
 func (p *Plan) users() map[string]string {
 	if !p.secured() {
 		return nil
@@ -49,12 +49,12 @@ func (p *Plan) users() map[string]string {
 	return all
 }
 
-// allRights are those of a client that does all that a store's client does.
+// allRights are the rights that a store's client needs for everything that it does.
 var allRights = []kmsg.ACLOperation{
 	kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs,
 }
 
-// credentials are the options by which a client tells who it is.
+// credentials are the options with which a client authenticates.
 func (s *slot) credentials() []kgo.Opt {
 	if !s.w.plan.secured() {
 		return nil
@@ -130,7 +130,7 @@ func (c fakeCluster) Revoke(client string, rights []kmsg.ACLOperation) error {
 	return c.Cluster.Revoke(c.plan.userOf(client), topicName, rights...)
 }
 
-// brokerFault is the effect of a fault inside of the brokers.
+// brokerFault is the effect of a fault inside the brokers.
 func brokerFault(f fakecluster.Fault, err error) (*effect, error) {
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (w *world) some(broker string) []int32 {
 	return []int32{w.broker(broker)}
 }
 
-// positive reads a whole number of a plan's value.
+// positive reads a positive integer from a plan's value.
 func positive(name, value string) (int64, error) {
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < 1 {

@@ -1,11 +1,11 @@
 package sim
 
-// A Judgement is something that the simulator itself judges, besides the checks of
-// package linearizability, because it takes knowledge of the world. Its name is that
-// of a Reason.
+// A Judgement is something that the simulator itself judges, besides the checks of package
+// linearizability, because it takes knowledge of the world. Its name is the Name of a
+// Reason.
 type Judgement struct {
 	Name string
-	// Guarantee is the sentence that a run is held to.
+	// Guarantee is the sentence that has to be true of a run.
 	Guarantee string
 }
 

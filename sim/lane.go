@@ -8,11 +8,11 @@ import (
 )
 
 // D2: everything that acts at times of its own does so in a lane of its own (see
-// simnet.Lane), so that in virtual time no two of them, and none of them and a link of
-// the network, ever act at one instant: nothing would say who is first. The context of a
-// goroutine tells its lane. What runs in it longer than these numbers share allows shares
-// lanes, and then a coincidence, of which a run of a thousand operations has about one in
-// a hundred, may be decided by chance.
+// simnet.Lane), so that in virtual time no two of them, and none of them and a link of the
+// network, ever act at the same instant, where their order would be undefined. A
+// goroutine's context has its lane. When there are more of a kind than these numbers allow,
+// some share a lane, and then the order of a coincidence, which is rare, may be decided by
+// chance.
 const (
 	laneOfRun     simnet.Lane = 0
 	lanesOfFaults             = 1
@@ -27,8 +27,8 @@ const (
 // goroutine of the fault.
 func faultLane(i int) simnet.Lane { return simnet.Lane(lanesOfFaults + 2*i%faultLanes) }
 
-// slotLane is the lane of what a client does besides its operations: opening,
-// storing, calling hooks.
+// slotLane is the lane for what a client does besides its operations: opening, storing,
+// calling hooks.
 func slotLane(n int) simnet.Lane { return simnet.Lane(lanesOfSlots + n%slotLanes) }
 
 // workLane is the lane of the i-th worker of all.
@@ -36,19 +36,18 @@ func workLane(i int) simnet.Lane { return simnet.Lane(lanesOfWork + i%workLanes)
 
 type laneKey struct{}
 
-// inLane returns a context whose holder acts in a lane.
+// inLane returns a context for acting in a lane.
 func inLane(ctx context.Context, l simnet.Lane) context.Context {
 	return context.WithValue(ctx, laneKey{}, l)
 }
 
-// inNextLane returns a context for a goroutine beside that of ctx.
+// inNextLane returns a context in the lane after that of ctx, for another goroutine.
 func inNextLane(ctx context.Context) context.Context {
 	l, _ := ctx.Value(laneKey{}).(simnet.Lane)
 	return inLane(ctx, l+1)
 }
 
-// after returns the instant of the lane of ctx that is d from now, or the next
-// one.
+// after returns the first instant of the lane of ctx that is at least d from now.
 func after(ctx context.Context, d time.Duration) time.Time {
 	at := time.Now().Add(max(0, d))
 	if l, ok := ctx.Value(laneKey{}).(simnet.Lane); ok {

@@ -28,9 +28,9 @@ func (w *world) timeline() error {
 	return errors.Join(errs...)
 }
 
-// inflict applies one fault. It lasts longer than planned, within the plan's
-// patience, while it has bitten nothing: what it tests did not happen yet. It returns
-// when what clients did to meet it has ended, too.
+// inflict applies one fault. It lasts longer than planned, within the plan's patience,
+// while it has hit nothing: what it tests has not happened yet. It returns when the calls
+// that clients made to meet it have ended, too.
 func (w *world) inflict(i int, f Fault) error {
 	s := f.span()
 	ctx := inLane(w.ctx, faultLane(i))
@@ -44,7 +44,7 @@ func (w *world) inflict(i int, f Fault) error {
 	heal := w.rec.Fault(f.String())
 	defer w.holds.begin(f)()
 	defer func() {
-		// What the fault set free at this instant is recorded before.
+		// What the fault released at this instant is recorded first.
 		_ = sleep(context.WithoutCancel(ctx), simnet.Round)
 		heal()
 	}()
@@ -67,7 +67,7 @@ func (w *world) inflict(i int, f Fault) error {
 	return err
 }
 
-// last lets a fault last. One that has bitten nothing by then is met on purpose.
+// last lets a fault last. If it has hit nothing by then, clients are made to meet it.
 func (w *world) last(ctx context.Context, e *effect, d time.Duration, p *provocation) error {
 	if e.undo == nil {
 		return nil
@@ -77,7 +77,7 @@ func (w *world) last(ctx context.Context, e *effect, d time.Duration, p *provoca
 	}
 	const (
 		step   = 100 * time.Millisecond
-		rounds = 10 * step // from one provocation to the next
+		rounds = 10 * step // between two provocations
 	)
 	for waited := step; e.hits() == 0 && waited <= w.plan.Phases.Patience; waited += step {
 		if err := sleep(ctx, step); err != nil {
@@ -90,8 +90,8 @@ func (w *world) last(ctx context.Context, e *effect, d time.Duration, p *provoca
 	return nil
 }
 
-// await waits until a fault of an instant has something to bite, within the
-// plan's patience.
+// await waits until an instantaneous fault has something to hit, within the plan's
+// patience.
 func (w *world) await(ctx context.Context, ready func() bool) error {
 	return w.awaitFor(ctx, w.plan.Phases.Patience, ready)
 }
@@ -106,7 +106,7 @@ func (w *world) awaitFor(ctx context.Context, most time.Duration, ready func() b
 	return nil
 }
 
-// kill makes the plan's dead clients and its dead broker dead for good.
+// kill kills the plan's dead clients and its dead broker for good.
 func (w *world) kill() error {
 	ph := &w.plan.Phases
 	ctx := inLane(w.ctx, laneOfRun)

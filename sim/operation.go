@@ -11,8 +11,7 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// opKind is what a worker can do. Several become the same kind of operation of
-// the history.
+// opKind is what a worker can do. Several map to the same kind of operation in the history.
 type opKind uint8
 
 const (
@@ -26,7 +25,7 @@ const (
 	opSync
 	opWait
 	opOpen
-	opKinds // their number
+	opKinds // the number of kinds
 )
 
 func (k opKind) writes() bool { return k <= opBatch }
@@ -42,7 +41,7 @@ type worker struct {
 	w    *world
 	ctx  context.Context //nolint:containedctx // the run's life, in the worker's lane
 	slot *slot
-	n    int // among those of the client
+	n    int // index among the client's workers
 	id   string
 	rng  *rand.Rand
 	keys *zipf
@@ -129,11 +128,11 @@ func (o *operation) begin(op lin.Operation) *lin.Call {
 	return o.w.rec.Begin(op)
 }
 
-// end records how an operation ended, unless its process crashed: then nobody
-// heard the answer.
+// end records how an operation ended, unless its process crashed: then no caller got the
+// answer.
 //
-// Of goroutines that the same event wakes, each waits some nanoseconds of its
-// own first. Which of them is recorded first would be chance otherwise.
+// Of goroutines that the same event wakes, each first waits some nanoseconds of its own.
+// Otherwise it would be chance which one is recorded first.
 func (o *operation) end(record func()) bool {
 	if !o.p.crashed.Load() {
 		o.w.judgePunctual(o.ctx, o.slot.name, "a call", lateCall)
@@ -198,8 +197,8 @@ func (o *operation) put() {
 	o.ended(call, key, rev, err)
 }
 
-// spoil uses a buffer again, as its owner may once a call has returned, whatever
-// became of the write.
+// spoil overwrites a buffer, as its owner may do once a call has returned, whatever the
+// outcome of the write.
 func spoil(value []byte) {
 	for i := range value {
 		value[i] ^= 0xff
@@ -233,8 +232,8 @@ func (o *operation) batch() {
 	o.ended(call, items[n-1].Key, rev, err)
 }
 
-// read does the barrier of a read, if it has one, and then the read, and
-// records what it told.
+// read does the barrier of a read, if it has one, and then the read, and records its
+// result.
 func (o *operation) read(call *lin.Call, barrier bool, read func() error) {
 	var err error
 	if barrier {
@@ -260,7 +259,7 @@ func (o *operation) read(call *lin.Call, barrier bool, read func() error) {
 	o.lost(err)
 }
 
-// told records what became of an operation that does not write.
+// told records the result of an operation that does not write.
 func (o *operation) told(call *lin.Call, err error) {
 	if err == nil && o.w.blind(o.p) {
 		err = errBlind
@@ -329,8 +328,8 @@ func (o *operation) sync() {
 	o.lost(err)
 }
 
-// wait takes the newest revision that another client was told, waits for it
-// and reads its key. Without any it reads.
+// wait takes the newest revision noted by another client, waits for it and reads its key.
+// If there is none, it just reads.
 func (o *operation) wait() {
 	n, ok := o.w.board.read(o.slot.name)
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// An Outcome is what became of a run.
+// An Outcome is the result of a run.
 type Outcome struct {
 	Scenario string     `json:"scenario"`
 	Seed     uint64     `json:"seed"`
@@ -36,9 +36,9 @@ type Outcome struct {
 	Events  int `json:"events"`
 	// Faults are those of the plan, in its order.
 	Faults []FaultResult `json:"faults"`
-	// Sometimes counts what may happen; SometimesNames lists all of it.
+	// Sometimes counts what may happen in a run; SometimesNames lists all of it.
 	Sometimes map[string]int `json:"sometimes"`
-	// accused are what the simulator itself found, besides the liveness.
+	// accused has what the simulator itself found, besides the liveness.
 	accused []Reason
 	// Liveness tells how the clients converged. It is nil when the run ended
 	// before that.
@@ -70,21 +70,21 @@ type Acked struct {
 	After  int `json:"after"`
 }
 
-// A FaultResult is one planned fault and what became of it.
+// A FaultResult is one planned fault and what it did.
 type FaultResult struct {
 	// Fault is its line in the plan, Kind the first word.
 	Fault string `json:"fault"`
 	Kind  string `json:"kind"`
-	// Injected says that its time came. From and To are when it began and
-	// ended, since the start of the run.
+	// Injected says that the fault was applied. From and To are when it began and ended,
+	// since the start of the run.
 	Injected bool          `json:"injected"`
 	From     time.Duration `json:"from_ns"`
 	To       time.Duration `json:"to_ns"`
-	// Hits is how often it bit.
+	// Hits is how often it took effect.
 	Hits int `json:"hits"`
 }
 
-// livenessName and floorName name reasons that are no check's.
+// livenessName and floorName are names of reasons that are not the name of a check.
 const (
 	livenessName = "liveness"
 	floorName    = "floor: "
@@ -142,7 +142,7 @@ func (o *Outcome) count(h *lin.History) {
 	}
 }
 
-// conclude makes one status of the verdict, the liveness and the floors.
+// conclude combines the verdict, the liveness and the floors into one status.
 func (o *Outcome) conclude(f Floors) {
 	v := o.Verdict
 	o.Status = v.Status
@@ -178,7 +178,7 @@ func (o *Outcome) conclude(f Floors) {
 	o.Result = o.Status.String()
 }
 
-// accuse notes what the simulator found wrong, a sentence each.
+// accuse notes what the simulator found wrong, one sentence for each finding.
 func (o *Outcome) accuse(name string, found []string) {
 	for _, text := range found {
 		o.accused = append(o.accused, Reason{name, text})
@@ -189,7 +189,7 @@ func (o *Outcome) reason(name, format string, args ...any) {
 	o.Reasons = append(o.Reasons, Reason{name, fmt.Sprintf(format, args...)})
 }
 
-// floors makes a run that did too little inconclusive.
+// floors makes the status of a run that did too little inconclusive.
 func (o *Outcome) floors(f Floors) {
 	low := func(name, format string, args ...any) {
 		o.Status = lin.Inconclusive
@@ -200,17 +200,17 @@ func (o *Outcome) floors(f Floors) {
 		got, want int
 	}{{"before", o.Acked.Before, f.Before}, {"during", o.Acked.During, f.During}, {"after", o.Acked.After, f.After}} {
 		if x.got < x.want {
-			low("writes "+x.when, "%d writes were acknowledged %s the faults, %d are the least to judge", x.got, x.when, x.want)
+			low("writes "+x.when, "%d writes were acknowledged %s the faults, at least %d are needed to judge", x.got, x.when, x.want)
 		}
 	}
 	for _, r := range o.Faults {
 		if r.Hits < f.Hits {
-			low("hits of "+r.Kind, "the fault %q bit %d times, %d are the least to judge", r.Fault, r.Hits, f.Hits)
+			low("hits of "+r.Kind, "the fault %q took effect %d times, at least %d are needed to judge", r.Fault, r.Hits, f.Hits)
 		}
 	}
 }
 
-// lookBack counts what a history shows best when it is whole.
+// lookBack counts what is easiest to see in the complete history.
 func (w *world) lookBack(h *lin.History) {
 	s := w.sometimes
 	inLog := map[string]bool{}
@@ -248,8 +248,8 @@ func (w *world) lookBack(h *lin.History) {
 	w.staleReads(h)
 }
 
-// staleReads counts the reads that returned when the log was further than the
-// client.
+// staleReads counts the reads that returned when the log was longer than the client's
+// position.
 func (w *world) staleReads(h *lin.History) {
 	var reads []*lin.Operation
 	for i := range h.Ops {

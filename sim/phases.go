@@ -19,7 +19,7 @@ var phaseNames = [...]string{phaseBefore: "before the faults", phaseDuring: "fau
 // shares of the operations that belong to the phases, in percent.
 var shares = [...]int{phaseBefore: 15, phaseDuring: 70, phaseAfter: 15}
 
-// quota returns how many operations of ops fall to a worker in a phase.
+// quota returns how many operations of ops a worker does in a phase.
 func quota(ops, workers, worker, phase int) int {
 	from, to := 0, 0
 	for i := range phase + 1 {
@@ -34,8 +34,8 @@ func quota(ops, workers, worker, phase int) int {
 	return mine
 }
 
-// work lets all workers do their operations of a phase. More runs beside them;
-// the phase is over when both are.
+// work lets all workers do their operations of a phase while more runs in parallel; the
+// phase is over when both have ended.
 func (w *world) work(phase int, length time.Duration, more func() error) error {
 	w.progress(phase, 0)
 	over := make(chan struct{})
@@ -57,9 +57,9 @@ func (w *world) work(phase int, length time.Duration, more func() error) error {
 	return err
 }
 
-// run does a worker's operations of a phase, spread over its length. A tenth of
-// them is held back until whatever runs beside is over, so that a fault that
-// waits for something to bite finds it.
+// run does a worker's operations of a phase, spread over its length. A tenth of them is
+// held back until what runs in parallel is over, so that a fault that waits for something
+// to hit finds it.
 func (k *worker) run(phase int, length time.Duration, over <-chan struct{}) {
 	n := quota(k.w.plan.Workload.Ops, max(1, k.w.plan.Workload.Workers), k.n, phase)
 	if n == 0 {
@@ -71,8 +71,7 @@ func (k *worker) run(phase int, length time.Duration, over <-chan struct{}) {
 	for i := range n {
 		if burst--; burst < 0 {
 			burst = k.rng.IntN(max(1, k.w.plan.Workload.Burst))
-			// The idle time before the burst makes up for what was or will
-			// be fast in it.
+			// The idle time before the burst makes up for its fast operations.
 			target := begin.Add(gap*time.Duration(i) + exponential(k.rng, gap))
 			if sleep(k.ctx, time.Until(target)) != nil {
 				return
@@ -95,7 +94,7 @@ func (k *worker) hold(over <-chan struct{}) bool {
 	defer t.Stop()
 	select {
 	case <-over:
-		// All workers are told at the same instant: each goes on at its own.
+		// All workers are released at the same instant; each continues at its own.
 		return sleep(k.ctx, exponential(k.rng, time.Millisecond)) == nil
 	case <-t.C:
 		return true
@@ -117,7 +116,7 @@ func (k *worker) one() error {
 			return err
 		}
 		if waited || held || p.crashed.Load() {
-			// Workers that waited for the same thing go on one by one.
+			// Workers that waited for the same thing continue one by one.
 			if err := sleep(k.ctx, exponential(k.rng, time.Millisecond)); err != nil {
 				return err
 			}

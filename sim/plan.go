@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// ErrPlan is what every error about a plan is, by errors.Is: one that cannot be
-// read, or that asks for something that makes no sense.
+// ErrPlan matches every error about a plan in errors.Is: one that cannot be read, or that
+// asks for something that makes no sense.
 var ErrPlan = errors.New("plan is not usable")
 
 // PlanVersion is the version of the text format of plans.
 const PlanVersion = 1
 
-// A Plan is all that a run depends on besides the program: what the world is
-// made of, what its clients do, and what goes wrong when. It is a value; two
-// equal plans give the same run where time is virtual.
+// A Plan is everything that a run depends on besides the program: what the world is made
+// of, what its clients do, and what goes wrong when. It is a value; two equal plans give
+// the same run where time is virtual.
 //
 // Durations are of simulated time.
 type Plan struct { //nolint:recvcheck // a plan is a value; only reading one into it needs a pointer
@@ -53,8 +53,8 @@ type World struct {
 	// request itself may take, and what a produce request may take. 0 is kgo's
 	// default of 10 seconds for either.
 	RequestTimeout time.Duration `plan:"request.timeout"`
-	// DeliveryTimeout is how long a write lives: after it no try of it may come
-	// any more. 0 is the store's default of two minutes.
+	// DeliveryTimeout is how long a write lives: after it no try of it may arrive any more.
+	// 0 is the store's default of two minutes.
 	DeliveryTimeout time.Duration `plan:"delivery.timeout"`
 	// MinInSync is how many replicas have to be in sync for a write
 	// (min.insync.replicas). 0 is Kafka's default of 1.
@@ -84,9 +84,8 @@ type Workload struct {
 	Burst int `plan:"burst"`
 	// Timeout bounds each operation by its context.
 	Timeout time.Duration `plan:"timeout"`
-	// The weights of the operations. BarrierGet and BarrierRange do a Sync
-	// first; Wait waits for a revision that another client was told, and
-	// reads its key.
+	// The weights of the operations. BarrierGet and BarrierRange do a Sync first; Wait
+	// waits for a revision that another client got, and reads its key.
 	Put          int `plan:"put"`
 	Delete       int `plan:"delete"`
 	Batch        int `plan:"batch"`
@@ -107,12 +106,11 @@ type Phases struct {
 	Before time.Duration `plan:"before"`
 	Faults time.Duration `plan:"faults"`
 	After  time.Duration `plan:"after"`
-	// Converge bounds how long the clients may take, once everything is
-	// healed, to open, to write and to show all that was written. To miss it
-	// is a violation.
+	// Converge bounds how long the clients may take, once everything is healed, to open, to
+	// write and to show everything that was written. Missing it is a violation.
 	Converge time.Duration `plan:"converge"`
-	// Patience is how much longer than planned a fault lasts at most, while it
-	// has not bitten anything.
+	// Patience is how much longer than planned a fault lasts at most, while it has not hit
+	// anything.
 	Patience time.Duration `plan:"patience"`
 	// DeadClients is the number of clients, the last ones, that are killed
 	// before the last work and never come back.
@@ -122,7 +120,7 @@ type Phases struct {
 	DeadBroker string `plan:"dead.broker"`
 }
 
-// Floors say what a run has to have done to be judged. Below a floor it is
+// Floors say how much a run has to have done to be judged. Below a floor it is
 // inconclusive.
 type Floors struct {
 	// Before, During and After are the least numbers of acknowledged writes
@@ -130,7 +128,7 @@ type Floors struct {
 	Before int `plan:"before"`
 	During int `plan:"during"`
 	After  int `plan:"after"`
-	// Hits is the least number of bites of each fault.
+	// Hits is the least number of hits of each fault.
 	Hits int `plan:"hits"`
 }
 

@@ -18,7 +18,7 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// errCrashed ends what a crashed process had under way.
+// errCrashed ends everything that a crashed process had under way.
 var errCrashed = errors.New("the process has crashed")
 
 // An attempt to open a client takes at most this long.
@@ -46,7 +46,7 @@ type slot struct {
 	// turn lets one goroutine at a time open a process. It is a channel and not a mutex
 	// because its holder lets time pass.
 	turn     chan struct{}
-	attempts int // to open; whoever has the turn owns it
+	attempts int // to open; owned by the goroutine that has the turn
 }
 
 // A process is one incarnation of a client.
@@ -60,8 +60,8 @@ type process struct {
 	resets  atomic.Int64 // of its storage
 	sighted time.Time    // see sees; guarded by the slot's mu
 
-	// mu makes reading the position and recording it one step, so that the
-	// positions of two workers are recorded in the order in which they were.
+	// mu makes reading the position and recording it one step, so that the positions of two
+	// workers are recorded in the order in which they were read.
 	mu sync.Mutex
 }
 
@@ -207,8 +207,8 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	return nil
 }
 
-// kafka are the options that connect a client to the world. All that is random
-// in it comes from the seed and from the client alone.
+// kafka are the options that connect a client to the world. Everything random in it depends
+// on the seed and the client alone.
 func (s *slot) kafka(p *process) []kgo.Opt {
 	w := s.w
 	r := stream(w.plan.Seed, "client", s.n, p.number)
@@ -217,7 +217,7 @@ func (s *slot) kafka(p *process) []kgo.Opt {
 		kgo.Dialer(w.cluster.Dialer(s.name)),
 		kgo.RetryBackoffFn(s.backoff(p)),
 		kgo.MetadataMinAge(100*time.Millisecond + rounds(r, time.Millisecond)),
-		kgo.ProducerLinger(0),                          // whether a flush overtakes the linger is chance
+		kgo.ProducerLinger(0),                          // otherwise it is chance whether a flush overtakes the linger
 		kgo.WithDecompressor(recordlog.Decompressor()), // a bubble outlives no finalizer
 		kgo.FetchMaxWait(time.Second + time.Duration(r.IntN(100))*time.Millisecond),
 	}
@@ -238,8 +238,8 @@ func (s *slot) logger(p *process) *slog.Logger {
 	return s.w.logger.With(slog.String("client", s.name), slog.Int("process", p.number))
 }
 
-// topicGoneAfter is for how long brokers have to say that a topic is gone before a
-// client believes them. Worlds are short.
+// topicGoneAfter is how long brokers have to say that a topic is gone before a client
+// believes them. It is short because worlds are.
 const topicGoneAfter = 2 * time.Second
 
 // options are those of a kvstore.Client. Its hooks report to the history.
@@ -268,9 +268,9 @@ func (s *slot) options(p *process) []kvstore.ClientOption {
 	return options
 }
 
-// backoff is kvstore's own, but for the source of its randomness: from 50 ms
-// doubling up to 1 s, a fifth more or less. It is drawn for the instant: requests
-// of one client that fail at the same instant ask in any order.
+// backoff is kvstore's own, but for the source of its randomness: 50 ms, doubled up to 1 s,
+// randomised by a fifth up or down. It depends on the instant, since requests of one client
+// that fail at the same instant ask in any order.
 func (s *slot) backoff(p *process) func(int) time.Duration {
 	return func(failures int) time.Duration {
 		r := stream(s.w.plan.Seed, "backoff", s.n, p.number, failures, int(time.Since(s.w.start)))
@@ -294,9 +294,9 @@ func (p *process) hook(h lin.Hook) {
 	p.slot.w.rec.Hook(h)
 }
 
-// crash ends the process as if its machine lost power: nothing that it was
-// about to send goes out, nothing that comes for it is heard, and its calls
-// never return. The slot stays down until up is called as often as crash.
+// crash ends the process as if its machine lost power: nothing that it was about to send is
+// sent, nothing that arrives for it is received, and its calls never return. The slot stays
+// down until up is called as often as crash.
 func (s *slot) crash(forGood bool) (was bool) {
 	s.mu.Lock()
 	s.down++
@@ -339,8 +339,8 @@ func (s *slot) up(ctx context.Context) error {
 	return s.open(ctx)
 }
 
-// replace closes a client that says that it can't go on, as its documentation
-// asks, and opens another one. Of several workers that ask, one does it.
+// replace closes a client that says that it can't go on, as its documentation asks, and
+// opens another one. Of several workers that call it, one does it.
 func (s *slot) replace(p *process) {
 	s.mu.Lock()
 	mine := s.current == p
@@ -373,5 +373,5 @@ func (s *slot) shut(p *process) {
 	call.OK()
 }
 
-// lookAt counts what a client that ends can tell.
+// lookAt counts what the Status of a client shows at its end.
 func (w *world) lookAt(c Client) { w.sometimes.add(sometimesRebuilt, int(c.Status().Rebuilds)) }

@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 )
 
-// A provocation makes clients meet a fault that has bitten nothing, because the
-// workload was over or did something else: they write, and wait for the log. What
-// they do is in the history as any operation is.
+// A provocation makes clients meet a fault that has hit nothing, because the workload was
+// over or did something else: they write, and wait for the log. What they do is in the
+// history like any operation.
 type provocation struct {
 	w       *world
 	fault   Fault
@@ -20,8 +20,8 @@ type provocation struct {
 	running atomic.Bool
 }
 
-// again lets each client that the fault is about, if it has a process, do its part
-// once, unless some still do. It does not wait for them.
+// again makes each client that the fault is about, if it has a process, do its part once,
+// unless some are still busy. It does not wait for them.
 func (p *provocation) again(ctx context.Context) {
 	if !p.running.CompareAndSwap(false, true) {
 		return

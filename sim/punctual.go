@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// punctualName names the reason of a world in which a call outlived its context.
+// punctualName is the name of the reason when a call outlived its context.
 const punctualName = "call-ends-with-its-context"
 
 // How much later than its context a call may return, in virtual time.
@@ -14,8 +14,8 @@ const (
 	lateOpening = 500 * time.Millisecond
 )
 
-// judgePunctual asks that a call which returns now did so soon after the end of its
-// context. Where time is not virtual, whoever waits may be late for its own sake.
+// judgePunctual checks that a call which returns now did so soon after the end of its
+// context. Where time is not virtual, the waiting goroutine itself may be late.
 func (w *world) judgePunctual(ctx context.Context, client, call string, most time.Duration) {
 	deadline, ok := ctx.Deadline()
 	if late := time.Since(deadline); ok && late > most && !w.env.LateTap {

@@ -9,9 +9,9 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// stream returns the generator of one purpose. D1: each purpose has its own, so
-// that what is drawn for one never changes what another draws: a plan with one
-// fault less has the same workload.
+// stream returns the generator of one purpose. D1: each purpose has its own, so that what
+// is drawn for one never changes what another draws: a plan with one fault fewer has the
+// same workload.
 func stream(seed uint64, purpose string, n ...int) *rand.Rand {
 	return simnet.Stream(seed, "%s/%v", purpose, n)
 }
@@ -22,8 +22,8 @@ func exponential(r *rand.Rand, mean time.Duration) time.Duration {
 	return time.Duration(x*float64(mean)) + time.Duration(r.Int64N(1000))
 }
 
-// rounds draws whole rounds of lanes, less than d: a timer of whole rounds stays
-// in the lane of whatever set it.
+// rounds draws whole rounds of lanes, less than d: a timer of whole rounds stays in the
+// lane of the goroutine that set it.
 func rounds(r *rand.Rand, d time.Duration) time.Duration {
 	return time.Duration(r.Int64N(int64(d/simnet.Round))) * simnet.Round
 }

@@ -8,18 +8,17 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// readingName names the reason of a world in which a client did not say why it
-// can't read.
+// readingName is the name of the reason when a client did not say why it can't read.
 const readingName = "held-up-reading-names-its-cause"
 
-// unread is how long a client has to have been kept from reading before it must know:
+// unread is how long a client has to have been kept from reading before it must know that:
 // a fetch that was under way may wait at the broker for a second.
 const unread = 2 * time.Second
 
-// judgingReading judges, when the effect of a fault ends that keeps a client from
-// reading, whether the client's Status says so, by the name by which the brokers
-// refuse it. Only a process is judged that was there when the fault began,
-// and only if nothing else was in its way.
+// judgingReading judges, when the effect of a fault ends that keeps a client from reading,
+// whether the client's Status says so, with the name of the error with which brokers refuse
+// it. A process is judged only if it was there when the fault began, and nothing else was
+// in its way.
 func (w *world) judgingReading(f Fault, client string, e *effect) *effect {
 	cause := readingCause(f)
 	if cause == "" {
@@ -47,8 +46,8 @@ func (w *world) judgeReading(p *process, cause string) {
 	}
 }
 
-// disturbed reports whether a client was held up by anything that is not the loss of
-// the right to read, or a wrong password, that a cause stands for.
+// disturbed reports whether a client was blocked by anything but the loss of the right to
+// read, or the wrong password, that a cause stands for.
 func (w *world) disturbed(client string, now time.Time, cause string) bool {
 	_, other := w.holds.since(client, now, w.recovery(), func(h hold) bool { return readingCause(h.fault) != cause })
 	return other
@@ -60,8 +59,8 @@ const (
 	causePassword = "SASL_AUTHENTICATION_FAILED"
 )
 
-// readingCause is by what name brokers refuse to let a client read while a fault
-// lasts, empty if they don't.
+// readingCause is the name of the error with which brokers refuse to let a client read
+// while a fault lasts, empty if they don't.
 func readingCause(f Fault) string {
 	switch f := f.(type) {
 	case Revoke:

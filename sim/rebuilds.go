@@ -11,8 +11,8 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// emptied records that the process rereads the log: a storage that is emptied
-// a second time is one that had begun before.
+// emptied records that the process rereads the log: a storage that is emptied a second time
+// belongs to a process that had read before.
 func (p *process) emptied() {
 	if p.resets.Add(1) == 1 || p.crashed.Load() {
 		return
@@ -20,7 +20,7 @@ func (p *process) emptied() {
 	w := p.slot.w
 	b := lin.Rebuild{Client: p.slot.name, Process: p.number, Away: w.away(p.slot.name)}
 	p.slot.mu.Lock()
-	client := p.client // nil while it opens: nothing tells the cause then
+	client := p.client // nil while it opens: the cause is not available then
 	p.slot.mu.Unlock()
 	if client != nil {
 		if st := client.Status(); st.State == kvstore.StateRebuilding && st.Err != nil {
@@ -33,7 +33,7 @@ func (p *process) emptied() {
 	w.rec.Rebuild(b)
 }
 
-// A hold is a time in which something kept clients from the log.
+// A hold is a period in which something kept clients from the log.
 type hold struct {
 	fault    Fault
 	client   string // empty: all
@@ -46,7 +46,7 @@ type holds struct {
 	all []hold
 }
 
-// holdNobody are the kinds of faults that hold no client up.
+// holdNobody are the kinds of faults that delay no client.
 var holdNobody = []string{
 	Herd{}.Kind(), Compact{}.Kind(), DeleteRecords{}.Kind(), GrowPartitions{}.Kind(), Keyless{}.Kind(),
 	AlterTopic{}.Kind(), ForgetProducers{}.Kind(),
@@ -55,8 +55,8 @@ var holdNobody = []string{
 // fromLog reports whether a hold keeps clients from reading the log.
 func fromLog(h hold) bool { return h.fault.Kind() != BelowMinimum{}.Kind() }
 
-// begin notes that a fault begins. The returned function notes its end. A fault that makes
-// calls slow holds up until the last of those that began before its end is over.
+// begin notes the start of a fault. The returned function notes its end. A fault that makes
+// calls slow counts until the last call that began before its end is over.
 func (h *holds) begin(f Fault) (end func()) {
 	if slices.Contains(holdNobody, f.Kind()) {
 		return func() {}
@@ -73,8 +73,8 @@ func (h *holds) begin(f Fault) (end func()) {
 	}
 }
 
-// slowness returns how long a call takes at most that a fault makes slow, 0 if it makes
-// none so.
+// slowness returns how long a call that a fault makes slow takes at most, 0 if it slows no
+// calls.
 func slowness(f Fault) (most time.Duration) {
 	v := reflect.New(reflect.TypeOf(f)).Elem()
 	v.Set(reflect.ValueOf(f))
@@ -86,7 +86,7 @@ func slowness(f Fault) (most time.Duration) {
 	return most
 }
 
-// since returns from when on a client has been held up, by what of accepts, without
+// since returns since when a client has been blocked, by holds that of accepts, without
 // having had the time to recover, and false if it has not been.
 func (h *holds) since(client string, now time.Time, recovery time.Duration, of func(hold) bool) (time.Time, bool) {
 	h.mu.Lock()
@@ -106,9 +106,9 @@ func (h *holds) since(client string, now time.Time, recovery time.Duration, of f
 	return begin, found
 }
 
-// away reports whether a client may have been cut off from the log for so long
-// that it has to fear for deletions: longer than the store allows itself, which is
-// half of the time for which tombstones are kept where that is short.
+// away reports whether a client may have been cut off from the log for so long that it may
+// have missed deletions: longer than the store allows itself, which is half of the time for
+// which tombstones are kept if that is short.
 func (w *world) away(client string) bool {
 	now := time.Now()
 	recovery := w.recovery()
@@ -117,8 +117,8 @@ func (w *world) away(client string) bool {
 	return held && now.Sub(since)+recovery > kept/2
 }
 
-// recovery is how long a client may need to go on after a fault is over: until
-// it finds out that a connection is dead, twice, and what it waits in between.
+// recovery is how long a client may need to continue after a fault is over: to find out
+// that a connection is dead, twice, and the pause in between.
 func (w *world) recovery() time.Duration {
 	timeout := w.plan.World.RequestTimeout
 	if timeout == 0 {

@@ -6,8 +6,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// rights counts who holds what back from a client, so that of two faults that
-// overlap the longer one counts.
+// rights counts the faults that withhold something from a client, so that of two
+// overlapping faults the longer one counts.
 type rights struct {
 	mu    sync.Mutex
 	taken map[string]map[kmsg.ACLOperation]int // by client

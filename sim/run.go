@@ -12,7 +12,7 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// ErrHarness is what the error of a run is that broke by itself, by errors.Is:
+// ErrHarness matches, in errors.Is, the error of a run in which the harness itself failed:
 // it says nothing about the store.
 var ErrHarness = errors.New("the harness failed")
 
@@ -66,7 +66,7 @@ func Run(ctx context.Context, p Plan, env Env) (*Outcome, error) {
 	return o, nil
 }
 
-// live lets the phases of the plan happen.
+// live runs the phases of the plan.
 func (w *world) live() error {
 	ph := &w.plan.Phases
 	if err := w.openAll(w.ctx); err != nil {

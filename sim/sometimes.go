@@ -2,8 +2,8 @@ package sim
 
 import "sync"
 
-// What may happen in a run, and has to happen sometimes in a campaign that is
-// worth its name. Each is counted.
+// What may happen in a run, and has to happen sometimes in any useful campaign. Each is
+// counted.
 const (
 	sometimesAnswerLost         = "an answer was lost after the append"
 	sometimesErrorAfterAppend   = "an error was answered after the append"

@@ -11,7 +11,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
 
-// errStorage is what a failing storage answers.
+// errStorage is the error of a failing storage.
 var errStorage = errors.New("simulated storage failure")
 
 // a trouble slows or fails the writes of the storages of some clients.
@@ -52,7 +52,7 @@ func (ts *troubles) add(t *trouble) (undo func()) {
 	}
 }
 
-// suffer lets the active troubles act on a client.
+// suffer applies the active troubles to a client.
 func (ts *troubles) suffer(ctx context.Context, client string, l simnet.Lane) error {
 	ts.mu.Lock()
 	all := ts.all
@@ -86,7 +86,7 @@ type storage struct {
 	emptied func()
 }
 
-// suffer lets the active troubles act on a write.
+// suffer applies the active troubles to a write.
 func (s *storage) suffer(ctx context.Context) error {
 	return s.troubles.suffer(ctx, s.client, s.lane)
 }

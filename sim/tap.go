@@ -16,11 +16,10 @@ import (
 // A tap writes everything that happens to the log into the history, before
 // compaction or a loss can erase it.
 //
-// D3: it is a consumer with a connection that has no delay, whose fetch waits at
-// the leader. A record reaches it in the very instant in which it is appended,
-// and a client, all of whose links have a delay, at a later one. So where time
-// is virtual the tap is exact: each append is in the history before anyone can
-// see it or hear of it.
+// D3: it is a consumer with a connection that has no delay, whose fetch waits at the
+// leader. A record reaches it at the very instant at which it is appended, and a client,
+// all of whose links have a delay, at a later one. So in virtual time the tap is exact:
+// each append is in the history before a client can see it or hear of it.
 type tap struct {
 	w *world
 
@@ -30,7 +29,7 @@ type tap struct {
 	going   map[int64]bool        // compacted in the history, maybe not yet in the log
 	txns    map[int64]transaction // the open ones, by producer id
 	txnN    int
-	decided []extent // of the transactions that the log has with their markers
+	decided []extent // of the transactions whose markers the log has, too
 	commits map[string]bool
 	conn    net.Conn // to the leader; closed to make the tap look again
 	stopped bool     // while the log is being replaced
@@ -67,7 +66,7 @@ func (t *tap) run(ctx context.Context) {
 	}
 }
 
-// pause is how long the tap waits for brokers that are not there.
+// pause is how long the tap waits for brokers that can't be reached.
 func (t *tap) pause() time.Duration {
 	if t.w.env.LateTap {
 		return 5 * time.Millisecond
@@ -140,8 +139,8 @@ func (t *tap) reconnect() {
 	}
 }
 
-// sync brings the history up to the log as it is now. The lock is not held while it
-// reads: brokers may be away for long, and the goroutine that starts them needs it.
+// sync brings the history up to the log as it is now. The lock is not held while it reads:
+// brokers may be away for a long time, and the goroutine that starts them needs it.
 func (t *tap) sync() error {
 	for {
 		t.mu.Lock()
@@ -272,10 +271,10 @@ func (t *tap) compacted() (records, tombstones int, err error) {
 	return records, tombstones, nil
 }
 
-// anticipate records what a compaction that is under way may remove before
-// long: whatever has a newer record of its key. Brokers that compact at a time of
-// their own don't say when they did, so that a client which opens could miss a
-// record before the history says that it went.
+// anticipate records what a compaction under way may soon remove: every record with a newer
+// one for its key. Brokers that compact at a time of their own don't say when they did, so
+// that a client which opens could miss a record before the history says that it was
+// removed.
 func (t *tap) anticipate() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -338,8 +337,8 @@ func (t *tap) replace(fn func() (from int64, err error)) error {
 	return err
 }
 
-// lost records that the open transactions which begin at an offset or above have
-// lost all that they wrote. The others stay open.
+// lost records that the open transactions that begin at or above an offset have lost
+// everything that they wrote. The others stay open.
 func (t *tap) lost(from int64) {
 	var names []string
 	for _, txn := range t.txns {

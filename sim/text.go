@@ -11,7 +11,7 @@ import (
 
 // A PlanError is a line of a plan's text that cannot be read.
 type PlanError struct {
-	// Line counts from 1; it is 0 when no line in particular is to blame.
+	// Line counts from 1; it is 0 when the error concerns no particular line.
 	Line int
 	// Err says what is wrong.
 	Err error
@@ -233,7 +233,7 @@ func decodeFields(what, text string, v any) error {
 	return nil
 }
 
-// errNegative is what is wrong with a number below zero: none in a plan may be.
+// errNegative is the error for a number below zero, which a plan can't have.
 var errNegative = errors.New("a number in a plan is not below zero")
 
 func decodeValue(s string, f reflect.Value) error {
@@ -287,7 +287,7 @@ func quoteWord(s string) string {
 	return s
 }
 
-// splitWords splits at spaces, but not inside of quotes, and takes them off.
+// splitWords splits at spaces, but not inside quotes, and removes the quotes.
 func splitWords(s string) ([]string, error) {
 	var words []string
 	for s = strings.TrimSpace(s); s != ""; s = strings.TrimLeft(s, " \t") {

@@ -8,13 +8,12 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// trafficName names the reason of a world in which a client that follows a changed limit
-// sent more than it has to.
+// trafficName is the name of the reason when a client that follows a changed limit sent
+// more than necessary.
 const trafficName = "changed-limit-costs-few-requests"
 
-// learning is how many more produce requests than writes a client may send while a
-// limit changes: one or two are refused before it has heard, and what they had goes
-// again.
+// learning is how many more produce requests than writes a client may send while a limit
+// changes: one or two are refused before it has heard, and their records are sent again.
 const learning = 6
 
 // A tally counts what a process sends while something changes.
@@ -44,9 +43,9 @@ func (w *world) tallies() (all []*tally, err error) {
 	return all, nil
 }
 
-// judge ends a tally and asks that there was at most one request for each write, and few
-// more. Only a process is judged that was there all the time, and that nothing else made
-// try again.
+// judge ends a tally and checks that there was at most one request for each write, and a
+// few more. A process is judged only if it was there all the time, and nothing else made it
+// retry.
 func (t *tally) judge() {
 	t.requests.Undo()
 	s, w := t.p.slot, t.w
@@ -54,7 +53,7 @@ func (t *tally) judge() {
 	if s.openProcess() != t.p || disturbed || w.held(t.begun) || w.plan.repeats() {
 		return
 	}
-	// Of those that were under way at the start each worker has one.
+	// Each worker may have had one under way at the start.
 	writes := int(s.writes.Load()-t.writes) + max(1, w.plan.Workload.Workers)
 	if n := t.requests.Hits(); n > writes+learning {
 		w.findings.add(trafficName, "%s sent %d produce requests for at most %d writes between %v and %v, while %s changed",
@@ -62,7 +61,7 @@ func (t *tally) judge() {
 	}
 }
 
-// held reports whether anything has held a client up since a moment.
+// held reports whether anything has blocked a client since a moment.
 func (w *world) held(from time.Time) bool {
 	w.holds.mu.Lock()
 	defer w.holds.mu.Unlock()
@@ -74,8 +73,8 @@ func (w *world) held(from time.Time) bool {
 	return false
 }
 
-// repeats reports whether the plan has what makes clients send writes again and holds
-// nobody up.
+// repeats reports whether the plan has a fault that makes clients send writes again without
+// blocking them.
 func (p *Plan) repeats() bool {
 	for _, f := range p.Faults {
 		switch f.(type) {

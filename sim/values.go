@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A value carries its id, its length and a filler made from the id, so that a
-// value that was torn, swapped or reused is told from one that was written.
+// A value carries its id, its length and a filler made from the id, so that a value that
+// was torn, swapped or reused is distinguished from one that was written.
 //
 //	c2.17:5:abcde
 
@@ -42,8 +42,8 @@ func fillStart(id string) uint32 {
 	return h.Sum32()
 }
 
-// decodePayload returns the id of a value. Bytes that nobody wrote get an id
-// that no write has.
+// decodePayload returns the id of a value. Bytes that were never written get an id that no
+// write has.
 func decodePayload(b []byte) string {
 	if len(b) == 0 {
 		return emptyID

@@ -16,7 +16,7 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// An Env is what a run is given besides its plan. The zero value is usable.
+// An Env is what a run gets besides its plan. The zero value is usable.
 type Env struct {
 	// History gets the history as it happens, in the format of package
 	// linearizability. Nil: it is kept in memory only.
@@ -28,10 +28,9 @@ type Env struct {
 	// Progress, if set, is called when a phase begins and, from the
 	// goroutines of the run, after every hundredth operation.
 	Progress func(Progress)
-	// Judging, if set, is called when the run has ended and is about to be
-	// judged, and again when the log witness has judged it and porcupine has
-	// not: with the outcome as it is known then. A judge may take long, or
-	// more memory than there is.
+	// Judging, if set, is called when the run has ended and is about to be judged, and
+	// again when the log witness has judged it and porcupine has not: with the outcome as
+	// far as it is known then. A judge may take long, or need more memory than there is.
 	Judging func(*Outcome)
 	// LateTap has to be set where time is real: the log tap may then note a
 	// record after a client has seen it, and the judge must allow for it.
@@ -79,7 +78,7 @@ type world struct {
 	findings      findings
 	inflight      inflight
 	sometimes     *counters
-	foreigners    atomic.Int64 // transactions of others so far
+	foreigners    atomic.Int64 // foreign transactions so far
 	foreign       openIDs
 	foreignValues atomic.Int64
 
@@ -166,7 +165,7 @@ func (w *world) close() {
 	w.background.Wait()
 }
 
-// errEnded is the cause that everything has ended for.
+// errEnded is the cause with which everything is ended.
 var errEnded = errors.New("the run has ended")
 
 // fail ends the run because the harness itself failed.

@@ -13,15 +13,15 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// Names of the reasons of a world in which a write broke a promise that takes
-// knowledge of the world to judge.
+// Names of the reasons when a write broke a promise that takes knowledge of the world to
+// judge.
 const (
 	lifeName  = "write-ends-with-its-life"
 	causeName = "failed-write-names-its-cause"
 	limitName = "size-error-tells-the-limit"
 )
 
-// findings are what the simulator found wrong as it ran.
+// findings are what the simulator found wrong during the run.
 type findings struct {
 	mu  sync.Mutex
 	all []Reason
@@ -33,7 +33,7 @@ func (f *findings) add(name, format string, args ...any) {
 	f.all = append(f.all, Reason{name, fmt.Sprintf(format, args...)})
 }
 
-// judge looks at a write that failed.
+// judge judges a write that failed.
 func (o *operation) judge(err error) {
 	if err == nil || o.p.crashed.Load() {
 		return
@@ -42,15 +42,14 @@ func (o *operation) judge(err error) {
 	o.judgeLimit(err)
 }
 
-// noticed is how long a cause has to have been there before a write for the write
-// to have met it.
+// noticed is how long before a write a cause must have begun for the write to have met it.
 const noticed = time.Second
 
-// judgeCause asks that a write which failed while its client could not write names
-// the cause, if nothing else was in its way.
+// judgeCause checks that a write which failed while its client could not write names the
+// cause, if nothing else was in its way.
 func (o *operation) judgeCause(err error) {
 	if errors.Is(err, kvstore.ErrValueTooLarge) || errors.Is(err, kvstore.ErrBatchTooLarge) {
-		return // it would have failed in good times too
+		return // it would have failed anyway
 	}
 	w, now := o.w, time.Now()
 	held := func(is func(hold) bool) bool {
@@ -86,8 +85,8 @@ func (o *operation) judgeCause(err error) {
 	}
 }
 
-// judgeLimit asks that a write which is too large is told a limit that the topic had
-// while it was under way, if its client could hear of it.
+// judgeLimit checks that the error of a write that is too large has a limit that the topic
+// had while it was under way, if its client could hear of it.
 func (o *operation) judgeLimit(err error) {
 	var size *kvstore.SizeError
 	if !errors.As(err, &size) || size.Limit == 0 {
@@ -103,9 +102,9 @@ func (o *operation) judgeLimit(err error) {
 	}
 }
 
-// outlived returns a sentence for each put that came into the log after the end of
-// its life. What was under way then may still arrive, as late as the world's links
-// and brokers are slow.
+// outlived returns a sentence for each put that got into the log after the end of its life.
+// What was under way then may still arrive, as late as the world's links and brokers are
+// slow.
 func (w *world) outlived(h *lin.History) (out []string) {
 	life := w.plan.World.DeliveryTimeout
 	if life == 0 {
@@ -129,7 +128,7 @@ func (w *world) outlived(h *lin.History) (out []string) {
 	return out
 }
 
-// underWay is how long a request may need from the client into the log.
+// underWay is how long a request may take from the client into the log.
 func (w *world) underWay() time.Duration {
 	d := max(w.plan.World.LatencyMax, 8*w.plan.World.LatencyMean) + 10*time.Millisecond
 	for _, f := range w.plan.Faults {

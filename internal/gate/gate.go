@@ -1,4 +1,4 @@
-// Package gate holds up whoever comes while something is being done.
+// Package gate makes callers wait while something is being done.
 package gate
 
 import (
@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// A Gate is open, or shut by one or more. In a synctest bubble time stands still
-// while somebody waits for a mutex, so those who wait do so for a channel. The zero
-// value is open. It is safe for concurrent use.
+// A Gate is open, or shut by one or more callers. In a synctest bubble time stands still
+// while a goroutine waits for a mutex, so waiters wait for a channel. The zero value is
+// open. It is safe for concurrent use.
 type Gate struct {
 	mu   sync.Mutex
-	n    int // by how many it is shut
+	n    int // how many have shut it
 	open chan struct{}
-	held int // how often somebody had to wait
+	held int // how many calls had to wait
 }
 
 // Shut shuts the gate until Lift is called as often.
@@ -34,7 +34,7 @@ func (g *Gate) Lift() {
 	}
 }
 
-// Held returns how often somebody had to wait.
+// Held returns how many calls had to wait.
 func (g *Gate) Held() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -66,7 +66,8 @@ func (g *Gate) pass(ctx context.Context, fn func()) (waited bool, err error) {
 	}
 }
 
-// try calls fn if the gate is open. Otherwise it returns what closes when it opens.
+// try calls fn if the gate is open. Otherwise it returns a channel that closes when the
+// gate opens.
 func (g *Gate) try(fn func()) <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 // instead of their ids.
 const FetchVersion = 12
 
-// Rack is the rack in the requests of NewFetch. By it the brokers of package fakecluster
-// tell readers of the log from the clients under test.
+// Rack is the rack in the requests of NewFetch. It lets the brokers of package fakecluster
+// distinguish readers of the log from the clients under test.
 const Rack = "kvsim-log-reader"
 
 // NewFetch returns a request to the leader of a partition for its log, committed or not,
