@@ -80,8 +80,8 @@ func (e *PanicError) Unwrap() error {
 }
 
 func isPanic(err error) bool {
-	var p *PanicError
-	return errors.As(err, &p)
+	_, ok := errors.AsType[*PanicError](err)
+	return ok
 }
 
 // DecodeError is the error of a stored value that could not be deserialized.
