@@ -14,9 +14,13 @@ RACE_TIMEOUT ?= 40m
 SIM          ?=
 CAMPAIGN     ?= --seed 1..50 --scenario everything
 MUTATE       ?= --campaigns 1 --seeds 60 --clean 3
-BENCH        ?= -out bin/bench.json
-MICROBENCH   ?= .
-BENCHFLAGS   ?= -benchmem
+BENCH        ?= .
+ROUNDS       ?= 9
+BENCHTIME    ?= 300ms
+OUT          ?= bin/bench.txt
+VERDICT      ?=
+JUDGES       ?= ^BenchmarkWitness$$/^100000$$|^BenchmarkPorcupineW$$
+MICROBENCH   ?= ./...
 
 # Tests and worlds run a store that checks its own invariants while it runs. What is
 # measured, and what users build, does not.
@@ -91,32 +95,37 @@ campaign: ## Run many seeds (CAMPAIGN="--for 10m --scenario everything")
 mutate: ## Plant bugs into the store: does each check find what it is named for? (MUTATE="--campaigns 1 tombstone-lost")
 	$(GO) run $(INVARIANTS) ./cmd/kvsim mutate $(MUTATE)
 
+# Each round is a run of all benchmarks in new processes. A round of the simulator takes
+# as long as all other rows, so it has the fewest rounds that say something.
 .PHONY: bench
-bench: ## Measure store, simulator and judges against their limits (BENCH="-only put,get -rounds 9")
+bench: ## Measure store, simulator and judges against their limits (BENCH='Put|Get' ROUNDS=9 BENCHTIME=300ms OUT=bin/bench.txt)
 	@mkdir -p bin
 	$(GO) build -o bin/kvsim ./cmd/kvsim
-	cd bench && $(GO) build -o ../bin/bench .
-	bin/bench -kvsim bin/kvsim $(BENCH)
-
-.PHONY: bench-compare
-bench-compare: ## Compare two results of make bench (OLD=old.json NEW=new.json)
-	@test -n "$(OLD)" && test -n "$(NEW)" || { echo 'usage: make bench-compare OLD=old.json NEW=new.json' >&2; exit 64; }
-	@mkdir -p bin
-	cd bench && $(GO) build -o ../bin/bench .
-	bin/bench -compare $(OLD),$(NEW)
+	$(GO) test -c -o bin/judges.test ./linearizability
+	cd bench && $(GO) build -o ../bin/bench . && $(GO) test -c -o ../bin/bench.test .
+	@for i in $$(seq $(ROUNDS)); do \
+	  echo "round: $$i"; \
+	  kvsim=bin/kvsim; [ $$i -le 6 ] || kvsim=; \
+	  KVSIM_BENCH_COMMAND=$$kvsim bin/bench.test -test.run='^$$' -test.bench='$(BENCH)' -test.benchtime=$(BENCHTIME) -test.timeout=60m; \
+	  bin/judges.test -test.run='^$$' -test.bench='$(if $(filter .,$(BENCH)),$(JUDGES),$(BENCH))' -test.benchtime=3x; \
+	done | tee $(OUT)
+	@echo
+	@bin/bench $(VERDICT) $(OUT)
 
 .PHONY: microbench
-microbench: ## Run the benchmarks of the packages (MICROBENCH=regexp); compare two outputs with make benchstat
-	$(GO) test -run='^$$' -bench='$(MICROBENCH)' $(BENCHFLAGS) -timeout=60m ./...
+microbench: ## Run the benchmarks of the packages (BENCH=regexp MICROBENCH="-count=6 ./kvstore/...")
+	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -timeout=60m $(MICROBENCH)
+
+.PHONY: bench-compare
+bench-compare: ## Compare two outputs of make bench or make microbench (OLD=old.txt NEW=new.txt)
+	@test -n "$(OLD)" && test -n "$(NEW)" || { echo 'usage: make bench-compare OLD=old.txt NEW=new.txt' >&2; exit 64; }
+	@$(TOOL) benchstat -ignore round $(OLD) $(NEW)
+	@echo
+	@cd bench && $(GO) run . -old $(abspath $(OLD)) $(abspath $(NEW))
 
 .PHONY: weight
 weight: ## Say what a program takes on that keeps bytes in a kvstore, beside one with franz-go alone
 	build/weight/weight.sh
-
-.PHONY: benchstat
-benchstat: ## Compare outputs of make microbench (OLD=old.txt NEW=new.txt)
-	@test -n "$(OLD)" && test -n "$(NEW)" || { echo 'usage: make benchstat OLD=old.txt NEW=new.txt' >&2; exit 64; }
-	$(TOOL) benchstat $(OLD) $(NEW)
 
 .PHONY: cover
 cover: ## Measure test coverage across packages, into coverage.out

@@ -1,17 +1,14 @@
-// Command bench measures the store against the limits of the log that it stands
-// on: each row of its table is the store beside a yardstick that ran in the same
-// process, on the same brokers, in turns. docs/performance.md explains the rows
-// and holds the results.
+// Command bench reads the output of the benchmarks in this directory and holds
+// each row of rows.txt against its limit.
 //
 //	make bench
-//	make bench BENCH='-only put,get'
-//	make bench-compare OLD=old.json NEW=new.json
+//	make bench BENCH='Put|Get' ROUNDS=15
+//	make bench-compare OLD=old.txt NEW=new.txt
 //
-// The brokers are kfake in a child process over loopback TCP. Where
-// KVSIM_KAFKA_BROKERS names real ones (host:port, with commas between them), the
-// rows that need brokers are measured there too.
-//
-// A number by itself says little on a machine that does other things as well, so
-// verdicts rest on ratios: of each round the store's number over the yardstick's,
-// and of all rounds the median. Rounds swap which of the two goes first.
+// The benchmarks are ordinary ones of Go, in the _test.go files: what the store
+// does and the yardstick beside it are sub-benchmarks of one benchmark, so that
+// benchstat -col /side compares them too. make bench runs all of them in rounds,
+// each in a new process. A row has a ratio for each round; this program says what
+// their median is, with a confidence interval, and whether that is within the
+// limit. docs/performance.md explains the rows and holds the results.
 package main

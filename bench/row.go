@@ -1,202 +1,142 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"math"
-	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/perf/benchunit"
 )
 
-// A row is one line of the table: what was measured, round by round, and what it
-// is held against.
+// rowsText is the table of rows; its head says what the columns are.
+//
+//go:embed rows.txt
+var rowsText string
+
+// A row is one line of the table: which number of the benchmarks' output is held
+// against which, and within what limit.
 type row struct {
-	ID        string `json:"id"`
-	What      string `json:"what"`
-	Yardstick string `json:"yardstick"`
-	Brokers   string `json:"brokers,omitempty"` // "kfake", "kafka", empty for none
-	Unit      string `json:"unit"`              // of Ours and Theirs
-
-	// Ours and Theirs have one number a round. Theirs is empty where a row is
-	// held against a fixed number; Values is then Ours, else Ours over Theirs.
-	Ours   []float64 `json:"ours"`
-	Theirs []float64 `json:"theirs,omitempty"`
-	Values []float64 `json:"values"`
-
-	// Limit is what the median of Values may be at most, or at least. Zero:
-	// the row is reported and held against nothing.
-	Limit   float64 `json:"limit,omitempty"`
-	AtLeast bool    `json:"at_least,omitempty"`
-
-	// Best: the best round decides, not the median. So it is where the only yardstick
-	// is the clock: whatever else the machine does can only slow a round down.
-	Best bool `json:"best,omitempty"`
-
-	// Unfit is how many of the rounds the machine was not fit for, see inPiecesWhen.
-	Unfit int `json:"unfit,omitempty"`
-
-	Note string `json:"note,omitempty"`
+	name   string
+	unit   string  // tidy, see benchunit.Tidy
+	store  string  // the benchmark with our number
+	beside string  // that with the yardstick's; empty if there is none
+	number float64 // the yardstick, if it is a number; else 0
+	limit  bound   // no limit: the row is reported only
+	needs  string  // the row that tells which rounds count; empty for all
+	when   bound   // what that row has to be in such a round
+	what   string
 }
 
-// add notes one round.
-func (r *row) add(ours, theirs float64) {
-	r.addRound(ours, theirs, ours/theirs)
+// A bound is what a value may be at most or at least. The zero bound allows all.
+type bound struct {
+	op string // "<=" or ">="
+	n  float64
 }
 
-// addRound notes one round of several pieces: the medians of both sides, and that of
-// what the pieces gave.
-func (r *row) addRound(ours, theirs, value float64) {
-	r.Ours = append(r.Ours, ours)
-	r.Theirs = append(r.Theirs, theirs)
-	r.Values = append(r.Values, value)
-}
-
-// addValue notes one round of a row without a yardstick.
-func (r *row) addValue(v float64) {
-	r.Ours = append(r.Ours, v)
-	r.Values = append(r.Values, v)
-}
-
-// spread is the smallest, the median and the largest of some numbers.
-type spread struct{ min, median, max float64 }
-
-// spreadOf returns the spread of values, of which there is at least one. Of an
-// even number of values the median is the mean of the two in the middle.
-func spreadOf(values []float64) spread {
-	s := slices.Sorted(slices.Values(values))
-	n := len(s)
-	return spread{min: s[0], median: (s[(n-1)/2] + s[n/2]) / 2, max: s[n-1]}
-}
-
-// percentile returns the value below which the given part of the values lies. It
-// sorts them.
-func percentile(values []float64, part float64) float64 {
-	slices.Sort(values)
-	return values[min(int(part*float64(len(values))), len(values)-1)]
-}
-
-// decisive returns the value that the verdict rests on.
-func (r *row) decisive() float64 {
-	s := spreadOf(r.Values)
-	switch {
-	case !r.Best:
-		return s.median
-	case r.AtLeast:
-		return s.max
+// allows reports whether v is within the bound.
+func (b bound) allows(v float64) bool {
+	switch b.op {
+	case "<=":
+		return v <= b.n
+	case ">=":
+		return v >= b.n
 	default:
-		return s.min
-	}
-}
-
-// within reports whether a value is within the row's limit.
-func (r *row) within(v float64) bool {
-	if r.AtLeast {
-		return v >= r.Limit
-	}
-	return v <= r.Limit
-}
-
-// against returns how many rounds are on the other side of the limit than what decides.
-func (r *row) against() int {
-	n, holds := 0, r.within(r.decisive())
-	for _, v := range r.Values {
-		if r.within(v) != holds {
-			n++
-		}
-	}
-	return n
-}
-
-// closeBy is how near its limit, as a part of that, a row may be close although most rounds
-// agree: by about so much the medians of runs of one commit differ.
-const closeBy = 0.1
-
-// closeByClock is that for a row where the best round decides: with no yardstick but the
-// clock, the best rounds of one commit came to 258 and to 340 of virtual-speed within
-// half an hour on one machine.
-const closeByClock = 0.2
-
-// close reports whether another run may come to the other side of the limit. That is
-// when a quarter or more of the rounds are there: the limit is then among what the true
-// median of this run may be, by the sign test (Dixon and Mood, "The Statistical Sign
-// Test", 1946) about at its usual 5 %. Near the limit it is enough that a round at the
-// limit would be no outlier among the others, see fences; and where there are few rounds,
-// or the best one decides, that it is near. Rounds that the machine was not fit for say
-// nothing, so with a quarter of them the row is close as well.
-func (r *row) close() bool {
-	off := math.Abs(r.decisive()/r.Limit - 1)
-	switch {
-	case r.Best:
-		return off < closeByClock
-	case len(r.Values) < minRounds:
-		return off < closeBy
-	case 4*r.against() >= len(r.Values) || 4*r.Unfit >= len(r.Values):
 		return true
 	}
-	low, high := fences(r.Values)
-	return off < closeBy && low < r.Limit && r.Limit < high
 }
 
-// fences are the bounds beyond which a value is an outlier, one and a half times the
-// distance of the quartiles away from them (Tukey, "Exploratory Data Analysis", 1977).
-func fences(values []float64) (low, high float64) {
-	s := slices.Sorted(slices.Values(values))
-	n := len(s)
-	half := (n + 1) / 2 // with the median, where that is one of the values
-	q1, q3 := spreadOf(s[:half]).median, spreadOf(s[n-half:]).median
-	return q1 - 1.5*(q3-q1), q3 + 1.5*(q3-q1)
-}
-
-const closeVerdict = "close"
-
-// verdict is "holds", or by how much the row falls short of its limit, or that it is too
-// close to say which.
-func (r *row) verdict() string {
-	if r.Limit == 0 {
-		return "reported"
+func parseBound(s string) (bound, error) {
+	op, number, _ := strings.Cut(s, " ")
+	n, err := strconv.ParseFloat(number, 64)
+	if op != "<=" && op != ">=" || err != nil {
+		return bound{}, fmt.Errorf("%q is no limit such as <= 1.5", s)
 	}
-	part := figure(r.decisive()/r.Limit) + "x the limit"
-	if r.AtLeast {
-		part = figure(r.decisive()/r.Limit) + " of the limit"
-	}
-	switch {
-	case r.close():
-		return closeVerdict + ": " + part
-	case r.within(r.decisive()):
-		return "holds"
-	default:
-		return "short: " + part
-	}
+	return bound{op, n}, nil
 }
 
-// mostRounds is how many times as many rounds a row may get while its rounds fall
-// on both sides of its limit.
-const mostRounds = 3
-
-// wantsMore reports whether a row that is to have so many rounds needs another.
-func (r *row) wantsMore(rounds int) bool {
-	n := len(r.Values)
-	return n < rounds || n < mostRounds*rounds && r.Limit != 0 && !r.Best && r.against() > 0
+// parseRows reads a table of rows.
+func parseRows(text string) ([]row, error) {
+	var rows []row
+	known := map[string]bool{}
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		r, err := parseRow(line)
+		if err == nil && known[r.name] {
+			err = fmt.Errorf("a second row of this name")
+		}
+		if err == nil && r.needs != "" && !known[r.needs] {
+			err = fmt.Errorf("it needs %s, which is no row above it", r.needs)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("row %q: %w", r.name, err)
+		}
+		known[r.name] = true
+		rows = append(rows, r)
+	}
+	return rows, nil
 }
 
-// limit returns the limit as text.
-func (r *row) limit() string {
-	switch {
-	case r.Limit == 0:
+func parseRow(line string) (r row, err error) {
+	cells := strings.Split(line, "|")
+	for i, c := range cells {
+		cells[i] = strings.TrimSpace(c)
+	}
+	const columns = 7
+	if len(cells) != columns {
+		return row{name: cells[0]}, fmt.Errorf("%d columns, want %d", len(cells), columns)
+	}
+	r = row{name: cells[0], store: cells[2], beside: cells[3], what: cells[6]}
+	if r.name == "" || r.store == "" || cells[1] == "" {
+		return r, fmt.Errorf("a row has a name, a unit and a benchmark")
+	}
+	factor, unit := benchunit.Tidy(1, cells[1])
+	r.unit = unit
+	if n, err := strconv.ParseFloat(r.beside, 64); err == nil {
+		r.beside, r.number = "", n*factor
+	}
+	if cells[4] != "" {
+		if r.limit, err = parseBound(cells[4]); err != nil {
+			return r, err
+		}
+	}
+	if !r.compares() {
+		r.limit.n *= factor
+	}
+	if cells[5] != "" {
+		needs, cond, _ := strings.Cut(cells[5], " ")
+		r.needs = needs
+		r.when, err = parseBound(cond)
+	}
+	return r, err
+}
+
+// compares reports whether the row's values are ratios, not numbers with a unit.
+func (r *row) compares() bool { return r.beside != "" || r.number != 0 }
+
+// amount prints a number in the row's unit.
+func (r *row) amount(v float64) string {
+	if math.IsNaN(v) {
 		return "-"
-	case r.AtLeast:
-		return ">= " + figure(r.Limit)
-	default:
-		return "<= " + figure(r.Limit)
 	}
+	return benchunit.Scale(v, benchunit.ClassOf(r.unit))
 }
 
-// figure prints a number with three digits that count.
-func figure(v float64) string {
-	switch {
-	case v >= 100:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 10:
-		return fmt.Sprintf("%.1f", v)
-	default:
-		return fmt.Sprintf("%.2f", v)
+// value prints a value of the row: a ratio, or a number in its unit.
+func (r *row) value(v float64) string {
+	if r.compares() && !math.IsNaN(v) {
+		return fmt.Sprintf("%.2fx", v)
 	}
+	return r.amount(v)
+}
+
+// limitText prints the limit.
+func (r *row) limitText() string {
+	if r.limit.op == "" {
+		return "-"
+	}
+	return r.limit.op + " " + r.value(r.limit.n)
 }

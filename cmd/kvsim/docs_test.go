@@ -202,7 +202,7 @@ func TestFlagsOfTheDocumentationExist(t *testing.T) {
 		cmd.flags(new(cli), fs)
 		fs.VisitAll(func(f *flag.Flag) { flags[f.Name] = true })
 	}
-	// make bench passes its flags on.
+	// The command that holds the output of make bench against the limits.
 	declared := regexp.MustCompile(`fs\.\w+\((?:&[\w.]+, )?"([a-z-]+)"`)
 	sources, err := filepath.Glob("../../bench/*.go")
 	for _, name := range sources {

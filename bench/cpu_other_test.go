@@ -2,5 +2,7 @@
 
 package main
 
+import "time"
+
 // cpuTime is not known here.
-func cpuTime() float64 { return 0 }
+func cpuTime() time.Duration { return 0 }
