@@ -7,21 +7,20 @@ import (
 
 // A Command is the use of a program in the documentation.
 type Command struct {
-	// At says where it stands.
+	// At says where it is.
 	At string
-	// Args are the words behind the program, with their quotes removed.
-	// Variables of the shell are left as they are.
+	// Args are the words after the program, with their quotes removed. Shell variables are
+	// left as they are.
 	Args []string
-	// Inline says that it stands within a line of text, where it need not be
-	// whole.
+	// Inline says that it is within a line of text, where it need not be complete.
 	Inline bool
 }
 
-// Commands returns the uses of a program in the pieces that may hold command
-// lines. The program is a regular expression for how it is called, such as
-// "kvsim|bin/kvsim"; what is in front of it is an environment or another
-// command that runs it. A use has a space and a word behind the program; what
-// follows lines that begin with a bracket belongs to it, as in a synopsis.
+// Commands returns the uses of a program in the pieces that may hold command lines. The
+// program is a regular expression for how it is called, such as "kvsim|bin/kvsim"; what is
+// in front of it is an environment or another command that runs it. A use has a space and a
+// word after the program; following lines that begin with a bracket belong to it, as in a
+// synopsis.
 func Commands(all []Code, program string) []Command {
 	use := regexp.MustCompile(`(^|[\s"'(=/])(?:` + program + `)(["']?) ([a-z$].*)`)
 	var out []Command
@@ -53,7 +52,7 @@ func Commands(all []Code, program string) []Command {
 
 func comment(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "#") }
 
-// continued matches where a command line goes on in the next line.
+// continued matches the end of a line whose command continues on the next.
 var continued = regexp.MustCompile(`\\\n|\n +(\[)`)
 
 // openQuote returns the quote that is open at the end of a text, 0 if none is.
@@ -71,9 +70,9 @@ func openQuote(text string) byte {
 	return open
 }
 
-// words splits what stands behind a program into its arguments, up to what ends
-// the command: the quote that was open before it, a bracket, a pipe, a
-// redirection, a comment, another command.
+// words splits the text after a program into its arguments, up to the end of the command:
+// the quote that was open before it, a bracket, a pipe, a redirection, a comment, another
+// command.
 func words(text string, quote byte) []string {
 	var args []string
 	word, open := "", false // open: there is a word, if only an empty one

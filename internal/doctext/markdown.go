@@ -17,31 +17,30 @@ type Code struct {
 	// number of the piece's first line, from 1.
 	File string
 	Line int
-	// Lang is what stands behind the fence, such as "go". It is empty for
-	// indented blocks and inline code.
+	// Lang is what follows the fence, such as "go". It is empty for indented blocks and
+	// inline code.
 	Lang string
-	// Inline says that the piece stands within a line of text.
+	// Inline says that the piece is within a line of text.
 	Inline bool
-	// Text is the code, with a newline behind each line of a block.
+	// Text is the code, with a newline after each line of a block.
 	Text string
 }
 
 // At returns where a piece is, for error messages.
 func (c Code) At() string { return fmt.Sprintf("%s:%d", c.File, c.Line) }
 
-// Shell reports whether the piece may hold command lines: inline code, a block
-// of a shell or of a workflow, or one that does not say what it is.
+// Shell reports whether the piece may contain command lines: inline code, a block of a
+// shell or of a workflow, or one without a language.
 func (c Code) Shell() bool {
 	return slices.Contains([]string{"", "sh", "bash", "shell", "console", "yaml"}, c.Lang)
 }
 
-// left are the Markdown files that speak of what was, or that are no part of
-// the documentation.
+// left are the Markdown files that describe the past, or that are not part of the
+// documentation.
 var left = []string{"CHANGELOG.md"}
 
-// Files returns the paths of the Markdown files below root, from root, sorted.
-// Directories that begin with a dot, testdata, and what builds leave behind are
-// passed over.
+// Files returns the paths of the Markdown files below root, from root, sorted. Directories
+// that begin with a dot, testdata, and what builds leave behind are skipped.
 func Files(root string) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

@@ -165,10 +165,10 @@ func (c *Cluster) changeRights(what, user, topic string, ops []kmsg.ACLOperation
 	return nil
 }
 
-// everybodyMay reports whether every user has one of these rights on a topic. If so, a
+// everyoneMay reports whether every user has one of these rights on a topic. If so, a
 // request that needs it can be answered here, without kfake. Only kfake knows who sent a
 // request.
-func (c *Cluster) everybodyMay(topic string, ops ...kmsg.ACLOperation) bool {
+func (c *Cluster) everyoneMay(topic string, ops ...kmsg.ACLOperation) bool {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
 	for user := range c.opts.Users {

@@ -14,9 +14,9 @@ import (
 // network.
 var ErrNeedsMemory = errors.New("fakecluster: needs the in-memory network, not TCP")
 
-// StopBroker stops a broker as far as clients can see: its connections are reset, and
-// dials are refused. It keeps its data and stays the leader of its partitions, which nobody
-// can read or write meanwhile; see [Cluster.MoveLeader]. Stopping a stopped broker does
+// StopBroker stops a broker as far as clients can see: its connections are reset, and dials
+// are refused. It keeps its data and stays the leader of its partitions, which can't be
+// read or written meanwhile; see [Cluster.MoveLeader]. Stopping a stopped broker does
 // nothing.
 func (c *Cluster) StopBroker(broker int32) error {
 	if err := c.checkBroker(broker); err != nil {

@@ -87,8 +87,8 @@ type Cluster struct {
 	// dialDirect dials outside the simulation; nil means TCP.
 	dialDirect func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Locks are taken in this order. Handlers, which run inside kfake's loop, take
-	// stateMu only: whoever holds mu may be waiting for that loop.
+	// Locks are taken in this order. Handlers, which run inside kfake's loop, take stateMu
+	// only: the holder of mu may be waiting for that loop.
 	op      opLock     // one operation that changes the log at a time
 	mu      sync.Mutex // admin calls against Close; guards what follows
 	kfake   *kfake.Cluster
@@ -274,7 +274,7 @@ func (c *Cluster) do(fn func(*kfake.Cluster) error) error {
 }
 
 // opLock is a lock that a goroutine may hold while simulated time passes. A sync.Mutex is
-// not: in a bubble, time stands still as long as somebody waits for one.
+// not: in a bubble, time stands still as long as a goroutine waits for one.
 type opLock chan struct{}
 
 func (l opLock) lock()   { l <- struct{}{} }
@@ -318,7 +318,7 @@ func (c *Cluster) exclusiveLocked(fn func(*kfake.Cluster) error) error {
 	})
 	_, err := c.request(0, kmsg.NewPtrListPartitionReassignmentsRequest())
 	if taken.Swap(true) {
-		return <-result // fn may have closed kfake, so an error is no news
+		return <-result // fn may have closed kfake, so an error is expected
 	}
 	return err
 }

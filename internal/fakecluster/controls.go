@@ -63,7 +63,7 @@ func (c *Cluster) handle(k *kfake.Cluster, key kmsg.Key, hs []handler, req kmsg.
 	rules, replaying := slices.Clone(c.rules), c.replaying
 	c.stateMu.Unlock()
 	if replaying {
-		// Nobody may see a log that is not complete yet.
+		// No client may see a log that is not complete yet.
 		if key == kmsg.WriteTxnMarkers || harnessLogin(req) {
 			return nil, nil, false
 		}

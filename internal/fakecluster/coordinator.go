@@ -39,7 +39,7 @@ type coordinator struct {
 	ids     map[string]*txnID
 	moved   map[string]int32         // coordinators that are not where kfake has them
 	done    map[string]chan struct{} // closed at the next Complete
-	spare   []int64                  // producer ids that kfake gave and nobody has
+	spare   []int64                  // unused producer ids that kfake gave
 	filling bool
 	timers  map[*time.Timer]bool
 }

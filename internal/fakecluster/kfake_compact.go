@@ -241,7 +241,7 @@ func (c *Cluster) servePartition(k *kfake.Cluster, req *kmsg.FetchRequest, tp pa
 // sent it. If not every user may read the topic, only the harness's own fetches may. The
 // others get the log as it was written, as from a broker whose cleaner has not run yet.
 func (c *Cluster) mayRead(req *kmsg.FetchRequest, topic string) bool {
-	return harnessFetch(req) || c.everybodyMay(topic, kmsg.ACLOperationRead)
+	return harnessFetch(req) || c.everyoneMay(topic, kmsg.ACLOperationRead)
 }
 
 // keepCleanerOff keeps kfake's own compaction switched off when a client changes the

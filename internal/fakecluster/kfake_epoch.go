@@ -47,7 +47,7 @@ func (c *Cluster) answerEpochs(k *kfake.Cluster, req *kmsg.OffsetForLeaderEpochR
 				sp.ErrorCode = kerr.FencedLeaderEpoch.Code
 			case rp.CurrentLeaderEpoch > info.Epoch:
 				sp.ErrorCode = kerr.UnknownLeaderEpoch.Code
-			case c.everybodyMay(rt.Topic, describing...):
+			case c.everyoneMay(rt.Topic, describing...):
 				c.stateMu.Lock()
 				sp.LeaderEpoch, sp.EndOffset = epochEnd(p.epochs, rp.LeaderEpoch, info.HighWatermark)
 				c.stateMu.Unlock()

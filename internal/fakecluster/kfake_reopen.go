@@ -72,8 +72,8 @@ func (c *Cluster) openProducers(tp partition) map[int64]bool {
 // replayTimeout marks the produce requests that no handler looks at.
 const replayTimeout = harnessTimeout + 1
 
-// replay appends a tail to a partition of a new kfake. Meanwhile kfake answers nobody else.
-// The caller holds op.
+// replay appends a tail to a partition of a new kfake. Meanwhile kfake answers no other
+// requests. The caller holds op.
 func (c *Cluster) replay(tp partition, rest tail) error {
 	var leader int32
 	for i := range rest {

@@ -28,7 +28,7 @@ func (c *Cluster) WithholdRecords(w Withhold) (Fault, error) {
 	r := &rule{key: kmsg.Fetch}
 	r.answer = func(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) {
 		req := kr.(*kmsg.FetchRequest)
-		if harnessFetch(req) || !among(w.Brokers, k.CurrentNode()) || !c.everybodyMay(w.Topic, kmsg.ACLOperationRead) ||
+		if harnessFetch(req) || !among(w.Brokers, k.CurrentNode()) || !c.everyoneMay(w.Topic, kmsg.ACLOperationRead) ||
 			!c.hasFor(k, req, w.Topic) || !r.take() {
 			return nil, nil, false
 		}

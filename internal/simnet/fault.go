@@ -397,21 +397,21 @@ func (n *Network) judgeDial(p *pair, counted map[*Fault]bool) (dialVerdict, time
 			continue
 		}
 		first := !counted[f]
-		bite := func() bool {
+		hit := func() bool {
 			counted[f] = true
 			return !first || f.hit()
 		}
 		switch f.kind {
 		case kindDelay:
-			if first && bite() {
+			if first && hit() {
 				extra += f.latency.draw(p.toBroker.rng)
 			}
 		case kindRefuse:
-			if bite() {
+			if hit() {
 				return dialRefused, extra
 			}
 		case kindStall, kindBlackHole:
-			if bite() {
+			if hit() {
 				result = dialHeld
 			}
 		}

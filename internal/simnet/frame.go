@@ -12,7 +12,7 @@ const NoKey int16 = -1
 // maxFrame is the largest length that is taken for that of a frame.
 const maxFrame = 1 << 30
 
-// Fate says what became of a frame.
+// Fate says what happened to a frame.
 type Fate uint8
 
 // The fates of frames.

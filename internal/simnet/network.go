@@ -25,8 +25,8 @@ type Config struct {
 	// It is called twice for each dial, once for each direction, and must depend
 	// on its argument only.
 	LatencyFor func(Link) Latency
-	// DialTimeout bounds a dial that a stall or a black hole holds up. Zero means
-	// 10 seconds, as in kgo's own dialer.
+	// DialTimeout bounds a dial that a stall or a black hole delays. Zero means 10 seconds,
+	// as in kgo's own dialer.
 	DialTimeout time.Duration
 	// Observe, if not nil, is called for every frame once its fate is known. The
 	// connection is locked meanwhile, so it must not block or call the network.
