@@ -25,7 +25,7 @@ type campaign struct {
 	enough func(*world.Result) bool
 	// dir is the directory for the histories of worlds that run.
 	dir string
-	// logs says to write the log of each world beside its history.
+	// logs says to write the log of each world next to its history.
 	logs bool
 }
 

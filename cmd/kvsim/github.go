@@ -26,9 +26,9 @@ func writeMarkdown(w io.Writer, t *tally) {
 		}
 	}
 	if len(t.Faults) > 0 {
-		fmt.Fprint(w, "\n| fault | planned | bit | hits |\n|---|---:|---:|---:|\n")
+		fmt.Fprint(w, "\n| fault | planned | effective | hits |\n|---|---:|---:|---:|\n")
 		for _, f := range t.Faults {
-			fmt.Fprintf(w, "| %s | %s | %s | %s |\n", f.Kind, count(f.Planned), count(f.Bit), count(f.Hits))
+			fmt.Fprintf(w, "| %s | %s | %s | %s |\n", f.Kind, count(f.Planned), count(f.Effective), count(f.Hits))
 		}
 	}
 	if seen := t.seen(); len(seen) > 0 {

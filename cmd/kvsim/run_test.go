@@ -31,7 +31,7 @@ func TestOneWorldIsShownInFull(t *testing.T) {
 	const did = `seed 3 of small: 2 clients, 1 brokers
   did        1,000 operations (990 ok, 4 failed, 6 unknown), 500 acknowledged writes, 600 log records
   simulated  12.3s in 50ms, 246x
-  faults     2 planned, 1 bit
+  faults     2 planned, 1 took effect
      1,234  lag client=c2 from=1.2s for=800ms
     no hit  reset client=c1 from=2s
 `
@@ -124,7 +124,7 @@ seed 8: harness-failure: panic: nil map
   outcome    30 held, 8 violated, 1 inconclusive, 1 failures of the harness
   did        40,000 operations (39,600 ok, 160 failed, 240 unknown), 20,000 acknowledged writes, 24,000 log records
   simulated  8m13.8s in 1s, 493x, 144,000 seeds an hour
-  faults                                     planned       bit      hits
+  faults                                     planned effective      hits
     lag                                          40        40    49,360
     reset                                        40         0         0
   sometimes                                             worlds     times

@@ -21,13 +21,13 @@ func writeWorld(w io.Writer, x ran, all bool) {
 	if r.Simulated > 0 {
 		fmt.Fprintf(w, "  simulated  %v in %v, %s\n", roundTime(r.Simulated), roundTime(r.Wall), speedText(r.Simulated, r.Wall))
 	}
-	bit := 0
+	hit := 0
 	for _, f := range r.Faults {
 		if f.Hits > 0 {
-			bit++
+			hit++
 		}
 	}
-	fmt.Fprintf(w, "  faults     %d planned, %d bit\n", len(p.Faults), bit)
+	fmt.Fprintf(w, "  faults     %d planned, %d took effect\n", len(p.Faults), hit)
 	for _, f := range r.Faults {
 		fmt.Fprintf(w, "    %6s  %s\n", hitsText(f), f.Text)
 	}
@@ -61,9 +61,9 @@ func writeCampaign(w io.Writer, t *tally) {
 	fmt.Fprintf(w, "  simulated  %v in %v, %s, %s seeds an hour\n",
 		roundTime(t.Simulated), roundTime(t.Elapsed), speedText(t.Simulated, t.Elapsed), count(int(t.perHour())))
 	if len(t.Faults) > 0 {
-		fmt.Fprintf(w, "  faults %43s %9s %9s\n", "planned", "bit", "hits")
+		fmt.Fprintf(w, "  faults %43s %9s %9s\n", "planned", "effective", "hits")
 		for _, f := range t.Faults {
-			fmt.Fprintf(w, "    %-38s %8s %9s %9s\n", f.Kind, count(f.Planned), count(f.Bit), count(f.Hits))
+			fmt.Fprintf(w, "    %-38s %8s %9s %9s\n", f.Kind, count(f.Planned), count(f.Effective), count(f.Hits))
 		}
 	}
 	if seen := t.seen(); len(seen) > 0 {

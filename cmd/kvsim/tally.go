@@ -43,10 +43,10 @@ type tally struct {
 
 // A faultTally adds up one kind of fault.
 type faultTally struct {
-	Kind    string `json:"kind"`
-	Planned int    `json:"planned"`
-	Bit     int    `json:"bit"`
-	Hits    int    `json:"hits"`
+	Kind      string `json:"kind"`
+	Planned   int    `json:"planned"`
+	Effective int    `json:"bit"`
+	Hits      int    `json:"hits"`
 }
 
 // A sometimesTally adds up one thing that should happen now and then.
@@ -122,7 +122,7 @@ func (t *tally) fault(f world.Fault) {
 	t.Faults[i].Planned++
 	t.Faults[i].Hits += f.Hits
 	if f.Hits > 0 {
-		t.Faults[i].Bit++
+		t.Faults[i].Effective++
 	}
 }
 

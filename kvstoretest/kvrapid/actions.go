@@ -10,7 +10,7 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// actions are what a run is made of.
+// actions are the operations of a run.
 func (m *machine) actions() map[string]func(*rapid.T) {
 	all := map[string]func(*rapid.T){
 		"put":        m.put,
@@ -62,7 +62,7 @@ func (m *machine) reopen(t *rapid.T, c *client) {
 	m.open(t, c)
 }
 
-// foreign writes as another program does, past every client.
+// foreign writes as another program would, without any of the clients.
 func (m *machine) foreign(t *rapid.T) {
 	changes := m.foreignChanges(t)
 	m.learn(t)
@@ -98,8 +98,8 @@ func (m *machine) foreignChanges(t *rapid.T) []Change {
 
 func (m *machine) mustBeThere(t *rapid.T, changes []Change) {
 	t.Helper()
-	// Pending writes claim their records first; what they took of ours is
-	// pending in their place.
+	// Pending writes claim their records first; those of ours that they took become pending
+	// instead.
 	m.model.pending = append(m.model.pending, m.expect(t, changes)...)
 }
 
@@ -114,10 +114,10 @@ func changesToRecords(changes []Change) []kvstoretest.Record {
 	return out
 }
 
-// mostFaults is how many faults last at a time.
+// mostFaults is how many faults can be active at a time.
 const mostFaults = 3
 
-// fault does a fault.
+// fault applies a fault.
 func (m *machine) fault(t *rapid.T) {
 	if len(m.faults) == mostFaults || m.blocked {
 		m.heal()
@@ -141,8 +141,8 @@ func (m *machine) fault(t *rapid.T) {
 	m.learn(t)
 }
 
-// changeLog does a fault that takes records away, when all clients have caught
-// up and nothing else is wrong.
+// changeLog applies a fault that removes records, when all clients have caught up and
+// nothing else is wrong.
 func (m *machine) changeLog(t *rapid.T, f Fault) {
 	t.Helper()
 	m.calm(t)
@@ -150,8 +150,8 @@ func (m *machine) changeLog(t *rapid.T, f Fault) {
 	f.Apply(m.kit)
 	switch f.Kind {
 	case LoseTail:
-		// What compaction had removed in favour of a record that is lost
-		// now is nowhere any more, so the log itself is the model.
+		// What compaction had removed in favour of a record that is now lost no longer
+		// exists anywhere, so the log itself is the model.
 		m.model.log, m.model.end = m.kit.Log(), m.kit.End()
 		for _, c := range m.clients {
 			c.floor = 0
@@ -159,7 +159,7 @@ func (m *machine) changeLog(t *rapid.T, f Fault) {
 		m.dropAcked(m.kit.End())
 		m.calm(t) // until the clients have noticed
 	case DeleteRecords:
-		// A client that read the records keeps them. A new one never sees them.
+		// A client that has read the records keeps them. A new one never sees them.
 		if log := m.kit.Log(); len(log) > 0 {
 			m.model.trim(log[0].Offset)
 		} else {
@@ -188,8 +188,8 @@ func (m *machine) reopenAll(t *rapid.T) {
 	}
 }
 
-// settle makes sure that no write of unknown outcome is on its way any more.
-// One write of each client goes through after them.
+// settle makes sure that no write of unknown outcome is still on its way, by letting each
+// client complete one more write.
 func (m *machine) settle(t *rapid.T) {
 	t.Helper()
 	if len(m.model.pending) == 0 {
@@ -214,7 +214,7 @@ func (m *machine) dropAcked(end int64) {
 	m.acked = left
 }
 
-// healSome ends all faults; sometimes everybody catches up then.
+// healSome ends all faults; sometimes it also waits until all clients have caught up.
 func (m *machine) healSome(t *rapid.T) {
 	if len(m.faults) == 0 {
 		t.Skip("no fault")

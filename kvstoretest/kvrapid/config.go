@@ -11,12 +11,12 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// World is where the clients of a run connect to: a *kvstoretest.Kit, or real
-// brokers with a topic that is empty and belongs to the run.
+// World is what the clients of a run connect to: a *kvstoretest.Kit, or real brokers with
+// an empty topic that belongs to the run.
 type World interface {
 	// Topic is the store's topic.
 	Topic() string
-	// ClientOptions connect a client of that name.
+	// ClientOptions connect a client with that name.
 	ClientOptions(name string) []kvstore.ClientOption
 	// Log reads the topic's log from its start to its end.
 	Log() kvstoretest.Log
@@ -24,25 +24,25 @@ type World interface {
 
 var _ World = (*kvstoretest.Kit)(nil)
 
-// Config says what to check. The zero value checks kvstore itself, on
-// kvstore/memory, under faults.
+// Config says what to check. The zero value checks kvstore itself, on kvstore/memory, with
+// faults.
 type Config struct {
-	// Kit are options of the kit that each run is made on. A kit has two
-	// brokers, a max.message.bytes of 64 KiB and, in a synctest bubble, a
-	// latency of a millisecond, unless set here.
+	// Kit are options for the kit on which each run is made. A kit has two brokers, a
+	// max.message.bytes of 64 KiB and, in a synctest bubble, a latency of a millisecond,
+	// unless set here.
 	Kit []kvstoretest.Option
 
-	// World makes something else than a kit for each run. Faults, records of
-	// others and transactions are then left out.
+	// World makes something other than a kit for each run. Faults, foreign records and
+	// transactions are then left out.
 	World func(t testing.TB) World
 
 	// Storage makes the storage of each client. Default: memory.New.
 	Storage func(t testing.TB) kvstore.Storage
 
-	// Options are further options of each client.
+	// Options are additional options of each client.
 	Options []kvstore.ClientOption
 
-	// Wrap puts something around each client, which is then what is checked.
+	// Wrap wraps each client; the wrapper is what is checked.
 	Wrap func(client *kvstore.Client) kvstoretest.Store
 
 	// Clients is how many clients are open at a time. Default: 2.
@@ -55,12 +55,11 @@ type Config struct {
 	// NoFaults leaves the faults out.
 	NoFaults bool
 
-	// Patience is how long an operation may take while nothing stands in its
-	// way. Default: 30 s.
+	// Patience is how long an operation may take while nothing blocks it. Default: 30 s.
 	Patience time.Duration
 
-	// Impatience is how long an operation may take while a fault does, such
-	// as a stopped broker. Default: 20 ms.
+	// Impatience is how long an operation may take while a fault blocks it, such as a
+	// stopped broker. Default: 20 ms.
 	Impatience time.Duration
 }
 
@@ -92,8 +91,8 @@ func (c Config) withDefaults() Config {
 			kvstoretest.WithTopicConfig(map[string]string{"max.message.bytes": "65536"}),
 		}
 		if inBubble() {
-			// Without it everything happens in one instant, in an order that
-			// the scheduler makes up, and a failure is not the same twice.
+			// Without it everything happens at one instant, in an order that the scheduler
+			// chooses, and a failure does not repeat.
 			kit = append(kit, kvstoretest.WithLatency(time.Millisecond))
 		}
 		kit = append(kit, c.Kit...)
@@ -102,34 +101,31 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Check checks that the store does what its documentation says, with random
-// operations on several clients, random faults, and a model of what has to come
-// out. A failure is reduced to a short sequence of operations, which the output
-// of the test lists together with the flag that repeats it.
+// Check checks that the store does what its documentation says, with random operations on
+// several clients, random faults, and a model of the expected results. A failure is reduced
+// to a short sequence of operations, which the test output lists together with the flag
+// that repeats it.
 //
-// It works in a synctest bubble too, where faults cost no time. One bubble holds
+// It also works in a synctest bubble, where faults take no real time. One bubble contains
 // the whole check:
 //
 //	synctest.Test(t, func(t *testing.T) { kvrapid.Check(t, kvrapid.Config{}) })
 //
-// The flags of rapid apply: -rapid.checks is the number of runs, -rapid.steps
-// that of operations in a run, -rapid.shrinktime how long a failure is reduced.
-// In a bubble that is simulated time, which passes at a pace of its own: with many
-// time-outs an hour is gone in a moment, and with a latency of zero it may not pass
-// at all.
+// The flags of rapid apply: -rapid.checks is the number of runs, -rapid.steps that of
+// operations in a run, -rapid.shrinktime how long to spend on reducing a failure. In a
+// bubble that is simulated time, which passes at a pace of its own: with many time-outs an
+// hour passes in a moment, and with a latency of zero it may not pass at all.
 //
-// A failure that comes from what was done, and not from a race, is the same each
-// time that the same is done: before each operation the machine waits until
-// nothing is on its way that no fault holds up. In real time that is so while no
-// fault lasts.
+// A failure that is caused by the operations, and not by a race, repeats whenever the
+// operations do: before each operation the machine waits until nothing is on its way,
+// except what a fault blocks. In real time that holds only while no fault is active.
 func Check(t testing.TB, cfg Config) {
 	t.Helper()
-	// rapid takes a *testing.T for one outside of a bubble.
+	// rapid takes a *testing.T to be outside a bubble.
 	rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) { Run(rt, cfg) })
 }
 
-// Run does one run of [Check], for rapid.MakeFuzz and for properties of your
-// own.
+// Run makes one run of [Check], for rapid.MakeFuzz and for properties of your own.
 func Run(t *rapid.T, cfg Config) {
 	t.Helper()
 	m := newMachine(t, cfg.withDefaults())

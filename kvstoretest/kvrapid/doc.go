@@ -1,7 +1,7 @@
-// Package kvrapid checks a store with random operations and a model of what has
-// to come out: a state machine for pgregory.net/rapid that covers the whole API
-// of kvstore.Client, on several clients, under random faults. It is for those who
-// bring a storage, wrap the client, or run it with options of their own.
+// Package kvrapid checks a store with random operations and a model of the expected
+// results: a state machine for pgregory.net/rapid that covers the whole API of
+// kvstore.Client, on several clients, with random faults. It is for programs that have
+// their own storage, wrap the client, or run it with options of their own.
 //
 //	func TestMyStorage(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
@@ -31,6 +31,6 @@
 //     errors that they should.
 //   - When all faults are over, every client shows the log.
 //
-// Importing this package registers the flags of rapid, which is why it is not a
-// part of kvstoretest.
+// Importing this package registers the flags of rapid, which is why it is not part of
+// kvstoretest.
 package kvrapid

@@ -13,8 +13,8 @@ import (
 // FaultKind names a fault, as plans of package sim do.
 type FaultKind string
 
-// The kinds of faults. The first group lasts and lets operations go on, the
-// second lasts and stands in their way, the third is done at once.
+// The kinds of faults. The first group lasts and lets operations continue, the second lasts
+// and blocks them, the third happens at once.
 const (
 	Lag           FaultKind = "lag"
 	Latency       FaultKind = "latency"
@@ -46,15 +46,15 @@ func FaultKinds() []FaultKind {
 // Blocks reports whether operations can't be done while the fault lasts.
 func (k FaultKind) Blocks() bool { return k == PauseFetches || k == BlackHole || k == StopLeader }
 
-// Fault is a fault to do to a kit.
+// Fault is a fault to apply to a kit.
 type Fault struct {
 	Kind FaultKind
-	// Client is the name of the one that is hit, "" for all. Not every kind
-	// is about clients.
+	// Client is the name of the client that is hit, "" for all. Not every kind concerns
+	// clients.
 	Client string
-	// N is how often the fault bites, or how many records are lost.
+	// N is how often the fault takes effect, or how many records are lost.
 	N int
-	// Delay is that of lag and latency.
+	// Delay is the delay of lag and latency.
 	Delay time.Duration
 }
 
@@ -82,11 +82,11 @@ func (f Fault) String() string {
 	return s
 }
 
-// GoString returns what String does: rapid lists with it what was drawn.
+// GoString returns what String does: rapid uses it to list what was drawn.
 func (f Fault) GoString() string { return f.String() }
 
-// Faults generates faults of the given kinds, on the named clients and on all of
-// them.
+// Faults generates faults of the given kinds, on single ones of the named clients and on
+// all clients.
 func Faults(kinds []FaultKind, clients ...string) *rapid.Generator[Fault] {
 	return rapid.Custom(func(t *rapid.T) Fault {
 		return Fault{
@@ -98,7 +98,7 @@ func Faults(kinds []FaultKind, clients ...string) *rapid.Generator[Fault] {
 	})
 }
 
-// Apply does the fault to a kit.
+// Apply applies the fault to a kit.
 func (f Fault) Apply(kit *kvstoretest.Kit) *kvstoretest.Fault {
 	var clients []string
 	if f.Client != "" {
@@ -134,8 +134,8 @@ func (f Fault) Apply(kit *kvstoretest.Kit) *kvstoretest.Fault {
 	case LoseTail:
 		return kit.LoseTail(f.N)
 	case DeleteRecords:
-		// All of them: the fake broker's compaction would bring back what
-		// was deleted of a batch in part, which Kafka's does not.
+		// All records: the fake broker's compaction would bring back deleted records of a
+		// batch that is deleted in part, which Kafka's does not.
 		return kit.DeleteRecords(-1)
 	case RecreateTopic:
 		return kit.RecreateTopic()

@@ -8,20 +8,19 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// keys are few, so that they are written again and again. Some are prefixes of
-// others, some have bytes from the ends of the range.
+// keys are few, so that they are written again and again. Some are prefixes of others, some
+// have the lowest or the highest byte.
 var keys = []string{"a", "a/", "a/1", "a/2", "a0", "b", "b\xff", "b\xff\xff", "c", "\x00", "\x00\x00", "\xff", "\xff\xff"}
 
-// Keys generates keys of a store: mostly one of a few that test ordering and
-// prefixes, sometimes any bytes. They are never empty.
+// Keys generates keys: mostly one of a few that test ordering and prefixes, sometimes any
+// bytes. They are never empty.
 func Keys() *rapid.Generator[[]byte] {
 	few := rapid.Map(rapid.SampledFrom(keys), func(k string) []byte { return []byte(k) })
 	anything := rapid.SliceOfN(rapid.Byte(), 1, 20)
 	return rapid.OneOf(few, few, few, anything)
 }
 
-// Values generates values: empty ones, short text, and any bytes up to some
-// kilobytes.
+// Values generates values: empty ones, short text, and any bytes up to a few kilobytes.
 func Values() *rapid.Generator[[]byte] {
 	short := rapid.Map(rapid.IntRange(0, 999), func(n int) []byte { return fmt.Appendf(nil, "v%d", n) })
 	anything := rapid.SliceOfN(rapid.Byte(), 0, 40)
@@ -48,8 +47,7 @@ func (c Change) String() string {
 // GoString returns what String does: rapid lists with it what was drawn.
 func (c Change) GoString() string { return c.String() }
 
-// Batches generates the changes of a batch, none to six. The same key may be in
-// one more than once.
+// Batches generates the changes of a batch, zero to six. A key may occur more than once.
 func Batches(keys, values *rapid.Generator[[]byte]) *rapid.Generator[[]Change] {
 	change := rapid.Custom(func(t *rapid.T) Change {
 		c := Change{Key: drawBytes(t, keys, "key"), Delete: rapid.IntRange(0, 3).Draw(t, "delete") == 0}

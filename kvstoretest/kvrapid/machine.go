@@ -14,21 +14,20 @@ import (
 
 // A machine is one run: the world, its clients and the model.
 //
-// It does one operation at a time, so after each of them the log tells exactly
-// what the operation wrote. Clients read the log at their own pace meanwhile:
-// what they show has to be the model's state at a position that they were at
-// while they were asked.
+// It does one operation at a time, so after each of them the log shows exactly what the
+// operation wrote. Clients read the log at their own pace meanwhile: what they show has to
+// be the model's state at a position that they had during the read.
 type machine struct {
 	cfg     Config
 	tb      testing.TB
 	world   World
-	kit     *kvstoretest.Kit // nil if the world is none
+	kit     *kvstoretest.Kit // nil if the world is not a kit
 	clients []*client
 	model   model
 	bubble  bool // time is simulated
 
-	faults  []*kvstoretest.Fault // that last
-	blocked bool                 // one of them stands in the way
+	faults  []*kvstoretest.Fault // the active ones
+	blocked bool                 // one of them blocks operations
 	acked   []int64              // revisions of acknowledged writes that are not lost
 }
 
@@ -36,7 +35,7 @@ type machine struct {
 type client struct {
 	name  string
 	store kvstoretest.Store
-	floor int64 // the highest position that it was seen at
+	floor int64 // the highest position that was seen
 }
 
 func newMachine(t *rapid.T, cfg Config) *machine {
@@ -60,7 +59,7 @@ func newMachine(t *rapid.T, cfg Config) *machine {
 	return m
 }
 
-// open opens a client, which then shows the log as it was.
+// open opens a client, which must then show the log as it was before.
 func (m *machine) open(t *rapid.T, c *client) {
 	t.Helper()
 	from := m.model.reach()
@@ -79,8 +78,8 @@ func (m *machine) open(t *rapid.T, c *client) {
 	}
 }
 
-// position reads a client's position, which never goes back and never lies
-// beyond what there is to read.
+// position reads a client's position, which must never go back, nor be beyond what there is
+// to read.
 func (m *machine) position(t *rapid.T, c *client) int64 {
 	t.Helper()
 	p := c.store.Position()
@@ -107,8 +106,8 @@ func (m *machine) fresh(t *rapid.T) []kvstoretest.LogRecord {
 	return records
 }
 
-// expect brings the model up to the log, in which pending writes and those given
-// may be new. It returns those of the latter that are not.
+// expect brings the model up to the log, in which pending writes and the given ones may be
+// new. It returns those given ones that are not in the log.
 func (m *machine) expect(t *rapid.T, may []Change) (left []Change) {
 	t.Helper()
 	left, err := m.model.claim(m.fresh(t), may)
@@ -118,8 +117,7 @@ func (m *machine) expect(t *rapid.T, may []Change) (left []Change) {
 	return left
 }
 
-// patiently returns the context of an operation that nothing stands in the way
-// of.
+// patiently returns the context of an operation that nothing blocks.
 func (m *machine) patiently() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), m.cfg.Patience)
 }
@@ -172,8 +170,8 @@ func (m *machine) finish(t *rapid.T) {
 	}
 }
 
-// live waits until a client says that all is well: it may still be about to try
-// again what failed a moment ago.
+// live waits until a client's status is good: it may be about to retry what failed a moment
+// ago.
 func (m *machine) live(t *rapid.T, c *client) {
 	t.Helper()
 	ctx, cancel := m.patiently()

@@ -10,12 +10,11 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// A model is what the log has to be, learned record by record: each must have
-// been written by somebody. What a client has to show at a position follows from
-// it.
+// A model is what the log has to be, learned record by record: each must have been written
+// by a known write. What a client has to show at a position follows from it.
 type model struct {
-	// log has every record that was ever seen and was not lost since, by
-	// offset ascending; compaction takes none of them away.
+	// log has every record that was ever seen and was not lost since, ascending by offset;
+	// compaction removes none of them.
 	log []kvstoretest.LogRecord
 	end int64 // of what was seen
 
@@ -24,13 +23,13 @@ type model struct {
 	pending []Change
 }
 
-// trim takes the records below an offset out of the model.
+// trim removes the records below an offset from the model.
 func (m *model) trim(start int64) {
 	m.log = slices.DeleteFunc(m.log, func(r kvstoretest.LogRecord) bool { return r.Offset < start })
 }
 
-// learn takes over the log as it is now, and returns the new records that mean
-// something to a store.
+// learn takes over the log as it is now, and returns the new records that are relevant for
+// a store.
 func (m *model) learn(log kvstoretest.Log) (fresh []kvstoretest.LogRecord, err error) {
 	for _, r := range log {
 		i, known := slices.BinarySearchFunc(m.log, r.Offset, func(a kvstoretest.LogRecord, off int64) int {
@@ -56,7 +55,7 @@ func (m *model) learn(log kvstoretest.Log) (fresh []kvstoretest.LogRecord, err e
 	return fresh, nil
 }
 
-// says reports whether a record is that of a write.
+// says reports whether a record is the one of a write.
 func says(r kvstoretest.LogRecord, c Change) bool {
 	if !bytes.Equal(r.Key, c.Key) || (r.Kind == kvstoretest.KindTombstone) != c.Delete {
 		return false
@@ -64,8 +63,8 @@ func says(r kvstoretest.LogRecord, c Change) bool {
 	return c.Delete || bytes.Equal(r.Value, c.Value)
 }
 
-// claim finds the writes of records that nobody was told about: first among
-// the pending ones, then among may. It returns those of may that were not found.
+// claim finds the writes of new records: first among the pending ones, then among may. It
+// returns those of may that were not found.
 func (m *model) claim(records []kvstoretest.LogRecord, may []Change) (left []Change, err error) {
 	left = slices.Clone(may)
 	for _, r := range records {
@@ -114,14 +113,14 @@ func (m *model) reach() int64 {
 	return m.end
 }
 
-// query returns what a range query gives on some entries.
+// query returns the result of a range query on some entries.
 func query(all kvstoretest.Entries, q RangeQuery) kvstoretest.Entries {
 	var out kvstoretest.Entries
 	for _, e := range all {
 		if q.Limit > 0 && len(out) == q.Limit {
 			break
 		}
-		// Written out rather than left to the code under test.
+		// Spelled out here, so as not to use the code under test.
 		c := q.Constraint
 		if c.Start != nil && bytes.Compare(e.Key, c.Start) < 0 || c.End != nil && bytes.Compare(e.Key, c.End) >= 0 {
 			continue

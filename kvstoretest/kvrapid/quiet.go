@@ -7,20 +7,19 @@ import (
 	"pgregory.net/rapid"
 )
 
-// quietTime is how long the machine waits in real time for clients to catch up
-// before an operation. One that takes longer has something in its way.
+// quietTime is how long the machine waits in real time for clients to catch up before an
+// operation. One that takes longer is blocked by something.
 const quietTime = time.Second
 
-// quiet waits until every client shows the log as far as it can be read, unless a
-// fault holds it up. Two clients read at their own pace: without it the scheduler
-// would decide which state a client is in when it is asked next, and so whether
-// and how a bug shows. A failure that is not the same when the same is done again
-// cannot be reduced, and rapid calls it flaky.
+// quiet waits until every client shows the log as far as it can be read, unless a fault
+// blocks it. Clients read at their own pace: without this the scheduler would decide which
+// state a client is in at the next operation, and so whether and how a bug shows. A failure
+// that does not repeat cannot be reduced, and rapid calls it flaky.
 func (m *machine) quiet(t *rapid.T) {
 	t.Helper()
 	if m.bubble {
-		// All that takes no time has happened then. What takes time does not
-		// happen while the machine, which takes none, goes on.
+		// Everything that takes no time has happened by then. What takes time does not
+		// happen while the machine, which takes none, continues.
 		synctest.Wait()
 	}
 	if len(m.faults) > 0 {

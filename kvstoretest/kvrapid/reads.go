@@ -11,11 +11,11 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// read does a read and checks that it shows the model's state at a position
-// that the client was at meanwhile. want tells what of a state is read.
+// read does a read and checks that it shows the model's state at a position that the client
+// had meanwhile. want returns the expected result for a state.
 func (m *machine) read(t *rapid.T, c *client, call string, do func(ctx context.Context) (kvstoretest.Entries, error), want func(kvstoretest.Entries) kvstoretest.Entries) {
 	t.Helper()
-	ctx, cancel := m.patiently() // a read waits for nobody
+	ctx, cancel := m.patiently() // a read waits for nothing
 	defer cancel()
 	from := m.position(t, c)
 	got, err := do(ctx)
@@ -35,8 +35,8 @@ func (m *machine) read(t *rapid.T, c *client, call string, do func(ctx context.C
 		}
 		wanted = append(wanted, state)
 	}
-	// The storage may be a moment ahead of the position, which then follows
-	// whatever stands in the way of reading more.
+	// The storage may be a moment ahead of the position, which then follows even if reading
+	// more is blocked.
 	for p := to + 1; p <= m.model.reach(); p++ {
 		if same(got, want(m.model.at(p))) && c.store.WaitRevision(ctx, p-1) == nil && m.position(t, c) >= p {
 			return
@@ -80,7 +80,7 @@ func (m *machine) scan(t *rapid.T, c *client, q RangeQuery) {
 	}, func(state kvstoretest.Entries) kvstoretest.Entries { return query(state, q) })
 }
 
-// lateRead reads with a context that is over.
+// lateRead reads with a context that has ended.
 func (m *machine) lateRead(t *rapid.T) {
 	c := m.pick(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -127,7 +127,7 @@ func (m *machine) sync(t *rapid.T, c *client) error {
 	return nil
 }
 
-// handOver lets a client wait for a revision that another one was told.
+// handOver makes a client wait for a revision that another one got.
 func (m *machine) handOver(t *rapid.T) {
 	if len(m.acked) == 0 {
 		t.Skip("nothing was acknowledged")

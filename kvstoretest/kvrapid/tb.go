@@ -18,11 +18,11 @@ import (
 //		...
 //	})
 //
-// What rapid has no counterpart for, such as Setenv and Chdir, fails the test.
+// Methods without a counterpart in rapid, such as Setenv and Chdir, fail the test.
 func TB(t *rapid.T) testing.TB { return &propertyTB{t: t} }
 
-// propertyTB is a testing.TB on a *rapid.T. The interface is embedded for its
-// private method; the embedded value is never there.
+// propertyTB is a testing.TB on a *rapid.T. The interface is embedded for its private
+// method; the embedded value is always nil.
 type propertyTB struct {
 	testing.TB
 	t *rapid.T

@@ -33,7 +33,7 @@ func (m *machine) write(t *rapid.T, c *client, call string, changes []Change, do
 	}
 }
 
-// acknowledged checks that a write is in the log, where it says, and visible.
+// acknowledged checks that a write is in the log at its revision, and visible.
 func (m *machine) acknowledged(t *rapid.T, c *client, call string, changes []Change, revision int64) {
 	t.Helper()
 	fresh := m.fresh(t)
@@ -79,7 +79,7 @@ func isFresh(fresh []kvstoretest.LogRecord, off int64) bool {
 	return false
 }
 
-// uncertain notes a write that is in the log, or may still get there, whole.
+// uncertain notes a write that is in the log as a whole, or may still get there.
 func (m *machine) uncertain(t *rapid.T, changes []Change) {
 	t.Helper()
 	left := m.expect(t, changes)
@@ -105,7 +105,7 @@ func (m *machine) outcome(t *rapid.T, c *client, call string, err error) error {
 	return found[0]
 }
 
-// refused does a write that has to be refused with want.
+// refused does a write that has to be refused with the error want.
 func (m *machine) refused(t *rapid.T, c *client, call string, want error, do func(ctx context.Context) error) {
 	t.Helper()
 	m.learn(t)
@@ -179,7 +179,7 @@ func (m *machine) badWrite(t *rapid.T) {
 	}
 }
 
-// lateWrite does a write whose context is over.
+// lateWrite does a write whose context has ended.
 func (m *machine) lateWrite(t *rapid.T) {
 	c := m.pick(t)
 	ch := Change{Key: drawBytes(t, m.cfg.Keys, "key"), Value: drawBytes(t, m.cfg.Values, "value")}

@@ -15,8 +15,8 @@ import (
 // stopGrace is how long a broker may take to shut down before it is killed.
 const stopGrace = 30 * time.Second
 
-// Serves reports what keeps a broker from serving: it does not answer, or the
-// cluster does not count it in.
+// Serves returns nil if a broker serves; otherwise it does not answer, or the cluster does
+// not count it as a member.
 func (k *Kafka) Serves(ctx context.Context, broker int) error {
 	md, err := k.admin.BrokerMetadata(ctx)
 	if err != nil {
@@ -40,8 +40,8 @@ func (k *Kafka) node(broker int) (*node, error) {
 	return k.nodes[broker-1], nil
 }
 
-// StopBroker shuts a broker down, which hands its leaderships over where there
-// is somebody to take them. Its data are kept.
+// StopBroker shuts a broker down, which hands its leaderships to other brokers if there are
+// any. Its data are kept.
 func (k *Kafka) StopBroker(ctx context.Context, broker int) error {
 	n, err := k.node(broker)
 	if err != nil {
@@ -50,8 +50,8 @@ func (k *Kafka) StopBroker(ctx context.Context, broker int) error {
 	return n.stop(ctx, stopGrace)
 }
 
-// KillBroker ends a broker without warning, as a crash does. The file system under it
-// goes on, so what it wrote is kept.
+// KillBroker ends a broker without warning, as a crash does. The file system under it keeps
+// running, so what it wrote is kept.
 func (k *Kafka) KillBroker(ctx context.Context, broker int) error {
 	n, err := k.node(broker)
 	if err != nil {
@@ -60,9 +60,8 @@ func (k *Kafka) KillBroker(ctx context.Context, broker int) error {
 	return n.stop(ctx, 0)
 }
 
-// StartBroker starts a stopped broker, with its data and on its port, and
-// returns when it answers and the cluster counts it in. Starting a running
-// broker does nothing.
+// StartBroker starts a stopped broker, with its data and on its port, and returns when it
+// answers and the cluster counts it as a member. Starting a running broker does nothing.
 func (k *Kafka) StartBroker(ctx context.Context, broker int) error {
 	if err := k.BootBroker(ctx, broker); err != nil {
 		return err
@@ -70,8 +69,8 @@ func (k *Kafka) StartBroker(ctx context.Context, broker int) error {
 	return k.AwaitBroker(ctx, broker)
 }
 
-// BootBroker starts a stopped broker as StartBroker does, but does not wait for
-// it: without a majority of the others it serves nobody.
+// BootBroker starts a stopped broker as StartBroker does, but does not wait for it: without
+// a majority of the others it does not serve.
 func (k *Kafka) BootBroker(ctx context.Context, broker int) error {
 	n, err := k.node(broker)
 	if err != nil {
@@ -80,7 +79,7 @@ func (k *Kafka) BootBroker(ctx context.Context, broker int) error {
 	return n.start(ctx)
 }
 
-// AwaitBroker returns when a broker answers and the cluster counts it in.
+// AwaitBroker returns when a broker answers and the cluster counts it as a member.
 func (k *Kafka) AwaitBroker(ctx context.Context, broker int) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -91,7 +90,7 @@ func (k *Kafka) AwaitBroker(ctx context.Context, broker int) error {
 	return nil
 }
 
-// BrokerLog returns all that a broker logged.
+// BrokerLog returns everything that a broker logged.
 func (k *Kafka) BrokerLog(ctx context.Context, broker int) (string, error) {
 	n, err := k.node(broker)
 	if err != nil {
@@ -168,7 +167,7 @@ func (k *Kafka) MoveLeader(ctx context.Context, topic string, to int) error {
 	})
 }
 
-// elect asks for an election and tells whether the broker leads now.
+// elect asks for an election and reports whether the broker leads now.
 func (k *Kafka) elect(ctx context.Context, topic string, to int, how kadm.ElectLeadersHow) error {
 	var set kadm.TopicsSet
 	set.Add(topic, 0)

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// opTimeout bounds each thing that a test asks of the brokers.
+// opTimeout bounds each operation that a test asks the brokers to do.
 const opTimeout = 3 * time.Minute
 
 // Cluster is a cluster that a test uses. If something can't be done, the test fails with
@@ -47,7 +47,7 @@ func Start(t testing.TB, opts ...Option) *Cluster {
 	return &Cluster{t: t, k: k}
 }
 
-// miss skips a test that can't be run here, or fails it where it must.
+// miss skips a test that can't be run here, or fails it where it must run.
 func miss(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if v := os.Getenv(EnvRequire); v != "" && v != "0" && v != "false" {
@@ -56,8 +56,8 @@ func miss(t testing.TB, format string, args ...any) {
 	t.Skipf("realkafka: "+format, args...)
 }
 
-// Kafka returns the cluster apart from the test, with methods that return
-// errors. The test must not close it.
+// Kafka returns the cluster itself, with methods that return errors. The test must not
+// close it.
 func (c *Cluster) Kafka() *Kafka { return c.k }
 
 // Brokers returns the addresses of all brokers, broker 1 first.
@@ -83,14 +83,14 @@ func (c *Cluster) check(err error) {
 	}
 }
 
-// Name returns a topic name that no other test uses. The topic does not exist; if it exists
-// when the test ends, it is deleted.
+// Name returns a topic name that no other test uses. The topic does not exist yet; if it
+// does when the test ends, it is deleted.
 func (c *Cluster) Name() string {
 	name := "kvsim-" + strings.ToLower(strings.Map(nameRune, c.t.Name())) + "-" + strings.ToLower(unique())
 	c.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		// It may be gone already, and the cluster may be broken by a failure.
+		// It may be deleted already, and the cluster may be broken by a failure.
 		_, _ = c.k.admin.DeleteTopic(ctx, name)
 	})
 	return name
@@ -121,7 +121,7 @@ func (c *Cluster) StopBroker(broker int) {
 	c.t.Helper()
 	ctx, cancel := c.context()
 	defer cancel()
-	c.mend(broker)
+	c.restoreAtEnd(broker)
 	c.check(c.k.StopBroker(ctx, broker))
 }
 
@@ -131,12 +131,12 @@ func (c *Cluster) KillBroker(broker int) {
 	c.t.Helper()
 	ctx, cancel := c.context()
 	defer cancel()
-	c.mend(broker)
+	c.restoreAtEnd(broker)
 	c.check(c.k.KillBroker(ctx, broker))
 }
 
-// mend arranges that the broker is started when the test ends.
-func (c *Cluster) mend(broker int) {
+// restoreAtEnd arranges that the broker is started when the test ends.
+func (c *Cluster) restoreAtEnd(broker int) {
 	if c.k.External() {
 		return
 	}
@@ -182,12 +182,12 @@ func (c *Cluster) LoseTail(topic string, write func()) {
 	ctx, cancel := c.context()
 	defer cancel()
 	for broker := range len(c.k.nodes) {
-		c.mend(broker + 1)
+		c.restoreAtEnd(broker + 1)
 	}
 	c.check(c.k.LoseTail(ctx, topic, func() error { write(); return nil }))
 }
 
-// Compact makes the broker compact a topic and returns when it did.
+// Compact makes the broker compact a topic and returns when that is done.
 func (c *Cluster) Compact(topic string) {
 	c.t.Helper()
 	ctx, cancel := c.context()

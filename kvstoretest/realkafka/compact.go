@@ -9,19 +9,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// compactTimeout bounds Compact. Brokers of this package need about a second;
-// one with Kafka's defaults looks for work every 15 s.
+// compactTimeout bounds Compact. Brokers of this package look for work ten times a second; one
+// with Kafka's defaults looks every 15 s.
 const compactTimeout = 90 * time.Second
 
-// Compact makes the broker's cleaner compact a topic and returns when it did:
-// of the records that were in the log before the call, each key has its last one
-// only, and no tombstone is left. The topic needs short delays, as
-// [TopicConfigs] has; when its min.compaction.lag.ms is not zero it is meanwhile, and
-// delete.retention.ms is then what TopicConfigs has.
+// Compact makes the broker's cleaner compact a topic and returns when that is done: of the
+// records that were in the log before the call, each key has only its last one, and no
+// tombstone is left. The topic needs short delays, as in [TopicConfigs]; if its
+// min.compaction.lag.ms is not zero, it is set to zero meanwhile, and delete.retention.ms
+// to the value in TopicConfigs.
 //
-// Kafka never compacts the active segment, so the log has to grow past what is
-// to be compacted. It grows by aborted transactions, which take offsets but
-// which no reader of committed data sees. No open transaction may hold the log.
+// Kafka never compacts the active segment, so the log has to grow past what is to be
+// compacted. It grows by aborted transactions, which take offsets but which no reader of
+// committed data sees. No transaction may be open on the topic.
 func (k *Kafka) Compact(ctx context.Context, topic string) error {
 	lag, err := k.setting(ctx, topic, lagSetting)
 	if err != nil {
@@ -32,8 +32,8 @@ func (k *Kafka) Compact(ctx context.Context, topic string) error {
 		if err != nil {
 			return fmt.Errorf("compact %s: %w", topic, err)
 		}
-		// Both at once: the cleaner marks a tombstone with the time that it stays when
-		// it first meets it.
+		// Both at once: the cleaner marks a tombstone with the end of its retention when it
+		// first sees it.
 		quick := map[string]string{lagSetting: "0", retentionSetting: TopicConfigs()[retentionSetting]}
 		if err := k.AlterTopic(ctx, topic, quick); err != nil {
 			return err
@@ -44,7 +44,7 @@ func (k *Kafka) Compact(ctx context.Context, topic string) error {
 	return k.compact(ctx, topic)
 }
 
-// lagSetting is how old a record has to be for the cleaner to take it.
+// lagSetting is how old a record has to be for the cleaner to compact it.
 const lagSetting = "min.compaction.lag.ms"
 
 // retentionSetting is how long tombstones stay.
@@ -65,8 +65,8 @@ func (k *Kafka) compact(ctx context.Context, topic string) error {
 	defer cl.Close()
 	rounds := 0
 	err = poll(ctx, 100*time.Millisecond, func() error {
-		// A segment is closed by the first append after segment.ms, and each
-		// closed segment is a reason for the cleaner to look again.
+		// A segment is closed by the first append after segment.ms, and each closed segment
+		// makes the cleaner look again.
 		if rounds%10 == 0 {
 			if err := appendAborted(ctx, cl, []byte{}); err != nil {
 				return err
@@ -97,12 +97,12 @@ func (k *Kafka) transactor(topic string) (*kgo.Client, error) {
 	)...)
 }
 
-// Clean lets the broker's cleaner work on a topic that it leaves alone
-// otherwise, having min.cleanable.dirty.ratio=1. It returns when of the records
-// that were in the log before the call each key has its last one only, or when
-// patience is over. Tombstones stay for the topic's delete.retention.ms, and what
-// is younger than its min.compaction.lag.ms is not touched. As [Kafka.Compact]
-// does, it appends aborted transactions, each of one tombstone.
+// Clean makes the broker's cleaner work on a topic that it otherwise leaves alone, because
+// of min.cleanable.dirty.ratio=1. It returns when, of the records that were in the log
+// before the call, each key has only its last one, or when patience is over. Tombstones
+// stay for the topic's delete.retention.ms, and records younger than its
+// min.compaction.lag.ms are not touched. Like [Kafka.Compact], it appends aborted
+// transactions, each of one tombstone.
 func (k *Kafka) Clean(ctx context.Context, topic string, patience time.Duration) (err error) {
 	_, end, err := k.Offsets(ctx, topic)
 	if err != nil {
@@ -141,7 +141,7 @@ func (k *Kafka) Clean(ctx context.Context, topic string, patience time.Duration)
 	return nil
 }
 
-// ratioSetting is how much of a log has to be dirty for the cleaner to begin.
+// ratioSetting is how much of a log has to be dirty for the cleaner to start.
 const ratioSetting = "min.cleanable.dirty.ratio"
 
 // appendAborted appends a transaction that is aborted.
@@ -156,7 +156,7 @@ func appendAborted(ctx context.Context, cl *kgo.Client, value []byte) error {
 	return produced
 }
 
-// compacted tells what below end the cleaner has still to remove.
+// compacted returns an error that says what the cleaner has still to remove below end.
 func compacted(batches []Batch, end int64) error {
 	for _, b := range batches {
 		for _, r := range b.Records {
@@ -168,7 +168,7 @@ func compacted(batches []Batch, end int64) error {
 	return superseded(batches, end)
 }
 
-// superseded tells which key has more than one record below end.
+// superseded returns a key that has more than one record below end.
 func superseded(batches []Batch, end int64) error {
 	last := map[string]int64{}
 	for _, b := range batches {

@@ -10,7 +10,7 @@
 //
 // [Start] starts Apache Kafka in a container, or several brokers with [WithBrokers], and
 // shares it among the tests of a binary whose TestMain calls [Run]. Every [Cluster.Topic]
-// is a fresh topic. What a test breaks with the methods of [Cluster] is put right when it
+// is a fresh topic. What a test breaks with the methods of [Cluster] is repaired when it
 // ends.
 //
 // # Where the brokers come from
@@ -20,13 +20,13 @@
 //	KVSIM_KAFKA_IMAGE=apache/kafka:4.4.0  another image, see also WithImage
 //	KVSIM_REQUIRE_KAFKA=1              fail where the test would be skipped
 //
-// Without a Docker engine and without brokers, or when the image can't be had,
-// Start skips the test and says why. An image of Redpanda is told by its name.
+// Without a Docker engine and without brokers, or when the image can't be had, Start skips
+// the test and says why. An image of Redpanda is recognised by its name.
 //
 // # Compaction
 //
-// Topics are tuned so that the broker's own cleaner compacts them within
-// seconds. [Cluster.Compact] makes it happen and returns when it did.
+// Topics are tuned so that the broker's own cleaner compacts them within seconds.
+// [Cluster.Compact] makes that happen and returns when it is done.
 //
 // # Rights
 //
@@ -40,13 +40,13 @@
 //
 // # Ports
 //
-// A broker keeps its port when its container is stopped and started, as a restarted
-// broker has to: a port that Docker draws would be another one after the start, and no
-// client would find the broker again. So this package draws the port, below those that
-// systems hand out by themselves, and draws again if it is taken.
+// A broker has to keep its port when its container is stopped and started again: a port
+// that Docker chooses would be another one after the start, and no client would find the
+// broker again. So this package chooses the port, below those that systems assign by
+// themselves, and chooses another one if it is taken.
 //
 // # Without tests
 //
 // [Launch] and [Kafka] are the same without testing.TB, for programs. [At] and
-// [InContainers] say where the brokers are, whatever the environment says.
+// [InContainers] say where the brokers are, regardless of the environment.
 package realkafka

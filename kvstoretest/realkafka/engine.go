@@ -14,7 +14,7 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 )
 
-// Labels of the containers, by which those of a killed test are found.
+// Labels of the containers, by which those of killed tests are found.
 const (
 	labelOurs  = "com.github.kvsim.realkafka"
 	labelOwner = "com.github.kvsim.owner"
@@ -30,10 +30,10 @@ func unavailable(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, fmt.Errorf(format, args...))
 }
 
-// findEngine asks the engine whether it is there.
+// findEngine checks that the engine answers.
 func findEngine(ctx context.Context) (e *engine, err error) {
 	defer func() {
-		// testcontainers panics when it finds no place to look at.
+		// testcontainers panics when it finds no address to try.
 		if r := recover(); r != nil {
 			e, err = nil, unavailable("no Docker engine is found (%v): start one, by make docker-engine or otherwise, or set %s", r, EnvBrokers)
 		}
@@ -57,8 +57,8 @@ func findEngine(ctx context.Context) (e *engine, err error) {
 	return &engine{host: host, api: p.Client()}, nil
 }
 
-// haveImage pulls an image that the engine does not have. It does it itself
-// because testcontainers tries again for minutes where there is no network.
+// haveImage pulls an image that the engine does not have. It does so itself because
+// testcontainers retries for minutes where there is no network.
 func (e *engine) haveImage(ctx context.Context, image string) error {
 	_, err := e.api.ImageInspect(ctx, image)
 	if err == nil {
@@ -78,15 +78,15 @@ func (e *engine) haveImage(ctx context.Context, image string) error {
 	return nil
 }
 
-// labels mark what this process starts.
+// labels mark the containers that this process starts.
 func labels() map[string]string {
 	host, _ := os.Hostname()
 	return map[string]string{labelOurs: "true", labelOwner: fmt.Sprintf("%s/%d", host, os.Getpid())}
 }
 
-// removeStale removes the containers of processes of this machine that are
-// gone, for the case that nothing else does: the reaper of testcontainers needs
-// an image of its own and may be turned off.
+// removeStale removes the containers of processes of this machine that no longer run, in
+// case nothing else does: the reaper of testcontainers needs an image of its own and may be
+// turned off.
 func (e *engine) removeStale(ctx context.Context) {
 	list, err := e.api.ContainerList(ctx, client.ContainerListOptions{
 		All: true, Filters: client.Filters{}.Add("label", labelOurs),
@@ -101,7 +101,7 @@ func (e *engine) removeStale(ctx context.Context) {
 		if !ok || owner != host || err != nil || processLives(n) {
 			continue
 		}
-		// Nobody depends on it: the next start tries again.
+		// Nothing depends on it: the next start tries again.
 		_, _ = e.api.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	}
 }

@@ -18,7 +18,7 @@ func (n *node) kafka(req *testcontainers.ContainerRequest) {
 	for name, value := range n.settings() {
 		req.Env[settingToEnv(name)] = value
 	}
-	// The native image is the broker without Java: it knows no heap.
+	// The native image is the broker without Java: it has no heap setting.
 	req.Env["KAFKA_HEAP_OPTS"] = "-Xms96m -Xmx384m"
 	req.WaitingFor = accepting()
 }
@@ -61,15 +61,15 @@ func (n *node) settings() map[string]string {
 		"share.coordinator.state.topic.replication.factor": replicas,
 		"share.coordinator.state.topic.min.isr":            inSync,
 
-		// The leader stays where a test put it.
+		// Keep the leader where a test put it.
 		"auto.leader.rebalance.enable": "false",
 
-		// A killed broker is noticed in seconds, not in tens of seconds.
+		// Notice a killed broker in seconds, not in tens of seconds.
 		"broker.heartbeat.interval.ms": "500",
 		"broker.session.timeout.ms":    "3000",
 
-		// The cleaner looks for work ten times a second and has a buffer
-		// that fits the small heap.
+		// Make the cleaner look for work ten times a second, with a buffer that fits the
+		// small heap.
 		"log.cleaner.backoff.ms":          "100",
 		"log.cleaner.dedupe.buffer.size":  "4194304",
 		"log.segment.delete.delay.ms":     "100",

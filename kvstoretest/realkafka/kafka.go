@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	// ErrUnavailable says that there are no brokers and none can be started
-	// here: no Docker engine answers, or the image can't be had.
+	// ErrUnavailable says that there are no brokers and none can be started here: no Docker
+	// engine answers, or the image is not available.
 	ErrUnavailable = errors.New("no real Kafka here")
 
 	// ErrExternal is returned for what can't be done to a cluster that this
@@ -103,8 +103,7 @@ const (
 	existingTimeout = 20 * time.Second
 )
 
-// connect makes the clients for admin requests and waits until all brokers are
-// there.
+// connect makes the clients for admin requests and waits until all brokers answer.
 func (k *Kafka) connect(ctx context.Context) error {
 	cl, err := kgo.NewClient(append(k.cfg.login(),
 		kgo.SeedBrokers(k.seeds...),
@@ -146,8 +145,8 @@ var (
 	redpandaVersion = regexp.MustCompile(`Redpanda (v\d\S+)`)
 )
 
-// findVersion reads the version off the broker's own log; an external broker is
-// asked which requests it knows, from which its release can be guessed.
+// findVersion reads the version from the broker's own log; an external broker is asked for
+// the requests that it knows, from which its release can be guessed.
 func (k *Kafka) findVersion(ctx context.Context) (string, error) {
 	if len(k.nodes) == 0 {
 		versions, err := k.admin.ApiVersions(ctx)
@@ -240,8 +239,8 @@ func poll(ctx context.Context, pause time.Duration, fn func() error) error {
 	}
 }
 
-// pollWhile is poll for what may fail for a while: an error that passing does
-// not hold to be one that passes is final.
+// pollWhile is poll for what may fail for a while: an error that passing does not report as
+// temporary is final.
 func pollWhile(ctx context.Context, pause time.Duration, passing func(error) bool, fn func() error) error {
 	var final error
 	err := poll(ctx, pause, func() error {

@@ -12,11 +12,11 @@ import (
 	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
-// Batch is one record batch of a log as the broker keeps it. All bytes are the
-// caller's own.
+// Batch is one record batch of a log as the broker stores it. The caller owns all its
+// bytes.
 type Batch struct {
 	FirstOffset   int64
-	LastOffset    int64 // of the batch as it was written, also after compaction
+	LastOffset    int64 // of the batch as it was written, even after compaction
 	LeaderEpoch   int32
 	ProducerID    int64 // -1 for a producer that is not idempotent
 	ProducerEpoch int16
@@ -34,7 +34,7 @@ type Record struct {
 	Value     []byte // nil for a tombstone
 }
 
-// Marker tells what a control batch says: whether it commits.
+// Marker reports whether a control batch commits or aborts.
 func (b *Batch) Marker() (commit, ok bool) {
 	if !b.Control || len(b.Records) == 0 {
 		return false, false
@@ -42,15 +42,15 @@ func (b *Batch) Marker() (commit, ok bool) {
 	return recordlog.MarkerKey(b.Records[0].Key)
 }
 
-// ReadLog returns every batch of partition 0 of a topic, as far as the high
-// watermark: markers, aborted and open transactions and batches that compaction
-// emptied too. It asks the leader for raw bytes and reads them by itself.
+// ReadLog returns every batch of partition 0 of a topic, up to the high watermark,
+// including markers, aborted and open transactions, and batches that compaction emptied. It
+// asks the leader for raw bytes and parses them itself.
 func (k *Kafka) ReadLog(ctx context.Context, topic string) ([]Batch, error) {
 	return k.ReadLogFrom(ctx, topic, 0)
 }
 
-// ReadLogFrom is ReadLog from the batch on that holds an offset, or the next
-// one after it.
+// ReadLogFrom is ReadLog starting with the batch that holds an offset, or the next one
+// after it.
 func (k *Kafka) ReadLogFrom(ctx context.Context, topic string, from int64) ([]Batch, error) {
 	var out []Batch
 	passing := func(err error) bool {
@@ -107,13 +107,13 @@ func (k *Kafka) fetch(ctx context.Context, leader int, topic string, from int64)
 	return recordlog.Fetched(answer.(*kmsg.FetchResponse))
 }
 
-// fetchRequest is a fetch that goes out in a version that names its topic.
+// fetchRequest is a fetch that is sent in a version that names its topic.
 type fetchRequest struct{ *kmsg.FetchRequest }
 
 func (*fetchRequest) MaxVersion() int16 { return recordlog.FetchVersion }
 
-// parseBatches reads what a fetch brought. A broker cuts at a size, so the last
-// batch may be a part of one, which does not count.
+// parseBatches parses the answer to a fetch. A broker cuts it at a size, so the last batch
+// may be incomplete, and is then ignored.
 func parseBatches(raw []byte) ([]Batch, error) {
 	whole, _, err := recordlog.Parse(raw)
 	if err != nil {

@@ -10,12 +10,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// LoseTail makes a topic lose the records that write appends, though they are
-// acknowledged, as an unclean leader election does: a follower that missed them
-// becomes the leader, and the old leader follows it. It needs three brokers, all
-// running, and a topic with min.insync.replicas=1 and
-// unclean.leader.election.enable=true. Afterwards all brokers run, and the topic
-// has two replicas.
+// LoseTail makes a topic lose the records that write appends, although they are
+// acknowledged, as an unclean leader election does: a follower that missed them becomes the
+// leader, and the old leader follows it. It needs three brokers, all running, and a topic
+// with min.insync.replicas=1 and unclean.leader.election.enable=true. Afterwards all
+// brokers run, and the topic has two replicas.
 func (k *Kafka) LoseTail(ctx context.Context, topic string, write func() error) error {
 	err := k.loseTail(ctx, topic, write)
 	if err != nil {
@@ -70,7 +69,7 @@ func (k *Kafka) loseTail(ctx context.Context, topic string, write func() error) 
 	return k.awaitReplicas(ctx, topic, 2, leader, behind)
 }
 
-// awaitReplicas waits until partition 0 has so many replicas and exactly the
+// awaitReplicas waits until partition 0 has the given number of replicas and exactly the
 // given ones are in sync.
 func (k *Kafka) awaitReplicas(ctx context.Context, topic string, replicas int, inSync ...int) error {
 	want := make([]int32, 0, len(inSync))

@@ -20,8 +20,8 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 )
 
-// startTimeout bounds the start of one broker: it takes 4 s on two idle
-// processors, and these may be busy.
+// startTimeout bounds the start of one broker, which takes seconds on an idle machine; this
+// one may be busy.
 const startTimeout = 2 * time.Minute
 
 // node is one broker in its container.
@@ -37,11 +37,10 @@ type node struct {
 	stopped bool
 }
 
-// addr is where clients reach the broker, always.
+// addr is where clients reach the broker. It never changes.
 func (n *node) addr() string { return net.JoinHostPort(n.host, strconv.Itoa(n.port)) }
 
-// create makes and starts the container, with another port when the one drawn
-// is taken.
+// create makes and starts the container, with another port if the chosen one is taken.
 func (n *node) create(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -73,8 +72,8 @@ func portTaken(err error) bool {
 	return strings.Contains(err.Error(), "port is already allocated") || strings.Contains(err.Error(), "address already in use")
 }
 
-// drawPort draws a free port below the ranges that systems hand out by
-// themselves, so that it stays free while the broker is stopped.
+// drawPort chooses a free port below the ranges that systems assign by themselves, so that
+// it stays free while the broker is stopped.
 func drawPort() int {
 	port := 0
 	for range 100 {
@@ -180,7 +179,7 @@ func (n *node) remove(ctx context.Context) error {
 	return nil
 }
 
-// log returns all that the broker printed.
+// log returns everything that the broker printed.
 func (n *node) log(ctx context.Context) (string, error) {
 	c, err := n.container()
 	if err != nil {

@@ -44,9 +44,9 @@ func WithImage(image string) Option { return func(c *config) { c.image = image }
 // KVSIM_KAFKA_IMAGE names an image.
 func WithRedpanda() Option { return func(c *config) { c.redpanda = true } }
 
-// WithBrokers sets the number of brokers, 1 unless set. Each is a controller
-// too, so an odd number outlives the loss of the smaller half. Topics have as
-// many replicas as there are brokers, three at most. Redpanda runs one.
+// WithBrokers sets the number of brokers, 1 unless set. Each is also a controller, so an
+// odd number survives the loss of a minority. Topics have as many replicas as there are
+// brokers, three at most. Redpanda runs one.
 func WithBrokers(n int) Option { return func(c *config) { c.brokers = n } }
 
 // WithBrokerConfig sets broker settings by their Kafka names, such as
@@ -55,9 +55,8 @@ func WithBrokerConfig(settings map[string]string) Option {
 	return func(c *config) { maps.Copy(c.settings, settings) }
 }
 
-// WithUsers makes clients log in, by SASL/PLAIN with one of these names and
-// passwords, and gives each user the rights of [Kafka.Allow] only. It needs
-// containers, and Apache Kafka.
+// WithUsers makes clients log in, by SASL/PLAIN with one of these names and passwords, and
+// gives each user only the rights of [Kafka.Allow]. It needs containers, and Apache Kafka.
 func WithUsers(passwords map[string]string) Option {
 	return func(c *config) { maps.Copy(c.users, passwords) }
 }
@@ -116,7 +115,7 @@ func newConfig(opts []Option) (config, error) {
 	return c, nil
 }
 
-// key tells apart the clusters that tests share.
+// key distinguishes the clusters that tests share.
 func (c *config) key() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %d %v", c.image, c.brokers, c.external)

@@ -35,11 +35,11 @@ func (k *Kafka) CreateTopic(ctx context.Context, name string, settings map[strin
 	for key, value := range all {
 		configs[key] = new(value)
 	}
-	replicas := int16(-1) // as the cluster likes
+	replicas := int16(-1) // the cluster's default
 	if !k.External() {
 		replicas = int16(k.cfg.replicas())
 	}
-	// A broker that has just restarted answers before it counts for replicas.
+	// A broker that has just restarted answers before it can get replicas.
 	uncounted := func(err error) bool { return !k.External() && errors.Is(err, kerr.InvalidReplicationFactor) }
 	err := pollWhile(ctx, 100*time.Millisecond, uncounted, func() error {
 		_, err := k.admin.CreateTopic(ctx, 1, replicas, configs, name)
@@ -54,7 +54,7 @@ func (k *Kafka) CreateTopic(ctx context.Context, name string, settings map[strin
 	return nil
 }
 
-// DeleteTopic deletes a topic and returns when no broker knows it any more.
+// DeleteTopic deletes a topic and returns once no broker knows it any more.
 func (k *Kafka) DeleteTopic(ctx context.Context, name string) error {
 	if _, err := k.admin.DeleteTopic(ctx, name); err != nil {
 		return fmt.Errorf("delete topic %s: %w", name, err)
@@ -129,7 +129,7 @@ func (k *Kafka) deleteRecords(ctx context.Context, topic string, before int64) (
 	return r.LowWatermark, nil
 }
 
-// AlterTopic changes settings of a topic. Brokers learn of it a little after it
+// AlterTopic changes settings of a topic. Brokers learn of the change a little after it has
 // returned.
 func (k *Kafka) AlterTopic(ctx context.Context, topic string, settings map[string]string) error {
 	var changes []kadm.AlterConfig

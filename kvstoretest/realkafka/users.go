@@ -14,14 +14,14 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 )
 
-// The user that this package logs in as where users have to, who may do all.
+// The user that this package logs in as where a login is required. It may do everything.
 const (
 	superUser     = "kvsim"
 	superPassword = "kvsim"
 )
 
-// secure changes a broker's settings so that clients log in. Brokers and
-// controllers among each other do not, and may do all.
+// secure changes a broker's settings so that clients have to log in. Brokers and
+// controllers do not log in to each other, and may do everything.
 func (c *config) secure(s map[string]string) {
 	var jaas strings.Builder
 	jaas.WriteString("org.apache.kafka.common.security.plain.PlainLoginModule required")
@@ -38,7 +38,7 @@ func (c *config) secure(s map[string]string) {
 	s["super.users"] = "User:ANONYMOUS;User:" + superUser
 }
 
-// login is how this package's own clients log in, if they have to.
+// login returns the options with which this package's own clients log in, if they have to.
 func (c *config) login() []kgo.Opt {
 	if len(c.users) == 0 {
 		return nil
@@ -46,8 +46,8 @@ func (c *config) login() []kgo.Opt {
 	return []kgo.Opt{kgo.SASL(plain.Auth{User: superUser, Pass: superPassword}.AsMechanism())}
 }
 
-// Login returns the option that logs a client in as one of the users that
-// [WithUsers] named, or as "kvsim", who may do all.
+// Login returns the option that logs a client in as one of the users that [WithUsers]
+// named, or as "kvsim", who may do everything.
 func (k *Kafka) Login(user string) kgo.Opt {
 	pass := k.cfg.users[user]
 	if user == superUser {
@@ -75,7 +75,7 @@ func (k *Kafka) Allow(ctx context.Context, user, topic string, ops ...kmsg.ACLOp
 	return nil
 }
 
-// Revoke takes rights away that Allow gave. It returns when the brokers know.
+// Revoke takes away rights that Allow gave. It returns when the brokers know.
 func (k *Kafka) Revoke(ctx context.Context, user, topic string, ops ...kmsg.ACLOperation) error {
 	acls := rights(user, topic, ops)
 	results, err := k.admin.DeleteACLs(ctx, acls)
@@ -98,7 +98,7 @@ func rights(user, topic string, ops []kmsg.ACLOperation) *kadm.ACLBuilder {
 		ResourcePatternType(kadm.ACLPatternLiteral).Operations(ops...)
 }
 
-// awaitRights waits until a broker has so many of the rights.
+// awaitRights waits until a broker has the given number of the rights.
 func (k *Kafka) awaitRights(ctx context.Context, acls *kadm.ACLBuilder, n int) error {
 	return poll(ctx, 50*time.Millisecond, func() error {
 		results, err := k.admin.DescribeACLs(ctx, acls)

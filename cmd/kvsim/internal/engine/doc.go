@@ -37,11 +37,11 @@
 //	 |  end of input             |
 //	 |-------------------------->|  exit
 //
-// Two limits bound a world. The simulated limit catches a world that waits forever:
-// its context ends, and if the world does not return after that, the worker prints all
-// goroutines and exits. The wall limit catches a world that computes forever: the
-// worker is told to print its goroutines, and is then killed. Both limits apply until
-// the world ends. Judging it has a limit of its own. A world that reaches that one is
-// no failure of the harness: its result is what was known when judging started, or
-// when the log witness had finished.
+// Two limits bound a world. The simulated limit catches a world that waits forever: its
+// context ends, and if the world does not return after that, the worker prints all
+// goroutines and exits. The wall limit catches a world that computes forever: the worker is
+// told to print its goroutines, and is then killed. Both limits apply until the world ends.
+// Judging it has a limit of its own. A world that reaches that limit is not a failure of
+// the harness: its result is what was known when judging started, or when the log witness
+// had finished.
 package engine

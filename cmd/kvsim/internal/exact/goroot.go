@@ -131,7 +131,7 @@ func GoCommand(ctx context.Context, opts BuildOptions) (string, error) {
 	if err := writeIfChanged(file, []byte(script.String())); err != nil {
 		return "", fmt.Errorf("write the script for %s: %w", tool.GOVERSION, err)
 	}
-	return file, os.Chmod(file, 0o777) //nolint:gosec // everybody may run the script
+	return file, os.Chmod(file, 0o777) //nolint:gosec // everyone may run the script
 }
 
 func quoteForShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -32,10 +32,10 @@ type world struct {
 	stopped  error  // why the host stopped the guest, if it did
 }
 
-// fuelChunk is how many steps a guest executes between two looks at its context, which takes
-// one to thirty milliseconds. It does not change what a guest does. It also bounds how long a
-// guest can hold up the host's garbage collector, which can't interrupt machine code that is
-// not Go's.
+// fuelChunk is how many steps a guest executes between two looks at its context, which
+// takes one to thirty milliseconds. It does not change what a guest does. It also bounds
+// how long a guest can delay the host's garbage collector, which can't interrupt machine
+// code that is not Go's.
 const fuelChunk = 1 << 20
 
 // The domains make the random streams of one seed different from each other.

@@ -23,7 +23,7 @@ func main() {
 }
 
 // run always writes the log, because leaving it out would change the schedule. The host
-// discards it if nobody wants it.
+// discards it if it is not wanted.
 func run() error {
 	var job world.Job
 	if err := json.NewDecoder(os.Stdin).Decode(&job); err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // ErrPlan matches, in errors.Is, the error of a plan that can't be parsed or run. It is a
-// mistake of whoever wrote the plan, not of the world.
+// mistake in the plan, not a failure of the world.
 var ErrPlan = errors.New("plan is not usable")
 
 // PlanError is the text of an ErrPlan that came from another process.
@@ -92,15 +92,15 @@ type Reason struct {
 // to the end, because that took too long.
 const JudgingLimit = "judging-limit"
 
-// A Fault is one planned fault and what became of it.
+// A Fault is one planned fault and what it did.
 type Fault struct {
-	// Text is the fault as it stands in the plan.
+	// Text is the fault as it is written in the plan.
 	Text string `json:"text"`
 	// Kind is the first word of Text.
 	Kind string `json:"kind"`
-	// Injected says that its time came.
+	// Injected says that the fault was applied.
 	Injected bool `json:"injected"`
-	// Hits counts how often it bit: what counts is told for each kind.
+	// Hits counts how often it took effect; each kind says what counts.
 	Hits int `json:"hits"`
 }
 
@@ -158,7 +158,7 @@ func (r *Result) NotJudged() bool {
 	return slices.ContainsFunc(r.Reasons, func(x Reason) bool { return x.Name == JudgingLimit })
 }
 
-// BrokenResult is the result of a world that told nothing itself.
+// BrokenResult is the result of a world that reported nothing itself.
 func BrokenResult(seed uint64, name, text, output string) *Result {
 	return &Result{
 		Seed: seed, Status: Broken, Output: output,
