@@ -107,7 +107,7 @@ func TestBatchIsOneRecordBatch(t *testing.T) {
 		},
 		"error before the append": func(t *testing.T, w *world) {
 			c := w.open("c")
-			w.failProduces(kerr.NotEnoughReplicas, 3)
+			w.FailProduces(3, kerr.NotEnoughReplicas)
 			execute(w, c, "a")
 		},
 		"among other writes": func(t *testing.T, w *world) {
@@ -305,7 +305,7 @@ func TestLargestBatchFitsAndOneByteMoreIsTooLarge(t *testing.T) {
 func TestTooLargeBatchIsRefusedByTheBrokerToo(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")
-		w.failProduces(kerr.MessageTooLarge, 1)
+		w.FailProduces(1, kerr.MessageTooLarge)
 		err := bigBatch(c, "k", 100).Execute(t.Context())
 		wantOutcome(t, "Execute", err, kvstore.ErrRefused)
 		if !errors.Is(err, kvstore.ErrBatchTooLarge) || !errors.Is(err, kerr.MessageTooLarge) {
@@ -345,7 +345,7 @@ func TestBatchExecutesOnce(t *testing.T) {
 		if err := b.Put([]byte("more"), nil).Execute(t.Context()); !errors.Is(err, kvstore.ErrBatchExecuted) {
 			t.Errorf("Execute of a batch that got more = %v, want ErrBatchExecuted", err)
 		}
-		w.failProduces(kerr.TopicAuthorizationFailed, 1)
+		w.FailProduces(1, kerr.TopicAuthorizationFailed)
 		failed := bigBatch(c, "x", 5)
 		if err := failed.Execute(t.Context()); !errors.Is(err, kerr.TopicAuthorizationFailed) {
 			t.Errorf("Execute = %v, want TOPIC_AUTHORIZATION_FAILED", err)

@@ -10,9 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
@@ -228,7 +226,7 @@ func TestOpeningDoesNotTrustOneBroker(t *testing.T) {
 				for _, liar := range w.Brokers() {
 					a := w.answers("asks " + liar)
 					a.lie(stale, liar)
-					c := w.open("asks "+liar, a.option(), kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism())))
+					c := w.open("asks "+liar, a.option(), w.As("u"))
 					if err := c.Sync(w.within(10 * time.Second)); err != nil {
 						t.Error(err)
 					}

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // Writes that compaction removed before their client read them become visible at one
@@ -37,7 +38,7 @@ func TestWritesThatWereCompactedAwayAreConfirmedTogether(t *testing.T) {
 		w.eventually("all are appended", func() bool { return w.End() == writers+1 })
 		for range 2 { // the last batch of a producer stays
 			for i := range writers {
-				w.foreign(fmt.Sprint("k", i), "theirs")
+				w.Append(kvstoretest.Set(fmt.Sprint("k", i), "theirs"))
 			}
 		}
 		w.put(w.open("d"), "z", "1")

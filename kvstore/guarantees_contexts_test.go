@@ -83,12 +83,6 @@ func network(dir kvstoretest.Direction, begin func(l *kvstoretest.Links) *kvstor
 	return obstacle{begin: func(_ *testing.T, w *world) { begin(w.On(kvstoretest.Traffic{Clients: []string{"c"}, Dir: dir})) }, unsent: true}
 }
 
-// foreign appends a record as another program would.
-func (w *world) foreign(key, value string) {
-	w.t.Helper()
-	w.Append(kvstoretest.Record{Key: []byte(key), Value: []byte(value)})
-}
-
 func obstacles() map[string]obstacle {
 	stored := func(trouble func(*flaky)) obstacle {
 		var s *flaky
@@ -96,7 +90,7 @@ func obstacles() map[string]obstacle {
 			storage: func(t *testing.T) kvstore.Storage { s = newFlaky(); return s },
 			begin: func(t *testing.T, w *world) {
 				trouble(s)
-				w.foreign("other", "1")
+				w.Append(kvstoretest.Set("other", "1"))
 			},
 		}
 	}
@@ -115,7 +109,7 @@ func obstacles() map[string]obstacle {
 			options: func() []kvstore.ClientOption {
 				return []kvstore.ClientOption{kvstore.WithOnSetHook(func(_, _ []byte) { time.Sleep(10 * time.Minute) })}
 			},
-			begin: func(_ *testing.T, w *world) { w.foreign("other", "1") },
+			begin: func(_ *testing.T, w *world) { w.Append(kvstoretest.Set("other", "1")) },
 		},
 		"storage fails": stored(func(f *flaky) { f.fail(errDisk) }),
 		"storage hangs": stored(func(f *flaky) { f.hang() }),
@@ -169,7 +163,7 @@ func TestOpeningReturnsSoonAfterItsContextEnds(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
-				w.foreign("k", "v")
+				w.Append(kvstoretest.Set("k", "v"))
 				s := newFlaky()
 				option := setup(s)
 				err := w.promptly(time.Second, func(ctx context.Context) error {
@@ -195,7 +189,7 @@ func TestShutdownReturnsSoonAfterItsContextEndsWhileHookIsSlow(t *testing.T) {
 			entered <- struct{}{}
 			time.Sleep(10 * time.Minute)
 		}))
-		w.foreign("k", "v")
+		w.Append(kvstoretest.Set("k", "v"))
 		<-entered
 		err := w.promptly(time.Second, func(ctx context.Context) error {
 			go func() { _ = c.Put(t.Context(), []byte("a"), nil) }()
@@ -218,7 +212,7 @@ func TestReadsGoOnWhileHookIsSlow(t *testing.T) {
 					entered <- struct{}{}
 					time.Sleep(10 * time.Minute)
 				}))
-				w.foreign("k", "v")
+				w.Append(kvstoretest.Set("k", "v"))
 				<-entered
 				if d := took(func() { w.want(c, "k", "v") }); d != 0 {
 					t.Errorf("Get took %v while a hook ran", d)

@@ -33,12 +33,6 @@ func login(user, password string) kgo.Opt {
 	return kgo.SASL(plain.Auth{User: user, Pass: password}.AsMechanism())
 }
 
-// withUser is a cluster of n brokers in which u may do everything with the topic.
-func (w *world) allowAll(user string) {
-	w.t.Helper()
-	w.Allow(user, kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs)
-}
-
 func TestWrongPasswordEndsAnOpeningSoon(t *testing.T) {
 	opts := withTopic(3, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	for name, tc := range map[string]struct {
@@ -54,7 +48,7 @@ func TestWrongPasswordEndsAnOpeningSoon(t *testing.T) {
 				tc.want = kerr.UnsupportedSaslMechanism
 			}
 			inWorld(t, opts, func(t *testing.T, w *world) {
-				w.allowAll("u")
+				w.Allow("u")
 				a := w.answers("c")
 				if errors.Is(tc.want, kerr.UnsupportedSaslMechanism) {
 					a.set(func(r *reply) {
@@ -173,7 +167,7 @@ func TestMissingRightIsWaitedForWhenAsked(t *testing.T) {
 		opened := make(chan *kvstore.Client)
 		go func() { opened <- w.open("c", kvstore.WithKafkaOptions(login("u", "p")), kvstore.WithFailFast(false)) }()
 		time.Sleep(20 * time.Second)
-		w.allowAll("u")
+		w.Allow("u")
 		w.put(<-opened, "a", "1")
 	})
 }
@@ -183,7 +177,7 @@ func TestMissingRightIsWaitedForWhenAsked(t *testing.T) {
 func TestChangedPasswordShowsAndRecovers(t *testing.T) {
 	opts := withTopic(1, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
-		w.allowAll("u")
+		w.Allow("u")
 		c := w.open("c", kvstore.WithKafkaOptions(login("u", "p")))
 		w.put(c, "a", "1")
 		w.SetPassword("u", "new")

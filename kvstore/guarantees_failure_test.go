@@ -13,7 +13,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
@@ -265,7 +264,7 @@ func TestRevokedAuthorisationIsSeenAndRecovers(t *testing.T) {
 	inWorld(t, opts, func(t *testing.T, w *world) {
 		all := []kmsg.ACLOperation{kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs}
 		w.Allow("u", all...)
-		login := kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism()))
+		login := w.As("u")
 		c := w.open("c", login)
 		w.put(c, "a", "1")
 		w.Revoke("u", all...)

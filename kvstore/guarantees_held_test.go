@@ -91,8 +91,8 @@ func TestWriteThatWaitsForAnAnswerSaysForWhich(t *testing.T) {
 // A password that was changed shows on the writer's connection, too.
 func TestWrongPasswordIsInTheErrorOfAWrite(t *testing.T) {
 	inWorld(t, secured(nil), func(t *testing.T, w *world) {
-		w.allow(kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs)
-		c := w.open("c", asAnn())
+		w.Allow("ann")
+		c := w.open("c", w.As("ann"))
 		w.put(c, "a", "1")
 		w.SetPassword("ann", "another")
 		w.DropConnections()
@@ -111,8 +111,8 @@ func TestWrongPasswordIsInTheErrorOfAWrite(t *testing.T) {
 // A broker calls the missing right to write to any topic the cluster's.
 func TestMissingRightToWriteIsCalledTheTopics(t *testing.T) {
 	inWorld(t, secured(nil), func(t *testing.T, w *world) {
-		w.allow(kmsg.ACLOperationRead, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs)
-		c := w.open("c", asAnn())
+		w.Allow("ann", kmsg.ACLOperationRead, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs)
+		c := w.open("c", w.As("ann"))
 		err := c.Put(w.within(time.Minute), []byte("k"), nil)
 		wantOutcome(t, "Put", err, kvstore.ErrRefused)
 		for _, want := range []string{"TOPIC_AUTHORIZATION_FAILED", `"` + topic + `"`, "IDEMPOTENT_WRITE", "2.8", "CLUSTER_AUTHORIZATION_FAILED"} {
@@ -126,7 +126,7 @@ func TestMissingRightToWriteIsCalledTheTopics(t *testing.T) {
 		if p := c.Status().Writing; !errors.Is(p.Err, kerr.TopicAuthorizationFailed) {
 			t.Errorf("Status.Writing = %+v", p)
 		}
-		w.allow(kmsg.ACLOperationWrite)
+		w.Allow("ann", kmsg.ACLOperationWrite)
 		w.put(c, "k", "v")
 		if p := c.Status().Writing; p != (kvstore.Problem{}) {
 			t.Errorf("Status.Writing = %+v with the right", p)
@@ -139,7 +139,7 @@ func TestMissingRightToWriteIsCalledTheTopics(t *testing.T) {
 func TestRefusalForSizeIsNoTroubleOfTheClient(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")
-		w.failProduces(kerr.MessageTooLarge, 1)
+		w.FailProduces(1, kerr.MessageTooLarge)
 		err := c.Put(w.within(time.Minute), []byte("k"), nil)
 		wantOutcome(t, "Put", err, kvstore.ErrRefused)
 		var size *kvstore.SizeError

@@ -103,7 +103,7 @@ func TestAnswersWithoutABatchAreNotBelievedAtOnce(t *testing.T) {
 			if err := c.Sync(w.within(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
-			w.wantGone(c, "k")
+			w.WantMissing(c, "k")
 		}
 		a.set(nil)
 	})
@@ -154,7 +154,7 @@ func TestDeletedKeyStaysDeletedBehindAHole(t *testing.T) {
 		if err := c.Sync(w.within(5 * time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		w.wantGone(c, "k")
+		w.WantMissing(c, "k")
 		if got := hooks.all(); len(got) != 2 || got[1] != "delete k" {
 			t.Errorf("hooks = %q, want k set and deleted", got)
 		}

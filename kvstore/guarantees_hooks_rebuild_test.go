@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // While the client rereads a log that lost records it calls hooks before reads pass. What
@@ -34,7 +35,7 @@ func TestWaitRevisionInAHookSaysWhatItsReadsShow(t *testing.T) {
 		write := func(n int) {
 			for range n {
 				end := strconv.FormatInt(w.End(), 10)
-				w.foreign("k"+end, end)
+				w.Append(kvstoretest.Set("k"+end, end))
 			}
 		}
 		write(5)

@@ -35,8 +35,8 @@ func TestWriteDoesNotOutliveItsTime(t *testing.T) {
 		"requests lost": {func(w *world) func() {
 			return w.LoseRequests(0, "c").Undo
 		}, kvstore.ErrOutcomeUnknown},
-		"too few replicas": {func(w *world) func() { return w.failProduces(kerr.NotEnoughReplicas, 0).Undo }, kvstore.ErrNotWritten},
-		"not the leader":   {func(w *world) func() { return w.failProduces(kerr.NotLeaderForPartition, 0).Undo }, kvstore.ErrNotWritten},
+		"too few replicas": {func(w *world) func() { return w.FailProduces(0, kerr.NotEnoughReplicas).Undo }, kvstore.ErrNotWritten},
+		"not the leader":   {func(w *world) func() { return w.FailProduces(0, kerr.NotLeaderForPartition).Undo }, kvstore.ErrNotWritten},
 	} {
 		t.Run(what, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
@@ -103,7 +103,7 @@ func TestEndOfAWriteThatWasGivenUpIsLogged(t *testing.T) {
 func TestEndOfOneWriteEndsNoOther(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c", kvstore.WithDeliveryTimeout(10*time.Second), pause(100*time.Millisecond))
-		few := w.failProduces(kerr.NotEnoughReplicas, 0)
+		few := w.FailProduces(0, kerr.NotEnoughReplicas)
 		results := make([]error, 6)
 		var wg sync.WaitGroup
 		for i := range results {
@@ -173,7 +173,7 @@ func TestDeliveryTimeoutOfTheStoreGoesBeforeThatOfKgo(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
 				c := w.open("c", tc.opts...)
-				w.failProduces(kerr.NotEnoughReplicas, 0)
+				w.FailProduces(0, kerr.NotEnoughReplicas)
 				var err error
 				if d := took(func() { err = c.Put(t.Context(), []byte("k"), nil) }); d != tc.want {
 					t.Errorf("the write lived for %v, want %v", d, tc.want)
@@ -203,7 +203,7 @@ func TestEndOfTheClientEndsTheWriteOnItsWay(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "a", "1")
-		few := w.failProduces(kerr.NotEnoughReplicas, 0)
+		few := w.FailProduces(0, kerr.NotEnoughReplicas)
 		defer few.Undo()
 		result := make(chan error, 1)
 		go func() { result <- c.Put(t.Context(), []byte("k"), nil) }()

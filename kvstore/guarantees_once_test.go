@@ -55,7 +55,7 @@ func TestWriteInDoubtIsNeverSentUnderAnotherIdentity(t *testing.T) {
 						result := make(chan error, 1)
 						go func() { result <- c.Put(w.within(time.Minute), []byte("k"), []byte("old")) }()
 						happened.Wait(1)
-						w.failProduces(answer, 1)
+						w.FailProduces(1, answer)
 						err := <-result
 						if hidden { // nothing is sent again
 							wantOutcome(t, "Put in doubt", err, kvstore.ErrOutcomeUnknown)
@@ -86,9 +86,9 @@ func TestWriteOfAForgottenProducerGoesUnderANewIdentity(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
 				c := w.open("c")
 				w.put(c, "a", "1")
-				w.failProduces(kerr.NotLeaderForPartition, 1)
+				w.FailProduces(1, kerr.NotLeaderForPartition)
 				w.put(c, "b", "1")
-				w.failProduces(answer, 2)
+				w.FailProduces(2, answer)
 				w.put(c, "c", "1")
 				w.put(c, "d", "1")
 				for _, key := range []string{"a", "b", "c", "d"} {
@@ -197,7 +197,7 @@ func (w *world) arriveLate(key, value string, answer *kerr.Error) {
 	resp, err := w.kafka("late", kgo.MaxVersions(kversion.V3_0_0())).Broker(0).Request(w.t.Context(), req)
 	must(w.t, err)
 	must(w.t, kerr.ErrorForCode(resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode))
-	w.failProduces(answer, 1).Wait(1)
+	w.FailProduces(1, answer).Wait(1)
 }
 
 // The write was not in the log when the client looked before it sent it again, and is there
@@ -231,7 +231,7 @@ func TestDuplicateOfAWriteThatWasSentOnceIsNotWritten(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		w.put(c, "warm", "up")
-		w.failProduces(kerr.DuplicateSequenceNumber, 1)
+		w.FailProduces(1, kerr.DuplicateSequenceNumber)
 		err := c.Put(w.within(time.Minute), []byte("k"), []byte("v"))
 		wantOutcome(t, "Put", err, kvstore.ErrOutcomeUnknown)
 		if n := w.countKeys()["k"]; n != 0 {
@@ -274,7 +274,7 @@ func TestDuplicateThatIsNotInTheLogIsNotDone(t *testing.T) {
 		c := w.open("c", kvstore.WithDeliveryTimeout(10*time.Second))
 		w.put(c, "warm", "up")
 		lost := w.LoseRequests(1, "c")
-		duplicate := w.failProduces(kerr.DuplicateSequenceNumber, 0)
+		duplicate := w.FailProduces(0, kerr.DuplicateSequenceNumber)
 		result := make(chan error, 1)
 		go func() { result <- c.Put(t.Context(), []byte("k"), []byte("v")) }()
 		lost.Wait(1)
@@ -298,7 +298,7 @@ func TestWriteInDoubtIsFoundBehindAnOpenTransaction(t *testing.T) {
 		result := make(chan error, 1)
 		go func() { result <- c.Put(w.within(10*time.Second), []byte("k"), []byte("v")) }()
 		lost.Wait(1)
-		w.failProduces(kerr.OutOfOrderSequenceNumber, 1)
+		w.FailProduces(1, kerr.OutOfOrderSequenceNumber)
 		var we *kvstore.WriteError
 		if err := <-result; !errors.Is(err, kvstore.ErrNotVisible) || !errors.As(err, &we) || we.Revision != 2 {
 			t.Errorf("Put = %v, want it written at revision 2 and not visible", err)
@@ -324,7 +324,7 @@ func TestInvalidRecordFailsNoOther(t *testing.T) {
 		hold.Wait(1)
 		// The broker refuses the first, which is by itself, then the group of
 		// nine, then the first of the nine one by one.
-		refuse := w.failProduces(kerr.InvalidRecord, 3)
+		refuse := w.FailProduces(3, kerr.InvalidRecord)
 		hold.Undo()
 		refused := 0
 		for range 10 {

@@ -15,7 +15,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
@@ -32,7 +31,7 @@ func TestExistingTopicNeedsNoRightToCreate(t *testing.T) {
 	opts := withTopic(1, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
 		w.Allow("u", kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe)
-		c := w.open("c", kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism())))
+		c := w.open("c", w.As("u"))
 		w.put(c, "a", "1")
 		w.want(c, "a", "1")
 	})
@@ -45,7 +44,7 @@ func TestMissingPermissionIsReportedAtOnce(t *testing.T) {
 		var err error
 		d := took(func() {
 			_, err = kvstore.NewClient(w.within(time.Minute), topic, memory.New(),
-				w.options("c", kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism())))...)
+				w.options("c", w.As("u"))...)
 		})
 		if !errors.Is(err, kerr.TopicAuthorizationFailed) {
 			t.Errorf("NewClient without the right to read = %v, want TOPIC_AUTHORIZATION_FAILED", err)

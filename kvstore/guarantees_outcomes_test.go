@@ -14,7 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/kvstore"
@@ -44,11 +43,6 @@ func (w *world) holdProduces() *kvstoretest.Fault {
 func (w *world) hideLog(client string) *kvstoretest.Fault {
 	w.t.Helper()
 	return w.On(onlyFetches(client)).Stall()
-}
-
-func (w *world) failProduces(err *kerr.Error, count int) *kvstoretest.Fault {
-	w.t.Helper()
-	return w.FailProduces(count, err)
 }
 
 // random returns bytes that no compression makes smaller.
@@ -168,7 +162,7 @@ func TestRefusedWriteSaysWhyAndIsNotInTheLog(t *testing.T) {
 	denied := func(err *kerr.Error) func(*testing.T, *world) error {
 		return func(t *testing.T, w *world) error {
 			c := w.open("c")
-			w.failProduces(err, 0)
+			w.FailProduces(0, err)
 			return c.Put(t.Context(), []byte("k"), nil)
 		}
 	}
@@ -226,21 +220,11 @@ func secured(configs map[string]string) []kvstoretest.Option {
 	return slow(1, kvstoretest.WithUsers(map[string]string{"ann": "secret"}), kvstoretest.WithTopicConfig(configs))
 }
 
-func (w *world) allow(ops ...kmsg.ACLOperation) {
-	w.t.Helper()
-	w.Allow("ann", ops...)
-}
-
-// asAnn is the option that logs in as the user of a secured cluster.
-func asAnn() kvstore.ClientOption {
-	return kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "ann", Pass: "secret"}.AsMechanism()))
-}
-
 // TestWriteWithoutTheRightIsRefused: by the broker itself, not by a fault.
 func TestWriteWithoutTheRightIsRefused(t *testing.T) {
 	inWorld(t, secured(nil), func(t *testing.T, w *world) {
-		w.allow(kmsg.ACLOperationRead, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs)
-		c := w.open("c", asAnn())
+		w.Allow("ann", kmsg.ACLOperationRead, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs)
+		c := w.open("c", w.As("ann"))
 		for op, write := range writes {
 			err := write(w.within(time.Minute), c)
 			wantOutcome(t, op, err, kvstore.ErrRefused)
@@ -249,7 +233,7 @@ func TestWriteWithoutTheRightIsRefused(t *testing.T) {
 			}
 		}
 		// A right that is given later is used without another client.
-		w.allow(kmsg.ACLOperationWrite)
+		w.Allow("ann", kmsg.ACLOperationWrite)
 		w.put(c, "k", "v")
 		w.want(c, "k", "v")
 		w.Revoke("ann", kmsg.ACLOperationWrite)
@@ -276,7 +260,7 @@ func TestRefusalAfterAnUnansweredTryIsUnknown(t *testing.T) {
 					result := make(chan error)
 					go func() { result <- write(w.within(time.Minute), c) }()
 					lost.Wait(1)
-					w.failProduces(second, 1)
+					w.FailProduces(1, second)
 					err := <-result
 					wantOutcome(t, op, err, kvstore.ErrOutcomeUnknown)
 					if !errors.Is(err, second) {
@@ -297,7 +281,7 @@ func TestWriteAfterFailedOnesGoesThrough(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")
 		for i, refused := range []*kerr.Error{kerr.TopicAuthorizationFailed, kerr.MessageTooLarge, kerr.InvalidRecord} {
-			w.failProduces(refused, 1)
+			w.FailProduces(1, refused)
 			if err := c.Put(w.within(time.Minute), []byte("x"), nil); !errors.Is(err, kvstore.ErrRefused) {
 				t.Errorf("Put = %v, want it refused", err)
 			}
@@ -337,11 +321,11 @@ func TestTooLargeWriteFailsNoOther(t *testing.T) {
 	for what, known := range map[string]bool{"limit known": true, "limit not readable": false} {
 		t.Run(what, func(t *testing.T) {
 			inWorld(t, secured(map[string]string{"max.message.bytes": fmt.Sprint(limit)}), func(t *testing.T, w *world) {
-				w.allow(kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe)
+				w.Allow("ann", kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe)
 				if known {
-					w.allow(kmsg.ACLOperationDescribeConfigs)
+					w.Allow("ann", kmsg.ACLOperationDescribeConfigs)
 				}
-				c := w.open("c", asAnn())
+				c := w.open("c", w.As("ann"))
 				hold := w.holdProduces()
 				var wg sync.WaitGroup
 				wg.Go(func() { w.put(c, "first", "1") })

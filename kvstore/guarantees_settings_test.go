@@ -8,9 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
@@ -101,7 +99,7 @@ func TestMissingRightToSeeSettingsIsSaidOnce(t *testing.T) {
 	opts := withTopic(1, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
 		w.Allow("u", kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe)
-		c := w.open("c", kvstore.WithKafkaOptions(kgo.SASL(plain.Auth{User: "u", Pass: "p"}.AsMechanism())))
+		c := w.open("c", w.As("u"))
 		w.put(c, "k", "1")
 		time.Sleep(time.Hour)
 		w.put(c, "k", "2")
@@ -136,11 +134,11 @@ func TestGroupsFollowALoweredSizeLimit(t *testing.T) {
 	for what, readable := range map[string]bool{"settings readable": true, "settings not readable": false} {
 		t.Run(what, func(t *testing.T) {
 			inWorld(t, secured(nil), func(t *testing.T, w *world) {
-				w.allow(kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe)
+				w.Allow("ann", kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe)
 				if readable {
-					w.allow(kmsg.ACLOperationDescribeConfigs)
+					w.Allow("ann", kmsg.ACLOperationDescribeConfigs)
 				}
-				c := w.open("c", asAnn())
+				c := w.open("c", w.As("ann"))
 				w.put(c, "warm", "up")
 				w.alter("max.message.bytes", "20000")
 				for round := range 3 {

@@ -136,7 +136,7 @@ func TestShutdownNamesWhatHasNotReturned(t *testing.T) {
 				if what == "storage" {
 					s.on.Store(true)
 				}
-				w.foreign("k", "v")
+				w.Append(kvstoretest.Set("k", "v"))
 				time.Sleep(time.Second)
 				err := w.promptly(time.Second, c.Shutdown)
 				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), want) {

@@ -163,7 +163,7 @@ func TestWaitersSeeTheStoragesErrorWhenTheirContextEnds(t *testing.T) {
 		s := newFlaky()
 		c := w.openOn("c", s)
 		s.fail(errDisk)
-		w.foreign("other", "1")
+		w.Append(kvstoretest.Set("other", "1"))
 		calls := maps.Clone(waits)
 		calls["WaitRevision"] = func(ctx context.Context, c *kvstore.Client) error { return c.WaitRevision(ctx, 0) }
 		for op, call := range calls {

@@ -45,13 +45,6 @@ func (w *world) missADelete(other *kgo.Client, away time.Duration, rest func()) 
 	}
 }
 
-func (w *world) wantGone(c *kvstore.Client, key string) {
-	w.t.Helper()
-	if v, err := c.Get(w.t.Context(), []byte(key)); !errors.Is(err, kvstore.ErrNotFound) {
-		w.t.Errorf("Get(%q) = %q, %v; want ErrNotFound: it was deleted. Status %+v", key, v, err, c.Status())
-	}
-}
-
 func TestDeletedKeyStaysDeletedAfterALongAbsence(t *testing.T) {
 	for name, rest := range map[string]func(w *world, other *kgo.Client){
 		"others wrote": func(w *world, other *kgo.Client) { w.produce(other, record("x", "2")) },
@@ -72,7 +65,7 @@ func TestDeletedKeyStaysDeletedAfterALongAbsence(t *testing.T) {
 					if err := c.Sync(w.within(5 * time.Minute)); err != nil {
 						t.Fatal(err)
 					}
-					w.wantGone(c, "k")
+					w.WantMissing(c, "k")
 					w.want(c, "a", "1")
 					if s := c.Status(); s.State != kvstore.StateLive || s.Rebuilds != 1 || s.Lag != 0 {
 						t.Errorf("status = %+v, want live after one rebuild", s)
@@ -114,7 +107,7 @@ func TestShortAbsenceRebuildsNothing(t *testing.T) {
 			if err := c.Sync(w.within(5 * time.Minute)); err != nil {
 				t.Fatal(err)
 			}
-			w.wantGone(c, "k")
+			w.WantMissing(c, "k")
 			w.wantNoRebuild(c)
 		}
 	})
@@ -168,7 +161,7 @@ func TestNothingIsShownBetweenAnAbsenceAndTheRebuild(t *testing.T) {
 		if err := <-waited; err != nil {
 			t.Errorf("WaitRevision that was under way = %v, want nil", err)
 		}
-		w.wantGone(c, "k")
+		w.WantMissing(c, "k")
 		w.want(c, "mine", "1")
 		if s := c.Status(); s.State != kvstore.StateLive || s.Rebuilds != 1 || s.Reading.Err != nil {
 			t.Errorf("status = %+v, want live after one rebuild, with nothing that holds it up", s)
@@ -277,7 +270,7 @@ func TestDeletedKeyStaysDeletedBehindAHangingTransaction(t *testing.T) {
 		if err := c.Sync(w.within(5 * time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		w.wantGone(c, "k")
+		w.WantMissing(c, "k")
 		w.want(c, "t", "1")
 	})
 }
@@ -299,7 +292,7 @@ func TestDeletedKeyStaysDeletedBehindASlowStorage(t *testing.T) {
 		if err := c.Sync(w.within(5 * time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		w.wantGone(c, "k")
+		w.WantMissing(c, "k")
 		w.want(c, "x", "2")
 	})
 }
@@ -318,7 +311,7 @@ func TestRetentionLoweredDuringAnAbsenceCounts(t *testing.T) {
 		if err := c.Sync(w.within(5 * time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		w.wantGone(c, "k")
+		w.WantMissing(c, "k")
 		if n := c.Status().Rebuilds; n != 1 {
 			t.Errorf("%d rebuilds, want 1", n)
 		}

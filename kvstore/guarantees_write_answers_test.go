@@ -139,7 +139,7 @@ func TestNoErrorCodeHarmsAWrite(t *testing.T) {
 				}
 				answers.set(nil)
 
-				w.failProduces(e, 2)
+				w.FailProduces(2, e)
 				err = c.Put(w.within(time.Minute), []byte("k"), nil)
 				n := w.countKeys()["k"]
 				switch {

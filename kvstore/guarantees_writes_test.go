@@ -175,7 +175,7 @@ func (w *world) wantOnce(acked map[string]int64) {
 func TestWriteThatWasNotAppendedIsNotAcknowledged(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")
-		w.failProduces(kerr.NotEnoughReplicas, 0)
+		w.FailProduces(0, kerr.NotEnoughReplicas)
 		for op, write := range writes {
 			if err := write(w.within(5*time.Second), c); err == nil {
 				t.Errorf("%s was acknowledged; no broker has it", op)

@@ -158,6 +158,7 @@ func (w *world) put(c *kvstore.Client, key, value string) int64 {
 	return rev
 }
 
+// want is WantValue by Get, where the kit asks for the entry.
 func (w *world) want(c *kvstore.Client, key, value string) {
 	w.t.Helper()
 	got, err := c.Get(w.t.Context(), []byte(key))
@@ -166,7 +167,7 @@ func (w *world) want(c *kvstore.Client, key, value string) {
 	}
 }
 
-// contents returns what a client shows, as one text.
+// contents returns what a client shows by Range, as one text; the kit asks for entries.
 func (w *world) contents(c *kvstore.Client) string {
 	w.t.Helper()
 	var out strings.Builder
