@@ -1,10 +1,14 @@
 package sim
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
+)
 
 func TestCutBesideTransactions(t *testing.T) {
 	// Two that overlap, and one on its own.
-	all := []extent{{10, 14}, {12, 18}, {30, 31}}
+	all := []recordlog.Transaction{{First: 10, Marker: 14}, {First: 12, Marker: 18}, {First: 30, Marker: 31}}
 	for _, tc := range []struct{ off, above, below int64 }{
 		{5, 5, 5},
 		{10, 10, 10}, // the whole of the first one goes

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/recordlog"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
@@ -26,10 +27,8 @@ type tap struct {
 	mu      sync.Mutex
 	next    int64 // everything below is in the history
 	live    map[int64]tapped
-	going   map[int64]bool        // compacted in the history, maybe not yet in the log
-	txns    map[int64]transaction // the open ones, by producer id
-	txnN    int
-	decided []extent // of the transactions whose markers the log has, too
+	going   map[int64]bool // compacted in the history, maybe not yet in the log
+	txns    recordlog.Transactions
 	commits map[string]bool
 	conn    net.Conn // to the leader; closed to make the tap look again
 	stopped bool     // while the log is being replaced
@@ -49,7 +48,7 @@ type tapped struct {
 
 func newTap(w *world) *tap {
 	return &tap{
-		w: w, live: map[int64]tapped{}, going: map[int64]bool{}, txns: map[int64]transaction{},
+		w: w, live: map[int64]tapped{}, going: map[int64]bool{},
 		commits: map[string]bool{}, again: make(chan struct{}),
 	}
 }
@@ -173,39 +172,30 @@ func (t *tap) note(batches []fakecluster.Batch) {
 			t.w.fail(fmt.Errorf("log tap: something between %d and %d went before it was seen", t.next, b.LastOffset))
 			return
 		}
+		txn, inTxn := t.txns.Next(b)
 		if b.Control {
-			t.marker(b)
+			t.marker(b, txn, inTxn)
 		} else {
-			t.append(b)
+			t.append(b, txn, inTxn)
 		}
 		t.next = b.LastOffset + 1
 	}
 }
 
 // marker records a control batch, which takes an offset and ends a transaction.
-func (t *tap) marker(b *fakecluster.Batch) {
+func (t *tap) marker(b *fakecluster.Batch, txn recordlog.Transaction, ends bool) {
 	t.live[b.LastOffset] = tapped{at: b.MaxTimestamp}
 	t.w.rec.Append(lin.Record{Offset: b.LastOffset, Foreign: true})
-	commit, ok := b.Marker()
-	txn, open := t.txns[b.ProducerID]
-	if ok && open {
-		delete(t.txns, b.ProducerID)
-		t.decided = append(t.decided, extent{txn.first, b.LastOffset})
-		t.commits[txn.name] = commit
-		t.w.rec.Transaction(txn.name, commit)
+	if ends {
+		t.commits[txn.Name()] = txn.Commit
+		t.w.rec.Transaction(txn.Name(), txn.Commit)
 	}
 }
 
-func (t *tap) append(b *fakecluster.Batch) {
+func (t *tap) append(b *fakecluster.Batch, of recordlog.Transaction, inTxn bool) {
 	txn := ""
-	if b.Transactional {
-		open, ok := t.txns[b.ProducerID]
-		if !ok {
-			t.txnN++
-			open = transaction{fmt.Sprintf("t%d", t.txnN), b.FirstOffset}
-			t.txns[b.ProducerID] = open
-		}
-		txn = open.name
+	if inTxn {
+		txn = of.Name()
 	}
 	writers := map[string]bool{}
 	for i := range b.Records {
@@ -328,7 +318,6 @@ func (t *tap) replace(fn func() (from int64, err error)) error {
 			delete(t.live, off)
 		}
 		maps.DeleteFunc(t.going, func(off int64, _ bool) bool { return off >= from })
-		t.decided = slices.DeleteFunc(t.decided, func(e extent) bool { return e.last >= from })
 		t.lost(from)
 		t.generation++
 	}
@@ -341,16 +330,13 @@ func (t *tap) replace(fn func() (from int64, err error)) error {
 // everything that they wrote. The others stay open.
 func (t *tap) lost(from int64) {
 	var names []string
-	for _, txn := range t.txns {
-		if txn.first >= from {
-			names = append(names, txn.name)
-		}
+	for _, txn := range t.txns.Truncate(from) {
+		names = append(names, txn.Name())
 	}
 	slices.Sort(names)
 	for _, name := range names {
 		t.w.rec.Transaction(name, false)
 	}
-	maps.DeleteFunc(t.txns, func(_ int64, txn transaction) bool { return txn.first >= from })
 }
 
 // lastOpened returns the producer of the transaction that was opened last, of those
@@ -358,20 +344,18 @@ func (t *tap) lost(from int64) {
 func (t *tap) lastOpened() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	producer, first := int64(-1), int64(-1)
-	for id, txn := range t.txns {
-		if txn.first > first {
-			producer, first = id, txn.first
-		}
+	open := t.txns.Open()
+	if len(open) == 0 {
+		return -1
 	}
-	return producer
+	return open[len(open)-1].Producer
 }
 
 // isOpen reports whether a producer has a transaction open.
 func (t *tap) isOpen(producer int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, open := t.txns[producer]
+	_, open := t.txns.Of(producer)
 	return open
 }
 
@@ -379,7 +363,7 @@ func (t *tap) isOpen(producer int64) bool {
 func (t *tap) openTransactions() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.txns)
+	return len(t.txns.Open())
 }
 
 // offsets returns the live offsets that fn accepts, ascending.

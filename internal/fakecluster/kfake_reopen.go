@@ -1,6 +1,7 @@
 package fakecluster
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -9,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // When kfake starts from files, it aborts open transactions, without a marker, although a
@@ -128,18 +131,18 @@ func (c *Cluster) abortOrphans(tp partition, leader int32, rest tail) error {
 	c.stateMu.Lock()
 	live := c.openProducers(tp)
 	c.stateMu.Unlock()
-	open := make(map[int64]int16)
+	var txns recordlog.Transactions
 	for i := range rest {
-		switch b := &rest[i]; {
-		case b.Control:
-			delete(open, b.ProducerID)
-		case b.Transactional && !live[b.ProducerID]:
-			open[b.ProducerID] = b.ProducerEpoch
-		}
+		txns.Next(&rest[i])
 	}
-	for _, id := range slices.Sorted(maps.Keys(open)) {
-		if err := c.writeMarker(leader, tp, id, open[id], false); err != nil {
-			return fmt.Errorf("abort what is left of producer %d: %w", id, err)
+	open := txns.Open()
+	slices.SortFunc(open, func(a, b recordlog.Transaction) int { return cmp.Compare(a.Producer, b.Producer) })
+	for _, x := range open {
+		if live[x.Producer] {
+			continue
+		}
+		if err := c.writeMarker(leader, tp, x.Producer, x.Epoch, false); err != nil {
+			return fmt.Errorf("abort what is left of producer %d: %w", x.Producer, err)
 		}
 	}
 	return nil

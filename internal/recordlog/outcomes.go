@@ -15,23 +15,23 @@ const (
 // the same producer decides it. A control batch that is neither commit nor abort counts as
 // an abort.
 func Outcomes(batches []Batch) []Outcome {
+	var txns Transactions
 	out := make([]Outcome, len(batches))
-	open := make(map[int64][]int) // indices in batches, by producer
+	parts := make(map[int][]int) // indices in batches, by the transaction's number
 	for i := range batches {
-		b := &batches[i]
+		x, ok := txns.Next(&batches[i])
 		switch {
-		case b.Control:
-			outcome := Aborted
-			if commit, ok := b.Marker(); ok && commit {
-				outcome = Committed
-			}
-			for _, j := range open[b.ProducerID] {
-				out[j] = outcome
-			}
-			delete(open, b.ProducerID)
-		case b.Transactional:
+		case !ok:
+		case !x.Ended():
 			out[i] = Open
-			open[b.ProducerID] = append(open[b.ProducerID], i)
+			parts[x.Number] = append(parts[x.Number], i)
+		default:
+			for _, j := range parts[x.Number] {
+				out[j] = Aborted
+				if x.Commit {
+					out[j] = Committed
+				}
+			}
 		}
 	}
 	return out
