@@ -1,12 +1,11 @@
 package kvstoretest
 
 import (
-	"fmt"
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/recordlog"
 	"github.com/kvsim/kvsim/kvstore"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
@@ -27,9 +26,8 @@ type history struct {
 	next        int // batches of the tap that are noted
 	incarnation int // how often the topic was recreated
 
-	live map[int64]bool   // offsets that the log has
-	txns map[int64]string // open transactions by producer
-	txnN int
+	live map[int64]bool // offsets that the log has
+	txns recordlog.Transactions
 }
 
 // startHistory makes the kit's history, unless there is one.
@@ -48,7 +46,7 @@ func (k *Kit) startHistory() error {
 	}
 	start := time.Now()
 	h := &history{
-		k: k, tap: tap, live: map[int64]bool{}, txns: map[int64]string{},
+		k: k, tap: tap, live: map[int64]bool{},
 		rec: lin.NewRecorder(func() time.Duration { return time.Since(start) }, lin.RecorderOptions{
 			Header: lin.Header{Tap: lin.TapLate, Meta: map[string]string{"test": k.t.Name()}},
 		}),
@@ -84,7 +82,7 @@ func (h *history) note(wanted func(*fakecluster.Tapped) bool) error {
 		return err
 	}
 	for ; h.next < len(batches) && wanted(&batches[h.next]); h.next++ {
-		h.batch(&batches[h.next])
+		h.batch(&batches[h.next], h.append)
 	}
 	return nil
 }
@@ -96,22 +94,19 @@ func (h *history) noteAll() error {
 	return h.note(func(*fakecluster.Tapped) bool { return true })
 }
 
-func (h *history) batch(b *fakecluster.Tapped) {
-	if commit, ok := b.Marker(); ok || b.Unreadable != nil {
-		h.append(lin.Record{Offset: b.LastOffset, Foreign: true})
-		if name := h.txns[b.ProducerID]; ok && name != "" {
-			delete(h.txns, b.ProducerID)
-			h.rec.Transaction(name, commit)
+// batch gives add the records of a batch, and notes the end of a transaction.
+func (h *history) batch(b *fakecluster.Tapped, add func(lin.Record)) {
+	of, inTxn := h.txns.Next(&b.Batch)
+	if b.Control || b.Unreadable != nil {
+		add(lin.Record{Offset: b.LastOffset, Foreign: true})
+		if inTxn && of.Ended() {
+			h.rec.Transaction(of.Name(), of.Commit)
 		}
 		return
 	}
 	txn := ""
-	if b.Transactional {
-		if txn = h.txns[b.ProducerID]; txn == "" {
-			h.txnN++
-			txn = fmt.Sprintf("t%d", h.txnN)
-			h.txns[b.ProducerID] = txn
-		}
+	if inTxn {
+		txn = of.Name()
 	}
 	for i := range b.Records {
 		r := &b.Records[i]
@@ -122,7 +117,7 @@ func (h *history) batch(b *fakecluster.Tapped) {
 		} else if r.Value != nil {
 			rec.Value = rawID(r.Value)
 		}
-		h.append(rec)
+		add(rec)
 	}
 }
 
@@ -176,9 +171,47 @@ func (h *history) truncated(from int64) error {
 	if err != nil {
 		return err
 	}
-	h.abortAll()
-	h.forget(func(off int64) bool { return off >= from })
-	h.rec.Truncate(from)
+	start := from
+	for _, x := range h.txns.Decided() {
+		if x.Parted(from) {
+			start = min(start, x.First)
+		}
+	}
+	h.abort(h.txns.Truncate(from))
+	left := h.forget(func(off int64) bool { return off >= start })
+	h.rec.Truncate(start)
+	return h.again(left, start, from)
+}
+
+// again notes once more what the log has from start to end, of which left is what compaction has
+// left. Transactions that the history has as committed lost their markers with what was behind end,
+// and the brokers abort them.
+func (h *history) again(left []int64, start, end int64) error {
+	if start == end {
+		return nil
+	}
+	batches, err := h.tap.Batches()
+	if err != nil {
+		return err
+	}
+	opened := h.txns.Count()
+	for i := range batches[:h.next] {
+		b := &batches[i]
+		if b.Incarnation != h.incarnation || b.Lost || b.LastOffset < start || b.FirstOffset >= end {
+			continue
+		}
+		h.batch(b, func(r lin.Record) {
+			if _, is := slices.BinarySearch(left, r.Offset); is {
+				h.append(r)
+			}
+		})
+	}
+	for _, x := range h.txns.Open() {
+		if x.Number > opened {
+			h.txns.Abort(x)
+			h.rec.Transaction(x.Name(), false)
+		}
+	}
 	return nil
 }
 
@@ -191,7 +224,7 @@ func (h *history) recreated() error {
 		return err
 	}
 	h.incarnation++
-	h.abortAll()
+	h.abort(h.txns.Truncate(0))
 	clear(h.live)
 	h.rec.Recreate()
 	return nil
@@ -211,12 +244,11 @@ func (h *history) forget(gone func(int64) bool) []int64 {
 	return out
 }
 
-// abortAll notes that open transactions ended with their brokers.
-func (h *history) abortAll() {
-	for _, name := range slices.Sorted(maps.Values(h.txns)) {
-		h.rec.Transaction(name, false)
+// abort notes that open transactions ended with all that they wrote.
+func (h *history) abort(gone []recordlog.Transaction) {
+	for _, x := range gone {
+		h.rec.Transaction(x.Name(), false)
 	}
-	clear(h.txns)
 }
 
 // snapshot records all that a client shows when it has caught up.

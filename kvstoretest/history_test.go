@@ -356,3 +356,42 @@ func TestReadAheadOfItsPositionIsNoViolation(t *testing.T) {
 		}
 	})
 }
+
+// A transaction of somebody else survives the loss of records behind it, and commits.
+func TestHistoryKnowsTransactionsThatOutliveALostTail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit := New(t)
+		a := kit.Record(kit.Open("a"))
+		txn := kit.Begin()
+		txn.Append(Set("theirs", "1"))
+		lost := kit.Begin()
+		lost.Append(Set("lost", "1"))
+		kit.LoseTail(1)
+		txn.Commit()
+		if err := a.Put(t.Context(), []byte("k"), []byte("v")); err != nil {
+			t.Fatal(err)
+		}
+		kit.WantContents(a, map[string]string{"theirs": "1", "k": "v"})
+		kit.CheckHistory()
+	})
+}
+
+// A transaction whose marker is lost is aborted by the brokers.
+func TestHistoryKnowsTransactionsWhoseMarkerWasLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit := New(t)
+		a := kit.Record(kit.Open("a"))
+		txn := kit.Begin()
+		txn.Append(Set("theirs", "1"))
+		txn.Commit()
+		kit.CaughtUp(a)
+		kit.WantContents(a, map[string]string{"theirs": "1"})
+		kit.LoseTail(1)
+		if err := a.Put(t.Context(), []byte("k"), []byte("v")); err != nil {
+			t.Fatal(err)
+		}
+		kit.CaughtUp(a)
+		kit.WantContents(a, map[string]string{"k": "v"})
+		kit.CheckHistory()
+	})
+}
