@@ -32,7 +32,7 @@ func smallPlan(faults ...sim.Fault) sim.Plan {
 	}
 }
 
-func TestEveryFaultBitesAndTheStoreHolds(t *testing.T) {
+func TestEveryFaultTakesEffectAndTheStoreHolds(t *testing.T) {
 	for _, k := range sim.FaultKinds() {
 		t.Run(k.Name, func(t *testing.T) {
 			f, err := sim.ParseFault(k.Example)
@@ -82,7 +82,7 @@ func TestFaultThatTheWorkloadDoesNotMeetIsMetOnPurpose(t *testing.T) {
 	}
 }
 
-func TestFaultThatBitesNothingMakesTheRunInconclusive(t *testing.T) {
+func TestFaultThatHitsNothingMakesTheRunInconclusive(t *testing.T) {
 	// Nobody writes.
 	p := smallPlan(sim.FailProduce{Error: "NOT_ENOUGH_REPLICAS", Count: 1, Span: sim.Span{From: time.Second, For: time.Second}})
 	p.Workload.Put, p.Workload.Delete, p.Workload.Batch = 0, 0, 0

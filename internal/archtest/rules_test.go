@@ -50,7 +50,7 @@ var rules = []rule{
 	},
 	{
 		pkg:     "internal/gate",
-		what:    "leaf: holds up whoever comes while something is being done",
+		what:    "leaf: makes callers wait while something is being done",
 		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
 		why:     "a leaf that knows waiting only",
 	},
