@@ -107,6 +107,13 @@ var rules = []rule{
 		why:     "it knows items and memory only",
 	},
 	{
+		pkg:     "kvstore/memory/internal/index",
+		own:     []string{"kvstore/memory/internal/item", "kvstore/memory/internal/chunk", "kvstore/memory/internal/undo", "kvstore/memory/internal/filling", "kvstore/internal/invariant"},
+		what:    "finds items by key, at any time and without a lock",
+		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "it knows items only, and nothing of their order",
+	},
+	{
 		pkg:     "kvstore",
 		what:    "the client; users' programs link it",
 		foreign: []string{kfake, porcupine, protocompile, protoimpl, "testing", rapid, testcontainers, wazero},

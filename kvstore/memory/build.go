@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/index"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
@@ -25,7 +26,7 @@ const (
 // build makes a tree of slots, which have no hints yet, in one go: it sorts them and
 // fills leaves from left to right, with gathered items, of which x is told. It takes
 // time n log n for n items, most of it shared among the processors.
-func build(x *index, slots []slot) *node {
+func build(x *index.Index, slots []slot) *node {
 	if len(slots) == 0 {
 		return &node{}
 	}
@@ -141,11 +142,11 @@ type built struct {
 	first, last *item.Item
 }
 
-func leaves(x *index, slots []slot) []built {
+func leaves(x *index.Index, slots []slot) []built {
 	level := make([]built, (len(slots)+fullLeaf-1)/fullLeaf)
 	each(len(level), alone/fullLeaf, func(from, to int) {
 		blocks := chunk.Blocks{Shared: true}
-		defer func() { x.old.Join(blocks.Chunks()) }()
+		defer func() { x.Join(blocks.Chunks()) }()
 		for i := from; i < to; i++ {
 			part := slots[i*fullLeaf : min((i+1)*fullLeaf, len(slots))]
 			gather(x, part, &blocks)

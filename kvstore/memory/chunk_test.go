@@ -18,7 +18,7 @@ import (
 // inChunks returns the bytes of chunks and of what is alive in them.
 func inChunks(s *Storage) (total, live int) {
 	if s.asked.Load() {
-		return s.index.old.Total(), int(s.index.old.Live.Load())
+		return s.index.InChunks()
 	}
 	list, live := s.filling.Chunks()
 	for _, c := range list {
@@ -47,7 +47,7 @@ func TestChunksAreGivenUp(t *testing.T) {
 			more = keys * (12 + 8) / 8
 			s.root()
 			runtime.GC() // what it was filled with is no more, and has not to be cleaned
-			if live := s.index.old.Live.Load(); live < keys*(12+8) {
+			if _, live := s.index.InChunks(); live < keys*(12+8) {
 				t.Fatalf("%d bytes of chunks are alive, the first order has its %d items there", live, keys)
 			}
 		}
@@ -121,10 +121,11 @@ func TestChunksWithBlocksAreWalkedItemByItem(t *testing.T) {
 	if small < keys/2 {
 		t.Fatalf("%d of %d items lie in chunks", small, keys)
 	}
-	x, w := &s.index, &writing{list: true}
-	x.old.GiveUp(math.MaxInt, math.MinInt/2, func(items []*item.Item) { x.rescue(items, w) })
-	if live := x.old.Live.Load(); live != 0 || len(w.changes) != small {
-		t.Errorf("%d bytes of chunks are alive, %d items were moved; want 0 and %d", live, len(w.changes), small)
+	s.index.Slack = math.MinInt / 2 // give all of them up
+	moved := 0
+	s.index.Clean(1<<40, func(*item.Item) { moved++ })
+	if _, live := s.index.InChunks(); live != 0 || moved != small {
+		t.Errorf("%d bytes of chunks are alive, %d items were moved; want 0 and %d", live, moved, small)
 	}
 	for i := range keys {
 		it := s.find(key(i))

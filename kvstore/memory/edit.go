@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/index"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
@@ -14,7 +15,7 @@ import (
 type editor struct {
 	root  *node
 	id    uint64 // not used by any editor of this storage before
-	index *index
+	index *index.Index
 	due   []*node // leaves whose items are to be gathered in the end
 }
 

@@ -3,110 +3,31 @@ package memory
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/kvsim/kvsim/kvstore"
-	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 )
 
 // checkIndex returns how the index differs from the tree, nil when it has the
 // same items.
 func checkIndex(s *Storage) error {
 	root := s.root()
+	s.index.Check()
 	n := 0
 	var err error
 	root.ascend(nil, func(slots []slot) bool {
 		n += len(slots)
 		for _, sl := range slots {
-			if key := sl.item.Key(); s.index.find(s.index.hash(key), key) != sl.item {
+			if key := sl.item.Key(); s.index.Find(s.index.Hash(key), key) != sl.item {
 				err = fmt.Errorf("the index has not the tree's item of %q", key)
 			}
 		}
 		return true
 	})
-	if got := items(&s.index); err == nil && got != n {
+	if got := s.index.Len(); err == nil && got != n {
 		err = fmt.Errorf("the index has %d items, the tree %d", got, n)
 	}
-	weighed, chunked := 0, 0
-	for sg := range s.index.all {
-		for it := range sg.items() {
-			weighed += it.Weight()
-			if it.Chunked() {
-				chunked += chunk.Align(it.Size())
-			}
-		}
-		if got := len(slices.Collect(sg.items())); err == nil && got != sg.count {
-			err = fmt.Errorf("a segment has %d items and counts %d", got, sg.count)
-		}
-	}
-	if live := int(s.index.old.Live.Load()); err == nil && chunked != live {
-		err = fmt.Errorf("%d bytes of items lie in chunks, the index says %d", chunked, live)
-	}
-	if err == nil && weighed != s.index.weight {
-		err = fmt.Errorf("the items weigh %d, the index says %d", weighed, s.index.weight)
-	}
 	return err
-}
-
-func put(x *index, key []byte) {
-	x.apply(&writing{}, source{1, func(int) *kvstore.Record { return &kvstore.Record{Key: key} }, false}, nil)
-}
-
-func remove(x *index, key []byte) {
-	x.apply(&writing{}, source{1, func(int) *kvstore.Record { return &kvstore.Record{Key: key, Delete: true} }, false}, nil)
-}
-
-// items returns the number of items by the segments' own counts.
-func items(x *index) (n int) {
-	for s := range x.all {
-		n += s.count
-	}
-	return n
-}
-
-// TestIndexGrowsAndShrinks fills an index until its segments have been divided
-// several times, takes most items out again and puts them back.
-func TestIndexGrowsAndShrinks(t *testing.T) {
-	const size = 100_000
-	s := New()
-	x := &s.index
-	rng := rand.New(rand.NewPCG(11, 12))
-	there := map[int]bool{}
-	check := func() {
-		t.Helper()
-		if got := items(x); got != len(there) {
-			t.Fatalf("index has %d items, want %d", got, len(there))
-		}
-		for i := range size {
-			if got := x.find(x.hash(pairKey(i)), pairKey(i)); (got != nil) != there[i] {
-				t.Fatalf("find(%d) = %v, want an item: %v", i, got, there[i])
-			}
-		}
-	}
-	for range 3 {
-		for _, i := range rng.Perm(size) {
-			put(x, pairKey(i))
-			there[i] = true
-		}
-		check()
-		for _, i := range rng.Perm(size)[:size*99/100] {
-			remove(x, pairKey(i))
-			delete(there, i)
-		}
-		check()
-	}
-	if d := x.dir.Load(); d.depth < 4 {
-		t.Errorf("directory of depth %d: the test divides too few segments", d.depth)
-	}
-	buckets := 0
-	for sg := range x.all {
-		buckets += len(sg.buckets)
-	}
-	if buckets > 2*len(there) {
-		t.Errorf("%d buckets for %d items", buckets, len(there))
-	}
 }
 
 // TestGetBeforeTheFirstRange reads a storage that has no tree yet, and has the

@@ -48,32 +48,8 @@ func TestIndexAndOrderThatDifferAreFoundOut(t *testing.T) {
 		"written over, as it was": {[]string{"a1", "a2"}, []string{"a2"}, ""},
 	} {
 		index, order := storageOf(t, c.index...), storageOf(t, c.order...)
-		if got := broken(func() { index.index.checkAgainst(order.root()) }); got != c.want {
+		if got := broken(func() { checkSame(&index.index, order.root()) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
-	}
-}
-
-func TestSegmentThatIsWrongIsFoundOut(t *testing.T) {
-	t.Parallel()
-	for name, wrong := range map[string]func(*segment){
-		"counts too many": func(s *segment) { s.count++ },
-		"an item where nobody looks for it": func(s *segment) {
-			for i := range s.buckets {
-				s.buckets[i].tags.Store(0)
-			}
-		},
-	} {
-		s := storageOf(t, "a1", "b2", "c3")
-		if got := broken(s.index.checkCounts); got != "" {
-			t.Fatalf("%s: %q before anything is wrong", name, got)
-		}
-		for seg := range s.index.all {
-			wrong(seg)
-			break
-		}
-		if got := broken(s.index.checkCounts); got != "I24" {
-			t.Errorf("%s: %q, want I24", name, got)
 		}
 	}
 }

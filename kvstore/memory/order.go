@@ -45,7 +45,7 @@ func (s *Storage) follow(w *writing) *write {
 // to do. Many changes at once cost it little each.
 func (s *Storage) limitLag(w *write) {
 	t := s.tree.Load()
-	if t == nil || w.lag-t.last.lag <= maxLag+uint64(s.index.weight)/8 || !s.treeMu.TryLock() {
+	if t == nil || w.lag-t.last.lag <= maxLag+uint64(s.index.Weight())/8 || !s.treeMu.TryLock() {
 		return // it is being built, or somebody brings it up to date
 	}
 	defer s.treeMu.Unlock()
@@ -90,7 +90,10 @@ func (s *Storage) plant() {
 	}
 	s.filled()
 	first := &write{number: s.version.Load() / 2}
-	slots := s.index.slots()
+	slots := make([]slot, 0, s.index.Len())
+	for it := range s.index.All {
+		slots = append(slots, slot{item: it})
+	}
 	s.last = first
 	s.mu.Unlock()
 	s.tree.Store(&tree{build(&s.index, slots), first})

@@ -70,7 +70,7 @@ func TestReadsBetweenTheStepsOfAWrite(t *testing.T) {
 		s.begin(b)
 		w := writing{list: true}
 		for i := range records {
-			s.index.apply(&w, source{1, func(int) *kvstore.Record { return &records[i] }, false}, b)
+			s.apply(&w, source{1, func(int) *kvstore.Record { return &records[i] }, false}, b)
 			look("a step on")
 		}
 		s.follow(&w)
@@ -85,8 +85,8 @@ func TestReadsBetweenTheStepsOfAReset(t *testing.T) {
 	s := New()
 	mustNot(t, s.Set(context.Background(), key(0), []byte("old")))
 	expect(t, "before", s, "old", "", 1, "old")
-	s.begin(undo.Everything(s.index.dir.Load().find))
-	s.index.clear()
+	s.begin(undo.Everything(s.index.Kept()))
+	s.index.Clear()
 	expect(t, "begun", s, "old", "", 1, "old")
 	s.tree.Store(nil)
 	s.last = nil

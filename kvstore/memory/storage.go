@@ -11,6 +11,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/filling"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/index"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
@@ -21,7 +22,7 @@ import (
 // Make one with [New]. A Storage must not be copied.
 type Storage struct {
 	// index has the items of all writes, of the one under way as well.
-	index index
+	index index.Index
 
 	// version is twice the number of writes that readers see, and one more while
 	// a write is changing the index. A write is seen by everybody from the moment
@@ -68,9 +69,9 @@ var usual = options{slack: chunk.Most, small: chunk.Small}
 
 func open(o options) *Storage {
 	s := &Storage{options: o}
-	s.index.slack = o.slack
-	s.index.seed = maphash.MakeSeed()
-	s.index.clear()
+	s.index.Slack = o.slack
+	s.index.Seed = maphash.MakeSeed()
+	s.index.Clear()
 	s.refill()
 	return s
 }
@@ -84,14 +85,14 @@ func open(o options) *Storage {
 // does so. So when a reader does not find the key among what was replaced, what it
 // had found in the index before was the state before the write.
 func (s *Storage) find(key []byte) *item.Item {
-	h := s.index.hash(key)
+	h := s.index.Hash(key)
 	for {
 		v := s.version.Load()
 		if !s.asked.Load() {
 			s.ask()
 			continue
 		}
-		it := s.index.find(h, key)
+		it := s.index.Find(h, key)
 		if v%2 == 0 {
 			if s.version.Load() == v {
 				return it
@@ -113,7 +114,7 @@ func (s *Storage) find(key []byte) *item.Item {
 
 // refill has the storage, which is empty, be filled. Its caller holds mu.
 func (s *Storage) refill() {
-	s.filling = filling.New(s.index.seed, s.slack, s.small)
+	s.filling = filling.New(s.index.Seed, s.slack, s.small)
 	s.asked.Store(false)
 }
 
@@ -128,15 +129,10 @@ func (s *Storage) ask() {
 // filled moves what filling has, if it has not ended, to the index. Its caller holds mu.
 func (s *Storage) filled() {
 	if !s.asked.Load() {
-		s.index.reserve(s.filling.Len())
-		for h, it := range s.filling.All {
-			s.index.add(h, it)
-		}
-		s.index.weight = s.filling.Weight()
-		s.index.old.Adopt(s.filling.Chunks())
+		s.index.Fill(s.filling)
 		s.filling = nil
 		if invariant.On {
-			s.index.checkCounts()
+			s.index.Check()
 		}
 		s.asked.Store(true)
 	}
@@ -233,8 +229,8 @@ func (s *Storage) Reset(ctx context.Context) error {
 	}
 	s.treeMu.Lock()
 	defer s.treeMu.Unlock()
-	s.begin(undo.Everything(s.index.dir.Load().find))
-	s.index.clear()
+	s.begin(undo.Everything(s.index.Kept()))
+	s.index.Clear()
 	s.tree.Store(nil)
 	s.last = nil
 	s.refill()
@@ -259,7 +255,7 @@ func (s *Storage) write(ctx context.Context, src source) error {
 	w := writing{list: s.last != nil}
 	b := undo.New(src.n)
 	s.begin(b)
-	s.index.apply(&w, src, b)
+	s.apply(&w, src, b)
 	done := s.follow(&w)
 	s.end()
 	if done != nil {

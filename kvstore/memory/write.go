@@ -1,8 +1,6 @@
 package memory
 
 import (
-	"math/bits"
-
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
@@ -17,6 +15,14 @@ type source struct {
 	stamped bool
 }
 
+// pack returns the item of r, of its key only if that is deleted.
+func (s *source) pack(r *kvstore.Record) *item.Item {
+	if r.Delete {
+		return item.Pack(r.Key, nil, item.Stamp{})
+	}
+	return item.Pack(r.Key, r.Value, s.stampOf(r))
+}
+
 func (s *source) stampOf(r *kvstore.Record) item.Stamp {
 	if !s.stamped {
 		return item.Stamp{}
@@ -27,7 +33,6 @@ func (s *source) stampOf(r *kvstore.Record) item.Stamp {
 // change is one step from one version to the next: item is set, or its key removed.
 type change struct {
 	item *item.Item
-	hash uint32 // of the key
 	gone bool
 }
 
@@ -39,10 +44,10 @@ type writing struct {
 }
 
 // did counts a change and adds it to the list.
-func (w *writing) did(c change) {
-	w.weight += c.item.Weight()
+func (w *writing) did(it *item.Item, gone bool) {
+	w.weight += it.Weight()
 	if w.list {
-		w.changes = append(w.changes, c)
+		w.changes = append(w.changes, change{it, gone})
 	}
 }
 
@@ -55,7 +60,7 @@ func (s *Storage) fill(src source) bool {
 	for i := 0; i < src.n; i += item.Ahead {
 		part := hashes[:min(item.Ahead, src.n-i)]
 		for j := range part {
-			part[j] = s.index.hash(src.nth(i + j).Key)
+			part[j] = s.index.Hash(src.nth(i + j).Key)
 		}
 		s.filling.Fetch(part)
 		for j, h := range part {
@@ -70,55 +75,22 @@ func (s *Storage) fill(src source) bool {
 	return true
 }
 
-// apply does all changes of src, and before that keeps in b what they replace. Then it
-// cleans the chunks.
-func (x *index) apply(w *writing, src source, b *undo.Log) {
-	var group [item.Ahead]change
+// apply does all changes of src to the index, and before that keeps in log what they
+// replace. Then it cleans up.
+func (s *Storage) apply(w *writing, src source, log *undo.Log) {
+	var hashes [item.Ahead]uint32
 	for i := 0; i < src.n; i += item.Ahead {
-		part := group[:min(item.Ahead, src.n-i)]
+		part := hashes[:min(item.Ahead, src.n-i)]
 		for j := range part {
-			part[j].hash = x.hash(src.nth(i + j).Key)
+			part[j] = s.index.Hash(src.nth(i + j).Key)
 		}
-		if len(part) > 1 {
-			x.fetch(part)
-		}
-		for j := range part {
-			w.pack(&part[j], src, i+j)
-		}
-		for _, c := range part {
-			x.do(c, b)
+		s.index.Fetch(part)
+		for j, h := range part {
+			r := src.nth(i + j)
+			it := src.pack(r)
+			w.did(it, r.Delete)
+			s.index.Put(h, it, r.Delete, log)
 		}
 	}
-	x.clean(w)
-}
-
-// pack completes c, which has its hash, with the i-th record.
-func (w *writing) pack(c *change, src source, i int) {
-	r := src.nth(i)
-	if c.gone = r.Delete; c.gone {
-		c.item = item.Pack(r.Key, nil, item.Stamp{})
-	} else {
-		c.item = item.Pack(r.Key, r.Value, src.stampOf(r))
-	}
-	w.did(*c)
-}
-
-// fetch brings the buckets and items that changes will meet into the processor's cache.
-func (x *index) fetch(part []change) {
-	d := x.dir.Load()
-	var tags [item.Ahead]uint64
-	var sink uint32
-	for j, c := range part {
-		s := d.segment(c.hash)
-		tags[j] = s.home(c.hash).tags.Load()
-		sink ^= s.hashes[c.hash&uint32(len(s.hashes)-1)][0]
-	}
-	for j, c := range part {
-		if m := matches(tags[j], c.hash); m != 0 {
-			if it := d.segment(c.hash).home(c.hash).items[bits.TrailingZeros64(m)/8].Load(); it != nil {
-				sink ^= uint32(it.At(0))
-			}
-		}
-	}
-	x.sunk.Store(sink) // or the compiler would leave the loads out
+	s.index.Clean(w.weight, func(it *item.Item) { w.did(it, false) })
 }
