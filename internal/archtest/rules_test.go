@@ -114,6 +114,13 @@ var rules = []rule{
 		why:     "it knows items only, and nothing of their order",
 	},
 	{
+		pkg:     "kvstore/memory/internal/order",
+		own:     []string{"kvstore/memory/internal/item", "kvstore/memory/internal/chunk", "kvstore/internal/invariant"},
+		what:    "keeps items in the order of their keys, in versions that never change",
+		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "it knows items only, and no index but by what it tells one",
+	},
+	{
 		pkg:     "kvstore",
 		what:    "the client; users' programs link it",
 		foreign: []string{kfake, porcupine, protocompile, protoimpl, "testing", rapid, testcontainers, wazero},

@@ -14,7 +14,7 @@ import (
 
 // protocol are the packages that the design speaks of by the names of their code.
 var protocol = []string{
-	"kvstore", "kvstore/memory", "kvstore/memory/internal/item", "kvstore/memory/internal/chunk", "kvstore/memory/internal/undo", "kvstore/memory/internal/filling", "kvstore/memory/internal/index",
+	"kvstore", "kvstore/memory", "kvstore/memory/internal/item", "kvstore/memory/internal/chunk", "kvstore/memory/internal/undo", "kvstore/memory/internal/filling", "kvstore/memory/internal/index", "kvstore/memory/internal/order",
 	"kvstore/internal/position", "sim", "linearizability",
 }
 

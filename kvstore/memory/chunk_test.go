@@ -45,7 +45,7 @@ func TestChunksAreGivenUp(t *testing.T) {
 			s.ask()
 		case "by a Range":
 			more = keys * (12 + 8) / 8
-			s.root()
+			s.latest()
 			runtime.GC() // what it was filled with is no more, and has not to be cleaned
 			if _, live := s.index.InChunks(); live < keys*(12+8) {
 				t.Fatalf("%d bytes of chunks are alive, the first order has its %d items there", live, keys)
@@ -86,7 +86,7 @@ func TestSmallOrderHasSmallChunks(t *testing.T) {
 		mustNot(t, s.ApplyRecords(context.Background(), uniform(keys, 0)))
 		s.ask()
 		before, _ := inChunks(s)
-		s.root()
+		s.latest()
 		total, live := inChunks(s)
 		if got, most := total-before, chunk.BlockSize+2*live; got > most {
 			t.Errorf("the order of %d keys has chunks of %d bytes, want %d at most", keys, got, most)
@@ -108,7 +108,7 @@ func TestChunksWithBlocksAreWalkedItemByItem(t *testing.T) {
 		records = append(records, kvstore.Record{Key: key(i), Value: want[i], Revision: int64(rng.IntN(1 << rng.IntN(60)))})
 	}
 	mustNot(t, s.ApplyRecords(ctx, records))
-	s.root()
+	s.latest()
 	small := 0
 	for i := range keys {
 		if i%50 == 0 {

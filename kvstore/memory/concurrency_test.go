@@ -73,7 +73,7 @@ func TestGetNeverSeesTheMidstOfABatch(t *testing.T) {
 		s := New()
 		mustNot(t, s.ApplyRecords(ctx, uniform(keys, 1)))
 		if ordered {
-			s.root()
+			s.latest()
 		}
 		var done atomic.Bool
 		var readers sync.WaitGroup
@@ -152,7 +152,7 @@ func TestRangeShowsWhatWasWrittenWhileTheTreeWasBuilt(t *testing.T) {
 	s := New()
 	mustNot(t, s.ApplyRecords(ctx, uniform(keys, 0)))
 	var wg sync.WaitGroup
-	wg.Go(func() { s.root() })
+	wg.Go(func() { s.latest() })
 	for i := range uint64(50) {
 		mustNot(t, s.ApplyRecords(ctx, uniform(100, i+1)))
 	}

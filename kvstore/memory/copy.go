@@ -8,6 +8,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/order"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 	// lastChunk is the most items, and lastBytes the most bytes of small
 	// items, that a range copies ahead. It stops earlier at the end of a
 	// block, which makes the copy one move of memory, and the next one too.
-	lastChunk = maxLeaf
+	lastChunk = order.MaxLeaf
 	lastBytes = 2 * chunk.BlockSize
 
 	// longRun is the number of neighbours in a block at whose end it stops.
@@ -33,7 +34,7 @@ func (v view) RangeOwned(
 	ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions,
 ) iter.Seq2[kvstore.Entry, error] {
 	return func(yield func(kvstore.Entry, error) bool) {
-		scanOwned(ctx, v.root, c, opts.Limit, yield, entryOf)
+		scanOwned(ctx, v.tree, c, opts.Limit, yield, entryOf)
 	}
 }
 
@@ -42,7 +43,7 @@ func (v view) PairsOwned(
 	ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions,
 ) iter.Seq2[kvstore.KeyValue, error] {
 	return func(yield func(kvstore.KeyValue, error) bool) {
-		scanOwned(ctx, v.root, c, opts.Limit, yield, pairOf)
+		scanOwned(ctx, v.tree, c, opts.Limit, yield, pairOf)
 	}
 }
 
@@ -53,14 +54,14 @@ func pairOf(it *item.Item) kvstore.KeyValue {
 
 // scanOwned is scan with copies of the items.
 func scanOwned[T any](
-	ctx context.Context, root *node, c kvstore.KeyConstraint, limit int,
+	ctx context.Context, t order.Tree, c kvstore.KeyConstraint, limit int,
 	yield func(T, error) bool, of func(*item.Item) T,
 ) {
 	left, chunk := limit, firstChunk
 	if left <= 0 {
 		left = math.MaxInt
 	}
-	scanLeaves(ctx, root, c, yield, func(slots []slot) bool {
+	scanLeaves(ctx, t, c, yield, func(slots []order.Slot) bool {
 		slots = slots[:min(left, len(slots))]
 		left -= len(slots)
 		for len(slots) > 0 {
@@ -77,13 +78,13 @@ func scanOwned[T any](
 
 // yieldCopies yields copies of the first of slots, as many as make a chunk, and
 // returns how many that were.
-func yieldCopies[T any](slots []slot, yield func(T, error) bool, of func(*item.Item) T) (n int, more bool) {
+func yieldCopies[T any](slots []order.Slot, yield func(T, error) bool, of func(*item.Item) T) (n int, more bool) {
 	var sizes [lastChunk]int
 	total, run := 0, 0
 	for ; n < len(slots); n++ {
-		it := slots[n].item
+		it := slots[n].Item
 		size := it.Size()
-		if n > 0 && !it.Behind(slots[n-1].item, sizes[n-1]) {
+		if n > 0 && !it.Behind(slots[n-1].Item, sizes[n-1]) {
 			if run >= longRun {
 				break
 			}
@@ -101,7 +102,7 @@ func yieldCopies[T any](slots []slot, yield func(T, error) bool, of func(*item.I
 	block := copyRuns(total, slots[:n], sizes[:n])
 	at := 0
 	for i, s := range slots[:n] {
-		it := s.item
+		it := s.Item
 		if sizes[i] > chunk.Small {
 			it = it.Clone()
 		} else {
@@ -117,15 +118,15 @@ func yieldCopies[T any](slots []slot, yield func(T, error) bool, of func(*item.I
 
 // copyRuns returns a copy of the small items, total bytes. Items that lie side by
 // side are copied together.
-func copyRuns(total int, slots []slot, sizes []int) []byte {
+func copyRuns(total int, slots []order.Slot, sizes []int) []byte {
 	var block []byte
 	for i := 0; i < len(slots); {
 		if sizes[i] > chunk.Small {
 			i++
 			continue
 		}
-		first, run := slots[i].item, sizes[i]
-		for i++; i < len(slots) && sizes[i] <= chunk.Small && slots[i].item.Behind(slots[i-1].item, sizes[i-1]); i++ {
+		first, run := slots[i].Item, sizes[i]
+		for i++; i < len(slots) && sizes[i] <= chunk.Small && slots[i].Item.Behind(slots[i-1].Item, sizes[i-1]); i++ {
 			run += sizes[i]
 		}
 		if block == nil && run < total {

@@ -35,7 +35,7 @@ func TestIndexHoldsWhatTheTreeHoldsAfterWritesThatDivideAndMergeLeaves(t *testin
 		}
 		for i := range 1700 {
 			key := fmt.Appendf(nil, "key-%05d", i)
-			want, got := s.root().get(key), s.index.Find(s.index.Hash(key), key)
+			want, got := s.latest().Get(key), s.index.Find(s.index.Hash(key), key)
 			if (want == nil) != (got == nil) || want != nil && string(want.Value()) != string(got.Value()) {
 				t.Fatalf("round %d: index and tree differ on %s", round, key)
 			}

@@ -87,19 +87,19 @@ func TestHeapStaysWithinTwiceTheLiveData(t *testing.T) {
 		}, true},
 		{"ordered, then overwritten", size / 5, func(s *Storage) {
 			load(t, s, random[:size/5], 1000)
-			s.root()
+			s.latest()
 			load(t, s, random[:size/10], 300)
 		}, false},
 		{"ordered, then two thirds deleted", size / 15, func(s *Storage) {
 			load(t, s, random[:size/5], 1000)
-			s.root()
+			s.latest()
 			for _, n := range random[size/15 : size/5] {
 				mustNot(t, s.Delete(context.Background(), pairKey(n)))
 			}
 		}, false},
 		{"ordered, then all but the first of fifty neighbours deleted", size / 50, func(s *Storage) {
 			load(t, s, random, 1000)
-			s.root()
+			s.latest()
 			for n := range size {
 				if n%50 != 0 {
 					mustNot(t, s.Delete(context.Background(), pairKey(n)))
@@ -123,14 +123,14 @@ func TestHeapStaysWithinTwiceTheLiveData(t *testing.T) {
 				before := heapHeld()
 				s := New()
 				if ordered == "from the start" {
-					s.root()
+					s.latest()
 				}
 				c.load(s)
 				if ordered != "never" {
-					s.root()
+					s.latest()
 				}
 				held, live := heapHeld()-before, int64(c.live*(keySize+valueSize))
-				if n := len(keysOf(s.root())); n != c.live {
+				if n := len(keysOf(s.latest())); n != c.live {
 					t.Fatalf("%d keys, want %d", n, c.live)
 				}
 				t.Logf("%d bytes held for %d live: %.2f times", held, live, float64(held)/float64(live))
@@ -152,7 +152,7 @@ func TestLaggingTreeKeepsLittleAlive(t *testing.T) {
 	before := heapHeld()
 	s := New()
 	mustNot(t, s.Set(ctx, []byte("hot"), make([]byte, size)))
-	s.root()
+	s.latest()
 	for range writes {
 		mustNot(t, s.Set(ctx, []byte("hot"), make([]byte, size)))
 	}

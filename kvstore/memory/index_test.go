@@ -6,19 +6,21 @@ import (
 	"testing"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/order"
 )
 
 // checkIndex returns how the index differs from the tree, nil when it has the
 // same items.
 func checkIndex(s *Storage) error {
-	root := s.root()
+	tree := s.latest()
 	s.index.Check()
+	tree.Check()
 	n := 0
 	var err error
-	root.ascend(nil, func(slots []slot) bool {
+	tree.Ascend(nil, nil, func(slots []order.Slot) bool {
 		n += len(slots)
 		for _, sl := range slots {
-			if key := sl.item.Key(); s.index.Find(s.index.Hash(key), key) != sl.item {
+			if key := sl.Item.Key(); s.index.Find(s.index.Hash(key), key) != sl.Item {
 				err = fmt.Errorf("the index has not the tree's item of %q", key)
 			}
 		}
@@ -50,7 +52,7 @@ func TestGetBeforeTheFirstRange(t *testing.T) {
 	if s.tree.Load() == nil {
 		t.Fatal("a snapshot has built no tree")
 	}
-	if n := len(keysOf(s.root())); n != 19_999 {
+	if n := len(keysOf(s.latest())); n != 19_999 {
 		t.Errorf("%d keys, want 19999", n)
 	}
 	load(t, s, reversed(sequence(20_000)), 100)
@@ -74,7 +76,7 @@ func TestOwnedRangeIsTheCallers(t *testing.T) {
 		records[i] = kvstore.Record{Key: pairKey(i * 31 % 3000), Value: make([]byte, size), Revision: int64(i), TimeMillis: int64(i)}
 	}
 	mustNot(t, s.ApplyRecords(ctx, records[:2500]))
-	s.root()
+	s.latest()
 	mustNot(t, s.ApplyRecords(ctx, records[2400:]))
 	snapshot, err := s.Snapshot(ctx)
 	mustNot(t, err)

@@ -1,10 +1,9 @@
 package memory
 
 import (
-	"bytes"
-
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/index"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/order"
 )
 
 // checkFew is how many items a storage has at most that is checked each time that a reader
@@ -29,22 +28,20 @@ func (s *Storage) check() {
 	if items > checkFew && writes%uint64(items/checkFew) != 0 {
 		return
 	}
-	checkSame(&s.index, t.root)
+	checkSame(&s.index, t.Tree)
 }
 
 // checkSame holds index and order to I24. Nobody changes them meanwhile.
-func checkSame(x *index.Index, root *node) {
+func checkSame(x *index.Index, t order.Tree) {
 	x.Check()
+	t.Check()
 	ordered := 0
-	var last []byte
-	root.ascend(nil, func(slots []slot) bool {
+	t.Ascend(nil, nil, func(slots []order.Slot) bool {
 		for _, s := range slots {
-			key := s.item.Key()
-			invariant.Check("I24", ordered == 0 || bytes.Compare(last, key) < 0, "the order has %q behind %q", key, last)
+			key := s.Item.Key()
 			found := x.Find(x.Hash(key), key)
 			invariant.Check("I24", found != nil, "the order has %q, and the index does not", key)
-			invariant.Check("I24", found.Same(s.item), "%q is %q in the index and %q in the order", key, found.Value(), s.item.Value())
-			last = key
+			invariant.Check("I24", found.Same(s.Item), "%q is %q in the index and %q in the order", key, found.Value(), s.Item.Value())
 			ordered++
 		}
 		return true

@@ -27,7 +27,7 @@ func storageOf(t *testing.T, pairs ...string) *Storage {
 			t.Fatal(err)
 		}
 	}
-	s.root()
+	s.latest()
 	return s
 }
 
@@ -48,7 +48,7 @@ func TestIndexAndOrderThatDifferAreFoundOut(t *testing.T) {
 		"written over, as it was": {[]string{"a1", "a2"}, []string{"a2"}, ""},
 	} {
 		index, order := storageOf(t, c.index...), storageOf(t, c.order...)
-		if got := broken(func() { checkSame(&index.index, order.root()) }); got != c.want {
+		if got := broken(func() { checkSame(&index.index, order.latest()) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -63,13 +63,13 @@ func TestReaderFindsIndexAndOrderThatDiffer(t *testing.T) {
 	}
 	s, other := storageOf(t, "a1", "b2"), storageOf(t, "a1")
 	last := s.tree.Load().last
-	s.tree.Store(&tree{other.root(), last})
+	s.tree.Store(&tree{other.latest(), last})
 	writeAndRead := func(key string) func() {
 		return func() {
 			if err := s.Set(t.Context(), []byte(key), []byte("3")); err != nil {
 				t.Error(err)
 			}
-			s.root()
+			s.latest()
 		}
 	}
 	if got := broken(writeAndRead("c")); got != "I24" {
@@ -81,8 +81,8 @@ func TestReaderFindsIndexAndOrderThatDiffer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.root()
-	s.tree.Store(&tree{storageOf(t, "a1").root(), s.tree.Load().last})
+	s.latest()
+	s.tree.Store(&tree{storageOf(t, "a1").latest(), s.tree.Load().last})
 	got := ""
 	for i := 0; got == "" && i < 20; i++ {
 		got = broken(writeAndRead("x"))

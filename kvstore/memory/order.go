@@ -1,11 +1,12 @@
 package memory
 
 import (
-	"cmp"
 	"slices"
 	"sync/atomic"
 
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/order"
 )
 
 // maxLag is how far the tree may be behind, besides an eighth of what the storage
@@ -15,7 +16,7 @@ const maxLag = 64 << 10
 // tree is the order of the items as it was after a write. I24: it holds what the index
 // held then.
 type tree struct {
-	root *node
+	order.Tree
 	last *write
 }
 
@@ -24,7 +25,7 @@ type tree struct {
 type write struct {
 	number  uint64 // how many writes the storage had had with it
 	lag     uint64 // weight of the changes of this write and of all before it
-	changes []change
+	changes []order.Change
 	next    atomic.Pointer[write]
 }
 
@@ -52,30 +53,30 @@ func (s *Storage) limitLag(w *write) {
 	s.catchUp()
 }
 
-// root returns the root of a tree that has all writes that readers see. It waits for
+// latest returns a tree that has all writes that readers see. It waits for
 // no write: it does itself what the tree lacks, or waits for another reader who
 // does.
-func (s *Storage) root() *node {
+func (s *Storage) latest() order.Tree {
 	for {
 		seen := s.version.Load() / 2
 		if t := s.tree.Load(); t == nil {
 			s.plant()
 		} else if t.last.number >= seen {
-			return t.root
-		} else if root := s.caughtUp(); root != nil {
-			return root
+			return t.Tree
+		} else if t := s.caughtUp(); t != nil {
+			return t.Tree
 		}
 	}
 }
 
-func (s *Storage) caughtUp() *node {
+func (s *Storage) caughtUp() *tree {
 	s.treeMu.Lock()
 	defer s.treeMu.Unlock()
-	root := s.catchUp()
+	t := s.catchUp()
 	if invariant.On {
 		s.check()
 	}
-	return root
+	return t
 }
 
 // plant builds the tree, if there is none. Writes wait while the items are collected
@@ -90,85 +91,30 @@ func (s *Storage) plant() {
 	}
 	s.filled()
 	first := &write{number: s.version.Load() / 2}
-	slots := make([]slot, 0, s.index.Len())
-	for it := range s.index.All {
-		slots = append(slots, slot{item: it})
-	}
+	items := slices.AppendSeq(make([]*item.Item, 0, s.index.Len()), s.index.All)
 	s.last = first
 	s.mu.Unlock()
-	s.tree.Store(&tree{build(&s.index, slots), first})
+	s.tree.Store(&tree{s.maker.Build(items), first})
 }
 
-// catchUp does to the tree all writes that readers see and returns its root, or nil
+// catchUp does to the tree all writes that readers see and returns it, or nil
 // when there is none. Its caller holds treeMu.
-func (s *Storage) catchUp() *node {
+func (s *Storage) catchUp() *tree {
 	t := s.tree.Load()
 	if t == nil {
 		return nil
 	}
 	seen := s.version.Load() / 2
 	last := t.last
-	var missed []missed
+	var changes []order.Change
 	for w := last.next.Load(); w != nil && w.number <= seen; w = w.next.Load() {
-		missed = appendMissed(missed, w.changes)
+		changes = append(changes, w.changes...)
 		w.changes = nil
 		last = w
 	}
-	if last == t.last {
-		return t.root
+	if last != t.last {
+		t = &tree{s.maker.Apply(t.Tree, changes), last}
+		s.tree.Store(t)
 	}
-	s.edits++
-	e := editor{root: t.root, id: s.edits, index: &s.index}
-	for _, m := range latest(missed) {
-		if m.gone {
-			e.delete(m.item.Key())
-		} else {
-			e.put(m.item)
-		}
-	}
-	e.finish()
-	s.tree.Store(&tree{e.root, last})
-	return e.root
-}
-
-// missed is a change that the tree lacks.
-type missed struct {
-	slot
-	gone bool
-	at   int // of several changes of a key the last one counts
-}
-
-func appendMissed(all []missed, changes []change) []missed {
-	all = slices.Grow(all, len(changes))
-	for _, c := range changes {
-		all = append(all, missed{slot{item: c.item}, c.gone, len(all)})
-	}
-	return all
-}
-
-// latest returns the last change of each key, in key order: neighbours come one after
-// the other then, and the way to them is in the processor's caches.
-func latest(all []missed) []missed {
-	if len(all) < 2 {
-		return all
-	}
-	prefix := all[0].item.Key()
-	for _, m := range all[1:] {
-		prefix = prefix[:sharedPrefix(prefix, m.item.Key())]
-	}
-	for i := range all {
-		all[i].hint = hintOf(all[i].item.Key(), uint32(len(prefix)))
-	}
-	slices.SortFunc(all, func(a, b missed) int {
-		return cmp.Or(compareSlots(a.slot, b.slot), cmp.Compare(a.at, b.at))
-	})
-	n := 0
-	for i, m := range all {
-		if i+1 < len(all) && compareSlots(m.slot, all[i+1].slot) == 0 {
-			continue
-		}
-		all[n] = m
-		n++
-	}
-	return all[:n]
+	return t
 }

@@ -7,11 +7,12 @@ import (
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/order"
 )
 
 // view is one version of the tree. It implements [kvstore.Snapshot].
 type view struct {
-	root *node
+	tree order.Tree
 }
 
 // GetEntry implements [kvstore.Snapshot].
@@ -19,7 +20,7 @@ func (v view) GetEntry(ctx context.Context, key []byte) (kvstore.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return kvstore.Entry{}, err
 	}
-	it := v.root.get(key)
+	it := v.tree.Get(key)
 	if it == nil {
 		return kvstore.Entry{}, kvstore.ErrNotFound
 	}
@@ -31,7 +32,7 @@ func (v view) Range(
 	ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions,
 ) iter.Seq2[kvstore.Entry, error] {
 	return func(yield func(kvstore.Entry, error) bool) {
-		scan(ctx, v.root, c, opts.Limit, yield, entryOf)
+		scan(ctx, v.tree, c, opts.Limit, yield, entryOf)
 	}
 }
 
@@ -48,13 +49,13 @@ func entryOf(it *item.Item) kvstore.Entry {
 // scan yields the items of c as T, at most limit of them when limit is
 // positive. It looks at ctx once a leaf.
 func scan[T any](
-	ctx context.Context, root *node, c kvstore.KeyConstraint, limit int,
+	ctx context.Context, t order.Tree, c kvstore.KeyConstraint, limit int,
 	yield func(T, error) bool, of func(*item.Item) T,
 ) {
 	left := limit
-	scanLeaves(ctx, root, c, yield, func(slots []slot) bool {
+	scanLeaves(ctx, t, c, yield, func(slots []order.Slot) bool {
 		for _, s := range slots {
-			if !yield(of(s.item), nil) {
+			if !yield(of(s.Item), nil) {
 				return false
 			}
 			if left--; left == 0 {
@@ -68,8 +69,8 @@ func scan[T any](
 // scanLeaves calls visit with the items of c, leaf by leaf, until it returns
 // false. When ctx has ended it yields the error instead.
 func scanLeaves[T any](
-	ctx context.Context, root *node, c kvstore.KeyConstraint,
-	yield func(T, error) bool, visit func([]slot) bool,
+	ctx context.Context, t order.Tree, c kvstore.KeyConstraint,
+	yield func(T, error) bool, visit func([]order.Slot) bool,
 ) {
 	fail := func(err error) bool {
 		var none T
@@ -80,14 +81,10 @@ func scanLeaves[T any](
 		fail(err)
 		return
 	}
-	root.ascend(c.Start, func(slots []slot) bool {
+	t.Ascend(c.Start, c.End, func(slots []order.Slot) bool {
 		if err := ctx.Err(); err != nil {
 			return fail(err)
 		}
-		more := true
-		if c.End != nil {
-			slots, more = until(slots, c.End)
-		}
-		return visit(slots) && more
+		return visit(slots)
 	})
 }

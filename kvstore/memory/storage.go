@@ -13,6 +13,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/memory/internal/filling"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/index"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/order"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
 
@@ -50,7 +51,7 @@ type Storage struct {
 	// treeMu is held while tree is brought further, and by Reset. It is taken after mu
 	// when both are.
 	treeMu sync.Mutex
-	edits  uint64 // number of editors so far; guarded by treeMu
+	maker  order.Maker // guarded by treeMu
 }
 
 var _ kvstore.RecordStorage = (*Storage)(nil)
@@ -72,6 +73,9 @@ func open(o options) *Storage {
 	s.index.Slack = o.slack
 	s.index.Seed = maphash.MakeSeed()
 	s.index.Clear()
+	if o.small > 0 {
+		s.maker.Index = &s.index
+	}
 	s.refill()
 	return s
 }
@@ -174,7 +178,7 @@ func (s *Storage) Range(
 	ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions,
 ) iter.Seq2[kvstore.KeyValue, error] {
 	return func(yield func(kvstore.KeyValue, error) bool) {
-		scan(ctx, s.root(), c, opts.Limit, yield, pairOf)
+		scan(ctx, s.latest(), c, opts.Limit, yield, pairOf)
 	}
 }
 
@@ -184,7 +188,7 @@ func (s *Storage) Snapshot(ctx context.Context) (kvstore.Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return view{s.root()}, nil
+	return view{s.latest()}, nil
 }
 
 // Set sets key to a copy of value, with revision -1. A nil value is stored as

@@ -3,6 +3,7 @@ package memory
 import (
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/order"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
 
@@ -30,24 +31,18 @@ func (s *source) stampOf(r *kvstore.Record) item.Stamp {
 	return item.Stamp{Revision: r.Revision, TimeMillis: r.TimeMillis, Known: true}
 }
 
-// change is one step from one version to the next: item is set, or its key removed.
-type change struct {
-	item *item.Item
-	gone bool
-}
-
 // writing is what a write has done so far.
 type writing struct {
-	list    bool     // changes are asked for
-	changes []change // that the tree has to follow
-	weight  int      // of their items, asked for or not
+	list    bool           // changes are asked for
+	changes []order.Change // that the tree has to follow
+	weight  int            // of their items, asked for or not
 }
 
 // did counts a change and adds it to the list.
 func (w *writing) did(it *item.Item, gone bool) {
 	w.weight += it.Weight()
 	if w.list {
-		w.changes = append(w.changes, change{it, gone})
+		w.changes = append(w.changes, order.Change{Item: it, Gone: gone})
 	}
 }
 

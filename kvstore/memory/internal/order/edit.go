@@ -1,11 +1,8 @@
-package memory
+package order
 
 import (
-	"bytes"
 	"slices"
 
-	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
-	"github.com/kvsim/kvsim/kvstore/memory/internal/index"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
@@ -13,10 +10,11 @@ import (
 // it and marks the copy with its id; later changes of the same editor are done in the
 // copy. The old root stays as it is. The index is told of items that are gathered.
 type editor struct {
-	root  *node
-	id    uint64 // not used by any editor of this storage before
-	index *index.Index
-	due   []*node // leaves whose items are to be gathered in the end
+	root     *node
+	id       uint64 // not used by any editor of this storage before
+	index    Index
+	gatherer *gatherer // nil before it is needed
+	due      []*node   // leaves whose items are to be gathered in the end
 }
 
 // put adds it, or replaces the item with the same key.
@@ -25,7 +23,7 @@ func (e *editor) put(it *item.Item) {
 	e.root = left
 	if split.right != nil {
 		e.root = &node{edit: e.id, height: left.height + 1, children: []*node{left, split.right}}
-		e.root.setSlots([]slot{{item: split.separator}})
+		e.root.setSlots([]Slot{{Item: split.separator}})
 	}
 }
 
@@ -77,14 +75,14 @@ func (e *editor) insertLeaf(n *node, key []byte, it *item.Item, first, last bool
 	// An overwrite needs no look at the shared prefix: equal compares whole keys.
 	if i, equal := n.search(key); equal {
 		n = e.ownSlots(n, 0)
-		n.slots[i].item = it
+		n.slots[i].Item = it
 		e.changed(n)
 		return n, division{}
 	}
 	i, _ := n.find(key)
 	n = e.ownSlots(n, 1)
 	n.insertSlot(i, it)
-	if len(n.slots) <= maxLeaf {
+	if len(n.slots) <= MaxLeaf {
 		e.changed(n)
 		return n, division{}
 	}
@@ -115,13 +113,13 @@ func (e *editor) divide(n *node, at int) (*node, division) {
 		right.setSlots(n.slots[at:])
 		e.gather(left)
 		e.gather(right)
-		return left, division{separate(n.slots[at-1].item.Key(), n.slots[at].item.Key()), right}
+		return left, division{separate(n.slots[at-1].Item.Key(), n.slots[at].Item.Key()), right}
 	}
 	left.setSlots(n.slots[:at-1])
 	right.setSlots(n.slots[at:])
 	left.children = slices.Clone(n.children[:at])
 	right.children = slices.Clone(n.children[at:])
-	return left, division{n.slots[at-1].item, right}
+	return left, division{n.slots[at-1].Item, right}
 }
 
 // separate returns the shortest separator s with left < s <= right.
@@ -166,7 +164,7 @@ func (e *editor) merge(n *node, i int) {
 	a, b := n.children[i], n.children[i+1]
 	a.replaced()
 	b.replaced()
-	slots := make([]slot, 0, len(a.slots)+len(b.slots)+1)
+	slots := make([]Slot, 0, len(a.slots)+len(b.slots)+1)
 	slots = append(slots, a.slots...)
 	m := &node{edit: e.id, height: a.height}
 	if a.height > 0 {
@@ -216,8 +214,14 @@ func (n *node) replaced() {
 
 // gather puts the items of a leaf that may be changed side by side.
 func (e *editor) gather(n *node) {
-	gather(e.index, n.slots, &chunk.Blocks{})
 	n.strays = 0
+	if e.index == nil {
+		return
+	}
+	if e.gatherer == nil {
+		e.gatherer = &gatherer{index: e.index}
+	}
+	e.gatherer.gather(n.slots)
 }
 
 // own returns n, or a copy when n is not this editor's to change. The copy goes on
@@ -242,106 +246,9 @@ func (e *editor) own(n *node) *node {
 func (e *editor) ownSlots(n *node, more int) *node {
 	n = e.own(n)
 	if n.borrowed {
-		slots := make([]slot, len(n.slots), roomFor(len(n.slots)+more))
+		slots := make([]Slot, len(n.slots), roomFor(len(n.slots)+more))
 		copy(slots, n.slots)
 		n.slots, n.borrowed = slots, false
 	}
 	return n
-}
-
-// size is the number of items of a leaf and of children of an inner node.
-func (n *node) size() int {
-	if n.height == 0 {
-		return len(n.slots)
-	}
-	return len(n.children)
-}
-
-// capacity is the largest size.
-func (n *node) capacity() int {
-	if n.height == 0 {
-		return maxLeaf
-	}
-	return maxInner
-}
-
-// setSlots fills a new node with a copy of slots, with hints of its own.
-func (n *node) setSlots(slots []slot) {
-	n.slots = make([]slot, len(slots), roomFor(len(slots)))
-	copy(n.slots, slots)
-	if len(slots) > 0 {
-		n.rehint(sharedPrefix(n.slots[0].item.Key(), n.slots[len(slots)-1].item.Key()))
-	}
-}
-
-// rehint sets skip and the hints, which depend on it.
-func (n *node) rehint(skip int) {
-	n.skip = uint32(skip)
-	for i := range n.slots {
-		n.slots[i].hint = hintOf(n.slots[i].item.Key(), n.skip)
-	}
-}
-
-// insertSlot puts it at index i of a node that may be changed.
-func (n *node) insertSlot(i int, it *item.Item) {
-	if size := len(n.slots); size < cap(n.slots) {
-		n.slots = n.slots[:size+1]
-		copy(n.slots[i+1:], n.slots[i:size])
-	} else {
-		grown := make([]slot, size+1, roomFor(size+1))
-		copy(grown, n.slots[:i])
-		copy(grown[i+1:], n.slots[i:])
-		n.slots = grown
-	}
-	n.slots[i].item = it
-	last := len(n.slots) - 1
-	if i == 0 || i == last {
-		// Keys in between share what the outer two share.
-		skip := sharedPrefix(n.slots[0].item.Key(), n.slots[last].item.Key())
-		if skip < int(n.skip) || last == 0 {
-			n.rehint(skip)
-			return
-		}
-	}
-	n.slots[i].hint = hintOf(it.Key(), n.skip)
-}
-
-// deleteSlot removes the slot at index i of a node that may be changed. The
-// shared prefix may be longer afterwards; a skip that is too short is no error.
-func (n *node) deleteSlot(i int) {
-	n.slots = slices.Delete(n.slots, i, i+1)
-	if len(n.slots) == 0 {
-		n.skip = 0
-	}
-}
-
-// deleteChild removes the child at index i and a separator beside it.
-func (n *node) deleteChild(i int) {
-	n.children = slices.Delete(n.children, i, i+1)
-	if len(n.slots) > 0 {
-		n.deleteSlot(max(i-1, 0))
-	}
-}
-
-// roomFor returns the number of slots to allocate for size of them: the next
-// multiple of eight, less the one slot's worth that the runtime puts before
-// objects of more than 512 bytes.
-func roomFor(size int) int {
-	if size <= 32 {
-		return (size + 7) &^ 7
-	}
-	return size | 7
-}
-
-// sharedPrefix returns the number of leading bytes that a and b share.
-func sharedPrefix(a, b []byte) int {
-	size := min(len(a), len(b))
-	i := 0
-	for i+8 <= size && bytes.Equal(a[i:i+8], b[i:i+8]) {
-		i += 8
-	}
-	for i < size && a[i] == b[i] {
-		i++
-	}
-	return i
 }

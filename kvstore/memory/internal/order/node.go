@@ -1,4 +1,4 @@
-package memory
+package order
 
 import (
 	"bytes"
@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// maxLeaf is the largest number of items in a leaf. 63 slots of 16
+	// MaxLeaf is the largest number of items in a leaf. 63 slots of 16
 	// bytes and the 8 bytes that the runtime puts before an object with
 	// pointers fill a size class of 1,024 bytes exactly.
-	maxLeaf = 63
+	MaxLeaf = 63
 
 	// maxInner is the largest number of children of an inner node. It is
-	// smaller than maxLeaf because every write copies a whole path.
+	// smaller than MaxLeaf because every write copies a whole path.
 	maxInner = 32
 )
 
@@ -27,7 +27,7 @@ const (
 // I23: a node that can be reached from a published root is never
 // written. See [editor] for how nodes come to be.
 type node struct {
-	slots    []slot
+	slots    []Slot
 	children []*node // inner nodes only
 	edit     uint64  // the write that made the node and may still change it
 	skip     uint32  // number of leading bytes that all keys in slots share
@@ -37,10 +37,10 @@ type node struct {
 	borrowed bool    // inner nodes only: slots are those of an older version as well
 }
 
-// slot is an item with a piece of its key.
-type slot struct {
+// Slot is an item with a piece of its key.
+type Slot struct {
 	hint uint64 // hintOf(item.Key(), node.skip)
-	item *item.Item
+	Item *item.Item
 }
 
 // hintOf returns the eight bytes of key behind the first skip ones as a
@@ -76,7 +76,7 @@ func (n *node) search(key []byte) (index int, equal bool) {
 		case s.hint > h:
 			hi = mid
 		default:
-			c := bytes.Compare(s.item.Key(), key)
+			c := bytes.Compare(s.Item.Key(), key)
 			if c == 0 {
 				return mid, true
 			}
@@ -93,7 +93,7 @@ func (n *node) search(key []byte) (index int, equal bool) {
 // find is search for any key.
 func (n *node) find(key []byte) (index int, equal bool) {
 	if n.skip > 0 {
-		prefix := n.slots[0].item.Key()[:n.skip]
+		prefix := n.slots[0].Item.Key()[:n.skip]
 		switch bytes.Compare(key[:min(len(key), len(prefix))], prefix) {
 		case -1:
 			return 0, false
@@ -123,13 +123,13 @@ func (n *node) get(key []byte) *item.Item {
 	if !equal {
 		return nil
 	}
-	return n.slots[i].item
+	return n.slots[i].Item
 }
 
 // ascend calls visit with the items of one leaf after the other, beginning with
 // the first key >= start, until visit returns false. It reports whether it got
 // to the end.
-func (n *node) ascend(start []byte, visit func([]slot) bool) bool {
+func (n *node) ascend(start []byte, visit func([]Slot) bool) bool {
 	if n.height == 0 {
 		i, _ := n.find(start)
 		return i == len(n.slots) || visit(n.slots[i:])
@@ -141,23 +141,4 @@ func (n *node) ascend(start []byte, visit func([]slot) bool) bool {
 		start = nil
 	}
 	return true
-}
-
-// until returns the slots whose keys are < end, and whether there can be
-// more in the next leaf.
-func until(slots []slot, end []byte) (in []slot, more bool) {
-	last := len(slots) - 1
-	if bytes.Compare(slots[last].item.Key(), end) < 0 {
-		return slots, true
-	}
-	lo, hi := 0, last
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if bytes.Compare(slots[mid].item.Key(), end) < 0 {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return slots[:lo], false
 }
