@@ -62,7 +62,7 @@ func TestChunksAreGivenUp(t *testing.T) {
 				mustNot(t, s.Set(ctx, key(k), binary.BigEndian.AppendUint64(nil, n)))
 			}
 			total, live := inChunks(s)
-			if w, most := total-live*3/2, s.slack+chunk.Most+more; w > most {
+			if w, most := total-live*3/2, s.options.slack+chunk.Most+more; w > most {
 				t.Fatalf("read %s: %d bytes of chunks lie waste after %d changes, want %d at most", read, w, i, most)
 			}
 		}
@@ -141,7 +141,9 @@ func TestChunksAreGivenUpWhileItemsMove(t *testing.T) {
 	const keys, rounds = 20_000, 4
 	ctx := context.Background()
 	for range rounds {
-		s := open(options{small: chunk.Small})
+		tidy := usual
+		tidy.slack = 0
+		s := open(tidy)
 		mustNot(t, s.ApplyRecords(ctx, uniform(keys, 1)))
 		var readers sync.WaitGroup
 		readers.Go(func() {

@@ -18,21 +18,46 @@ type reader func(s *Storage, keys int) (seen uint64, err error)
 // and has every kind of reader look for a mixture, or for a number that goes
 // back.
 func TestReadersSeeWholeBatches(t *testing.T) {
-	readWholeBatches(t, map[string]reader{"range": readRange, "snapshot": readSnapshot, "gets": readGets, "turns": readInTurn})
+	withAndWithout(t, func(t *testing.T, o options) {
+		readWholeBatches(t, o, map[string]reader{"range": readRange, "snapshot": readSnapshot, "gets": readGets, "turns": readInTurn})
+	})
 }
 
 // TestGetsSeeWholeBatchesBeforeTheFirstRange does so with a storage that never
 // gets a tree.
 func TestGetsSeeWholeBatchesBeforeTheFirstRange(t *testing.T) {
-	s := readWholeBatches(t, map[string]reader{"gets": readGets, "other gets": readGets})
+	s := readWholeBatches(t, usual, map[string]reader{"gets": readGets, "other gets": readGets})
 	if s.tree.Load() != nil {
 		t.Error("gets have built a tree")
 	}
 }
 
-func readWholeBatches(t *testing.T, readerOf map[string]reader) *Storage {
-	const keys, batches = 300, 400
-	s := New()
+// withAndWithout runs a test with a storage that has all structures, and with one without each
+// of them and without any.
+func withAndWithout(t *testing.T, test func(t *testing.T, o options)) {
+	t.Helper()
+	test(t, usual)
+	for _, l := range lacking {
+		t.Run("without "+l.what, func(t *testing.T) {
+			if testing.Short() {
+				t.Skip("races again with a structure less; not with -short")
+			}
+			test(t, l.options())
+		})
+	}
+}
+
+// times is n, or less where a structure is missing.
+func (o options) times(n int) int {
+	if o != usual {
+		return n / 5
+	}
+	return n
+}
+
+func readWholeBatches(t *testing.T, o options, readerOf map[string]reader) *Storage {
+	const keys = 300
+	s := open(o)
 	mustNot(t, s.ApplyRecords(context.Background(), uniform(keys, 0)))
 
 	var done atomic.Bool
@@ -50,7 +75,7 @@ func readWholeBatches(t *testing.T, readerOf map[string]reader) *Storage {
 			}
 		})
 	}
-	for i := 1; i <= batches; i++ {
+	for i := 1; i <= o.times(400); i++ {
 		if err := s.ApplyRecords(context.Background(), uniform(keys, uint64(i))); err != nil {
 			t.Error(err)
 		}
@@ -62,15 +87,17 @@ func readWholeBatches(t *testing.T, readerOf map[string]reader) *Storage {
 
 // TestGetNeverSeesTheMidstOfABatch has batches delete all keys and set them
 // again, and readers, more than there are processors, that miss none.
-func TestGetNeverSeesTheMidstOfABatch(t *testing.T) {
-	const keys, batches = 5000, 40
+func TestGetNeverSeesTheMidstOfABatch(t *testing.T) { withAndWithout(t, getNeverSeesTheMidstOfABatch) }
+
+func getNeverSeesTheMidstOfABatch(t *testing.T, o options) {
+	const keys = 5000
 	ctx := context.Background()
 	batch := slices.Concat(uniform(keys, 0), uniform(keys, 1))
 	for i := range keys {
 		batch[i].Delete = true
 	}
 	for _, ordered := range []bool{true, false} {
-		s := New()
+		s := open(o)
 		mustNot(t, s.ApplyRecords(ctx, uniform(keys, 1)))
 		if ordered {
 			s.latest()
@@ -87,7 +114,7 @@ func TestGetNeverSeesTheMidstOfABatch(t *testing.T) {
 				}
 			})
 		}
-		for range batches {
+		for range o.times(40) {
 			mustNot(t, s.ApplyRecords(ctx, batch))
 		}
 		done.Store(true)
@@ -97,10 +124,12 @@ func TestGetNeverSeesTheMidstOfABatch(t *testing.T) {
 
 // TestResetIsSeenAtOnce has readers look at a storage that is filled and reset by turns:
 // who has seen it empty sees what was there before no more, and a range all or nothing.
-func TestResetIsSeenAtOnce(t *testing.T) {
-	const keys, rounds = 300, 1000
+func TestResetIsSeenAtOnce(t *testing.T) { withAndWithout(t, resetIsSeenAtOnce) }
+
+func resetIsSeenAtOnce(t *testing.T, o options) {
+	const keys = 300
 	ctx := context.Background()
-	s := New()
+	s := open(o)
 	var done atomic.Bool
 	var readers sync.WaitGroup
 	for r := range 4 {
@@ -136,7 +165,7 @@ func TestResetIsSeenAtOnce(t *testing.T) {
 			}
 		})
 	}
-	for i := range uint64(rounds) {
+	for i := range uint64(o.times(1000)) {
 		mustNot(t, s.ApplyRecords(ctx, uniform(keys, i)))
 		mustNot(t, s.Reset(ctx))
 	}
@@ -270,10 +299,12 @@ func readGets(s *Storage, keys int) (seen uint64, err error) {
 
 // TestSnapshotIsIsolated has snapshots read again and again while their keys
 // are overwritten, deleted and reset.
-func TestSnapshotIsIsolated(t *testing.T) {
+func TestSnapshotIsIsolated(t *testing.T) { withAndWithout(t, snapshotIsIsolated) }
+
+func snapshotIsIsolated(t *testing.T, o options) {
 	const keys, rounds = 200, 60
 	ctx := context.Background()
-	s := New()
+	s := open(o)
 	var readers sync.WaitGroup
 	for i := range rounds {
 		n := uint64(i)

@@ -19,7 +19,8 @@ import (
 // Resets, and after the first read.
 func TestFillingFollowsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{storage: open(drawOptions(t)), model: model{}}
+		m := newMachine(drawOptions(t))
+		s := m.storages[0]
 		t.Repeat(map[string]func(*rapid.T){
 			"set":          m.set,
 			"setLarge":     m.setLarge,
@@ -30,20 +31,18 @@ func TestFillingFollowsModel(t *testing.T) {
 			"deleteRun":    m.deleteRun,
 			"reset":        m.reset,
 			"": func(t *rapid.T) {
-				if m.storage.asked.Load() {
+				if s.asked.Load() {
 					t.Fatal("a storage that nobody has read is read")
 				}
-				m.storage.filling.Check()
+				s.filling.Check()
 			},
 		})
-		total, live := inChunks(m.storage)
-		m.storage.ask()
-		if size, had := inChunks(m.storage); size > total || had != live {
+		total, live := inChunks(s)
+		s.ask()
+		if size, had := inChunks(s); size > total || had != live {
 			t.Fatalf("%d bytes of chunks, of which %d are alive, became %d and %d", total, live, size, had)
 		}
-		noError(t, checkIndex(m.storage))
-		same(t, collect(t, view{m.storage.latest()}, kvstore.KeyConstraint{}, kvstore.QueryOptions{}),
-			m.model.scanOf(kvstore.KeyConstraint{}, 0))
+		m.checkNow(t)
 		m.get(t)
 	})
 }
@@ -52,7 +51,7 @@ func TestFillingFollowsModel(t *testing.T) {
 func (m *machine) setLarge(t *rapid.T) {
 	key := anyKey.Draw(t, "key")
 	value := bytes.Repeat([]byte{'x'}, rapid.IntRange(chunk.Small-30, chunk.Small+10).Draw(t, "size"))
-	noError(t, m.storage.Set(context.Background(), key, value))
+	m.each(t, func(s *Storage) error { return s.Set(context.Background(), key, value) })
 	m.model[string(key)] = modelValue{value: string(value), revision: -1}
 }
 
@@ -61,7 +60,9 @@ func (m *machine) setLarge(t *rapid.T) {
 func TestFillingEndsWhenItHasNoRoom(t *testing.T) {
 	const batch, most = 10_000, 300_000
 	ctx := context.Background()
-	s := open(options{})
+	alone := usual
+	alone.blocks = false
+	s := open(alone)
 	mustNot(t, s.Set(ctx, key(0), []byte("before")))
 	count := 1
 	for ; !s.asked.Load() && count < most; count += batch {
@@ -86,9 +87,13 @@ func TestFillingEndsWhenItHasNoRoom(t *testing.T) {
 // TestGetAfterAResetSeesWhatWasFilledThen has readers look between a write and the next
 // Reset: what was filled in then is seen, though the storage had been read before.
 func TestGetAfterAResetSeesWhatWasFilledThen(t *testing.T) {
-	const keys, rounds = 3, 20_000
+	withAndWithout(t, getAfterAResetSeesWhatWasFilledThen)
+}
+
+func getAfterAResetSeesWhatWasFilledThen(t *testing.T, o options) {
+	const keys = 3
 	ctx := context.Background()
-	s := New()
+	s := open(o)
 	var filled atomic.Uint64 // the fill that is there now, 0 while there may be none
 	var done atomic.Bool
 	var readers sync.WaitGroup
@@ -108,7 +113,7 @@ func TestGetAfterAResetSeesWhatWasFilledThen(t *testing.T) {
 		})
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
-	for i := range uint64(rounds) {
+	for i := range uint64(o.times(20_000)) {
 		mustNot(t, s.ApplyRecords(ctx, uniform(keys, i+1)))
 		filled.Store(i + 1)
 		for range rng.IntN(3) {

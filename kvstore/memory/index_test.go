@@ -15,6 +15,12 @@ func checkIndex(s *Storage) error {
 	tree := s.latest()
 	s.index.Check()
 	tree.Check()
+	if !s.options.index {
+		if n := s.index.Len(); n > 0 {
+			return fmt.Errorf("an index that is not there has %d items", n)
+		}
+		return nil
+	}
 	n := 0
 	var err error
 	tree.Ascend(nil, nil, func(slots []order.Slot) bool {

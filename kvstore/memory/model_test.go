@@ -1,10 +1,12 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
 
 // model is what a storage should hold.
@@ -38,40 +41,117 @@ func (v modelValue) String(key string) string {
 	return fmt.Sprintf("%q = %q at %d, %v", key, v.value, v.revision, v.time)
 }
 
-// kept is a snapshot with the model of its time.
+// kept has snapshots of one moment, with the model of that time.
 type kept struct {
-	snapshot kvstore.Snapshot
-	model    model
+	snapshots []kvstore.Snapshot
+	model     model
 }
 
-// machine runs the storage and the model side by side.
+// machine runs storages and the model side by side. All of them do the same, and each
+// answer is compared with the model and with those of the others.
 type machine struct {
-	storage  *Storage
+	storages []*Storage
 	model    model
 	kept     []kept
 	revision int64
+}
+
+func newMachine(all ...options) *machine {
+	m := &machine{model: model{}}
+	for _, o := range all {
+		m.storages = append(m.storages, open(o))
+	}
+	return m
+}
+
+// each has all storages do the same.
+func (m *machine) each(t *rapid.T, do func(s *Storage) error) {
+	t.Helper()
+	for _, s := range m.storages {
+		if err := do(s); err != nil {
+			t.Fatalf("%v: %v", s.options, err)
+		}
+	}
+}
+
+// agree fails unless all storages give the same answer, which it returns.
+func agree[T any](t *rapid.T, m *machine, what string, ask func(i int, s *Storage) T) T {
+	t.Helper()
+	first := ask(0, m.storages[0])
+	for i, s := range m.storages[1:] {
+		if got := ask(i+1, s); !reflect.DeepEqual(got, first) {
+			t.Fatalf("%s: with %+v it is %v, with %+v %v", what, m.storages[0].options, first, s.options, got)
+		}
+	}
+	return first
+}
+
+func (m *machine) actions() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"set":          m.set,
+		"delete":       m.delete,
+		"applyBatch":   m.applyBatch,
+		"applyRecords": m.applyRecords,
+		"applyRun":     m.applyRun,
+		"deleteRun":    m.deleteRun,
+		"inSteps":      m.inSteps,
+		"snapshot":     m.snapshot,
+		"get":          m.get,
+		"range":        m.scan,
+		"reset":        m.reset,
+		"":             m.check,
+	}
 }
 
 // TestStorageFollowsModel compares the storage with a sorted map under random
 // operations, snapshots taken on the way included.
 func TestStorageFollowsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{storage: open(drawOptions(t)), model: model{}}
-		t.Repeat(map[string]func(*rapid.T){
-			"set":          m.set,
-			"delete":       m.delete,
-			"applyBatch":   m.applyBatch,
-			"applyRecords": m.applyRecords,
-			"applyRun":     m.applyRun,
-			"deleteRun":    m.deleteRun,
-			"snapshot":     m.snapshot,
-			"get":          m.get,
-			"range":        m.scan,
-			"reset":        m.reset,
-			"":             m.check,
-		})
+		t.Repeat(newMachine(drawOptions(t)).actions())
 	})
 }
+
+// TestStorageWithoutAStructureFollowsModel does so with storages that each lack one of the
+// structures, or all of them, or some, side by side with one that has them.
+func TestStorageWithoutAStructureFollowsModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := []options{drawOptions(t), anyOptions.Draw(t, "others")}
+		for _, l := range lacking {
+			all = append(all, l.options())
+		}
+		t.Repeat(newMachine(all...).actions())
+	})
+}
+
+// lacking has the options of storages that lack a structure.
+var lacking = []lack{
+	{"filling", func(o *options) { o.filling = false }},
+	{"index", func(o *options) { o.index = false }},
+	{"lag", func(o *options) { o.lag = false }},
+	{"undo", func(o *options) { o.undo = false }},
+	{"blocks", func(o *options) { o.blocks = false }},
+	{"everything", func(o *options) { *o = options{slack: o.slack} }},
+}
+
+type lack struct {
+	what string
+	from func(o *options)
+}
+
+func (l lack) options() options {
+	o := usual
+	l.from(&o)
+	return o
+}
+
+var anyOptions = rapid.Custom(func(t *rapid.T) options {
+	is := func(what string) bool { return rapid.Bool().Draw(t, what) }
+	o := options{0, is("filling"), is("index"), is("lag"), is("undo"), is("blocks")}
+	if !is("tidy") {
+		o.slack = usual.slack
+	}
+	return o
+})
 
 // drawOptions returns those of New, or those that have waste cleaned away at once.
 func drawOptions(t *rapid.T) options {
@@ -99,13 +179,13 @@ func runKey(n int) []byte {
 
 func (m *machine) set(t *rapid.T) {
 	key, value := anyKey.Draw(t, "key"), anyValue.Draw(t, "value")
-	noError(t, m.storage.Set(context.Background(), key, value))
+	m.each(t, func(s *Storage) error { return s.Set(context.Background(), key, value) })
 	m.model[string(key)] = modelValue{value: string(value), revision: -1}
 }
 
 func (m *machine) delete(t *rapid.T) {
 	key := anyKey.Draw(t, "key")
-	noError(t, m.storage.Delete(context.Background(), key))
+	m.each(t, func(s *Storage) error { return s.Delete(context.Background(), key) })
 	delete(m.model, string(key))
 }
 
@@ -121,12 +201,21 @@ func (m *machine) applyBatch(t *rapid.T) {
 		}
 		items = append(items, kv)
 	}
-	noError(t, m.storage.ApplyBatch(context.Background(), items))
+	m.each(t, func(s *Storage) error { return s.ApplyBatch(context.Background(), items) })
 }
 
 // applyRecords overwrites the record's slices afterwards, as a fetch buffer is.
 func (m *machine) applyRecords(t *rapid.T) {
-	var records []kvstore.Record
+	records := m.records(t)
+	m.each(t, func(s *Storage) error { return s.ApplyRecords(context.Background(), records) })
+	for _, r := range records {
+		clear(r.Key)
+		clear(r.Value)
+	}
+}
+
+// records makes some records and applies them to the model.
+func (m *machine) records(t *rapid.T) (records []kvstore.Record) {
 	for range rapid.IntRange(0, 20).Draw(t, "records") {
 		if rapid.IntRange(0, 2).Draw(t, "kind") == 0 {
 			records = append(records, m.record(anyKey.Draw(t, "key"), nil))
@@ -134,11 +223,7 @@ func (m *machine) applyRecords(t *rapid.T) {
 			records = append(records, m.record(anyKey.Draw(t, "key"), anyValue.Draw(t, "value")))
 		}
 	}
-	noError(t, m.storage.ApplyRecords(context.Background(), records))
-	for _, r := range records {
-		clear(r.Key)
-		clear(r.Value)
-	}
+	return records
 }
 
 // record makes the next record and applies it to the model. A nil value deletes.
@@ -163,7 +248,7 @@ func (m *machine) applyRun(t *rapid.T) {
 	for i := range rapid.IntRange(0, 600).Draw(t, "count") {
 		records = append(records, m.record(runKey(max(0, from+i*step)), fmt.Append(nil, i)))
 	}
-	noError(t, m.storage.ApplyRecords(context.Background(), records))
+	m.each(t, func(s *Storage) error { return s.ApplyRecords(context.Background(), records) })
 }
 
 // deleteRun deletes many neighbours, so that nodes are merged.
@@ -174,15 +259,55 @@ func (m *machine) deleteRun(t *rapid.T) {
 		items = append(items, kvstore.KeyValue{Key: runKey(from + i)})
 		delete(m.model, string(runKey(from+i)))
 	}
-	noError(t, m.storage.ApplyBatch(context.Background(), items))
+	m.each(t, func(s *Storage) error { return s.ApplyBatch(context.Background(), items) })
 }
 
 func (m *machine) snapshot(t *rapid.T) {
-	s, err := m.storage.Snapshot(context.Background())
-	noError(t, err)
-	m.kept = append(m.kept, kept{s, maps.Clone(m.model)})
+	k := kept{model: maps.Clone(m.model)}
+	m.each(t, func(s *Storage) error {
+		snapshot, err := s.Snapshot(context.Background())
+		k.snapshots = append(k.snapshots, snapshot)
+		return err
+	})
+	m.kept = append(m.kept, k)
 	if len(m.kept) > 4 {
 		m.kept = m.kept[1:]
+	}
+}
+
+// inSteps does a write step by step, as write does, and gets keys on the way, which show what was there
+// before.
+func (m *machine) inSteps(t *rapid.T) {
+	before := maps.Clone(m.model)
+	records := m.records(t)
+	keys := rapid.SliceOfN(anyKey, 1, 3).Draw(t, "keys")
+	for _, r := range records {
+		keys = append(keys, r.Key)
+	}
+	for _, s := range m.storages {
+		s.ask()
+		log := undo.New(len(records))
+		if !s.options.undo {
+			log = nil
+		}
+		w := writing{list: s.last != nil}
+		s.begin(log)
+		for i := range records {
+			s.apply(&w, source{1, func(int) *kvstore.Record { return &records[i] }, true}, log)
+			if s.options.index && !s.options.undo {
+				continue // a Get would wait
+			}
+			for _, key := range keys {
+				if got, want := getOf(s, key), before.get(key); got != want {
+					t.Fatalf("%+v: Get(%q) in the midst of a write = %s, want what was there before: %s", s.options, key, got, want)
+				}
+			}
+		}
+		s.follow(&w)
+		s.end()
+	}
+	for _, key := range keys {
+		m.getKey(t, key)
 	}
 }
 
@@ -190,30 +315,56 @@ func (m *machine) reset(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "really") > 0 {
 		t.Skip("seldom")
 	}
-	noError(t, m.storage.Reset(context.Background()))
+	m.each(t, func(s *Storage) error { return s.Reset(context.Background()) })
 	m.model = model{}
 }
 
-func (m *machine) get(t *rapid.T) {
-	key := anyKey.Draw(t, "key")
-	want, there := m.model[string(key)]
-	value, err := m.storage.Get(context.Background(), key)
-	entry, err2 := m.storage.GetEntry(context.Background(), key)
-	if !there {
-		if !errors.Is(err, kvstore.ErrNotFound) || !errors.Is(err2, kvstore.ErrNotFound) {
-			t.Fatalf("Get(%q) = %v, GetEntry = %v, want %v", key, err, err2, kvstore.ErrNotFound)
+func (m *machine) get(t *rapid.T) { m.getKey(t, anyKey.Draw(t, "key")) }
+
+// getKey gets a key of the storages and of every kept snapshot.
+func (m *machine) getKey(t *rapid.T, key []byte) {
+	got := agree(t, m, fmt.Sprintf("Get(%q)", key), func(_ int, s *Storage) string { return getOf(s, key) })
+	if want := m.model.get(key); got != want {
+		t.Fatalf("Get(%q) = %s, want %s", key, got, want)
+	}
+	for _, k := range m.kept {
+		got := agree(t, m, fmt.Sprintf("Get(%q) of a snapshot", key), func(i int, _ *Storage) string {
+			return answer(k.snapshots[i].GetEntry(context.Background(), key))
+		})
+		if want := k.model.get(key); got != want {
+			t.Fatalf("GetEntry(%q) of a snapshot = %s, want %s", key, got, want)
 		}
-		return
-	}
-	if err != nil || err2 != nil || value == nil || string(value) != want.value {
-		t.Fatalf("Get(%q) = %q, %v, %v, want %q", key, value, err, err2, want.value)
-	}
-	if got := describe(entry); got != want.String(string(key)) {
-		t.Fatalf("GetEntry(%q) = %s, want %s", key, got, want.String(string(key)))
 	}
 }
 
-// scan ranges over the storage and over every kept snapshot.
+// getOf returns what Get and GetEntry show of a key.
+func getOf(s *Storage, key []byte) string {
+	value, err := s.Get(context.Background(), key)
+	entry, err2 := s.GetEntry(context.Background(), key)
+	if !errors.Is(err, err2) || err == nil && (value == nil || !bytes.Equal(value, entry.Value)) {
+		return fmt.Sprintf("%q, %v by Get and %q, %v by GetEntry", value, err, entry.Value, err2)
+	}
+	return answer(entry, err2)
+}
+
+func answer(e kvstore.Entry, err error) string {
+	if errors.Is(err, kvstore.ErrNotFound) {
+		return "not found"
+	} else if err != nil {
+		return err.Error()
+	}
+	return describe(e)
+}
+
+// get returns what a Get should show.
+func (m model) get(key []byte) string {
+	if want, there := m[string(key)]; there {
+		return want.String(string(key))
+	}
+	return "not found"
+}
+
+// scan ranges over the storages and over every kept snapshot.
 func (m *machine) scan(t *rapid.T) {
 	c := kvstore.KeyConstraint{}
 	if rapid.Bool().Draw(t, "has start") {
@@ -225,16 +376,21 @@ func (m *machine) scan(t *rapid.T) {
 	limit := rapid.SampledFrom([]int{-1, 0, 1, 2, 63, 64, 10_000}).Draw(t, "limit")
 	opts := kvstore.QueryOptions{Limit: limit}
 	for _, k := range m.kept {
-		same(t, collect(t, k.snapshot, c, opts), k.model.scanOf(c, limit))
+		same(t, agree(t, m, "a range of a snapshot", func(i int, _ *Storage) []string {
+			return collect(t, k.snapshots[i], c, opts)
+		}), k.model.scanOf(c, limit))
 	}
-	var got []string
-	for kv, err := range m.storage.Range(context.Background(), c, opts) {
-		noError(t, err)
-		got = append(got, m.model[string(kv.Key)].String(string(kv.Key)))
-		if want := m.model[string(kv.Key)].value; string(kv.Value) != want {
-			t.Fatalf("Range yields %q = %q, want %q", kv.Key, kv.Value, want)
+	got := agree(t, m, "a range", func(_ int, s *Storage) []string {
+		var got []string
+		for kv, err := range s.Range(context.Background(), c, opts) {
+			noError(t, err)
+			got = append(got, m.model[string(kv.Key)].String(string(kv.Key)))
+			if want := m.model[string(kv.Key)].value; string(kv.Value) != want {
+				t.Fatalf("%+v: Range yields %q = %q, want %q", s.options, kv.Key, kv.Value, want)
+			}
 		}
-	}
+		return got
+	})
 	same(t, got, m.model.scanOf(c, limit))
 }
 
@@ -244,9 +400,15 @@ func (m *machine) check(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "look") > 0 {
 		return
 	}
-	noError(t, checkIndex(m.storage))
-	same(t, collect(t, view{m.storage.latest()}, kvstore.KeyConstraint{}, kvstore.QueryOptions{}),
-		m.model.scanOf(kvstore.KeyConstraint{}, 0))
+	m.checkNow(t)
+}
+
+func (m *machine) checkNow(t *rapid.T) {
+	got := agree(t, m, "all keys", func(_ int, s *Storage) []string {
+		noError(t, checkIndex(s))
+		return collect(t, view{s.latest()}, kvstore.KeyConstraint{}, kvstore.QueryOptions{})
+	})
+	same(t, got, m.model.scanOf(kvstore.KeyConstraint{}, 0))
 }
 
 func collect(t *rapid.T, s kvstore.Snapshot, c kvstore.KeyConstraint, opts kvstore.QueryOptions) []string {

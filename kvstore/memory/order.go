@@ -85,11 +85,11 @@ func (s *Storage) plant() {
 	s.mu.Lock()
 	s.treeMu.Lock()
 	defer s.treeMu.Unlock()
+	s.filled()
 	if s.last != nil {
 		s.mu.Unlock()
 		return
 	}
-	s.filled()
 	first := &write{number: s.version.Load() / 2}
 	items := slices.AppendSeq(make([]*item.Item, 0, s.index.Len()), s.index.All)
 	s.last = first

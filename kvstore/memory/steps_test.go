@@ -97,8 +97,10 @@ func TestReadsBetweenTheStepsOfAReset(t *testing.T) {
 
 // TestFirstRangeSeesNoHalfBatch has storage after storage ranged over for the first time
 // in the midst of a long batch for few keys.
-func TestFirstRangeSeesNoHalfBatch(t *testing.T) {
-	const keys, rounds = 10, 40
+func TestFirstRangeSeesNoHalfBatch(t *testing.T) { withAndWithout(t, firstRangeSeesNoHalfBatch) }
+
+func firstRangeSeesNoHalfBatch(t *testing.T, o options) {
+	const keys = 10
 	ctx := context.Background()
 	var batch []kvstore.Record
 	for n := range uint64(500) {
@@ -106,8 +108,8 @@ func TestFirstRangeSeesNoHalfBatch(t *testing.T) {
 			batch = append(batch, kvstore.Record{Key: r.Key, Delete: true}, r)
 		}
 	}
-	for range rounds {
-		s := New()
+	for range o.times(40) {
+		s := open(o)
 		mustNot(t, s.ApplyRecords(ctx, uniform(keys, 0)))
 		var writer sync.WaitGroup
 		writer.Go(func() {

@@ -41,7 +41,7 @@ type Storage struct {
 	// for it.
 	tree atomic.Pointer[tree]
 
-	options
+	options options
 
 	_       [64]byte       // what follows is written often: not in the readers' cache line
 	mu      sync.Mutex     // held by writes
@@ -51,7 +51,7 @@ type Storage struct {
 	// treeMu is held while tree is brought further, and by Reset. It is taken after mu
 	// when both are.
 	treeMu sync.Mutex
-	maker  order.Maker // guarded by treeMu
+	maker  order.Maker // guarded by treeMu, or by mu while there is no tree
 }
 
 var _ kvstore.RecordStorage = (*Storage)(nil)
@@ -60,20 +60,25 @@ var _ kvstore.RecordStorage = (*Storage)(nil)
 func New() *Storage { return open(usual) }
 
 // options are what a storage is made with. They change how fast it is and how much memory it
-// takes, and nothing else.
+// takes, and nothing else: tests hold a storage without any of its structures to that.
 type options struct {
 	slack int // bytes of chunks that may lie waste however small the storage is
-	small int // bytes of the largest item that shares memory with others; 0: none does
+
+	filling bool // or the index has the items from the first record on
+	index   bool // or Get looks into the order
+	lag     bool // or each write brings the order up to date
+	undo    bool // or a Get waits for the write under way
+	blocks  bool // or each item has an allocation of its own, and stays there
 }
 
-var usual = options{slack: chunk.Most, small: chunk.Small}
+var usual = options{chunk.Most, true, true, true, true, true}
 
 func open(o options) *Storage {
 	s := &Storage{options: o}
 	s.index.Slack = o.slack
 	s.index.Seed = maphash.MakeSeed()
 	s.index.Clear()
-	if o.small > 0 {
+	if o.blocks {
 		s.maker.Index = &s.index
 	}
 	s.refill()
@@ -89,6 +94,9 @@ func open(o options) *Storage {
 // does so. So when a reader does not find the key among what was replaced, what it
 // had found in the index before was the state before the write.
 func (s *Storage) find(key []byte) *item.Item {
+	if !s.options.index {
+		return s.latest().Get(key)
+	}
 	h := s.index.Hash(key)
 	for {
 		v := s.version.Load()
@@ -101,6 +109,10 @@ func (s *Storage) find(key []byte) *item.Item {
 			if s.version.Load() == v {
 				return it
 			}
+			continue
+		}
+		if !s.options.undo {
+			s.awaitWrite()
 			continue
 		}
 		b := s.undo.Load()
@@ -116,10 +128,23 @@ func (s *Storage) find(key []byte) *item.Item {
 	}
 }
 
+// awaitWrite waits for the write that is under way.
+func (s *Storage) awaitWrite() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+}
+
 // refill has the storage, which is empty, be filled. Its caller holds mu.
 func (s *Storage) refill() {
-	s.filling = filling.New(s.index.Seed, s.slack, s.small)
+	small := 0
+	if s.options.blocks {
+		small = chunk.Small
+	}
+	s.filling = filling.New(s.index.Seed, s.options.slack, small)
 	s.asked.Store(false)
+	if !s.options.filling {
+		s.filled()
+	}
 }
 
 // ask makes the storage one that is read: it ends the filling. It waits for the write that
@@ -130,16 +155,30 @@ func (s *Storage) ask() {
 	s.filled()
 }
 
-// filled moves what filling has, if it has not ended, to the index. Its caller holds mu.
+// filled moves what filling has, if it has not ended, to the index, or to the order if
+// there is no index. Its caller holds mu.
 func (s *Storage) filled() {
-	if !s.asked.Load() {
-		s.index.Fill(s.filling)
-		s.filling = nil
-		if invariant.On {
-			s.index.Check()
-		}
-		s.asked.Store(true)
+	if s.asked.Load() {
+		return
 	}
+	if invariant.On {
+		s.filling.Check()
+	}
+	if s.options.index {
+		s.index.Fill(s.filling)
+	} else {
+		var items []*item.Item
+		for _, it := range s.filling.All {
+			items = append(items, it)
+		}
+		s.last = &write{number: s.version.Load() / 2}
+		s.tree.Store(&tree{s.maker.Build(items), s.last})
+	}
+	s.filling = nil
+	if invariant.On {
+		s.index.Check()
+	}
+	s.asked.Store(true)
 }
 
 // Get returns the value of key, or [kvstore.ErrNotFound]. The value aliases the
@@ -244,6 +283,15 @@ func (s *Storage) Reset(ctx context.Context) error {
 
 // write makes the changes of src visible, all at once.
 func (s *Storage) write(ctx context.Context, src source) error {
+	err := s.writeOnly(ctx, src)
+	if !s.options.lag && err == nil {
+		s.latest()
+	}
+	return err
+}
+
+// writeOnly leaves the order behind.
+func (s *Storage) writeOnly(ctx context.Context, src source) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := ctx.Err(); err != nil || src.n == 0 {
@@ -257,9 +305,12 @@ func (s *Storage) write(ctx context.Context, src source) error {
 		s.filled()
 	}
 	w := writing{list: s.last != nil}
-	b := undo.New(src.n)
-	s.begin(b)
-	s.apply(&w, src, b)
+	var log *undo.Log
+	if s.options.undo {
+		log = undo.New(src.n)
+	}
+	s.begin(log)
+	s.apply(&w, src, log)
 	done := s.follow(&w)
 	s.end()
 	if done != nil {
@@ -269,10 +320,12 @@ func (s *Storage) write(ctx context.Context, src source) error {
 }
 
 // begin says that the index is being changed, and what will have been there before.
-func (s *Storage) begin(b *undo.Log) {
+func (s *Storage) begin(log *undo.Log) {
 	v := s.version.Load() + 1
-	b.Version = v
-	s.undo.Store(b)
+	if log != nil {
+		log.Version = v
+	}
+	s.undo.Store(log)
 	s.version.Store(v)
 }
 

@@ -84,7 +84,9 @@ func (s *Storage) apply(w *writing, src source, log *undo.Log) {
 			r := src.nth(i + j)
 			it := src.pack(r)
 			w.did(it, r.Delete)
-			s.index.Put(h, it, r.Delete, log)
+			if s.options.index {
+				s.index.Put(h, it, r.Delete, log)
+			}
 		}
 	}
 	s.index.Clean(w.weight, func(it *item.Item) { w.did(it, false) })
