@@ -185,6 +185,28 @@ func TestWriteOfALoweredSizeLimitNamesTheTrueOne(t *testing.T) {
 
 // Brokers refuse a write for its size and don't say what the limit is now: that holds up
 // the write, and those behind it, for no longer than it lives.
+// A broker that dies takes the question for the limit with it: it is asked again.
+func TestRaisedSizeLimitIsLearnedThoughABrokerHangsUp(t *testing.T) {
+	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		c := w.open("c", a.option())
+		w.alter("max.message.bytes", "4000000")
+		hangUps := 2
+		a.set(func(r *reply) {
+			if _, ok := r.resp.(*kmsg.DescribeConfigsResponse); ok && hangUps > 0 {
+				hangUps--
+				r.resp = nil
+			}
+		})
+		if err := c.Put(w.within(time.Minute), []byte("k"), make([]byte, 2<<20)); err != nil {
+			t.Errorf("Put of 2 MiB, when the topic takes 4000000 bytes and a broker hung up twice = %v", err)
+		}
+		if hangUps > 0 {
+			t.Errorf("%d connections were not dropped", hangUps)
+		}
+	})
+}
+
 func TestWriteOfALoweredSizeLimitEndsThoughNobodyTellsTheLimit(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		const life = 5 * time.Second

@@ -180,17 +180,22 @@ func (s *settings) refresh(ctx context.Context) error {
 	}
 }
 
-// relearn is refresh for callers that can use the old settings if there are no newer ones:
-// it returns at once when this client has no right to ask, and within seconds when the
-// brokers do not answer.
+// relearn is refresh for callers that can use the old settings if there are no newer ones: it asks
+// again when a request fails. It returns at once when this client has no right to ask,
+// and within seconds when the brokers do not answer.
 func (s *settings) relearn(ctx context.Context) {
 	s.mu.Lock()
 	denied := s.denied
 	s.mu.Unlock()
-	if !denied {
-		ctx, cancel := context.WithTimeout(ctx, mostRelearning)
-		defer cancel()
-		_ = s.refresh(ctx)
+	if denied {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, mostRelearning)
+	defer cancel()
+	for ctx.Err() == nil {
+		if err := s.refresh(ctx); err == nil || errors.Is(err, ErrClientClosed) {
+			return
+		}
 	}
 }
 
