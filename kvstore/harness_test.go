@@ -134,7 +134,7 @@ func (w *world) deleteTopic() {
 }
 
 // refuseDials keeps a client from connecting until undone.
-func (w *world) refuseDials(client string) fakecluster.Fault {
+func (w *world) refuseDials(client string) fakecluster.Effect {
 	return w.cluster.Network().RefuseDials(simnet.Target{Clients: []string{client}})
 }
 

@@ -99,7 +99,7 @@ func (k *Kit) install(f *Fault) *Fault {
 }
 
 // lasting installs a fault of the cluster or of the network.
-func (k *Kit) lasting(text string, inner fakecluster.Fault) *Fault {
+func (k *Kit) lasting(text string, inner fakecluster.Effect) *Fault {
 	return k.install(&Fault{
 		text: text, hits: inner.Hits, wait: inner.Wait,
 		undo: func() error { inner.Undo(); return nil },

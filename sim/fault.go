@@ -254,7 +254,7 @@ func (w *world) broker(s string) int32 {
 }
 
 // netEffect is the effect of a fault of the network.
-func netEffect(f *simnet.Fault) *effect {
+func netEffect(f *simnet.Effect) *effect {
 	return &effect{hits: f.Hits, undo: func(context.Context) error { f.Undo(); return nil }}
 }
 

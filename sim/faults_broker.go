@@ -125,7 +125,7 @@ type downs struct {
 
 type down struct {
 	n      int
-	refuse *simnet.Fault // refuses the dials, and counts them
+	refuse *simnet.Effect // refuses the dials, and counts them
 }
 
 // stop stops a broker. The returned function counts the dials that were

@@ -70,7 +70,7 @@ func (f ForgetProducers) start(ctx context.Context, w *world) (*effect, error) {
 // producer has sent a batch.
 func (w *world) forgetEvery(ctx context.Context, forget fakecluster.Forget, every time.Duration) (*effect, error) {
 	var mu sync.Mutex
-	var times []fakecluster.Fault
+	var times []fakecluster.Effect
 	hits := func() (sum int) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -161,7 +161,7 @@ func (f BelowMinimum) start(_ context.Context, w *world) (*effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []fakecluster.Fault
+	var all []fakecluster.Effect
 	undo := func(context.Context) error {
 		for _, x := range all {
 			x.Undo()

@@ -73,22 +73,22 @@ func (c fakeCluster) admit() error {
 	return c.Allow(readerUser, allRights)
 }
 
-func (c fakeCluster) ForgetProducers(f fakecluster.Forget) (fakecluster.Fault, error) {
+func (c fakeCluster) ForgetProducers(f fakecluster.Forget) (fakecluster.Effect, error) {
 	f.Topic = topicName
 	return c.Cluster.ForgetProducers(f)
 }
 
-func (c fakeCluster) FailFetches(f fakecluster.FetchFault) (fakecluster.Fault, error) {
+func (c fakeCluster) FailFetches(f fakecluster.FetchFault) (fakecluster.Effect, error) {
 	f.Topic = topicName
 	return c.Cluster.FailFetches(f)
 }
 
-func (c fakeCluster) StaleMetadata(s fakecluster.Stale) (fakecluster.Fault, error) {
+func (c fakeCluster) StaleMetadata(s fakecluster.Stale) (fakecluster.Effect, error) {
 	s.Topic = topicName
 	return c.Cluster.StaleMetadata(s)
 }
 
-func (c fakeCluster) WithholdRecords(h fakecluster.Withhold) (fakecluster.Fault, error) {
+func (c fakeCluster) WithholdRecords(h fakecluster.Withhold) (fakecluster.Effect, error) {
 	h.Topic = topicName
 	return c.Cluster.WithholdRecords(h)
 }
@@ -131,7 +131,7 @@ func (c fakeCluster) Revoke(client string, rights []kmsg.ACLOperation) error {
 }
 
 // brokerFault is the effect of a fault inside the brokers.
-func brokerFault(f fakecluster.Fault, err error) (*effect, error) {
+func brokerFault(f fakecluster.Effect, err error) (*effect, error) {
 	if err != nil {
 		return nil, err
 	}

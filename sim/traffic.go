@@ -22,7 +22,7 @@ type tally struct {
 	p        *process
 	begun    time.Time
 	writes   int64
-	requests *simnet.Fault
+	requests *simnet.Effect
 }
 
 // tallies begins one for each client of the plan that is open.

@@ -150,7 +150,7 @@ func fakeResult(seed uint64, status world.Status, reasons ...world.Reason) *worl
 		Hash: fmt.Sprintf("hash-%d", seed), Events: 2500, Records: 600,
 		Simulated: 12345 * time.Millisecond, Wall: 50 * time.Millisecond,
 		Operations: world.Operations{Total: 1000, OK: 990, Failed: 4, Unknown: 6, Acknowledged: 500},
-		Faults: []world.Fault{
+		Faults: []world.FaultResult{
 			{Text: "lag client=c2 from=1.2s for=800ms", Kind: "lag", Injected: true, Hits: 1234},
 			{Text: "reset client=c1 from=2s", Kind: "reset", Injected: true},
 		},

@@ -94,7 +94,7 @@ func operationsText(o world.Operations, records int) string {
 		count(o.Total), count(o.OK), count(o.Failed), count(o.Unknown), count(o.Acknowledged), count(records))
 }
 
-func hitsText(f world.Fault) string {
+func hitsText(f world.FaultResult) string {
 	switch {
 	case !f.Injected:
 		return "never"

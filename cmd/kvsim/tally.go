@@ -114,7 +114,7 @@ func (t *tally) add(r *world.Result) *failureTally {
 	return t.failure(r)
 }
 
-func (t *tally) fault(f world.Fault) {
+func (t *tally) fault(f world.FaultResult) {
 	i, found := slices.BinarySearchFunc(t.Faults, f.Kind, func(x *faultTally, kind string) int { return cmp.Compare(x.Kind, kind) })
 	if !found {
 		t.Faults = slices.Insert(t.Faults, i, &faultTally{Kind: f.Kind})

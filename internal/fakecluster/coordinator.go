@@ -154,7 +154,7 @@ func (c *Cluster) slowestMarkers() time.Duration {
 // SlowMarkers makes the markers of a transaction come up to most later than its end, until
 // it is undone. It has no effect if most is less than the cluster's own
 // [Coordinator.Markers]. Hits counts the transactions that ended.
-func (c *Cluster) SlowMarkers(most time.Duration) (Fault, error) {
+func (c *Cluster) SlowMarkers(most time.Duration) (Effect, error) {
 	if most <= 0 || most >= wireTimeout {
 		return nil, fmt.Errorf("fakecluster: markers can't take %v: the harness waits for less than %v", most, wireTimeout)
 	}
@@ -265,7 +265,7 @@ func (c *Cluster) moveCoordinators(from, to int32) error {
 // transactional ids (COORDINATOR_LOAD_IN_PROGRESS). If no broker is given, all do. The fault
 // ends after count answers, or when it is undone; a count of 0 means only then. Hits counts
 // the answers.
-func (c *Cluster) LoadCoordinators(count int, brokers ...int32) (Fault, error) {
+func (c *Cluster) LoadCoordinators(count int, brokers ...int32) (Effect, error) {
 	if err := c.checkBroker(brokers...); err != nil {
 		return nil, err
 	}

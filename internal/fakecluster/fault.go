@@ -19,10 +19,10 @@ import (
 // awaited number of hits.
 var ErrUndone = errors.New("fakecluster: fault undone before it bit often enough")
 
-// Fault is implemented by every fault, including those of package simnet. Hits returns the
+// Effect is a fault that lasts; those of package simnet are Effects, too. Hits returns the
 // number of times that it has taken effect. Wait blocks until there are n hits; it returns
 // an error if ctx, the fault or the cluster ends before that. Undo ends the fault.
-type Fault interface {
+type Effect interface {
 	Hits() int
 	Wait(ctx context.Context, n int) error
 	Undo()
@@ -54,7 +54,7 @@ type rule struct {
 	changed chan struct{} // closed and replaced on a hit
 }
 
-var _ Fault = (*rule)(nil)
+var _ Effect = (*rule)(nil)
 
 func (r *rule) Hits() int {
 	r.mu.Lock()
@@ -155,7 +155,7 @@ type ProduceFault struct {
 
 // FailProduces makes produce requests of clients fail. With AfterAppend, a request counts as
 // a hit even if its batch was a duplicate, or if the broker was no longer the leader.
-func (c *Cluster) FailProduces(f ProduceFault) (Fault, error) {
+func (c *Cluster) FailProduces(f ProduceFault) (Effect, error) {
 	if f.Err == nil {
 		return nil, errors.New("fakecluster: fail produces: Err is not set: choose one of package kerr")
 	}
@@ -258,7 +258,7 @@ type Slow struct {
 // at the brokers' end. kfake's own way to delay a request (SleepControl) is not used: if
 // requests of one connection sleep one after the other, it starts a second goroutine for the
 // same queue.
-func (c *Cluster) SlowBroker(s Slow) (Fault, error) {
+func (c *Cluster) SlowBroker(s Slow) (Effect, error) {
 	if s.Delay < 0 {
 		return nil, fmt.Errorf("fakecluster: slow broker: delay %v is negative", s.Delay)
 	}

@@ -57,7 +57,7 @@ func TestFewerReplicasThanTheTopicWantsRefuseWrites(t *testing.T) {
 
 	// A broker that is not the leader says so, whatever else is wrong.
 	check(t, c.StartBroker(1))
-	lags := []Fault{must(c.OutOfSync(0))(t), must(c.OutOfSync(1))(t)}
+	lags := []Effect{must(c.OutOfSync(0))(t), must(c.OutOfSync(1))(t)}
 	_, err := produceTo(t, c, 2, anonymous, kv("k", "v"))
 	wantErr(t, "write to a broker that does not lead", err, kerr.NotLeaderForPartition)
 	wantErr(t, "write with one replica in sync", write(), kerr.NotEnoughReplicas)
@@ -99,12 +99,12 @@ func TestTopicsAreAlteredWhileInUse(t *testing.T) {
 func TestFaultsAtUnknownBrokersAreRefused(t *testing.T) {
 	c := start(t, Options{Brokers: 3})
 	none := []int32{0, 3}
-	for name, begin := range map[string]func() (Fault, error){
-		"SlowBroker":      func() (Fault, error) { return c.SlowBroker(Slow{Brokers: none, Delay: time.Second}) },
-		"ThrottleFetches": func() (Fault, error) { return c.ThrottleFetches(Throttle{Brokers: none, Delay: time.Second}) },
-		"FailFetches":     func() (Fault, error) { return c.FailFetches(FetchFault{Brokers: none, Err: kerr.UnknownTopicID}) },
-		"WithholdRecords": func() (Fault, error) { return c.WithholdRecords(Withhold{Brokers: none, Topic: topic}) },
-		"StaleMetadata":   func() (Fault, error) { return c.StaleMetadata(Stale{Brokers: none, Topic: topic, Unknown: true}) },
+	for name, begin := range map[string]func() (Effect, error){
+		"SlowBroker":      func() (Effect, error) { return c.SlowBroker(Slow{Brokers: none, Delay: time.Second}) },
+		"ThrottleFetches": func() (Effect, error) { return c.ThrottleFetches(Throttle{Brokers: none, Delay: time.Second}) },
+		"FailFetches":     func() (Effect, error) { return c.FailFetches(FetchFault{Brokers: none, Err: kerr.UnknownTopicID}) },
+		"WithholdRecords": func() (Effect, error) { return c.WithholdRecords(Withhold{Brokers: none, Topic: topic}) },
+		"StaleMetadata":   func() (Effect, error) { return c.StaleMetadata(Stale{Brokers: none, Topic: topic, Unknown: true}) },
 	} {
 		if f, err := begin(); err == nil {
 			f.Undo()

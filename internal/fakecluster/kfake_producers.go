@@ -76,7 +76,7 @@ type forgetting struct {
 // counts the elections at which they forgot a producer that they knew, since a client may use
 // a new producer for each leader. Undo ends the refusals and the forgetting at elections. What
 // has been forgotten stays forgotten.
-func (c *Cluster) ForgetProducers(f Forget) (Fault, error) {
+func (c *Cluster) ForgetProducers(f Forget) (Effect, error) {
 	if f.Mode < ForgetAndAccept || f.Mode > ForgetAndDeny {
 		return nil, fmt.Errorf("fakecluster: forget producers: there is no mode %d", f.Mode)
 	}

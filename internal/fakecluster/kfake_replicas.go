@@ -18,7 +18,7 @@ import (
 // OutOfSync takes the replicas of a running broker out of sync until it is undone. Partitions
 // may then be below their min.insync.replicas. The broker stays the leader of its partitions.
 // Hits is the number of produce requests that were refused with NOT_ENOUGH_REPLICAS meanwhile.
-func (c *Cluster) OutOfSync(broker int32) (Fault, error) {
+func (c *Cluster) OutOfSync(broker int32) (Effect, error) {
 	if err := c.checkBroker(broker); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ type Stale struct {
 
 // StaleMetadata makes brokers give stale answers to metadata requests. Hits is the number of such
 // answers. Other requests are answered from the present state.
-func (c *Cluster) StaleMetadata(s Stale) (Fault, error) {
+func (c *Cluster) StaleMetadata(s Stale) (Effect, error) {
 	set := 0
 	for _, is := range []bool{s.Unknown, s.OtherID != [16]byte{}, s.Partitions != 0, s.Elections != 0} {
 		if is {

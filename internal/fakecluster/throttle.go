@@ -22,7 +22,7 @@ type Throttle struct {
 // ThrottleFetches answers fetches at once, without topics and with a throttle time, as Kafka does
 // when a client is above its quota. Kafka also stops reading from the connection until the time is
 // over. ThrottleFetches does not, so that the number of hits shows whether a client waits.
-func (c *Cluster) ThrottleFetches(t Throttle) (Fault, error) {
+func (c *Cluster) ThrottleFetches(t Throttle) (Effect, error) {
 	if t.Delay < time.Millisecond {
 		return nil, errors.New("fakecluster: throttle fetches: Delay has to be at least one millisecond")
 	}
@@ -52,7 +52,7 @@ type FetchFault struct {
 }
 
 // FailFetches makes fetches of clients fail.
-func (c *Cluster) FailFetches(f FetchFault) (Fault, error) {
+func (c *Cluster) FailFetches(f FetchFault) (Effect, error) {
 	if f.Err == nil {
 		return nil, errors.New("fakecluster: fail fetches: Err is not set: choose one of package kerr")
 	}

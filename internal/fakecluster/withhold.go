@@ -18,7 +18,7 @@ type Withhold struct {
 // WithholdRecords makes brokers answer fetches at once, without an error, with the true ends of the
 // log, but without records. It applies only to fetches that would get records. It has no effect if
 // not every user may read the topic, because only kfake knows who asks.
-func (c *Cluster) WithholdRecords(w Withhold) (Fault, error) {
+func (c *Cluster) WithholdRecords(w Withhold) (Effect, error) {
 	if w.Topic == "" {
 		return nil, errors.New("fakecluster: withhold records: Topic is not set")
 	}

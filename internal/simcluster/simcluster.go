@@ -81,8 +81,8 @@ type Cluster interface {
 	AwaitBrokers(brokers []int32) error
 	MoveLeader(to int32) error
 	MoveLeadersFrom(broker int32) error
-	FailProduces(f fakecluster.ProduceFault) (fakecluster.Fault, error)
-	SlowBroker(s fakecluster.Slow) (fakecluster.Fault, error)
+	FailProduces(f fakecluster.ProduceFault) (fakecluster.Effect, error)
+	SlowBroker(s fakecluster.Slow) (fakecluster.Effect, error)
 	Hardships
 
 	// Compact compacts the log as it is now.
@@ -112,25 +112,25 @@ type Transactor interface {
 // Hardships are unusual things that working brokers do to clients. Each lasts until its fault is
 // undone. Those of package fakecluster concern the world's topic.
 type Hardships interface {
-	ForgetProducers(f fakecluster.Forget) (fakecluster.Fault, error)
-	ThrottleFetches(t fakecluster.Throttle) (fakecluster.Fault, error)
-	FailFetches(f fakecluster.FetchFault) (fakecluster.Fault, error)
-	StaleMetadata(s fakecluster.Stale) (fakecluster.Fault, error)
-	WithholdRecords(h fakecluster.Withhold) (fakecluster.Fault, error)
+	ForgetProducers(f fakecluster.Forget) (fakecluster.Effect, error)
+	ThrottleFetches(t fakecluster.Throttle) (fakecluster.Effect, error)
+	FailFetches(f fakecluster.FetchFault) (fakecluster.Effect, error)
+	StaleMetadata(s fakecluster.Stale) (fakecluster.Effect, error)
+	WithholdRecords(h fakecluster.Withhold) (fakecluster.Effect, error)
 	// LoadCoordinators makes brokers answer that they are still loading the state
 	// of their transactional ids. If none is given, all do. A count of 0 means no
 	// limit.
-	LoadCoordinators(count int, brokers ...int32) (fakecluster.Fault, error)
+	LoadCoordinators(count int, brokers ...int32) (fakecluster.Effect, error)
 	// SlowMarkers makes the markers of a transaction come up to most later than
 	// its end.
-	SlowMarkers(most time.Duration) (fakecluster.Fault, error)
+	SlowMarkers(most time.Duration) (fakecluster.Effect, error)
 	// MoveCoordinator makes the next broker the coordinator of a transactional id.
 	MoveCoordinator(id string) error
 	// BeginFor starts a transaction of another program. Its coordinator aborts it
 	// some time after the timeout.
 	BeginFor(id string, timeout time.Duration) (Transactor, error)
 	// OutOfSync takes the replicas of a broker out of sync.
-	OutOfSync(broker int32) (fakecluster.Fault, error)
+	OutOfSync(broker int32) (fakecluster.Effect, error)
 	// AlterTopic changes settings of the topic.
 	AlterTopic(configs map[string]string) error
 	// ChangePassword changes the password of a client's user: to the one that the

@@ -10,7 +10,7 @@ import (
 // ErrClosed is returned by calls that wait for a network that is closed.
 var ErrClosed = errors.New("simnet: network closed")
 
-// ErrUndone is returned by [Fault.Wait] if the fault is undone or used up before it
+// ErrUndone is returned by [Effect.Wait] if the fault is undone or used up before it
 // has reached the awaited number of hits.
 var ErrUndone = errors.New("simnet: fault undone before it bit often enough")
 

@@ -59,10 +59,10 @@ const (
 	kindCorrupt
 )
 
-// Fault is a fault that is active on a network until it is undone or used up. Faults
+// Effect is a fault that is active on a network until it is undone or used up. Faults
 // compose: delays add up, and of several faults that would end a frame's journey, the
-// one installed first does. A Fault is safe for concurrent use.
-type Fault struct {
+// one installed first does. An Effect is safe for concurrent use.
+type Effect struct {
 	n       *Network
 	kind    faultKind
 	target  Target
@@ -78,7 +78,7 @@ type Fault struct {
 }
 
 // Hits returns the number of frames and dials that the fault has affected.
-func (f *Fault) Hits() int {
+func (f *Effect) Hits() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.hits
@@ -86,7 +86,7 @@ func (f *Fault) Hits() int {
 
 // Wait blocks until the fault has at least n hits. It returns ctx's error if ctx ends
 // before that, [ErrUndone] if the fault does, or [ErrClosed] if the network does.
-func (f *Fault) Wait(ctx context.Context, n int) error {
+func (f *Effect) Wait(ctx context.Context, n int) error {
 	for {
 		f.mu.Lock()
 		if f.hits >= n {
@@ -114,7 +114,7 @@ func (f *Fault) Wait(ctx context.Context, n int) error {
 
 // Undo ends the fault. Frames that a stall held are delivered in order. It may be
 // called more than once, and after [Network.Close].
-func (f *Fault) Undo() {
+func (f *Effect) Undo() {
 	if !f.stop() {
 		return
 	}
@@ -133,7 +133,7 @@ func (f *Fault) Undo() {
 }
 
 // stop marks f as ended, and reports whether it was active until then.
-func (f *Fault) stop() bool {
+func (f *Effect) stop() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ended {
@@ -147,7 +147,7 @@ func (f *Fault) stop() bool {
 	return true
 }
 
-func (f *Fault) wakeLocked() {
+func (f *Effect) wakeLocked() {
 	if f.changed != nil {
 		close(f.changed)
 		f.changed = nil
@@ -155,7 +155,7 @@ func (f *Fault) wakeLocked() {
 }
 
 // hit counts one hit. It reports false if the fault has ended.
-func (f *Fault) hit() bool {
+func (f *Effect) hit() bool {
 	f.mu.Lock()
 	if f.ended {
 		f.mu.Unlock()
@@ -175,7 +175,7 @@ func (f *Fault) hit() bool {
 	return true
 }
 
-func (n *Network) add(f *Fault, count int) *Fault {
+func (n *Network) add(f *Effect, count int) *Effect {
 	f.n, f.left = n, count
 	if count <= 0 {
 		f.left = -1
@@ -188,7 +188,7 @@ func (n *Network) add(f *Fault, count int) *Fault {
 		return f
 	}
 	old := n.faults.Load()
-	var next []*Fault
+	var next []*Effect
 	if old != nil {
 		next = append(next, *old...)
 	}
@@ -197,14 +197,14 @@ func (n *Network) add(f *Fault, count int) *Fault {
 	return f
 }
 
-func (n *Network) remove(f *Fault) {
+func (n *Network) remove(f *Effect) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	old := n.faults.Load()
 	if old == nil {
 		return
 	}
-	next := slices.DeleteFunc(slices.Clone(*old), func(o *Fault) bool { return o == f })
+	next := slices.DeleteFunc(slices.Clone(*old), func(o *Effect) bool { return o == f })
 	if len(next) == 0 {
 		n.faults.Store(nil)
 		return
@@ -214,27 +214,27 @@ func (n *Network) remove(f *Fault) {
 
 // Delay adds latency to every frame and dial that t selects. The added latency is drawn
 // from the stream of the frame's own link.
-func (n *Network) Delay(t Target, l Latency) (*Fault, error) {
+func (n *Network) Delay(t Target, l Latency) (*Effect, error) {
 	return n.DelayNext(t, l, 0)
 }
 
 // DelayNext is [Network.Delay] for the next count frames only. A count of 0
 // means until undone.
-func (n *Network) DelayNext(t Target, l Latency, count int) (*Fault, error) {
+func (n *Network) DelayNext(t Target, l Latency, count int) (*Effect, error) {
 	if err := l.Validate(); err != nil {
 		return nil, err
 	}
-	return n.add(&Fault{kind: kindDelay, target: t, latency: l}, count), nil
+	return n.add(&Effect{kind: kindDelay, target: t, latency: l}, count), nil
 }
 
 // Stall holds the frames and dials that t selects, and everything behind them on the same
 // connection, until it is undone. They are then delivered in a burst, in order.
-func (n *Network) Stall(t Target) *Fault {
-	return n.add(&Fault{kind: kindStall, target: t}, 0)
+func (n *Network) Stall(t Target) *Effect {
+	return n.add(&Effect{kind: kindStall, target: t}, 0)
 }
 
 // StallFor is like [Network.Stall], but undoes itself after d.
-func (n *Network) StallFor(t Target, d time.Duration) *Fault {
+func (n *Network) StallFor(t Target, d time.Duration) *Effect {
 	f := n.Stall(t)
 	f.mu.Lock()
 	if !f.ended {
@@ -247,50 +247,50 @@ func (n *Network) StallFor(t Target, d time.Duration) *Fault {
 // BlackHole swallows the frames that t selects, while their connections stay open, and
 // holds new dials until it is undone or they time out. A connection that lost a frame
 // stays dead in that direction even after the fault is undone.
-func (n *Network) BlackHole(t Target) *Fault {
-	return n.add(&Fault{kind: kindBlackHole, target: t}, 0)
+func (n *Network) BlackHole(t Target) *Effect {
+	return n.add(&Effect{kind: kindBlackHole, target: t}, 0)
 }
 
 // Silence is like [Network.BlackHole], but dials succeed. It is what clients see of a
 // broker whose process is stopped: it accepts connections and says nothing.
-func (n *Network) Silence(t Target) *Fault {
-	return n.add(&Fault{kind: kindSilence, target: t}, 0)
+func (n *Network) Silence(t Target) *Effect {
+	return n.add(&Effect{kind: kindSilence, target: t}, 0)
 }
 
 // RefuseDials refuses every dial between the ends that t selects, as when
 // nothing listens. Open connections are left alone.
-func (n *Network) RefuseDials(t Target) *Fault {
-	return n.add(&Fault{kind: kindRefuse, target: t}, 0)
+func (n *Network) RefuseDials(t Target) *Effect {
+	return n.add(&Effect{kind: kindRefuse, target: t}, 0)
 }
 
 // LoseRequest swallows the next count requests that t selects, before the broker sees
 // them, and resets their connections. A count of 0 means until undone. The direction of
 // t is ignored.
-func (n *Network) LoseRequest(t Target, count int) *Fault {
+func (n *Network) LoseRequest(t Target, count int) *Effect {
 	t.Dir = ToBroker
-	return n.add(&Fault{kind: kindLose, target: t}, count)
+	return n.add(&Effect{kind: kindLose, target: t}, count)
 }
 
 // LoseAnswer swallows the broker's answers to the next count requests that t selects,
 // and resets their connections. By the time a hit is counted, the broker has acted on
 // the request, and the client can't know. A count of 0 means until undone. The direction
 // of t is ignored.
-func (n *Network) LoseAnswer(t Target, count int) *Fault {
+func (n *Network) LoseAnswer(t Target, count int) *Effect {
 	t.Dir = ToClient
-	return n.add(&Fault{kind: kindLose, target: t}, count)
+	return n.add(&Effect{kind: kindLose, target: t}, count)
 }
 
 // CutFrame delivers only the first prefix bytes of the next count frames that t selects,
 // and then resets their connections. If prefix is 0, or not less than the size of the
 // frame, half of the frame is delivered. A count of 0 means until undone.
-func (n *Network) CutFrame(t Target, prefix, count int) *Fault {
-	return n.add(&Fault{kind: kindCut, target: t, cutAt: prefix}, count)
+func (n *Network) CutFrame(t Target, prefix, count int) *Effect {
+	return n.add(&Effect{kind: kindCut, target: t, cutAt: prefix}, count)
 }
 
 // Corrupt flips a bit in the last byte of the next count frames that t
 // selects. A count of 0 means until undone.
-func (n *Network) Corrupt(t Target, count int) *Fault {
-	return n.add(&Fault{kind: kindCorrupt, target: t}, count)
+func (n *Network) Corrupt(t Target, count int) *Effect {
+	return n.add(&Effect{kind: kindCorrupt, target: t}, count)
 }
 
 // DropConns resets every connection that t selects and returns how many there were. On
@@ -385,7 +385,7 @@ const (
 
 // judgeDial asks the faults what happens to a dial. Each fault counts a dial once, however
 // often it is asked.
-func (n *Network) judgeDial(p *pair, counted map[*Fault]bool) (dialVerdict, time.Duration) {
+func (n *Network) judgeDial(p *pair, counted map[*Effect]bool) (dialVerdict, time.Duration) {
 	fs := n.faults.Load()
 	if fs == nil {
 		return dialGoes, 0

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-func wantHits(t *testing.T, f *Fault, n int) {
+func wantHits(t *testing.T, f *Effect, n int) {
 	t.Helper()
 	if got := f.Hits(); got != n {
 		t.Errorf("Hits() = %d, want %d", got, n)

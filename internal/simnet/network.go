@@ -42,7 +42,7 @@ type Network struct {
 	cfg  Config
 	done chan struct{} // closed by Close
 
-	faults atomic.Pointer[[]*Fault] // active faults; the slice is replaced, never changed
+	faults atomic.Pointer[[]*Effect] // active faults; the slice is replaced, never changed
 
 	mu        sync.Mutex
 	closed    bool
@@ -206,7 +206,7 @@ func (n *Network) connect(ctx context.Context, p *pair, addr net.Addr) error {
 	to, back := &p.toBroker, &p.toClient
 	d := to.latency.draw(to.rng) + back.latency.draw(back.rng)
 	limit := time.Time{}
-	counted := make(map[*Fault]bool)
+	counted := make(map[*Effect]bool)
 	for {
 		n.mu.Lock()
 		changed := n.changed

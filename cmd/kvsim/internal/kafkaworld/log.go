@@ -18,12 +18,12 @@ import (
 var errUnable = errors.New("can't be done to real brokers")
 
 // FailProduces implements simcluster.Cluster. It always fails.
-func (c *cluster) FailProduces(fakecluster.ProduceFault) (fakecluster.Fault, error) {
+func (c *cluster) FailProduces(fakecluster.ProduceFault) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("fail produce requests: %w", errUnable)
 }
 
 // SlowBroker implements simcluster.Cluster. It always fails.
-func (c *cluster) SlowBroker(fakecluster.Slow) (fakecluster.Fault, error) {
+func (c *cluster) SlowBroker(fakecluster.Slow) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("slow a broker: %w", errUnable)
 }
 

@@ -32,7 +32,7 @@ var withoutHardships = map[string]string{
 	"change-password":     "the brokers of a world let everybody do everything",
 }
 
-func (unable) ForgetProducers(fakecluster.Forget) (fakecluster.Fault, error) {
+func (unable) ForgetProducers(fakecluster.Forget) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("forget producers: %w", errUnable)
 }
 
@@ -40,27 +40,27 @@ func (unable) BeginFor(string, time.Duration) (simcluster.Transactor, error) {
 	return nil, fmt.Errorf("begin a transaction with a timeout: %w", errUnable)
 }
 
-func (unable) WithholdRecords(fakecluster.Withhold) (fakecluster.Fault, error) {
+func (unable) WithholdRecords(fakecluster.Withhold) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("withhold records: %w", errUnable)
 }
 
-func (unable) ThrottleFetches(fakecluster.Throttle) (fakecluster.Fault, error) {
+func (unable) ThrottleFetches(fakecluster.Throttle) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("throttle fetches: %w", errUnable)
 }
 
-func (unable) FailFetches(fakecluster.FetchFault) (fakecluster.Fault, error) {
+func (unable) FailFetches(fakecluster.FetchFault) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("fail fetches: %w", errUnable)
 }
 
-func (unable) StaleMetadata(fakecluster.Stale) (fakecluster.Fault, error) {
+func (unable) StaleMetadata(fakecluster.Stale) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("give stale metadata: %w", errUnable)
 }
 
-func (unable) LoadCoordinators(int, ...int32) (fakecluster.Fault, error) {
+func (unable) LoadCoordinators(int, ...int32) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("make coordinators load: %w", errUnable)
 }
 
-func (unable) SlowMarkers(time.Duration) (fakecluster.Fault, error) {
+func (unable) SlowMarkers(time.Duration) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("slow markers down: %w", errUnable)
 }
 
@@ -68,7 +68,7 @@ func (unable) MoveCoordinator(string) error {
 	return fmt.Errorf("move a coordinator: %w", errUnable)
 }
 
-func (unable) OutOfSync(int32) (fakecluster.Fault, error) {
+func (unable) OutOfSync(int32) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("take a replica out of sync: %w", errUnable)
 }
 

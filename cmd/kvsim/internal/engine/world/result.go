@@ -92,8 +92,8 @@ type Reason struct {
 // to the end, because that took too long.
 const JudgingLimit = "judging-limit"
 
-// A Fault is one planned fault and what it did.
-type Fault struct {
+// A FaultResult is one planned fault and what it did.
+type FaultResult struct {
 	// Text is the fault as it is written in the plan.
 	Text string `json:"text"`
 	// Kind is the first word of Text.
@@ -135,7 +135,7 @@ type Result struct {
 	Wall       time.Duration  `json:"wall_ns"`
 	CPU        time.Duration  `json:"cpu_ns,omitempty"`
 	Operations Operations     `json:"operations"`
-	Faults     []Fault        `json:"faults,omitempty"`
+	Faults     []FaultResult  `json:"faults,omitempty"`
 	Sometimes  map[string]int `json:"sometimes,omitempty"`
 	// Schedule identifies the order in which goroutines ran, and Steps
 	// measures the work; the exact engine alone knows them.

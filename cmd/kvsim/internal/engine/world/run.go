@@ -129,7 +129,7 @@ func resultOf(out *sim.Outcome) *Result {
 	res.Operations.Total = res.Operations.OK + res.Operations.Failed + res.Operations.Unknown
 	res.Operations.Acknowledged = out.Acked.Before + out.Acked.During + out.Acked.After
 	for _, f := range out.Faults {
-		res.Faults = append(res.Faults, Fault{Text: f.Fault, Kind: f.Kind, Injected: f.Injected, Hits: f.Hits})
+		res.Faults = append(res.Faults, FaultResult{Text: f.Fault, Kind: f.Kind, Injected: f.Injected, Hits: f.Hits})
 	}
 	return res
 }
