@@ -42,13 +42,13 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	res, err := readResults(fs.Args()...)
+	res, err := readResults(stderr, fs.Args()...)
 	if err != nil {
 		return err
 	}
 	all := res.outcomes(rows)
 	if *old != "" {
-		before, err := readResults(*old)
+		before, err := readResults(stderr, *old)
 		if err != nil {
 			return err
 		}

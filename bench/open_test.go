@@ -123,7 +123,7 @@ func BenchmarkScan(b *testing.B) {
 		warmUp(b, 2, scan) // the first puts all keys in order
 		all, at := tally{}, 0
 		for b.Loop() {
-			all.add("scan-ns", meanOf(max(1, 1_000_000/keys), scan, b))
+			all.add("scan-ns", meanOf(max(1, 1_000_000/small()/keys), scan, b))
 			for range 20 {
 				at = (at + 7919) % keys
 				all.add("range-ns", meanOf(1, func() error {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -23,11 +24,12 @@ type results struct {
 	config  map[string]string // such as goos, cpu, brokers: the last of each
 }
 
-// readResults reads the outputs of go test -bench in the files.
-func readResults(paths ...string) (*results, error) {
+// readResults reads the outputs of go test -bench in the files. A line that can't be read,
+// as the last one of a run that was stopped, is reported and left out.
+func readResults(stderr io.Writer, paths ...string) (*results, error) {
 	res := &results{numbers: map[[2]string]map[round]float64{}, config: map[string]string{}}
 	for _, path := range paths {
-		if err := res.read(path); err != nil {
+		if err := res.read(path, stderr); err != nil {
 			return nil, err
 		}
 	}
@@ -37,7 +39,7 @@ func readResults(paths ...string) (*results, error) {
 	return res, nil
 }
 
-func (res *results) read(path string) error {
+func (res *results) read(path string, stderr io.Writer) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -49,7 +51,7 @@ func (res *results) read(path string) error {
 		case *benchfmt.Result:
 			res.add(rec)
 		case *benchfmt.SyntaxError:
-			return rec
+			fmt.Fprintln(stderr, "bench:", rec)
 		}
 	}
 	return r.Err()

@@ -29,7 +29,7 @@ func TestEveryRowIsMeasured(t *testing.T) {
 	if err := os.WriteFile(path, out, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	res, err := readResults(path)
+	res, err := readResults(t.Output(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

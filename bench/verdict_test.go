@@ -36,7 +36,7 @@ func measured(t *testing.T, table, path string) []*outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := readResults(path)
+	res, err := readResults(t.Output(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,8 @@ func TestTheCommandPrintsFailsAndCompares(t *testing.T) {
 		{nil, "", "name the files"},
 		{[]string{filepath.Join(t.TempDir(), "none")}, "", "no such file"},
 		{[]string{output(t)}, "", "no results"},
-		{[]string{output(t, "Put/delay=0s/side=store 1 x ns/op")}, "", "parsing"},
+		{[]string{output(t, "Put/delay=0s/side=store 1 x ns/op")}, "", "no results"},
+		{[]string{output(t, "FirstPut 1 9 first-put-ns; FirstPut 1 8 open-ns; FirstPut")}, "first-open open-sec 8.000n", ""}, // was stopped
 	} {
 		var out bytes.Buffer
 		err := run(c.args, &out, io.Discard)
