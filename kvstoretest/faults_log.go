@@ -127,8 +127,8 @@ func (k *Kit) change(text string, fn func(text string) (*Fault, error)) *Fault {
 	k.t.Helper()
 	k.logOp <- struct{}{}
 	defer func() { <-k.logOp }()
-	k.gate.Shut()
-	defer k.gate.Lift()
+	k.valve.Shut()
+	defer k.valve.Open()
 	f, err := fn(text)
 	if err != nil {
 		k.fatal("%s: %v", text, err)

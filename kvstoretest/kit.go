@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
-	"github.com/kvsim/kvsim/internal/gate"
 	"github.com/kvsim/kvsim/internal/simnet"
+	"github.com/kvsim/kvsim/internal/valve"
 	"github.com/kvsim/kvsim/kvstore"
 )
 
@@ -34,7 +34,7 @@ type Kit struct {
 	txns    int // how many transactions were begun
 	history *history
 
-	gate  gate.Gate     // keeps the ends of operations out of the history while the log is being changed
+	valve valve.Valve   // keeps the ends of operations out of the history while the log is being changed
 	logOp chan struct{} // of capacity 1: one such change at a time
 }
 

@@ -85,7 +85,7 @@ func (r *Recorded) begin(op lin.Operation) *lin.Call {
 
 // read ends a read or a wait.
 func (r *Recorded) read(call *lin.Call, err error) {
-	r.k.gate.Do(func() {
+	r.k.valve.Do(func() {
 		if err != nil {
 			call.Failed(err)
 			return
@@ -96,7 +96,7 @@ func (r *Recorded) read(call *lin.Call, err error) {
 
 // wrote ends a write.
 func (r *Recorded) wrote(call *lin.Call, revision int64, err error) {
-	r.k.gate.Do(func() {
+	r.k.valve.Do(func() {
 		var we *kvstore.WriteError
 		switch {
 		case err == nil:

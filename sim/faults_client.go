@@ -67,7 +67,7 @@ func (f Pause) start(_ context.Context, w *world) (*effect, error) {
 	}
 	return &effect{hits: func() int { return stall.Hits() + held() - before }, undo: func(context.Context) error {
 		for _, s := range slots {
-			s.pauses.Lift()
+			s.pauses.Open()
 		}
 		stall.Undo()
 		return nil

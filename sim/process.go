@@ -11,8 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/kvsim/kvsim/internal/gate"
 	"github.com/kvsim/kvsim/internal/recordlog"
+	"github.com/kvsim/kvsim/internal/valve"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 	lin "github.com/kvsim/kvsim/linearizability"
@@ -34,7 +34,7 @@ type slot struct {
 	n    int // number, from 0
 
 	writes  atomic.Int64 // that were called
-	pauses  gate.Gate    // shut while the client is paused
+	pauses  valve.Valve  // shut while the client is paused
 	mu      sync.Mutex
 	current *process      // nil while down
 	opening *process      // being opened

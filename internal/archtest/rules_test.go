@@ -49,7 +49,7 @@ var rules = []rule{
 		why:     "a leaf that knows connections and frames only",
 	},
 	{
-		pkg:     "internal/gate",
+		pkg:     "internal/valve",
 		what:    "leaf: makes callers wait while something is being done",
 		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
 		why:     "a leaf that knows waiting only",
