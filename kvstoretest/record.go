@@ -13,14 +13,11 @@ import (
 // Store is a store whose operations can be recorded: a *kvstore.Client, or
 // something around one.
 type Store interface {
+	Follower
 	PutRevision(ctx context.Context, key, value []byte) (int64, error)
 	DeleteRevision(ctx context.Context, key []byte) (int64, error)
 	Batch() *kvstore.Batch
-	GetEntry(ctx context.Context, key []byte) (kvstore.Entry, error)
-	RangeEntries(ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions) iter.Seq2[kvstore.Entry, error]
 	Sync(ctx context.Context) error
-	WaitRevision(ctx context.Context, revision int64) error
-	Position() int64
 	Status() kvstore.Status
 	Close() error
 }

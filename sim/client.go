@@ -9,8 +9,11 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// A Client is what a world drives: a kvstore.Client, or something around it.
-// The methods mean what the methods of the same name of kvstore.Client mean.
+// A Client is what a world drives: a kvstore.Client, something around it, or another store
+// altogether. The methods mean what the methods of the same name of kvstore.Client mean.
+//
+// kvstoretest.Store is the same for tests, but that a batch there is a kvstore.Batch, which only
+// this version of kvstore can make. A world also drives what makes its batches otherwise.
 type Client interface {
 	PutRevision(ctx context.Context, key, value []byte) (int64, error)
 	DeleteRevision(ctx context.Context, key []byte) (int64, error)
