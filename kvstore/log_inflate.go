@@ -13,15 +13,16 @@ import (
 // what a small machine has.
 const defaultInflated = 128 << 20
 
-// DecompressError says that a record batch in the log decompresses to more than this client takes.
-// Anyone who may write to the topic can have put it there. The client does not skip it: it goes on
-// when compaction, retention or somebody's deletion has removed the batch, or when it is opened anew
-// with a larger limit.
+// DecompressError says that a record batch in the log decompresses to more than this client
+// accepts. Anyone who may write to the topic can have put it there. The client does not
+// skip it: it goes on once compaction, retention or DeleteRecords has removed the batch, or
+// when it is opened again with a larger limit.
 type DecompressError struct {
-	// Offset is that of the batch's first record.
+	// Offset is the offset of the first record of the batch.
 	Offset int64
 
-	// Limit is how many bytes a batch may decompress to, of kgo.MaxDecompressBatchBytes.
+	// Limit is how many bytes a batch may decompress to, as set by
+	// kgo.MaxDecompressBatchBytes.
 	Limit int
 }
 
@@ -33,14 +34,15 @@ func (e *DecompressError) Error() string {
 	return fmt.Sprintf("the record batch at offset %d decompresses to more than %d bytes: if it is meant to, open the client with a larger kgo.MaxDecompressBatchBytes", e.Offset, e.Limit)
 }
 
-// errEnough ends a fetch before a compressed batch, because those before it take enough memory.
+// errEnough ends a fetch before a compressed batch, because the batches before it take
+// enough memory.
 var errEnough = errors.New("decompressed enough at a time")
 
-// inflater decompresses the batches of one fetch, in their order. kgo ends the fetch at the first
-// error, and keeps it to itself if there are records before it.
+// inflater decompresses the batches of one fetch, in their order. kgo ends the fetch at the
+// first error, and does not return it if there are records before it.
 type inflater struct {
 	*decoder
-	raw   []byte // from the batch on that kgo comes to next
+	raw   []byte // starting with the batch that kgo gets to next
 	next  int64  // no record of it lies below this offset
 	total int    // how many bytes came of the batches before
 	found defect
@@ -58,7 +60,7 @@ func (f *inflater) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byt
 	return out, nil
 }
 
-// batch returns the batch whose content src is, and goes behind it. Of a message of an old
+// batch returns the batch whose content is src, and moves past it. Of a message of an old
 // format it does not know the first offset.
 func (f *inflater) batch(src []byte) span {
 	size, next := 0, f.next
@@ -110,15 +112,15 @@ func (f *inflater) inflate(src []byte, codec kgo.CompressionCodecType) (out []by
 	return out, err
 }
 
-// refusal remembers the last batch that was too large, so that it is not decompressed at each
-// try: it will not have become smaller. It is safe for concurrent use.
+// refusal remembers the last batch that was too large, so that it is not decompressed again
+// at each try. It is safe for concurrent use.
 type refusal struct {
 	mu   sync.Mutex
 	what batchMark
 	err  error
 }
 
-// batchMark tells a batch from any other one that may come to lie at its place.
+// batchMark distinguishes a batch from another one that may later be at its place.
 type batchMark struct {
 	first int64
 	size  int
@@ -138,7 +140,7 @@ func (r *refusal) note(s span, err error) {
 	r.what, r.err = markOf(s), err
 }
 
-// of returns what is wrong with a batch, nil when nothing is known of it.
+// of returns what is wrong with a batch, nil when nothing is known about it.
 func (r *refusal) of(s span) error {
 	if s.claim < 0 {
 		return nil

@@ -68,9 +68,9 @@ func WithBrokers(brokers ...string) ClientOption {
 //
 // Options that would break a promise of the store make [NewClient] fail with the reason:
 // fewer acknowledgements, no idempotence, another partitioner, isolation level or reset
-// policy, transactions, automatic topic creation, and anything that makes franz-go
-// consume by itself. So do some that would have no effect here, such as a rack.
-// docs/kafka-options.md lists what becomes of each option.
+// policy, transactions, automatic topic creation, and anything that makes franz-go consume
+// by itself. So do some that would have no effect here, such as a rack.
+// docs/kafka-options.md lists how each option is treated.
 //
 // franz-go calls what it is given, such as a dialer or a hook, on goroutines of its own: a
 // panic there ends the process. When a context given with kgo.WithContext ends, the client

@@ -162,7 +162,7 @@ func (j *judge) noEvidence() {
 		CheckOpen:              "no read came after opening a log that had records",
 		CheckOnePosition:       "there is no range",
 		CheckHooks:             "no hook was recorded",
-		CheckRebuild:           "no process told that it read the log anew",
+		CheckRebuild:           "no process reported that it reread the log",
 		CheckConvergence:       "no final state was recorded",
 		CheckCompaction:        "no cold reader was recorded",
 		CheckPorcupineSession:  "no get returned",

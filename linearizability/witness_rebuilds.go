@@ -57,11 +57,11 @@ func (j *judge) needless(b *Rebuild, losses int) *Violation {
 	v := &Violation{Check: CheckRebuild, Client: b.Client, Process: b.Process, From: b.Stamp, To: b.Stamp}
 	name := who(b.Client, b.Process)
 	if b.Cause == RebuildAbsence {
-		v.Reason = fmt.Sprintf("%s read the log anew at %s because it may have missed deletions, but nothing had held it up", name, b.Time)
+		v.Reason = fmt.Sprintf("%s reread the log at %s because it may have missed deletions, but nothing had kept it from reading", name, b.Time)
 	} else {
-		v.Reason = fmt.Sprintf("%s read the log anew at %s, but the log had lost records %d times since it began, each of which was the reason of a rebuild before", name, b.Time, losses)
+		v.Reason = fmt.Sprintf("%s reread the log at %s, but the log had lost records %d times since it began, each of which was already the reason for a rebuild", name, b.Time, losses)
 		if losses == 0 {
-			v.Reason = fmt.Sprintf("%s read the log anew at %s, but the log had lost nothing since it began", name, b.Time)
+			v.Reason = fmt.Sprintf("%s reread the log at %s, but the log had lost nothing since it began", name, b.Time)
 		}
 	}
 	if b.Err != "" {

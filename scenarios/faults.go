@@ -58,8 +58,8 @@ func (d *draw) absent() {
 	}
 }
 
-// openSlowly lets a client start again while its storage is so slow that reading
-// the log may take longer than tombstones are kept.
+// openSlowly makes a client start again while its storage is so slow that reading the log
+// may take longer than tombstones are kept.
 func (d *draw) openSlowly() {
 	kept := d.p.World.Tombstones
 	f := sim.Crash{Client: d.client(), Span: d.span(0, 500*ms)}
@@ -312,7 +312,7 @@ func (d *draw) slowBroker() {
 	d.add(sim.SlowBroker{API: api, Delay: d.between(5*ms, 300*ms), Count: 1 + d.IntN(8), Span: d.span(500*ms, 3000*ms)})
 }
 
-// compact compacts again and again, as often as not while clients open.
+// compact compacts again and again, half of the time while clients open.
 func (d *draw) compact() {
 	f := sim.Compact{Every: d.between(100*ms, 900*ms), Span: d.span(1000*ms, 5000*ms)}
 	if d.IntN(2) == 0 {
@@ -321,14 +321,14 @@ func (d *draw) compact() {
 	d.add(f)
 }
 
-// openDuring lets clients begin to open a little before an instant, so that they
-// are in the middle of it then.
+// openDuring makes clients start to open a little before an instant, so that they are still
+// opening then.
 func (d *draw) openDuring(at time.Duration) {
 	d.add(sim.Herd{Readers: 3 + d.IntN(6), Span: sim.Span{From: at - 3*ms}})
 }
 
-// transaction lets clients open, as often as not, when its marker is the end of
-// the log, or was a moment ago.
+// transaction makes clients open, half of the time, when its marker is the end of the log,
+// or was a moment ago.
 func (d *draw) transaction() {
 	f := sim.Transaction{Records: 1 + d.IntN(5), End: [...]string{"commit", "abort"}[d.IntN(2)], Span: d.span(100*ms, 2500*ms)}
 	if d.IntN(2) == 0 {
@@ -365,10 +365,10 @@ func (d *draw) coordinator() {
 	}
 }
 
-// transactionsOfTwoLeaders lets a leader begin its time with a transaction that is
-// aborted, and holds clients behind it with another one that stays open, while
-// their connections break: no record tells them that the leader's epoch is in the
-// log, and they ask where it ends.
+// transactionsOfTwoLeaders makes a leader start its epoch with a transaction that is
+// aborted, and keeps clients right behind it with another one that stays open, while their
+// connections break: no record tells them that the leader's epoch is in the log, and they
+// ask where it ends.
 func (d *draw) transactionsOfTwoLeaders() {
 	at := d.between(0, d.p.Phases.Faults*3/4)
 	from := func(after time.Duration) time.Duration { return at + after }
@@ -427,7 +427,7 @@ func (d *draw) deleteRecords() {
 	d.add(f)
 }
 
-// recreate recreates the topic, as often as not while clients open.
+// recreate recreates the topic, half of the time while clients open.
 func (d *draw) recreate() {
 	f := sim.Recreate{Span: d.once()}
 	f.From += 10 * ms
@@ -437,8 +437,9 @@ func (d *draw) recreate() {
 	d.add(f)
 }
 
-// recreateUnnoticed recreates the topic while what some clients fetch is held up: they do
-// not hear that the log that they have read is no more, and others write to the new one.
+// recreateUnnoticed recreates the topic while what some clients fetch is delayed: they do
+// not hear that the log that they have read no longer exists, and others write to the new
+// one.
 func (d *draw) recreateUnnoticed() {
 	f := sim.Recreate{Span: d.once()}
 	f.From += 200 * ms

@@ -67,7 +67,7 @@ var all = []struct {
 	draw        func(d *draw)
 }{
 	{"steady", "no faults: everything has to hold in good times too", func(*draw) {}},
-	{"lag", "what clients fetch is held up, one at a time and several at once, then comes in a burst", lag},
+	{"lag", "what clients fetch is delayed, one at a time and several at once, then comes in a burst", lag},
 	{"restart", "brokers restart with their data: the leader, another one, all at once, one after the other", restart},
 	{"compaction", "the log is compacted while clients read, write, lag and open, and tombstones expire", compaction},
 	{"absence", "clients are cut off, stand still or store slowly for longer than tombstones are kept, while the log is compacted", absence},
@@ -86,7 +86,7 @@ var all = []struct {
 	{"rights", "clients lose the right to read or to write, and their passwords change", rights},
 	{"settings", "the topic's settings change while clients run, and replicas fall out of sync", settings},
 	{"outage", "brokers and links are away for longer than callers wait for their writes", outage},
-	{"liveness", "some clients and a broker die for good: everybody else has to go on and converge", liveness},
+	{"liveness", "some clients and a broker die for good: all others have to go on and converge", liveness},
 	{"everything", "each seed draws which of all faults it uses, and how hard they are", everything},
 }
 

@@ -98,12 +98,12 @@ var kinds = []struct {
 	{LoseTail{Records: 5, Span: span(2500, 0)}, "an unclean election: the newest records of the log are lost, acknowledged ones too; hits are the records"},
 	{Recreate{Span: span(2500, 0)}, "the topic is deleted and created again, empty; a hit is a recreation"},
 	{GrowPartitions{Partitions: 3, Span: span(1500, 3000)}, "the topic gets more partitions, for good; hits are the answers that tell clients of them"},
-	{Transaction{Records: 3, End: "abort", Span: span(1500, 600)}, "somebody else writes in a transaction that stays open, and is then committed or aborted; hits are its records"},
-	{AbandonTransaction{Records: 3, Timeout: 500 * time.Millisecond, Span: span(1500, 0)}, "somebody else writes in a transaction and dies; its coordinator aborts it after its timeout, when it looks; hits are the records"},
+	{Transaction{Records: 3, End: "abort", Span: span(1500, 600)}, "another program writes in a transaction that stays open, and is then committed or aborted; hits are its records"},
+	{AbandonTransaction{Records: 3, Timeout: 500 * time.Millisecond, Span: span(1500, 0)}, "another program writes in a transaction and dies; its coordinator aborts it after its timeout, when it looks; hits are the records"},
 	{LoadCoordinators{Count: 3, Span: span(1400, 1500)}, "brokers answer that they load what they coordinate, so that transactions begin and end later, one of its own too; hits are the answers"},
 	{SlowMarkers{Delay: 800 * time.Millisecond, Span: span(1400, 1500)}, "the markers of transactions come later than their ends, that of one of its own too; hits are the transactions that ended"},
 	{MoveCoordinator{Span: span(1700, 0)}, "the coordinators of all open transactions, and of one of its own, move to other brokers; hits are the transactions"},
-	{Keyless{Records: 2, Span: span(1600, 0)}, "somebody else writes records without a key; hits are the records"},
+	{Keyless{Records: 2, Span: span(1600, 0)}, "another program writes records without a key; hits are the records"},
 }
 
 func span(from, dur int) Span {

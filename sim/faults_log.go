@@ -170,7 +170,7 @@ func (w *world) raced(behind int64, opening bool) {
 // so that its position is not known.
 func (w *world) lowest() (lowest int64, opening bool) {
 	lowest = 1 << 62
-	for _, s := range w.everybody() {
+	for _, s := range w.everyone() {
 		pos, known, up := s.position()
 		switch {
 		case !known:

@@ -44,7 +44,7 @@ func (f Revoke) check(*Plan) error {
 		return err
 	}
 	if f.Client == "" {
-		return fmt.Errorf("client has to be set: a right is taken from somebody")
+		return fmt.Errorf("client has to be set: a right is taken from one")
 	}
 	return f.mustLast()
 }
@@ -86,7 +86,7 @@ func (f ChangePassword) String() string { return line(f.Kind(), &f) }
 
 func (f ChangePassword) check(*Plan) error {
 	if f.Client == "" {
-		return fmt.Errorf("client has to be set: a password is somebody's")
+		return fmt.Errorf("client has to be set: a password belongs to one")
 	}
 	return f.mustLast()
 }

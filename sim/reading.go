@@ -75,7 +75,7 @@ func readingCause(f Fault) string {
 
 // processOf returns the process of a client that is open, or nil.
 func (w *world) processOf(client string) *process {
-	for _, s := range w.everybody() {
+	for _, s := range w.everyone() {
 		if s.name == client {
 			return s.openProcess()
 		}

@@ -148,7 +148,7 @@ func (w *world) makeWorkers() {
 // close ends everything and waits for it.
 func (w *world) close() {
 	w.cancel(errEnded)
-	for _, s := range w.everybody() {
+	for _, s := range w.everyone() {
 		s.mu.Lock()
 		p := s.current
 		s.current = nil
@@ -189,8 +189,8 @@ func (w *world) enlist(n int) []*slot {
 	return out
 }
 
-// everybody returns all slots.
-func (w *world) everybody() []*slot {
+// everyone returns all slots.
+func (w *world) everyone() []*slot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append(append([]*slot(nil), w.slots...), w.extras...)

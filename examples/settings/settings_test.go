@@ -79,7 +79,7 @@ func TestLostAnswerIsNoFailure(t *testing.T) {
 }
 
 // TestHistoryUnderFaults lets two processes work while brokers restart, and has
-// the last line judge what everybody saw.
+// the last line judge what all of them saw.
 func TestHistoryUnderFaults(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -25,7 +25,7 @@ const (
 // that the repository may hold.
 var binaryFiles = []string{"docs/images/*.png"}
 
-// Whatever is committed stays in every clone for ever, so a program that was
+// Whatever is committed stays in every clone forever, so a program that was
 // built in the tree by accident is caught before: files count that git does not
 // ignore, committed or not.
 func TestNoFileIsBinaryOrLarge(t *testing.T) {

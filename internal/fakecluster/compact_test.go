@@ -146,7 +146,7 @@ func TestTombstonesAgeInTheLog(t *testing.T) {
 }
 
 // TestTombstonesStayForThoseWhoReadWhatTheySupersede checks that no pass removes a record
-// together with its tombstone, and that a transaction which holds up the passes does not
+// together with its tombstone, and that a transaction which blocks the passes does not
 // shorten the time that readers have.
 func TestTombstonesStayForThoseWhoReadWhatTheySupersede(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -321,7 +321,7 @@ func TestOtherConfigurations(t *testing.T) {
 		},
 	} {
 		// TestStoreKeepsItsPromisesInSimulatedTime has the faults. Here values need not be unique, by
-		// which alone the model tells what became of a write that a fault hit.
+		// which alone the model recognises a write that a fault hit.
 		cfg.NoFaults = true
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { Check(t, cfg) })

@@ -14,8 +14,7 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest/realkafka"
 )
 
-// writers put values that no two puts share, until stopped, and keep what became
-// of each.
+// writers put values that no two puts share, until stopped, and keep the outcome of each.
 type writers struct {
 	w       *world
 	stop    chan struct{}
@@ -157,7 +156,7 @@ func TestReadersConvergeWhileTheLogIsCompacted(t *testing.T) {
 	}
 	w.wantContents(reader, contents(t, w.within(patience), w.open()))
 	w.wantAtEnd(reader)
-	// Tombstones stay for a second: a reader that a slow broker holds up may read anew.
+	// Tombstones stay for a second: a reader that a slow broker delays may reread the log.
 	_ = reader.Close() // it logs no more
 	if strings.Contains(log.String(), kvstore.ErrDataLoss.Error()) {
 		t.Errorf("the reader saw a loss, and compaction loses nothing: %s", log.String())

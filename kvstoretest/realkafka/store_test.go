@@ -27,9 +27,9 @@ type world struct {
 	topic string
 }
 
-// keepAll lets the cleaner take nothing until Compact is called, so that a log
-// can be checked for what was written. Tombstones stay for a day: with the second of
-// realkafka.TopicConfigs a client that a slow broker holds up reads the log anew.
+// keepAll lets the cleaner take nothing until Compact is called, so that a log can be
+// checked for what was written. Tombstones stay for a day: with the second of
+// realkafka.TopicConfigs a client that a slow broker delays rereads the log.
 var keepAll = map[string]string{"min.compaction.lag.ms": "3600000", "delete.retention.ms": "86400000"}
 
 func newWorld(t *testing.T, opts ...realkafka.Option) *world {

@@ -10,7 +10,7 @@ import (
 // kvsim run --scenario transactions --seed 15,
 // and finds the mutant epoch-from-records:
 //
-// rebuild-has-a-cause: c1 (process 1) read the log anew at 5.642282697s, but the log had lost nothing since it began
+// rebuild-has-a-cause: c1 (process 1) reread the log at 5.642282697s, but the log had lost nothing since it began
 func TestRebuildBehindAnAbortedBatch(t *testing.T) {
 	t.Parallel()
 	regressions.Holds(t, `kvsim-plan 1

@@ -71,7 +71,7 @@ func classifyPanic(line string) world.Reason {
 
 // tooLong says why a world may not have ended, from the goroutines that it had.
 func tooLong(limit time.Duration, output string) world.Reason {
-	why := "a goroutine computes for ever, or waits for something outside of the world"
+	why := "a goroutine computes forever, or waits for something outside the world"
 	for line := range strings.Lines(output) {
 		// The time of a bubble stands still while a goroutine waits for a mutex.
 		if strings.HasPrefix(line, "goroutine ") && strings.Contains(line, "Mutex.") && strings.Contains(line, "bubble") {

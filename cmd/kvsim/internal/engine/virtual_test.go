@@ -118,7 +118,7 @@ func TestBrokenWorldIsReportedAndOthersGoOn(t *testing.T) {
 
 func TestWorldThatSpinsIsKilledWithItsGoroutines(t *testing.T) {
 	t.Parallel()
-	for plan, why := range map[string]string{"spin": "computes for ever", "mutex": "waits for a mutex"} {
+	for plan, why := range map[string]string{"spin": "computes forever", "mutex": "waits for a mutex"} {
 		t.Run(plan, func(t *testing.T) {
 			t.Parallel()
 			// However slow the machine is, the world never ends by itself.

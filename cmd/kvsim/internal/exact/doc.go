@@ -52,7 +52,7 @@
 //   - RunOptions.MaxSteps, which is deterministic. Before a guest is compiled, code is
 //     added to every loop header that counts steps down. At zero the run ends with a
 //     *BoundError that says where the guest was. This catches loops without any call in
-//     them. It costs about four percent.
+//     them. It costs little.
 //   - RunOptions.MaxElapsed, a bound on simulated time, which is deterministic.
 //   - The context of Run, which is not. Cancelling it (a time-out of the host, a signal)
 //     ends the guest at some step, within milliseconds.

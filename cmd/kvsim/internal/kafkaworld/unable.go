@@ -28,8 +28,8 @@ var withoutHardships = map[string]string{
 	"load-coordinators":   "a real coordinator loads when it took over; restart comes near",
 	"slow-markers":        "real markers take as long as they take",
 	"move-coordinator":    "a real coordinator moves with its broker; restart comes near",
-	"revoke":              "the brokers of a world let everybody do everything",
-	"change-password":     "the brokers of a world let everybody do everything",
+	"revoke":              "the brokers of a world let every client do everything",
+	"change-password":     "the brokers of a world let every client do everything",
 }
 
 func (unable) ForgetProducers(fakecluster.Forget) (fakecluster.Effect, error) {

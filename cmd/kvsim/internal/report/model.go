@@ -221,7 +221,7 @@ func (b *modeller) events() {
 	}
 	for i := range b.h.Rebuilds {
 		r := &b.h.Rebuilds[i]
-		text := "reads the log anew"
+		text := "rereads the log"
 		if r.Err != "" {
 			text += ": " + clean(r.Err)
 		}

@@ -98,7 +98,7 @@ func TestTwoFaultsThatAreNeededTogetherStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The clients that the faults name are gone, so they bite the one that is left.
+	// The clients that the faults name are gone, so they hit the one that is left.
 	var faults []string
 	for _, f := range report.Plan.Faults {
 		faults = append(faults, f.String())

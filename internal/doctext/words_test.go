@@ -1,0 +1,124 @@
+package doctext_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// words are expressions that comments and documents do not use, because readers stumble over
+// them, each with what to write instead.
+var words = []struct {
+	odd     *regexp.Regexp
+	instead string
+}{
+	{word(`mend(s|ed|ing)?`), "repair, restore"},
+	{word(`for ever`), "forever"},
+	{word(`bites?|bitten|biting`), "takes effect, hits"},
+	{word(`anew`), "again, from scratch"},
+	{word(`(its|the|from) begin`), "start, beginning"},
+	{word(`somebody|everybody`), "who it is: a client, another program, every caller"},
+	{word(`to blame`), "the cause, the culprit"},
+	{word(`ma(k|d)es? known|made known`), "reports, says"},
+	{word(`h(o|e)lds? (\w+ )?up|holding (\w+ )?up`), "blocks, delays"},
+	{word(`all the same`), "anyway, nevertheless"},
+	{word(`bec(o|a)mes? of`), "what happens to, the result of"},
+	{word(`as often as not`), "half of the time"},
+}
+
+// word returns the expression for whole words, also across a line break.
+func word(s string) *regexp.Regexp {
+	return regexp.MustCompile(`(?i)\b(` + strings.ReplaceAll(s, " ", `\s+`) + `)\b`)
+}
+
+// unread are the directories that the test leaves out.
+var unread = []string{".git", "testdata", "bin"}
+
+// later are files that are still to be read for odd words.
+var later = regexp.MustCompile(`^(kvstore/memory/|bench/|kvstore/[a-z_]*_test\.go|kvstoretest/[a-z_]*\.go)`)
+
+func TestCommentsAndDocumentsAreInPlainWords(t *testing.T) {
+	t.Parallel()
+	files := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			for _, dir := range unread {
+				if d.Name() == dir {
+					return fs.SkipDir
+				}
+			}
+			return nil
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		switch {
+		case later.MatchString(filepath.ToSlash(name)):
+		case strings.HasSuffix(name, ".md"):
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			files++
+			oddWords(t, name, string(text))
+		case strings.HasSuffix(name, ".go"):
+			set := token.NewFileSet()
+			f, err := parser.ParseFile(set, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+			if err != nil {
+				return err
+			}
+			files++
+			for _, c := range f.Comments {
+				oddWords(t, set.Position(c.Pos()).String(), c.Text())
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	needed(t, "files", files, 400)
+}
+
+// oddWords reports the odd words in a text.
+func oddWords(t *testing.T, where, text string) {
+	t.Helper()
+	for _, w := range words {
+		if found := w.odd.FindString(text); found != "" {
+			t.Errorf("%s: %q: write %s", where, found, w.instead)
+		}
+	}
+}
+
+func TestOddWordsAreFound(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"It mends the log.", "It stays for\never.", "until it has bitten", "It begins anew.", "from its begin",
+		"Somebody writes.", "nobody is to blame", "makes the cause known, makes known", "it holds clients up",
+		"a reader that was held up", "visible all the same", "what becomes of it", "as often as not",
+	} {
+		found := false
+		for _, w := range words {
+			found = found || w.odd.MatchString(text)
+		}
+		if !found {
+			t.Errorf("%q passes", text)
+		}
+	}
+	for _, text := range []string{"a bit of memory", "recommended", "the beginning", "hold the lock", "it begins", "up to the end"} {
+		for _, w := range words {
+			if w.odd.MatchString(text) {
+				t.Errorf("%q is taken for %q", text, w.odd)
+			}
+		}
+	}
+}
