@@ -48,8 +48,8 @@ func (v view) PairsOwned(
 }
 
 func pairOf(it *item.Item) kvstore.KeyValue {
-	key, value := it.Pair()
-	return kvstore.KeyValue{Key: key, Value: value}
+	l := it.Layout()
+	return kvstore.KeyValue{Key: it.Bytes(l.Key, l.Value), Value: it.Bytes(l.Value, l.Stamp)}
 }
 
 // scanOwned is scan with copies of the items.

@@ -14,7 +14,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kvsim/kvsim/kvstore"
-	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
 
 // model is what a storage should hold.
@@ -286,14 +285,11 @@ func (m *machine) inSteps(t *rapid.T) {
 	}
 	for _, s := range m.storages {
 		s.ask()
-		log := undo.New(len(records))
-		if !s.options.undo {
-			log = nil
-		}
+		log := s.newLog(len(records))
 		w := writing{list: s.last != nil}
 		s.begin(log)
 		for i := range records {
-			s.apply(&w, source{1, func(int) *kvstore.Record { return &records[i] }, true}, log)
+			s.apply(&w, records[i:i+1], true, log)
 			if s.options.index && !s.options.undo {
 				continue // a Get would wait
 			}

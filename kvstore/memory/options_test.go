@@ -49,12 +49,12 @@ func TestStructureThatIsLeftOutIsNotThere(t *testing.T) {
 				if shared == 0 && o.blocks || shared > 0 && !o.blocks {
 					t.Errorf("%d items lie in blocks", shared)
 				}
-				logged := false
-				r := kvstore.Record{Key: key(1), Value: []byte("newer")}
-				mustNot(t, s.write(ctx, source{1, func(int) *kvstore.Record {
-					logged = logged || s.undo.Load() != nil // while the write is under way
-					return &r
-				}, false}))
+				w, log := writing{list: true}, s.newLog(1)
+				s.begin(log)
+				s.apply(&w, []kvstore.Record{{Key: key(1), Value: []byte("newer")}}, true, log)
+				logged := s.undo.Load() != nil
+				s.follow(&w)
+				s.end()
 				if logged != o.undo {
 					t.Errorf("the write had an undo log: %v, want %v", logged, o.undo)
 				}

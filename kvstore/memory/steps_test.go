@@ -70,7 +70,7 @@ func TestReadsBetweenTheStepsOfAWrite(t *testing.T) {
 		s.begin(b)
 		w := writing{list: true}
 		for i := range records {
-			s.apply(&w, source{1, func(int) *kvstore.Record { return &records[i] }, false}, b)
+			s.apply(&w, records[i:i+1], false, b)
 			look("a step on")
 		}
 		s.follow(&w)

@@ -233,14 +233,12 @@ func (s *Storage) Snapshot(ctx context.Context) (kvstore.Snapshot, error) {
 // Set sets key to a copy of value, with revision -1. A nil value is stored as
 // an empty one.
 func (s *Storage) Set(ctx context.Context, key, value []byte) error {
-	r := kvstore.Record{Key: key, Value: value}
-	return s.write(ctx, source{1, func(int) *kvstore.Record { return &r }, false})
+	return s.write(ctx, []kvstore.Record{{Key: key, Value: value}}, false)
 }
 
 // Delete removes key. It is no error when key is not there.
 func (s *Storage) Delete(ctx context.Context, key []byte) error {
-	r := kvstore.Record{Key: key, Delete: true}
-	return s.write(ctx, source{1, func(int) *kvstore.Record { return &r }, false})
+	return s.write(ctx, []kvstore.Record{{Key: key, Delete: true}}, false)
 }
 
 // ApplyBatch applies all items in order, with revision -1, and copies what it
@@ -248,18 +246,18 @@ func (s *Storage) Delete(ctx context.Context, key []byte) error {
 // Nothing is done when an error is returned; ctx is looked at once, before the
 // first item.
 func (s *Storage) ApplyBatch(ctx context.Context, items []kvstore.KeyValue) error {
-	var r kvstore.Record
-	return s.write(ctx, source{len(items), func(i int) *kvstore.Record {
-		r = kvstore.Record{Key: items[i].Key, Value: items[i].Value, Delete: items[i].Value == nil}
-		return &r
-	}, false})
+	records := make([]kvstore.Record, len(items))
+	for i, kv := range items {
+		records[i] = kvstore.Record{Key: kv.Key, Value: kv.Value, Delete: kv.Value == nil}
+	}
+	return s.write(ctx, records, false)
 }
 
 // ApplyRecords applies all records in order and copies what it keeps. Readers
 // see all of the records or none. Nothing is done when an error is returned; ctx is
 // looked at once, before the first record.
 func (s *Storage) ApplyRecords(ctx context.Context, records []kvstore.Record) error {
-	return s.write(ctx, source{len(records), func(i int) *kvstore.Record { return &records[i] }, true})
+	return s.write(ctx, records, true)
 }
 
 // Reset removes everything. Snapshots and ranges that have begun are not
@@ -279,58 +277,4 @@ func (s *Storage) Reset(ctx context.Context) error {
 	s.refill()
 	s.end()
 	return nil
-}
-
-// write makes the changes of src visible, all at once.
-func (s *Storage) write(ctx context.Context, src source) error {
-	err := s.writeOnly(ctx, src)
-	if !s.options.lag && err == nil {
-		s.latest()
-	}
-	return err
-}
-
-// writeOnly leaves the order behind.
-func (s *Storage) writeOnly(ctx context.Context, src source) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := ctx.Err(); err != nil || src.n == 0 {
-		return err
-	}
-	if !s.asked.Load() {
-		if s.fill(src) {
-			s.version.Add(2)
-			return nil
-		}
-		s.filled()
-	}
-	w := writing{list: s.last != nil}
-	var log *undo.Log
-	if s.options.undo {
-		log = undo.New(src.n)
-	}
-	s.begin(log)
-	s.apply(&w, src, log)
-	done := s.follow(&w)
-	s.end()
-	if done != nil {
-		s.limitLag(done)
-	}
-	return nil
-}
-
-// begin says that the index is being changed, and what will have been there before.
-func (s *Storage) begin(log *undo.Log) {
-	v := s.version.Load() + 1
-	if log != nil {
-		log.Version = v
-	}
-	s.undo.Store(log)
-	s.version.Store(v)
-}
-
-// end makes the changes visible.
-func (s *Storage) end() {
-	s.version.Add(1)
-	s.undo.Store(nil)
 }

@@ -1,35 +1,14 @@
 package memory
 
 import (
+	"context"
+	"slices"
+
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/order"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
-
-// source is where the changes of a write come from: n records, of which nth returns one,
-// good until it is called again. When they are not stamped their revisions and times
-// mean nothing.
-type source struct {
-	n       int
-	nth     func(i int) *kvstore.Record
-	stamped bool
-}
-
-// pack returns the item of r, of its key only if that is deleted.
-func (s *source) pack(r *kvstore.Record) *item.Item {
-	if r.Delete {
-		return item.Pack(r.Key, nil, item.Stamp{})
-	}
-	return item.Pack(r.Key, r.Value, s.stampOf(r))
-}
-
-func (s *source) stampOf(r *kvstore.Record) item.Stamp {
-	if !s.stamped {
-		return item.Stamp{}
-	}
-	return item.Stamp{Revision: r.Revision, TimeMillis: r.TimeMillis, Known: true}
-}
 
 // writing is what a write has done so far.
 type writing struct {
@@ -46,23 +25,79 @@ func (w *writing) did(it *item.Item, gone bool) {
 	}
 }
 
-// fill does all changes of src to the table, or nothing if that has no room.
-func (s *Storage) fill(src source) bool {
-	if !s.filling.HasRoom(src.n) {
+// write makes the changes of records visible, all at once. When they are not stamped their
+// revisions and times mean nothing.
+func (s *Storage) write(ctx context.Context, records []kvstore.Record, stamped bool) error {
+	err := s.writeOnly(ctx, records, stamped)
+	if !s.options.lag && err == nil {
+		s.latest()
+	}
+	return err
+}
+
+// writeOnly leaves the order behind.
+func (s *Storage) writeOnly(ctx context.Context, records []kvstore.Record, stamped bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil || len(records) == 0 {
+		return err
+	}
+	if !s.asked.Load() {
+		if s.fill(records, stamped) {
+			s.version.Add(2)
+			return nil
+		}
+		s.filled()
+	}
+	w := writing{list: s.last != nil}
+	log := s.newLog(len(records))
+	s.begin(log)
+	s.apply(&w, records, stamped, log)
+	done := s.follow(&w)
+	s.end()
+	if done != nil {
+		s.limitLag(done)
+	}
+	return nil
+}
+
+// newLog returns the undo log of a write of n records, nil if there is none.
+func (s *Storage) newLog(n int) *undo.Log {
+	if !s.options.undo {
+		return nil
+	}
+	return undo.New(n)
+}
+
+// begin says that the index is being changed, and what will have been there before.
+func (s *Storage) begin(log *undo.Log) {
+	v := s.version.Load() + 1
+	if log != nil {
+		log.Version = v
+	}
+	s.undo.Store(log)
+	s.version.Store(v)
+}
+
+// end makes the changes visible.
+func (s *Storage) end() {
+	s.version.Add(1)
+	s.undo.Store(nil)
+}
+
+// fill does all changes to the table, or nothing if that has no room.
+func (s *Storage) fill(records []kvstore.Record, stamped bool) bool {
+	if !s.filling.HasRoom(len(records)) {
 		return false
 	}
 	var hashes [item.Ahead]uint32
-	for i := 0; i < src.n; i += item.Ahead {
-		part := hashes[:min(item.Ahead, src.n-i)]
-		for j := range part {
-			part[j] = s.index.Hash(src.nth(i + j).Key)
-		}
-		s.filling.Fetch(part)
-		for j, h := range part {
-			if r := src.nth(i + j); r.Delete {
-				s.filling.Delete(h, r.Key)
+	for part := range slices.Chunk(records, item.Ahead) {
+		s.filling.Fetch(s.hash(part, hashes[:]))
+		for i := range part {
+			if r := &part[i]; r.Delete {
+				s.filling.Delete(hashes[i], r.Key)
 			} else {
-				s.filling.Put(h, r.Key, r.Value, src.stampOf(r))
+				s.filling.Put(hashes[i], r.Key, r.Value, stampOf(r, stamped))
 			}
 		}
 	}
@@ -70,24 +105,41 @@ func (s *Storage) fill(src source) bool {
 	return true
 }
 
-// apply does all changes of src to the index, and before that keeps in log what they
+// apply does all changes to the index, and before that keeps in log what they
 // replace. Then it cleans up.
-func (s *Storage) apply(w *writing, src source, log *undo.Log) {
+func (s *Storage) apply(w *writing, records []kvstore.Record, stamped bool, log *undo.Log) {
 	var hashes [item.Ahead]uint32
-	for i := 0; i < src.n; i += item.Ahead {
-		part := hashes[:min(item.Ahead, src.n-i)]
-		for j := range part {
-			part[j] = s.index.Hash(src.nth(i + j).Key)
-		}
-		s.index.Fetch(part)
-		for j, h := range part {
-			r := src.nth(i + j)
-			it := src.pack(r)
+	for part := range slices.Chunk(records, item.Ahead) {
+		s.index.Fetch(s.hash(part, hashes[:]))
+		for i := range part {
+			r := &part[i]
+			value, stamp := r.Value, stampOf(r, stamped)
+			if r.Delete {
+				value, stamp = nil, item.Stamp{}
+			}
+			it := item.Pack(r.Key, value, stamp)
 			w.did(it, r.Delete)
 			if s.options.index {
-				s.index.Put(h, it, r.Delete, log)
+				s.index.Put(hashes[i], it, r.Delete, log)
 			}
 		}
 	}
 	s.index.Clean(w.weight, func(it *item.Item) { w.did(it, false) })
+}
+
+// hash sets the first of hashes to those of the keys of records, and returns them.
+func (s *Storage) hash(records []kvstore.Record, hashes []uint32) []uint32 {
+	for i := range records {
+		hashes[i] = s.index.Hash(records[i].Key)
+	}
+	return hashes[:len(records)]
+}
+
+// stampOf returns the stamp of r. Where records are not stamped their revisions and times
+// mean nothing.
+func stampOf(r *kvstore.Record, stamped bool) item.Stamp {
+	if !stamped {
+		return item.Stamp{}
+	}
+	return item.Stamp{Revision: r.Revision, TimeMillis: r.TimeMillis, Known: true}
 }

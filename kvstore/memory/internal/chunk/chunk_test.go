@@ -60,7 +60,7 @@ func TestOldChunksAreWalkedItemByItem(t *testing.T) {
 			want = append(want, item.In(it.AppendTo(buf[:0], item.Chunked), 0))
 		}
 	}
-	o.Adopt([]Chunk{c}, 0)
+	o.Add([]Chunk{c}, false)
 	b := Blocks{Shared: true}
 	for from := 0; from < 2000; from += 50 {
 		part := itemsOf(50)
@@ -71,7 +71,7 @@ func TestOldChunksAreWalkedItemByItem(t *testing.T) {
 			}
 		}
 	}
-	o.Join(b.Chunks())
+	o.Add(b.Chunks(), true)
 	var got []*item.Item
 	o.GiveUp(math.MaxInt, 0, func(items []*item.Item) { got = append(got, items...) })
 	if len(got) != len(want) || o.Total() != 0 {
@@ -103,7 +103,8 @@ func TestOldChunksAreGivenUpNoSoonerThanNeeded(t *testing.T) {
 			item.Pack([]byte("k"), make([]byte, 100), item.Stamp{}).AppendTo(k.Take(used)[:0], item.Chunked)
 			list = append(list, k)
 		}
-		o.Adopt(list, c.live)
+		o.Live.Add(int64(c.live))
+		o.Add(list, false)
 		given := 0
 		o.GiveUp(c.budget, c.slack, func([]*item.Item) { given++ })
 		if given != c.want {

@@ -16,15 +16,13 @@ import (
 // it is moved once at most. A chunk without live items needs no cleaning: nothing points
 // into it but the list, weakly, and the collector takes it.
 //
-// All of it is for one goroutine at a time, but for what says otherwise.
+// It may be used from several goroutines.
 type Old struct {
-	Live atomic.Int64 // bytes of the items that the index has there, each aligned; anybody's
+	Live atomic.Int64 // bytes of the items that the index has there, each aligned
 
+	mu    sync.Mutex // guards what follows; the last to be taken
 	list  []leftover
 	total int // bytes of all of them
-
-	mu     sync.Mutex // guards joined; the last to be taken
-	joined []Chunk    // with blocks, which list is still to get
 }
 
 type leftover struct {
@@ -34,29 +32,11 @@ type leftover struct {
 	blocks bool // the items are not aligned, and between two blocks lies a zero
 }
 
-// Adopt takes chunks over.
-func (o *Old) Adopt(list []Chunk, live int) {
-	o.add(list, false)
-	o.Live.Add(int64(live))
-}
-
-// Join takes chunks with blocks over, whose live items have been counted. It may be called
-// at any time.
-func (o *Old) Join(list []Chunk) {
+// Add takes chunks over, whose live items have been counted. In those with blocks items are
+// not aligned.
+func (o *Old) Add(list []Chunk, blocks bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.joined = append(o.joined, list...)
-}
-
-// takeJoined puts the chunks that have joined behind the others.
-func (o *Old) takeJoined() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.add(o.joined, true)
-	o.joined = nil
-}
-
-func (o *Old) add(list []Chunk, blocks bool) {
 	for _, c := range list {
 		o.list = append(o.list, leftover{weak.Make(&c.Bytes[0]), c.Used, len(c.Bytes), blocks})
 		o.total += len(c.Bytes)
@@ -65,7 +45,8 @@ func (o *Old) add(list []Chunk, blocks bool) {
 
 // Total returns the bytes of all chunks.
 func (o *Old) Total() int {
-	o.takeJoined()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return o.total
 }
 
@@ -73,7 +54,9 @@ func (o *Old) Total() int {
 // and more than slack bytes, until it has read budget bytes of them. It calls rescue with
 // their items, item.Ahead at most at a time, which may be alive or not.
 func (o *Old) GiveUp(budget, slack int, rescue func([]*item.Item)) {
-	for int64(o.Total()) > o.Live.Load()*3/2+int64(slack) && len(o.list) > 0 && budget > 0 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for int64(o.total) > o.Live.Load()*3/2+int64(slack) && len(o.list) > 0 && budget > 0 {
 		oldest := o.list[0]
 		o.list[0] = leftover{}
 		o.list = o.list[1:]

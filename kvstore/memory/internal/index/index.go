@@ -75,7 +75,9 @@ func (x *Index) Fill(t *filling.Table) {
 		x.add(h, it)
 	}
 	x.weight = t.Weight()
-	x.old.Adopt(t.Chunks())
+	chunks, live := t.Chunks()
+	x.old.Live.Add(int64(live))
+	x.old.Add(chunks, false)
 }
 
 // Put puts it, whose key has the hash h, or, when it is gone, removes its key. Before that

@@ -52,7 +52,7 @@ func (x *Index) hashes(d *directory, items []*item.Item, hashes []uint32) {
 }
 
 // Join takes over chunks whose items have been moved to. It may be called at any time.
-func (x *Index) Join(chunks []chunk.Chunk) { x.old.Join(chunks) }
+func (x *Index) Join(chunks []chunk.Chunk) { x.old.Add(chunks, true) }
 
 // Clean gives old chunks up while too much of them lies waste, and reads some times as much
 // for it as was written, by weight. It calls moved with the items in their new places.

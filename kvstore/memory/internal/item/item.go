@@ -45,14 +45,15 @@ type Stamp struct {
 	Known      bool // false: written by Set or ApplyBatch, which know neither
 }
 
-// layout says where things lie in an item, in bytes from its start.
-type layout struct {
-	key, value, stamp, end int
+// Layout says where things lie in an item, in bytes from its start.
+type Layout struct {
+	Key, Value, Stamp, end int
 	revision               int // size of the revision
 }
 
-func (it *Item) layout() layout {
-	var l layout
+// Layout reads it. Who needs key and value takes both from it by Bytes, and so reads it once.
+func (it *Item) Layout() Layout {
+	var l Layout
 	head, size, n := it.At(0), uint64(it.At(1)), 2
 	key := uint64(head >> flagBits)
 	if key == longKey || size >= 0x80 {
@@ -69,27 +70,27 @@ func (it *Item) layout() layout {
 		l.end = l.revision + lens&0xf
 		n++
 	}
-	l.key = n
-	l.value = l.key + int(key)
-	l.stamp = l.value + int(size)
-	l.end += l.stamp
+	l.Key = n
+	l.Value = l.Key + int(key)
+	l.Stamp = l.Value + int(size)
+	l.end += l.Stamp
 	return l
 }
 
 // Key returns the key. It aliases the item.
 func (it *Item) Key() []byte {
-	l := it.layout()
-	return it.bytes(l.key, l.value-l.key)
+	l := it.Layout()
+	return it.Bytes(l.Key, l.Value)
 }
 
 // Value returns the value, never nil. It aliases the item.
 func (it *Item) Value() []byte {
-	l := it.layout()
-	return it.bytes(l.value, l.stamp-l.value)
+	l := it.Layout()
+	return it.Bytes(l.Value, l.Stamp)
 }
 
 // Size returns the number of bytes of the item.
-func (it *Item) Size() int { return it.layout().end }
+func (it *Item) Size() int { return it.Layout().end }
 
 // Weight returns about what an item costs the storage, in bytes.
 func (it *Item) Weight() int { return it.Size() + Overhead }
@@ -97,21 +98,15 @@ func (it *Item) Weight() int { return it.Size() + Overhead }
 // Overhead is what an item costs beside its own bytes.
 const Overhead = 48
 
-// Pair returns key and value, as Key and Value do.
-func (it *Item) Pair() (key, value []byte) {
-	l := it.layout()
-	return it.bytes(l.key, l.value-l.key), it.bytes(l.value, l.stamp-l.value)
-}
-
 // Stamp returns the revision and time of the record that wrote the item.
 func (it *Item) Stamp() Stamp {
 	if it.At(0)&stamped == 0 {
 		return Stamp{Revision: -1}
 	}
-	l := it.layout()
+	l := it.Layout()
 	return Stamp{
-		Revision:   it.number(l.stamp, l.revision),
-		TimeMillis: it.number(l.stamp+l.revision, l.end-l.stamp-l.revision),
+		Revision:   it.number(l.Stamp, l.revision),
+		TimeMillis: it.number(l.Stamp+l.revision, l.end-l.Stamp-l.revision),
 		Known:      true,
 	}
 }
@@ -131,7 +126,7 @@ func (it *Item) Gathered() bool { return it.At(0)&Gathered != 0 }
 func (it *Item) Chunked() bool { return it.At(0)&Chunked != 0 }
 
 // Raw returns all size bytes of the item.
-func (it *Item) Raw(size int) []byte { return it.bytes(0, size) }
+func (it *Item) Raw(size int) []byte { return it.Bytes(0, size) }
 
 // Behind reports whether it lies right behind the size bytes of before, in the
 // same block: a block ends with a byte that is no item's, so two items that
@@ -180,14 +175,14 @@ func (it *Item) At(n int) byte {
 	return *(*byte)(unsafe.Add(unsafe.Pointer(it), n))
 }
 
-// bytes returns size bytes from offset n. Nothing is addressed when size is 0:
-// the offset may then lie just behind the allocation, and a pointer there would
+// Bytes returns the bytes from one offset to another. Nothing is addressed when that is
+// none: the offset may then lie just behind the allocation, and a pointer there would
 // keep a stranger's memory alive.
-func (it *Item) bytes(n, size int) []byte {
-	if size == 0 {
+func (it *Item) Bytes(from, to int) []byte {
+	if from == to {
 		return []byte{}
 	}
-	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(it), n)), size)
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(it), from)), to-from)
 }
 
 // Same reports whether two items have the same key, value and stamp, wherever they lie.
