@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -334,4 +335,35 @@ func snapshotIsIsolated(t *testing.T, o options) {
 		}
 	}
 	readers.Wait()
+}
+
+// TestSecondFirstRangeHoldsNoWriterUp has one reader put the keys in order, for as long as the
+// test likes, and another one that waits for it: writes go on.
+func TestSecondFirstRangeHoldsNoWriterUp(t *testing.T) {
+	s := New()
+	mustNot(t, s.ApplyRecords(context.Background(), uniform(10, 1)))
+	s.ask()
+	s.treeMu.Lock() // as the first reader does, who has collected the items
+	s.last = &write{number: s.version.Load() / 2}
+	first := &tree{s.maker.Build(slices.Collect(s.index.All)), s.last}
+
+	var second sync.WaitGroup
+	second.Go(func() {
+		if n := len(keysOf(s.latest())); n != 10 {
+			t.Errorf("the second reader sees %d keys, want 10", n)
+		}
+	})
+	free := false
+	for i := 0; i < 1_000_000 && !free; i++ {
+		runtime.Gosched()
+		free = i > 10_000 && s.mu.TryLock() // it has had time to begin
+	}
+	if free {
+		s.mu.Unlock()
+	} else {
+		t.Error("the reader that waits for the order holds writers up")
+	}
+	s.tree.Store(first)
+	s.treeMu.Unlock()
+	second.Wait()
 }

@@ -83,13 +83,15 @@ func (s *Storage) caughtUp() *tree {
 // from the index, not while they are put in order.
 func (s *Storage) plant() {
 	s.mu.Lock()
-	s.treeMu.Lock()
-	defer s.treeMu.Unlock()
 	s.filled()
-	if s.last != nil {
+	if s.last != nil { // somebody builds it: wait for that, and hold no write up
 		s.mu.Unlock()
+		s.treeMu.Lock()
+		defer s.treeMu.Unlock()
 		return
 	}
+	s.treeMu.Lock()
+	defer s.treeMu.Unlock()
 	first := &write{number: s.version.Load() / 2}
 	items := slices.AppendSeq(make([]*item.Item, 0, s.index.Len()), s.index.All)
 	s.last = first
