@@ -273,7 +273,7 @@ func TestLargestBatchFitsAndOneByteMoreIsTooLarge(t *testing.T) {
 			return b.Put([]byte("last"), value[:n])
 		}
 		largest := largestThat(len(value), func(n int) error { return batch(n).Execute(t.Context()) })
-		if got := largestSize(w.batches()); got != 10000 {
+		if got := w.largestBatch(); got != 10000 {
 			t.Errorf("the largest record batch that was let through takes %d bytes, want exactly 10000", got)
 		}
 		end := w.End()

@@ -60,10 +60,8 @@ func TestBytesGivenAreCopiedWhenTheCallReturns(t *testing.T) {
 					"Execute": `"key"="value" "gone"="" "last"="1" `,
 				}[op]
 				var got strings.Builder
-				for _, b := range w.batches() {
-					for _, r := range b.Records {
-						fmt.Fprintf(&got, "%q=%q ", r.Key, r.Value)
-					}
+				for _, r := range w.Log() {
+					fmt.Fprintf(&got, "%q=%q ", r.Key, r.Value)
 				}
 				if got.String() != want {
 					t.Errorf("the log has %s, want %s", got.String(), want)

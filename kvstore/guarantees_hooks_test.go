@@ -23,13 +23,11 @@ import (
 func (w *world) logEvents() []string {
 	w.t.Helper()
 	var events []string
-	for _, b := range w.batches() {
-		for _, r := range b.Records {
-			if r.Value == nil {
-				events = append(events, fmt.Sprintf("delete %s", r.Key))
-			} else {
-				events = append(events, fmt.Sprintf("set %s=%s", r.Key, r.Value))
-			}
+	for _, r := range w.Log() {
+		if r.Value == nil {
+			events = append(events, fmt.Sprintf("delete %s", r.Key))
+		} else {
+			events = append(events, fmt.Sprintf("set %s=%s", r.Key, r.Value))
 		}
 	}
 	return events

@@ -96,9 +96,9 @@ func TestWriteOfAForgottenProducerGoesUnderANewIdentity(t *testing.T) {
 						t.Errorf("%s is in the log %d times, want once", key, n)
 					}
 				}
-				bs := w.batches()
-				if first, last := bs[0].ProducerID, bs[len(bs)-1].ProducerID; first == last {
-					t.Errorf("all batches are of producer %d, want a new one", last)
+				log := w.Log()
+				if first, last := log[0].Producer, log[len(log)-1].Producer; first == last {
+					t.Errorf("all records are of producer %d, want a new one", last)
 				}
 			})
 		})

@@ -168,11 +168,9 @@ func TestNilValueIsStoredAsEmptyAndOnlyDeleteDeletes(t *testing.T) {
 						t.Errorf("Range(%q) shows nothing", key)
 					}
 				}
-				for _, b := range w.batches() {
-					for _, r := range b.Records {
-						if r.Value == nil {
-							t.Errorf("the log has a tombstone for %q; nothing was deleted", r.Key)
-						}
+				for _, r := range w.Log() {
+					if r.Value == nil {
+						t.Errorf("the log has a tombstone for %q; nothing was deleted", r.Key)
 					}
 				}
 				for _, e := range hooks.all() {
@@ -185,8 +183,8 @@ func TestNilValueIsStoredAsEmptyAndOnlyDeleteDeletes(t *testing.T) {
 				}
 				w.wantAbsent(c, "put nil")
 				w.want(c, "put empty", "")
-				bs := w.batches()
-				if r := bs[len(bs)-1].Records[0]; r.Value != nil {
+				log := w.Log()
+				if r := log[len(log)-1]; r.Kind != kvstoretest.KindTombstone || r.Value != nil {
 					t.Errorf("Delete wrote the value %q, want a tombstone", r.Value)
 				}
 				// Another client sees the same.

@@ -97,11 +97,9 @@ func TestNoAnswerHarmsAWrite(t *testing.T) {
 // wantAt checks the revision that a write was said to have, unless it is not known.
 func (w *world) wantAt(key string, revision int64) {
 	w.t.Helper()
-	for _, b := range w.batches() {
-		for _, r := range b.Records {
-			if string(r.Key) == key && revision >= 0 && r.Offset != revision {
-				w.t.Errorf("%s lies at offset %d, the client was told %d", key, r.Offset, revision)
-			}
+	for _, r := range w.Log() {
+		if string(r.Key) == key && revision >= 0 && r.Offset != revision {
+			w.t.Errorf("%s lies at offset %d, the client was told %d", key, r.Offset, revision)
 		}
 	}
 }

@@ -168,10 +168,8 @@ func TestWritesThroughLossesAreWhereTheySay(t *testing.T) {
 		close(lost)
 		running.Wait()
 		at := map[int64]string{}
-		for _, b := range w.batches() {
-			for _, r := range b.Records {
-				at[r.Offset] = string(r.Key)
-			}
+		for _, r := range w.Log() {
+			at[r.Offset] = string(r.Key)
 		}
 		n := len(results)
 		if n < 4*writers {

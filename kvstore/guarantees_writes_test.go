@@ -153,10 +153,8 @@ func TestAcknowledgedWriteIsInTheLogOnce(t *testing.T) {
 func (w *world) wantOnce(acked map[string]int64) {
 	w.t.Helper()
 	at := map[string][]int64{}
-	for _, b := range w.batches() {
-		for _, r := range b.Records {
-			at[string(r.Key)] = append(at[string(r.Key)], r.Offset)
-		}
+	for _, r := range w.Log() {
+		at[string(r.Key)] = append(at[string(r.Key)], r.Offset)
 	}
 	for key, rev := range acked {
 		if got := at[key]; len(got) != 1 || got[0] != rev {

@@ -123,6 +123,15 @@ func (w *world) batches() []fakecluster.Batch {
 	return bs
 }
 
+// largestBatch returns the bytes of the largest record batch in the log.
+func (w *world) largestBatch() int {
+	largest := 0
+	for _, b := range w.batches() {
+		largest = max(largest, len(b.Raw))
+	}
+	return largest
+}
+
 func (w *world) topicExists() bool {
 	_, err := w.cluster.EndOffset(topic, 0)
 	return err == nil

@@ -2,6 +2,9 @@ package archtest
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,4 +51,44 @@ func packageList(rules []rule) string {
 		fmt.Fprintf(&b, "%-31s %s\n", r.pkg, r.what)
 	}
 	return b.String()
+}
+
+// What users of the kit get is what the store is tested with: one file of the store's tests may
+// reach behind it.
+func TestTheStoreIsTestedOnTheKitOfItsUsers(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(moduleRoot(t), "kvstore", "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Name.Name != "kvstore_test" { // a test inside the package can't import the kit
+			continue
+		}
+		seen++
+		for _, path := range behindTheKit(f) {
+			if base := filepath.Base(name); base != "harness_test.go" {
+				t.Errorf("kvstore/%s imports %s: use kvstoretest, or what kvstore/harness_test.go has", base, path)
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("%d files of tests were looked at, want those of the store", seen)
+	}
+}
+
+// behindTheKit returns which packages under kvstoretest a file imports.
+func behindTheKit(f *ast.File) (paths []string) {
+	for _, i := range f.Imports {
+		switch path := strings.Trim(i.Path.Value, `"`); path {
+		case module + "/internal/fakecluster", module + "/internal/simnet":
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }
