@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kbin"
@@ -21,9 +22,10 @@ import (
 type tampered struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	mu     sync.Mutex
-	change func(*reply)
-	seen   map[kmsg.Key]int
+	mu      sync.Mutex
+	change  func(*reply)
+	rewrite func(kmsg.Request)
+	seen    map[kmsg.Key]int
 }
 
 // reply is what one broker is about to answer to one request.
@@ -55,6 +57,13 @@ func (a *tampered) set(fn func(*reply)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.change = fn
+}
+
+// setRequests makes fn change all requests from now on; nil leaves them as they are.
+func (a *tampered) setRequests(fn func(kmsg.Request)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rewrite = fn
 }
 
 // requests returns how many requests of the kinds were sent since the last call,
@@ -92,6 +101,7 @@ func (c *answerConn) Write(b []byte) (int, error) {
 		if req.IsFlexible() {
 			r.Uvarint() // tags of the header
 		}
+		header := b[:len(b)-len(r.Src)]
 		if err := req.ReadFrom(r.Src); err != nil {
 			return 0, err
 		}
@@ -100,7 +110,17 @@ func (c *answerConn) Write(b []byte) (int, error) {
 		c.mu.Unlock()
 		c.a.mu.Lock()
 		c.a.seen[kmsg.Key(key)]++
+		rewrite := c.a.rewrite
 		c.a.mu.Unlock()
+		if rewrite != nil {
+			rewrite(req)
+			out := req.AppendTo(slices.Clone(header))
+			binary.BigEndian.PutUint32(out, uint32(len(out)-4))
+			if _, err := c.Conn.Write(out); err != nil {
+				return 0, err
+			}
+			return len(b), nil
+		}
 	}
 	return c.Conn.Write(b)
 }

@@ -55,6 +55,10 @@ type tail struct {
 	short    int      // consecutive answers by which the log ends before what is waited for
 	failures int
 
+	brake   brake
+	braking bool          // the last step was one too many
+	waited  time.Duration // the longest that the fetch of the last step might wait
+
 	stable int64     // last stable offset of the transaction that undecided saw last
 	stood  time.Time // since when stable has that value
 }
@@ -64,9 +68,11 @@ type tail struct {
 func (t *tail) run(ctx context.Context) error {
 	defer t.drop()
 	for ctx.Err() == nil {
+		began, pos, rb := time.Now(), t.pos, t.rebuild
 		if err := t.step(ctx); err == nil {
 			t.failures = 0
 			t.health.flowing()
+			t.slowDown(ctx, t.stepCosts(began, pos, rb))
 		} else if err := t.failed(ctx, err); err != nil {
 			return err
 		}
@@ -127,8 +133,11 @@ func (t *tail) held(err error) {
 	t.health.readFailed(err)
 }
 
-// moving takes back what held reported.
+// moving takes back what held reported, unless the client slows itself down.
 func (t *tail) moving() {
+	if t.braking {
+		return
+	}
 	if rb := t.rebuild; rb != nil && rb.cause != nil {
 		t.held(rb.cause) // what is read can't be shown yet
 		return

@@ -3,6 +3,7 @@ package kvstore
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -107,6 +108,9 @@ var grades = map[*kerr.Error]grade{
 	kerr.DuplicateSequenceNumber: gradeDuplicate,
 }
 
+// mostOffset is the last offset that leaves room for the records of a batch behind it.
+const mostOffset = math.MaxInt64 - math.MaxInt32 - 1
+
 // grade says what the answer means for the try.
 func (a answer) grade() grade {
 	switch {
@@ -121,6 +125,8 @@ func (a answer) grade() grade {
 		return gradeUnsent
 	case a.err != nil, a.part == nil:
 		return gradeDoubtful
+	case a.part.ErrorCode == 0 && a.part.BaseOffset > mostOffset:
+		return gradeDoubtful // no log has it
 	case a.part.ErrorCode == 0 && a.part.BaseOffset >= 0:
 		return gradeWritten
 	case a.part.ErrorCode == 0:
