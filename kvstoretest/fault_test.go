@@ -11,11 +11,29 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
+// elsewhere are the faults of plans that are no Fault of the kit, and what does the same.
+var elsewhere = map[string]string{
+	"pause":               "On(Traffic{Clients}).Stall, and the test that does nothing meanwhile",
+	"crash":               "Close and Open, with a new storage",
+	"herd":                "Open, many times",
+	"slow-storage":        "WithStorage",
+	"fail-storage":        "WithStorage",
+	"slow-hooks":          "the hooks of the test",
+	"rolling-restart":     "MoveLeader and StopBroker, one broker after the other",
+	"revoke":              "Revoke and Allow",
+	"change-password":     "SetPassword",
+	"alter-topic":         "AlterTopic",
+	"transaction":         "Begin",
+	"abandon-transaction": "Begin, without an end",
+	"slow-markers":        "WithTransactionDelays",
+	"keyless":             "Append(Keyless(...))",
+}
+
 // TestFaultsAreCalledAsInPlans holds the calls of the kit to the words of package
 // sim, in which failures, histories and reports speak of faults.
 func TestFaultsAreCalledAsInPlans(t *testing.T) {
 	t.Parallel()
-	kinds := map[string]bool{}
+	kinds, called := map[string]bool{}, map[string]bool{}
 	for _, k := range sim.FaultKinds() {
 		kinds[k.Name] = true
 	}
@@ -73,8 +91,20 @@ func TestFaultsAreCalledAsInPlans(t *testing.T) {
 		if got := f.String(); got != want {
 			t.Errorf("the fault is %q, want %q", got, want)
 		}
-		if kind, _, _ := strings.Cut(want, " "); !kinds[kind] {
+		kind, _, _ := strings.Cut(want, " ")
+		if !kinds[kind] {
 			t.Errorf("plans have no fault %q, of %q", kind, want)
+		}
+		called[kind] = true
+	}
+	for kind := range elsewhere {
+		if !kinds[kind] {
+			t.Errorf("plans have no fault %q, for which the kit would have something else", kind)
+		}
+	}
+	for kind := range kinds {
+		if called[kind] == (elsewhere[kind] != "") {
+			t.Errorf("fault %q of plans: the kit has a call %v, and %q does the same; want one of both", kind, called[kind], elsewhere[kind])
 		}
 	}
 }
