@@ -94,7 +94,7 @@ var rules = []rule{
 	},
 	{
 		pkg:     "kvstore/memory/internal/undo",
-		own:     []string{"kvstore/memory/internal/item"},
+		own:     []string{"kvstore/memory/internal/item", "kvstore/internal/invariant"},
 		what:    "what a write replaces, for readers that come meanwhile",
 		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
 		why:     "it knows items only",

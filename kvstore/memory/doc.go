@@ -31,51 +31,37 @@
 //
 // # Data structure
 //
-// Once the storage is read, two structures hold the same items.
+// Each structure is a package below internal, with its invariants; docs/adr says what each
+// buys. All changes are made here.
+//
+// Until the storage is first read it is being filled, for example while a client opens: a
+// hash table without pointers leads to the items (filling), so that there is next to
+// nothing for the collector to look at. From the first read on two structures hold the same
+// items.
 //
 // The index is a hash table with buckets of one cache line. It has every write at once. A
 // random Get costs two cache misses, one for the bucket and one for the item, where a
 // tree costs several more.
 //
-// The order is a persistent B+tree (the path-copying of Driscoll, Sarnak, Sleator and
-// Tarjan, "Making Data Structures Persistent", 1989, on the B+tree of Comer, "The
-// Ubiquitous B-Tree", 1979). It follows the index on demand: a Range or Snapshot applies
-// to it what the writes since the last one did, sorted by key, and only the last change
-// of each key. That copies the nodes on the paths to the leaves, each node once, changes
-// the copies, and publishes the new root. Done for each write by itself it would cost
-// more than the rest of the write. So that a tree that nobody asks for does not keep too
-// much memory alive, a write brings it up to date when it is behind by an eighth of what
-// the storage holds.
-//
-// Each leaf slot holds eight bytes of the key beside the pointer to the item, taken
-// after the prefix that all keys of the node share (the prefix truncation of Bayer and
-// Unterauer, "Prefix B-Trees", 1977). A search compares those integers and reads an
-// item only on a tie.
+// The order is a persistent B+tree. It follows the index on demand: a Range or Snapshot
+// applies to it what the writes since the last one did, sorted by key, and only the last
+// change of each key. Done for each write by itself it would cost more than the rest of the
+// write. So that a tree that nobody asks for does not keep too much memory alive, a write
+// brings it up to date when it is behind by an eighth of what the storage holds. The first
+// tree is built in one go, in time n log n on all processors.
 //
 // Key, value, revision and time of an item lie together, in memory that the garbage
-// collector does not scan. The small items of a leaf lie side by side in blocks of up to
-// 4 KiB, so that a range reads memory from front to back; a leaf is gathered again when
-// half of it has changed. The blocks of the first tree lie in chunks of up to 64 KiB: the
-// fewer objects there are, the less the collector has to look up. The whole heap stays
-// below twice the bytes of live keys and values, for pairs that are not tiny, also under
-// overwrites and deletes.
-//
-// Until the storage is first read it is being filled, for example while a client opens,
-// and has neither index nor order: a hash table without pointers leads to the items, the
-// small ones in chunks of up to 64 KiB, so that there is next to nothing for the
-// collector to look at. The first read makes the index from it. The chunks stay, and so
-// do those of the first tree's blocks. They are dissolved as their items are overwritten;
-// what is written from then on has an allocation each.
-//
-// The first tree is built in one go, in time n log n on all processors. That is faster
-// than key by key, and most of what the first part of a log holds is overwritten further
-// on.
+// collector does not scan (item). Small items share it with others (chunk): in chunks while
+// the storage is filled, and in blocks of up to 4 KiB, with the others of their leaf,
+// once they are in the order, so that a range reads memory from front to back. The whole
+// heap stays below twice the bytes of live keys and values, for pairs that are not tiny,
+// also under overwrites and deletes.
 //
 // # Readers and writers
 //
 // A write gets an odd version number before it changes the index and an even one after it
 // (Lamport, "Concurrent Reading and Writing", 1977), which makes it visible. Before it
-// replaces an item it keeps it in an undo log, a small hash table that lives as long as
+// replaces an item it keeps it in an undo log (undo), a small hash table that lives as long as
 // the write. A Get looks into the index first. If a write is under way it then looks
 // whether that has replaced the key, and takes what was there before. So a Get costs at
 // most one look at each, however large the batch. It starts over when another write began

@@ -24,6 +24,12 @@ const (
 // holds n-1 separators, which are items with a key only: every key below
 // children[i] is >= the key of slots[i-1] and < the key of slots[i].
 //
+// The tree is persistent by path copying (Driscoll, Sarnak, Sleator and Tarjan, "Making Data
+// Structures Persistent", 1989), on the B+tree of Comer, "The Ubiquitous B-Tree", 1979. What
+// all keys of a node share is left out of its hints (the prefix truncation of Bayer and
+// Unterauer, "Prefix B-Trees", 1977): a search compares integers and reads an item only on
+// a tie.
+//
 // I23: a node that can be reached from a published root is never
 // written. See [editor] for how nodes come to be.
 type node struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"sync/atomic"
 
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
@@ -55,6 +56,9 @@ func (l *Log) Add(h uint32, it, old *item.Item) {
 	if k, there := l.place(h, it.Key()); there == nil {
 		k.hash, k.old = h, old
 		k.key.Store(it)
+	}
+	if invariant.On {
+		l.check(h, it.Key())
 	}
 }
 
