@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/filling"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
@@ -91,6 +92,9 @@ func (x *Index) Put(h uint32, it *item.Item, gone bool, log *undo.Log) {
 			old = at.items[i].Load()
 		}
 		log.Add(h, it, old)
+	}
+	if invariant.On && log != nil {
+		checkLogged(log, h, it)
 	}
 	switch {
 	case gone && at != nil:

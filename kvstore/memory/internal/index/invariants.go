@@ -3,7 +3,16 @@ package index
 import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/chunk"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
+
+// checkLogged checks I22 for a change that is about to be made: a reader finds in the log what
+// the key had before.
+func checkLogged(log *undo.Log, h uint32, it *item.Item) {
+	_, ok := log.Find(h, it.Key())
+	invariant.Check("I22", ok, "%q is about to change, and the undo log does not have it", it.Key())
+}
 
 // Check holds the index to what it counts and to finding its own items, which I24 rests on.
 // Nobody changes it meanwhile, nor moves items.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
@@ -38,6 +39,7 @@ type Maker struct {
 	Index Index
 
 	edits uint64 // number of editors so far
+	kept  invariant.Last[version]
 }
 
 // Change says that an item is put, in place of one with the same key, or that its key is
@@ -50,6 +52,9 @@ type Change struct {
 // Apply returns the tree that has all changes as well, of which the last one of a key
 // counts. The tree t stays as it is.
 func (m *Maker) Apply(t Tree, changes []Change) Tree {
+	if invariant.On {
+		m.checkKept(t)
+	}
 	m.edits++
 	e := editor{root: t.root, id: m.edits, index: m.Index}
 	for _, c := range latest(changes) {
@@ -60,6 +65,10 @@ func (m *Maker) Apply(t Tree, changes []Change) Tree {
 		}
 	}
 	e.finish()
+	if invariant.On {
+		m.checkKept(t)
+		m.kept.Swap(versionOf(e.root))
+	}
 	return Tree{e.root}
 }
 
