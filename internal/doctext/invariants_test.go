@@ -61,7 +61,7 @@ func TestInvariantsOfTheDesignAreNamedInCode(t *testing.T) {
 
 // notChecked are the invariants of the store that it does not check while it runs. The
 // design says why.
-var notChecked = []string{"I11", "I12", "I14", "I23"}
+var notChecked = []string{"I11", "I12", "I14"}
 
 func TestInvariantsOfTheStoreAreCheckedWhileItRuns(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/index"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/order"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
 
 // checkFew is how many items a storage has at most that is checked each time that a reader
@@ -31,6 +32,16 @@ func (s *Storage) check() {
 	t.Check()
 	if s.options.index {
 		checkSame(&s.index, t.Tree)
+	}
+}
+
+// checkWriting checks I22 for a write that is about to change the index: readers know of it by
+// the version, and find its log, if there is one.
+func (s *Storage) checkWriting(log *undo.Log) {
+	v := s.version.Load()
+	invariant.Check("I22", v%2 == 1, "the index is about to change at version %d, which readers take for one without a write", v)
+	if log != nil {
+		invariant.Check("I22", s.undo.Load() == log && log.Version == v, "the index is about to change at version %d, and readers do not find its log", v)
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
+	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
 
 // broken returns the name of the invariant that fn finds broken, "" for none.
@@ -89,5 +91,34 @@ func TestReaderFindsIndexAndOrderThatDiffer(t *testing.T) {
 	}
 	if got != "I24" {
 		t.Errorf("20 readers of a storage of many items find %q, want I24", got)
+	}
+}
+
+func TestWriteThatReadersDoNotKnowOfIsFoundOut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		begin func(*Storage, *undo.Log)
+		want  string
+	}{
+		"begun":            {func(s *Storage, log *undo.Log) { s.begin(log) }, ""},
+		"not begun":        {func(*Storage, *undo.Log) {}, "I22"},
+		"with another log": {func(s *Storage, _ *undo.Log) { s.begin(undo.New(1)) }, "I22"},
+		"no log published": {func(s *Storage, log *undo.Log) {
+			s.begin(log)
+			s.undo.Store(nil)
+		}, "I22"},
+	} {
+		s, log := storageOf(t, "a1"), undo.New(1)
+		c.begin(s, log)
+		if got := broken(func() { s.checkWriting(log) }); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+		if !invariant.On { // nobody asks
+			continue
+		}
+		records := []kvstore.Record{{Key: []byte("a"), Value: []byte("2")}}
+		if got := broken(func() { s.apply(&writing{}, records, false, log) }); got != c.want {
+			t.Errorf("%s, in a write: %q, want %q", name, got, c.want)
+		}
 	}
 }

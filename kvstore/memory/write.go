@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/order"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
@@ -108,6 +109,9 @@ func (s *Storage) fill(records []kvstore.Record, stamped bool) bool {
 // apply does all changes to the index, and before that keeps in log what they
 // replace. Then it cleans up.
 func (s *Storage) apply(w *writing, records []kvstore.Record, stamped bool, log *undo.Log) {
+	if invariant.On {
+		s.checkWriting(log)
+	}
 	var hashes [item.Ahead]uint32
 	for part := range slices.Chunk(records, item.Ahead) {
 		s.index.Fetch(s.hash(part, hashes[:]))

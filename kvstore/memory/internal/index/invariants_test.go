@@ -3,7 +3,6 @@ package index
 import (
 	"testing"
 
-	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
