@@ -86,8 +86,7 @@ func (s *Storage) plant() {
 	s.filled()
 	if s.last != nil { // somebody builds it: wait for that, and hold no write up
 		s.mu.Unlock()
-		s.treeMu.Lock()
-		defer s.treeMu.Unlock()
+		await(&s.treeMu)
 		return
 	}
 	s.treeMu.Lock()

@@ -112,7 +112,7 @@ func (s *Storage) find(key []byte) *item.Item {
 			continue
 		}
 		if !s.options.undo {
-			s.awaitWrite()
+			await(&s.mu) // for the write that is under way
 			continue
 		}
 		b := s.undo.Load()
@@ -128,10 +128,10 @@ func (s *Storage) find(key []byte) *item.Item {
 	}
 }
 
-// awaitWrite waits for the write that is under way.
-func (s *Storage) awaitWrite() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// await waits for who holds mu.
+func await(mu *sync.Mutex) {
+	mu.Lock()
+	mu.Unlock() //nolint:gocritic,staticcheck // there is nothing to do but wait
 }
 
 // refill has the storage, which is empty, be filled. Its caller holds mu.

@@ -1,11 +1,13 @@
 package chunk
 
 const (
-	// Least and Most bound the size of a chunk, in bytes. The most is what one
-	// held slice keeps alive. With 16 KiB the collector's own records of so many objects
-	// do not fit its caches: openings of many millions of keys take a third longer.
+	// Least is the size of the smallest chunk, in bytes.
 	Least = 1 << 10
-	Most  = 64 << 10
+
+	// Most is the size of the largest chunk, which is what one held slice keeps alive. With
+	// 16 KiB the collector's own records of so many objects do not fit its caches: openings
+	// of many millions of keys take a third longer.
+	Most = 64 << 10
 
 	// Alignment is that of items in chunks, except in blocks.
 	Alignment = 4

@@ -61,11 +61,11 @@ func (c *packed) hasRoom(n int) bool { return n+2 < mostChunks-len(c.chunks)+len
 func (c *packed) add(key, value []byte, s item.Stamp) ref {
 	p := item.Plan(key, value, s)
 	r, buf := c.take(p.Size)
+	flags := byte(item.Chunked)
 	if p.Size > c.small {
-		p.In(buf, 0)
-	} else {
-		p.In(buf, item.Chunked)
+		flags = 0
 	}
+	p.In(buf, key, value, flags)
 	return r
 }
 

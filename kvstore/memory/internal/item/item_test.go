@@ -40,8 +40,9 @@ func TestItemHoldsWhatWasPacked(t *testing.T) {
 func TestCopyOfAnItemIsTheSame(t *testing.T) {
 	for _, size := range []int{0, 1, 30, 31, 127, 128, 5000} {
 		for _, s := range []Stamp{{Revision: -1}, {7, 1_750_000_000_000, true}} {
-			p := Plan(bytes.Repeat([]byte{'k'}, size), bytes.Repeat([]byte{'v'}, size), s)
-			it := p.In(make([]byte, p.Size), Chunked)
+			key, value := bytes.Repeat([]byte{'k'}, size), bytes.Repeat([]byte{'v'}, size)
+			p := Plan(key, value, s)
+			it := p.In(make([]byte, p.Size), key, value, Chunked)
 			block := it.AppendTo([]byte{1, 2}, Chunked|Gathered)
 			block = it.AppendTo(block, Gathered)
 			in, behind := In(block, 2), In(block, 2+p.Size)

@@ -8,27 +8,25 @@ import (
 // Pack copies key and value into a new item with an allocation of its own.
 func Pack(key, value []byte, s Stamp) *Item {
 	p := Plan(key, value, s)
-	return p.In(make([]byte, p.Size), 0)
+	return p.In(make([]byte, p.Size), key, value, 0)
 }
 
 // Packing is an item that has yet to be written.
 type Packing struct {
 	Size int // of the item, in bytes
 
-	key, value       []byte
 	head             [2*binary.MaxVarintLen64 + 2]byte // what comes before the key
 	headSize         int
 	revision, millis uint64 // zigzag
 }
 
-// Plan says what the item of key and value, which it refers to, will be.
+// Plan says what the item of key and value will be.
 func Plan(key, value []byte, s Stamp) (p Packing) {
 	var flags byte
 	if s.Known {
 		flags = stamped
 		p.revision, p.millis = zigzag(s.Revision), zigzag(s.TimeMillis)
 	}
-	p.key, p.value = key, value
 	p.head[0] = byte(min(len(key), longKey))<<flagBits | flags
 	h := 1
 	if len(key) >= longKey {
@@ -45,12 +43,12 @@ func Plan(key, value []byte, s Stamp) (p Packing) {
 	return p
 }
 
-// In writes the item into buf, which has just its size, with those flags that say where it
-// lies.
-func (p *Packing) In(buf []byte, flags byte) *Item {
+// In writes the item of key and value, those of the plan, into buf, which has just its size,
+// with those flags that say where it lies.
+func (p *Packing) In(buf, key, value []byte, flags byte) *Item {
 	n := copy(buf, p.head[:p.headSize])
-	n += copy(buf[n:], p.key)
-	n += copy(buf[n:], p.value)
+	n += copy(buf[n:], key)
+	n += copy(buf[n:], value)
 	buf[0] |= flags
 	for r := p.revision; r > 0; r >>= 8 {
 		buf[n] = byte(r)

@@ -26,7 +26,7 @@ func TestFirstOfSeveralChangesOfAKeyCounts(t *testing.T) {
 			}
 		}
 		for i := range 2 * keys {
-			old, ok := l.Find(uint32(i)%hashes, []byte(fmt.Sprint(i)))
+			old, ok := l.Find(uint32(i)%hashes, fmt.Append(nil, i))
 			if ok != (i < keys) || (old != nil) != (ok && i%5 > 0) || old != nil && string(old.Value()) != "old 0" {
 				t.Errorf("%d hashes: Find(%d) = %v, %v", hashes, i, old, ok)
 			}
