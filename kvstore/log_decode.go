@@ -78,7 +78,7 @@ func (d *decoder) decode(out *fetched, part *kmsg.FetchResponseTopicPartition, o
 		out.cut(found.at)
 		var large *DecompressError
 		switch {
-		case found.why == errEnough: // for one fetch
+		case errors.Is(found.why, errEnough): // for one fetch
 			return nil
 		case errors.As(found.why, &large):
 			return fmt.Errorf("fetch at offset %d: %w", found.at, found.why)
