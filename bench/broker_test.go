@@ -182,8 +182,7 @@ func (c *cluster) close() error {
 	return err
 }
 
-// unmade returns the name of a topic that is not there. close deletes it if
-// somebody made it.
+// unmade returns the name of a topic that is not there. close deletes it if it was made.
 func (c *cluster) unmade(name string) string {
 	name = fmt.Sprintf("kvsim-bench-%d-%s-%d", c.run, name, len(c.made))
 	c.made = append(c.made, name)

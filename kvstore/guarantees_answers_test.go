@@ -17,15 +17,15 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// shape is an answer that the protocol allows, or that a broker could give all the
-// same, to one kind of request.
+// shape is an answer that the protocol allows, or that a broker could give nevertheless, to
+// one kind of request.
 type shape struct {
 	name string
 	key  kmsg.Key
 	make func(kmsg.Response)
 
-	// names is in the cause while the answer is given. Empty: the answer says
-	// nothing wrong, and holds nobody up.
+	// names is in the cause while the answer is given. Empty: the answer says nothing
+	// wrong, and delays nobody.
 	names string
 }
 
@@ -399,8 +399,8 @@ func TestNoAnswerHarmsARunningClient(t *testing.T) {
 	}
 }
 
-// The same for a client that opens: it opens all the same, waits with the cause, or
-// ends with it, and never shows anything wrong.
+// The same for a client that opens: it opens anyway, waits with the cause, or ends with it,
+// and never shows anything wrong.
 func TestNoAnswerHarmsAnOpening(t *testing.T) {
 	for _, s := range append(shapes(), versionShapes()...) {
 		t.Run(s.key.Name()+"/"+s.name, func(t *testing.T) {

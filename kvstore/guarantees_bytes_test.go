@@ -21,8 +21,8 @@ func spoil(slices ...[]byte) {
 	}
 }
 
-// TestBytesGivenAreCopiedWhenTheCallReturns: the caller uses its buffers anew
-// while the broker has not seen the write yet.
+// TestBytesGivenAreCopiedWhenTheCallReturns: the caller reuses its buffers while the broker
+// has not seen the write yet.
 func TestBytesGivenAreCopiedWhenTheCallReturns(t *testing.T) {
 	for op, write := range map[string]func(ctx context.Context, c *kvstore.Client) error{
 		"Put": func(ctx context.Context, c *kvstore.Client) error {

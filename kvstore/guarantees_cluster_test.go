@@ -154,8 +154,9 @@ func TestClusterRenamedEndsNobody(t *testing.T) {
 	}
 }
 
-// A write is sent, and its answer is lost with the cluster. It is not sent to another cluster,
-// where its producer id may be somebody else's; and found if the cluster was only renamed.
+// A write is sent, and its answer is lost with the cluster. It is not sent to another
+// cluster, where its producer id may be another producer's; and found if the cluster was
+// only renamed.
 func TestWriteInDoubtIsNotSentToAnotherCluster(t *testing.T) {
 	for name, renamed := range map[string]bool{"another": false, "renamed": true} {
 		t.Run(name, func(t *testing.T) {

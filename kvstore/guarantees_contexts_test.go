@@ -202,7 +202,7 @@ func TestShutdownReturnsSoonAfterItsContextEndsWhileHookIsSlow(t *testing.T) {
 	})
 }
 
-// TestReadsGoOnWhileHookIsSlow: a hook holds up waiting writers, not readers.
+// TestReadsGoOnWhileHookIsSlow: a hook delays waiting writers, not readers.
 func TestReadsGoOnWhileHookIsSlow(t *testing.T) {
 	for name, s := range map[string]kvstore.Storage{"memory": memory.New(), "plain": newPlain()} {
 		t.Run(name, func(t *testing.T) {

@@ -89,8 +89,8 @@ func TestNothingLostMeansNoRebuild(t *testing.T) {
 	}
 }
 
-// A topic created anew on brokers without topic ids has grown beyond what the client had
-// read of the old one: only the leader's epoch tells them apart.
+// A topic recreated on brokers without topic ids has grown beyond what the client had read
+// of the old one: only the leader's epoch tells them apart.
 func TestTopicRecreatedWithoutIDsRebuildsWhenItHasGrown(t *testing.T) {
 	inWorld(t, withTopic(2), func(t *testing.T, w *world) {
 		c := w.open("c", kvstore.WithKafkaOptions(kgo.MaxVersions(versionsWithoutTopicIDs())))

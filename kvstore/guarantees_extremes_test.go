@@ -30,13 +30,13 @@ func TestExtremesOfOptionsWorkOrAreRefusedByNameAndNumber(t *testing.T) {
 		"validation 3":             {kvstore.WithTopicValidation(3), "WithTopicValidation(3)"},
 		"tombstones 0":             {kvstore.WithTombstoneRetention(0), "WithTombstoneRetention(0s)"},
 		"tombstones below zero":    {kvstore.WithTombstoneRetention(math.MinInt64), "WithTombstoneRetention(-2562047h"},
-		"tombstones for ever":      {kvstore.WithTombstoneRetention(forever), ""},
+		"tombstones forever":       {kvstore.WithTombstoneRetention(forever), ""},
 		"delivery 0":               {kvstore.WithDeliveryTimeout(0), "WithDeliveryTimeout(0s)"},
 		"delivery below zero":      {kvstore.WithDeliveryTimeout(math.MinInt64), "WithDeliveryTimeout(-2562047h"},
-		"delivery for ever":        {kvstore.WithDeliveryTimeout(forever), ""},
+		"delivery forever":         {kvstore.WithDeliveryTimeout(forever), ""},
 		"topic gone below zero":    {kvstore.WithTopicGoneAfter(-1), "WithTopicGoneAfter(-1ns)"},
 		"topic gone after nothing": {kvstore.WithTopicGoneAfter(0), ""},
-		"topic gone for ever":      {kvstore.WithTopicGoneAfter(forever), ""},
+		"topic gone forever":       {kvstore.WithTopicGoneAfter(forever), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, noTopic(), func(t *testing.T, w *world) {

@@ -134,8 +134,8 @@ func TestMissingRightToWriteIsCalledTheTopics(t *testing.T) {
 	})
 }
 
-// The writes of others hold nobody up: a write that is too large, or was given
-// up, is no trouble of the client.
+// The writes of others delay nobody: a write that is too large, or was given up, is no
+// problem of the client.
 func TestRefusalForSizeIsNoTroubleOfTheClient(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")

@@ -67,7 +67,7 @@ func TestWriteInDoubtIsLookedForWhereTheLogLostItsTail(t *testing.T) {
 	}
 }
 
-// Whoever deletes the begin of the log deletes the place where the search begins, too.
+// Deleting the start of the log also deletes the place where the search begins.
 func TestWriteInDoubtIsLookedForBehindADeletedBegin(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c, other := w.open("c"), w.open("other")

@@ -162,7 +162,7 @@ func TestTopicIsValidated(t *testing.T) {
 	}{
 		"partitions": {nil, func(w *world) { w.GrowPartitions(3) }, []string{"3 partitions", "copy the data"}},
 		"policy":     {withPolicy("compact,delete"), nil, []string{`"compact,delete"`, "kafka-configs.sh"}},
-		"empty":      {withPolicy(""), nil, []string{`cleanup.policy is ""`, "grows for ever"}},
+		"empty":      {withPolicy(""), nil, []string{`cleanup.policy is ""`, "grows forever"}},
 		"no policy":  {nil, func(w *world) { w.alter("cleanup.policy", "") }, []string{`"delete"`, "kafka-configs.sh"}},
 	} {
 		t.Run(name, func(t *testing.T) {

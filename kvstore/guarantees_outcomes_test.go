@@ -37,8 +37,8 @@ func (w *world) holdProduces() *kvstoretest.Fault {
 	return w.On(kvstoretest.Traffic{Dir: kvstoretest.ToBroker, APIs: []kmsg.Key{kmsg.Produce}}).Stall()
 }
 
-// hideLog keeps a client from reading the log until undone, so that the log can't
-// tell what became of a write.
+// hideLog keeps a client from reading the log until undone, so that the log can't tell the
+// outcome of a write.
 func (w *world) hideLog(client string) *kvstoretest.Fault {
 	w.t.Helper()
 	return w.On(onlyFetches(client)).Stall()
@@ -274,8 +274,8 @@ func TestRefusalAfterAnUnansweredTryIsUnknown(t *testing.T) {
 	}
 }
 
-// TestWriteAfterFailedOnesGoesThrough: whatever became of a write, the client
-// goes on to write.
+// TestWriteAfterFailedOnesGoesThrough: whatever the outcome of a write, the client goes on
+// to write.
 func TestWriteAfterFailedOnesGoesThrough(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")

@@ -14,8 +14,8 @@ import (
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
 
-// An application that hangs in a transaction keeps everybody's data from being
-// shown. That has to be seen without calling anything that waits.
+// An application that hangs in a transaction keeps all data behind it from being shown.
+// That has to be seen without calling anything that waits.
 func TestHangingTransactionShowsInStatusAndLog(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")
@@ -50,7 +50,7 @@ func TestHangingTransactionShowsInStatusAndLog(t *testing.T) {
 	})
 }
 
-// Whoever waits learns what held him up, and how often that was met.
+// A caller that waits learns what blocked it, and how often that was met.
 func TestEveryWaitNamesTheCauseAndHowOften(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")

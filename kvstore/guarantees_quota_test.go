@@ -15,8 +15,8 @@ import (
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
 
-// A quota: Kafka answers a fetch with no topic in it and a throttle time. It does not
-// mean that somebody else leads.
+// A quota: Kafka answers a fetch with no topic in it and a throttle time. It does not mean
+// that another broker leads.
 func TestQuotaIsNamedAndCostsNoRequests(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		a := w.answers("c")

@@ -13,8 +13,8 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// Brokers of Kafka 2.8 to 3.0 know the topic's id, and fetches name the topic. While
-// a reader is held up the topic is created anew and grows beyond what it had read.
+// Brokers of Kafka 2.8 to 3.0 know the topic's id, and fetches name the topic. While a
+// reader is blocked the topic is recreated and grows beyond what it had read.
 func TestReaderThatFetchesByNameNeverMixesTwoTopics(t *testing.T) {
 	for name, v := range map[string]*kversion.Versions{"2.8": kversion.V2_8_0(), "3.0": kversion.V3_0_0(), "4.0": kversion.V4_0_0()} {
 		t.Run(name, func(t *testing.T) {

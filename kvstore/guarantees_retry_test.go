@@ -15,7 +15,7 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// A topic that is not there any more does not tell what became of a try before.
+// A topic that is not there any more does not tell the outcome of a try before.
 func TestWriteWhoseTopicWentAfterALostAnswerIsUnknown(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")

@@ -11,7 +11,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// waiting is what became of a wait for a revision.
+// waiting is the result of a wait for a revision.
 type waiting struct {
 	revision int64
 	is       error  // that the error matches, nil for no error
@@ -155,7 +155,7 @@ func TestWaitRevisionOfWhatWasNeverReadAndIsLost(t *testing.T) {
 	})
 }
 
-// What an error says of a wait that a rebuild held up.
+// What an error says of a wait that a rebuild delayed.
 func TestWaitErrorTellsOfTheRebuild(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")

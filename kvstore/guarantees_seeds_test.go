@@ -114,8 +114,8 @@ func TestOneSeedThatAnswersIsEnough(t *testing.T) {
 	}
 }
 
-// Of three brokers two go mute while a client runs: those that do not lead hold nothing
-// up for longer than a second each, whatever the client asks.
+// Of three brokers two go mute while a client runs: those that do not lead delay nothing
+// for longer than a second each, whatever the client asks.
 func TestMuteBrokersThatDoNotLeadHoldNobodyUp(t *testing.T) {
 	eachMuteness(t, 3, func(t *testing.T, w *world, m *mutes, opt kvstore.ClientOption) {
 		c := w.open("c", opt)

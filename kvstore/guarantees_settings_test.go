@@ -183,9 +183,9 @@ func TestWriteOfALoweredSizeLimitNamesTheTrueOne(t *testing.T) {
 	})
 }
 
-// Brokers refuse a write for its size and don't say what the limit is now: that holds up
-// the write, and those behind it, for no longer than it lives.
-// A broker that dies takes the question for the limit with it: it is asked again.
+// Brokers refuse a write for its size and don't say what the limit is now: that delays the
+// write, and those behind it, for no longer than it lives. A broker that dies takes the
+// question for the limit with it: it is asked again.
 func TestRaisedSizeLimitIsLearnedThoughABrokerHangsUp(t *testing.T) {
 	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
 		a := w.answers("c")

@@ -52,9 +52,9 @@ func TestEveryLegalSizeOpensOrIsRefusedByNameAndNumber(t *testing.T) {
 		"segment.bytes 14":                    {map[string]string{"segment.bytes": "14"}, nil, 14, bySegment, nil},
 		"segment.bytes of 2 GiB":              {map[string]string{"segment.bytes": most}, nil, 1048588, byTopic, nil},
 		"segment.ms 1":                        {map[string]string{"segment.ms": "1"}, nil, 1048588, byTopic, nil},
-		"segment.ms for ever":                 {map[string]string{"segment.ms": fmt.Sprint(int64(math.MaxInt64))}, nil, 1048588, byTopic, nil},
-		"delete.retention.ms for ever":        {map[string]string{"delete.retention.ms": fmt.Sprint(int64(math.MaxInt64))}, nil, 1048588, byTopic, nil},
-		"min.compaction.lag.ms for ever":      {map[string]string{"min.compaction.lag.ms": fmt.Sprint(int64(math.MaxInt64))}, nil, 1048588, byTopic, nil},
+		"segment.ms forever":                  {map[string]string{"segment.ms": fmt.Sprint(int64(math.MaxInt64))}, nil, 1048588, byTopic, nil},
+		"delete.retention.ms forever":         {map[string]string{"delete.retention.ms": fmt.Sprint(int64(math.MaxInt64))}, nil, 1048588, byTopic, nil},
+		"min.compaction.lag.ms forever":       {map[string]string{"min.compaction.lag.ms": fmt.Sprint(int64(math.MaxInt64))}, nil, 1048588, byTopic, nil},
 		"ProducerBatchMaxBytes 512":           {nil, []kgo.Opt{kgo.ProducerBatchMaxBytes(512)}, 512, byBatch, nil},
 		"ProducerBatchMaxBytes as in kgo":     {nil, []kgo.Opt{kgo.ProducerBatchMaxBytes(1000012)}, 1000012, byBatch, nil},
 		"ProducerBatchMaxBytes of 1 GiB":      {nil, []kgo.Opt{kgo.ProducerBatchMaxBytes(1 << 30), kgo.BrokerMaxWriteBytes(1 << 30)}, 1048588, byTopic, nil},
@@ -121,7 +121,7 @@ func TestEveryLegalSizeOpensOrIsRefusedByNameAndNumber(t *testing.T) {
 func (w *world) checkLimit(c *kvstore.Client, limit int, by string) {
 	w.t.Helper()
 	ctx := w.within(time.Minute)
-	if limit > 10<<20 { // too much for a test: the limit is told all the same
+	if limit > 10<<20 { // too much for a test: the limit is told anyway
 		err := c.Put(ctx, []byte("k"), make([]byte, limit))
 		w.wantSize(err, limit, by)
 		return
@@ -165,8 +165,8 @@ func (w *world) wantSize(err error, limit int, by string) {
 	wantError(w.t, "Put", err, kvstore.ErrValueTooLarge, fmt.Sprint(size.Bytes), fmt.Sprint(limit), by)
 }
 
-// Brokers that don't answer what the topic's limit is now hold nobody up for longer than
-// seconds, whatever his context.
+// Brokers that don't answer what the topic's limit is now delay nobody for longer than
+// seconds, whatever the context.
 func TestUnansweredQuestionForTheLimitHoldsNobodyUp(t *testing.T) {
 	inWorld(t, slow(3), func(t *testing.T, w *world) {
 		c := w.open("c")
@@ -181,8 +181,8 @@ func TestUnansweredQuestionForTheLimitHoldsNobodyUp(t *testing.T) {
 	})
 }
 
-// A reader that was held up asks for the topic's settings before it shows anything newer. It
-// takes an answer that comes late: a question that is given up would never be answered.
+// A reader that was blocked asks for the topic's settings before it shows anything newer.
+// It takes an answer that comes late: a question that is given up would never be answered.
 func TestReaderThatWasHeldUpTakesASlowAnswer(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		other, c := w.open("other"), w.open("c", kvstore.WithReadOnly())

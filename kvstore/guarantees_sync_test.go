@@ -12,8 +12,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// A client whose fetches are held up does not see by itself that the topic is
-// another one.
+// A client whose fetches are delayed does not see by itself that the topic is another one.
 func TestSyncDoesNotTrustARecreatedTopic(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")

@@ -121,8 +121,8 @@ func TestNothingIsShownBetweenAnAbsenceAndTheRebuild(t *testing.T) {
 		w.put(c, "k", "1")
 		held := w.On(onlyFetches("c")).Stall()
 		w.DropConnections("c")
-		// A write under way, and somebody who waits for it, outlast the absence and
-		// the rebuild: nothing is lost.
+		// A write under way, and a caller that waits for it, outlast the absence and the
+		// rebuild: nothing is lost.
 		written := make(chan error, 1)
 		go func() { written <- c.Put(w.within(2*time.Hour), []byte("mine"), []byte("1")) }()
 		time.Sleep(time.Second)
@@ -195,7 +195,7 @@ func TestLossDuringALongAbsenceIsALoss(t *testing.T) {
 	})
 }
 
-// The log loses its tail, or its begin, while it is read anew after a long absence.
+// The log loses its tail, or its start, while it is reread after a long absence.
 func TestLossDuringTheRebuildAfterAnAbsence(t *testing.T) {
 	for name, tc := range map[string]struct {
 		lose  func(w *world)
@@ -275,7 +275,7 @@ func TestDeletedKeyStaysDeletedBehindAHangingTransaction(t *testing.T) {
 	})
 }
 
-// The client is connected all the time, but its storage holds it up.
+// The client is connected all the time, but its storage blocks it.
 func TestDeletedKeyStaysDeletedBehindASlowStorage(t *testing.T) {
 	inWorld(t, keepingTombstones(1, 10*time.Minute), func(t *testing.T, w *world) {
 		s := newFlaky()

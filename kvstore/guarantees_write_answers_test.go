@@ -24,8 +24,8 @@ func onProducerID(fn func(*kmsg.InitProducerIDResponse)) func(kmsg.Response) {
 	return func(r kmsg.Response) { fn(r.(*kmsg.InitProducerIDResponse)) }
 }
 
-// What brokers may answer to a write that they appended. unknown says that the answer
-// is a lie by which nobody can tell what became of it.
+// What brokers may answer to a write that they appended. unknown says that the answer is a
+// lie by which nobody can tell the outcome.
 var writeShapes = []struct {
 	name    string
 	key     kmsg.Key

@@ -80,7 +80,7 @@ func failing(err *kerr.Error, afterAppend bool) func(context.Context, *world, in
 	}
 }
 
-// once waits until a fault has bitten n times.
+// once waits until a fault has taken effect n times.
 func once(ctx context.Context, f *kvstoretest.Fault, n int) error {
 	defer f.Undo()
 	if err := f.TryWait(ctx, n); err != nil && ctx.Err() == nil {

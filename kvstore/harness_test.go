@@ -147,7 +147,7 @@ func (w *world) refuseDials(client string) fakecluster.Effect {
 	return w.cluster.Network().RefuseDials(simnet.Target{Clients: []string{client}})
 }
 
-// eventually waits in simulated time until ok; a minute is for ever.
+// eventually waits in simulated time until ok; a minute is forever.
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
 	for deadline := time.Now().Add(time.Minute); !ok(); {

@@ -25,7 +25,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
 
-// listedOptions reads docs/kafka-options.md: what becomes of each option.
+// listedOptions reads docs/kafka-options.md: how each option is treated.
 func listedOptions(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile("../docs/kafka-options.md")

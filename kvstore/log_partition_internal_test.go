@@ -12,9 +12,9 @@ import (
 	"github.com/kvsim/kvsim/internal/fakecluster"
 )
 
-// The tail makes sure that a leader's log holds what was read, and then fetches.
-// Somebody else may learn of the next leader in between: the fetch must not go
-// there, for the offsets may name other records.
+// The tail makes sure that a leader's log holds what was read, and then fetches. Another
+// goroutine may learn of the next leader in between: the fetch must not go there, for the
+// offsets may name other records.
 func TestFetchGoesOnlyToTheLeaderThatWasChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster, err := fakecluster.Start(fakecluster.Options{Brokers: 1, Topics: []fakecluster.Topic{{Name: "kv", Configs: fakecluster.CompactConfigs()}}})

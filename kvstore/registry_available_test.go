@@ -16,8 +16,8 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// A registry that hangs holds up the hooks, and so an opening, once and not once
-// for each record.
+// A registry that hangs delays the hooks, and so an opening, once and not once for each
+// record.
 func TestHangingRegistryHoldsUpAnOpeningOnce(t *testing.T) {
 	user := compile(t, "acme.User", userSchema, nil)
 	inWorld(t, noTopic(), func(t *testing.T, w *world) {
@@ -71,8 +71,7 @@ func TestHangingRegistryHoldsUpAnOpeningOnce(t *testing.T) {
 	})
 }
 
-// While one call asks again, others do not wait; when the answer is late it
-// counts all the same.
+// While one call asks again, others do not wait; when the answer is late it counts anyway.
 func TestRegistryThatRecoversSlowlyIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		user := compile(t, "acme.User", userSchema, nil)
@@ -279,8 +278,8 @@ func TestRegistryClientKeepsItsOptions(t *testing.T) {
 	}
 }
 
-// A value written with a schema in an edition that did not exist when this was
-// built is read all the same.
+// A value written with a schema in an edition that did not exist when this was built is
+// read anyway.
 func TestSchemaOfANewEditionIsAccepted(t *testing.T) {
 	user := compile(t, "acme.User", userSchema, nil)
 	f := newFakeRegistry()

@@ -227,7 +227,7 @@ func TestEmptiedPolicyIsSaidWhileTheClientRuns(t *testing.T) {
 			t.Errorf("Status().Topic = %+v, want the empty policy", p)
 		}
 	})
-	if !strings.Contains(logged, "does not fit any more") || !strings.Contains(logged, "grows for ever") {
+	if !strings.Contains(logged, "does not fit any more") || !strings.Contains(logged, "grows forever") {
 		t.Errorf("logged %q, want a word about the policy", logged)
 	}
 }

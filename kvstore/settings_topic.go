@@ -67,7 +67,7 @@ func (ts topicSettings) problems(topic string, retains time.Duration) (problems 
 	if ts.policy != unknownPolicy && ts.policy != "compact" {
 		otherwise := "keys vanish with time"
 		if ts.policy == "" {
-			otherwise = "the log grows for ever"
+			otherwise = "the log grows forever"
 		}
 		problems = append(problems, fmt.Errorf("its cleanup.policy is %q and has to be %q, or %s: "+alter, ts.policy, "compact", otherwise, topic, "cleanup.policy=compact"))
 	}

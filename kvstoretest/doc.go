@@ -34,7 +34,7 @@
 //
 //	pause := kit.PauseFetches("app")
 //	...
-//	pause.Wait(1) // a record is held up now
+//	pause.Wait(1) // a record is held now
 //	pause.Undo()
 //
 //	reading        Lag PauseFetches ThrottleFetches FailFetches WithholdRecords

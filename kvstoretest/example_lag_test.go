@@ -19,7 +19,7 @@ func Example_lag() {
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
-		pause.Wait(1) // the record is on its way to the reader, and held up
+		pause.Wait(1) // the record is on its way to the reader, and held
 		_, err = reader.Get(ctx, []byte("theme"))
 		fmt.Println("while it lags:", err)
 

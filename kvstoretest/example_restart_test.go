@@ -22,7 +22,7 @@ func Example_restart() {
 		}
 
 		kv.Close()
-		again := kit.Open("app") // reads the log anew
+		again := kit.Open("app") // reads the log again
 		kit.WantValue(again, "theme", "dark")
 		fmt.Println(kit.Contents(again))
 	})

@@ -46,7 +46,7 @@ func (f *Fault) Wait(n int) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("not within %v", f.k.cfg.timeout)
 	}
-	f.k.t.Fatalf("Wait(%d) for fault %q = %v: it has bitten %d times\n%s", n, f.text, err, f.Hits(), f.k.scene(nil))
+	f.k.t.Fatalf("Wait(%d) for fault %q = %v: it has taken effect %d times\n%s", n, f.text, err, f.Hits(), f.k.scene(nil))
 }
 
 // TryWait is like [Fault.Wait], and may be called from any goroutine: it returns the error, and only
@@ -110,7 +110,7 @@ func (k *Kit) lasting(text string, inner fakecluster.Effect) *Fault {
 func (k *Kit) done(text string, hits int) *Fault {
 	f := k.install(&Fault{text: text, hits: func() int { return hits }, wait: func(_ context.Context, n int) error {
 		if n > hits {
-			return errors.New("it was done at once and will not bite again")
+			return errors.New("it was done at once and will not take effect again")
 		}
 		return nil
 	}})

@@ -289,7 +289,7 @@ func TestWaitFailsWhenAFaultCanNotBiteAnyMore(t *testing.T) {
 		kit := New(t)
 		kit.Compact().Wait(1)
 	})
-	f.wantErrors(t, `Wait(1) for fault "compact" = it was done at once and will not bite again: it has bitten 0 times`)
+	f.wantErrors(t, `Wait(1) for fault "compact" = it was done at once and will not take effect again: it has taken effect 0 times`)
 
 	f = onFake(t, func(t testing.TB) {
 		kit := New(t)
@@ -297,7 +297,7 @@ func TestWaitFailsWhenAFaultCanNotBiteAnyMore(t *testing.T) {
 		pause.Undo()
 		pause.Wait(1)
 	})
-	f.wantErrors(t, `Wait(1) for fault "stall dir=to-client api=fetch" = simnet: fault undone before it bit often enough`)
+	f.wantErrors(t, `Wait(1) for fault "stall dir=to-client api=fetch" = simnet: fault undone before it took effect often enough`)
 }
 
 func TestWaitFailsWhenTimeIsOver(t *testing.T) {
@@ -308,7 +308,7 @@ func TestWaitFailsWhenTimeIsOver(t *testing.T) {
 			kit.Seed(map[string]string{"k": "v"})
 			kit.LoseAnswers(1).Wait(1)
 		})
-		f.wantErrors(t, `Wait(1) for fault "lose-answer api=produce count=1" = not within 3s: it has bitten 0 times`)
+		f.wantErrors(t, `Wait(1) for fault "lose-answer api=produce count=1" = not within 3s: it has taken effect 0 times`)
 		if !strings.Contains(f.text(), `offset 0  "k" = "v"`) {
 			t.Errorf("the message lacks the log:\n%s", f.text())
 		}

@@ -10,7 +10,7 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// history records what the stores of a kit do, and what becomes of the log.
+// history records what the stores of a kit do, and what happens to the log.
 //
 // The log is noted after the fact (lin.TapLate), but in its own order: whoever
 // changes the log lets everything be noted that was appended before. Methods

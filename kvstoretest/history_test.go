@@ -357,7 +357,7 @@ func TestReadAheadOfItsPositionIsNoViolation(t *testing.T) {
 	})
 }
 
-// A transaction of somebody else survives the loss of records behind it, and commits.
+// A transaction of another program survives the loss of records behind it, and commits.
 func TestHistoryKnowsTransactionsThatOutliveALostTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kit := New(t)

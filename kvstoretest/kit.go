@@ -43,10 +43,10 @@ type Kit struct {
 //	kit := kvstoretest.New(t)
 //	kv := kit.Client()
 //
-// It works in real time and inside a synctest bubble, there with simulated time:
-// call it within the function given to synctest.Test. Each kit is a world of its
-// own, so tests may run in parallel. It ends its own goroutines; a client that
-// somebody else opened on it and never closed fails the test.
+// It works in real time and inside a synctest bubble, there with simulated time: call it
+// within the function given to synctest.Test. Each kit is a world of its own, so tests may
+// run in parallel. It ends its own goroutines; a client that the test opened on it by
+// itself and never closed fails the test.
 //
 // What clients and brokers log is attached to the test if it fails.
 func New(t testing.TB, opts ...Option) *Kit {

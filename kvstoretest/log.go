@@ -24,7 +24,7 @@ type LogRecord struct {
 	// as [Kit.Append] is.
 	Producer int64
 
-	// Txn says what became of the transaction that the record is part of.
+	// Txn says how the transaction ended that the record is part of.
 	Txn TxnState
 }
 
@@ -41,7 +41,7 @@ const (
 	KindCorrupt                     // a batch that can't be decoded
 )
 
-// TxnState says what became of a transaction.
+// TxnState says how a transaction ended.
 type TxnState int
 
 // The states of a transaction.
@@ -156,8 +156,8 @@ func (k *Kit) Log() Log {
 	return log
 }
 
-// readLog reads the log from its start. The batch that the log starts in is
-// there whole: what lies before the start is deleted all the same.
+// readLog reads the log from its start. The batch that the log starts in is there whole:
+// what lies before the start is deleted nevertheless.
 func (k *Kit) readLog() (Log, error) {
 	info, err := k.cluster.Partition(k.cfg.topic, 0)
 	if err != nil {

@@ -130,9 +130,9 @@ func WithLatency(d time.Duration) Option { return func(c *config) { c.latency = 
 // nanosecond part. Default: 1.
 func WithSeed(seed uint64) Option { return func(c *config) { c.seed = seed } }
 
-// WithTimeout bounds everything that the kit waits for: opening a client, a
-// fault to bite, a client to catch up. The test fails when it is over. It is
-// simulated time in a synctest bubble. Default: 30 s.
+// WithTimeout bounds everything that the kit waits for: opening a client, a fault to take
+// effect, a client to catch up. The test fails when it is over. It is simulated time in a
+// synctest bubble. Default: 30 s.
 func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = d } }
 
 // WithProductionTimes leaves clients the times of production: how long they wait before they try

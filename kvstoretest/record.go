@@ -42,8 +42,8 @@ type Recorded struct {
 // The history names a client as the kit does; something around a client can have
 // a method Name() string that says how it is called.
 //
-// All writers should be recorded. A record of somebody else is taken for what it
-// is, unless it has the same key and value as a recorded write.
+// All writers should be recorded. A record of another program is taken for what it is,
+// unless it has the same key and value as a recorded write.
 func (k *Kit) Record(kv Store) *Recorded {
 	k.t.Helper()
 	if kv == nil {

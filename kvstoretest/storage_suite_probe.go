@@ -16,8 +16,8 @@ import (
 // mostFindings is the number of findings of one rule that are told.
 const mostFindings = 5
 
-// storageProbe works on one storage and notes what is wrong. Slices are made
-// anew for each call, because a storage may keep them.
+// storageProbe works on one storage and notes what is wrong. Slices are made for each call,
+// because a storage may keep them.
 type storageProbe struct {
 	s kvstore.Storage
 

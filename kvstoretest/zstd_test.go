@@ -11,9 +11,9 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// TestZstdInABubbleOutlivesTheBubble has everybody read a log that is compressed with zstd:
-// the store, a plain franz-go client and the kit. A finalizer of franz-go's decoders would
-// end the whole process afterwards.
+// TestZstdInABubbleOutlivesTheBubble has all kinds of clients read a log that is compressed
+// with zstd: the store, a plain franz-go client and the kit. A finalizer of franz-go's
+// decoders would end the whole process afterwards.
 func TestZstdInABubbleOutlivesTheBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kit := kvstoretest.New(t, kvstoretest.WithClientOptions(

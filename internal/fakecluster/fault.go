@@ -17,7 +17,7 @@ import (
 
 // ErrUndone is returned by Wait if the fault is undone or used up before it has reached the
 // awaited number of hits.
-var ErrUndone = errors.New("fakecluster: fault undone before it bit often enough")
+var ErrUndone = errors.New("fakecluster: fault undone before it took effect often enough")
 
 // Effect is a fault that lasts; those of package simnet are Effects, too. Hits returns the
 // number of times that it has taken effect. Wait blocks until there are n hits; it returns

@@ -149,7 +149,7 @@ func TestRecordsAreWithheld(t *testing.T) {
 		defer cancel()
 		cl.PollFetches(ctx)
 		if f.Hits() != 0 {
-			t.Errorf("%d fetches of an empty log were bitten", f.Hits())
+			t.Errorf("%d fetches of an empty log were hit", f.Hits())
 		}
 		must(c.Append(topic, 0, kv("k", "v")))(t)
 		consume(t, cl, 1)

@@ -12,7 +12,7 @@ var ErrClosed = errors.New("simnet: network closed")
 
 // ErrUndone is returned by [Effect.Wait] if the fault is undone or used up before it
 // has reached the awaited number of hits.
-var ErrUndone = errors.New("simnet: fault undone before it bit often enough")
+var ErrUndone = errors.New("simnet: fault undone before it took effect often enough")
 
 // errReset marks an end of a connection that was reset, until its user asks.
 var errReset = errors.New("reset")

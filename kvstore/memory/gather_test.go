@@ -9,9 +9,9 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// A leaf that is due to be gathered may be divided or merged by the same write,
-// and its items overwritten in the nodes that take its place. To gather it all the
-// same would put the old items into the index.
+// A leaf that is due to be gathered may be divided or merged by the same write, and its
+// items overwritten in the nodes that take its place. To gather it anyway would put the old
+// items into the index.
 func TestIndexHoldsWhatTheTreeHoldsAfterWritesThatDivideAndMergeLeaves(t *testing.T) {
 	ctx := context.Background()
 	rng := rand.New(rand.NewPCG(7, 7))

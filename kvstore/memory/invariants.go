@@ -12,9 +12,9 @@ import (
 // a bounded time a write.
 const checkFew = 64
 
-// check holds the storage to I24: index and order have the same items. It does not bring the
-// order up to date by itself, which would hide a reader who forgets to: it is called by
-// one who just did, holding treeMu, and checks nothing if somebody writes meanwhile.
+// check holds the storage to I24: index and order have the same items. It does not bring
+// the order up to date by itself, which would hide a reader who forgets to: it is called by
+// one who just did, holding treeMu, and checks nothing if a write is under way.
 func (s *Storage) check() {
 	if !s.mu.TryLock() {
 		return

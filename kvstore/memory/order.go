@@ -47,7 +47,7 @@ func (s *Storage) follow(w *writing) *write {
 func (s *Storage) limitLag(w *write) {
 	t := s.tree.Load()
 	if t == nil || w.lag-t.last.lag <= maxLag+uint64(s.index.Weight())/8 || !s.treeMu.TryLock() {
-		return // it is being built, or somebody brings it up to date
+		return // it is being built or brought up to date
 	}
 	defer s.treeMu.Unlock()
 	s.catchUp()
@@ -84,7 +84,7 @@ func (s *Storage) caughtUp() *tree {
 func (s *Storage) plant() {
 	s.mu.Lock()
 	s.filled()
-	if s.last != nil { // somebody builds it: wait for that, and hold no write up
+	if s.last != nil { // it is being built: wait for that, and block no write
 		s.mu.Unlock()
 		await(&s.treeMu)
 		return

@@ -25,9 +25,8 @@ type Storage struct {
 	// index has the items of all writes, of the one under way as well.
 	index index.Index
 
-	// version is twice the number of writes that readers see, and one more while
-	// a write is changing the index. A write is seen by everybody from the moment
-	// that makes it even again.
+	// version is twice the number of writes that readers see, and one more while a write is
+	// changing the index. All readers see a write from the moment that makes it even again.
 	version atomic.Uint64
 
 	// undo has what the write under way replaces.

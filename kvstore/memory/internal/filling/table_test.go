@@ -17,7 +17,7 @@ func newTable() *Table { return New(maphash.MakeSeed(), chunk.Most, chunk.Small)
 
 func key(i int) []byte { return fmt.Appendf(nil, "key/%08d", i) }
 
-// TestFillingFindsKeysWhoseHashesCollide gives keys few hashes, all of them at the begin or
+// TestFillingFindsKeysWhoseHashesCollide gives keys few hashes, all of them at the start or
 // the end of the table, so that searches go around it.
 func TestFillingFindsKeysWhoseHashesCollide(t *testing.T) {
 	hashes := []uint32{0, 1, 1 << 31, ^uint32(0), ^uint32(0) - 1}
