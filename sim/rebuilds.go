@@ -109,12 +109,19 @@ func (h *holds) since(client string, now time.Time, recovery time.Duration, of f
 // away reports whether a client may have been cut off from the log for so long that it may
 // have missed deletions: longer than the store allows itself, which is half of the time for
 // which tombstones are kept if that is short.
+//
+// A client that learns that this time was shortened has polled by the longer
+// one until then: it lets a fetch wait for an eighth of it, or for a second. When
+// the last two together took more than it may now be away, it rereads the log.
 func (w *world) away(client string) bool {
 	now := time.Now()
 	recovery := w.recovery()
 	since, held := w.holds.since(client, now, recovery, fromLog)
-	kept, _, _ := w.retention()
-	return held && now.Sub(since)+recovery > kept/2
+	least, _, longest := w.retention()
+	if twoPolls := min(2*time.Second, longest/4); least < longest && twoPolls+100*time.Millisecond > least/2 {
+		return true
+	}
+	return held && now.Sub(since)+recovery > least/2
 }
 
 // recovery is how long a client may need to continue after a fault is over: to find out
