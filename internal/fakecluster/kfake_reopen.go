@@ -60,6 +60,43 @@ func (c *Cluster) splitOpen(tp partition, p *part, log []Batch) (head []Batch, r
 	return log[:i], tail(log[i:])
 }
 
+// bringBack returns a batch for each transaction that is open although all that it wrote, or the
+// first of it, was deleted from the start of the log: kfake knows a transaction by its batches. They
+// are to be appended before the log, and deleted again. was is what the leader knew before
+// the crash. The caller holds stateMu.
+func (c *Cluster) bringBack(tp partition, p *part, was map[int64]leaderTxn, log []Batch, start int64) (tail, error) {
+	if len(log) > 0 {
+		start = min(start, log[0].FirstOffset)
+	}
+	live := c.openProducers(tp)
+	var out tail
+	for _, id := range slices.Sorted(maps.Keys(was)) {
+		t, now := was[id], p.txns[id]
+		if !t.open || !live[id] || t.first >= start || now.open && now.first <= t.first {
+			continue
+		}
+		next := int32(1) // sequence of the batch that comes next
+		if pr := p.producers[id]; pr != nil && len(pr.last) > 0 {
+			next = pr.last[len(pr.last)-1].next
+		}
+		if i := slices.IndexFunc(log, func(b Batch) bool { return b.ProducerID == id && !b.Control }); i >= 0 {
+			next = log[i].FirstSequence
+		}
+		raw := encodeBatch([]Record{{Key: []byte("deleted")}}, batchHeader{producer: id, epoch: t.epoch, sequence: max(0, next-1), transactional: true})
+		batches, err := parseBatches(raw)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, batches...)
+		p.txns[id] = t
+	}
+	for i := range out {
+		at := start - int64(len(out)-i)
+		out[i].FirstOffset, out[i].LastOffset = at, at
+	}
+	return out, nil
+}
+
 // openProducers returns the producers that, according to their coordinators, have an open
 // transaction in a partition. The caller holds stateMu.
 func (c *Cluster) openProducers(tp partition) map[int64]bool {

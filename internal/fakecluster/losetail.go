@@ -81,12 +81,24 @@ func (c *Cluster) loseTail(tp partition, from int64) ([]Batch, error) {
 				p.truncate(lost[0].FirstOffset)
 			}
 			t := &im.Topics[i]
-			head, rest := c.splitOpen(partition{t.Name, int32(n)}, p, t.Logs[n])
+			here, was := partition{t.Name, int32(n)}, p.txns
+			head, rest := c.splitOpen(here, p, t.Logs[n])
+			gone, err := c.bringBack(here, p, was, t.Logs[n], before[here].LogStartOffset)
+			if err != nil {
+				c.stateMu.Unlock()
+				return nil, err
+			}
+			if len(gone) > 0 {
+				head, rest = nil, append(gone, t.Logs[n]...)
+			}
 			known := p.producers
 			if len(rest) > 0 {
 				t.Logs[n], t.Ends[n] = head, rest[0].FirstOffset
-				known = p.knownBefore(rest[0].FirstOffset)
-				tails[partition{t.Name, int32(n)}] = rest
+				known = p.knownBefore(rest[0].FirstOffset + int64(len(gone)))
+				for _, b := range gone {
+					delete(known, b.ProducerID)
+				}
+				tails[here] = rest
 			}
 			t.Producers = append(t.Producers, known)
 			c.stateMu.Unlock()

@@ -199,6 +199,52 @@ func TestTransactionsSurviveACrash(t *testing.T) {
 	}
 }
 
+// TestTransactionsSurviveACrashWithoutTheirRecords deletes what transactions wrote before they end.
+// They stay open, as in Kafka: the log is stable up to its start at most.
+func TestTransactionsSurviveACrashWithoutTheirRecords(t *testing.T) {
+	for _, keep := range []int64{1, 2, 3, 4, 5, 6, 7} { // offset to delete up to
+		for _, lose := range []int64{7, 6, 5} { // offset to lose from, if it is not deleted
+			if lose < keep {
+				continue
+			}
+			t.Run(fmt.Sprintf("from %d to %d", keep, lose), func(t *testing.T) {
+				c := start(t, Options{Brokers: 2})
+				must(c.Append(topic, 0, kv("a", "0")))(t)
+				idempotent := batchHeader{producer: 7}
+				one, two := must(c.Begin("one"))(t), must(c.Begin("two"))(t)
+				must(one.Append(topic, 0, kv("a", "1"), kv("b", "2")))(t)
+				must(two.Append(topic, 0, kv("a", "3")))(t)
+				must(produceTo(t, c, 0, idempotent, kv("c", "4")))(t)
+				idempotent.sequence++
+				must(produceTo(t, c, 0, idempotent, kv("a", "5")))(t)
+				must(c.Append(topic, 0, kv("a", "6")))(t)
+				check(t, c.DeleteRecords(topic, 0, keep))
+				was := must(c.Partition(topic, 0))(t)
+				for range 2 {
+					must(c.LoseTail(topic, 0, lose))(t)
+					p := must(c.Partition(topic, 0))(t)
+					if p.LogStartOffset != was.LogStartOffset || p.HighWatermark != lose || max(p.LastStableOffset, p.LogStartOffset) != max(was.LastStableOffset, was.LogStartOffset) {
+						t.Fatalf("partition %+v, was %+v", p, was)
+					}
+				}
+				if lose == 7 { // nothing of this producer is lost
+					idempotent.sequence++
+					must(produceTo(t, c, must(c.Partition(topic, 0))(t).Leader, idempotent, kv("d", "7")))(t)
+				}
+				must(one.Append(topic, 0, kv("d", "goes on")))(t)
+				check(t, two.Abort())
+				if p := must(c.Partition(topic, 0))(t); max(p.LastStableOffset, p.LogStartOffset) != max(1, keep) {
+					t.Errorf("stable up to %d from %d on while a transaction is open since offset 1", p.LastStableOffset, keep)
+				}
+				check(t, one.Commit())
+				if p := must(c.Partition(topic, 0))(t); p.LastStableOffset != p.HighWatermark {
+					t.Errorf("stable up to %d of %d", p.LastStableOffset, p.HighWatermark)
+				}
+			})
+		}
+	}
+}
+
 // TestOpenTransactionsSurviveWhereClientsAuthenticate checks that the harness can append
 // transactions again in a cluster with users. It logs in as a user of its own while the
 // brokers answer nobody else.
