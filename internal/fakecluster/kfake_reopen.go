@@ -27,6 +27,7 @@ type tail []Batch
 // holds stateMu.
 func (c *Cluster) splitOpen(tp partition, p *part, log []Batch) (head []Batch, rest tail) {
 	p.txns = make(map[int64]leaderTxn)
+	var ended []leaderSpan
 	for i := range log {
 		b := &log[i]
 		if !b.Transactional || b.ProducerID == markerProducer {
@@ -35,6 +36,9 @@ func (c *Cluster) splitOpen(tp partition, p *part, log []Batch) (head []Batch, r
 		t := p.txns[b.ProducerID]
 		switch {
 		case b.Control:
+			if t.open {
+				ended = append(ended, leaderSpan{t.first, b.FirstOffset})
+			}
 			t = leaderTxn{epoch: b.ProducerEpoch}
 		case !t.open:
 			t = leaderTxn{b.ProducerEpoch, true, b.FirstOffset}
@@ -56,6 +60,7 @@ func (c *Cluster) splitOpen(tp partition, p *part, log []Batch) (head []Batch, r
 	if first < 0 {
 		return log, nil
 	}
+	first = beforeAll(ended, first)
 	i := slices.IndexFunc(log, func(b Batch) bool { return b.FirstOffset >= first })
 	return log[:i], tail(log[i:])
 }
@@ -95,6 +100,23 @@ func (c *Cluster) bringBack(tp partition, p *part, was map[int64]leaderTxn, log 
 		out[i].FirstOffset, out[i].LastOffset = at, at
 	}
 	return out, nil
+}
+
+// leaderSpan is a transaction that has ended: from its first batch to its marker.
+type leaderSpan struct{ first, marker int64 }
+
+// beforeAll returns the highest offset up to first at which none of the transactions is open: what
+// comes before it would be aborted, and its marker found to be in vain.
+func beforeAll(ended []leaderSpan, first int64) int64 {
+	for moved := true; moved; {
+		moved = false
+		for _, s := range ended {
+			if s.first < first && first <= s.marker {
+				first, moved = s.first, true
+			}
+		}
+	}
+	return first
 }
 
 // openProducers returns the producers that, according to their coordinators, have an open

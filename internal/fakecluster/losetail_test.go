@@ -199,6 +199,34 @@ func TestTransactionsSurviveACrash(t *testing.T) {
 	}
 }
 
+// TestOverlappingTransactionsSurviveACrash has transactions that ended while others were open, one
+// of which still is.
+func TestOverlappingTransactionsSurviveACrash(t *testing.T) {
+	c := start(t, Options{})
+	txns := make([]*Txn, 4)
+	for i := range txns { // each is open when the next one begins, and ends after it has begun
+		txns[i] = must(c.Begin(fmt.Sprint("t", i)))(t)
+		must(txns[i].Append(topic, 0, kv("k", fmt.Sprint(i))))(t)
+		if i > 0 {
+			check(t, txns[i-1].Commit())
+		}
+	}
+	was := must(c.Partition(topic, 0))(t)
+	check(t, c.Crash())
+	if p := must(c.Partition(topic, 0))(t); p.LastStableOffset != was.LastStableOffset || p.HighWatermark != was.HighWatermark {
+		t.Errorf("partition %+v, was %+v", p, was)
+	}
+	check(t, txns[3].Abort())
+	cl := client(t, c, "r", kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	var got []string
+	for _, r := range consume(t, cl, 3) {
+		got = append(got, string(r.Value))
+	}
+	if fmt.Sprint(got) != "[0 1 2]" {
+		t.Errorf("committed is %v, want [0 1 2]", got)
+	}
+}
+
 // TestTransactionsSurviveACrashWithoutTheirRecords deletes what transactions wrote before they end.
 // They stay open, as in Kafka: the log is stable up to its start at most.
 func TestTransactionsSurviveACrashWithoutTheirRecords(t *testing.T) {
