@@ -189,6 +189,26 @@ func (p Plan) Validate() error {
 			bad("phases dead.broker: %w", err)
 		}
 	}
+	for _, of := range []struct {
+		name   string
+		weight int
+	}{
+		{"put", l.Put},
+		{"delete", l.Delete},
+		{"batch", l.Batch},
+		{"get", l.Get},
+		{"range", l.Range},
+		{"barrier-get", l.BarrierGet},
+		{"barrier-range", l.BarrierRange},
+		{"sync", l.Sync},
+		{"wait", l.Wait},
+	} {
+		between("workload "+of.name, of.weight, 0, mostWeight)
+	}
+	if n := len(p.Faults); n > mostFaults {
+		bad("there are %d faults, and a plan may have %d", n, mostFaults)
+		return fmt.Errorf("%w: %w", ErrPlan, errors.Join(errs...))
+	}
 	for i, f := range p.Faults {
 		if f == nil {
 			bad("fault %d is nil", i+1)
@@ -201,6 +221,12 @@ func (p Plan) Validate() error {
 	}
 	return fmt.Errorf("%w: %w", ErrPlan, errors.Join(errs...))
 }
+
+// Limits of a plan, which may come from anybody.
+const (
+	mostFaults = 10_000
+	mostWeight = 1_000_000 // of one operation
+)
 
 // weights returns the operations with their weights, in a fixed order.
 func (l *Workload) weights() []weighted {

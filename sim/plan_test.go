@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -54,11 +55,12 @@ func TestParsePlanNamesTheLine(t *testing.T) {
 		{"kvsim-plan 1\nearthquake from=1s", "line 2", "\"earthquake\""},
 		{"kvsim-plan 1\nlag client=\"c1", "line 2", "quote"},
 		{"kvsim-plan 1\nrestart move=maybe", "line 2", "true or false"},
+		{"kvsim-plan 1\n" + strings.Repeat("restart from=1s\n", 1_000_000), "line 10002", "a plan may have 10000"},
 	} {
 		_, err := sim.ParsePlan(c.text)
 		var pe *sim.PlanError
 		if !errors.As(err, &pe) || !errors.Is(err, sim.ErrPlan) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.line) {
-			t.Errorf("ParsePlan(%q) = %v, want a PlanError at %q that says %q", c.text, err, c.line, c.want)
+			t.Errorf("ParsePlan(%.80q) = %v, want a PlanError at %q that says %q", c.text, err, c.line, c.want)
 		}
 	}
 }
@@ -73,6 +75,9 @@ func TestValidateNamesWhatMakesNoSense(t *testing.T) {
 		{func(p *sim.Plan) { p.World.LatencyMin = 0 }, "latency.min is 0s"},
 		{func(p *sim.Plan) { p.World.LatencyMax = 1 }, "latency.max is 1ns"},
 		{func(p *sim.Plan) { p.Workload = sim.Workload{Ops: 1, Keys: 1, Timeout: 1} }, "no operation with a weight"},
+		{func(p *sim.Plan) { p.Workload.Get = math.MaxInt }, "workload get is 9223372036854775807 and has to be from 0 to 1000000"},
+		{func(p *sim.Plan) { p.Workload.Sync = -1 }, "workload sync is -1"},
+		{func(p *sim.Plan) { p.Faults = make([]sim.Fault, 10_001) }, "10001 faults, and a plan may have 10000"},
 		{func(p *sim.Plan) { p.Phases.Converge = 0 }, "converge is 0s"},
 		{func(p *sim.Plan) { p.Phases.DeadClients = 3 }, "dead.clients is 3"},
 		{func(p *sim.Plan) { p.Phases.DeadBroker = "7" }, "no broker \"7\""},

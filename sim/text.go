@@ -91,7 +91,10 @@ func ParsePlan(text string) (Plan, error) {
 	seen := map[string]int{}
 	versioned := false
 	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark
-	for i, line := range strings.Split(text, "\n") {
+	lines := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		i := lines
+		lines++
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -117,7 +120,9 @@ func ParsePlan(text string) (Plan, error) {
 			seen[word] = i + 1
 		} else if err == nil {
 			var f Fault
-			if f, err = ParseFault(line); err == nil {
+			if len(p.Faults) == mostFaults {
+				err = fmt.Errorf("this is fault %d, and a plan may have %d", mostFaults+1, mostFaults)
+			} else if f, err = ParseFault(line); err == nil {
 				p.Faults = append(p.Faults, f)
 			}
 		}

@@ -69,11 +69,11 @@ func writeCapsule(ctx context.Context, out string, at time.Time, r ran, info cap
 	if err != nil {
 		return "", fmt.Errorf("write a capsule: %w", err)
 	}
-	info.Replay = "kvsim replay " + quoteArg(dir)
+	info.Replay = replayLine(dir)
 	var errs []error
 	write := func(name string, data []byte, err error) {
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), data, 0o666)
+			err = writeData(filepath.Join(dir, name), private, data)
 		}
 		errs = append(errs, err)
 	}
@@ -135,6 +135,15 @@ func linkLatest(out, name string) error {
 	return os.WriteFile(link, []byte(name+"\n"), 0o666)
 }
 
+// replayLine returns the command line that runs a capsule again. What capsule.json says is for
+// those who read it there: it may come from anybody.
+func replayLine(dir string) string {
+	if to, err := os.Readlink(dir); err == nil && filepath.Base(dir) == capsuleLatest && filepath.Base(to) == to {
+		dir = filepath.Join(filepath.Dir(dir), to) // soon it is another one
+	}
+	return "kvsim replay " + quoteArg(dir)
+}
+
 // verdictText returns the verdict for people, however the world ended.
 func verdictText(r *world.Result) string {
 	var text strings.Builder
@@ -163,13 +172,21 @@ func readCapsule(dir string) (*capsule, error) {
 		dir = filepath.Join(filepath.Dir(dir), filepath.Base(string(name[:max(0, len(name)-1)])))
 	}
 	c := &capsule{dir: dir}
-	plan, err := os.ReadFile(filepath.Join(dir, capsulePlan))
+	path, err := ownFile(dir, capsulePlan)
+	if err != nil {
+		return nil, usagef("%s is not a capsule: %w", dir, err)
+	}
+	plan, err := os.ReadFile(path)
 	if err != nil {
 		return nil, usagef("%s is not a capsule: %w", dir, err)
 	}
 	c.plan = string(plan)
 	for name, into := range map[string]any{capsuleInfo: &c.info, capsuleResult: &c.result} {
-		data, err := os.ReadFile(filepath.Join(dir, name))
+		path, err := ownFile(dir, name)
+		var data []byte
+		if err == nil {
+			data, err = os.ReadFile(path)
+		}
 		if err == nil {
 			err = json.Unmarshal(data, into)
 		}

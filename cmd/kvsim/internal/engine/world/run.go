@@ -79,8 +79,7 @@ const harnessReason = "harness"
 // writes them while the world runs, so that they exist even if this process dies.
 func RunInFiles(ctx context.Context, job Job, env Env) (result *Result, err error) {
 	open := func(name string) (io.Writer, error) {
-		f, err := os.Create(name)
-		return f, err
+		return os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) // a history may hold secrets
 	}
 	var files []io.Closer
 	defer func() {
