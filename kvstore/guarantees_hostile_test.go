@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/kvstore"
@@ -227,6 +228,28 @@ func lieTo(t *testing.T, w *world, l lie) {
 var everyKey = []kmsg.Key{
 	kmsg.Produce, kmsg.Fetch, kmsg.ListOffsets, kmsg.Metadata, kmsg.ApiVersions, kmsg.OffsetForLeaderEpoch, kmsg.InitProducerID,
 	kmsg.DescribeConfigs, kmsg.CreateTopics, kmsg.DescribeCluster,
+}
+
+// A broker that lets a fetch wait for as long as it may is an honest one, however short that is.
+func TestShortFetchesAreNotSlowedDown(t *testing.T) {
+	for _, wait := range []time.Duration{10 * time.Millisecond, 50 * time.Millisecond, time.Second} {
+		t.Run(wait.String(), func(t *testing.T) {
+			inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+				a := w.answers("c")
+				c := w.open("c", a.option(), kvstore.WithKafkaOptions(kgo.FetchMaxWait(wait)))
+				w.put(c, "k", "1")
+				time.Sleep(time.Minute)
+				a.requests(kmsg.Fetch)
+				time.Sleep(time.Minute)
+				if n, most := a.requests(kmsg.Fetch), int(time.Minute/wait); n < most*9/10 || n > most+1 {
+					t.Errorf("%d fetches in a minute, want about %d", n, most)
+				}
+				if p := c.Status().Reading; p.Err != nil {
+					t.Errorf("Status().Reading = %+v", p)
+				}
+			})
+		})
+	}
 }
 
 // A broker that answers fetches at once, although there is nothing, is asked some times a second at

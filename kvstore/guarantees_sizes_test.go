@@ -91,6 +91,7 @@ func TestEveryLegalSizeOpensOrIsRefusedByNameAndNumber(t *testing.T) {
 		"MetadataMaxAge too large":            {nil, []kgo.Opt{kgo.MetadataMaxAge(2 * time.Hour)}, 0, "", []string{"kgo.MetadataMaxAge", "2h0m0s"}},
 		"MetadataMinAge too small":            {nil, []kgo.Opt{kgo.MetadataMinAge(time.Millisecond)}, 0, "", []string{"kgo.MetadataMinAge", "1ms"}},
 		"MetadataMinAge above the other":      {nil, []kgo.Opt{kgo.MetadataMinAge(time.Minute), kgo.MetadataMaxAge(time.Second)}, 0, "", []string{"1s", "1m0s"}},
+		"MaxDecompressBatchBytes":             {nil, []kgo.Opt{kgo.MaxDecompressBatchBytes(100_000)}, 100_000, "kgo.MaxDecompressBatchBytes, above which this client could not read it back", nil},
 		"MaxDecompressBatchBytes 0":           {nil, []kgo.Opt{kgo.MaxDecompressBatchBytes(0)}, 0, "", []string{"kgo.MaxDecompressBatchBytes", " 0 "}},
 		"RequestTimeoutOverhead 0":            {nil, []kgo.Opt{kgo.RequestTimeoutOverhead(0)}, 0, "", []string{"kgo.RequestTimeoutOverhead", " 0s "}},
 		"ProduceRequestTimeout too long":      {nil, []kgo.Opt{kgo.ProduceRequestTimeout(30 * 24 * time.Hour)}, 0, "", []string{"kgo.ProduceRequestTimeout", "720h"}},

@@ -144,15 +144,11 @@ func fetchSettings(cl *kgo.Client) fetchLimits {
 // newDecoder reads the options for decoding back.
 func newDecoder(cl *kgo.Client, topic string) *decoder {
 	noCRC, _ := cl.OptValue(kgo.DisableFetchCRCValidation).(bool)
-	most, ok := cl.OptValue(kgo.MaxDecompressBatchBytes).(int)
-	if !ok || most <= 0 {
-		most = defaultInflated
-	}
 	codec, ok := cl.OptValue(kgo.WithDecompressor).(kgo.Decompressor)
 	if !ok || codec == nil {
 		codec = kgo.DefaultDecompressor()
 	}
-	return &decoder{codec: codec, most: most, opts: kgo.ProcessFetchPartitionOpts{
+	return &decoder{codec: codec, most: inflatedLimit(cl), opts: kgo.ProcessFetchPartitionOpts{
 		Topic:                topic,
 		Partition:            partitionNumber,
 		KeepControlRecords:   true, // they move the position and the leader epoch

@@ -42,7 +42,16 @@ func clientLimits(cl *kgo.Client, topic string) (limits []byteLimit) {
 		id, _ := cl.OptValue(kgo.ClientID).(string)
 		limits = append(limits, byteLimit{max(0, int(n)-envelope-len(topic)-len(id)), "kgo.BrokerMaxWriteBytes, with room for the request around it"})
 	}
+	limits = append(limits, byteLimit{inflatedLimit(cl), "kgo.MaxDecompressBatchBytes, above which this client could not read it back"})
 	return limits
+}
+
+// inflatedLimit returns how many bytes a record batch may decompress to.
+func inflatedLimit(cl *kgo.Client) int {
+	if n, ok := cl.OptValue(kgo.MaxDecompressBatchBytes).(int); ok && n > 0 {
+		return n
+	}
+	return defaultInflated
 }
 
 // checkFetchSizes refuses fetch limits that franz-go accepts and no broker should get:

@@ -1,9 +1,11 @@
 package kvstore
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -53,7 +55,7 @@ func (d *decoder) decode(out *fetched, part *kmsg.FetchResponseTopicPartition, o
 
 	// kgo decodes only what claims nothing that is not there.
 	lean := *part
-	lean.RecordBatches = raw
+	lean.RecordBatches, lean.AbortedTransactions = raw, each(part.AbortedTransactions)
 	var decoded []int // records decoded, batch by batch
 	codec := &inflater{decoder: d, raw: raw, next: offset}
 	fp, next := kgo.ProcessFetchPartition(opts, &lean, codec, func(m kgo.FetchBatchMetrics) { decoded = append(decoded, m.NumRecords) })
@@ -94,6 +96,18 @@ func (d *decoder) decode(out *fetched, part *kmsg.FetchResponseTopicPartition, o
 		return fmt.Errorf("fetch at offset %d: %w, though all is decided up to offset %d", offset, errNothing, out.stable)
 	}
 	return nil
+}
+
+// each returns the aborted transactions of an answer, each once: kgo takes one that is named
+// twice for two, and would leave out what the producer wrote next.
+func each(aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction) []kmsg.FetchResponseTopicPartitionAbortedTransaction {
+	out := slices.Clone(aborted)
+	slices.SortFunc(out, func(a, b kmsg.FetchResponseTopicPartitionAbortedTransaction) int {
+		return cmp.Or(cmp.Compare(a.FirstOffset, b.FirstOffset), cmp.Compare(a.ProducerID, b.ProducerID))
+	})
+	return slices.CompactFunc(out, func(a, b kmsg.FetchResponseTopicPartitionAbortedTransaction) bool {
+		return a.FirstOffset == b.FirstOffset && a.ProducerID == b.ProducerID
+	})
 }
 
 // cut drops everything from offset on.

@@ -23,6 +23,7 @@ type rawBatch struct {
 	control  bool
 	codec    kgo.CompressionCodec
 
+	bits   int16   // of the attributes
 	claim  int32   // how many records the header says there are, 0 for as many as there are
 	deltas []int32 // the records' offsets, counted from at; nil for the last ones of the span
 	value  []byte  // nil for one of a byte
@@ -38,6 +39,7 @@ func (b rawBatch) bytes(t *testing.T) []byte {
 		batch.ProducerID, batch.ProducerEpoch, batch.Attributes = b.producer, 0, 0x10
 	}
 	key := []byte("k")
+	batch.Attributes |= b.bits
 	if b.control {
 		batch.Attributes |= 0x20
 		key = []byte{0, 0, 0, 0} // an abort marker
@@ -92,24 +94,27 @@ func TestEpochIsThatOfTheLastBatchPassed(t *testing.T) {
 		next    int64
 		epoch   int32
 		fails   bool
+		records int // 0 for any number
 	}{
-		"records":                  {from: 10, raw: [][]byte{plain.bytes(t)}, next: 12, epoch: 3},
-		"several epochs":           {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t)}, next: 13, epoch: 5},
-		"aborted, without marker":  {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 4, producer: 7}.bytes(t)}, aborted: []kmsg.FetchResponseTopicPartitionAbortedTransaction{{ProducerID: 7, FirstOffset: 12}}, next: 13, epoch: 4},
-		"aborted, with its marker": {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 4, producer: 7}.bytes(t), rawBatch{at: 13, span: 1, records: 1, epoch: 6, producer: 7, control: true}.bytes(t)}, aborted: []kmsg.FetchResponseTopicPartitionAbortedTransaction{{ProducerID: 7, FirstOffset: 12}}, next: 14, epoch: 6},
-		"marker alone":             {from: 10, raw: [][]byte{rawBatch{at: 10, span: 1, records: 1, epoch: 4, producer: 7, control: true}.bytes(t)}, next: 11, epoch: 4},
-		"emptied":                  {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 4, epoch: 4}.bytes(t)}, next: 16, epoch: 4},
-		"emptied alone":            {from: 10, raw: [][]byte{rawBatch{at: 10, span: 4, epoch: 4}.bytes(t)}, next: 14, epoch: 4},
-		"compressed":               {from: 10, raw: [][]byte{rawBatch{at: 10, span: 2, records: 2, epoch: 3, codec: kgo.GzipCompression()}.bytes(t), rawBatch{at: 12, span: 2, records: 2, epoch: 4, codec: kgo.SnappyCompression()}.bytes(t)}, next: 14, epoch: 4},
-		"begins before the fetch":  {from: 11, raw: [][]byte{plain.bytes(t)}, next: 12, epoch: 3},
-		"ends before the fetch":    {from: 12, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t)}, next: 13, epoch: 5},
-		"a part of the next":       {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t)[:40]}, next: 12, epoch: 3},
-		"no epochs":                {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: -1}.bytes(t)}, next: 13, epoch: -1},
-		"old format":               {from: 10, raw: [][]byte{plain.bytes(t), oldMessage(12)}, next: 13, epoch: -1},
-		"damaged tail":             {from: 10, raw: [][]byte{plain.bytes(t), flipped(rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t), 65)}, next: 12, epoch: 3, fails: true},
-		"damaged first":            {from: 10, raw: [][]byte{flipped(plain.bytes(t), 65)}, next: 10, epoch: noEpoch, fails: true},
-		"unknown format":           {from: 10, raw: [][]byte{plain.bytes(t), flipped(rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t), headerMagic)}, next: 12, epoch: 3, fails: true},
-		"nothing":                  {from: 10, next: 10, epoch: noEpoch},
+		"records":                    {from: 10, raw: [][]byte{plain.bytes(t)}, next: 12, epoch: 3},
+		"several epochs":             {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t)}, next: 13, epoch: 5},
+		"aborted, without marker":    {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 4, producer: 7}.bytes(t)}, aborted: []kmsg.FetchResponseTopicPartitionAbortedTransaction{{ProducerID: 7, FirstOffset: 12}}, next: 13, epoch: 4},
+		"aborted, with its marker":   {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 4, producer: 7}.bytes(t), rawBatch{at: 13, span: 1, records: 1, epoch: 6, producer: 7, control: true}.bytes(t)}, aborted: []kmsg.FetchResponseTopicPartitionAbortedTransaction{{ProducerID: 7, FirstOffset: 12}}, next: 14, epoch: 6},
+		"marker alone":               {from: 10, raw: [][]byte{rawBatch{at: 10, span: 1, records: 1, epoch: 4, producer: 7, control: true}.bytes(t)}, next: 11, epoch: 4},
+		"emptied":                    {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 4, epoch: 4}.bytes(t)}, next: 16, epoch: 4},
+		"emptied, with a codec":      {from: 10, raw: [][]byte{rawBatch{at: 10, span: 4, epoch: 4, bits: 1}.bytes(t), rawBatch{at: 14, span: 4, epoch: 5, bits: 2}.bytes(t)}, next: 18, epoch: 5},
+		"an aborted one named twice": {from: 10, raw: [][]byte{rawBatch{at: 10, span: 1, records: 1, epoch: 4, producer: 7}.bytes(t), rawBatch{at: 11, span: 1, records: 1, epoch: 4, producer: 7, control: true}.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 4, producer: 7}.bytes(t)}, aborted: []kmsg.FetchResponseTopicPartitionAbortedTransaction{{ProducerID: 7, FirstOffset: 10}, {ProducerID: 8, FirstOffset: 1}, {ProducerID: 7, FirstOffset: 10}}, next: 13, epoch: 4, records: 2},
+		"emptied alone":              {from: 10, raw: [][]byte{rawBatch{at: 10, span: 4, epoch: 4}.bytes(t)}, next: 14, epoch: 4},
+		"compressed":                 {from: 10, raw: [][]byte{rawBatch{at: 10, span: 2, records: 2, epoch: 3, codec: kgo.GzipCompression()}.bytes(t), rawBatch{at: 12, span: 2, records: 2, epoch: 4, codec: kgo.SnappyCompression()}.bytes(t)}, next: 14, epoch: 4},
+		"begins before the fetch":    {from: 11, raw: [][]byte{plain.bytes(t)}, next: 12, epoch: 3},
+		"ends before the fetch":      {from: 12, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t)}, next: 13, epoch: 5},
+		"a part of the next":         {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t)[:40]}, next: 12, epoch: 3},
+		"no epochs":                  {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: -1}.bytes(t)}, next: 13, epoch: -1},
+		"old format":                 {from: 10, raw: [][]byte{plain.bytes(t), oldMessage(12)}, next: 13, epoch: -1},
+		"damaged tail":               {from: 10, raw: [][]byte{plain.bytes(t), flipped(rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t), 65)}, next: 12, epoch: 3, fails: true},
+		"damaged first":              {from: 10, raw: [][]byte{flipped(plain.bytes(t), 65)}, next: 10, epoch: noEpoch, fails: true},
+		"unknown format":             {from: 10, raw: [][]byte{plain.bytes(t), flipped(rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t), headerMagic)}, next: 12, epoch: 3, fails: true},
+		"nothing":                    {from: 10, next: 10, epoch: noEpoch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			part := &kmsg.FetchResponseTopicPartition{HighWatermark: 16, LastStableOffset: 10, AbortedTransactions: tc.aborted}
@@ -118,6 +123,9 @@ func TestEpochIsThatOfTheLastBatchPassed(t *testing.T) {
 			}
 			out := fetched{next: tc.from, stable: 10, end: 16}
 			err := plainDecoder().decode(&out, part, tc.from, &room{})
+			if tc.records > 0 && len(out.records) != tc.records {
+				t.Errorf("%d records, want %d", len(out.records), tc.records)
+			}
 			if out.next != tc.next || out.epoch != tc.epoch || errors.Is(err, errCorrupt) != tc.fails {
 				t.Errorf("decode = next %d, epoch %d, %v; want next %d, epoch %d, corrupt: %t", out.next, out.epoch, err, tc.next, tc.epoch, tc.fails)
 			}

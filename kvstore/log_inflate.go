@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -51,6 +52,9 @@ type inflater struct {
 // Decompress is part of kgo.Decompressor. What a batch claims is checked before kgo makes room
 // for it.
 func (f *inflater) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
+	if len(src) == 0 {
+		return nil, nil // compaction has emptied the batch
+	}
 	s := f.batch(src)
 	out, err := f.checked(s, src, codec)
 	if err != nil {
@@ -59,6 +63,10 @@ func (f *inflater) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byt
 	}
 	return out, nil
 }
+
+// windowTooLarge is what the decompressor of zstd says of a frame that needs more memory than the
+// limit, whatever comes of it. Its error has no name in kgo.
+const windowTooLarge = "window size exceeded"
 
 // batch returns the batch whose content is src, and moves past it. Of a message of an old
 // format it does not know the first offset.
@@ -88,7 +96,7 @@ func (f *inflater) checked(s span, src []byte, codec kgo.CompressionCodecType) (
 	out, err := f.inflate(src, codec)
 	f.total += len(out)
 	switch {
-	case errors.Is(err, kgo.ErrMaxDecompress) || len(out) > f.most:
+	case errors.Is(err, kgo.ErrMaxDecompress) || len(out) > f.most || err != nil && strings.Contains(err.Error(), windowTooLarge):
 		err = &DecompressError{Offset: s.first, Limit: f.most}
 		f.refusal.note(s, err)
 		return nil, err

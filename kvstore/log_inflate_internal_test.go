@@ -92,7 +92,7 @@ func TestBatchesAtImpossibleOffsetsAreNotRead(t *testing.T) {
 		{at: math.MaxInt64 - 1, span: 2, records: 2},
 		{at: 12, span: 0},
 		{at: 12, span: math.MinInt32},
-		{at: 101, span: 2, records: 2}, // the high watermark is 100
+		{at: 1 << 25, span: 2, records: 2}, // the high watermark is 100
 		{at: 1 << 60, span: 2, records: 2},
 	} {
 		out, err := decodeOf(t, plainDecoder(), 10, rawBatch{at: 10, span: 2, records: 2}, b)

@@ -185,6 +185,7 @@ func (t *tail) step(ctx context.Context) error {
 	if rb := t.rebuild; rb != nil && !rb.asked {
 		limits.wait = 0 // the log may have nothing more
 	}
+	t.waited = limits.wait
 	f, fetchErr := t.next(ctx, limits)
 	if t.rebuild != nil && !t.rebuild.begun { // next found that the log has to be reread
 		t.giveRoom(f.room)

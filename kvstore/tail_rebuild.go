@@ -166,9 +166,9 @@ func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 	}
 	t.progress(true)
 	t.rebuild, t.rooms = nil, nil
+	t.track.Show(pos, epoch) // before a read can show what the position has not reached
 	t.gate.Open()
 	t.health.set(StateLive, nil)
-	t.track.Show(pos, epoch)
 	t.track.Advance(pos)
 	if rb.cause != nil && (pos < f.stable || f.stable == f.end) {
 		t.moving()
