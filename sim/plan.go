@@ -189,37 +189,29 @@ func (p Plan) Validate() error {
 			bad("phases dead.broker: %w", err)
 		}
 	}
-	for _, of := range []struct {
-		name   string
-		weight int
-	}{
-		{"put", l.Put},
-		{"delete", l.Delete},
-		{"batch", l.Batch},
-		{"get", l.Get},
-		{"range", l.Range},
-		{"barrier-get", l.BarrierGet},
-		{"barrier-range", l.BarrierRange},
-		{"sync", l.Sync},
-		{"wait", l.Wait},
-	} {
+	for _, of := range l.named() {
 		between("workload "+of.name, of.weight, 0, mostWeight)
 	}
-	if n := len(p.Faults); n > mostFaults {
-		bad("there are %d faults, and a plan may have %d", n, mostFaults)
-		return fmt.Errorf("%w: %w", ErrPlan, errors.Join(errs...))
-	}
-	for i, f := range p.Faults {
-		if f == nil {
-			bad("fault %d is nil", i+1)
-		} else if err := checkFault(&p, f); err != nil {
-			bad("fault %d, %s: %w", i+1, f.Kind(), err)
-		}
-	}
+	errs = append(errs, p.checkFaults()...)
 	if len(errs) == 0 {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrPlan, errors.Join(errs...))
+}
+
+// checkFaults returns what is wrong with each fault.
+func (p *Plan) checkFaults() (errs []error) {
+	if n := len(p.Faults); n > mostFaults {
+		return []error{fmt.Errorf("there are %d faults, and a plan may have %d", n, mostFaults)}
+	}
+	for i, f := range p.Faults {
+		if f == nil {
+			errs = append(errs, fmt.Errorf("fault %d is nil", i+1))
+		} else if err := checkFault(p, f); err != nil {
+			errs = append(errs, fmt.Errorf("fault %d, %s: %w", i+1, f.Kind(), err))
+		}
+	}
+	return errs
 }
 
 // Limits of a plan, which may come from anybody.
@@ -241,6 +233,26 @@ func (l *Workload) weights() []weighted {
 		{opSync, l.Sync},
 		{opWait, l.Wait},
 	}
+}
+
+// named returns the weights with the names that they have in a plan.
+func (l *Workload) named() []namedWeight {
+	return []namedWeight{
+		{"put", l.Put},
+		{"delete", l.Delete},
+		{"batch", l.Batch},
+		{"get", l.Get},
+		{"range", l.Range},
+		{"barrier-get", l.BarrierGet},
+		{"barrier-range", l.BarrierRange},
+		{"sync", l.Sync},
+		{"wait", l.Wait},
+	}
+}
+
+type namedWeight struct {
+	name   string
+	weight int
 }
 
 func (l *Workload) total() int {

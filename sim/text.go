@@ -99,15 +99,15 @@ func ParsePlan(text string) (Plan, error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		fail := func(err error) (Plan, error) { return Plan{}, &PlanError{Line: i + 1, Err: err} }
+		fail := func(err error) error { return &PlanError{Line: i + 1, Err: err} }
 		word, rest, _ := strings.Cut(line, " ")
 		rest = strings.TrimSpace(rest)
 		if !versioned {
 			if word != "kvsim-plan" {
-				return fail(fmt.Errorf("a plan begins with the line \"kvsim-plan %d\", this begins with %q", PlanVersion, word))
+				return Plan{}, fail(fmt.Errorf("a plan begins with the line \"kvsim-plan %d\", this begins with %q", PlanVersion, word))
 			}
 			if rest != strconv.Itoa(PlanVersion) {
-				return fail(fmt.Errorf("the plan is of version %q, this program reads version %d", rest, PlanVersion))
+				return Plan{}, fail(fmt.Errorf("the plan is of version %q, this program reads version %d", rest, PlanVersion))
 			}
 			versioned = true
 			continue
@@ -127,7 +127,7 @@ func ParsePlan(text string) (Plan, error) {
 			}
 		}
 		if err != nil {
-			return fail(err)
+			return Plan{}, fail(err)
 		}
 	}
 	if !versioned {

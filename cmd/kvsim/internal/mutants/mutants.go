@@ -88,7 +88,7 @@ func (m Mutant) Overlay(root, dir string) (string, error) {
 
 // All returns the mutants. The caller must not change what it returns.
 func All() []Mutant {
-	all := writeMutants()
+	all := append(writeMutants(), lookMutants()...)
 	all = append(all, readMutants()...)
 	all = append(all, tailMutants()...)
 	all = append(all, followMutants()...)

@@ -56,19 +56,6 @@ func writeMutants() []Mutant {
 			Edits: []Edit{{write, "	return res.revision, nil\n", "	return res.revision + 1, nil\n"}},
 		},
 		{
-			Name: "failed-look-finds-nothing", Bug: "a look into the log that failed counts as one that found nothing, and the write is sent again",
-			Scenario: "producers", Checks: []lin.CheckID{lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
-			Edits: []Edit{{"kvstore/write_deliver.go", "		case err != nil:\n			return answer{broker: l.node, err: fmt.Errorf(\"look whether", "		case err != nil && l.node < -1:\n			return answer{broker: l.node, err: fmt.Errorf(\"look whether"}},
-		},
-		{
-			Name: "looks-above-the-lost-tail", Bug: "a write in doubt is looked for from where the log was read to, also when the log has lost its tail since",
-			Scenario: "unclean", Checks: []lin.CheckID{lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
-			Edits: []Edit{
-				{"kvstore/write_look.go", "		return max(start, min(b.from, end)), nil\n", "		return max(start, b.from), nil\n"},
-				{"kvstore/write_look.go", "	if end < b.from {\n", "	if end < start {\n"},
-			},
-		},
-		{
 			Name: "buffer-reused", Bug: "the client copies keys and values into one buffer, which the next write overwrites",
 			Scenario: "everything", Checks: []lin.CheckID{lin.CheckLogFromWrites, lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
 			Edits: []Edit{{write, "	return putChangeIn(make([]byte, len(key)+len(value)), key, value)\n}\n", "	return putChangeIn(buffer[:len(key)+len(value)], key, value)\n}\n\nvar buffer = make([]byte, 1<<22)\n"}},
@@ -88,6 +75,25 @@ func writeMutants() []Mutant {
 			Name: "empty-value-deletes", Bug: "an empty value is written as a tombstone",
 			Scenario: "steady", Checks: []lin.CheckID{lin.CheckLogFromWrites, lin.CheckAckedOnce},
 			Edits: []Edit{{write, "value: both[n:]}", "value: append([]byte(nil), both[n:]...)}"}},
+		},
+	}
+}
+
+// lookMutants returns bugs in looking for a write in doubt.
+func lookMutants() []Mutant {
+	return []Mutant{
+		{
+			Name: "failed-look-finds-nothing", Bug: "a look into the log that failed counts as one that found nothing, and the write is sent again",
+			Scenario: "producers", Checks: []lin.CheckID{lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
+			Edits: []Edit{{"kvstore/write_deliver.go", "		case err != nil:\n			return answer{broker: l.node, err: fmt.Errorf(\"look whether", "		case err != nil && l.node < -1:\n			return answer{broker: l.node, err: fmt.Errorf(\"look whether"}},
+		},
+		{
+			Name: "looks-above-the-lost-tail", Bug: "a write in doubt is looked for from where the log was read to, also when the log has lost its tail since",
+			Scenario: "unclean", Checks: []lin.CheckID{lin.CheckAckedOnce, lin.CheckUnknownAtMostOnce},
+			Edits: []Edit{
+				{"kvstore/write_look.go", "		return max(start, min(b.from, end)), nil\n", "		return max(start, b.from), nil\n"},
+				{"kvstore/write_look.go", "	if end < b.from {\n", "	if end < start {\n"},
+			},
 		},
 	}
 }
