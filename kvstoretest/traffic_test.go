@@ -103,7 +103,7 @@ func TestPartitionsGrow(t *testing.T) {
 		kit.GrowPartitions(3)
 		req := kmsg.NewPtrMetadataRequest()
 		topic := kmsg.NewMetadataRequestTopic()
-		topic.Topic = kmsg.StringPtr(kit.Topic())
+		topic.Topic = new(kit.Topic())
 		req.Topics = append(req.Topics, topic)
 		resp, err := req.RequestWith(t.Context(), plainClient(t, kit, "plain"))
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 func script(t *testing.T, txns *Transactions, text string) (said []string) {
 	t.Helper()
 	next := int64(0)
-	for _, step := range strings.Split(text, ", ") {
+	for step := range strings.SplitSeq(text, ", ") {
 		var at, producer int64
 		if n, _ := fmt.Sscanf(step, "cut %d", &at); n == 1 {
 			for _, x := range txns.Truncate(at) {
