@@ -144,14 +144,16 @@ func TestRecordsAreWithheld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t, Options{})
 		f := must(c.WithholdRecords(Withhold{Topic: topic, Count: 3}))(t)
-		cl := client(t, c, "a", kgo.ConsumeTopics(topic), kgo.FetchMaxWait(time.Second))
+		early := client(t, c, "a", kgo.ConsumeTopics(topic), kgo.FetchMaxWait(time.Second))
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		cl.PollFetches(ctx)
+		early.PollFetches(ctx)
 		if f.Hits() != 0 {
 			t.Errorf("%d fetches of an empty log were hit", f.Hits())
 		}
+		early.Close() // a fetch of it that waits at the broker would get the record
 		must(c.Append(topic, 0, kv("k", "v")))(t)
+		cl := client(t, c, "b", kgo.ConsumeTopics(topic), kgo.FetchMaxWait(time.Second))
 		consume(t, cl, 1)
 		if f.Hits() != 3 {
 			t.Errorf("%d hits, want 3", f.Hits())
