@@ -88,8 +88,11 @@ func TestWithheldRecordsComeWhenUndone(t *testing.T) {
 		put(t, a, "k", "1")
 		kit.CaughtUp(b)
 		withheld := kit.WithholdRecords(0)
-		kit.DropConnections() // a fetch that waits already would get what it waits for
+		// A fetch that waits already would get what it waits for.
+		stalled := kit.On(Traffic{}).Stall()
+		kit.DropConnections()
 		kit.Append(Set("k", "2"))
+		stalled.Undo()
 		withheld.Wait(3)
 		kit.WantValue(b, "k", "1")
 		withheld.Undo()
