@@ -7,17 +7,6 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
-// broken returns the name of the invariant that fn finds broken, "" for none.
-func broken(fn func()) (name string) {
-	defer func() {
-		if p := recover(); p != nil {
-			name = p.(*invariant.Violation).Name
-		}
-	}()
-	fn()
-	return ""
-}
-
 func TestReadsThatPassDuringARebuildAreFoundOut(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -40,7 +29,7 @@ func TestReadsThatPassDuringARebuildAreFoundOut(t *testing.T) {
 		if c.failed {
 			tl.gate.Fail(ErrClientClosed)
 		}
-		if got := broken(tl.checkStep); got != c.want {
+		if got := invariant.Broken(tl.checkStep); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -70,7 +59,7 @@ func TestFetchThatDoesNotFollowWhatWasReadIsFoundOut(t *testing.T) {
 		"whose, back":     {asked, fetched{next: 9, sources: []position.Source{{Offset: 6}, {Offset: 5}}}, "I20"},
 	} {
 		tl := &tail{checked: c.checked, pos: 5}
-		if got := broken(func() { tl.checkFetched(&c.f) }); got != c.want {
+		if got := invariant.Broken(func() { tl.checkFetched(&c.f) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -95,7 +84,7 @@ func TestPositionThatIsNotWhatWasAppliedIsFoundOut(t *testing.T) {
 		tl := &tail{pos: 5, track: newTracker(), rebuild: c.rebuild}
 		tl.track.Show(c.shown, 0)
 		tl.track.Advance(c.done)
-		if got := broken(tl.checkApplied); got != c.want {
+		if got := invariant.Broken(tl.checkApplied); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -116,7 +105,7 @@ func TestTryThatMustNotBeSentIsFoundOut(t *testing.T) {
 		"in doubt, as another": {true, true, first, second, "I17"},
 	} {
 		w := &writer{queue: queue{handed: c.handed}}
-		if got := broken(func() { w.checkTry(&recordBatch{who: c.is}, c.doubt, c.was) }); got != c.want {
+		if got := invariant.Broken(func() { w.checkTry(&recordBatch{who: c.is}, c.doubt, c.was) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -136,7 +125,7 @@ func TestJudgementThatForgetsDoubtIsFoundOut(t *testing.T) {
 		"doubt, refused":      {true, true, verdictRefused, "I16"},
 		"doubt, another name": {true, true, verdictRenew, "I16"},
 	} {
-		if got := broken(func() { checkVerdict(trial{doubt: c.was}, trial{doubt: c.is}, c.v) }); got != c.want {
+		if got := invariant.Broken(func() { checkVerdict(trial{doubt: c.was}, trial{doubt: c.is}, c.v) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -156,7 +145,7 @@ func TestDefiniteOutcomeOfABatchInDoubtIsFoundOut(t *testing.T) {
 		{true, ErrRefused, "I16"},
 		{true, ErrNotWritten, "I16"},
 	} {
-		if got := broken(func() { checkOutcome(trial{doubt: c.doubt}, delivered{outcome: c.outcome}) }); got != c.want {
+		if got := invariant.Broken(func() { checkOutcome(trial{doubt: c.doubt}, delivered{outcome: c.outcome}) }); got != c.want {
 			t.Errorf("doubt %v, outcome %v: %q, want %q", c.doubt, c.outcome, got, c.want)
 		}
 	}
@@ -169,11 +158,11 @@ func TestSecondBatchOnItsWayIsFoundOut(t *testing.T) {
 	}
 	w := &writer{}
 	for _, busy := range []bool{true, false, true} {
-		if got := broken(func() { w.checkFront(busy) }); got != "" {
+		if got := invariant.Broken(func() { w.checkFront(busy) }); got != "" {
 			t.Errorf("busy %v: %q", busy, got)
 		}
 	}
-	if got := broken(func() { w.checkFront(true) }); got != "I15" {
+	if got := invariant.Broken(func() { w.checkFront(true) }); got != "I15" {
 		t.Errorf("a second batch: %q, want I15", got)
 	}
 }
@@ -194,7 +183,7 @@ func TestViolationInGuardedCodeIsNoPanicOfTheUser(t *testing.T) {
 		"guarded":       func() { _ = guarded("storage", wrong) },
 		"guardedUnless": func() { _ = guardedUnless(&not, "storage", func() { _ = wrong() }) },
 	} {
-		if got := broken(guard); got != "I24" {
+		if got := invariant.Broken(guard); got != "I24" {
 			t.Errorf("%s: %q, want I24", name, got)
 		}
 	}

@@ -48,7 +48,7 @@ func TestReadOfAStorageThatWasEmptiedIsFoundOut(t *testing.T) {
 	} {
 		cl := &Client{gate: position.NewGate(), hooks: &hooks{}}
 		first := true
-		got := broken(func() {
+		got := invariant.Broken(func() {
 			_ = cl.read(t.Context(), func() error {
 				if first {
 					first = false
@@ -72,11 +72,11 @@ func TestReaderOfHalfARecordBatchIsFoundOut(t *testing.T) {
 		"scan":  func(v *indexView) { _, _ = v.scan(t.Context(), KeyConstraint{}, QueryOptions{}) },
 	} {
 		v := newIndexView(nothing{}, nil)
-		if got := broken(func() { read(v) }); got != "" {
+		if got := invariant.Broken(func() { read(v) }); got != "" {
 			t.Errorf("%s of whole batches: %q", name, got)
 		}
 		v.torn = true // and the lock is free
-		if got := broken(func() { read(v) }); got != "I7" {
+		if got := invariant.Broken(func() { read(v) }); got != "I7" {
 			t.Errorf("%s of half a batch: %q, want I7", name, got)
 		}
 	}
@@ -101,7 +101,7 @@ func TestFetchThatCountsAfterAnAbsenceIsFoundOut(t *testing.T) {
 		tl.vetted.Swap(c.vetted)
 		f := fetched{got: now, next: 6, epoch: noEpoch}
 		f.from.Swap(5)
-		if got := broken(func() { _ = tl.apply(t.Context(), f) }); got != c.want {
+		if got := invariant.Broken(func() { _ = tl.apply(t.Context(), f) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -127,7 +127,7 @@ func TestFetchThatLeavesOutAHoleIsFoundOut(t *testing.T) {
 		tl.track.Show(c.shown, 0)
 		f := fetched{next: 10, changes: []Record{{Revision: c.first}}}
 		f.from.Swap(c.from)
-		if got := broken(func() { tl.checkBehind(&f) }); got != c.want {
+		if got := invariant.Broken(func() { tl.checkBehind(&f) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -146,7 +146,7 @@ func TestEpochBelowThatOfARecordIsFoundOut(t *testing.T) {
 		"an old message follows": {-1, 3, ""},
 	} {
 		f := &fetched{epoch: c.epoch, records: []*kgo.Record{{LeaderEpoch: c.record}}}
-		if got := broken(f.checkEpoch); got != c.want {
+		if got := invariant.Broken(f.checkEpoch); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -156,11 +156,11 @@ func TestAnswerToAnEarlierQuestionIsFoundOut(t *testing.T) {
 	t.Parallel()
 	needChecks(t)
 	e := &ends{busy: true, next: &endCall{}} // as when a question waits for the one under way
-	if got := broken(func() { e.join() }); got != "" {
+	if got := invariant.Broken(func() { e.join() }); got != "" {
 		t.Errorf("before it is asked: %q", got)
 	}
 	e.next.asked.Swap(true)
-	if got := broken(func() { e.join() }); got != "I13" {
+	if got := invariant.Broken(func() { e.join() }); got != "I13" {
 		t.Errorf("after it is asked: %q, want I13", got)
 	}
 }
@@ -183,14 +183,14 @@ func TestCallThatWaitsForItsOwnGoroutineIsFoundOut(t *testing.T) {
 		c := &Client{gate: position.NewGate(), hooks: &hooks{}, tracker: newTracker(), health: newHealth(), closed: make(chan struct{})}
 		c.closing.Store(true)
 		c.hooks.bind()
-		if got := broken(func() { call(c) }); got != "I21" {
+		if got := invariant.Broken(func() { call(c) }); got != "I21" {
 			t.Errorf("%s: %q, want I21", name, got)
 		}
 	}
 	h := &hooks{}
 	h.bind()
 	done := make(chan string)
-	go func() { done <- broken(func() { h.checkWait("a call") }) }()
+	go func() { done <- invariant.Broken(func() { h.checkWait("a call") }) }()
 	if got := <-done; got != "" {
 		t.Errorf("a call from elsewhere: %q", got)
 	}

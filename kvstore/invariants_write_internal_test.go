@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // produceRequest is a try of a batch as kgo sends it.
@@ -46,7 +48,7 @@ func TestBatchOfATryThatIsOverIsFoundOut(t *testing.T) {
 			}
 			ws.trying.Store(c.trying)
 			request := produceRequest(t, version, c.revoked, first)
-			if got := broken(func() { _, _ = conn.Write(request) }); got != c.want {
+			if got := invariant.Broken(func() { _, _ = conn.Write(request) }); got != c.want {
 				t.Errorf("%s, version %d: %q, want %q", name, version, got, c.want)
 			}
 		}
@@ -71,11 +73,11 @@ func TestProducerIDThatOutlivesItsLeaderIsFoundOut(t *testing.T) {
 	} {
 		w := &writer{leader: old}
 		b := &recordBatch{who: sender{id: 7}}
-		if got := broken(func() { w.checkSender(b, false) }); got != "" {
+		if got := invariant.Broken(func() { w.checkSender(b, false) }); got != "" {
 			t.Fatalf("the first batch: %q", got)
 		}
 		w.leader, b.who.id = c.at, c.id
-		if got := broken(func() { w.checkSender(b, c.doubt) }); got != c.want {
+		if got := invariant.Broken(func() { w.checkSender(b, c.doubt) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}

@@ -9,17 +9,6 @@ import (
 	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
 
-// broken returns the name of the invariant that fn finds broken, "" for none.
-func broken(fn func()) (name string) {
-	defer func() {
-		if p := recover(); p != nil {
-			name = p.(*invariant.Violation).Name
-		}
-	}()
-	fn()
-	return ""
-}
-
 // storageOf returns a storage with the pairs, which has a tree.
 func storageOf(t *testing.T, pairs ...string) *Storage {
 	t.Helper()
@@ -50,7 +39,7 @@ func TestIndexAndOrderThatDifferAreFoundOut(t *testing.T) {
 		"written over, as it was": {[]string{"a1", "a2"}, []string{"a2"}, ""},
 	} {
 		index, order := storageOf(t, c.index...), storageOf(t, c.order...)
-		if got := broken(func() { checkSame(&index.index, order.latest()) }); got != c.want {
+		if got := invariant.Broken(func() { checkSame(&index.index, order.latest()) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -74,7 +63,7 @@ func TestReaderFindsIndexAndOrderThatDiffer(t *testing.T) {
 			s.latest()
 		}
 	}
-	if got := broken(writeAndRead("c")); got != "I24" {
+	if got := invariant.Broken(writeAndRead("c")); got != "I24" {
 		t.Errorf("a reader finds %q, want I24", got)
 	}
 	s = New()
@@ -87,7 +76,7 @@ func TestReaderFindsIndexAndOrderThatDiffer(t *testing.T) {
 	s.tree.Store(&tree{storageOf(t, "a1").latest(), s.tree.Load().last})
 	got := ""
 	for i := 0; got == "" && i < 20; i++ {
-		got = broken(writeAndRead("x"))
+		got = invariant.Broken(writeAndRead("x"))
 	}
 	if got != "I24" {
 		t.Errorf("20 readers of a storage of many items find %q, want I24", got)
@@ -110,14 +99,14 @@ func TestWriteThatReadersDoNotKnowOfIsFoundOut(t *testing.T) {
 	} {
 		s, log := storageOf(t, "a1"), undo.New(1)
 		c.begin(s, log)
-		if got := broken(func() { s.checkWriting(log) }); got != c.want {
+		if got := invariant.Broken(func() { s.checkWriting(log) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 		if !invariant.On { // nobody asks
 			continue
 		}
 		records := []kvstore.Record{{Key: []byte("a"), Value: []byte("2")}}
-		if got := broken(func() { s.apply(&writing{}, records, false, log) }); got != c.want {
+		if got := invariant.Broken(func() { s.apply(&writing{}, records, false, log) }); got != c.want {
 			t.Errorf("%s, in a write: %q, want %q", name, got, c.want)
 		}
 	}

@@ -32,6 +32,22 @@ func Check(name string, holds bool, format string, args ...any) {
 	}
 }
 
+// Broken returns the name of the invariant that fn finds broken, "" for none. It is for tests
+// of checks.
+func Broken(fn func()) (name string) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case *Violation:
+			name = p.Name
+		default:
+			panic(p)
+		}
+	}()
+	fn()
+	return ""
+}
+
 // Rethrow panics again with a recovered value if it is a *Violation: that is a bug of the
 // store, and must not be taken for one of code that the store was given.
 func Rethrow(p any) {

@@ -8,17 +8,6 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// broken returns the name of the invariant that fn finds broken, "" for none.
-func broken(fn func()) (name string) {
-	defer func() {
-		if p := recover(); p != nil {
-			name = p.(*invariant.Violation).Name
-		}
-	}()
-	fn()
-	return ""
-}
-
 func newTestTracker() *Tracker {
 	t := NewTracker(Errors{Ended: func(context.Context, int64, int64, Reason) error { return errors.New("ended") }})
 	t.Advance(5)
@@ -49,7 +38,7 @@ func TestTrackerThatIsWrongIsFoundOut(t *testing.T) {
 	} {
 		tr := newTestTracker()
 		c.wrong(tr)
-		if got := broken(tr.check); got != c.want {
+		if got := invariant.Broken(tr.check); got != c.want {
 			t.Errorf("%s: check finds %q, want %q", name, got, c.want)
 		}
 	}
@@ -70,14 +59,14 @@ func TestPositionThatGoesBackIsFoundOut(t *testing.T) {
 	} {
 		tr := newTestTracker()
 		c.wrong(tr)
-		if got := broken(tr.check); got != c.want {
+		if got := invariant.Broken(tr.check); got != c.want {
 			t.Errorf("%s: check finds %q, want %q", name, got, c.want)
 		}
 	}
 	// The checks are called where things change.
 	tr := newTestTracker()
 	tr.done, tr.applied = 3, 3
-	if got := broken(func() { tr.Advance(4) }); got != "I3" {
+	if got := invariant.Broken(func() { tr.Advance(4) }); got != "I3" {
 		t.Errorf("Advance after the position went back finds %q, want I3", got)
 	}
 }
@@ -85,11 +74,11 @@ func TestPositionThatGoesBackIsFoundOut(t *testing.T) {
 func TestSecondOutcomeOfAWaiterIsFoundOut(t *testing.T) {
 	t.Parallel()
 	w := NewWaiter()
-	if got := broken(w.checkOnce); got != "" {
+	if got := invariant.Broken(w.checkOnce); got != "" {
 		t.Errorf("a waiter without an outcome: %q", got)
 	}
 	w.ready <- nil
-	if got := broken(w.checkOnce); got != "a waiter gets one outcome" {
+	if got := invariant.Broken(w.checkOnce); got != "a waiter gets one outcome" {
 		t.Errorf("a waiter with an outcome gets another one: %q", got)
 	}
 }
@@ -98,12 +87,12 @@ func TestRecordsThatAreNotRememberedInOrderAreFoundOut(t *testing.T) {
 	t.Parallel()
 	r := NewRecent(2)
 	for offset := range int64(5) {
-		if got := broken(func() { r.check(Source{Offset: offset}) }); got != "" {
+		if got := invariant.Broken(func() { r.check(Source{Offset: offset}) }); got != "" {
 			t.Errorf("the record at %d: %q", offset, got)
 		}
 		r.Add([]Source{{Offset: offset}})
 		for _, next := range []int64{offset, offset - 1} {
-			if got := broken(func() { r.check(Source{Offset: next}) }); got != "I20" {
+			if got := invariant.Broken(func() { r.check(Source{Offset: next}) }); got != "I20" {
 				t.Errorf("the record at %d behind that at %d: %q, want I20", next, offset, got)
 			}
 		}

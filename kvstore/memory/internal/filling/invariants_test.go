@@ -9,17 +9,6 @@ import (
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
-// broken reports whether fn finds an invariant broken.
-func broken(fn func()) (found bool) {
-	defer func() {
-		if p := recover(); p != nil {
-			_, found = p.(*invariant.Violation)
-		}
-	}()
-	fn()
-	return false
-}
-
 func TestTableThatIsWrongIsFoundOut(t *testing.T) {
 	t.Parallel()
 	for name, wrong := range map[string]func(*Table){
@@ -42,10 +31,10 @@ func TestTableThatIsWrongIsFoundOut(t *testing.T) {
 		for _, k := range []string{"a", "b", "c"} {
 			f.Put(item.Hash(f.seed, []byte(k)), []byte(k), []byte("1"), item.Stamp{})
 		}
-		if broken(f.Check) {
+		if invariant.Broken(f.Check) != "" {
 			t.Fatalf("%s: broken before anything is wrong", name)
 		}
-		if wrong(f); !broken(f.Check) {
+		if wrong(f); invariant.Broken(f.Check) == "" {
 			t.Errorf("%s: not found out", name)
 		}
 	}

@@ -160,17 +160,6 @@ func TestItemIsMovedIfTheIndexStillHasIt(t *testing.T) {
 	runtime.KeepAlive(before)
 }
 
-// broken returns the name of the invariant that fn finds broken, "" for none.
-func broken(fn func()) (name string) {
-	defer func() {
-		if p := recover(); p != nil {
-			name = p.(*invariant.Violation).Name
-		}
-	}()
-	fn()
-	return ""
-}
-
 func TestSegmentThatIsWrongIsFoundOut(t *testing.T) {
 	t.Parallel()
 	for name, wrong := range map[string]func(*segment){
@@ -185,14 +174,14 @@ func TestSegmentThatIsWrongIsFoundOut(t *testing.T) {
 		for i := range 3 {
 			put(x, pairKey(i))
 		}
-		if got := broken(x.Check); got != "" {
+		if got := invariant.Broken(x.Check); got != "" {
 			t.Fatalf("%s: %q before anything is wrong", name, got)
 		}
 		for s := range x.all {
 			wrong(s)
 			break
 		}
-		if got := broken(x.Check); got != "I24" {
+		if got := invariant.Broken(x.Check); got != "I24" {
 			t.Errorf("%s: %q, want I24", name, got)
 		}
 	}
@@ -206,7 +195,7 @@ func TestIndexThatCountsWrongIsFoundOut(t *testing.T) {
 	} {
 		x := newIndex()
 		put(x, pairKey(1))
-		if wrong(x); broken(x.Check) != "index" {
+		if wrong(x); invariant.Broken(x.Check) != "index" {
 			t.Errorf("%s: not found out", name)
 		}
 	}

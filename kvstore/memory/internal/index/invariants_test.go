@@ -3,6 +3,7 @@ package index
 import (
 	"testing"
 
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 	"github.com/kvsim/kvsim/kvstore/memory/internal/undo"
 )
@@ -22,7 +23,7 @@ func TestChangeThatReadersDoNotLookForIsFoundOut(t *testing.T) {
 		if c.added {
 			log.Add(hash, it, nil)
 		}
-		if got := broken(func() { checkLogged(log, hash, it) }); got != c.want {
+		if got := invariant.Broken(func() { checkLogged(log, hash, it) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}

@@ -37,7 +37,7 @@ func TestVersionThatChangesAfterItWasHandedOutIsFoundOut(t *testing.T) {
 		if wrong != nil {
 			wrong(tree)
 		}
-		if got := broken(func() { m.Apply(tree, []Change{change(500)}) }); got != (wrong != nil) {
+		if got := invariant.Broken(func() { m.Apply(tree, []Change{change(500)}) }) != ""; got != (wrong != nil) {
 			t.Errorf("%s: found out: %v", name, got)
 		}
 	}

@@ -6,17 +6,6 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// broken returns the name of the invariant that fn finds broken, "" for none.
-func broken(fn func()) (name string) {
-	defer func() {
-		if p := recover(); p != nil {
-			name = p.(*invariant.Violation).Name
-		}
-	}()
-	fn()
-	return ""
-}
-
 func TestLogThatIsWrongIsFoundOut(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -31,7 +20,7 @@ func TestLogThatIsWrongIsFoundOut(t *testing.T) {
 		l := New(1)
 		l.Add(1, of("a", "new"), of("a", "old"))
 		c.wrong(l)
-		if got := broken(func() { l.check(1, []byte("a")) }); got != c.want {
+		if got := invariant.Broken(func() { l.check(1, []byte("a")) }); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
