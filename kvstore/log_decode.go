@@ -2,7 +2,6 @@ package kvstore
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -130,21 +129,14 @@ const (
 // shortBatch returns the first offset of the first batch of which fewer records
 // were decoded than its header promises.
 func shortBatch(raw []byte, decoded []int, offset int64) (first int64, ok bool) {
-	for _, n := range decoded {
-		if len(raw) < batchOverhead || raw[headerMagic] != 2 {
-			return 0, false
+	for s := range spans(raw) {
+		if len(decoded) == 0 || s.raw[headerMagic] != 2 {
+			break
 		}
-		size := int(binary.BigEndian.Uint32(raw[headerLength:])) + 12
-		if size < batchOverhead || size > len(raw) {
-			return 0, false
+		if s.last >= offset && decoded[0] != s.claim {
+			return s.first, true
 		}
-		first = int64(binary.BigEndian.Uint64(raw))
-		last := first + int64(int32(binary.BigEndian.Uint32(raw[headerLastDelta:])))
-		promised := int(int32(binary.BigEndian.Uint32(raw[headerNumRecords:])))
-		if last >= offset && n != promised {
-			return first, true
-		}
-		raw = raw[size:]
+		decoded = decoded[1:]
 	}
 	return 0, false
 }

@@ -189,7 +189,7 @@ func (p Plan) Validate() error {
 			bad("phases dead.broker: %w", err)
 		}
 	}
-	for _, of := range l.named() {
+	for _, of := range l.weights() {
 		between("workload "+of.name, of.weight, 0, mostWeight)
 	}
 	errs = append(errs, p.checkFaults()...)
@@ -223,36 +223,16 @@ const (
 // weights returns the operations with their weights, in a fixed order.
 func (l *Workload) weights() []weighted {
 	return []weighted{
-		{opPut, l.Put},
-		{opDelete, l.Delete},
-		{opBatch, l.Batch},
-		{opGet, l.Get},
-		{opRange, l.Range},
-		{opBarrierGet, l.BarrierGet},
-		{opBarrierRange, l.BarrierRange},
-		{opSync, l.Sync},
-		{opWait, l.Wait},
+		{opPut, "put", l.Put},
+		{opDelete, "delete", l.Delete},
+		{opBatch, "batch", l.Batch},
+		{opGet, "get", l.Get},
+		{opRange, "range", l.Range},
+		{opBarrierGet, "barrier-get", l.BarrierGet},
+		{opBarrierRange, "barrier-range", l.BarrierRange},
+		{opSync, "sync", l.Sync},
+		{opWait, "wait", l.Wait},
 	}
-}
-
-// named returns the weights with the names that they have in a plan.
-func (l *Workload) named() []namedWeight {
-	return []namedWeight{
-		{"put", l.Put},
-		{"delete", l.Delete},
-		{"batch", l.Batch},
-		{"get", l.Get},
-		{"range", l.Range},
-		{"barrier-get", l.BarrierGet},
-		{"barrier-range", l.BarrierRange},
-		{"sync", l.Sync},
-		{"wait", l.Wait},
-	}
-}
-
-type namedWeight struct {
-	name   string
-	weight int
 }
 
 func (l *Workload) total() int {

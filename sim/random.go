@@ -51,6 +51,7 @@ func (z *zipf) draw(r *rand.Rand) int {
 
 type weighted struct {
 	kind   opKind
+	name   string // in a plan
 	weight int
 }
 

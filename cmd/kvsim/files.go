@@ -47,8 +47,8 @@ func writeData(name string, mode fs.FileMode, data []byte) error {
 func ownFile(dir, name string) (string, error) {
 	path := filepath.Join(dir, name)
 	info, err := os.Lstat(path)
-	if missing := (*fs.PathError)(nil); errors.As(err, &missing) {
-		return "", &fs.PathError{Op: "open", Path: path, Err: missing.Err}
+	if err != nil {
+		return "", &fs.PathError{Op: "open", Path: path, Err: errors.Unwrap(err)}
 	}
 	if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("%s is no plain file (%v): a capsule holds its own files and no links", path, info.Mode().Type())
