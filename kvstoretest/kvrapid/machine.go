@@ -29,6 +29,7 @@ type machine struct {
 	faults  []*kvstoretest.Fault // the active ones
 	blocked bool                 // one of them blocks operations
 	acked   []int64              // revisions of acknowledged writes that are not lost
+	doubt   bool                 // a write's outcome was unknown: its client may still be at it
 }
 
 // client is one of the machine's clients.

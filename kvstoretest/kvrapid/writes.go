@@ -87,6 +87,7 @@ func (m *machine) uncertain(t *rapid.T, changes []Change) {
 		t.Fatalf("of a batch of %d changes only a part is in the log: %v are not\n%s", len(changes), left, m.model.tail())
 	}
 	m.model.pending = append(m.model.pending, left...)
+	m.doubt = true
 }
 
 // outcome returns the one outcome of a failed write.
