@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/kvstore"
@@ -19,7 +20,8 @@ import (
 func TestClientThatCannotWriteSaysWhy(t *testing.T) {
 	opts := slow(3, kvstoretest.WithTopicConfig(map[string]string{"min.insync.replicas": "2"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
-		c := w.open("c")
+		// Both deadlines end in a pause: what is under way then may be appended yet.
+		c := w.open("c", kvstore.WithKafkaOptions(kgo.RetryBackoffFn(func(int) time.Duration { return 400 * time.Millisecond })))
 		w.put(c, "a", "1")
 		if p := c.Status().Writing; p != (kvstore.Problem{}) {
 			t.Errorf("Status.Writing = %+v, want nothing", p)
