@@ -67,6 +67,9 @@ func newKafka(cfg *clientConfig, q *quota) (*kgo.Client, error) {
 	}
 	seeds := kgo.SeedBrokers(noSeed)
 	if len(cfg.brokers) > 0 {
+		if err := checkSeeds("WithBrokers", cfg.brokers); err != nil {
+			return nil, err
+		}
 		seeds = kgo.SeedBrokers(cfg.brokers...)
 	}
 	own := []kgo.Opt{seeds, kgo.RequestRetries(0), kgo.WithHooks(q)}
@@ -76,7 +79,7 @@ func newKafka(cfg *clientConfig, q *quota) (*kgo.Client, error) {
 	}
 	cl, err := kgo.NewClient(append(opts, heedful(cfg.kafka)...)...)
 	if err != nil {
-		return nil, fmt.Errorf("kafka options: %w", err)
+		return nil, withoutLogin(fmt.Errorf("kafka options: %w", err))
 	}
 	if err := checkPromises(cl); err != nil {
 		cl.Close()

@@ -57,8 +57,12 @@ var guards = []guard{
 // checkPromises refuses what would break a promise, or what would have no effect although
 // the program that gave it relies on it.
 func checkPromises(cl *kgo.Client) error {
-	if seeds, ok := cl.OptValue(kgo.SeedBrokers).([]string); ok && len(seeds) == 1 && seeds[0] == noSeed {
+	seeds, _ := cl.OptValue(kgo.SeedBrokers).([]string)
+	if len(seeds) == 1 && seeds[0] == noSeed {
 		return errors.New("no brokers: use WithBrokers, or kgo.SeedBrokers in WithKafkaOptions")
+	}
+	if err := checkSeeds("kgo.SeedBrokers", seeds); err != nil {
+		return err
 	}
 	if v, ok := cl.OptValue(kgo.MaxVersions).(*kversion.Versions); ok && v != nil && !modern(v) {
 		return refused("MaxVersions", "it names a version before Kafka 0.11, which knows no record batches and no idempotent writes: a retried write could be in the log twice")
@@ -71,6 +75,25 @@ func checkPromises(cl *kgo.Client) error {
 		return refused(g.name, g.reason)
 	}
 	return checkFetchSizes(cl)
+}
+
+// checkSeeds refuses an address that has a user and a password: errors, logs and lookups of
+// names would have it. So the error does not repeat it.
+func checkSeeds(option string, addrs []string) error {
+	for i, addr := range addrs {
+		if strings.Contains(addr, "@") {
+			return fmt.Errorf("%s: address %d has a user or a password: write host:port, and log in with kgo.SASL", option, i+1)
+		}
+	}
+	return nil
+}
+
+// withoutLogin replaces an error that repeats an address with a user and a password.
+func withoutLogin(err error) error {
+	if strings.Contains(err.Error(), "@") {
+		return errors.New("kafka options: an address of a broker has a user or a password: write host:port, and log in with kgo.SASL")
+	}
+	return err
 }
 
 func refused(name, reason string) error {
@@ -141,10 +164,10 @@ func culprit(before, user []kgo.Opt, err error) error {
 			if strings.HasSuffix(name, "FetchMaxWait") {
 				err = fmt.Errorf("%w (franz-go keeps milliseconds in 32 bits: 10ms to 596h)", err)
 			}
-			return fmt.Errorf("kafka option %s: %w", name, err)
+			return withoutLogin(fmt.Errorf("kafka option %s: %w", name, err))
 		}
 	}
-	return fmt.Errorf("kafka options: %w", err)
+	return withoutLogin(fmt.Errorf("kafka options: %w", err))
 }
 
 // closure matches the name that the compiler gives to an option's function literal; where

@@ -70,7 +70,7 @@ func New(t testing.TB, opts ...Option) *Kit {
 		Network: simnet.Config{Seed: cfg.seed, Latency: constant(cfg.latency)},
 		Topics:  topics,
 		Logf:    k.logs.logf,
-		Users:   maps.Clone(cfg.users),
+		Users:   maps.Clone(cfg.users()),
 
 		Coordinator: fakecluster.Coordinator{Seed: cfg.seed, Markers: cfg.markers, Scan: cfg.scan},
 	})

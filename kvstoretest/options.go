@@ -22,10 +22,10 @@ type config struct {
 	brokers int
 	topic   string
 	configs map[string]string
-	none    bool              // without a topic
-	slow    bool              // with the times of production
-	users   map[string]string // passwords by name
-	markers time.Duration     // of transactions
+	none    bool                     // without a topic
+	slow    bool                     // with the times of production
+	users   func() map[string]string // passwords by name; a function, which fmt does not look into
+	markers time.Duration            // of transactions
 	scan    time.Duration
 	tcp     bool
 	latency time.Duration
@@ -44,6 +44,7 @@ func newConfig(opts []Option) config {
 		seed:    1,
 		timeout: 30 * time.Second,
 		storage: func(testing.TB) kvstore.Storage { return memory.New() },
+		users:   func() map[string]string { return nil },
 	}
 	for i, opt := range opts {
 		if opt == nil {

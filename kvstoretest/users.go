@@ -15,7 +15,7 @@ import (
 // [Kit.Allow] gives some; clients log in with [Kit.As].
 func WithUsers(passwords map[string]string) Option {
 	passwords = maps.Clone(passwords)
-	return func(c *config) { c.users = passwords }
+	return func(c *config) { c.users = func() map[string]string { return passwords } }
 }
 
 // storeRights are what a store that reads and writes needs on its topic.
@@ -28,7 +28,7 @@ var storeRights = []kmsg.ACLOperation{
 func (k *Kit) As(user string) kvstore.ClientOption {
 	k.t.Helper()
 	k.mu.Lock()
-	password, ok := k.cfg.users[user]
+	password, ok := k.cfg.users()[user]
 	k.mu.Unlock()
 	if !ok {
 		k.misuse("As(%q): there is no such user; see WithUsers", user)
@@ -70,5 +70,5 @@ func (k *Kit) SetPassword(user, password string) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.cfg.users[user] = password
+	k.cfg.users()[user] = password
 }

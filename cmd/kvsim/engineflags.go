@@ -47,11 +47,11 @@ func (o *engineOptions) validate() error {
 		return usagef("there is no scheduler %q: use random or stock", o.scheduler)
 	}
 	if o.kafka != "" {
-		if o.name != "real" {
-			return usagef("--kafka %s needs --engine real: the %s engine has brokers of its own", o.kafka, o.name)
-		}
 		if _, err := o.addrs(); err != nil {
 			return err
+		}
+		if o.name != "real" {
+			return usagef("--kafka %s needs --engine real: the %s engine has brokers of its own", o.kafka, o.name)
 		}
 	}
 	if o.jobs < 0 {

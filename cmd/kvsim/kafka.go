@@ -28,6 +28,9 @@ func (o *engineOptions) addrs() ([]string, error) {
 	if !o.existing() {
 		return nil, nil
 	}
+	if strings.Contains(o.kafka, "@") { // nothing of it is repeated, or goes into a capsule
+		return nil, usagef("--kafka: an address has a user or a password, and can't have one: write host:port")
+	}
 	var out []string
 	for addr := range strings.SplitSeq(o.kafka, ",") {
 		addr = strings.TrimSpace(addr)

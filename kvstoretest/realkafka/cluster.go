@@ -34,7 +34,7 @@ func Start(t testing.TB, opts ...Option) *Cluster {
 	if err != nil {
 		t.Fatalf("realkafka: %v", err)
 	}
-	if len(cfg.external) > 0 && (len(cfg.settings) > 0 || len(cfg.users) > 0 || cfg.brokers > 1 || cfg.own) {
+	if len(cfg.external) > 0 && (len(cfg.settings) > 0 || len(cfg.users()) > 0 || cfg.brokers > 1 || cfg.own) {
 		miss(t, "the test needs brokers of its own, and %s names existing ones", EnvBrokers)
 	}
 	k, err := acquire(t, cfg)

@@ -81,6 +81,34 @@ func TestBadOptionsAreExplained(t *testing.T) {
 	}
 }
 
+// Passwords are in nothing that is printed of brokers, of their options, or of what is wrong
+// with them.
+func TestPasswordsAreNotPrinted(t *testing.T) {
+	noEngine(t)
+	const marker = "Marker-7f3a"
+	users := realkafka.WithUsers(map[string]string{"ann": marker})
+	check := func(where, text string) {
+		t.Helper()
+		if text == "" || strings.Contains(text, marker) {
+			t.Errorf("%s: %q", where, text)
+		}
+	}
+	check("the option", fmt.Sprintf("%v %+v %#v", users, users, users))
+	for where, opts := range map[string][]realkafka.Option{
+		"too many brokers": {users, realkafka.WithBrokers(10)},
+		"Redpanda":         {users, realkafka.WithRedpanda()},
+		"an address":       {realkafka.At("host:1", "ann:"+marker+"@host:9092")},
+	} {
+		check(where, startOn(t, opts...).failed)
+	}
+	r := startOn(t, users, realkafka.WithImage("kvsim.invalid/no-such-image:1"))
+	check("no image", r.skipped)
+	t.Setenv(realkafka.EnvBrokers, "sasl_ssl://ann:"+marker+"@host:9092")
+	check(realkafka.EnvBrokers, startOn(t).failed)
+	k, err := realkafka.Launch(t.Context())
+	check("Launch", fmt.Sprintf("%+v %+v", k, err))
+}
+
 func TestExistingBrokersCanNotBeStopped(t *testing.T) {
 	noEngine(t)
 	t.Setenv(realkafka.EnvBrokers, "127.0.0.1:1")

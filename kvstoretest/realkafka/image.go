@@ -75,7 +75,7 @@ func (n *node) settings() map[string]string {
 		"log.segment.delete.delay.ms":     "100",
 		"log.retention.check.interval.ms": "500",
 	}
-	if len(n.cfg.users) > 0 {
+	if len(n.cfg.users()) > 0 {
 		n.cfg.secure(s)
 	}
 	maps.Copy(s, n.cfg.settings)

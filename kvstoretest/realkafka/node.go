@@ -179,7 +179,7 @@ func (n *node) remove(ctx context.Context) error {
 	return nil
 }
 
-// log returns everything that the broker printed.
+// log returns everything that the broker printed, without passwords.
 func (n *node) log(ctx context.Context) (string, error) {
 	c, err := n.container()
 	if err != nil {
@@ -196,7 +196,7 @@ func (n *node) log(ctx context.Context) (string, error) {
 	if err = errors.Join(err, r.Close()); err != nil {
 		return "", fmt.Errorf("log of broker %d: %w", n.id, err)
 	}
-	return text.String(), nil
+	return n.cfg.hide(text.String()), nil
 }
 
 // lastLines is the end of a log for an error message.

@@ -30,7 +30,7 @@ type config struct {
 	brokers  int
 	own      bool
 	settings map[string]string
-	users    map[string]string
+	users    func() map[string]string // passwords by name; a function, which fmt does not look into
 	external []string
 	anywhere bool // the environment may name an existing cluster
 }
@@ -57,8 +57,20 @@ func WithBrokerConfig(settings map[string]string) Option {
 
 // WithUsers makes clients log in, by SASL/PLAIN with one of these names and passwords, and
 // gives each user only the rights of [Kafka.Allow]. It needs containers, and Apache Kafka.
-func WithUsers(passwords map[string]string) Option {
-	return func(c *config) { maps.Copy(c.users, passwords) }
+func WithUsers(more map[string]string) Option {
+	return func(c *config) {
+		all := maps.Clone(c.users())
+		maps.Copy(all, more)
+		c.users = passwords(all)
+	}
+}
+
+// passwords keeps passwords where nothing prints them.
+func passwords(of map[string]string) func() map[string]string {
+	if of == nil {
+		of = map[string]string{}
+	}
+	return func() map[string]string { return of }
 }
 
 // Own gives the test containers that it shares with no other test, which are
@@ -77,7 +89,7 @@ func InContainers() Option { return func(c *config) { c.external, c.anywhere = n
 // newConfig applies options and environment. The result is complete: an image
 // or external brokers, and a number of brokers.
 func newConfig(opts []Option) (config, error) {
-	c := config{brokers: 1, settings: map[string]string{}, users: map[string]string{}, anywhere: true}
+	c := config{brokers: 1, settings: map[string]string{}, users: passwords(nil), anywhere: true}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&c)
@@ -96,6 +108,11 @@ func newConfig(opts []Option) (config, error) {
 			return c, fmt.Errorf("%s=%q names no broker: want host:port,host:port", EnvBrokers, list)
 		}
 	}
+	for i, addr := range c.external {
+		if strings.Contains(addr, "@") { // nothing of it is repeated, here or in the name of the cluster
+			return c, fmt.Errorf("address %d of the brokers has a user or a password: write host:port", i+1)
+		}
+	}
 	if len(c.external) > 0 {
 		return c, nil
 	}
@@ -109,21 +126,31 @@ func newConfig(opts []Option) (config, error) {
 		}
 	}
 	c.redpanda = strings.Contains(c.image, "redpanda")
-	if c.redpanda && (c.brokers > 1 || len(c.settings) > 0 || len(c.users) > 0) {
+	if c.redpanda && (c.brokers > 1 || len(c.settings) > 0 || len(c.users()) > 0) {
 		return c, fmt.Errorf("image %s: several brokers, users and broker settings are for Apache Kafka only", c.image)
 	}
 	return c, nil
 }
 
-// key distinguishes the clusters that tests share.
+// hide returns a text without the users' passwords.
+func (c *config) hide(text string) string {
+	for _, password := range c.users() {
+		if password != "" {
+			text = strings.ReplaceAll(text, password, "[hidden]")
+		}
+	}
+	return text
+}
+
+// key distinguishes the clusters that tests share. It has passwords and is not shown.
 func (c *config) key() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %d %v", c.image, c.brokers, c.external)
 	for _, name := range slices.Sorted(maps.Keys(c.settings)) {
 		fmt.Fprintf(&b, " %s=%s", name, c.settings[name])
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.users)) {
-		fmt.Fprintf(&b, " %s:%s", name, c.users[name])
+	for _, name := range slices.Sorted(maps.Keys(c.users())) {
+		fmt.Fprintf(&b, " %s:%s", name, c.users()[name])
 	}
 	return b.String()
 }

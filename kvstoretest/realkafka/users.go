@@ -26,8 +26,8 @@ func (c *config) secure(s map[string]string) {
 	var jaas strings.Builder
 	jaas.WriteString("org.apache.kafka.common.security.plain.PlainLoginModule required")
 	fmt.Fprintf(&jaas, " user_%s=%q", superUser, superPassword)
-	for _, name := range slices.Sorted(maps.Keys(c.users)) {
-		fmt.Fprintf(&jaas, " user_%s=%q", name, c.users[name])
+	for _, name := range slices.Sorted(maps.Keys(c.users())) {
+		fmt.Fprintf(&jaas, " user_%s=%q", name, c.users()[name])
 	}
 	jaas.WriteString(";")
 	s["listener.security.protocol.map"] = "EXTERNAL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT"
@@ -40,7 +40,7 @@ func (c *config) secure(s map[string]string) {
 
 // login returns the options with which this package's own clients log in, if they have to.
 func (c *config) login() []kgo.Opt {
-	if len(c.users) == 0 {
+	if len(c.users()) == 0 {
 		return nil
 	}
 	return []kgo.Opt{kgo.SASL(plain.Auth{User: superUser, Pass: superPassword}.AsMechanism())}
@@ -49,7 +49,7 @@ func (c *config) login() []kgo.Opt {
 // Login returns the option that logs a client in as one of the users that [WithUsers]
 // named, or as "kvsim", who may do everything.
 func (k *Kafka) Login(user string) kgo.Opt {
-	pass := k.cfg.users[user]
+	pass := k.cfg.users()[user]
 	if user == superUser {
 		pass = superPassword
 	}

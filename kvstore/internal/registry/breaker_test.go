@@ -81,9 +81,9 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 			time.Now().Add(9 * time.Second).UTC().Format(http.TimeFormat):  9 * time.Second,
 			time.Now().Add(-9 * time.Second).UTC().Format(http.TimeFormat): 0,
 		} {
-			var h retryHint
+			var h notes
 			h.set(value)
-			if got := h.get(); got != want {
+			if got := h.retryAfter(); got != want {
 				t.Errorf("Retry-After: %s = %v, want %v", value, got, want)
 			}
 		}

@@ -22,19 +22,22 @@ func call[T any](ctx context.Context, cfg *Config, ask func(context.Context) (T,
 		answer T
 		err    error
 	}
-	hint := &retryHint{}
+	seen := &notes{}
 	ch := make(chan result, 1)
 	go func() {
 		var res result
 		res.err = cfg.Guard(func() (err error) {
-			res.answer, err = ask(context.WithValue(ctx, hintKey{}, hint))
+			res.answer, err = ask(context.WithValue(ctx, notesKey{}, seen))
 			return err
 		})
 		ch <- res
 	}()
 	select {
 	case res := <-ch:
-		return res.answer, hint.get(), sorted(res.err)
+		if !cfg.Panicked(res.err) {
+			res.err = seen.quotable(res.err)
+		}
+		return res.answer, seen.retryAfter(), sorted(res.err)
 	case <-ctx.Done():
 		return answer, 0, noAnswer(ctx)
 	}
@@ -104,7 +107,10 @@ func sorted(err error) error {
 		return nil
 	}
 	var answer *sr.ResponseError
-	if !errors.As(err, &answer) {
+	switch {
+	case errors.Is(err, errTooLong):
+		return fmt.Errorf("%w: %w", ErrMismatch, err)
+	case !errors.As(err, &answer):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	verdict := ErrUnavailable

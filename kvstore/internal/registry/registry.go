@@ -40,10 +40,14 @@ func New(cfg *Config, want protoreflect.FullName) (*Registry, error) {
 	if err := checkOwnSchema(cfg, want); err != nil {
 		return nil, err
 	}
+	client, err := listening(cfg.Client)
+	if err != nil {
+		return nil, err
+	}
 	r := &Registry{
 		cfg:    cfg,
 		want:   want,
-		client: listening(cfg.Client),
+		client: client,
 		good:   map[int]*protoSchema{},
 		bad:    map[int]badID{},
 	}

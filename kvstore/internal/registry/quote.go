@@ -1,0 +1,54 @@
+package registry
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/sr"
+)
+
+// mostQuoted is how many bytes of an answer an error quotes.
+const mostQuoted = 1000
+
+// hidden stands in errors for what a request logged in with.
+const hidden = "[hidden]"
+
+// quotable returns an error to show for one that came from sr: answers are quoted in part,
+// and what the request logged in with is hidden, should registry or transport repeat it.
+func (n *notes) quotable(err error) error {
+	if err == nil {
+		return nil
+	}
+	var answer *sr.ResponseError
+	if errors.As(err, &answer) {
+		quoted := *answer
+		quoted.URL = n.hide(quoted.URL)
+		quoted.Message = n.quote(quoted.Message)
+		quoted.Raw = []byte(n.quote(string(quoted.Raw)))
+		return &quoted
+	}
+	if text := err.Error(); n.hide(text) != text {
+		return errors.New(n.quote(text))
+	}
+	return err
+}
+
+func (n *notes) quote(s string) string {
+	s = n.hide(s)
+	if len(s) <= mostQuoted {
+		return s
+	}
+	return strings.ToValidUTF8(s[:mostQuoted], "") + "..."
+}
+
+// hide leaves out what is too short to be a secret: it would be found everywhere.
+func (n *notes) hide(s string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, secret := range n.secrets {
+		if len(secret) > 3 {
+			s = strings.ReplaceAll(s, secret, hidden)
+		}
+	}
+	return s
+}
