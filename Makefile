@@ -13,7 +13,7 @@ TEST_TIMEOUT ?= 30m
 RACE_TIMEOUT ?= 40m
 SIM          ?=
 CAMPAIGN     ?= --seed 1..50 --scenario everything
-MUTATE       ?= --campaigns 1 --seeds 60 --clean 3
+MUTATE       ?= --campaigns 1 --seeds 150 --clean 3
 BENCH        ?= .
 ROUNDS       ?= 9
 BENCHTIME    ?= 300ms
@@ -40,7 +40,7 @@ LEAVES  := bench $(patsubst %/go.mod,%,$(shell find examples -name go.mod 2>/dev
 MODULES := . $(LEAVES)
 
 # What the gate runs, in this order.
-GATE := test-all lint test-wasm weight sim campaign test-race test-report
+GATE := test-all lint test-wasm weight sim campaign mutate test-race test-report
 
 ##@ Main jobs
 

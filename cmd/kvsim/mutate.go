@@ -306,9 +306,12 @@ func (m *mutator) control(ctx context.Context, chosen []mutants.Mutant) (accused
 
 // report prints the table and returns the error that sets the exit code.
 func (m *mutator) report(stdout io.Writer, results []mutantResult, accused []string, clean int) error {
-	survived := 0
+	survived, longest := 0, len("mutant")
+	for _, r := range results {
+		longest = max(longest, len(r.Name))
+	}
 	if !m.json {
-		fmt.Fprintf(stdout, "%-30s %-7s %6s %8s  %s\n", "mutant", "killed", "seeds", "seconds", "caught by")
+		fmt.Fprintf(stdout, "%-*s %-7s %6s %8s  %s\n", longest, "mutant", "killed", "seeds", "seconds", "caught by")
 	}
 	for _, r := range results {
 		if r.Killed < r.Campaigns {
@@ -321,7 +324,7 @@ func (m *mutator) report(stdout io.Writer, results []mutantResult, accused []str
 		if by == "" {
 			by = "nobody"
 		}
-		fmt.Fprintf(stdout, "%-30s %3d/%-3d %6d %8.2f  %s\n", r.Name, r.Killed, r.Campaigns, r.Seeds, r.Seconds, by)
+		fmt.Fprintf(stdout, "%-*s %3d/%-3d %6d %8.2f  %s\n", longest, r.Name, r.Killed, r.Campaigns, r.Seeds, r.Seconds, by)
 	}
 	for _, a := range accused {
 		fmt.Fprintf(m.stderr, "kvsim: the store without a bug was accused: %s\n", a)
