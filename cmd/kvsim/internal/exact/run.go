@@ -116,7 +116,7 @@ func (g *Guest) Run(ctx context.Context, opts RunOptions) (Result, error) {
 	if err := opts.setDefaults(); err != nil {
 		return Result{}, fmt.Errorf("run guest: %w", err)
 	}
-	w, err := newWorld(ctx, opts)
+	w, err := newOutside(ctx, opts)
 	if err != nil {
 		return Result{}, fmt.Errorf("run guest: %w", err)
 	}
@@ -126,7 +126,7 @@ func (g *Guest) Run(ctx context.Context, opts RunOptions) (Result, error) {
 	stderr := &panicWatch{}
 	// The guest must not see the deadline of ctx; it is looked at only between
 	// steps.
-	inner := withMemory(context.WithValue(context.Background(), worldKey{}, w))
+	inner := withMemory(context.WithValue(context.Background(), outsideKey{}, w))
 	mod, err := g.runtime.InstantiateModule(inner, g.module, moduleConfig(w, opts, stderr))
 	if mod != nil {
 		defer func() { _ = mod.Close(inner) }()
@@ -152,7 +152,7 @@ func (g *Guest) Run(ctx context.Context, opts RunOptions) (Result, error) {
 	return result, nil
 }
 
-func (w *world) result(stderr *panicWatch) Result {
+func (w *outside) result(stderr *panicWatch) Result {
 	r := Result{
 		Panic:   stderr.first,
 		Elapsed: w.elapsed(),
@@ -171,14 +171,14 @@ func (w *world) result(stderr *panicWatch) Result {
 }
 
 // moduleConfig describes the guest's process.
-func moduleConfig(w *world, opts RunOptions, stderr *panicWatch) wazero.ModuleConfig {
+func moduleConfig(w *outside, opts RunOptions, stderr *panicWatch) wazero.ModuleConfig {
 	files := wazero.NewFSConfig().(sysfs.FSConfig).WithSysFSMount(w.files, "/")
 	config := wazero.NewModuleConfig().
 		WithName(""). // anonymous, so that there may be many
 		WithArgs(append([]string{opts.program}, opts.Args...)...).
-		WithStdin(hostReader{world: w, next: opts.Stdin}).
-		WithStdout(hostWriter{world: w, next: opts.Stdout}).
-		WithStderr(io.MultiWriter(stderr, hostWriter{world: w, next: opts.Stderr})).
+		WithStdin(hostReader{outside: w, next: opts.Stdin}).
+		WithStdout(hostWriter{outside: w, next: opts.Stdout}).
+		WithStderr(io.MultiWriter(stderr, hostWriter{outside: w, next: opts.Stderr})).
 		WithFSConfig(files).
 		WithWalltime(w.clock.wall, resolution).
 		WithNanotime(w.clock.monotonic, resolution).

@@ -10,8 +10,8 @@ import (
 // hostReader is the guest's standard input. It hides from the guest what kind of file the host
 // uses, and the errors of that file.
 type hostReader struct {
-	world *world
-	next  io.Reader
+	outside *outside
+	next    io.Reader
 }
 
 func (r hostReader) Read(buf []byte) (int, error) {
@@ -20,15 +20,15 @@ func (r hostReader) Read(buf []byte) (int, error) {
 	}
 	n, err := r.next.Read(buf)
 	if err != nil && !errors.Is(err, io.EOF) {
-		r.world.stop(fmt.Errorf("run guest: read its input: %w", err))
+		r.outside.stop(fmt.Errorf("run guest: read its input: %w", err))
 	}
 	return n, err
 }
 
 // hostWriter does the same for output.
 type hostWriter struct {
-	world *world
-	next  io.Writer
+	outside *outside
+	next    io.Writer
 }
 
 func (w hostWriter) Write(data []byte) (int, error) {
@@ -36,7 +36,7 @@ func (w hostWriter) Write(data []byte) (int, error) {
 		return len(data), nil
 	}
 	if _, err := w.next.Write(data); err != nil {
-		w.world.stop(fmt.Errorf("run guest: write its output: %w", err))
+		w.outside.stop(fmt.Errorf("run guest: write its output: %w", err))
 	}
 	return len(data), nil
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// world has everything that one running guest can learn from outside: clock, random bytes,
+// outside is everything that one running guest can learn of the world around it: clock, random bytes,
 // schedule, and the number of steps left. The host functions find it in the context of the
 // call. Only the goroutine that runs the guest uses it.
-type world struct {
+type outside struct {
 	ctx   context.Context
 	clock clock
 	files *memFS
@@ -49,11 +49,11 @@ const (
 	fnvPrime  = 1099511628211
 )
 
-func newWorld(ctx context.Context, opts RunOptions) (*world, error) {
+func newOutside(ctx context.Context, opts RunOptions) (*outside, error) {
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], opts.Seed)
 	binary.LittleEndian.PutUint64(key[8:], domainBytes)
-	w := &world{
+	w := &outside{
 		ctx:      ctx,
 		clock:    clock{start: opts.Start, limit: opts.MaxElapsed},
 		bytes:    rand.NewChaCha8(key),
@@ -68,37 +68,37 @@ func newWorld(ctx context.Context, opts RunOptions) (*world, error) {
 	return w, err
 }
 
-type worldKey struct{}
+type outsideKey struct{}
 
-func worldOf(ctx context.Context) *world { return ctx.Value(worldKey{}).(*world) }
+func outsideOf(ctx context.Context) *outside { return ctx.Value(outsideKey{}).(*outside) }
 
 // stop ends the guest. It unwinds through the guest's frames and does not
 // return.
-func (w *world) stop(err error) {
+func (w *outside) stop(err error) {
 	w.stopped = err
 	panic(err)
 }
 
 // steps returns how many steps the guest has executed.
-func (w *world) steps() uint64 {
+func (w *outside) steps() uint64 {
 	if w.fuel == nil {
 		return 0
 	}
 	return w.granted - min(w.granted, w.fuel.Get())
 }
 
-func (w *world) elapsed() time.Duration { return w.clock.now }
+func (w *outside) elapsed() time.Duration { return w.clock.now }
 
-func (w *world) overSteps() error {
+func (w *outside) overSteps() error {
 	return &BoundError{Err: ErrTooManySteps, Steps: w.steps(), Elapsed: w.elapsed()}
 }
 
-func (w *world) overTime() error {
+func (w *outside) overTime() error {
 	return &BoundError{Err: ErrTooLong, Steps: w.steps(), Elapsed: w.elapsed()}
 }
 
 // refill gives the guest its next steps.
-func (w *world) refill(mod api.Module) {
+func (w *outside) refill(mod api.Module) {
 	if w.fuel == nil {
 		w.fuel = mod.ExportedGlobal(fuelExport).(api.MutableGlobal)
 		w.memory = mod.Memory()
@@ -115,7 +115,7 @@ func (w *world) refill(mod api.Module) {
 }
 
 // pick chooses one of n runnable goroutines.
-func (w *world) pick(n uint32) uint32 {
+func (w *outside) pick(n uint32) uint32 {
 	w.picked++
 	if n < 2 {
 		return 0
@@ -134,17 +134,17 @@ const (
 	errnoFault   = 21
 )
 
-// exportWASI replaces the functions of WASI that a world answers differently.
+// exportWASI replaces the functions of WASI that the engine answers differently.
 func exportWASI(b wazero.HostModuleBuilder) {
 	i32 := api.ValueTypeI32
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(randomGet), []api.ValueType{i32, i32}, []api.ValueType{i32}).
 		Export("random_get")
 }
 
-// randomGet fills memory from the world's random stream. If the meter calls it, it refills the
+// randomGet fills memory from the random stream of the seed. If the meter calls it, it refills the
 // meter instead.
 func randomGet(ctx context.Context, mod api.Module, stack []uint64) {
-	w := worldOf(ctx)
+	w := outsideOf(ctx)
 	addr, size := uint32(stack[0]), uint32(stack[1])
 	if addr == refillAddr {
 		w.refill(mod)
@@ -164,7 +164,7 @@ func randomGet(ctx context.Context, mod api.Module, stack []uint64) {
 func exportScheduler(b wazero.HostModuleBuilder) {
 	i32 := []api.ValueType{api.ValueTypeI32}
 	pick := func(ctx context.Context, stack []uint64) {
-		stack[0] = uint64(worldOf(ctx).pick(uint32(stack[0])))
+		stack[0] = uint64(outsideOf(ctx).pick(uint32(stack[0])))
 	}
 	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(pick), i32, i32).Export("schedule")
 }
