@@ -79,7 +79,7 @@ type obstacle struct {
 }
 
 // network is an obstacle between the client "c" and the brokers.
-func network(dir kvstoretest.Direction, begin func(l *kvstoretest.Links) *kvstoretest.Fault) obstacle {
+func network(dir kvstoretest.Direction, begin func(l *kvstoretest.Links) *kvstoretest.Effect) obstacle {
 	return obstacle{begin: func(_ *testing.T, w *world) { begin(w.On(kvstoretest.Traffic{Clients: []string{"c"}, Dir: dir})) }, unsent: true}
 }
 
@@ -102,7 +102,7 @@ func obstacles() map[string]obstacle {
 		"black hole to the client": network(kvstoretest.ToClient, (*kvstoretest.Links).BlackHole),
 		"stalled requests":         network(kvstoretest.ToBroker, (*kvstoretest.Links).Stall),
 		"stalled answers":          network(kvstoretest.ToClient, (*kvstoretest.Links).Stall),
-		"lost answers": network(kvstoretest.ToClient, func(l *kvstoretest.Links) *kvstoretest.Fault {
+		"lost answers": network(kvstoretest.ToClient, func(l *kvstoretest.Links) *kvstoretest.Effect {
 			return l.LoseAnswers(0)
 		}),
 		"slow hook": {

@@ -26,7 +26,7 @@ func TestClientThatCannotWriteSaysWhy(t *testing.T) {
 		if p := c.Status().Writing; p != (kvstore.Problem{}) {
 			t.Errorf("Status.Writing = %+v, want nothing", p)
 		}
-		var out []*kvstoretest.Fault
+		var out []*kvstoretest.Effect
 		for b := range 3 {
 			out = append(out, w.OutOfSync(b))
 		}

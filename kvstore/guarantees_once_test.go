@@ -27,14 +27,14 @@ var lostIdentities = []*kerr.Error{
 
 // doubts are the ways in which a write is appended and its client does not know.
 // Each works on the next write.
-var doubts = map[string]func(w *world) *kvstoretest.Fault{
-	"answer lost":                      func(w *world) *kvstoretest.Fault { return w.LoseAnswers(1, "c") },
+var doubts = map[string]func(w *world) *kvstoretest.Effect{
+	"answer lost":                      func(w *world) *kvstoretest.Effect { return w.LoseAnswers(1, "c") },
 	"REQUEST_TIMED_OUT":                appendedBut(kerr.RequestTimedOut),
 	"NOT_ENOUGH_REPLICAS_AFTER_APPEND": appendedBut(kerr.NotEnoughReplicasAfterAppend),
 }
 
-func appendedBut(err *kerr.Error) func(w *world) *kvstoretest.Fault {
-	return func(w *world) *kvstoretest.Fault { return w.FailProducesAfterAppend(1, err) }
+func appendedBut(err *kerr.Error) func(w *world) *kvstoretest.Effect {
+	return func(w *world) *kvstoretest.Effect { return w.FailProducesAfterAppend(1, err) }
 }
 
 // A write was appended and nobody told its client. The broker then denies to know
@@ -135,10 +135,10 @@ func TestWriteInDoubtIsLookedForInTheLogBeforeItIsSentAgain(t *testing.T) {
 // A look into the log that failed says nothing, and a broker that has forgotten the producer
 // would append the write once more: the client looks again before it sends anything.
 func TestWriteInDoubtIsNotSentAgainUntilALookWasAnswered(t *testing.T) {
-	for name, hide := range map[string]func(w *world) *kvstoretest.Fault{
-		"an error":  func(w *world) *kvstoretest.Fault { return w.FailFetches(0, kerr.KafkaStorageError) },
-		"a quota":   func(w *world) *kvstoretest.Fault { return w.ThrottleFetches(0, 500*time.Millisecond) },
-		"no answer": func(w *world) *kvstoretest.Fault { return w.hideLog("c") },
+	for name, hide := range map[string]func(w *world) *kvstoretest.Effect{
+		"an error":  func(w *world) *kvstoretest.Effect { return w.FailFetches(0, kerr.KafkaStorageError) },
+		"a quota":   func(w *world) *kvstoretest.Effect { return w.ThrottleFetches(0, 500*time.Millisecond) },
+		"no answer": func(w *world) *kvstoretest.Effect { return w.hideLog("c") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {

@@ -32,14 +32,14 @@ func produceOf(clients ...string) kvstoretest.Traffic {
 }
 
 // holdProduces makes the broker sit on produce requests until undone.
-func (w *world) holdProduces() *kvstoretest.Fault {
+func (w *world) holdProduces() *kvstoretest.Effect {
 	w.t.Helper()
 	return w.On(kvstoretest.Traffic{Dir: kvstoretest.ToBroker, APIs: []kmsg.Key{kmsg.Produce}}).Stall()
 }
 
 // hideLog keeps a client from reading the log until undone, so that the log can't tell the
 // outcome of a write.
-func (w *world) hideLog(client string) *kvstoretest.Fault {
+func (w *world) hideLog(client string) *kvstoretest.Effect {
 	w.t.Helper()
 	return w.On(onlyFetches(client)).Stall()
 }

@@ -81,7 +81,7 @@ func failing(err *kerr.Error, afterAppend bool) func(context.Context, *world, in
 }
 
 // once waits until a fault has taken effect n times.
-func once(ctx context.Context, f *kvstoretest.Fault, n int) error {
+func once(ctx context.Context, f *kvstoretest.Effect, n int) error {
 	defer f.Undo()
 	if err := f.TryWait(ctx, n); err != nil && ctx.Err() == nil {
 		return err

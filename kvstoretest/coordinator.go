@@ -20,7 +20,7 @@ func WithTransactionDelays(markers, scan time.Duration) Option {
 // LoadCoordinators makes the brokers answer the next n requests about transactional ids with
 // COORDINATOR_LOAD_IN_PROGRESS, as brokers do for a while after they have become the
 // coordinator. 0 means every request until the fault is undone.
-func (k *Kit) LoadCoordinators(n int) *Fault {
+func (k *Kit) LoadCoordinators(n int) *Effect {
 	k.t.Helper()
 	text := line("load-coordinators", "count", n)
 	if !k.countable("LoadCoordinators", n) {
@@ -36,7 +36,7 @@ func (k *Kit) LoadCoordinators(n int) *Fault {
 
 // MoveCoordinator makes a broker the coordinator of a transactional id. From then on the
 // former one answers NOT_COORDINATOR.
-func (k *Kit) MoveCoordinator(transactionalID string, to int) *Fault {
+func (k *Kit) MoveCoordinator(transactionalID string, to int) *Effect {
 	k.t.Helper()
 	text := line("move-coordinator", "broker", strconv.Itoa(to), "id", transactionalID)
 	if !k.exists("MoveCoordinator", to) {

@@ -28,7 +28,7 @@
 //
 // # Faults
 //
-// Each fault is one call. It lasts until the [Fault] that it returns is undone, or until the
+// Each fault is one call. It lasts until the [Effect] that it returns is undone, or until the
 // test ends. Hits says how many times it has taken effect, and Wait waits for that, so that no
 // test has to sleep:
 //

@@ -15,9 +15,9 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// Fault is something that is being done to the cluster, or that was done once. It ends with
-// Undo, or when the test ends. All methods are safe for concurrent use.
-type Fault struct {
+// Effect is a fault under way: something that is being done to the cluster, or that was done
+// once. It ends with Undo, or when the test ends. All methods are safe for concurrent use.
+type Effect struct {
 	k    *Kit
 	text string
 	hits func() int
@@ -31,11 +31,11 @@ type Fault struct {
 
 // Hits returns how many times the fault has taken effect: messages delayed or held, requests
 // failed, connections dropped, records removed.
-func (f *Fault) Hits() int { return f.hits() }
+func (f *Effect) Hits() int { return f.hits() }
 
 // Wait waits until the fault has at least n hits. It fails the test if that does not happen
 // within the kit's timeout, or can't happen any more.
-func (f *Fault) Wait(n int) {
+func (f *Effect) Wait(n int) {
 	f.k.t.Helper()
 	ctx, cancel := f.k.context()
 	defer cancel()
@@ -49,13 +49,13 @@ func (f *Fault) Wait(n int) {
 	f.k.t.Fatalf("Wait(%d) for fault %q = %v: it has taken effect %d times\n%s", n, f.text, err, f.Hits(), f.k.scene(nil))
 }
 
-// TryWait is like [Fault.Wait], and may be called from any goroutine: it returns the error, and only
+// TryWait is like [Effect.Wait], and may be called from any goroutine: it returns the error, and only
 // ctx bounds it.
-func (f *Fault) TryWait(ctx context.Context, n int) error { return f.wait(ctx, n) }
+func (f *Effect) TryWait(ctx context.Context, n int) error { return f.wait(ctx, n) }
 
 // Undo ends the fault. What was done once stays done: deleted records do not come back. Undo
 // may be called again.
-func (f *Fault) Undo() {
+func (f *Effect) Undo() {
 	f.k.t.Helper()
 	f.mu.Lock()
 	was := f.over
@@ -78,16 +78,16 @@ func (f *Fault) Undo() {
 // String returns the fault as a line of a plan of package sim, without its times:
 // "lose-answer client=a api=produce count=1". A setting that is not there is not
 // limited: all clients, every request.
-func (f *Fault) String() string { return f.text }
+func (f *Effect) String() string { return f.text }
 
-func (f *Fault) active() bool {
+func (f *Effect) active() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return !f.over
 }
 
 // install registers a fault that lasts until it is undone.
-func (k *Kit) install(f *Fault) *Fault {
+func (k *Kit) install(f *Effect) *Effect {
 	f.k = k
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -99,16 +99,16 @@ func (k *Kit) install(f *Fault) *Fault {
 }
 
 // lasting installs a fault of the cluster or of the network.
-func (k *Kit) lasting(text string, inner fakecluster.Effect) *Fault {
-	return k.install(&Fault{
+func (k *Kit) lasting(text string, inner fakecluster.Effect) *Effect {
+	return k.install(&Effect{
 		text: text, hits: inner.Hits, wait: inner.Wait,
 		undo: func() error { inner.Undo(); return nil },
 	})
 }
 
 // done registers a fault that was done once, with its number of hits.
-func (k *Kit) done(text string, hits int) *Fault {
-	f := k.install(&Fault{text: text, hits: func() int { return hits }, wait: func(_ context.Context, n int) error {
+func (k *Kit) done(text string, hits int) *Effect {
+	f := k.install(&Effect{text: text, hits: func() int { return hits }, wait: func(_ context.Context, n int) error {
 		if n > hits {
 			return errors.New("it was done at once and will not take effect again")
 		}
@@ -120,8 +120,8 @@ func (k *Kit) done(text string, hits int) *Fault {
 
 // inert returns a fault that does nothing, for one that could not be installed. The test has
 // failed already.
-func (k *Kit) inert(text string) *Fault {
-	return &Fault{
+func (k *Kit) inert(text string) *Effect {
+	return &Effect{
 		k: k, text: text, over: true, hits: func() int { return 0 },
 		wait: func(context.Context, int) error { return errors.New("it could not be installed") },
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// elsewhere are the faults of plans that are no Fault of the kit, and what does the same.
+// elsewhere are the faults of plans that are no call of the kit, and what does the same.
 var elsewhere = map[string]string{
 	"pause":               "On(Traffic{Clients}).Stall, and the test that does nothing meanwhile",
 	"crash":               "Close and Open, with a new storage",
@@ -41,50 +41,50 @@ func TestFaultsAreCalledAsInPlans(t *testing.T) {
 	a := kit.Open("a")
 	put(t, a, "k", "v")
 	kit.KafkaOptions("b c")
-	for want, do := range map[string]func() *Fault{
-		"lag client=a delay=1ms":                   func() *Fault { return kit.Lag(time.Millisecond, "a") },
-		"stall dir=to-client api=fetch":            func() *Fault { return kit.PauseFetches() },
-		`latency client="a,b c" min=1ms`:           func() *Fault { return kit.Latency(time.Millisecond, "a", "b c") },
-		"black-hole client=a":                      func() *Fault { return kit.BlackHole("a") },
-		"reset client=a":                           func() *Fault { return kit.DropConnections("a") },
-		"lose-answer client=a api=produce count=1": func() *Fault { return kit.LoseAnswers(1, "a") },
-		"lose-request api=produce":                 func() *Fault { return kit.LoseRequests(0) },
-		"stall client=a broker=1 dir=to-broker api=metadata,offset-for-leader-epoch": func() *Fault {
+	for want, do := range map[string]func() *Effect{
+		"lag client=a delay=1ms":                   func() *Effect { return kit.Lag(time.Millisecond, "a") },
+		"stall dir=to-client api=fetch":            func() *Effect { return kit.PauseFetches() },
+		`latency client="a,b c" min=1ms`:           func() *Effect { return kit.Latency(time.Millisecond, "a", "b c") },
+		"black-hole client=a":                      func() *Effect { return kit.BlackHole("a") },
+		"reset client=a":                           func() *Effect { return kit.DropConnections("a") },
+		"lose-answer client=a api=produce count=1": func() *Effect { return kit.LoseAnswers(1, "a") },
+		"lose-request api=produce":                 func() *Effect { return kit.LoseRequests(0) },
+		"stall client=a broker=1 dir=to-broker api=metadata,offset-for-leader-epoch": func() *Effect {
 			return kit.On(Traffic{Clients: []string{"a"}, Brokers: []int{1}, Dir: ToBroker, APIs: []kmsg.Key{kmsg.Metadata, kmsg.OffsetForLeaderEpoch}}).Stall()
 		},
-		"latency dir=to-client min=9s":      func() *Fault { return kit.On(Traffic{Dir: ToClient}).Latency(9 * time.Second) },
-		"black-hole broker=0,1":             func() *Fault { return kit.On(Traffic{Brokers: []int{0, 1}}).BlackHole() },
-		"reset broker=1":                    func() *Fault { return kit.On(Traffic{Brokers: []int{1}}).DropConnections() },
-		"cut-frame api=fetch bytes=40":      func() *Fault { return kit.On(Traffic{APIs: []kmsg.Key{kmsg.Fetch}}).CutFrames(0, 40) },
-		"lose-request api=init-producer-id": func() *Fault { return kit.On(Traffic{APIs: []kmsg.Key{kmsg.InitProducerID}}).LoseRequests(0) },
-		"lose-answer broker=1 count=2":      func() *Fault { return kit.On(Traffic{Brokers: []int{1}}).LoseAnswers(2) },
-		"silence broker=1":                  func() *Fault { return kit.Silence(1) },
-		"slow-broker api=produce,fetch delay=1s count=2": func() *Fault {
+		"latency dir=to-client min=9s":      func() *Effect { return kit.On(Traffic{Dir: ToClient}).Latency(9 * time.Second) },
+		"black-hole broker=0,1":             func() *Effect { return kit.On(Traffic{Brokers: []int{0, 1}}).BlackHole() },
+		"reset broker=1":                    func() *Effect { return kit.On(Traffic{Brokers: []int{1}}).DropConnections() },
+		"cut-frame api=fetch bytes=40":      func() *Effect { return kit.On(Traffic{APIs: []kmsg.Key{kmsg.Fetch}}).CutFrames(0, 40) },
+		"lose-request api=init-producer-id": func() *Effect { return kit.On(Traffic{APIs: []kmsg.Key{kmsg.InitProducerID}}).LoseRequests(0) },
+		"lose-answer broker=1 count=2":      func() *Effect { return kit.On(Traffic{Brokers: []int{1}}).LoseAnswers(2) },
+		"silence broker=1":                  func() *Effect { return kit.Silence(1) },
+		"slow-broker api=produce,fetch delay=1s count=2": func() *Effect {
 			return kit.SlowBroker(2, time.Second, kmsg.Produce, kmsg.Fetch)
 		},
-		"withhold-records count=1":                        func() *Fault { return kit.WithholdRecords(1) },
-		"grow-partitions partitions=2":                    func() *Fault { return kit.GrowPartitions(2) },
-		"fail-produce error=NOT_ENOUGH_REPLICAS count=3":  func() *Fault { return kit.FailProduces(3, kerr.NotEnoughReplicas) },
-		"fail-produce error=REQUEST_TIMED_OUT after=true": func() *Fault { return kit.FailProducesAfterAppend(0, kerr.RequestTimedOut) },
-		"restart broker=0":                                func() *Fault { return kit.StopBroker(0) },
-		"restart-all":                                     func() *Fault { return kit.RestartBrokers() },
-		"move-leader broker=0":                            func() *Fault { return kit.MoveLeader(0) },
-		"below-min-insync broker=1":                       func() *Fault { return kit.OutOfSync(1) },
-		"forget-producers mode=refuse":                    func() *Fault { return kit.ForgetProducers(RefuseForgotten) },
-		"forget-producers mode=accept elections=true":     func() *Fault { return kit.ForgetProducersAtElections(AcceptForgotten) },
-		"throttle delay=1s count=2":                       func() *Fault { return kit.ThrottleFetches(2, time.Second) },
-		"fail-fetch error=OFFSET_OUT_OF_RANGE":            func() *Fault { return kit.FailFetches(0, kerr.OffsetOutOfRange) },
-		"stale-metadata broker=0,1 knows=election elections=2 count=1": func() *Fault {
+		"withhold-records count=1":                        func() *Effect { return kit.WithholdRecords(1) },
+		"grow-partitions partitions=2":                    func() *Effect { return kit.GrowPartitions(2) },
+		"fail-produce error=NOT_ENOUGH_REPLICAS count=3":  func() *Effect { return kit.FailProduces(3, kerr.NotEnoughReplicas) },
+		"fail-produce error=REQUEST_TIMED_OUT after=true": func() *Effect { return kit.FailProducesAfterAppend(0, kerr.RequestTimedOut) },
+		"restart broker=0":                                func() *Effect { return kit.StopBroker(0) },
+		"restart-all":                                     func() *Effect { return kit.RestartBrokers() },
+		"move-leader broker=0":                            func() *Effect { return kit.MoveLeader(0) },
+		"below-min-insync broker=1":                       func() *Effect { return kit.OutOfSync(1) },
+		"forget-producers mode=refuse":                    func() *Effect { return kit.ForgetProducers(RefuseForgotten) },
+		"forget-producers mode=accept elections=true":     func() *Effect { return kit.ForgetProducersAtElections(AcceptForgotten) },
+		"throttle delay=1s count=2":                       func() *Effect { return kit.ThrottleFetches(2, time.Second) },
+		"fail-fetch error=OFFSET_OUT_OF_RANGE":            func() *Effect { return kit.FailFetches(0, kerr.OffsetOutOfRange) },
+		"stale-metadata broker=0,1 knows=election elections=2 count=1": func() *Effect {
 			return kit.StaleMetadata(1, Stale{Brokers: []int{0, 1}, Elections: 2})
 		},
-		"stale-metadata knows=partitions partitions=1": func() *Fault { return kit.StaleMetadata(0, Stale{Partitions: 1}) },
-		"stale-metadata knows=other-id":                func() *Fault { return kit.StaleMetadata(0, Stale{Other: true}) },
-		"load-coordinators count=2":                    func() *Fault { return kit.LoadCoordinators(2) },
-		"move-coordinator broker=1 id=tx":              func() *Fault { return kit.MoveCoordinator("tx", 1) },
-		"compact":                                      func() *Fault { return kit.Compact() },
-		"delete-records before=-1":                     func() *Fault { return kit.DeleteRecords(-1) },
-		"lose-tail records=1":                          func() *Fault { return kit.LoseTail(1) },
-		"recreate-topic":                               func() *Fault { return kit.RecreateTopic() },
+		"stale-metadata knows=partitions partitions=1": func() *Effect { return kit.StaleMetadata(0, Stale{Partitions: 1}) },
+		"stale-metadata knows=other-id":                func() *Effect { return kit.StaleMetadata(0, Stale{Other: true}) },
+		"load-coordinators count=2":                    func() *Effect { return kit.LoadCoordinators(2) },
+		"move-coordinator broker=1 id=tx":              func() *Effect { return kit.MoveCoordinator("tx", 1) },
+		"compact":                                      func() *Effect { return kit.Compact() },
+		"delete-records before=-1":                     func() *Effect { return kit.DeleteRecords(-1) },
+		"lose-tail records=1":                          func() *Effect { return kit.LoseTail(1) },
+		"recreate-topic":                               func() *Effect { return kit.RecreateTopic() },
 	} {
 		f := do()
 		f.Undo()

@@ -18,7 +18,7 @@ import (
 // stopped brokers are out of sync too. While fewer replicas of the topic are in sync than its
 // min.insync.replicas, writes are refused with NOT_ENOUGH_REPLICAS. Hits counts the refused
 // writes.
-func (k *Kit) OutOfSync(broker int) *Fault {
+func (k *Kit) OutOfSync(broker int) *Effect {
 	k.t.Helper()
 	text := line("below-min-insync", "broker", strconv.Itoa(broker))
 	if !k.exists("OutOfSync", broker) {
@@ -58,7 +58,7 @@ func (f Forgetting) String() string {
 // appended, by which they recognise a write that is sent again. Kafka forgets a client that has
 // written nothing for a day, and writes that an unclean election lost. Hits counts the writes of
 // forgotten clients. Undo ends the refusals; what was forgotten stays forgotten.
-func (k *Kit) ForgetProducers(then Forgetting) *Fault {
+func (k *Kit) ForgetProducers(then Forgetting) *Effect {
 	k.t.Helper()
 	return k.forget("ForgetProducers", then, false)
 }
@@ -66,12 +66,12 @@ func (k *Kit) ForgetProducers(then Forgetting) *Fault {
 // ForgetProducersAtElections does the same as [Kit.ForgetProducers] at each election of a leader
 // from now on, until it is undone. Hits also counts the elections that made a broker forget a
 // write.
-func (k *Kit) ForgetProducersAtElections(then Forgetting) *Fault {
+func (k *Kit) ForgetProducersAtElections(then Forgetting) *Effect {
 	k.t.Helper()
 	return k.forget("ForgetProducersAtElections", then, true)
 }
 
-func (k *Kit) forget(call string, then Forgetting, elections bool) *Fault {
+func (k *Kit) forget(call string, then Forgetting, elections bool) *Effect {
 	k.t.Helper()
 	text := line("forget-producers", "mode", then.String(), "elections", elections)
 	if then < AcceptForgotten || then > DenyForgotten {
@@ -91,7 +91,7 @@ func (k *Kit) forget(call string, then Forgetting, elections bool) *Fault {
 // ThrottleFetches answers the next n fetches as brokers do when a client is above its quota: at
 // once, without a topic, and with the time for which the client must wait. 0 means every fetch
 // until the fault is undone.
-func (k *Kit) ThrottleFetches(n int, d time.Duration) *Fault {
+func (k *Kit) ThrottleFetches(n int, d time.Duration) *Effect {
 	k.t.Helper()
 	text := line("throttle", "delay", d, "count", n)
 	if !k.countable("ThrottleFetches", n) {
@@ -111,7 +111,7 @@ func (k *Kit) ThrottleFetches(n int, d time.Duration) *Fault {
 
 // FailFetches makes the brokers answer the next n fetches of the topic with err, an error of
 // package kerr. 0 means every fetch until the fault is undone.
-func (k *Kit) FailFetches(n int, err error) *Fault {
+func (k *Kit) FailFetches(n int, err error) *Effect {
 	k.t.Helper()
 	text := line("fail-fetch", "error", errorName(err), "count", n)
 	var ke *kerr.Error
@@ -134,7 +134,7 @@ func (k *Kit) FailFetches(n int, err error) *Fault {
 // without an error and with the true end of the log, as brokers other than Apache Kafka's do while
 // memory is short or a remote storage is slow. 0 means every fetch until the fault is undone. A
 // fetch that waits at the broker already gets what it waits for; see [Kit.DropConnections].
-func (k *Kit) WithholdRecords(n int) *Fault {
+func (k *Kit) WithholdRecords(n int) *Effect {
 	k.t.Helper()
 	text := line("withhold-records", "count", n)
 	if !k.countable("WithholdRecords", n) {
@@ -185,7 +185,7 @@ func (s Stale) settings() []any {
 
 // StaleMetadata makes brokers answer the next n metadata requests as if they had not heard of a
 // change yet, or of the topic at all. 0 means every request until the fault is undone.
-func (k *Kit) StaleMetadata(n int, s Stale) *Fault {
+func (k *Kit) StaleMetadata(n int, s Stale) *Effect {
 	k.t.Helper()
 	text := line("stale-metadata", append(s.settings(), "count", n)...)
 	if !k.countable("StaleMetadata", n) {

@@ -17,7 +17,7 @@ import (
 // 0 means every write until the fault is undone. err is an error of package kerr. A client
 // retries after retriable ones, such as kerr.NotEnoughReplicas, and reports the others, such as
 // kerr.TopicAuthorizationFailed.
-func (k *Kit) FailProduces(n int, err error) *Fault {
+func (k *Kit) FailProduces(n int, err error) *Effect {
 	k.t.Helper()
 	return k.failProduces("FailProduces", line("fail-produce", "error", errorName(err), "count", n), n, err, false)
 }
@@ -26,13 +26,13 @@ func (k *Kit) FailProduces(n int, err error) *Fault {
 // error of package kerr such as kerr.RequestTimedOut or kerr.NotEnoughReplicasAfterAppend. 0
 // means every write until the fault is undone. The client tries again after retriable ones, and
 // the broker recognises the duplicate.
-func (k *Kit) FailProducesAfterAppend(n int, err error) *Fault {
+func (k *Kit) FailProducesAfterAppend(n int, err error) *Effect {
 	k.t.Helper()
 	text := line("fail-produce", "error", errorName(err), "after", true, "count", n)
 	return k.failProduces("FailProducesAfterAppend", text, n, err, true)
 }
 
-func (k *Kit) failProduces(call, text string, n int, err error, after bool) *Fault {
+func (k *Kit) failProduces(call, text string, n int, err error, after bool) *Effect {
 	k.t.Helper()
 	var ke *kerr.Error
 	if !errors.As(err, &ke) {
@@ -54,7 +54,7 @@ func (k *Kit) failProduces(call, text string, n int, err error, after bool) *Fau
 // kinds, writes if none is given. 0 means every such request until the fault is undone. What is
 // behind such a request on the same connection waits too. To hold requests without an end, use
 // [Links.Stall].
-func (k *Kit) SlowBroker(n int, d time.Duration, apis ...kmsg.Key) *Fault {
+func (k *Kit) SlowBroker(n int, d time.Duration, apis ...kmsg.Key) *Effect {
 	k.t.Helper()
 	text := line("slow-broker", "api", apisOf(apis), "delay", d, "count", n)
 	if _, ok := k.target("SlowBroker", nil); !ok || !k.countable("SlowBroker", n) {
@@ -75,7 +75,7 @@ func (k *Kit) SlowBroker(n int, d time.Duration, apis ...kmsg.Key) *Fault {
 // StopBroker stops a broker: its connections are reset, and dials are refused. It keeps its data
 // and stays the leader of its partitions, which nobody can read or write meanwhile; see
 // [Kit.MoveLeader]. Undo starts the broker again. Hits counts connections reset and dials refused.
-func (k *Kit) StopBroker(broker int) *Fault {
+func (k *Kit) StopBroker(broker int) *Effect {
 	k.t.Helper()
 	text := stopped(broker)
 	if _, ok := k.target("StopBroker", nil); !ok || !k.exists("StopBroker", broker) {
@@ -94,7 +94,7 @@ func (k *Kit) StopBroker(broker int) *Fault {
 		k.fatal("stop broker %d: %v", broker, err)
 		return k.inert(text)
 	}
-	return k.install(&Fault{
+	return k.install(&Effect{
 		text: text,
 		hits: func() int { return dropped + dials.Hits() },
 		wait: func(ctx context.Context, n int) error { return dials.Wait(ctx, n-dropped) },
@@ -114,7 +114,7 @@ func (k *Kit) StartBroker(broker int) {
 		return
 	}
 	k.mu.Lock()
-	var down *Fault
+	var down *Effect
 	for _, f := range k.faults {
 		if f.text == stopped(broker) && f.active() {
 			down = f
@@ -133,7 +133,7 @@ func stopped(broker int) string { return line("restart", "broker", strconv.Itoa(
 
 // RestartBrokers stops every broker and starts it again. All data are kept. Hits is the number of
 // connections that were reset.
-func (k *Kit) RestartBrokers() *Fault {
+func (k *Kit) RestartBrokers() *Effect {
 	k.t.Helper()
 	const text = "restart-all"
 	t, ok := k.target("RestartBrokers", nil)
@@ -149,7 +149,7 @@ func (k *Kit) RestartBrokers() *Fault {
 
 // MoveLeader makes a broker the leader of the topic, in a new epoch, even if it is the leader
 // already.
-func (k *Kit) MoveLeader(to int) *Fault {
+func (k *Kit) MoveLeader(to int) *Effect {
 	k.t.Helper()
 	text := line("move-leader", "broker", strconv.Itoa(to))
 	if !k.exists("MoveLeader", to) {

@@ -7,9 +7,9 @@ import "strconv"
 // and all records younger than the topic's min.compaction.lag.ms. To have the last record
 // compacted too, it appends a transaction marker, which takes one offset. Hits is the number of
 // records that were removed.
-func (k *Kit) Compact() *Fault {
+func (k *Kit) Compact() *Effect {
 	k.t.Helper()
-	return k.change("compact", func(text string) (*Fault, error) {
+	return k.change("compact", func(text string) (*Effect, error) {
 		before := len(k.Log())
 		if err := k.cluster.Compact(); err != nil {
 			return nil, err
@@ -29,7 +29,7 @@ func (k *Kit) Compact() *Fault {
 
 // DeleteRecords deletes the records below an offset, as Kafka's DeleteRecords request does; -1
 // means all of them. Hits is the number of records that were deleted.
-func (k *Kit) DeleteRecords(before int64) *Fault {
+func (k *Kit) DeleteRecords(before int64) *Effect {
 	k.t.Helper()
 	text := line("delete-records", "before", strconv.FormatInt(before, 10))
 	end := k.End()
@@ -37,7 +37,7 @@ func (k *Kit) DeleteRecords(before int64) *Fault {
 		k.misuse("DeleteRecords(%d): the log ends at %d; -1 deletes all", before, end)
 		return k.inert(text)
 	}
-	return k.change(text, func(text string) (*Fault, error) {
+	return k.change(text, func(text string) (*Effect, error) {
 		count := len(k.Log())
 		info, err := k.cluster.Partition(k.cfg.topic, 0)
 		if err != nil {
@@ -63,14 +63,14 @@ func (k *Kit) DeleteRecords(before int64) *Fault {
 // acknowledged and are lost, and their offsets are used again. Record batches are lost whole.
 // Open transactions stay open, without the lost records. Hits is the number of records that were
 // lost.
-func (k *Kit) LoseTail(records int) *Fault {
+func (k *Kit) LoseTail(records int) *Effect {
 	k.t.Helper()
 	text := line("lose-tail", "records", records)
 	if records < 1 {
 		k.misuse("LoseTail(%d): the number of records has to be 1 or more", records)
 		return k.inert(text)
 	}
-	return k.change(text, func(text string) (*Fault, error) {
+	return k.change(text, func(text string) (*Effect, error) {
 		info, err := k.cluster.Partition(k.cfg.topic, 0)
 		if err != nil {
 			return nil, err
@@ -95,9 +95,9 @@ func (k *Kit) LoseTail(records int) *Fault {
 
 // RecreateTopic deletes the topic and creates it again, empty and with another id. An open client
 // then fails with kvstore.ErrTopicRecreated; close it and open another one.
-func (k *Kit) RecreateTopic() *Fault {
+func (k *Kit) RecreateTopic() *Effect {
 	k.t.Helper()
-	return k.change("recreate-topic", func(text string) (*Fault, error) {
+	return k.change("recreate-topic", func(text string) (*Effect, error) {
 		if err := k.cluster.RecreateTopic(k.cfg.topic); err != nil {
 			return nil, err
 		}
@@ -110,9 +110,9 @@ func (k *Kit) RecreateTopic() *Fault {
 
 // GrowPartitions gives the topic more partitions, so that it has as many as given. The store goes
 // on with partition 0, and clients hear of the others with their next metadata.
-func (k *Kit) GrowPartitions(partitions int) *Fault {
+func (k *Kit) GrowPartitions(partitions int) *Effect {
 	k.t.Helper()
-	return k.change(line("grow-partitions", "partitions", partitions), func(text string) (*Fault, error) {
+	return k.change(line("grow-partitions", "partitions", partitions), func(text string) (*Effect, error) {
 		if err := k.cluster.AddPartitions(k.cfg.topic, int32(partitions)); err != nil {
 			return nil, err
 		}
@@ -123,7 +123,7 @@ func (k *Kit) GrowPartitions(partitions int) *Fault {
 // change calls fn, which changes the log. Meanwhile nobody else changes it, and no return of an
 // operation is recorded. Otherwise the history could have an operation that saw the change before
 // the change itself.
-func (k *Kit) change(text string, fn func(text string) (*Fault, error)) *Fault {
+func (k *Kit) change(text string, fn func(text string) (*Effect, error)) *Effect {
 	k.t.Helper()
 	k.logOp <- struct{}{}
 	defer func() { <-k.logOp }()

@@ -31,7 +31,7 @@ func simulated(t *testing.T, fn func(t *testing.T, kit *Kit, a, b *kvstore.Clien
 	})
 }
 
-func wantHits(t *testing.T, f *Fault, want int) {
+func wantHits(t *testing.T, f *Effect, want int) {
 	t.Helper()
 	if got := f.Hits(); got != want {
 		t.Errorf("Hits of %q = %d, want %d", f, got, want)
@@ -337,26 +337,26 @@ func TestFaultsWorkInRealTime(t *testing.T) {
 	kit := New(t, WithBrokers(2))
 	a, b := kit.Open("a"), kit.Open("b")
 	put(t, a, "k", "0")
-	for _, fault := range []func() *Fault{
-		func() *Fault { return kit.Lag(time.Millisecond, "a", "b") },
-		func() *Fault { return kit.Latency(time.Millisecond) },
-		func() *Fault { return kit.FailProduces(1, kerr.NotEnoughReplicas) },
-		func() *Fault { return kit.FailProducesAfterAppend(1, kerr.RequestTimedOut) },
-		func() *Fault { return kit.LoseAnswers(1) },
-		func() *Fault { return kit.LoseRequests(1) },
-		func() *Fault { return kit.DropConnections() },
-		func() *Fault { return kit.OutOfSync(1) },
-		func() *Fault { return kit.ForgetProducers(AcceptForgotten) },
-		func() *Fault { return kit.ForgetProducersAtElections(AcceptForgotten) },
-		func() *Fault { return kit.ThrottleFetches(1, time.Millisecond) },
-		func() *Fault { return kit.FailFetches(1, kerr.NotLeaderForPartition) },
-		func() *Fault { return kit.StaleMetadata(1, Stale{Elections: 1}) },
-		func() *Fault { return kit.MoveLeader(1) },
-		func() *Fault { return kit.RestartBrokers() },
-		func() *Fault { return kit.Compact() },
-		func() *Fault { f := kit.StopBroker(kit.Leader()); f.Wait(1); f.Undo(); return f },
-		func() *Fault { f := kit.BlackHole("b"); put(t, a, "k", "1"); f.Wait(0); f.Undo(); return f },
-		func() *Fault { return kit.LoseTail(1) },
+	for _, fault := range []func() *Effect{
+		func() *Effect { return kit.Lag(time.Millisecond, "a", "b") },
+		func() *Effect { return kit.Latency(time.Millisecond) },
+		func() *Effect { return kit.FailProduces(1, kerr.NotEnoughReplicas) },
+		func() *Effect { return kit.FailProducesAfterAppend(1, kerr.RequestTimedOut) },
+		func() *Effect { return kit.LoseAnswers(1) },
+		func() *Effect { return kit.LoseRequests(1) },
+		func() *Effect { return kit.DropConnections() },
+		func() *Effect { return kit.OutOfSync(1) },
+		func() *Effect { return kit.ForgetProducers(AcceptForgotten) },
+		func() *Effect { return kit.ForgetProducersAtElections(AcceptForgotten) },
+		func() *Effect { return kit.ThrottleFetches(1, time.Millisecond) },
+		func() *Effect { return kit.FailFetches(1, kerr.NotLeaderForPartition) },
+		func() *Effect { return kit.StaleMetadata(1, Stale{Elections: 1}) },
+		func() *Effect { return kit.MoveLeader(1) },
+		func() *Effect { return kit.RestartBrokers() },
+		func() *Effect { return kit.Compact() },
+		func() *Effect { f := kit.StopBroker(kit.Leader()); f.Wait(1); f.Undo(); return f },
+		func() *Effect { f := kit.BlackHole("b"); put(t, a, "k", "1"); f.Wait(0); f.Undo(); return f },
+		func() *Effect { return kit.LoseTail(1) },
 	} {
 		f := fault()
 		if strings.Contains(f.String(), "lose-tail") {

@@ -29,7 +29,7 @@ type Kit struct {
 	mu      sync.Mutex
 	clients map[string]*member
 	names   []string // of the clients, in the order of their first use
-	faults  []*Fault
+	faults  []*Effect
 	cut     int // how often the log lost its tail
 	txns    int // how many transactions were begun
 	history *history

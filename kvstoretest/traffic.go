@@ -100,12 +100,12 @@ func (k *Kit) links(call string, on Traffic) *Links {
 
 // Latency makes the messages take d longer one way; d must be less than 10 s, and less than half
 // of it if they go both ways. Hits counts messages and dials.
-func (l *Links) Latency(d time.Duration) *Fault {
+func (l *Links) Latency(d time.Duration) *Effect {
 	l.k.t.Helper()
 	return l.delay("Latency", l.line("latency", "min", d), d)
 }
 
-func (l *Links) delay(call, text string, d time.Duration) *Fault {
+func (l *Links) delay(call, text string, d time.Duration) *Effect {
 	l.k.t.Helper()
 	most := mostDelay
 	if l.on.Dir == BothWays {
@@ -128,7 +128,7 @@ func (l *Links) delay(call, text string, d time.Duration) *Fault {
 
 // Stall holds the messages, and what is behind them on the same connection, until the fault is
 // undone. Then everything arrives in order. Hits counts messages and dials.
-func (l *Links) Stall() *Fault {
+func (l *Links) Stall() *Effect {
 	l.k.t.Helper()
 	text := l.line("stall")
 	if !l.ok {
@@ -140,13 +140,13 @@ func (l *Links) Stall() *Fault {
 // BlackHole swallows the messages, and holds dials, while connections stay open. A connection that
 // lost something stays silent that way after Undo: it takes the client's own timeout to find out;
 // [Kit.BlackHole] resets it. Hits counts messages and dials.
-func (l *Links) BlackHole() *Fault {
+func (l *Links) BlackHole() *Effect {
 	l.k.t.Helper()
 	return l.swallow(false)
 }
 
 // swallow is a black hole. If reset is set, its end resets connections that may have lost something.
-func (l *Links) swallow(reset bool) *Fault {
+func (l *Links) swallow(reset bool) *Effect {
 	l.k.t.Helper()
 	text := l.line("black-hole")
 	if !l.ok {
@@ -154,7 +154,7 @@ func (l *Links) swallow(reset bool) *Fault {
 	}
 	net := l.k.cluster.Network()
 	f := net.BlackHole(l.target)
-	return l.k.install(&Fault{text: text, hits: f.Hits, wait: f.Wait, undo: func() error {
+	return l.k.install(&Effect{text: text, hits: f.Hits, wait: f.Wait, undo: func() error {
 		f.Undo()
 		if reset && f.Hits() > 0 {
 			net.DropConns(l.target)
@@ -165,7 +165,7 @@ func (l *Links) swallow(reset bool) *Fault {
 
 // LoseRequests loses the next n requests before a broker acts on them, together with their
 // connections. 0 means every request until the fault is undone. Dir does not matter.
-func (l *Links) LoseRequests(n int) *Fault {
+func (l *Links) LoseRequests(n int) *Effect {
 	l.k.t.Helper()
 	text := l.line("lose-request", "count", n)
 	if !l.ok || !l.k.countable("LoseRequests", n) {
@@ -176,7 +176,7 @@ func (l *Links) LoseRequests(n int) *Fault {
 
 // LoseAnswers lets brokers act on the next n requests, and loses their answers together with the
 // connections. 0 means every answer until the fault is undone. Dir does not matter.
-func (l *Links) LoseAnswers(n int) *Fault {
+func (l *Links) LoseAnswers(n int) *Effect {
 	l.k.t.Helper()
 	text := l.line("lose-answer", "count", n)
 	if !l.ok || !l.k.countable("LoseAnswers", n) {
@@ -187,7 +187,7 @@ func (l *Links) LoseAnswers(n int) *Fault {
 
 // CutFrames delivers only the first bytes bytes of the next n messages, half of each if bytes is 0
 // or more than it has, and resets their connections then. If n is 0, it does so until it is undone.
-func (l *Links) CutFrames(n, bytes int) *Fault {
+func (l *Links) CutFrames(n, bytes int) *Effect {
 	l.k.t.Helper()
 	text := l.line("cut-frame", "bytes", bytes, "count", n)
 	if !l.ok || !l.k.countable("CutFrames", n) {
@@ -201,7 +201,7 @@ func (l *Links) CutFrames(n, bytes int) *Fault {
 }
 
 // DropConnections resets the connections, now. Hits is the number of connections.
-func (l *Links) DropConnections() *Fault {
+func (l *Links) DropConnections() *Effect {
 	l.k.t.Helper()
 	text := l.line("reset")
 	if !l.ok {

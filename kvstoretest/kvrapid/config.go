@@ -11,9 +11,9 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// World is what the clients of a run connect to: a *kvstoretest.Kit, or real brokers with
+// Cluster is what the clients of a run connect to: a *kvstoretest.Kit, or real brokers with
 // an empty topic that belongs to the run.
-type World interface {
+type Cluster interface {
 	// Topic is the store's topic.
 	Topic() string
 	// ClientOptions connect a client with that name.
@@ -22,7 +22,7 @@ type World interface {
 	Log() kvstoretest.Log
 }
 
-var _ World = (*kvstoretest.Kit)(nil)
+var _ Cluster = (*kvstoretest.Kit)(nil)
 
 // Config says what to check. The zero value checks kvstore itself, on kvstore/memory, with
 // faults.
@@ -32,9 +32,9 @@ type Config struct {
 	// unless set here.
 	Kit []kvstoretest.Option
 
-	// World makes something other than a kit for each run. Faults, foreign records and
+	// Cluster makes something other than a kit for each run. Faults, foreign records and
 	// transactions are then left out.
-	World func(t testing.TB) World
+	Cluster func(t testing.TB) Cluster
 
 	// Storage makes the storage of each client. Default: memory.New.
 	Storage func(t testing.TB) kvstore.Storage
@@ -85,7 +85,7 @@ func (c Config) withDefaults() Config {
 	if c.Impatience <= 0 {
 		c.Impatience = 20 * time.Millisecond
 	}
-	if c.World == nil {
+	if c.Cluster == nil {
 		kit := []kvstoretest.Option{
 			kvstoretest.WithBrokers(2),
 			kvstoretest.WithTopicConfig(map[string]string{"max.message.bytes": "65536"}),
@@ -96,7 +96,7 @@ func (c Config) withDefaults() Config {
 			kit = append(kit, kvstoretest.WithLatency(time.Millisecond))
 		}
 		kit = append(kit, c.Kit...)
-		c.World = func(t testing.TB) World { return kvstoretest.New(t, kit...) }
+		c.Cluster = func(t testing.TB) Cluster { return kvstoretest.New(t, kit...) }
 	}
 	return c
 }

@@ -99,7 +99,7 @@ func Faults(kinds []FaultKind, clients ...string) *rapid.Generator[Fault] {
 }
 
 // Apply applies the fault to a kit.
-func (f Fault) Apply(kit *kvstoretest.Kit) *kvstoretest.Fault {
+func (f Fault) Apply(kit *kvstoretest.Kit) *kvstoretest.Effect {
 	var clients []string
 	if f.Client != "" {
 		clients = []string{f.Client}

@@ -12,7 +12,7 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// A machine is one run: the world, its clients and the model.
+// A machine is one run: the cluster, its clients and the model.
 //
 // It does one operation at a time, so after each of them the log shows exactly what the
 // operation wrote. Clients read the log at their own pace meanwhile: what they show has to
@@ -20,16 +20,16 @@ import (
 type machine struct {
 	cfg     Config
 	tb      testing.TB
-	world   World
-	kit     *kvstoretest.Kit // nil if the world is not a kit
+	cluster Cluster
+	kit     *kvstoretest.Kit // nil if the cluster is not a kit
 	clients []*client
 	model   model
 	bubble  bool // time is simulated
 
-	faults  []*kvstoretest.Fault // the active ones
-	blocked bool                 // one of them blocks operations
-	acked   []int64              // revisions of acknowledged writes that are not lost
-	doubt   bool                 // a write's outcome was unknown: its client may still be at it
+	faults  []*kvstoretest.Effect // the active ones
+	blocked bool                  // one of them blocks operations
+	acked   []int64               // revisions of acknowledged writes that are not lost
+	doubt   bool                  // a write's outcome was unknown: its client may still be at it
 }
 
 // client is one of the machine's clients.
@@ -41,8 +41,8 @@ type client struct {
 
 func newMachine(t *rapid.T, cfg Config) *machine {
 	m := &machine{cfg: cfg, tb: TB(t), bubble: inBubble()}
-	m.world = cfg.World(m.tb)
-	m.kit, _ = m.world.(*kvstoretest.Kit)
+	m.cluster = cfg.Cluster(m.tb)
+	m.kit, _ = m.cluster.(*kvstoretest.Kit)
 	m.learn(t)
 	for i := range cfg.Clients {
 		c := &client{name: fmt.Sprintf("c%d", i+1)}
@@ -66,8 +66,8 @@ func (m *machine) open(t *rapid.T, c *client) {
 	from := m.model.reach()
 	ctx, cancel := m.patiently()
 	defer cancel()
-	opts := append(m.world.ClientOptions(c.name), m.cfg.Options...)
-	kv, err := kvstore.NewClient(ctx, m.world.Topic(), m.cfg.Storage(m.tb), opts...)
+	opts := append(m.cluster.ClientOptions(c.name), m.cfg.Options...)
+	kv, err := kvstore.NewClient(ctx, m.cluster.Topic(), m.cfg.Storage(m.tb), opts...)
 	if err != nil {
 		t.Fatalf("%s: NewClient = %v\n%s", c.name, err, m.model.tail())
 	}
@@ -100,7 +100,7 @@ func (m *machine) learn(t *rapid.T) {
 // fresh returns the records that are new in the log.
 func (m *machine) fresh(t *rapid.T) []kvstoretest.LogRecord {
 	t.Helper()
-	records, err := m.model.learn(m.world.Log())
+	records, err := m.model.learn(m.cluster.Log())
 	if err != nil {
 		t.Fatalf("%v\n%s", err, m.model.tail())
 	}

@@ -313,8 +313,8 @@ func TestOtherConfigurations(t *testing.T) {
 		"three clients on a plain storage": {Clients: 3, Storage: func(testing.TB) kvstore.Storage {
 			return struct{ kvstore.Storage }{memory.New()}
 		}},
-		"a world that is no kit": {World: func(t testing.TB) World { return struct{ World }{kvstoretest.New(t)} }},
-		"hooks":                  {Options: []kvstore.ClientOption{kvstore.WithOnSetHook(func(_, _ []byte) { hooks++ })}, Clients: 1},
+		"a cluster that is no kit": {Cluster: func(t testing.TB) Cluster { return struct{ Cluster }{kvstoretest.New(t)} }},
+		"hooks":                    {Options: []kvstore.ClientOption{kvstore.WithOnSetHook(func(_, _ []byte) { hooks++ })}, Clients: 1},
 		"latency and own keys": {
 			Kit:  []kvstoretest.Option{kvstoretest.WithLatency(time.Millisecond)},
 			Keys: rapid.SliceOfN(rapid.ByteRange('a', 'b'), 1, 2), Values: rapid.Just([]byte("v")),

@@ -23,7 +23,7 @@ func TestWriteInDoubtMayComeAgainAfterALostTail(t *testing.T) {
 			lost := m.kit.LoseAnswers(1, c.name)
 			m.blocked = true
 			ch := Change{Key: []byte("k"), Value: []byte("v")}
-			stopped := make(chan *kvstoretest.Fault, 1)
+			stopped := make(chan *kvstoretest.Effect, 1)
 			m.write(rt, c, ch.String(), []Change{ch}, func(ctx context.Context) (int64, error) {
 				go func() { // so that the client can't look for it
 					defer close(stopped)

@@ -26,7 +26,7 @@ func TestStateMachine(t *testing.T) {
 	rounds := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		rounds++
-		kvrapid.Run(rt, kvrapid.Config{World: func(tb testing.TB) kvrapid.World { return newTopic(t, tb, k) }})
+		kvrapid.Run(rt, kvrapid.Config{Cluster: func(tb testing.TB) kvrapid.Cluster { return newTopic(t, tb, k) }})
 	})
 	t.Logf("%d runs, shrinking included", rounds)
 }
@@ -46,8 +46,8 @@ func checks(t *testing.T, n int) {
 	t.Cleanup(func() { _ = flag.Set("rapid.checks", before) })
 }
 
-// topicWorld is a topic on real brokers as a kvrapid.World.
-type topicWorld struct {
+// topicCluster is a topic on real brokers as a kvrapid.Cluster.
+type topicCluster struct {
 	tb    testing.TB
 	ctx   context.Context
 	k     *realkafka.Kafka
@@ -55,9 +55,9 @@ type topicWorld struct {
 }
 
 // newTopic makes a topic that goes with the run.
-func newTopic(t *testing.T, tb testing.TB, c *realkafka.Cluster) *topicWorld {
+func newTopic(t *testing.T, tb testing.TB, c *realkafka.Cluster) *topicCluster {
 	tb.Helper()
-	w := &topicWorld{tb: tb, ctx: t.Context(), k: c.Kafka(), topic: c.Name()}
+	w := &topicCluster{tb: tb, ctx: t.Context(), k: c.Kafka(), topic: c.Name()}
 	// The model knows the log by its records: the cleaner must take none.
 	err := w.k.CreateTopic(w.ctx, w.topic, map[string]string{"min.compaction.lag.ms": "3600000", "delete.retention.ms": "86400000", "max.message.bytes": "65536"})
 	if err != nil {
@@ -66,17 +66,17 @@ func newTopic(t *testing.T, tb testing.TB, c *realkafka.Cluster) *topicWorld {
 	return w
 }
 
-func (w *topicWorld) Topic() string { return w.topic }
+func (w *topicCluster) Topic() string { return w.topic }
 
-func (w *topicWorld) ClientOptions(string) []kvstore.ClientOption {
+func (w *topicCluster) ClientOptions(string) []kvstore.ClientOption {
 	return []kvstore.ClientOption{kvstore.WithBrokers(w.k.Brokers()...)}
 }
 
-func (w *topicWorld) Log() kvstoretest.Log {
+func (w *topicCluster) Log() kvstoretest.Log {
 	w.tb.Helper()
 	batches, err := w.k.ReadLog(w.ctx, w.topic)
 	if err != nil {
-		w.tb.Fatalf("%v", fmt.Errorf("the log of the world: %w", err))
+		w.tb.Fatalf("%v", fmt.Errorf("the log of the topic: %w", err))
 	}
 	var log kvstoretest.Log
 	for _, b := range batches {
