@@ -1,12 +1,9 @@
 package archtest
 
 import (
-	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -20,12 +17,12 @@ func TestPackagesLinkOnlyWhatTheirRuleAllows(t *testing.T) {
 	}
 	root := moduleRoot(t)
 	readTree(t, root)
-	pkgs := listModule(t, root)
-	if _, ok := pkgs["internal/archtest"]; !ok {
-		t.Fatalf("go list in %s does not list this package, got %d others", root, len(pkgs))
+	m := listModule(t, root)
+	if _, ok := m.links["internal/archtest"]; !ok {
+		t.Fatalf("go list in %s does not list this package, got %d others", root, len(m.links))
 	}
-	for _, v := range violations(rules, pkgs) {
-		t.Error(v)
+	for _, v := range append(violations(rules, m.links), importViolations(rules, m.imports, m.tests)...) {
+		t.Errorf("%s%s", m.where(t, root, v), v.text)
 	}
 }
 
@@ -102,7 +99,7 @@ func TestEachBrokenImportIsReported(t *testing.T) {
 		pkgs := legal()
 		pkgs[c.pkg] = append(pkgs[c.pkg], c.dep)
 		got := violations(rules, pkgs)
-		if len(got) != 1 || !strings.HasPrefix(got[0], c.pkg+" must not link "+c.dep+" ") {
+		if len(got) != 1 || !strings.HasPrefix(got[0].text, c.pkg+" must not link "+c.dep+" ") {
 			t.Errorf("violations(%s links %s) = %q, want that one", c.pkg, c.dep, got)
 		}
 	}
@@ -111,8 +108,14 @@ func TestEachBrokenImportIsReported(t *testing.T) {
 func TestPackageWithoutARuleIsReported(t *testing.T) {
 	for _, pkg := range []string{"", "util", "internal/shared", "kvstorex", "simulator"} {
 		got := violations(rules, linked{pkg: nil})
-		if len(got) != 1 || !strings.Contains(got[0], "covered by no rule") {
+		if len(got) != 1 || !strings.Contains(got[0].text, "covered by no rule") {
 			t.Errorf("violations(package %q) = %q, want that no rule covers it", pkg, got)
+		}
+	}
+	for _, pkg := range []string{"kvstore/internal/more", "kvstore/memory/internal/more", "kvstore/memory/internal/item/more"} {
+		got := violations(rules, linked{pkg: nil})
+		if len(got) != 1 || !strings.Contains(got[0].text, "no rule of its own") {
+			t.Errorf("violations(package %q) = %q, want that it has no rule of its own", pkg, got)
 		}
 	}
 }
@@ -146,36 +149,6 @@ func moduleRoot(t *testing.T) string {
 			t.Fatal("no go.mod above the working directory")
 		}
 		dir = up
-	}
-}
-
-// listModule asks the go command for all packages of the module at root and
-// what each links.
-func listModule(t *testing.T, root string) linked {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Deps", "./...")
-	cmd.Dir = root
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v in %s: %v\n%s", cmd.Args, root, err, stderr.String())
-	}
-	pkgs := linked{}
-	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p struct {
-			ImportPath string
-			Deps       []string
-		}
-		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			return pkgs
-		} else if err != nil {
-			t.Fatalf("decode what go list printed: %v", err)
-		}
-		if !under(module, p.ImportPath) {
-			t.Fatalf("go list printed %q, want a package of %s", p.ImportPath, module)
-		}
-		pkgs[strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")] = p.Deps
 	}
 }
 

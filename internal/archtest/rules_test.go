@@ -30,8 +30,18 @@ type rule struct {
 	// foreign lists packages of other modules and of the standard library that it
 	// must not link, each with those below it.
 	foreign []string
+	// tests lists packages, by their full paths, that its tests must not import
+	// either, each with those below it.
+	tests []string
 	// why is shown when the rule is broken.
 	why string
+}
+
+// heavy maps packages of other modules to the only packages that may import them by
+// themselves, tests included, each with those below it.
+var heavy = map[string][]string{
+	testcontainers: {"kvstoretest/realkafka"},
+	wazero:         {"cmd/kvsim/internal"},
 }
 
 // rules is the package map, leaves first.
@@ -40,6 +50,7 @@ var rules = []rule{
 		pkg:     "linearizability",
 		what:    "leaf: histories in, verdict and explanation out",
 		foreign: []string{"github.com/twmb", "testing", rapid, testcontainers, wazero},
+		tests:   []string{module, "github.com/twmb"},
 		why:     "a leaf that knows histories only",
 	},
 	{
@@ -189,6 +200,7 @@ var rules = []rule{
 		what:    "plans that found a bug once, as tests",
 		own:     []string{"sim", "kvstore", "linearizability", "internal"},
 		foreign: []string{rapid, testcontainers, wazero},
+		tests:   []string{module + "/kvstoretest"},
 		why:     "tests that shrinking writes need nothing but a world",
 	},
 	{
