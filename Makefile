@@ -19,6 +19,7 @@ ROUNDS       ?= 9
 BENCHTIME    ?= 300ms
 OUT          ?= bin/bench.txt
 VERDICT      ?=
+COMMIT        = $(shell git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)
 JUDGES       ?= ^BenchmarkWitness$$/^100000$$|^BenchmarkPorcupineW$$
 MICROBENCH   ?= ./...
 
@@ -104,6 +105,7 @@ bench: ## Measure store, simulator and judges against their limits (BENCH='Put|G
 	$(GO) test -c -o bin/judges.test ./linearizability
 	cd bench && $(GO) build -o ../bin/bench . && $(GO) test -c -o ../bin/bench.test .
 	@for i in $$(seq $(ROUNDS)); do \
+	  echo "commit: $(COMMIT)"; \
 	  echo "round: $$i"; \
 	  kvsim=bin/kvsim; [ $$i -le 6 ] || kvsim=; \
 	  KVSIM_BENCH_COMMAND=$$kvsim bin/bench.test -test.run='^$$' -test.bench='$(BENCH)' -test.benchtime=$(BENCHTIME) -test.timeout=60m; \
@@ -112,6 +114,10 @@ bench: ## Measure store, simulator and judges against their limits (BENCH='Put|G
 	@echo
 	@bin/bench $(VERDICT) $(OUT)
 
+.PHONY: bench-document
+bench-document: ## Put the results of the last make bench into docs/performance.md (OUT=bin/bench.txt)
+	cd bench && $(GO) run . -into ../docs/performance.md $(abspath $(OUT))
+
 .PHONY: microbench
 microbench: ## Run the benchmarks of the packages (BENCH=regexp MICROBENCH="-count=6 ./kvstore/...")
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -timeout=60m $(MICROBENCH)
@@ -119,7 +125,7 @@ microbench: ## Run the benchmarks of the packages (BENCH=regexp MICROBENCH="-cou
 .PHONY: bench-compare
 bench-compare: ## Compare two outputs of make bench or make microbench (OLD=old.txt NEW=new.txt)
 	@test -n "$(OLD)" && test -n "$(NEW)" || { echo 'usage: make bench-compare OLD=old.txt NEW=new.txt' >&2; exit 64; }
-	@$(TOOL) benchstat -ignore round $(OLD) $(NEW)
+	@$(TOOL) benchstat -ignore round,commit $(OLD) $(NEW)
 	@echo
 	@cd bench && $(GO) run . -old $(abspath $(OLD)) $(abspath $(NEW))
 

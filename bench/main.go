@@ -31,6 +31,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	}
 	strict := fs.Bool("strict", false, "fail if a row is short of its limit")
 	markdown := fs.Bool("markdown", false, "print a table for the documentation")
+	into := fs.String("into", "", "put that table into this `file`, instead of the one that is there")
 	old := fs.String("old", "", "compare with this `file`, an earlier output")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -53,6 +54,9 @@ func run(args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 		return printComparison(stdout, before.outcomes(rows), all)
+	}
+	if *into != "" {
+		return replaceTable(*into, res, all)
 	}
 	if err := printTable(stdout, res, all, *markdown); err != nil {
 		return err

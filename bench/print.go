@@ -55,6 +55,9 @@ func (o *outcome) verdictText() string {
 // heading tells where the numbers come from.
 func (res *results) heading(rounds int) string {
 	parts := []string{fmt.Sprintf("%d rounds", rounds)}
+	if rounds == 1 {
+		parts = []string{"1 round"}
+	}
 	for _, k := range slices.Sorted(maps.Keys(res.config)) {
 		if k != "round" && k != "pkg" {
 			parts = append(parts, k+" "+res.config[k])
