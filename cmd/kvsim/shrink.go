@@ -65,7 +65,8 @@ func (s *shrinkRun) exec(ctx context.Context, args []string, _ io.Reader, stdout
 		return err
 	}
 	if c.result.Status != world.Violated && c.result.Status != world.Broken {
-		return usagef("%s is of a world that was %s: only a violation or a failure of the harness can be made small", c.dir, c.result.Status)
+		fmt.Fprintf(stderr, "kvsim: shrink: %s\n", nothingToShrink(c))
+		return exitError(exitUsage)
 	}
 	if s.check == "" {
 		s.check = c.result.Reason().Name
@@ -86,6 +87,17 @@ func (s *shrinkRun) exec(ctx context.Context, args []string, _ io.Reader, stdout
 		err = errors.Join(err, s.write(c, p, report, ctx.Err() != nil, stdout))
 	}
 	return err
+}
+
+// nothingToShrink says why the capsule of a world that did not fail can't be shrunk. The flags
+// are right, so help about them would not help.
+func nothingToShrink(c *capsule) string {
+	what := "held"
+	if c.result.Status != world.Held {
+		what = "was " + c.result.Status.String()
+	}
+	return fmt.Sprintf("the world of %s %s: there is no failure that a smaller plan could keep. "+
+		"Name a capsule of a violation or of a failure of the harness; %q runs this one again", c.dir, what, "kvsim replay "+c.dir)
 }
 
 // shrink runs the reduction in the capsule's engine.

@@ -64,3 +64,17 @@ func TestInterruptedShrinkWritesTheSmallestSoFar(t *testing.T) {
 		t.Errorf("the plan is %q, %v", got, err)
 	}
 }
+
+// The flags are right, so help about them would not help.
+func TestShrinkOfAWorldThatDidNotFailSaysWhatCanBeShrunk(t *testing.T) {
+	t.Parallel()
+	for status, said := range map[world.Status]string{world.Held: "held", world.Inconclusive: "was inconclusive"} {
+		dir := writeTestCapsule(t, &world.Result{Status: status}, "kvsim-plan 1\nseed 1\n", staleRead)
+		got := kvsim(t, testCLI(""), "", "shrink", dir)
+		want := "kvsim: shrink: the world of " + dir + " " + said + ": there is no failure that a smaller plan could keep. " +
+			`Name a capsule of a violation or of a failure of the harness; "kvsim replay ` + dir + `" runs this one again` + "\n"
+		if got.code != exitUsage || got.stdout != "" || got.stderr != want {
+			t.Errorf("shrink of a world that %s = %d, %q,\n%s\nwant %d and\n%s", said, got.code, got.stdout, got.stderr, exitUsage, want)
+		}
+	}
+}
