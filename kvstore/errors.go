@@ -99,10 +99,10 @@ var (
 	ErrTombstonesExpired = errors.New("deletions may have been compacted away unread")
 
 	// ErrRecordsWithheld: the leader answered with records for offsets for which it had
-	// answered nothing for so long that they counted as read. Apache Kafka's brokers never
+	// answered without records for so long that they counted as read. Apache Kafka's brokers never
 	// do that. The client rebuilds by itself before it shows anything newer; the error
 	// shows in [Client.Status] and in operations whose context ended meanwhile.
-	ErrRecordsWithheld = errors.New("the leader had answered nothing where records are")
+	ErrRecordsWithheld = errors.New("the leader had answered without records that it has")
 
 	// ErrDataLoss: the log lost records that this client had read or was about to read.
 	// Where topics have no ids, this also covers a cluster whose brokers give it another id

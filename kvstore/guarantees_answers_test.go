@@ -119,8 +119,8 @@ func fetchShapes() []shape {
 		{"an empty list of aborted transactions", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) {
 			p.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
 		}), ""},
-		{"null records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.RecordBatches = nil }), "answered nothing"},
-		{"no records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.RecordBatches = []byte{} }), "answered nothing"},
+		{"null records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.RecordBatches = nil }), "answered without records"},
+		{"no records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.RecordBatches = []byte{} }), "answered without records"},
 		{"half a batch", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) {
 			p.RecordBatches = p.RecordBatches[:min(30, len(p.RecordBatches))]
 		}), "corrupt"},
@@ -131,7 +131,7 @@ func fetchShapes() []shape {
 			}
 		}), ""},
 		{"a replica that is nearer", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.PreferredReadReplica = 2 }), ""},
-		{"a replica that is nearer, and no records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.PreferredReadReplica, p.RecordBatches = 2, nil }), "answered nothing"},
+		{"a replica that is nearer, and no records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.PreferredReadReplica, p.RecordBatches = 2, nil }), "answered without records"},
 		{"high watermark -1", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.HighWatermark = -1 }), "high watermark -1"},
 		{"last stable offset -1", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.LastStableOffset = -1 }), "last stable offset -1"},
 		{"both -1, no records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) {

@@ -270,7 +270,7 @@ func TestBrokersThatAnswerAtOnceAreAskedSlowly(t *testing.T) {
 		if n := a.requests(everyKey...); n < 60 || n > 20*60 {
 			t.Errorf("%d requests in a minute of empty answers, want some a second", n)
 		}
-		if p := c.Status().Reading; p.Err == nil || !strings.Contains(p.Err.Error(), "answer at once") {
+		if p := c.Status().Reading; p.Err == nil || !strings.Contains(p.Err.Error(), "answer immediately") {
 			t.Errorf("Status().Reading = %+v, want that the broker answers at once", p)
 		}
 		if s := c.Status().State; s != kvstore.StateLive {

@@ -67,7 +67,7 @@ func TestNothingBehindWithheldRecordsIsShownWithoutThem(t *testing.T) {
 		w.produce(other, record("b", "1"), record("c", "1"))
 		err := c.Sync(w.within(29 * time.Second))
 		var wait *kvstore.WaitError
-		if !errors.As(err, &wait) || !strings.Contains(err.Error(), "answered nothing") || !strings.Contains(err.Error(), "believed after 30s") {
+		if !errors.As(err, &wait) || !strings.Contains(err.Error(), "answered without records") || !strings.Contains(err.Error(), "believed after 30s") {
 			t.Errorf("Sync before it is believed = %v, want a WaitError that names the cause", err)
 		}
 		if problem := c.Status().Reading.Err; problem == nil || !strings.Contains(problem.Error(), "believed after 30s") {
@@ -86,7 +86,7 @@ func TestNothingBehindWithheldRecordsIsShownWithoutThem(t *testing.T) {
 		if got := w.contents(c); got != "a=1 " {
 			t.Errorf("contents = %q: what lies behind is shown without what is left out", got)
 		}
-		if got := c.Status().Reading.Err; got == nil || !strings.Contains(got.Error(), "answered nothing") {
+		if got := c.Status().Reading.Err; got == nil || !strings.Contains(got.Error(), "answered without records") {
 			t.Errorf("Status().Reading = %v, want the cause", got)
 		}
 

@@ -14,7 +14,7 @@ import (
 var errCorrupt = errors.New("corrupt record batch")
 
 // errNothing marks an answer without data where there should be some. See hole.
-var errNothing = errors.New("the broker answered nothing")
+var errNothing = errors.New("the broker answered without records")
 
 // errMismatch marks a batch that is not what its header says.
 var errMismatch = errors.New("its records do not match its header")

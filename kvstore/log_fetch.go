@@ -78,7 +78,7 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 		}
 		if part.ErrorCode == 0 && part.PreferredReadReplica >= 0 && len(part.RecordBatches) == 0 {
 			// It has something to return, but leaves that to the other replica.
-			return 0, fmt.Errorf("answered nothing but that replica %d is nearer, which was not asked for", part.PreferredReadReplica)
+			return 0, fmt.Errorf("answered without records, because replica %d is nearer, which the client did not ask for", part.PreferredReadReplica)
 		}
 		return part.ErrorCode, nil
 	})

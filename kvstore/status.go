@@ -26,7 +26,7 @@ const (
 	// StateRebuilding: the log lost records that the client had applied, or
 	// was about to ([ErrDataLoss]), or the client may have missed deletions
 	// ([ErrTombstonesExpired]), or records turned up where the leader had
-	// answered nothing ([ErrRecordsWithheld]). Reads wait until the client's data equals the
+	// answered without records ([ErrRecordsWithheld]). Reads wait until the client's data equals the
 	// log again.
 	StateRebuilding
 

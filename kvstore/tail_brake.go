@@ -8,7 +8,7 @@ import (
 )
 
 // errNoProgress is the cause while the client slows itself down.
-var errNoProgress = errors.New("the brokers answer at once, again and again, with nothing that brings the client further")
+var errNoProgress = errors.New("the brokers answer immediately, again and again, with nothing new")
 
 // brake bounds how often a loop that waits for nothing goes round without getting anywhere:
 // brakeBurst times at once, then brakeRate times a second. What an honest broker says keeps it
@@ -59,11 +59,11 @@ func (t *tail) slowDown(ctx context.Context, cost float64) {
 	if t.braking = wait > 0; !t.braking {
 		return
 	}
-	err := fmt.Errorf("%w: it asks %d times a second at most", errNoProgress, brakeRate)
+	err := fmt.Errorf("%w: the client asks at most %d times a second", errNoProgress, brakeRate)
 	if cause := t.track.Why(); cause != nil && !errors.Is(cause, errNoProgress) {
 		err = fmt.Errorf("%w; %w", cause, err)
 	}
 	t.held(err)
-	t.log.warn("kvstore: reading the log brings nothing, slowing down", err)
+	t.log.warn("kvstore: fetches bring nothing new, slowing down", err)
 	sleep(ctx, wait)
 }

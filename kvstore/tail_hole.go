@@ -132,7 +132,7 @@ func (t *tail) silent(ctx context.Context, f *fetched, err error) error {
 	return t.believe(ctx, f, lasts)
 }
 
-// believe makes the offsets for which the leader answered nothing a hole.
+// believe makes the offsets for which the leader answered without records a hole.
 //
 // That took time. If it took too much, what was read before is reread, and the belief
 // stays: there is nothing new in the hole then either.
@@ -154,7 +154,7 @@ func (t *tail) believe(ctx context.Context, f *fetched, lasts time.Duration) err
 	if invariant.On {
 		t.checkFresh(f)
 	}
-	t.log.warn("kvstore: the leader answers nothing for some offsets, which count as read from now on",
+	t.log.warn("kvstore: the leader answers without records at some offsets, which count as read from now on",
 		fmt.Errorf("offsets %d to %d, for %v", h.at, h.upTo-1, lasts.Round(time.Millisecond)))
 	if !t.rebuild.keeps() {
 		pos, epoch := t.reached()
@@ -187,7 +187,7 @@ func (t *tail) fill(f *fetched) (wrong *hole) {
 func (t *tail) disproved(h *hole, f *fetched) {
 	cause := fmt.Errorf("%w: offsets %d to %d counted as read, and there is a record batch at offset %d", ErrRecordsWithheld, h.at, h.upTo-1, f.first)
 	if t.rebuild != nil { // reads wait anyway
-		t.log.warn("kvstore: records turned up where the leader had answered nothing", cause)
+		t.log.warn("kvstore: records turned up where the leader had answered without records", cause)
 		return
 	}
 	next := &rebuild{resume: h.at, compared: true, whole: true, cause: cause, begun: true, asked: true, started: time.Now(), target: f.end, seen: h.at}
