@@ -28,20 +28,14 @@ func (f WithholdRecords) Kind() string { return "withhold-records" }
 // String implements Fault.
 func (f WithholdRecords) String() string { return line(f.Kind(), &f) }
 
-func (f WithholdRecords) check(*Plan) error { return f.mustLast() }
-
 func (f WithholdRecords) start(_ context.Context, w *world) (*effect, error) {
 	from := time.Now()
-	x, err := w.cluster.WithholdRecords(fakecluster.Withhold{Brokers: w.some(f.Broker), Count: f.Count})
+	x, err := w.cluster.WithholdRecords(fakecluster.Withhold{Topic: w.cluster.Topic(), Brokers: w.some(f.Broker), Count: f.Count})
 	if err != nil {
 		return nil, err
 	}
 	end := w.withheld.begin(from, x.Hits)
-	return w.noting(sometimesWithheld, &effect{hits: x.Hits, undo: func(context.Context) error {
-		x.Undo()
-		end()
-		return nil
-	}}), nil
+	return w.noting(sometimesWithheld, during(x, func() error { end(); return nil })), nil
 }
 
 // errBlind is the error of an operation that is not judged.

@@ -1,6 +1,9 @@
 package sim
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // A note tells other clients of an acknowledged write.
 type note struct {
@@ -22,13 +25,7 @@ func (b *board) post(n note) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i := range b.notes {
-		if b.notes[i].client == n.client {
-			b.notes = append(b.notes[:i], b.notes[i+1:]...)
-			break
-		}
-	}
-	b.notes = append(b.notes, n)
+	b.notes = append(slices.DeleteFunc(b.notes, func(o note) bool { return o.client == n.client }), n)
 }
 
 // read returns the newest note of another client.

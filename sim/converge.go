@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/kvsim/kvsim/internal/recordlog"
@@ -195,11 +197,7 @@ func (w *world) cold() error {
 			}
 		}
 	}
-	items := make([]lin.Item, 0, len(state))
-	for _, it := range state {
-		items = append(items, it)
-	}
-	sort.Slice(items, func(i, j int) bool { return items[i].Key < items[j].Key })
+	items := slices.SortedFunc(maps.Values(state), func(a, b lin.Item) int { return cmp.Compare(a.Key, b.Key) })
 	if log, err := w.cluster.EndOffset(); err == nil {
 		end = max(end, log)
 	}

@@ -2,12 +2,15 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/kvsim/kvsim/internal/simnet"
 )
@@ -37,6 +40,17 @@ type Span struct {
 }
 
 func (s Span) span() Span { return s }
+
+// check is what a fault checks that lasts and has nothing else to check.
+func (s Span) check(*Plan) error { return s.mustLast() }
+
+// mustLast returns an error for a fault without a duration.
+func (s Span) mustLast() error {
+	if s.For <= 0 {
+		return fmt.Errorf("for has to be above 0: it says how long the fault lasts")
+	}
+	return nil
+}
 
 // Begins implements Fault.
 func (s Span) Begins() time.Duration { return s.From }
@@ -152,18 +166,22 @@ func checkFault(p *Plan, f Fault) error {
 	if s.From < 0 || s.For < 0 {
 		return fmt.Errorf("from and for must not be negative")
 	}
-	v := reflect.New(reflect.TypeOf(f)).Elem()
-	v.Set(reflect.ValueOf(f))
-	var err error
-	eachField(v, func(name string, field reflect.Value) {
-		if err == nil {
-			err = checkField(p, name, field)
+	for name, field := range fields(reflect.ValueOf(f)) {
+		if err := checkField(p, name, field); err != nil {
+			return err
 		}
-	})
-	if err != nil {
-		return err
 	}
 	return f.check(p)
+}
+
+// setting returns a setting of a fault, the zero value if the fault has none of that name.
+func setting[T any](f Fault, name string) (value T) {
+	for n, field := range fields(reflect.ValueOf(f)) {
+		if n == name {
+			return field.Interface().(T)
+		}
+	}
+	return value
 }
 
 func checkField(p *Plan, name string, field reflect.Value) error {
@@ -253,9 +271,34 @@ func (w *world) broker(s string) int32 {
 	return int32(n)
 }
 
-// netEffect is the effect of a fault of the network.
-func netEffect(f *simnet.Effect) *effect {
-	return &effect{hits: f.Hits, undo: func(context.Context) error { f.Undo(); return nil }}
+// A lasting is a fault of the network or of the brokers.
+type lasting interface {
+	Hits() int
+	Undo()
+}
+
+// during is the effect of a fault that lasts until it is undone; then come the given functions.
+func during(f lasting, after ...func() error) *effect {
+	return &effect{hits: f.Hits, undo: func(context.Context) error {
+		f.Undo()
+		var errs []error
+		for _, fn := range after {
+			errs = append(errs, fn())
+		}
+		return errors.Join(errs...)
+	}}
+}
+
+// errorNamed returns the one of several errors that has Kafka's name for it.
+func errorNamed(name string, all []*kerr.Error) (*kerr.Error, error) {
+	var names []string
+	for _, e := range all {
+		if e.Message == name {
+			return e, nil
+		}
+		names = append(names, e.Message)
+	}
+	return nil, fmt.Errorf("error=%s is not one that fits: use %s", name, strings.Join(names, ", "))
 }
 
 // counted is the effect of something that happened instantly.

@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -58,7 +57,7 @@ func (f StaleMetadata) start(ctx context.Context, w *world) (*effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Brokers = w.some(f.Broker)
+	s.Topic, s.Brokers = w.cluster.Topic(), w.some(f.Broker)
 	stale, err := w.cluster.StaleMetadata(s)
 	if err != nil {
 		return nil, err
@@ -126,30 +125,19 @@ var fetchErrors = []*kerr.Error{
 	kerr.OffsetOutOfRange, kerr.KafkaStorageError, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.OffsetNotAvailable,
 }
 
-func (f FailFetch) error() (*kerr.Error, error) {
-	var names []string
-	for _, e := range fetchErrors {
-		if e.Message == f.Error {
-			return e, nil
-		}
-		names = append(names, e.Message)
-	}
-	return nil, fmt.Errorf("error=%s is not one that fits: use %s", f.Error, strings.Join(names, ", "))
-}
-
 func (f FailFetch) check(*Plan) error {
-	if _, err := f.error(); err != nil {
+	if _, err := errorNamed(f.Error, fetchErrors); err != nil {
 		return err
 	}
 	return f.mustLast()
 }
 
 func (f FailFetch) start(_ context.Context, w *world) (*effect, error) {
-	e, err := f.error()
+	e, err := errorNamed(f.Error, fetchErrors)
 	if err != nil {
 		return nil, err
 	}
-	return brokerFault(w.cluster.FailFetches(fakecluster.FetchFault{Brokers: w.some(f.Broker), Err: e, Count: f.Count}))
+	return brokerFault(w.cluster.FailFetches(fakecluster.FetchFault{Topic: w.cluster.Topic(), Brokers: w.some(f.Broker), Err: e, Count: f.Count}))
 }
 
 // noting counts an effect's hits in Outcome.Sometimes when it ends.
@@ -160,9 +148,6 @@ func (w *world) noting(name string, e *effect) *effect {
 	undo := e.undo
 	e.undo = func(ctx context.Context) error {
 		w.sometimes.add(name, e.hits())
-		if undo == nil {
-			return nil
-		}
 		return undo(ctx)
 	}
 	return e

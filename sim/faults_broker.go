@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -224,10 +223,7 @@ func (f MoveLeader) Kind() string { return "move-leader" }
 func (f MoveLeader) String() string { return line(f.Kind(), &f) }
 
 func (f MoveLeader) check(p *Plan) error {
-	if p.World.Brokers < 2 {
-		return fmt.Errorf("it needs 2 brokers or more")
-	}
-	return nil
+	return p.needTwo()
 }
 
 func (f MoveLeader) start(ctx context.Context, w *world) (*effect, error) {
@@ -275,19 +271,8 @@ var produceErrors = []*kerr.Error{
 	kerr.KafkaStorageError, kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend,
 }
 
-func (f FailProduce) error() (*kerr.Error, error) {
-	var names []string
-	for _, e := range produceErrors {
-		if e.Message == f.Error {
-			return e, nil
-		}
-		names = append(names, e.Message)
-	}
-	return nil, fmt.Errorf("error=%s is not one that fits: use %s", f.Error, strings.Join(names, ", "))
-}
-
 func (f FailProduce) check(*Plan) error {
-	e, err := f.error()
+	e, err := errorNamed(f.Error, produceErrors)
 	if err != nil {
 		return err
 	}
@@ -299,7 +284,7 @@ func (f FailProduce) check(*Plan) error {
 }
 
 func (f FailProduce) start(_ context.Context, w *world) (*effect, error) {
-	e, err := f.error()
+	e, err := errorNamed(f.Error, produceErrors)
 	if err != nil {
 		return nil, err
 	}
@@ -307,13 +292,10 @@ func (f FailProduce) start(_ context.Context, w *world) (*effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &effect{hits: r.Hits, undo: func(context.Context) error {
-		r.Undo()
-		if f.After {
-			w.sometimes.add(sometimesErrorAfterAppend, r.Hits())
-		}
-		return nil
-	}}, nil
+	if f.After {
+		return w.noting(sometimesErrorAfterAppend, during(r)), nil
+	}
+	return during(r), nil
 }
 
 // SlowBroker makes brokers wait before they act.
@@ -343,17 +325,10 @@ func (f SlowBroker) check(*Plan) error {
 }
 
 func (f SlowBroker) start(_ context.Context, w *world) (*effect, error) {
-	s := fakecluster.Slow{Delay: f.Delay, Count: f.Count}
-	if f.Broker != "" {
-		s.Brokers = []int32{w.broker(f.Broker)}
-	}
+	s := fakecluster.Slow{Delay: f.Delay, Count: f.Count, Brokers: w.some(f.Broker)}
 	keys, _ := apiKeys(f.API)
 	for _, k := range keys {
 		s.Keys = append(s.Keys, kmsg.Key(k))
 	}
-	r, err := w.cluster.SlowBroker(s)
-	if err != nil {
-		return nil, err
-	}
-	return &effect{hits: r.Hits, undo: func(context.Context) error { r.Undo(); return nil }}, nil
+	return brokerFault(w.cluster.SlowBroker(s))
 }

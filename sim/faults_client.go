@@ -24,18 +24,8 @@ func (f Lag) Kind() string { return "lag" }
 // String implements Fault.
 func (f Lag) String() string { return line(f.Kind(), &f) }
 
-func (f Lag) check(*Plan) error { return f.mustLast() }
-
 func (f Lag) start(_ context.Context, w *world) (*effect, error) {
-	return netEffect(w.net.Stall(w.target(f.Client, "", "to-client", "fetch"))), nil
-}
-
-// mustLast returns an error for a fault without a duration.
-func (s Span) mustLast() error {
-	if s.For <= 0 {
-		return fmt.Errorf("for has to be above 0: it says how long the fault lasts")
-	}
-	return nil
+	return during(w.net.Stall(w.target(f.Client, "", "to-client", "fetch"))), nil
 }
 
 // Pause suspends a whole client.
@@ -50,10 +40,8 @@ func (f Pause) Kind() string { return "pause" }
 // String implements Fault.
 func (f Pause) String() string { return line(f.Kind(), &f) }
 
-func (f Pause) check(*Plan) error { return f.mustLast() }
-
 func (f Pause) start(_ context.Context, w *world) (*effect, error) {
-	slots := w.chosen(f.Client)
+	slots := named(w.slots, f.Client)
 	stall := w.net.Stall(w.target(f.Client, "", "", ""))
 	held := func() (sum int) {
 		for _, s := range slots {
@@ -89,7 +77,7 @@ func (f Crash) String() string { return line(f.Kind(), &f) }
 func (f Crash) check(*Plan) error { return nil }
 
 func (f Crash) start(ctx context.Context, w *world) (*effect, error) {
-	slots := w.chosen(f.Client)
+	slots := named(w.slots, f.Client)
 	up := func() bool {
 		return slices.ContainsFunc(slots, func(s *slot) bool { _, _, up := s.position(); return up })
 	}
@@ -125,10 +113,7 @@ func (f Herd) Kind() string { return "herd" }
 func (f Herd) String() string { return line(f.Kind(), &f) }
 
 func (f Herd) check(*Plan) error {
-	if f.Readers < 1 || f.Readers > 10_000 {
-		return fmt.Errorf("readers is %d and has to be from 1 to 10000", f.Readers)
-	}
-	return nil
+	return between("readers", f.Readers, 1, 10_000)
 }
 
 func (f Herd) start(ctx context.Context, w *world) (*effect, error) {
@@ -209,7 +194,7 @@ func (f SlowStorage) check(*Plan) error {
 }
 
 func (f SlowStorage) start(_ context.Context, w *world) (*effect, error) {
-	return w.trouble(&trouble{client: f.Client, delay: f.Delay}), nil
+	return w.troubles.effect(&trouble{client: f.Client, delay: f.Delay}), nil
 }
 
 // FailStorage makes each write to a client's storage fail.
@@ -224,15 +209,8 @@ func (f FailStorage) Kind() string { return "fail-storage" }
 // String implements Fault.
 func (f FailStorage) String() string { return line(f.Kind(), &f) }
 
-func (f FailStorage) check(*Plan) error { return f.mustLast() }
-
 func (f FailStorage) start(_ context.Context, w *world) (*effect, error) {
-	return w.trouble(&trouble{client: f.Client, fails: true}), nil
-}
-
-func (w *world) trouble(t *trouble) *effect {
-	undo := w.troubles.add(t)
-	return &effect{hits: t.count, undo: func(context.Context) error { undo(); return nil }}
+	return w.troubles.effect(&trouble{client: f.Client, fails: true}), nil
 }
 
 // SlowHooks makes each hook of a client take longer.
@@ -256,40 +234,21 @@ func (f SlowHooks) check(*Plan) error {
 }
 
 func (f SlowHooks) start(_ context.Context, w *world) (*effect, error) {
-	t := &trouble{client: f.Client, delay: f.Delay}
-	undo := w.hookTroubles.add(t)
-	return &effect{hits: t.count, undo: func(context.Context) error { undo(); return nil }}, nil
+	return w.hookTroubles.effect(&trouble{client: f.Client, delay: f.Delay}), nil
 }
 
 // hookDelay returns how long a hook of a client takes, and counts it.
 func (w *world) hookDelay(client string) time.Duration {
-	w.hookTroubles.mu.Lock()
-	all := w.hookTroubles.all
-	w.hookTroubles.mu.Unlock()
 	var d time.Duration
-	for _, t := range all {
-		if t.client != "" && t.client != client {
-			continue
-		}
-		t.mu.Lock()
-		t.hits++
-		t.mu.Unlock()
+	for t := range w.hookTroubles.of(client) {
 		d += t.delay
 	}
 	return d
 }
 
-// chosen returns the slots that a plan's client setting means.
-func (w *world) chosen(client string) []*slot {
-	if client == "" {
-		return w.slots
-	}
-	for _, s := range w.slots {
-		if s.name == client {
-			return []*slot{s}
-		}
-	}
-	return nil
+// named returns the slots that a plan's client setting means: all if it is empty.
+func named(slots []*slot, client string) []*slot {
+	return slices.DeleteFunc(slices.Clone(slots), func(s *slot) bool { return client != "" && s.name != client })
 }
 
 // linksOf selects all links of a client.

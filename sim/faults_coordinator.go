@@ -27,8 +27,6 @@ func (f LoadCoordinators) Kind() string { return "load-coordinators" }
 // String implements Fault.
 func (f LoadCoordinators) String() string { return line(f.Kind(), &f) }
 
-func (f LoadCoordinators) check(*Plan) error { return f.mustLast() }
-
 func (f LoadCoordinators) start(_ context.Context, w *world) (*effect, error) {
 	loading, err := w.cluster.LoadCoordinators(f.Count, w.some(f.Broker)...)
 	if err != nil {
@@ -36,10 +34,7 @@ func (f LoadCoordinators) start(_ context.Context, w *world) (*effect, error) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- w.transact("load-coordinators", f.From, nil) }()
-	return w.noting(sometimesCoordinatorAway, &effect{hits: loading.Hits, undo: func(context.Context) error {
-		loading.Undo()
-		return <-done
-	}}), nil
+	return w.noting(sometimesCoordinatorAway, during(loading, func() error { return <-done })), nil
 }
 
 // transact writes a record in a foreign transaction, calls open, if it is not nil, while
@@ -99,10 +94,7 @@ func (f MoveCoordinator) Kind() string { return "move-coordinator" }
 func (f MoveCoordinator) String() string { return line(f.Kind(), &f) }
 
 func (f MoveCoordinator) check(p *Plan) error {
-	if p.World.Brokers < 2 {
-		return fmt.Errorf("it needs 2 brokers or more")
-	}
-	return nil
+	return p.needTwo()
 }
 
 func (f MoveCoordinator) start(_ context.Context, w *world) (*effect, error) {
@@ -141,13 +133,10 @@ func (f AbandonTransaction) Kind() string { return "abandon-transaction" }
 func (f AbandonTransaction) String() string { return line(f.Kind(), &f) }
 
 func (f AbandonTransaction) check(*Plan) error {
-	switch {
-	case f.Records < 1 || f.Records > 1000:
-		return fmt.Errorf("records is %d and has to be from 1 to 1000", f.Records)
-	case f.Timeout < time.Millisecond || f.Timeout > time.Minute:
+	if f.Timeout < time.Millisecond || f.Timeout > time.Minute {
 		return fmt.Errorf("timeout is %v and has to be from 1ms to 1m", f.Timeout)
 	}
-	return nil
+	return between("records", f.Records, 1, 1000)
 }
 
 func (f AbandonTransaction) start(ctx context.Context, w *world) (*effect, error) {

@@ -364,13 +364,10 @@ func (f Transaction) Kind() string { return "transaction" }
 func (f Transaction) String() string { return line(f.Kind(), &f) }
 
 func (f Transaction) check(*Plan) error {
-	switch {
-	case f.End != "commit" && f.End != "abort":
+	if f.End != "commit" && f.End != "abort" {
 		return fmt.Errorf("end=%s has to be commit or abort", f.End)
-	case f.Records < 1 || f.Records > 1000:
-		return fmt.Errorf("records is %d and has to be from 1 to 1000", f.Records)
 	}
-	return nil
+	return between("records", f.Records, 1, 1000)
 }
 
 func (f Transaction) start(_ context.Context, w *world) (*effect, error) {
@@ -454,10 +451,7 @@ func (f Keyless) Kind() string { return "keyless" }
 func (f Keyless) String() string { return line(f.Kind(), &f) }
 
 func (f Keyless) check(*Plan) error {
-	if f.Records < 1 || f.Records > 1000 {
-		return fmt.Errorf("records is %d and has to be from 1 to 1000", f.Records)
-	}
-	return nil
+	return between("records", f.Records, 1, 1000)
 }
 
 func (f Keyless) start(_ context.Context, w *world) (*effect, error) {

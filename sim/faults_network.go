@@ -37,7 +37,7 @@ func (f Latency) start(_ context.Context, w *world) (*effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	return netEffect(d), nil
+	return during(d), nil
 }
 
 // Stall makes links carry nothing, and then everything in a burst.
@@ -54,10 +54,8 @@ func (f Stall) Kind() string { return "stall" }
 // String implements Fault.
 func (f Stall) String() string { return line(f.Kind(), &f) }
 
-func (f Stall) check(*Plan) error { return f.mustLast() }
-
 func (f Stall) start(_ context.Context, w *world) (*effect, error) {
-	return netEffect(w.net.Stall(w.target(f.Client, f.Broker, f.Dir, ""))), nil
+	return during(w.net.Stall(w.target(f.Client, f.Broker, f.Dir, ""))), nil
 }
 
 // BlackHole makes links swallow everything while their connections stay open.
@@ -76,10 +74,8 @@ func (f BlackHole) Kind() string { return "black-hole" }
 // String implements Fault.
 func (f BlackHole) String() string { return line(f.Kind(), &f) }
 
-func (f BlackHole) check(*Plan) error { return f.mustLast() }
-
 func (f BlackHole) start(_ context.Context, w *world) (*effect, error) {
-	return netEffect(w.net.BlackHole(w.target(f.Client, f.Broker, f.Dir, ""))), nil
+	return during(w.net.BlackHole(w.target(f.Client, f.Broker, f.Dir, ""))), nil
 }
 
 // Silence makes brokers accept connections and neither receive nor answer anything, like a
@@ -96,10 +92,8 @@ func (f Silence) Kind() string { return "silence" }
 // String implements Fault.
 func (f Silence) String() string { return line(f.Kind(), &f) }
 
-func (f Silence) check(*Plan) error { return f.mustLast() }
-
 func (f Silence) start(_ context.Context, w *world) (*effect, error) {
-	return netEffect(w.net.Silence(w.target("", f.Broker, "", ""))), nil
+	return during(w.net.Silence(w.target("", f.Broker, "", ""))), nil
 }
 
 // LoseRequest loses requests before a broker acts on them.
@@ -117,10 +111,8 @@ func (f LoseRequest) Kind() string { return "lose-request" }
 // String implements Fault.
 func (f LoseRequest) String() string { return line(f.Kind(), &f) }
 
-func (f LoseRequest) check(*Plan) error { return f.mustLast() }
-
 func (f LoseRequest) start(_ context.Context, w *world) (*effect, error) {
-	return netEffect(w.net.LoseRequest(w.target(f.Client, f.Broker, "", f.API), f.Count)), nil
+	return during(w.net.LoseRequest(w.target(f.Client, f.Broker, "", f.API), f.Count)), nil
 }
 
 // LoseAnswer loses the answers of brokers that have acted.
@@ -138,16 +130,10 @@ func (f LoseAnswer) Kind() string { return "lose-answer" }
 // String implements Fault.
 func (f LoseAnswer) String() string { return line(f.Kind(), &f) }
 
-func (f LoseAnswer) check(*Plan) error { return f.mustLast() }
-
 func (f LoseAnswer) start(_ context.Context, w *world) (*effect, error) {
-	e := netEffect(w.net.LoseAnswer(w.target(f.Client, f.Broker, "", f.API), f.Count))
+	e := during(w.net.LoseAnswer(w.target(f.Client, f.Broker, "", f.API), f.Count))
 	if f.API == "produce" {
-		undo := e.undo
-		e.undo = func(ctx context.Context) error {
-			w.sometimes.add(sometimesAnswerLost, e.hits())
-			return undo(ctx)
-		}
+		e = w.noting(sometimesAnswerLost, e)
 	}
 	return e, nil
 }
@@ -170,10 +156,8 @@ func (f CutFrame) Kind() string { return "cut-frame" }
 // String implements Fault.
 func (f CutFrame) String() string { return line(f.Kind(), &f) }
 
-func (f CutFrame) check(*Plan) error { return f.mustLast() }
-
 func (f CutFrame) start(_ context.Context, w *world) (*effect, error) {
-	return netEffect(w.net.CutFrame(w.target(f.Client, f.Broker, f.Dir, f.API), f.Bytes, f.Count)), nil
+	return during(w.net.CutFrame(w.target(f.Client, f.Broker, f.Dir, f.API), f.Bytes, f.Count)), nil
 }
 
 // Reset resets connections, once.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func (f ForgetProducers) start(ctx context.Context, w *world) (*effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	forget := fakecluster.Forget{Mode: m, AtElections: f.Elections}
+	forget := fakecluster.Forget{Topic: w.cluster.Topic(), Mode: m, AtElections: f.Elections}
 	if f.Elections {
 		return w.forgetAtElections(ctx, forget, f.For)
 	}
@@ -150,10 +151,7 @@ func (f BelowMinimum) Kind() string { return "below-min-insync" }
 func (f BelowMinimum) String() string { return line(f.Kind(), &f) }
 
 func (f BelowMinimum) check(p *Plan) error {
-	if p.World.Brokers < 2 {
-		return fmt.Errorf("it needs 2 brokers or more")
-	}
-	return f.mustLast()
+	return cmp.Or(p.needTwo(), f.mustLast())
 }
 
 func (f BelowMinimum) start(_ context.Context, w *world) (*effect, error) {

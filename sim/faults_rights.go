@@ -54,20 +54,13 @@ func (f Revoke) start(_ context.Context, w *world) (*effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	restore, err := w.rights.take(w, f.Client, ops)
+	restore, err := w.rights.take(f.Client, ops, w.cluster.Revoke, w.cluster.Allow)
 	if err != nil {
 		return nil, err
 	}
 	t := linksOf(f.Client)
 	t.Dir, t.Keys = simnet.ToBroker, refused
-	asked, err := w.net.Delay(t, simnet.Latency{}) // a zero delay, which counts
-	if err != nil {
-		return nil, err
-	}
-	e := &effect{hits: asked.Hits, undo: func(context.Context) error {
-		asked.Undo()
-		return restore()
-	}}
+	e := during(w.net.Count(t), restore)
 	return w.noting(sometimesRevoked, w.judgingReading(f, f.Client, e)), nil
 }
 
@@ -92,20 +85,13 @@ func (f ChangePassword) check(*Plan) error {
 }
 
 func (f ChangePassword) start(_ context.Context, w *world) (*effect, error) {
-	restore, err := w.rights.lock(w, f.Client)
+	restore, err := w.lock(f.Client)
 	if err != nil {
 		return nil, err
 	}
 	t := linksOf(f.Client)
 	t.Dir, t.Keys = simnet.ToBroker, []int16{int16(kmsg.SASLAuthenticate)}
-	asked, err := w.net.Delay(t, simnet.Latency{})
-	if err != nil {
-		return nil, err
-	}
+	e := during(w.net.Count(t), restore)
 	w.net.DropConns(linksOf(f.Client))
-	e := &effect{hits: asked.Hits, undo: func(context.Context) error {
-		asked.Undo()
-		return restore()
-	}}
 	return w.noting(sometimesWrongPassword, w.judgingReading(f, f.Client, e)), nil
 }

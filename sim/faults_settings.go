@@ -64,26 +64,19 @@ func (f AlterTopic) check(*Plan) error {
 func (f AlterTopic) start(_ context.Context, w *world) (*effect, error) {
 	var tallies []*tally
 	if f.Config == settingMessage {
-		var err error
-		if tallies, err = w.tallies(); err != nil {
-			return nil, err
-		}
+		tallies = w.tallies()
 	}
 	restore, err := w.altered.set(w, f.Config, f.Value)
 	if err != nil {
 		return nil, err
 	}
-	asked, err := w.net.Delay(simnet.Target{Dir: simnet.ToBroker, Keys: f.meets()}, simnet.Latency{})
-	if err != nil {
-		return nil, err
-	}
-	return w.noting(sometimesAltered, &effect{hits: asked.Hits, undo: func(context.Context) error {
-		asked.Undo()
+	asked := w.net.Count(simnet.Target{Dir: simnet.ToBroker, Keys: f.meets()})
+	return w.noting(sometimesAltered, during(asked, func() error {
 		for _, t := range tallies {
 			t.judge()
 		}
 		return restore()
-	}}), nil
+	})), nil
 }
 
 // meets are the requests that the setting affects.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/kvsim/kvsim/internal/simnet"
 )
 
 // GrowPartitions gives the topic more partitions while clients run, as an operator may do
@@ -44,18 +42,11 @@ func (f GrowPartitions) start(_ context.Context, w *world) (*effect, error) {
 		}
 		w.partitions = f.Partitions
 	}
-	// A zero delay counts.
-	told, err := w.net.Delay(w.target("", "", "to-client", "metadata"), simnet.Latency{})
-	if err != nil {
-		return nil, err
-	}
-	return &effect{hits: told.Hits, undo: func(context.Context) error {
-		if told.Hits() > 0 {
-			w.sometimes.hit(sometimesGrew)
-		}
-		told.Undo()
+	told := w.net.Count(w.target("", "", "to-client", "metadata"))
+	return during(told, func() error {
+		w.sometimes.add(sometimesGrew, min(1, told.Hits()))
 		return nil
-	}}, nil
+	}), nil
 }
 
 // straysName is the name of the reason when a client wrote where no reader looks.

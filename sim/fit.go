@@ -77,11 +77,11 @@ func fitFault(f Fault, a Abilities) Fault {
 	}
 	v := reflect.New(reflect.TypeOf(f)).Elem()
 	v.Set(reflect.ValueOf(f))
-	eachField(v, func(name string, field reflect.Value) {
+	for name, field := range fields(v) {
 		if name == "broker" {
 			field.SetString(brokerOf(field.String(), a.Brokers))
 		}
-	})
+	}
 	return v.Interface().(Fault)
 }
 

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 
@@ -73,26 +72,6 @@ func (c fakeCluster) admit() error {
 	return c.Allow(readerUser, allRights)
 }
 
-func (c fakeCluster) ForgetProducers(f fakecluster.Forget) (fakecluster.Effect, error) {
-	f.Topic = topicName
-	return c.Cluster.ForgetProducers(f)
-}
-
-func (c fakeCluster) FailFetches(f fakecluster.FetchFault) (fakecluster.Effect, error) {
-	f.Topic = topicName
-	return c.Cluster.FailFetches(f)
-}
-
-func (c fakeCluster) StaleMetadata(s fakecluster.Stale) (fakecluster.Effect, error) {
-	s.Topic = topicName
-	return c.Cluster.StaleMetadata(s)
-}
-
-func (c fakeCluster) WithholdRecords(h fakecluster.Withhold) (fakecluster.Effect, error) {
-	h.Topic = topicName
-	return c.Cluster.WithholdRecords(h)
-}
-
 func (c fakeCluster) MoveCoordinator(id string) error {
 	node, err := c.CoordinatorOf(id)
 	if err != nil {
@@ -135,7 +114,7 @@ func brokerFault(f fakecluster.Effect, err error) (*effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &effect{hits: f.Hits, undo: func(context.Context) error { f.Undo(); return nil }}, nil
+	return during(f), nil
 }
 
 // some returns the brokers that a plan's broker setting means, none for all.

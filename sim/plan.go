@@ -138,8 +138,8 @@ func (p Plan) Validate() error {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	w, l, ph := &p.World, &p.Workload, &p.Phases
 	between := func(name string, v, low, high int) {
-		if v < low || v > high {
-			bad("%s is %d and has to be from %d to %d", name, v, low, high)
+		if err := between(name, v, low, high); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	between("world clients", w.Clients, 1, 1000)
@@ -241,6 +241,22 @@ func (l *Workload) total() int {
 		sum += max(0, w.weight)
 	}
 	return sum
+}
+
+// between returns an error unless a setting is in a range.
+func between(name string, v, low, high int) error {
+	if v < low || v > high {
+		return fmt.Errorf("%s is %d and has to be from %d to %d", name, v, low, high)
+	}
+	return nil
+}
+
+// needTwo returns an error if there is one broker only.
+func (p *Plan) needTwo() error {
+	if p.World.Brokers < 2 {
+		return fmt.Errorf("it needs 2 brokers or more")
+	}
+	return nil
 }
 
 // clientName returns the name of client i, counted from 0.

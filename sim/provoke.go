@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"sync"
 	"sync/atomic"
 )
@@ -39,14 +38,7 @@ func (p *provocation) again(ctx context.Context) {
 
 // meant are the clients that the fault is about.
 func (p *provocation) meant() []*slot {
-	client := clientOf(p.fault)
-	var out []*slot
-	for _, s := range p.w.alive() {
-		if client == "" || s.name == client {
-			out = append(out, s)
-		}
-	}
-	return out
+	return named(p.w.alive(), setting[string](p.fault, "client"))
 }
 
 func (p *provocation) act(ctx context.Context, s *slot, round int) {
@@ -59,16 +51,4 @@ func (p *provocation) act(ctx context.Context, s *slot, round int) {
 			k.do(ctx, process, kind)
 		}
 	}
-}
-
-// clientOf returns the client that a fault names, empty if it names none.
-func clientOf(f Fault) (client string) {
-	v := reflect.New(reflect.TypeOf(f)).Elem()
-	v.Set(reflect.ValueOf(f))
-	eachField(v, func(name string, field reflect.Value) {
-		if name == "client" {
-			client = field.String()
-		}
-	})
-	return client
 }

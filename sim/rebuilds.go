@@ -2,7 +2,6 @@ package sim
 
 import (
 	"errors"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -61,29 +60,16 @@ func (h *holds) begin(f Fault) (end func()) {
 	if slices.Contains(holdNobody, f.Kind()) {
 		return func() {}
 	}
-	slow := slowness(f)
+	slow := setting[time.Duration](f, "delay")
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := len(h.all)
-	h.all = append(h.all, hold{fault: f, client: clientOf(f), from: time.Now()})
+	h.all = append(h.all, hold{fault: f, client: setting[string](f, "client"), from: time.Now()})
 	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.all[i].to = time.Now().Add(slow)
 	}
-}
-
-// slowness returns how long a call that a fault makes slow takes at most, 0 if it slows no
-// calls.
-func slowness(f Fault) (most time.Duration) {
-	v := reflect.New(reflect.TypeOf(f)).Elem()
-	v.Set(reflect.ValueOf(f))
-	eachField(v, func(name string, field reflect.Value) {
-		if name == "delay" {
-			most = field.Interface().(time.Duration)
-		}
-	})
-	return most
 }
 
 // since returns since when a client has been blocked, by holds that of accepts, without

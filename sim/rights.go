@@ -10,23 +10,28 @@ import (
 // overlapping faults the longer one counts.
 type rights struct {
 	mu    sync.Mutex
-	taken map[string]map[kmsg.ACLOperation]int // by client
-	wrong map[string]int                       // passwords, by client
+	taken map[right]int
 }
 
-// take takes rights away from a client until the returned function is called.
-func (r *rights) take(w *world, client string, ops []kmsg.ACLOperation) (restore func() error, err error) {
+// A right is one of a client's.
+type right struct {
+	client string
+	op     kmsg.ACLOperation // of no kind: the password
+}
+
+// take withholds rights from a client until the returned function is called. It calls lose
+// for those that nothing else withholds, and the returned function calls regain for those
+// that nothing withholds any more.
+func (r *rights) take(client string, ops []kmsg.ACLOperation, lose, regain func(string, []kmsg.ACLOperation) error) (restore func() error, err error) {
 	change := func(by, when int, do func(string, []kmsg.ACLOperation) error) error {
 		r.mu.Lock()
-		var due []kmsg.ACLOperation
 		if r.taken == nil {
-			r.taken = map[string]map[kmsg.ACLOperation]int{}
+			r.taken = map[right]int{}
 		}
-		if r.taken[client] == nil {
-			r.taken[client] = map[kmsg.ACLOperation]int{}
-		}
+		var due []kmsg.ACLOperation
 		for _, op := range ops {
-			if r.taken[client][op] += by; r.taken[client][op] == when {
+			x := right{client, op}
+			if r.taken[x] += by; r.taken[x] == when {
 				due = append(due, op)
 			}
 		}
@@ -36,23 +41,13 @@ func (r *rights) take(w *world, client string, ops []kmsg.ACLOperation) (restore
 		}
 		return do(client, due)
 	}
-	return func() error { return change(-1, 0, w.cluster.Allow) }, change(1, 1, w.cluster.Revoke)
+	return func() error { return change(-1, 0, regain) }, change(1, 1, lose)
 }
 
 // lock makes the password of a client wrong until the returned function is called.
-func (r *rights) lock(w *world, client string) (restore func() error, err error) {
-	change := func(by, when int, right bool) error {
-		r.mu.Lock()
-		if r.wrong == nil {
-			r.wrong = map[string]int{}
-		}
-		r.wrong[client] += by
-		due := r.wrong[client] == when
-		r.mu.Unlock()
-		if !due {
-			return nil
-		}
-		return w.cluster.ChangePassword(client, right)
+func (w *world) lock(client string) (restore func() error, err error) {
+	change := func(right bool) func(string, []kmsg.ACLOperation) error {
+		return func(client string, _ []kmsg.ACLOperation) error { return w.cluster.ChangePassword(client, right) }
 	}
-	return func() error { return change(-1, 0, true) }, change(1, 1, false)
+	return w.rights.take(client, []kmsg.ACLOperation{kmsg.ACLOperationUnknown}, change(false), change(true))
 }

@@ -3,6 +3,8 @@ package sim
 import (
 	"context"
 	"errors"
+	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,16 +38,33 @@ type troubles struct {
 	all []*trouble
 }
 
-func (ts *troubles) add(t *trouble) (undo func()) {
+// effect makes a trouble active until the effect is undone.
+func (ts *troubles) effect(t *trouble) *effect {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	ts.all = append(ts.all, t)
-	return func() {
+	return &effect{hits: t.count, undo: func(context.Context) error {
 		ts.mu.Lock()
 		defer ts.mu.Unlock()
-		for i, o := range ts.all {
-			if o == t {
-				ts.all = append(ts.all[:i:i], ts.all[i+1:]...)
+		ts.all = slices.DeleteFunc(slices.Clone(ts.all), func(o *trouble) bool { return o == t })
+		return nil
+	}}
+}
+
+// of returns the active troubles of a client, and counts each as it is reached.
+func (ts *troubles) of(client string) iter.Seq[*trouble] {
+	return func(yield func(*trouble) bool) {
+		ts.mu.Lock()
+		all := ts.all
+		ts.mu.Unlock()
+		for _, t := range all {
+			if t.client != "" && t.client != client {
+				continue
+			}
+			t.mu.Lock()
+			t.hits++
+			t.mu.Unlock()
+			if !yield(t) {
 				return
 			}
 		}
@@ -54,16 +73,7 @@ func (ts *troubles) add(t *trouble) (undo func()) {
 
 // suffer applies the active troubles to a client.
 func (ts *troubles) suffer(ctx context.Context, client string, l simnet.Lane) error {
-	ts.mu.Lock()
-	all := ts.all
-	ts.mu.Unlock()
-	for _, t := range all {
-		if t.client != "" && t.client != client {
-			continue
-		}
-		t.mu.Lock()
-		t.hits++
-		t.mu.Unlock()
+	for t := range ts.of(client) {
 		if t.delay > 0 {
 			if err := sleep(inLane(ctx, l), t.delay); err != nil {
 				return err

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"strconv"
 	"strings"
@@ -167,28 +168,21 @@ func (p *Plan) parseLine(word, rest string) (known bool, err error) {
 // zero as name=value.
 func encodeFields(v any) string {
 	var parts []string
-	eachField(reflect.ValueOf(v).Elem(), func(name string, f reflect.Value) {
+	for name, f := range fields(reflect.ValueOf(v).Elem()) {
 		if !f.IsZero() {
 			parts = append(parts, name+"="+encodeValue(f))
 		}
-	})
+	}
 	return strings.Join(parts, " ")
 }
 
-// eachField calls fn for the tagged fields, those of embedded structs last, so
-// that a fault's line ends with when it happens.
-func eachField(v reflect.Value, fn func(name string, f reflect.Value)) {
-	for _, embedded := range []bool{false, true} {
-		for i := range v.NumField() {
-			sf := v.Type().Field(i)
-			switch {
-			case sf.Anonymous != embedded:
-			case sf.Anonymous:
-				eachField(v.Field(i), fn)
-			default:
-				if name := sf.Tag.Get("plan"); name != "" {
-					fn(name, v.Field(i))
-				}
+// fields returns the tagged fields of a struct, those of embedded structs last, so that a
+// fault's line ends with when it happens: all of them are embedded at the struct's end.
+func fields(v reflect.Value) iter.Seq2[string, reflect.Value] {
+	return func(yield func(string, reflect.Value) bool) {
+		for _, sf := range reflect.VisibleFields(v.Type()) {
+			if name := sf.Tag.Get("plan"); name != "" && !yield(name, v.FieldByIndex(sf.Index)) {
+				return
 			}
 		}
 	}
@@ -212,16 +206,16 @@ func decodeFields(what, text string, v any) error {
 	if err != nil {
 		return err
 	}
-	fields := map[string]reflect.Value{}
+	settings := map[string]reflect.Value{}
 	var names []string
-	eachField(reflect.ValueOf(v).Elem(), func(name string, f reflect.Value) {
-		fields[name] = f
+	for name, f := range fields(reflect.ValueOf(v).Elem()) {
+		settings[name] = f
 		names = append(names, name)
-	})
+	}
 	given := map[string]bool{}
 	for _, w := range words {
 		name, value, ok := strings.Cut(w, "=")
-		f, known := fields[name]
+		f, known := settings[name]
 		switch {
 		case !ok:
 			return fmt.Errorf("%s: %q is not of the form name=value", what, w)

@@ -227,6 +227,11 @@ func (n *Network) DelayNext(t Target, l Latency, count int) (*Effect, error) {
 	return n.add(&Effect{kind: kindDelay, target: t, latency: l}, count), nil
 }
 
+// Count counts the frames and dials that t selects, and does nothing to them.
+func (n *Network) Count(t Target) *Effect {
+	return n.add(&Effect{kind: kindDelay, target: t}, 0)
+}
+
 // Stall holds the frames and dials that t selects, and everything behind them on the same
 // connection, until it is undone. They are then delivered in a burst, in order.
 func (n *Network) Stall(t Target) *Effect {
