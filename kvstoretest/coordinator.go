@@ -3,6 +3,8 @@ package kvstoretest
 import (
 	"strconv"
 	"time"
+
+	"github.com/kvsim/kvsim/internal/fakecluster"
 )
 
 // WithTransactionDelays sets how slow the coordinator of transactions is. Markers come up to
@@ -23,15 +25,8 @@ func WithTransactionDelays(markers, scan time.Duration) Option {
 func (k *Kit) LoadCoordinators(n int) *Effect {
 	k.t.Helper()
 	text := line("load-coordinators", "count", n)
-	if !k.countable("LoadCoordinators", n) {
-		return k.inert(text)
-	}
-	f, err := k.cluster.LoadCoordinators(n)
-	if err != nil {
-		k.fatal("LoadCoordinators: %v", err)
-		return k.inert(text)
-	}
-	return k.lasting(text, f)
+	load := func(n int) (fakecluster.Effect, error) { return k.cluster.LoadCoordinators(n) }
+	return inject(k, "LoadCoordinators", text, k.countable("LoadCoordinators", n), load, n)
 }
 
 // MoveCoordinator makes a broker the coordinator of a transactional id. From then on the

@@ -106,6 +106,20 @@ func (k *Kit) lasting(text string, inner fakecluster.Effect) *Effect {
 	})
 }
 
+// inject starts a fault of the brokers, unless what was asked for makes no sense.
+func inject[F any](k *Kit, call, text string, ok bool, start func(F) (fakecluster.Effect, error), f F) *Effect {
+	k.t.Helper()
+	if !ok {
+		return k.inert(text)
+	}
+	inner, err := start(f)
+	if err != nil {
+		k.fatal("%s: %v", call, err)
+		return k.inert(text)
+	}
+	return k.lasting(text, inner)
+}
+
 // done registers a fault that was done once, with its number of hits.
 func (k *Kit) done(text string, hits int) *Effect {
 	f := k.install(&Effect{text: text, hits: func() int { return hits }, wait: func(_ context.Context, n int) error {

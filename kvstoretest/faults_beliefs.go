@@ -20,16 +20,8 @@ import (
 // writes.
 func (k *Kit) OutOfSync(broker int) *Effect {
 	k.t.Helper()
-	text := line("below-min-insync", "broker", strconv.Itoa(broker))
-	if !k.exists("OutOfSync", broker) {
-		return k.inert(text)
-	}
-	f, err := k.cluster.OutOfSync(int32(broker))
-	if err != nil {
-		k.fatal("OutOfSync(%d): %v", broker, err)
-		return k.inert(text)
-	}
-	return k.lasting(text, f)
+	call, text := fmt.Sprintf("OutOfSync(%d)", broker), line("below-min-insync", "broker", strconv.Itoa(broker))
+	return inject(k, call, text, k.exists("OutOfSync", broker), k.cluster.OutOfSync, int32(broker))
 }
 
 // Forgetting says what a broker does with the next write of a producer that it
@@ -74,18 +66,10 @@ func (k *Kit) ForgetProducersAtElections(then Forgetting) *Effect {
 func (k *Kit) forget(call string, then Forgetting, elections bool) *Effect {
 	k.t.Helper()
 	text := line("forget-producers", "mode", then.String(), "elections", elections)
-	if then < AcceptForgotten || then > DenyForgotten {
-		k.misuse("%s(%v): use AcceptForgotten, RefuseForgotten or DenyForgotten", call, then)
-		return k.inert(text)
-	}
-	f, err := k.cluster.ForgetProducers(fakecluster.Forget{
+	ok := k.require(then >= AcceptForgotten && then <= DenyForgotten, "%s(%v): use AcceptForgotten, RefuseForgotten or DenyForgotten", call, then)
+	return inject(k, call, text, ok, k.cluster.ForgetProducers, fakecluster.Forget{
 		Topic: k.cfg.topic, Mode: fakecluster.ForgetMode(then), AtElections: elections,
 	})
-	if err != nil {
-		k.fatal("%s: %v", call, err)
-		return k.inert(text)
-	}
-	return k.lasting(text, f)
 }
 
 // ThrottleFetches answers the next n fetches as brokers do when a client is above its quota: at
@@ -94,19 +78,9 @@ func (k *Kit) forget(call string, then Forgetting, elections bool) *Effect {
 func (k *Kit) ThrottleFetches(n int, d time.Duration) *Effect {
 	k.t.Helper()
 	text := line("throttle", "delay", d, "count", n)
-	if !k.countable("ThrottleFetches", n) {
-		return k.inert(text)
-	}
-	if d < time.Millisecond {
-		k.misuse("ThrottleFetches(%d, %v): the time has to be at least one millisecond", n, d)
-		return k.inert(text)
-	}
-	f, err := k.cluster.ThrottleFetches(fakecluster.Throttle{Delay: d, Count: n})
-	if err != nil {
-		k.fatal("ThrottleFetches: %v", err)
-		return k.inert(text)
-	}
-	return k.lasting(text, f)
+	ok := k.countable("ThrottleFetches", n) &&
+		k.require(d >= time.Millisecond, "ThrottleFetches(%d, %v): the time has to be at least one millisecond", n, d)
+	return inject(k, "ThrottleFetches", text, ok, k.cluster.ThrottleFetches, fakecluster.Throttle{Delay: d, Count: n})
 }
 
 // FailFetches makes the brokers answer the next n fetches of the topic with err, an error of
@@ -114,20 +88,9 @@ func (k *Kit) ThrottleFetches(n int, d time.Duration) *Effect {
 func (k *Kit) FailFetches(n int, err error) *Effect {
 	k.t.Helper()
 	text := line("fail-fetch", "error", errorName(err), "count", n)
-	var ke *kerr.Error
-	if !errors.As(err, &ke) {
-		k.misuse("FailFetches(%d, %v): the error has to be one of package kerr, such as kerr.UnknownTopicID", n, err)
-		return k.inert(text)
-	}
-	if !k.countable("FailFetches", n) {
-		return k.inert(text)
-	}
-	f, ferr := k.cluster.FailFetches(fakecluster.FetchFault{Topic: k.cfg.topic, Err: ke, Count: n})
-	if ferr != nil {
-		k.fatal("FailFetches: %v", ferr)
-		return k.inert(text)
-	}
-	return k.lasting(text, f)
+	ke, ok := errors.AsType[*kerr.Error](err)
+	ok = k.require(ok, "FailFetches(%d, %v): the error has to be one of package kerr, such as kerr.UnknownTopicID", n, err) && k.countable("FailFetches", n)
+	return inject(k, "FailFetches", text, ok, k.cluster.FailFetches, fakecluster.FetchFault{Topic: k.cfg.topic, Err: ke, Count: n})
 }
 
 // WithholdRecords makes leaders answer the next n fetches that would get records without them,
@@ -137,15 +100,7 @@ func (k *Kit) FailFetches(n int, err error) *Effect {
 func (k *Kit) WithholdRecords(n int) *Effect {
 	k.t.Helper()
 	text := line("withhold-records", "count", n)
-	if !k.countable("WithholdRecords", n) {
-		return k.inert(text)
-	}
-	f, err := k.cluster.WithholdRecords(fakecluster.Withhold{Topic: k.cfg.topic, Count: n})
-	if err != nil {
-		k.fatal("WithholdRecords: %v", err)
-		return k.inert(text)
-	}
-	return k.lasting(text, f)
+	return inject(k, "WithholdRecords", text, k.countable("WithholdRecords", n), k.cluster.WithholdRecords, fakecluster.Withhold{Topic: k.cfg.topic, Count: n})
 }
 
 // Stale says what brokers have not heard of; see [Kit.StaleMetadata]. Exactly one of Unknown,

@@ -3,6 +3,7 @@ package kvstoretest
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -34,20 +35,9 @@ func (k *Kit) FailProducesAfterAppend(n int, err error) *Effect {
 
 func (k *Kit) failProduces(call, text string, n int, err error, after bool) *Effect {
 	k.t.Helper()
-	var ke *kerr.Error
-	if !errors.As(err, &ke) {
-		k.misuse("%s(%d, %v): the error has to be one of package kerr, such as kerr.NotEnoughReplicas", call, n, err)
-		return k.inert(text)
-	}
-	if !k.countable(call, n) {
-		return k.inert(text)
-	}
-	f, ferr := k.cluster.FailProduces(fakecluster.ProduceFault{Topic: k.cfg.topic, Err: ke, AfterAppend: after, Count: n})
-	if ferr != nil {
-		k.fatal("%s: %v", call, ferr)
-		return k.inert(text)
-	}
-	return k.lasting(text, f)
+	ke, ok := errors.AsType[*kerr.Error](err)
+	ok = k.require(ok, "%s(%d, %v): the error has to be one of package kerr, such as kerr.NotEnoughReplicas", call, n, err) && k.countable(call, n)
+	return inject(k, call, text, ok, k.cluster.FailProduces, fakecluster.ProduceFault{Topic: k.cfg.topic, Err: ke, AfterAppend: after, Count: n})
 }
 
 // SlowBroker makes the brokers wait d before they act on each of the next n requests of the given
@@ -57,19 +47,9 @@ func (k *Kit) failProduces(call, text string, n int, err error, after bool) *Eff
 func (k *Kit) SlowBroker(n int, d time.Duration, apis ...kmsg.Key) *Effect {
 	k.t.Helper()
 	text := line("slow-broker", "api", apisOf(apis), "delay", d, "count", n)
-	if _, ok := k.target("SlowBroker", nil); !ok || !k.countable("SlowBroker", n) {
-		return k.inert(text)
-	}
-	if d <= 0 {
-		k.misuse("SlowBroker(%d, %v): the time has to be more than zero", n, d)
-		return k.inert(text)
-	}
-	f, err := k.cluster.SlowBroker(fakecluster.Slow{Keys: apis, Delay: d, Count: n})
-	if err != nil {
-		k.fatal("SlowBroker: %v", err)
-		return k.inert(text)
-	}
-	return k.lasting(text, f)
+	_, ok := k.target("SlowBroker", nil)
+	ok = ok && k.countable("SlowBroker", n) && k.require(d > 0, "SlowBroker(%d, %v): the time has to be more than zero", n, d)
+	return inject(k, "SlowBroker", text, ok, k.cluster.SlowBroker, fakecluster.Slow{Keys: apis, Delay: d, Count: n})
 }
 
 // StopBroker stops a broker: its connections are reset, and dials are refused. It keeps its data
@@ -114,18 +94,12 @@ func (k *Kit) StartBroker(broker int) {
 		return
 	}
 	k.mu.Lock()
-	var down *Effect
-	for _, f := range k.faults {
-		if f.text == stopped(broker) && f.active() {
-			down = f
-		}
-	}
+	faults := slices.Clone(k.faults)
 	k.mu.Unlock()
-	if down == nil {
-		k.misuse("StartBroker(%d): it is running", broker)
-		return
+	i := slices.IndexFunc(faults, func(f *Effect) bool { return f.text == stopped(broker) && f.active() })
+	if k.require(i >= 0, "StartBroker(%d): it is running", broker) {
+		faults[i].Undo()
 	}
-	down.Undo()
 }
 
 // stopped returns the text of the fault of a broker that is stopped and started again.
@@ -175,9 +149,5 @@ func (k *Kit) Leader() int {
 func (k *Kit) exists(call string, broker int) bool {
 	k.t.Helper()
 	n := k.cluster.Brokers()
-	if broker < 0 || broker >= n {
-		k.misuse("%s(%d): there is no such broker; the kit has %d, numbered from 0 (see WithBrokers)", call, broker, n)
-		return false
-	}
-	return true
+	return k.require(broker >= 0 && broker < n, "%s(%d): there is no such broker; the kit has %d, numbered from 0 (see WithBrokers)", call, broker, n)
 }

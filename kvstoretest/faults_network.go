@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/simnet"
 )
 
 // mostDelay is the bound of delays. A client that waits longer for an answer gives up on the
@@ -82,17 +84,10 @@ func (k *Kit) LoseRequests(n int, clients ...string) *Effect {
 func (k *Kit) Silence(broker int) *Effect {
 	k.t.Helper()
 	l := k.links("Silence", Traffic{Brokers: []int{broker}})
-	text := l.line("silence")
-	if !l.ok {
-		return k.inert(text)
-	}
-	return k.lasting(text, k.cluster.Network().Silence(l.target))
+	return l.during(l.line("silence"), l.ok, func(n *simnet.Network) *simnet.Effect { return n.Silence(l.target) })
 }
 
 func (k *Kit) countable(call string, n int) bool {
 	k.t.Helper()
-	if n < 0 {
-		k.misuse("%s(%d): the number can't be negative; 0 means until it is undone", call, n)
-	}
-	return n >= 0
+	return k.require(n >= 0, "%s(%d): the number can't be negative; 0 means until it is undone", call, n)
 }

@@ -146,6 +146,15 @@ func (k *Kit) misuse(format string, args ...any) {
 	k.t.Fatalf("kvstoretest: "+format, args...)
 }
 
+// require ends a test that uses the kit wrongly, and otherwise returns true.
+func (k *Kit) require(ok bool, format string, args ...any) bool {
+	k.t.Helper()
+	if !ok {
+		k.misuse(format, args...)
+	}
+	return ok
+}
+
 // fatal ends a test because something did not work that should have.
 func (k *Kit) fatal(format string, args ...any) {
 	k.t.Helper()

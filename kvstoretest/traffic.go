@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
@@ -111,30 +112,26 @@ func (l *Links) delay(call, text string, d time.Duration) *Effect {
 	if l.on.Dir == BothWays {
 		most /= 2
 	}
-	if l.ok && (d <= 0 || d >= most) {
-		l.k.misuse("%s(%v): the delay has to be more than zero and less than %v, after which clients give up on an answer; see PauseFetches", call, d, most)
-		return l.k.inert(text)
-	}
-	if !l.ok {
-		return l.k.inert(text)
-	}
-	f, err := l.k.cluster.Network().Delay(l.target, constant(d))
-	if err != nil {
-		l.k.fatal("%s(%v): %v", call, d, err)
-		return l.k.inert(text)
-	}
-	return l.k.lasting(text, f)
+	ok := l.ok && l.k.require(d > 0 && d < most, "%s(%v): the delay has to be more than zero and less than %v, after which clients give up on an answer; see PauseFetches", call, d, most)
+	return inject(l.k, fmt.Sprintf("%s(%v)", call, d), text, ok, func(t simnet.Target) (fakecluster.Effect, error) {
+		return l.k.cluster.Network().Delay(t, constant(d))
+	}, l.target)
 }
 
 // Stall holds the messages, and what is behind them on the same connection, until the fault is
 // undone. Then everything arrives in order. Hits counts messages and dials.
 func (l *Links) Stall() *Effect {
 	l.k.t.Helper()
-	text := l.line("stall")
-	if !l.ok {
+	return l.during(l.line("stall"), l.ok, func(n *simnet.Network) *simnet.Effect { return n.Stall(l.target) })
+}
+
+// during is a fault of the network, unless what was asked for makes no sense.
+func (l *Links) during(text string, ok bool, start func(*simnet.Network) *simnet.Effect) *Effect {
+	l.k.t.Helper()
+	if !ok {
 		return l.k.inert(text)
 	}
-	return l.k.lasting(text, l.k.cluster.Network().Stall(l.target))
+	return l.k.lasting(text, start(l.k.cluster.Network()))
 }
 
 // BlackHole swallows the messages, and holds dials, while connections stay open. A connection that
@@ -167,22 +164,16 @@ func (l *Links) swallow(reset bool) *Effect {
 // connections. 0 means every request until the fault is undone. Dir does not matter.
 func (l *Links) LoseRequests(n int) *Effect {
 	l.k.t.Helper()
-	text := l.line("lose-request", "count", n)
-	if !l.ok || !l.k.countable("LoseRequests", n) {
-		return l.k.inert(text)
-	}
-	return l.k.lasting(text, l.k.cluster.Network().LoseRequest(l.target, n))
+	ok := l.ok && l.k.countable("LoseRequests", n)
+	return l.during(l.line("lose-request", "count", n), ok, func(net *simnet.Network) *simnet.Effect { return net.LoseRequest(l.target, n) })
 }
 
 // LoseAnswers lets brokers act on the next n requests, and loses their answers together with the
 // connections. 0 means every answer until the fault is undone. Dir does not matter.
 func (l *Links) LoseAnswers(n int) *Effect {
 	l.k.t.Helper()
-	text := l.line("lose-answer", "count", n)
-	if !l.ok || !l.k.countable("LoseAnswers", n) {
-		return l.k.inert(text)
-	}
-	return l.k.lasting(text, l.k.cluster.Network().LoseAnswer(l.target, n))
+	ok := l.ok && l.k.countable("LoseAnswers", n)
+	return l.during(l.line("lose-answer", "count", n), ok, func(net *simnet.Network) *simnet.Effect { return net.LoseAnswer(l.target, n) })
 }
 
 // CutFrames delivers only the first bytes bytes of the next n messages, half of each if bytes is 0
@@ -190,14 +181,9 @@ func (l *Links) LoseAnswers(n int) *Effect {
 func (l *Links) CutFrames(n, bytes int) *Effect {
 	l.k.t.Helper()
 	text := l.line("cut-frame", "bytes", bytes, "count", n)
-	if !l.ok || !l.k.countable("CutFrames", n) {
-		return l.k.inert(text)
-	}
-	if bytes < 0 {
-		l.k.misuse("CutFrames(%d, %d): a message has no negative number of bytes; 0 means half of it", n, bytes)
-		return l.k.inert(text)
-	}
-	return l.k.lasting(text, l.k.cluster.Network().CutFrame(l.target, bytes, n))
+	ok := l.ok && l.k.countable("CutFrames", n) &&
+		l.k.require(bytes >= 0, "CutFrames(%d, %d): a message has no negative number of bytes; 0 means half of it", n, bytes)
+	return l.during(text, ok, func(net *simnet.Network) *simnet.Effect { return net.CutFrame(l.target, bytes, n) })
 }
 
 // DropConnections resets the connections, now. Hits is the number of connections.
