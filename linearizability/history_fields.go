@@ -76,7 +76,7 @@ func unescape(s string) (string, error) {
 			continue
 		}
 		if i+2 >= len(s) || hexValue(s[i+1]) < 0 || hexValue(s[i+2]) < 0 {
-			return "", fmt.Errorf("%q: %% must be followed by two hexadecimal digits (write %%25 for a %%)", s)
+			return "", fmt.Errorf("%.100q: %% must be followed by two hexadecimal digits (write %%25 for a %%)", s)
 		}
 		out = append(out, byte(hexValue(s[i+1])<<4|hexValue(s[i+2])))
 		i += 2

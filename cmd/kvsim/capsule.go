@@ -165,28 +165,20 @@ func readCapsule(dir string) (*capsule, error) {
 	}
 	if !info.IsDir() {
 		// dir is "latest", as a file that contains the name.
-		name, err := os.ReadFile(dir)
-		if err != nil || filepath.Base(dir) != capsuleLatest || len(name) > 200 {
+		name, err := readFile(dir, 200)
+		if err != nil || filepath.Base(dir) != capsuleLatest {
 			return nil, usagef("%s is not a capsule, which is a directory: to run a plan use kvsim run --plan %s", dir, dir)
 		}
 		dir = filepath.Join(filepath.Dir(dir), filepath.Base(string(name[:max(0, len(name)-1)])))
 	}
 	c := &capsule{dir: dir}
-	path, err := ownFile(dir, capsulePlan)
-	if err != nil {
-		return nil, usagef("%s is not a capsule: %w", dir, err)
-	}
-	plan, err := os.ReadFile(path)
+	plan, err := readOwn(dir, capsulePlan, mostPlan)
 	if err != nil {
 		return nil, usagef("%s is not a capsule: %w", dir, err)
 	}
 	c.plan = string(plan)
 	for name, into := range map[string]any{capsuleInfo: &c.info, capsuleResult: &c.result} {
-		path, err := ownFile(dir, name)
-		var data []byte
-		if err == nil {
-			data, err = os.ReadFile(path)
-		}
+		data, err := readOwn(dir, name, mostResult)
 		if err == nil {
 			err = json.Unmarshal(data, into)
 		}

@@ -76,7 +76,7 @@ func (c *checker) exec(ctx context.Context, args []string, stdin io.Reader, stdo
 
 // readHistory reads a history from a file, or from the input if the name is "-".
 func readHistory(ctx context.Context, name string, stdin io.Reader) (*linearizability.History, error) {
-	data, err := readInput(ctx, name, stdin)
+	data, err := readInput(ctx, name, stdin, mostHistory)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -22,7 +22,7 @@ func regressionName(p sim.Plan, reason world.Reason) string {
 		return '_'
 	}
 	parts := strings.FieldsFunc(strings.Map(word, strings.ToLower(reason.Name)), func(r rune) bool { return r == '_' })
-	return fmt.Sprintf("%s_seed%d", strings.Join(parts, "_"), p.Seed)
+	return strings.Join(append(parts, fmt.Sprintf("seed%d", p.Seed)), "_")
 }
 
 var regressionTemplate = template.Must(template.New("test").Parse(`package regressions_test

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -89,7 +88,7 @@ func (f *worldFlags) planFile(ctx context.Context, stdin io.Reader) (planSource,
 	if f.scenario != "" || f.knobs != (scenarios.Knobs{}) {
 		return planSource{}, usagef("--plan says all about the world: leave out --scenario, --clients, --ops and --brokers-count, or edit the file")
 	}
-	text, err := readInput(ctx, f.plan, stdin)
+	text, err := readInput(ctx, f.plan, stdin, mostPlan)
 	if ctx.Err() != nil {
 		return planSource{}, err
 	}
@@ -154,10 +153,10 @@ func (f *worldFlags) String() string {
 	return s.String()
 }
 
-// readInput reads a file, or the input if the name is "-". When ctx ends, it returns the cause.
+// readInput reads a file, or the input if the name is "-", of at most so many bytes. When ctx ends, it returns the cause.
 // Reading the input or a pipe may block; it then continues in a goroutine that ends with the
 // process.
-func readInput(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
+func readInput(ctx context.Context, name string, stdin io.Reader, most int64) ([]byte, error) {
 	type input struct {
 		data []byte
 		err  error
@@ -166,9 +165,9 @@ func readInput(ctx context.Context, name string, stdin io.Reader) ([]byte, error
 	go func() {
 		var in input
 		if name == "-" {
-			in.data, in.err = io.ReadAll(stdin)
+			in.data, in.err = readAll(stdin, "the input", most)
 		} else {
-			in.data, in.err = os.ReadFile(name)
+			in.data, in.err = readFile(name, most)
 		}
 		done <- in
 	}()

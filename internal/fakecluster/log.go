@@ -39,7 +39,7 @@ func (c *Cluster) readLog(tp partition, from int64, raw bool) ([]Batch, error) {
 			return nil, err
 		}
 		out = append(out, more...)
-		if len(more) == 0 {
+		if len(more) == 0 || next <= from {
 			return out, nil
 		}
 		from = next

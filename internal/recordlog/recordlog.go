@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kbin"
@@ -106,6 +107,9 @@ func parse(raw []byte) (Batch, error) {
 	}
 	if sum := crc32.Checksum(raw[checksumBytes:], castagnoli); uint32(rb.CRC) != sum {
 		return Batch{}, fmt.Errorf("batch at offset %d: checksum %08x, want %08x", rb.FirstOffset, uint32(rb.CRC), sum)
+	}
+	if rb.FirstOffset < 0 || rb.LastOffsetDelta < 0 || rb.FirstOffset > math.MaxInt64-int64(rb.LastOffsetDelta) {
+		return Batch{}, fmt.Errorf("batch at offset %d ends %d offsets behind", rb.FirstOffset, rb.LastOffsetDelta)
 	}
 	b := Batch{
 		FirstOffset:   rb.FirstOffset,

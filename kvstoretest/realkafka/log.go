@@ -86,13 +86,14 @@ func (k *Kafka) readLog(ctx context.Context, topic string, from int64) ([]Batch,
 		if err != nil {
 			return nil, err
 		}
+		before := at
 		for _, b := range batches {
 			if b.LastOffset >= at {
 				out = append(out, b)
 				at = b.LastOffset + 1
 			}
 		}
-		if len(batches) == 0 {
+		if at == before {
 			break // compaction may leave nothing before the end
 		}
 	}
