@@ -7,16 +7,19 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// words are expressions that comments and documents do not use, because readers stumble over
-// them, each with what to write instead.
-var words = []struct {
+// oddWord is an expression over which readers stumble, and what to write instead.
+type oddWord struct {
 	odd     *regexp.Regexp
 	instead string
-}{
+}
+
+// words are expressions that comments and documents do not use.
+var words = []oddWord{
 	{word(`mend(s|ed|ing)?`), "repair, restore"},
 	{word(`for ever`), "forever"},
 	{word(`bites?|bitten|biting`), "takes effect, hits"},
@@ -29,6 +32,19 @@ var words = []struct {
 	{word(`all the same`), "anyway, nevertheless"},
 	{word(`bec(o|a)mes? of`), "what happens to, the result of"},
 	{word(`as often as not`), "half of the time"},
+}
+
+// wordsOfDocuments are those that documents do not use, and comments may.
+var wordsOfDocuments = []oddWord{
+	{word(`at once`), "immediately, or at the same time: it may mean either (\"all at once\" is clear)"},
+	{word(`for good`), "forever, permanently"},
+	{word(`in the open`), "publicly, visible"},
+	{word(`by way of`), "through, with"},
+	{word(`as a rule`), "usually"},
+	{word(`to the full`), "completely"},
+	{word(`anybody`), "anyone, or who it is"},
+	{word(`metadata (are|do|have)`), "metadata is, does, has"},
+	{word(`br(ing|ings|ought) (\w+ )?(no |any )?further`), "makes progress, brings something new"},
 }
 
 // word returns the expression for whole words, also across a line break.
@@ -66,6 +82,7 @@ func TestCommentsAndDocumentsAreInPlainWords(t *testing.T) {
 			}
 			files++
 			oddWords(t, name, string(text))
+			oddWordsOfDocuments(t, name, string(text))
 		case strings.HasSuffix(name, ".go"):
 			set := token.NewFileSet()
 			f, err := parser.ParseFile(set, path, nil, parser.ParseComments|parser.SkipObjectResolution)
@@ -95,6 +112,15 @@ func oddWords(t *testing.T, where, text string) {
 	}
 }
 
+func oddWordsOfDocuments(t *testing.T, where, text string) {
+	t.Helper()
+	for _, w := range wordsOfDocuments {
+		if found := w.odd.FindString(strings.ReplaceAll(text, "all at once", "")); found != "" {
+			t.Errorf("%s: %q: write %s", where, found, w.instead)
+		}
+	}
+}
+
 func TestOddWordsAreFound(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -108,6 +134,11 @@ func TestOddWordsAreFound(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("%q passes", text)
+		}
+	}
+	for _, text := range []string{"it ends at\nonce", "gone for good", "metadata are old", "what brings it no further", "as a rule", "anybody"} {
+		if !slices.ContainsFunc(wordsOfDocuments, func(w oddWord) bool { return w.odd.MatchString(text) }) {
+			t.Errorf("%q passes in a document", text)
 		}
 	}
 	for _, text := range []string{"a bit of memory", "recommended", "the beginning", "hold the lock", "it begins", "up to the end"} {
