@@ -297,3 +297,40 @@ func TestBrokersThatAnswerAtOnceAreAskedSlowly(t *testing.T) {
 		}
 	})
 }
+
+// What the client says while it slows itself down ends when it ends: an open transaction with its
+// commit, and the slowness with the first fetch that the broker lets wait.
+func TestStatusIsTrueAfterBrokersAnsweredAtOnce(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		c := w.open("c", a.option())
+		w.put(c, "k", "1")
+		a.setRequests(func(r kmsg.Request) {
+			if f, ok := r.(*kmsg.FetchRequest); ok {
+				f.MaxWaitMillis = 0
+			}
+		})
+		says := func(text string) bool {
+			p := c.Status().Reading
+			return p.Err != nil && strings.Contains(p.Err.Error(), text)
+		}
+		end := w.transaction("t", record("k", "2"))
+		w.eventually("both are said", func() bool { return says("open transaction") && says("answer at once") })
+		end(true)
+		w.eventually("the commit is shown", func() bool { return w.contents(c) == "k=2 " })
+		for range 20 {
+			time.Sleep(100 * time.Millisecond)
+			if says("open transaction") {
+				t.Fatalf("Status().Reading = %+v after the commit", c.Status().Reading)
+			}
+		}
+		w.eventually("it slows down", func() bool { return says("answer at once") })
+		a.setRequests(nil)
+		time.Sleep(200 * time.Millisecond) // until the next fetch
+		time.Sleep(time.Second)            // which waits
+		time.Sleep(10 * time.Millisecond)
+		if p := c.Status().Reading; p.Err != nil {
+			t.Errorf("Status().Reading = %+v after a fetch that waited", p)
+		}
+	})
+}

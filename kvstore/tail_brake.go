@@ -56,14 +56,19 @@ func (t *tail) stepCosts(began time.Time, pos int64, rb *rebuild) float64 {
 // those who wait say so meanwhile.
 func (t *tail) slowDown(ctx context.Context, cost float64) {
 	wait := t.brake.spend(cost, time.Now())
-	if t.braking = wait > 0; !t.braking {
+	if wait == 0 {
+		if t.braking {
+			t.braking = false
+			t.say(t.why)
+		}
 		return
 	}
+	t.braking = true
 	err := fmt.Errorf("%w: the client asks at most %d times a second", errNoProgress, brakeRate)
-	if cause := t.track.Why(); cause != nil && !errors.Is(cause, errNoProgress) {
-		err = fmt.Errorf("%w; %w", cause, err)
+	if t.why != nil {
+		err = fmt.Errorf("%w; %w", t.why, err)
 	}
-	t.held(err)
+	t.say(err)
 	t.log.warn("kvstore: fetches bring nothing new, slowing down", err)
 	sleep(ctx, wait)
 }

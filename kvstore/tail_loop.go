@@ -57,6 +57,7 @@ type tail struct {
 
 	brake   brake
 	braking bool          // the last step was one too many
+	why     error         // what holds the tail up, apart from its brake, nil for nothing
 	waited  time.Duration // the longest that the fetch of the last step might wait
 
 	stable int64     // last stable offset of the transaction that undecided saw last
@@ -129,21 +130,30 @@ func (t *tail) stall(err error) {
 // held reports in Status and to waiters why the position, or what can be read, stands
 // still.
 func (t *tail) held(err error) {
+	t.why = err
+	t.say(err)
+}
+
+// say makes Status and waiters name err, nil for nothing.
+func (t *tail) say(err error) {
+	if err == nil {
+		t.track.Because(nil)
+		t.health.readFine()
+		return
+	}
 	t.track.Because(err)
 	t.health.readFailed(err)
 }
 
-// moving takes back what held reported, unless the client slows itself down.
+// moving takes back what held reported. While the client slows itself down, that is what is named.
 func (t *tail) moving() {
-	if t.braking {
-		return
+	t.why = nil
+	if rb := t.rebuild; rb != nil {
+		t.why = rb.cause // what is read can't be shown yet
 	}
-	if rb := t.rebuild; rb != nil && rb.cause != nil {
-		t.held(rb.cause) // what is read can't be shown yet
-		return
+	if !t.braking {
+		t.say(t.why)
 	}
-	t.track.Because(nil)
-	t.health.readFine()
 }
 
 // undecided reports an open transaction that keeps what is behind it from being shown. A
