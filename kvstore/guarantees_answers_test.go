@@ -123,7 +123,7 @@ func fetchShapes() []shape {
 		{"no records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.RecordBatches = []byte{} }), "answered without records"},
 		{"half a batch", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) {
 			p.RecordBatches = p.RecordBatches[:min(30, len(p.RecordBatches))]
-		}), "corrupt"},
+		}), "a part of a record batch"},
 		{"a high watermark from before the records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) {
 			if raw := p.RecordBatches; len(raw) > 8 { // a batch begins with its offset
 				first := int64(binary.BigEndian.Uint64(raw))
@@ -133,7 +133,8 @@ func fetchShapes() []shape {
 		{"a replica that is nearer", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.PreferredReadReplica = 2 }), ""},
 		{"a replica that is nearer, and no records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.PreferredReadReplica, p.RecordBatches = 2, nil }), "answered without records"},
 		{"high watermark -1", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.HighWatermark = -1 }), "high watermark -1"},
-		{"last stable offset -1", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.LastStableOffset = -1 }), "last stable offset -1"},
+		{"last stable offset -1", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.LastStableOffset = -1 }), ""},
+		{"last stable offset -2", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.LastStableOffset = -2 }), "last stable offset -2"},
 		{"both -1, no records", kmsg.Fetch, onFetchPart(func(p *kmsg.FetchResponseTopicPartition) {
 			p.HighWatermark, p.LastStableOffset, p.RecordBatches = -1, -1, nil
 		}), "-1"},
@@ -397,6 +398,68 @@ func TestNoAnswerHarmsARunningClient(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The nearest replica may be the one that was asked.
+func TestNearestReplicaMayBeTheLeader(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		c := w.open("c", a.option())
+		a.set(func(r *reply) {
+			if f, ok := r.resp.(*kmsg.FetchResponse); ok {
+				onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.PreferredReadReplica = int32(w.Leader()) })(f)
+			}
+		})
+		other := w.open("other")
+		for range 20 {
+			w.put(other, "k", "1")
+			time.Sleep(700 * time.Millisecond)
+			if s := c.Status(); s.State != kvstore.StateLive || s.Reading.Count != 0 || w.contents(c) != "k=1 " {
+				t.Fatalf("contents %q, status %+v", w.contents(c), s)
+			}
+		}
+		if n := a.requests(kmsg.Metadata); n > 3 {
+			t.Errorf("%d requests for the leader in 14 s", n)
+		}
+	})
+}
+
+// A leader that does not name the last stable offset, as one without transactions need not: what is
+// undecided is not shown.
+func TestOnlyCommittedDataIsVisibleWithoutALastStableOffset(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		c := w.open("c", a.option())
+		w.put(c, "a", "1")
+		a.set(func(r *reply) {
+			if f, ok := r.resp.(*kmsg.FetchResponse); ok {
+				onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { p.LastStableOffset = -1 })(f)
+			}
+		})
+		a.setRequests(func(r kmsg.Request) {
+			if f, ok := r.(*kmsg.FetchRequest); ok {
+				f.IsolationLevel = 0 // the leader does not leave out what is undecided
+			}
+		})
+		w.produce(w.kafka("plain"), record("a", "2"))
+		w.eventually("the record before the transaction is shown", func() bool { return w.contents(c) == "a=2 " })
+		end := w.transaction("t", record("a", "undecided"))
+		for range 10 {
+			time.Sleep(3 * time.Second)
+			if got := w.contents(c); got != "a=2 " {
+				t.Fatalf("contents = %q", got)
+			}
+		}
+		if p := c.Status().Reading; p.Err == nil || !strings.Contains(p.Err.Error(), "last stable offset -1") {
+			t.Errorf("Status().Reading = %+v", p)
+		}
+		end(false)
+		a.set(nil)
+		a.setRequests(nil)
+		if err := c.Sync(w.within(time.Minute)); err != nil || w.contents(c) != "a=2 " {
+			t.Errorf("Sync = %v, contents = %q", err, w.contents(c))
+		}
+	})
 }
 
 // The same for a client that opens: it opens anyway, waits with the cause, or ends with it,

@@ -315,7 +315,7 @@ func TestStatusIsTrueAfterBrokersAnsweredAtOnce(t *testing.T) {
 			return p.Err != nil && strings.Contains(p.Err.Error(), text)
 		}
 		end := w.transaction("t", record("k", "2"))
-		w.eventually("both are said", func() bool { return says("open transaction") && says("answer at once") })
+		w.eventually("both are said", func() bool { return says("open transaction") && says("answer immediately") })
 		end(true)
 		w.eventually("the commit is shown", func() bool { return w.contents(c) == "k=2 " })
 		for range 20 {
@@ -324,7 +324,7 @@ func TestStatusIsTrueAfterBrokersAnsweredAtOnce(t *testing.T) {
 				t.Fatalf("Status().Reading = %+v after the commit", c.Status().Reading)
 			}
 		}
-		w.eventually("it slows down", func() bool { return says("answer at once") })
+		w.eventually("it slows down", func() bool { return says("answer immediately") })
 		a.setRequests(nil)
 		time.Sleep(200 * time.Millisecond) // until the next fetch
 		time.Sleep(time.Second)            // which waits

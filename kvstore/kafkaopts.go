@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore/internal/inflate"
 )
 
 // Defaults that differ from franz-go's. A user's options override them.
@@ -151,7 +153,11 @@ func newDecoder(cl *kgo.Client, topic string) *decoder {
 	if !ok || codec == nil {
 		codec = kgo.DefaultDecompressor()
 	}
-	return &decoder{codec: codec, most: inflatedLimit(cl), opts: kgo.ProcessFetchPartitionOpts{
+	most := inflatedLimit(cl)
+	if inflate.IsFranzGos(codec) {
+		codec = inflate.New(codec, most)
+	}
+	return &decoder{codec: codec, most: most, opts: kgo.ProcessFetchPartitionOpts{
 		Topic:                topic,
 		Partition:            partitionNumber,
 		KeepControlRecords:   true, // they move the position and the leader epoch

@@ -13,6 +13,19 @@ import (
 // errCorrupt marks a fetch whose content can't be decoded.
 var errCorrupt = errors.New("corrupt record batch")
 
+// Other reasons why a fetch can't be read, of which the log need not have anything: no checksum
+// covers a batch's offset or its format's version, and answers can be cut on their way.
+var (
+	errOutOfPlace = errors.New("a record batch out of place")
+	errForeign    = errors.New("a record batch in a format that this client does not know")
+	errPartial    = errors.New("the broker answered a part of a record batch")
+)
+
+// unreadable reports whether an error says that there is something that can't be read.
+func unreadable(err error) bool {
+	return isOneOf(err, []error{errCorrupt, errOutOfPlace, errForeign, errPartial})
+}
+
 // errNothing marks an answer without data where there should be some. See hole.
 var errNothing = errors.New("the broker answered without records")
 
@@ -84,13 +97,16 @@ func (d *decoder) decode(out *fetched, part *kmsg.FetchResponseTopicPartition, o
 		case errors.As(found.why, &large):
 			return fmt.Errorf("fetch at offset %d: %w", found.at, found.why)
 		}
-		return fmt.Errorf("fetch at offset %d: %w: %w", found.at, errCorrupt, found.why)
+		if !unreadable(found.why) && !isPanic(found.why) {
+			return fmt.Errorf("fetch at offset %d: %w: %w", found.at, errCorrupt, found.why)
+		}
+		return fmt.Errorf("fetch at offset %d: %w", found.at, found.why)
 	}
 	switch {
 	case next > offset:
 		return nil
 	case len(all) > 0:
-		return fmt.Errorf("fetch at offset %d: %w: no whole batch in %d bytes", offset, errCorrupt, len(all))
+		return fmt.Errorf("fetch at offset %d: %w, %d bytes of it", offset, errPartial, len(all))
 	case offset < out.stable:
 		return fmt.Errorf("fetch at offset %d: %w, though all is decided up to offset %d", offset, errNothing, out.stable)
 	}

@@ -13,8 +13,15 @@ type span struct {
 	epoch       int32  // leader epoch, -1 for a message of an old format
 	claim       int    // number of records that the header says it holds, -1 for a message of an old format
 	packed      bool   // its records are compressed
+	transaction bool   // it belongs to a transaction, be it as the marker
 	raw         []byte // with its header
 }
+
+// Bits of a batch's attributes.
+const (
+	attrCodec       = 7
+	attrTransaction = 1 << 4
+)
 
 // spans goes through the whole batches in raw.
 func spans(raw []byte) iter.Seq[span] {
@@ -31,7 +38,8 @@ func spans(raw []byte) iter.Seq[span] {
 				s.last += int64(int32(binary.BigEndian.Uint32(raw[headerLastDelta:])))
 				s.epoch = int32(binary.BigEndian.Uint32(raw[headerEpoch:]))
 				s.claim = int(int32(binary.BigEndian.Uint32(raw[headerNumRecords:])))
-				s.packed = binary.BigEndian.Uint16(raw[headerAttrs:])&7 != 0
+				attrs := binary.BigEndian.Uint16(raw[headerAttrs:])
+				s.packed, s.transaction = attrs&attrCodec != 0, attrs&attrTransaction != 0
 			}
 			if !yield(s) {
 				return
@@ -40,6 +48,9 @@ func spans(raw []byte) iter.Seq[span] {
 		}
 	}
 }
+
+// lastFormat is the version of the format of record batches that this client, and franz-go, knows.
+const lastFormat = 2
 
 // mostAhead is how far a batch may lie behind what precedes it and behind the high watermark.
 const mostAhead = 1 << 24
@@ -55,13 +66,15 @@ func credible(raw []byte, offset, end int64) (sound []byte, found defect) {
 	for s := range spans(raw) {
 		switch {
 		case s.first < 0 || s.last < s.first || s.last == math.MaxInt64:
-			found = defect{max(offset, last+1), fmt.Errorf("a batch from offset %d to %d", s.first, s.last)}
+			found = defect{max(offset, last+1), fmt.Errorf("%w: from offset %d to %d", errOutOfPlace, s.first, s.last)}
 		case s.first <= last:
 			return misplaced(raw, offset, last, s.first)
 		case s.last > max(offset, last, end)+mostAhead:
 			// Kafka notes the high watermark, then reads up to where it is by then
 			// (kafka.cluster.Partition.readRecords). Others name one that lags behind.
-			found = defect{max(offset, last+1), fmt.Errorf("%d records from offset %d to %d, when the high watermark is %d", s.claim, s.first, s.last, end)}
+			found = defect{max(offset, last+1), fmt.Errorf("%w: from offset %d to %d, when the high watermark is %d", errOutOfPlace, s.first, s.last, end)}
+		case s.raw[headerMagic] > lastFormat:
+			found = defect{max(offset, last+1), fmt.Errorf("%w: version %d, at offset %d", errForeign, s.raw[headerMagic], s.first)}
 		case s.last >= offset && s.claim >= 0 && !s.packed:
 			if err := inspect(s.raw[batchOverhead:], s.claim, s.last-s.first); err != nil {
 				found = defect{max(offset, s.first), err}
@@ -78,7 +91,7 @@ func credible(raw []byte, offset, end int64) (sound []byte, found defect) {
 // misplaced returns what precedes for certain where a batch begins at an offset that the one
 // before, which ends at last, has already. One of the two is wrong.
 func misplaced(raw []byte, offset, last, again int64) (sound []byte, found defect) {
-	found = defect{offset, fmt.Errorf("a batch that begins at offset %d behind one that ends at %d", again, last)}
+	found = defect{offset, fmt.Errorf("%w: it begins at offset %d, behind one that ends at %d", errOutOfPlace, again, last)}
 	size := 0
 	for before := range spans(raw) {
 		if before.last >= again {
@@ -91,7 +104,7 @@ func misplaced(raw []byte, offset, last, again int64) (sound []byte, found defec
 }
 
 // inspect returns what is wrong with the records of a batch, decompressed, nil for nothing:
-// there have to be as many as claimed, each behind the one before and none behind the last offset,
+// there have to be as many as claimed and no more, each behind the one before and none behind the last offset,
 // which is so far from the batch's first.
 func inspect(records []byte, claim int, lastDelta int64) error {
 	before := int64(-1)
@@ -111,6 +124,9 @@ func inspect(records []byte, claim int, lastDelta int64) error {
 			return fmt.Errorf("%w: record %d lies %d offsets behind its first one, the one before %d, the last one may %d", errMismatch, n, delta, before, lastDelta)
 		}
 		before = delta
+	}
+	if len(records) > 0 {
+		return fmt.Errorf("%w: it claims %d records, and %d bytes follow them", errMismatch, claim, len(records))
 	}
 	return nil
 }

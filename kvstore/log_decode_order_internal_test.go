@@ -38,7 +38,7 @@ func TestBatchesOutOfOrderAreNotPassed(t *testing.T) {
 		part := kmsg.FetchResponseTopicPartition{HighWatermark: 10, LastStableOffset: 10, RecordBatches: raw}
 		out := fetched{next: 0, stable: 10, end: 10}
 		err := plainDecoder().decode(&out, &part, 0, &room{})
-		if errors.Is(err, errCorrupt) != tc.bad || (err != nil) != tc.bad || out.next != tc.next {
+		if errors.Is(err, errOutOfPlace) != tc.bad || errors.Is(err, errCorrupt) || (err != nil) != tc.bad || out.next != tc.next {
 			t.Errorf("batches at %v: next offset %d, error %v; want %d, error %v", tc.at, out.next, err, tc.next, tc.bad)
 		}
 		for _, r := range out.records {

@@ -24,10 +24,13 @@ type rawBatch struct {
 	codec    kgo.CompressionCodec
 
 	bits   int16   // of the attributes
-	claim  int32   // how many records the header says there are, 0 for as many as there are
+	claim  int32   // how many records the header says there are, 0 for as many as there are, claimNone for 0
 	deltas []int32 // the records' offsets, counted from at; nil for the last ones of the span
 	value  []byte  // nil for one of a byte
 }
+
+// claimNone is the claim of a batch whose header says that it holds no record.
+const claimNone = -1 << 20
 
 func (b rawBatch) bytes(t *testing.T) []byte {
 	t.Helper()
@@ -49,6 +52,9 @@ func (b rawBatch) bytes(t *testing.T) []byte {
 	}
 	if b.claim != 0 {
 		batch.NumRecords = b.claim
+	}
+	if b.claim == claimNone {
+		batch.NumRecords = 0
 	}
 	for i := range b.records {
 		r := kmsg.NewRecord()
@@ -93,7 +99,7 @@ func TestEpochIsThatOfTheLastBatchPassed(t *testing.T) {
 		aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction
 		next    int64
 		epoch   int32
-		fails   bool
+		fails   error
 		records int // 0 for any number
 	}{
 		"records":                    {from: 10, raw: [][]byte{plain.bytes(t)}, next: 12, epoch: 3},
@@ -111,9 +117,11 @@ func TestEpochIsThatOfTheLastBatchPassed(t *testing.T) {
 		"a part of the next":         {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t)[:40]}, next: 12, epoch: 3},
 		"no epochs":                  {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: -1}.bytes(t)}, next: 13, epoch: -1},
 		"old format":                 {from: 10, raw: [][]byte{plain.bytes(t), oldMessage(12)}, next: 13, epoch: -1},
-		"damaged tail":               {from: 10, raw: [][]byte{plain.bytes(t), flipped(rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t), 65)}, next: 12, epoch: 3, fails: true},
-		"damaged first":              {from: 10, raw: [][]byte{flipped(plain.bytes(t), 65)}, next: 10, epoch: noEpoch, fails: true},
-		"unknown format":             {from: 10, raw: [][]byte{plain.bytes(t), flipped(rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t), headerMagic)}, next: 12, epoch: 3, fails: true},
+		"damaged tail":               {from: 10, raw: [][]byte{plain.bytes(t), flipped(rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t), 65)}, next: 12, epoch: 3, fails: errCorrupt},
+		"damaged first":              {from: 10, raw: [][]byte{flipped(plain.bytes(t), 65)}, next: 10, epoch: noEpoch, fails: errCorrupt},
+		"unknown format":             {from: 10, raw: [][]byte{plain.bytes(t), flipped(rawBatch{at: 12, span: 1, records: 1, epoch: 5}.bytes(t), headerMagic)}, next: 12, epoch: 3, fails: errForeign},
+		"a part":                     {from: 10, raw: [][]byte{plain.bytes(t)[:40]}, next: 10, epoch: noEpoch, fails: errPartial},
+		"unknown codec":              {from: 10, raw: [][]byte{plain.bytes(t), rawBatch{at: 12, span: 1, records: 1, epoch: 5, bits: 5}.bytes(t)}, next: 12, epoch: 3, fails: errForeign},
 		"nothing":                    {from: 10, next: 10, epoch: noEpoch},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,8 +134,8 @@ func TestEpochIsThatOfTheLastBatchPassed(t *testing.T) {
 			if tc.records > 0 && len(out.records) != tc.records {
 				t.Errorf("%d records, want %d", len(out.records), tc.records)
 			}
-			if out.next != tc.next || out.epoch != tc.epoch || errors.Is(err, errCorrupt) != tc.fails {
-				t.Errorf("decode = next %d, epoch %d, %v; want next %d, epoch %d, corrupt: %t", out.next, out.epoch, err, tc.next, tc.epoch, tc.fails)
+			if out.next != tc.next || out.epoch != tc.epoch || !errors.Is(err, tc.fails) {
+				t.Errorf("decode = next %d, epoch %d, %v; want next %d, epoch %d, %v", out.next, out.epoch, err, tc.next, tc.epoch, tc.fails)
 			}
 		})
 	}

@@ -73,10 +73,10 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 			}
 			return 0, errNoPartition
 		}
-		if part.ErrorCode == 0 && (part.HighWatermark < 0 || part.LastStableOffset < 0) {
+		if part.ErrorCode == 0 && (part.HighWatermark < 0 || part.LastStableOffset < unknownOffset) {
 			return 0, fmt.Errorf("answered high watermark %d and last stable offset %d", part.HighWatermark, part.LastStableOffset)
 		}
-		if part.ErrorCode == 0 && part.PreferredReadReplica >= 0 && len(part.RecordBatches) == 0 {
+		if part.ErrorCode == 0 && part.PreferredReadReplica >= 0 && part.PreferredReadReplica != l.node && len(part.RecordBatches) == 0 {
 			// It has something to return, but leaves that to the other replica.
 			return 0, fmt.Errorf("answered without records, because replica %d is nearer, which the client did not ask for", part.PreferredReadReplica)
 		}
@@ -85,6 +85,10 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 	if throttle > 0 && !errors.Is(err, errThrottled) {
 		slow = throttled(l.node, throttle)
 	}
+	var open error
+	if err == nil && part.LastStableOffset == unknownOffset {
+		open = settled(&part, offset)
+	}
 	out := fetched{first: -1, next: offset, epoch: noEpoch, start: part.LogStartOffset, stable: part.LastStableOffset, end: part.HighWatermark, slow: slow, byName: byName}
 	if err != nil {
 		p.notFetched(err)
@@ -92,12 +96,35 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 	}
 	p.fetchedFrom(id)
 	out.first = firstOffset(part.RecordBatches, offset)
-	err = dec.decode(&out, &part, offset, pool)
+	if err = dec.decode(&out, &part, offset, pool); err == nil {
+		err = open
+	}
 	if invariant.On {
 		out.from.Swap(offset)
 		out.checkEpoch()
 	}
 	return out, err
+}
+
+// unknownOffset is what the protocol has for an offset that is not known.
+const unknownOffset = -1
+
+// settled makes do without the last stable offset in an answer to a fetch from offset on. A leader
+// that knows no transactions may leave it out. Below the high watermark all but transactions is
+// decided, and all below offset was: so everything counts up to the first batch of a
+// transaction. The error is for what comes from there on.
+func settled(part *kmsg.FetchResponseTopicPartition, offset int64) error {
+	part.LastStableOffset = part.HighWatermark
+	size := 0
+	for s := range spans(part.RecordBatches) {
+		if s.transaction && s.last >= offset {
+			part.RecordBatches = part.RecordBatches[:size]
+			part.LastStableOffset = min(part.HighWatermark, s.first)
+			return fmt.Errorf("answered last stable offset %d and, at offset %d, a batch of a transaction, which may be undecided", unknownOffset, s.first)
+		}
+		size += len(s.raw)
+	}
+	return nil
 }
 
 // ours finds the answer for the store's partition.

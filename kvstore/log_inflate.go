@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore/internal/inflate"
 )
 
 // defaultInflated is what kgo.MaxDecompressBatchBytes changes. franz-go's own default, 1 GiB, is
@@ -64,9 +66,12 @@ func (f *inflater) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byt
 	return out, nil
 }
 
-// windowTooLarge is what the decompressor of zstd says of a frame that needs more memory than the
-// limit, whatever comes of it. Its error has no name in kgo.
-const windowTooLarge = "window size exceeded"
+// foreignWindow reports whether a decompressor of the user's says that a frame claims more memory
+// than the limit, whatever comes of it. That of franz-go does, and has no name for the error.
+func (f *inflater) foreignWindow(err error) bool {
+	_, own := f.codec.(*inflate.Decompressor)
+	return err != nil && !own && strings.Contains(err.Error(), "window size exceeded")
+}
 
 // batch returns the batch whose content is src, and moves past it. Of a message of an old
 // format it does not know the first offset.
@@ -96,10 +101,12 @@ func (f *inflater) checked(s span, src []byte, codec kgo.CompressionCodecType) (
 	out, err := f.inflate(src, codec)
 	f.total += len(out)
 	switch {
-	case errors.Is(err, kgo.ErrMaxDecompress) || len(out) > f.most || err != nil && strings.Contains(err.Error(), windowTooLarge):
+	case errors.Is(err, kgo.ErrMaxDecompress) || len(out) > f.most || f.foreignWindow(err):
 		err = &DecompressError{Offset: s.first, Limit: f.most}
 		f.refusal.note(s, err)
 		return nil, err
+	case err != nil && codec > kgo.CodecZstd:
+		return nil, fmt.Errorf("%w: codec %d, at offset %d: %w", errForeign, codec, s.first, err)
 	case err != nil:
 		return nil, fmt.Errorf("decompress: %w", err)
 	case s.claim < 0:

@@ -1,7 +1,9 @@
 package kvstore
 
 import (
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"math"
 	"runtime"
 	"strings"
@@ -68,6 +70,19 @@ func TestRecordsAreCountedBeforeThereIsRoomForThem(t *testing.T) {
 	}
 }
 
+// A batch that holds more records than it claims, for which kgo and the checksum have no word, is not
+// taken for one without them.
+func TestRecordsBehindThoseClaimedAreNotLeftOut(t *testing.T) {
+	for name, codec := range codecs {
+		for _, claim := range []int32{claimNone, 1, 2} {
+			out, err := decodeOf(t, plainDecoder(), 10, rawBatch{at: 10, span: 2, records: 2, codec: codec}, rawBatch{at: 12, span: 3, records: 3, codec: codec, claim: claim}, rawBatch{at: 15, span: 1, records: 1})
+			if !errors.Is(err, errCorrupt) || out.next != 12 || len(out.records) != 2 {
+				t.Errorf("%s, %d of 3 records claimed: next %d, %d records, %v; want the batch before and an error", name, max(0, claim), out.next, len(out.records), err)
+			}
+		}
+	}
+}
+
 // The offsets of records are told as differences, which may be any.
 func TestRecordsOutsideOfTheirBatchAreNotRead(t *testing.T) {
 	for name, codec := range codecs {
@@ -96,7 +111,7 @@ func TestBatchesAtImpossibleOffsetsAreNotRead(t *testing.T) {
 		{at: 1 << 60, span: 2, records: 2},
 	} {
 		out, err := decodeOf(t, plainDecoder(), 10, rawBatch{at: 10, span: 2, records: 2}, b)
-		if !errors.Is(err, errCorrupt) || out.next != 12 || len(out.records) != 2 {
+		if !errors.Is(err, errOutOfPlace) || errors.Is(err, errCorrupt) || out.next != 12 || len(out.records) != 2 {
 			t.Errorf("a batch of %d offsets at %d: next %d, %d records, %v; want the batch before and an error", b.span, b.at, out.next, len(out.records), err)
 		}
 	}
@@ -139,6 +154,59 @@ func TestBatchBeyondTheLimitIsRefusedOnce(t *testing.T) {
 		if want := 3 + 1 + 2; seen.calls != want {
 			t.Errorf("%s: %d batches decompressed after another one took the large one's place, want %d", name, seen.calls, want)
 		}
+	}
+}
+
+// inZstd is a batch with its records in a frame of zstd that claims a window of 8 MiB.
+func inZstd(raw []byte) []byte {
+	records := raw[batchOverhead:]
+	header := uint32(len(records))<<3 | 1
+	packed := append(raw[:batchOverhead:batchOverhead], 0x28, 0xb5, 0x2f, 0xfd, 0, 13<<3, byte(header), byte(header>>8), byte(header>>16))
+	packed = append(packed, records...)
+	binary.BigEndian.PutUint16(packed[headerAttrs:], uint16(kgo.CodecZstd))
+	binary.BigEndian.PutUint32(packed[headerLength:], uint32(len(packed)-12))
+	binary.BigEndian.PutUint32(packed[headerCRC:], crc32.Checksum(packed[headerAttrs:], castagnoli))
+	return packed
+}
+
+// The limit is on what a batch decompresses to, and not on the window that its producer works with.
+func TestSmallBatchUnderALargeWindowIsRead(t *testing.T) {
+	for _, limit := range []int{64 << 10, 1 << 20, 3 << 20, defaultInflated} {
+		for name, opt := range map[string]kgo.Opt{
+			"no option": kgo.ClientID(""), "franz-go's own": kgo.WithDecompressor(kgo.DefaultDecompressor()),
+		} {
+			cl, err := kgo.NewClient(opt, kgo.MaxDecompressBatchBytes(limit))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := newDecoder(cl, "t")
+			cl.Close()
+			part := &kmsg.FetchResponseTopicPartition{RecordBatches: inZstd(rawBatch{at: 10, span: 2, records: 2}.bytes(t))}
+			out := fetched{next: 10, stable: 12, end: 12}
+			if err := d.decode(&out, part, 10, &room{}); err != nil || len(out.records) != 2 {
+				t.Errorf("limit %d, %s: %d records, %v", limit, name, len(out.records), err)
+			}
+			large := rawBatch{at: 10, span: 1, records: 1, value: make([]byte, 100<<10)}.bytes(t)
+			part.RecordBatches, out = inZstd(large), fetched{next: 10, stable: 12, end: 12}
+			var tooLarge *DecompressError
+			if err := d.decode(&out, part, 10, &room{}); limit < 100<<10 != errors.As(err, &tooLarge) {
+				t.Errorf("limit %d, %s, a batch of 100 KiB: %v", limit, name, err)
+			}
+		}
+	}
+}
+
+// A decompressor of the user's is used, and what it says of its window is not called damage.
+func TestDecompressorOfTheUserIsUsed(t *testing.T) {
+	seen := &counting{Decompressor: kgo.DefaultDecompressor()}
+	cl, err := kgo.NewClient(kgo.WithDecompressor(seen))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	d := newDecoder(cl, "t")
+	if out, err := decodeOf(t, d, 10, rawBatch{at: 10, span: 2, records: 2, codec: kgo.ZstdCompression()}); err != nil || len(out.records) != 2 || seen.calls != 1 {
+		t.Errorf("%d records, %v, %d calls of the decompressor", len(out.records), err, seen.calls)
 	}
 }
 

@@ -102,7 +102,7 @@ func (t *tail) next(ctx context.Context, limits fetchLimits) (fetched, error) {
 func (t *tail) watch(ctx context.Context, limits fetchLimits) (fetched, error) {
 	h := t.hole
 	f, err := t.ask(ctx, t.checked, h.upTo, limits, t.takeRoom())
-	if f.next > h.upTo || errors.Is(err, errNothing) || errors.Is(err, errCorrupt) {
+	if f.next > h.upTo || errors.Is(err, errNothing) || unreadable(err) {
 		h.look, err = true, nil
 	}
 	f.next = t.pos

@@ -113,10 +113,11 @@ func (k *Kit) ClientOptions(name string) []kvstore.ClientOption {
 // in bubbles, but heeds no kgo.MaxDecompressBatchBytes.
 func (k *Kit) KafkaOptions(name string) []kgo.Opt {
 	k.t.Helper()
-	return append([]kgo.Opt{kgo.SeedBrokers(k.cluster.Seeds()...)}, k.kafkaOptions(name)...)
+	opts := []kgo.Opt{kgo.SeedBrokers(k.cluster.Seeds()...), kgo.WithDecompressor(recordlog.Decompressor())}
+	return append(opts, k.kafkaOptions(name)...)
 }
 
-// kafkaOptions are those of [Kit.KafkaOptions] without the brokers' addresses.
+// kafkaOptions are those of [Kit.KafkaOptions] that the store's clients need, too.
 func (k *Kit) kafkaOptions(name string) []kgo.Opt {
 	k.t.Helper()
 	m := k.member(name)
@@ -125,7 +126,6 @@ func (k *Kit) kafkaOptions(name string) []kgo.Opt {
 		kgo.ClientID(name),
 		kgo.WithHooks(&m.live),
 		kgo.WithLogger(k.logs.kafka(name)),
-		kgo.WithDecompressor(recordlog.Decompressor()), // in bubbles, too
 	}
 	if !k.cfg.slow {
 		opts = append(opts, kgo.RetryBackoffFn(quickBackoff), kgo.MetadataMinAge(10*time.Millisecond))

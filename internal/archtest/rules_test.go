@@ -78,6 +78,12 @@ var rules = []rule{
 		why:     "a leaf that everything in the store may import",
 	},
 	{
+		pkg:     "kvstore/internal/inflate",
+		what:    "leaf: decompresses the contents of record batches",
+		foreign: []string{kfake, porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "a leaf that knows bytes only",
+	},
+	{
 		pkg:     "kvstore/internal/position",
 		own:     []string{"kvstore/internal/invariant"},
 		what:    "leaf: a client's position in the log, and who waits for it",
