@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kvsim/kvsim/kvstore"
@@ -181,7 +182,11 @@ func (k *Kit) scene(kv Reader) string {
 	defer k.mu.Unlock()
 	for _, f := range k.faults {
 		if f.active() {
-			fmt.Fprintf(&b, "\n    fault: %s, %d hits", f.text, f.Hits())
+			hits := strconv.Itoa(f.Hits()) + " hits"
+			if hits == "1 hits" {
+				hits = "1 hit"
+			}
+			fmt.Fprintf(&b, "\n    fault: %s, %s", f.text, hits)
 		}
 	}
 	return b.String()

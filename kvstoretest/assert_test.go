@@ -36,7 +36,7 @@ func TestAssertionMessages(t *testing.T) {
         offset 1  "size" = "10"
         offset 2  "theme" = "dark" (not applied yet)
         offset 3  "size" deleted (not applied yet)
-    fault: stall client=b dir=to-client api=fetch, 1 hits`
+    fault: stall client=b dir=to-client api=fetch, 1 hit`
 	for _, c := range []struct {
 		name, want string
 		assert     func(k *Kit, kv Reader) bool
@@ -71,7 +71,7 @@ func TestAssertionMessages(t *testing.T) {
         offset 1  "size" = "10"
         offset 2  "theme" = "dark"
         offset 3  "size" deleted
-    fault: stall client=b dir=to-client api=fetch, 1 hits`,
+    fault: stall client=b dir=to-client api=fetch, 1 hit`,
 			func(k *Kit, _ Reader) bool { return k.WantSnapshot(map[string]string{"theme": "light"}) },
 		},
 	} {

@@ -63,7 +63,7 @@
 //	    the last 2 of 2 records of the log:
 //	        offset 0  "theme" = "light"
 //	        offset 1  "theme" = "dark" (not applied yet)
-//	    fault: stall client=reader dir=to-client api=fetch, 1 hits
+//	    fault: stall client=reader dir=to-client api=fetch, 1 hit
 //
 // The logs of clients and brokers are attached to tests that fail. Wrong use of the kit fails
 // the test with a message that says what to do.

@@ -163,7 +163,7 @@ func TestCaughtUpFailsWithTheScene(t *testing.T) {
 		for _, want := range []string{
 			`client "b" at position 0, live`,
 			`offset 0  "k" = "v" (not applied yet)`,
-			`fault: stall client=b dir=to-client api=fetch, 1 hits`,
+			`fault: stall client=b dir=to-client api=fetch, 1 hit`,
 		} {
 			if !strings.Contains(f.text(), want) {
 				t.Errorf("reported:\n%s\nwant %q in it", f.text(), want)

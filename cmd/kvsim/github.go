@@ -13,9 +13,9 @@ func writeMarkdown(w io.Writer, t *tally) {
 		status = "interrupted, so far " + status
 	}
 	fmt.Fprintf(w, "### kvsim: %s\n\n", status)
-	fmt.Fprintf(w, "%s worlds of `%s`, seeds %d to %d, %s engine: %s held, %s violated, %s inconclusive, %s failures of the harness. ",
-		count(t.Worlds), nameOf(t.Scenario), t.First, t.Last, t.Engine,
-		count(t.Held), count(t.Violations), count(t.Inconclusive), count(t.Broken))
+	fmt.Fprintf(w, "%s of `%s`, seeds %d to %d, %s engine: %s held, %s violated, %s inconclusive, %s of the harness. ",
+		plural(t.Worlds, "world"), nameOf(t.Scenario), t.First, t.Last, t.Engine,
+		count(t.Held), count(t.Violations), count(t.Inconclusive), plural(t.Broken, "failure"))
 	fmt.Fprintf(w, "%v simulated in %v (%s), %s seeds an hour.\n",
 		roundTime(t.Simulated), roundTime(t.Elapsed), speedText(t.Simulated, t.Elapsed), count(int(t.perHour())))
 	if len(t.Failures) > 0 {

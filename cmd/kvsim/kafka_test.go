@@ -51,7 +51,7 @@ func TestRunOnExistingBrokers(t *testing.T) {
 			t.Errorf("stderr = %q, want %q in it", got.stderr, want)
 		}
 	}
-	for _, want := range []string{"2 clients, 1 brokers", "1 planned, 1 took effect", "verdict    held"} {
+	for _, want := range []string{"2 clients, 1 broker", "1 planned, 1 took effect", "verdict    held"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("stdout = %q, want %q in it", got.stdout, want)
 		}

@@ -330,8 +330,8 @@ func (m *mutator) report(stdout io.Writer, results []mutantResult, accused []str
 		fmt.Fprintf(m.stderr, "kvsim: the store without a bug was accused: %s\n", a)
 	}
 	if !m.json {
-		fmt.Fprintf(stdout, "\n%d of %d mutants killed in every campaign of at most %d seeds; medians over %d campaigns\n", len(results)-survived, len(results), m.seeds, m.campaigns)
-		fmt.Fprintf(stdout, "the store without a bug: %d worlds, %d accused\n", clean, len(accused))
+		fmt.Fprintf(stdout, "\n%d of %s killed in every campaign of at most %s; medians over %s\n", len(results)-survived, plural(len(results), "mutant"), plural(m.seeds, "seed"), plural(m.campaigns, "campaign"))
+		fmt.Fprintf(stdout, "the store without a bug: %s, %d accused\n", plural(clean, "world"), len(accused))
 	}
 	if survived > 0 || len(accused) > 0 {
 		return exitError(exitViolation)

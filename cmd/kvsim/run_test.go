@@ -28,7 +28,7 @@ reset client=c1 from=2s
 
 func TestOneWorldIsShownInFull(t *testing.T) {
 	t.Parallel()
-	const did = `seed 3 of small: 2 clients, 1 brokers
+	const did = `seed 3 of small: 2 clients, 1 broker
   did        1,000 operations (990 ok, 4 failed, 6 unknown), 500 acknowledged writes, 600 log records
   simulated  12.3s in 50ms, 246x
   faults     2 planned, 1 took effect
@@ -121,7 +121,7 @@ func TestCampaignGroupsFailuresByReason(t *testing.T) {
 seed 5: violation: client c5 went back
 seed 8: harness-failure: panic: nil map
 `, stdout: strings.ReplaceAll(`40 worlds of lag, seeds 1 to 40, virtual engine, 2 at a time
-  outcome    30 held, 8 violated, 1 inconclusive, 1 failures of the harness
+  outcome    30 held, 8 violated, 1 inconclusive, 1 failure of the harness
   did        40,000 operations (39,600 ok, 160 failed, 240 unknown), 20,000 acknowledged writes, 24,000 log records
   simulated  8m13.8s in 1s, 493x, 144,000 seeds an hour
   faults                                     planned effective      hits
@@ -159,7 +159,7 @@ seed 8: harness-failure: panic: nil map
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"### kvsim: violation\n\n40 worlds of `lag`, seeds 1 to 40, virtual engine: 30 held, 8 violated, 1 inconclusive, 1 failures of the harness.",
+		"### kvsim: violation\n\n40 worlds of `lag`, seeds 1 to 40, virtual engine: 30 held, 8 violated, 1 inconclusive, 1 failure of the harness.",
 		"| violation | monotonic-reads: client c5 went back | 8 | 5 | `kvsim replay " + capsule + "5` |\n",
 		"| lag | 40 | 40 | 49,360 |\n", "| a thing | 40 | 120 |\n",
 	} {

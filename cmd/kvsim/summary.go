@@ -14,7 +14,7 @@ import (
 // the whole verdict.
 func writeWorld(w io.Writer, x ran, all bool) {
 	r, p := x.result, x.plan
-	fmt.Fprintf(w, "seed %d of %s: %d clients, %d brokers\n", r.Seed, nameOf(p.Scenario), p.World.Clients, p.World.Brokers)
+	fmt.Fprintf(w, "seed %d of %s: %s, %s\n", r.Seed, nameOf(p.Scenario), plural(p.World.Clients, "client"), plural(p.World.Brokers, "broker"))
 	if r.Operations.Total > 0 {
 		fmt.Fprintf(w, "  did        %s\n", operationsText(r.Operations, r.Records))
 	}
@@ -53,10 +53,10 @@ func writeEnd(w io.Writer, t *tally, capsule string) {
 
 // writeCampaign prints what many worlds did.
 func writeCampaign(w io.Writer, t *tally) {
-	fmt.Fprintf(w, "%s worlds of %s, seeds %d to %d, %s engine, %d at a time\n",
-		count(t.Worlds), nameOf(t.Scenario), t.First, t.Last, t.Engine, t.Jobs)
-	fmt.Fprintf(w, "  outcome    %s held, %s violated, %s inconclusive, %s failures of the harness\n",
-		count(t.Held), count(t.Violations), count(t.Inconclusive), count(t.Broken))
+	fmt.Fprintf(w, "%s of %s, seeds %d to %d, %s engine, %d at a time\n",
+		plural(t.Worlds, "world"), nameOf(t.Scenario), t.First, t.Last, t.Engine, t.Jobs)
+	fmt.Fprintf(w, "  outcome    %s held, %s violated, %s inconclusive, %s of the harness\n",
+		count(t.Held), count(t.Violations), count(t.Inconclusive), plural(t.Broken, "failure"))
 	fmt.Fprintf(w, "  did        %s\n", operationsText(t.Operations, t.Records))
 	fmt.Fprintf(w, "  simulated  %v in %v, %s, %s seeds an hour\n",
 		roundTime(t.Simulated), roundTime(t.Elapsed), speedText(t.Simulated, t.Elapsed), count(int(t.perHour())))
@@ -90,8 +90,8 @@ func writeCampaign(w io.Writer, t *tally) {
 }
 
 func operationsText(o world.Operations, records int) string {
-	return fmt.Sprintf("%s operations (%s ok, %s failed, %s unknown), %s acknowledged writes, %s log records",
-		count(o.Total), count(o.OK), count(o.Failed), count(o.Unknown), count(o.Acknowledged), count(records))
+	return fmt.Sprintf("%s (%s ok, %s failed, %s unknown), %s, %s",
+		plural(o.Total, "operation"), count(o.OK), count(o.Failed), count(o.Unknown), plural(o.Acknowledged, "acknowledged write"), plural(records, "log record"))
 }
 
 func hitsText(f world.FaultResult) string {
