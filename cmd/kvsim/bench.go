@@ -23,16 +23,16 @@ var benchCommand = command{
 	short:  "measure how fast the engines run and judge the reference workload",
 	long: `
 The reference workload W is the scenario ` + defaultScenario + ` with 5 clients, 200 operations
-each, on 3 brokers. A core is one world at a time: the numbers for a core are those
-of all jobs, divided by the jobs or by the cores, whichever are fewer. Operations
-count as checked when their world was judged, which counts into the time. On a
-machine that does other things too, seeds for an hour of processor time say more
-than seeds for an hour.
+each, on 3 brokers. Numbers for each core are those of all jobs, divided by the
+number of jobs or of cores, whichever is smaller. Operations count as checked when
+their world was judged; the time includes judging. On a machine that does other
+work too, the seeds for an hour of processor time say more than the seeds for an
+hour.
 `,
 	flags: func(c *cli, fs *flag.FlagSet) execFunc {
 		b := &bencher{cli: c}
 		fs.StringVar(&b.engines, "engine", "virtual,exact", "the `engines` to measure, with commas between them")
-		fs.IntVar(&b.jobs, "jobs", 1, "how many worlds run at once, a `number`; 0 for one on each core")
+		fs.IntVar(&b.jobs, "jobs", 1, "the `number` of worlds that run at the same time; 0 means one on each core")
 		fs.IntVar(&b.worlds, "seeds", 0, "the `number` of seeds for each engine (default: 100 for virtual, 5 for exact)")
 		fs.BoolVar(&b.twice, "twice", false, "then run each seed twice more and compare histories and logs")
 		fs.BoolVar(&b.json, "json", false, "print JSON lines")

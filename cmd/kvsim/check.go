@@ -23,12 +23,12 @@ var checkCommand = command{
 	short: "judge a stored history again",
 	long: `
 FILE is a history in the format of package linearizability, of this store or of
-another one; or a capsule; or - for the input. Only the history is judged: whether
-a world did enough to be judged is for kvsim run to say.
+any other; or a capsule; or - for standard input. Only the history is judged.
+Whether a world did enough to be judged, only kvsim run can say.
 `,
 	flags: func(_ *cli, fs *flag.FlagSet) execFunc {
 		var c checker
-		fs.Func("skip", "do not run a check, by its `name`; may be repeated, see kvsim list --checks", c.addSkip)
+		fs.Func("skip", "the `name` of a check to leave out, see kvsim list --checks; may be repeated", c.addSkip)
 		fs.BoolVar(&c.options.Linearizable, "linearizable", false, "judge every read as if it claimed to be linearizable")
 		fs.BoolVar(&c.json, "json", false, "print JSON")
 		return c.exec

@@ -26,7 +26,7 @@ type engineOptions struct {
 
 func (o *engineOptions) declare(fs *flag.FlagSet) {
 	fs.StringVar(&o.name, "engine", "virtual", "what runs the worlds: `virtual`, exact or real")
-	fs.IntVar(&o.jobs, "jobs", 0, "how many worlds run at once, a `number` (default: one on each core)")
+	fs.IntVar(&o.jobs, "jobs", 0, "the `number` of worlds that run at the same time (default: one on each core)")
 	fs.StringVar(&o.kafka, "kafka", "", "what the real engine runs on: `testcontainers` or brokers as host:port,host:port (default: kfake, in this process)")
 	fs.StringVar(&o.scheduler, "scheduler", "", "the order of goroutines in the exact engine: `random` or stock")
 }

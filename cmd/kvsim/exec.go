@@ -17,31 +17,31 @@ var execCommand = command{
 	args:   "-- GUEST.wasm [arguments]",
 	short:  "run a wasm program in the exact engine, also for go test -exec",
 	long: `
-The program is one that Go built for GOOS=wasip1 GOARCH=wasm, above all a test. It
-sees a clock that jumps when everything sleeps, random bytes of the seed, and the
-files of the Go module around the current directory; what it writes is gone
-afterwards. Two runs with one seed are the same to the byte:
+The program is one that Go built for GOOS=wasip1 GOARCH=wasm, usually a test. Its
+clock jumps when all goroutines sleep, its random bytes come from the seed, and it
+sees the files of the Go module around the current directory. Files that it writes
+are lost when it ends. Two runs with the same seed are the same to the byte:
 
   GOOS=wasip1 GOARCH=wasm go test -overlay "$(kvsim exec --print-overlay)" \
       -exec "kvsim exec --seed 7 --" ./...
 
-With the overlay, the seed decides the order of goroutines too. A Go that the go
-command has fetched by itself takes no overlay; in place of go, --print-go then
-names a script that runs it so that it does. The exit code is the program's own; 3
-if it was stopped.
+With the overlay, the seed decides the order of goroutines too. If the go command
+has downloaded the Go release itself, it refuses the overlay; then use the script
+that --print-go prints instead of go. The exit code is the program's own, or 3 if
+kvsim stopped it.
 `,
 	flags: func(_ *cli, fs *flag.FlagSet) execFunc {
 		var e execRun
 		fs.Uint64Var(&e.seed, "seed", 1, "the `seed` of the order of goroutines and of random bytes")
 		fs.BoolVar(&e.printOverlay, "print-overlay", false, "write the overlay with the scheduler, print its path, and exit")
-		fs.BoolVar(&e.printGo, "print-go", false, "print the go command that takes the overlay, and exit")
+		fs.BoolVar(&e.printGo, "print-go", false, "print the go command to use with the overlay, and exit")
 		fs.Uint64Var(&e.steps, "max-steps", 0, "the `number` of steps after which the program is stopped (default: a few minutes of one core)")
 		fs.DurationVar(&e.elapsed, "max-simulated", 0, "the simulated `duration` after which the program is stopped (default: none)")
-		fs.Func("env", "a `KEY=VALUE` for the program's environment, which is empty otherwise; may be repeated", func(pair string) error {
+		fs.Func("env", "a `KEY=VALUE` of the program's environment, which is empty by default; may be repeated", func(pair string) error {
 			e.env = append(e.env, pair)
 			return nil
 		})
-		fs.BoolVar(&e.verbose, "v", false, "say on stderr what slow things are done, and what the run was like")
+		fs.BoolVar(&e.verbose, "v", false, "print to stderr which slow steps are being done, and numbers about the run")
 		return e.exec
 	},
 }

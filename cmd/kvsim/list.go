@@ -19,7 +19,7 @@ var listCommand = command{
 		var l lister
 		fs.BoolVar(&l.faults, "faults", false, "describe the faults that a plan may have")
 		fs.BoolVar(&l.checks, "checks", false, "describe the guarantees that are checked")
-		fs.BoolVar(&l.sometimes, "sometimes", false, "name what a campaign of everything has to have seen")
+		fs.BoolVar(&l.sometimes, "sometimes", false, "describe the situations that a large campaign of everything has to reach")
 		fs.BoolVar(&l.json, "json", false, "print JSON lines")
 		return l.exec
 	},

@@ -27,17 +27,17 @@ var mutateCommand = command{
 	args:   "[MUTANT ...]",
 	short:  "plant bugs into the store and see whether the judges find them",
 	long: `
-Each mutant is a small patch that is laid over the store's source while the
-workers are built. A mutant is killed by the first seed whose world fails a check
-that is named for the bug. The store without a patch runs the same seeds, or the first
-of them, and must hold. Run it in the module's source.
+Each mutant is a small patch of the store's source, with which workers are built.
+The first seed whose world fails one of the checks that are meant to find the mutant
+kills it. The store without a patch runs the same seeds, or the first of them, and
+must hold. Run this in the source of the module.
 `,
 	flags: func(c *cli, fs *flag.FlagSet) execFunc {
 		m := &mutator{}
-		fs.IntVar(&m.campaigns, "campaigns", 5, "how many campaigns, a `number`, each with seeds of its own, a mutant has to be found in")
-		fs.IntVar(&m.seeds, "seeds", 100, "after how many seeds, a `number`, a campaign gives up on a mutant")
-		fs.IntVar(&m.clean, "clean", 0, "how many of a campaign's seeds, a `number`, the store without a bug runs in each scenario; 0 is all")
-		fs.IntVar(&m.jobs, "jobs", 0, "how many worlds run at a time, a `number`; 0 is one for each core")
+		fs.IntVar(&m.campaigns, "campaigns", 5, "the `number` of campaigns, each with other seeds, that have to find a mutant")
+		fs.IntVar(&m.seeds, "seeds", 100, "the `number` of seeds after which a campaign gives up on a mutant")
+		fs.IntVar(&m.clean, "clean", 0, "the `number` of seeds that the store without a bug runs in each scenario; 0 means all seeds of a campaign")
+		fs.IntVar(&m.jobs, "jobs", 0, "the `number` of worlds that run at the same time; 0 means one on each core")
 		fs.Uint64Var(&m.first, "seed", 1, "the first `seed`")
 		fs.BoolVar(&m.json, "json", false, "print a line of JSON for each mutant")
 		fs.BoolVar(&m.list, "list", false, "list the mutants and build nothing")
@@ -327,7 +327,7 @@ func (m *mutator) report(stdout io.Writer, results []mutantResult, accused []str
 		fmt.Fprintf(stdout, "%-*s %3d/%-3d %6d %8.2f  %s\n", longest, r.Name, r.Killed, r.Campaigns, r.Seeds, r.Seconds, by)
 	}
 	for _, a := range accused {
-		fmt.Fprintf(m.stderr, "kvsim: the store without a bug was accused: %s\n", a)
+		fmt.Fprintf(m.stderr, "kvsim: a check failed on the store without a bug: %s\n", a)
 	}
 	if !m.json {
 		fmt.Fprintf(stdout, "\n%d of %s killed in every campaign of at most %s; medians over %s\n", len(results)-survived, plural(len(results), "mutant"), plural(m.seeds, "seed"), plural(m.campaigns, "campaign"))

@@ -11,14 +11,14 @@ var planCommand = command{
 	name:  "plan",
 	short: "print the plan that a scenario makes of a seed",
 	long: `
-A plan is all that a world depends on: what it is made of, what its clients do,
-and what goes wrong when. It is text that can be edited and run:
+A plan has everything that a world depends on: what it is made of, what its clients
+do, and which faults happen when. It is text that can be edited and run:
 
   kvsim plan --scenario lag --seed 7 > lag.plan
   kvsim run --plan lag.plan
 
-Of a range of seeds, one plan after the other is printed. With --plan, the file
-is read, checked and printed as kvsim writes it.
+For a range of seeds, all plans are printed, one after the other. With --plan, the
+file is read, checked, and printed in the form in which kvsim writes it.
 `,
 	flags: func(_ *cli, fs *flag.FlagSet) execFunc {
 		var worlds worldFlags

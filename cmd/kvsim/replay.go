@@ -18,18 +18,19 @@ var replayCommand = command{
 	long: `
 A capsule runs in the engine that found it, and the histories are compared: in
 the exact engine they are the same to the byte, in the virtual engine they nearly
-always are. A world that ran on Kafka needs --kafka again: a capsule alone makes
-nothing connect anywhere. A seed is drawn from --scenario as kvsim run draws it.
+always are. If the world ran on Kafka, give --kafka again: a capsule alone never
+makes kvsim connect anywhere. A seed gives the same world of --scenario as in
+kvsim run.
 
-Everything is printed, as with kvsim run -v. A world that fails leaves a capsule
-again, with the log of its clients and brokers.
+Everything is printed, as with kvsim run -v. If the world fails, it leaves another
+capsule, with the log of its clients and brokers.
 `,
 	flags: func(c *cli, fs *flag.FlagSet) execFunc {
 		r := &runner{cli: c, verbose: true, allowed: 1}
 		r.worlds.declare(fs)
 		r.engine.declare(fs)
 		fs.StringVar(&r.out, "out", defaultOut, "the `directory` that gets a capsule if the world fails")
-		fs.BoolVar(&r.keep, "keep", false, "leave a capsule if the world held, too")
+		fs.BoolVar(&r.keep, "keep", false, "leave a capsule even if the world held")
 		fs.BoolVar(&r.json, "json", false, "print JSON")
 		return func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 			if len(args) != 1 {
@@ -54,7 +55,7 @@ again, with the log of its clients and brokers.
 func (r *runner) replay(ctx context.Context, dir string, given map[string]bool, stdout, stderr io.Writer) error {
 	for _, name := range []string{"seed", "scenario", "clients", "ops", "brokers-count", "plan"} {
 		if given[name] {
-			return usagef("--%s is for a seed: a capsule has its plan, edit %s in a copy of it and use kvsim run --plan", name, capsulePlan)
+			return usagef("--%s is for a seed, and a capsule has its own plan: copy %s, edit the copy, and use kvsim run --plan", name, capsulePlan)
 		}
 	}
 	c, err := readCapsule(dir)
@@ -67,7 +68,7 @@ func (r *runner) replay(ctx context.Context, dir string, given map[string]bool, 
 			r.engine.scheduler = c.info.Scheduler
 		}
 		if on := c.info.Kafka; on != "" && !given["kafka"] {
-			return usagef("the world of this capsule ran on --kafka %s: if it is to run there again, which connects to those brokers or starts containers, say so with --kafka %s", quoteArg(on), quoteArg(on))
+			return usagef("the world of this capsule ran on --kafka %s: to run it there again, which connects to those brokers or starts containers, add --kafka %s", quoteArg(on), quoteArg(on))
 		}
 	}
 	if err := r.validate(nil); err != nil {

@@ -28,12 +28,13 @@ var reportCommand = command{
 	long: `
 The page is one HTML file that needs no network: lanes for each client and broker,
 faults, positions, latencies, and the violations with their operations marked. It is
-named report.html and goes to the capsule, or beside the history. HISTORY is a file as
-kvsim check reads it, or - for the input; -o - writes the page to the output.
+called report.html and is written to the capsule, or beside the history. HISTORY is a
+file in the format that kvsim check reads, or - for standard input; -o - writes the
+page to standard output.
 `,
 	flags: func(_ *cli, fs *flag.FlagSet) execFunc {
 		var r reporter
-		fs.StringVar(&r.out, "o", "", "the `file` to write, - for the output")
+		fs.StringVar(&r.out, "o", "", "the `file` to write, - for standard output")
 		fs.Func("key", "also show porcupine's picture of a `key`; may be repeated", func(key string) error {
 			r.keys = append(r.keys, key)
 			return nil

@@ -195,7 +195,7 @@ func TestReplayAsksBeforeItConnects(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := kvsim(t, testCLI(""), "", "replay", dir)
-		if got.code != exitUsage || !strings.Contains(got.stderr, "say so with --kafka "+kafka) {
+		if got.code != exitUsage || !strings.Contains(got.stderr, "add --kafka "+kafka) {
 			t.Errorf("replay of a capsule that names %s = %+v, want it to ask for --kafka", kafka, got)
 		}
 	}

@@ -39,12 +39,12 @@ that repeats it.
 		r := &runner{cli: c}
 		r.worlds.declare(fs)
 		r.engine.declare(fs)
-		fs.DurationVar(&r.length, "for", 0, "keep drawing seeds for a `duration` such as 10m, from --seed on or else from a seed of the clock")
+		fs.DurationVar(&r.length, "for", 0, "run one seed after the other for a `duration` such as 10m, from --seed on, or else from a seed taken from the clock")
 		fs.StringVar(&r.out, "out", defaultOut, "the `directory` that gets a capsule for each world that fails")
-		fs.BoolVar(&r.keep, "keep", false, "leave a capsule for worlds that held, too")
-		fs.Float64Var(&r.allowed, "allow-inconclusive", 1, "how many worlds of a hundred, a `number`, may be inconclusive in a run that holds")
-		fs.IntVar(&r.conclusive, "conclusive", 0, "with --for, end when this `number` of worlds could be judged; one is enough for the run to hold, however many could not")
-		fs.BoolVar(&r.json, "json", false, "print a line of JSON for each world, and one for all of them")
+		fs.BoolVar(&r.keep, "keep", false, "leave a capsule for every world, even if it held")
+		fs.Float64Var(&r.allowed, "allow-inconclusive", 1, "the `percentage` of worlds that may be inconclusive in a run that holds")
+		fs.IntVar(&r.conclusive, "conclusive", 0, "with --for, end when this `number` of worlds could be judged; the run holds if at least one held and none failed")
+		fs.BoolVar(&r.json, "json", false, "print a line of JSON for each world, and one for the whole run")
 		fs.BoolVar(&r.verbose, "v", false, "print every fault and every check of each world, and keep what clients and brokers log in the capsules")
 		return r.exec
 	},
@@ -99,12 +99,12 @@ func (r *runner) validate(args []string) error {
 	case r.conclusive > 0 && r.length == 0:
 		return usagef("--conclusive %d needs --for, which says when to give up", r.conclusive)
 	case r.length > 0 && r.worlds.seeds.set && r.worlds.seeds.from != r.worlds.seeds.to:
-		return usagef("--for runs from one seed on: give --seed %d, or leave --for out", r.worlds.seeds.from)
+		return usagef("--for starts at one seed: give --seed %d, or leave --for out", r.worlds.seeds.from)
 	case r.out == "":
 		return usagef("--out is empty: name a directory")
 	}
 	if r.worlds.knobs.Brokers > 0 && r.engine.existing() {
-		return usagef("--brokers-count %d: the brokers of --kafka %s are as many as they are, leave it out", r.worlds.knobs.Brokers, r.engine.kafka)
+		return usagef("--brokers-count %d: --kafka %s names the brokers, so leave --brokers-count out", r.worlds.knobs.Brokers, r.engine.kafka)
 	}
 	return r.engine.validate()
 }

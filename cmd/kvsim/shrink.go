@@ -25,18 +25,18 @@ var shrinkCommand = command{
 	args:   "CAPSULE",
 	short:  "find the smallest plan that still fails in the same way",
 	long: `
-Faults, clients, operations and durations are taken away as long as the same check
-fails, in the engine that found the failure. The small plan and a Go test that runs
-it are written to ` + regressionsDir + ` if that is there, and else to the capsule;
-the smallest so far when it is interrupted.
+Faults, clients and operations are removed and durations shortened, as long as the
+same check fails, in the engine that found the failure. The small plan and a Go test
+that runs it are written to ` + regressionsDir + ` if there is such a directory, and
+otherwise to the capsule. After an interruption that is the smallest plan so far.
 `,
 	flags: func(c *cli, fs *flag.FlagSet) execFunc {
 		s := &shrinkRun{cli: c}
-		fs.IntVar(&s.jobs, "jobs", 0, "how many worlds run at once, a `number` (default: one on each core)")
-		fs.DurationVar(&s.length, "for", 2*time.Minute, "the `duration` after which the smallest plan so far is taken")
-		fs.IntVar(&s.runs, "runs", 20_000, "the `number` of worlds after which the smallest plan so far is taken")
-		fs.IntVar(&s.tries, "tries", shrink.DefaultTries, "how many seeds, a `number`, each small plan gets")
-		fs.StringVar(&s.check, "check", "", "the `name` of the check that has to go on failing (default: the first that failed)")
+		fs.IntVar(&s.jobs, "jobs", 0, "the `number` of worlds that run at the same time (default: one on each core)")
+		fs.DurationVar(&s.length, "for", 2*time.Minute, "the `duration` after which shrinking stops, with the smallest plan so far")
+		fs.IntVar(&s.runs, "runs", 20_000, "the `number` of worlds after which shrinking stops, with the smallest plan so far")
+		fs.IntVar(&s.tries, "tries", shrink.DefaultTries, "the `number` of seeds with which each smaller plan is tried")
+		fs.StringVar(&s.check, "check", "", "the `name` of the check that smaller plans have to fail (default: the first that failed)")
 		fs.StringVar(&s.out, "out", "", "the `directory` for the small plan and its test")
 		return s.exec
 	},
@@ -58,7 +58,7 @@ func (s *shrinkRun) exec(ctx context.Context, args []string, _ io.Reader, stdout
 		return usagef("name one capsule, such as %s/%s", defaultOut, capsuleLatest)
 	}
 	if s.length <= 0 || s.runs <= 0 || s.tries <= 0 || s.jobs < 0 {
-		return usagef("--for, --runs and --tries have to be above 0, and --jobs not below")
+		return usagef("--for, --runs and --tries have to be above 0, and --jobs must not be negative")
 	}
 	c, err := readCapsule(args[0])
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *shrinkRun) exec(ctx context.Context, args []string, _ io.Reader, stdout
 		s.check = c.result.Reason().Name
 	}
 	if !failedFor(&c.result, s.check) {
-		return usagef("--check %s: it did not fail in %s, see %s", s.check, c.dir, capsuleVerdict)
+		return usagef("--check %s: that check did not fail in %s, see its %s", s.check, c.dir, capsuleVerdict)
 	}
 	p, err := parsePlan(c.dir, c.plan)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *shrinkRun) shrink(ctx context.Context, c *capsule, p sim.Plan, stderr i
 	// A world that hangs must not outlast the budget.
 	limited, cancel := context.WithTimeout(ctx, s.length)
 	defer cancel()
-	fmt.Fprintf(stderr, "shrinking %s, kept is %s: %s\n", c.dir, c.result.Status, s.check)
+	fmt.Fprintf(stderr, "shrinking %s while it still ends with %s: %s\n", c.dir, c.result.Status, s.check)
 	return shrink.Shrink(ctx, p, shrink.Options{
 		Jobs: eng.Jobs(), Tries: s.tries,
 		Run: func(_ context.Context, p sim.Plan) (*world.Result, error) {

@@ -31,7 +31,7 @@ func (f *worldFlags) declare(fs *flag.FlagSet) {
 	fs.IntVar(&f.knobs.Clients, "clients", 0, "the `number` of clients (default: the scenario's own)")
 	fs.IntVar(&f.knobs.Ops, "ops", 0, "the `number` of operations of each client (default: the scenario's own)")
 	fs.IntVar(&f.knobs.Brokers, "brokers-count", 0, "the `number` of brokers (default: the scenario's own)")
-	fs.StringVar(&f.plan, "plan", "", "run the plan in `file` instead of a scenario, - reads it from the input")
+	fs.StringVar(&f.plan, "plan", "", "run the plan in a `file` instead of a scenario; - is standard input")
 }
 
 // A planSource makes the plan for a seed.
@@ -86,7 +86,7 @@ func (f *worldFlags) source(ctx context.Context, stdin io.Reader) (planSource, e
 
 func (f *worldFlags) planFile(ctx context.Context, stdin io.Reader) (planSource, error) {
 	if f.scenario != "" || f.knobs != (scenarios.Knobs{}) {
-		return planSource{}, usagef("--plan says all about the world: leave out --scenario, --clients, --ops and --brokers-count, or edit the file")
+		return planSource{}, usagef("--plan describes the whole world: leave out --scenario, --clients, --ops and --brokers-count, or edit the file")
 	}
 	text, err := readInput(ctx, f.plan, stdin, mostPlan)
 	if ctx.Err() != nil {
