@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/recordlog"
 	"github.com/kvsim/kvsim/internal/simcluster"
 )
 
@@ -304,7 +305,7 @@ func (w *world) loses() bool {
 // log's end when none can be. The tap knows the log.
 func (w *world) tail(info kfake.PartitionInfo, n int64) (from int64, err error) {
 	ended := w.tap.ended()
-	lowest := above(max(info.LogStartOffset, w.cleaned), ended)
+	lowest := recordlog.After(max(info.LogStartOffset, w.cleaned), ended)
 	if lowest >= info.HighWatermark {
 		return info.HighWatermark, nil
 	}
@@ -318,7 +319,7 @@ func (w *world) tail(info kfake.PartitionInfo, n int64) (from int64, err error) 
 			from = max(from, first)
 		}
 	}
-	return below(from, ended), nil
+	return recordlog.Before(from, ended), nil
 }
 
 // Recreate deletes the topic and creates it again.

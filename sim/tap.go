@@ -377,3 +377,10 @@ func (t *tap) offsets(fn func(int64) bool) []int64 {
 	slices.Sort(out)
 	return out
 }
+
+// ended returns the transactions that have ended.
+func (t *tap) ended() []recordlog.Transaction {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.txns.Decided()
+}

@@ -325,11 +325,19 @@ func (c *Cluster) exclusiveLocked(fn func(*kfake.Cluster) error) error {
 
 // Partition returns the state of a partition.
 func (c *Cluster) Partition(topic string, partition int32) (kfake.PartitionInfo, error) {
-	var info kfake.PartitionInfo
-	err := c.do(func(k *kfake.Cluster) error {
+	info, err := c.info(topic, partition)
+	if errors.Is(err, ErrNoPartition) {
+		err = fmt.Errorf("fakecluster: %s-%d: %w", topic, partition, err)
+	}
+	return info, err
+}
+
+// info is [Cluster.Partition] for callers whose own error names the partition.
+func (c *Cluster) info(topic string, partition int32) (info kfake.PartitionInfo, err error) {
+	err = c.do(func(k *kfake.Cluster) error {
 		i := k.PartitionInfo(topic, partition)
 		if i == nil {
-			return fmt.Errorf("fakecluster: %s-%d: %w", topic, partition, ErrNoPartition)
+			return ErrNoPartition
 		}
 		info = *i
 		return nil

@@ -70,12 +70,7 @@ func (c *Cluster) topicConfig(k *kfake.Cluster, topic, name, def string) string 
 		if ti == nil {
 			return def
 		}
-		known = make(map[string]string)
-		for key, v := range ti.Configs {
-			if v != nil {
-				known[key] = *v
-			}
-		}
+		known = configsOf(ti)
 		known[replicasKey] = strconv.Itoa(ti.NumReplicas)
 		c.stateMu.Lock()
 		if c.settings == nil {
@@ -98,4 +93,15 @@ func (c *Cluster) topicNumber(k *kfake.Cluster, topic, name string, def int64) i
 		return def
 	}
 	return n
+}
+
+// configsOf returns the settings of a topic that have a value of their own.
+func configsOf(ti *kfake.TopicInfo) map[string]string {
+	configs := make(map[string]string)
+	for key, v := range ti.Configs {
+		if v != nil {
+			configs[key] = *v
+		}
+	}
+	return configs
 }

@@ -70,7 +70,7 @@ func (c *Cluster) handle(k *kfake.Cluster, key kmsg.Key, hs []handler, req kmsg.
 		return nil, ErrClosed, true
 	}
 	for _, r := range rules {
-		if r.key != key || r.answer == nil || r.isOver() {
+		if r.key != key || r.answer == nil || r.Over() {
 			continue
 		}
 		if resp, err, done := r.answer(k, req); done {

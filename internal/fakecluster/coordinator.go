@@ -112,7 +112,7 @@ func (c *Cluster) began(t *txnID) {
 
 // scanned is called by the scan at which a transaction has been open for too long.
 func (c *Cluster) scanned(t *txnID, run int) {
-	node, err := c.coordinatorOf(t.id)
+	node, err := c.CoordinatorOf(t.id)
 	if err != nil {
 		return
 	}
@@ -205,10 +205,7 @@ func (c *Cluster) mark(tp partition, p producerEpoch, commit bool) bool {
 }
 
 // CoordinatorOf returns the broker that coordinates a transactional id.
-func (c *Cluster) CoordinatorOf(id string) (int32, error) { return c.coordinatorOf(id) }
-
-// coordinatorOf returns the broker that coordinates a transactional id.
-func (c *Cluster) coordinatorOf(id string) (int32, error) {
+func (c *Cluster) CoordinatorOf(id string) (int32, error) {
 	var node int32
 	err := c.do(func(k *kfake.Cluster) error {
 		node = c.coordinatorIn(k, id)
@@ -247,7 +244,7 @@ func (c *Cluster) moveCoordinators(from, to int32) error {
 	ids := slices.Sorted(maps.Keys(c.txns.ids))
 	c.stateMu.Unlock()
 	for _, id := range ids {
-		node, err := c.coordinatorOf(id)
+		node, err := c.CoordinatorOf(id)
 		if err != nil {
 			return err
 		}
@@ -279,6 +276,11 @@ func (c *Cluster) unable(k *kfake.Cluster, id string) *kerr.Error {
 	if c.coordinatorIn(k, id) != node {
 		return kerr.NotCoordinator
 	}
+	return c.loads(node)
+}
+
+// loads returns the error of a broker that is loading what it coordinates, nil if it is not.
+func (c *Cluster) loads(node int32) *kerr.Error {
 	c.stateMu.Lock()
 	rules := slices.Clone(c.rules)
 	c.stateMu.Unlock()

@@ -113,7 +113,7 @@ func TestCoordinatorsMoveAndLoad(t *testing.T) {
 		cl := owner(t, c, "a", kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }))
 		check(t, cl.BeginTransaction())
 		check(t, produceErr(t, cl, "v"))
-		node := must(c.coordinatorOf("tx"))(t)
+		node := must(c.CoordinatorOf("tx"))(t)
 		check(t, c.MoveCoordinator("tx", (node+1)%3))
 		loading := must(c.LoadCoordinators(3))(t)
 		check(t, cl.EndTransaction(t.Context(), kgo.TryCommit))
@@ -123,14 +123,14 @@ func TestCoordinatorsMoveAndLoad(t *testing.T) {
 		// The ids that a broker coordinates move with the partitions that it leads.
 		check(t, cl.BeginTransaction())
 		check(t, produceErr(t, cl, "w"))
-		from := must(c.coordinatorOf("tx"))(t)
+		from := must(c.CoordinatorOf("tx"))(t)
 		check(t, c.StopBroker(from))
 		if must(c.Partition(topic, 0))(t).Leader == from {
 			t.Log("it leads the topic too")
 		}
 		check(t, c.MoveLeadersFrom(from))
 		check(t, cl.EndTransaction(t.Context(), kgo.TryCommit))
-		if now := must(c.coordinatorOf("tx"))(t); now == from {
+		if now := must(c.CoordinatorOf("tx"))(t); now == from {
 			t.Error("a stopped broker coordinates")
 		}
 		time.Sleep(time.Second)

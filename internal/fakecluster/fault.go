@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -47,87 +46,32 @@ type rule struct {
 	// install, if not nil, is called for each new kfake.
 	install func(*kfake.Cluster)
 
-	mu      sync.Mutex
-	left    int // -1 means no limit
-	hits    int
-	ended   bool
-	changed chan struct{} // closed and replaced on a hit
+	simnet.Counter
 }
 
 var _ Effect = (*rule)(nil)
 
-func (r *rule) Hits() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.hits
-}
-
 func (r *rule) Wait(ctx context.Context, n int) error {
-	for {
-		r.mu.Lock()
-		hits, ended, changed := r.hits, r.ended, r.changed
-		r.mu.Unlock()
-		switch {
-		case hits >= n:
-			return nil
-		case ended:
-			return ErrUndone
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-r.c.done:
-			return ErrClosed
-		}
-	}
+	return r.Await(ctx, n, ErrUndone, r.c.done, ErrClosed)
 }
 
 func (r *rule) Undo() {
-	r.mu.Lock()
-	r.ended = true
-	r.notify()
-	r.mu.Unlock()
+	r.End()
 	r.c.stateMu.Lock()
 	r.c.rules = slices.DeleteFunc(r.c.rules, func(o *rule) bool { return o == r })
 	r.c.stateMu.Unlock()
 }
 
-// notify is called with mu held.
-func (r *rule) notify() {
-	close(r.changed)
-	r.changed = make(chan struct{})
-}
-
 // take counts a hit. It reports false if the rule has ended.
 func (r *rule) take() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.ended {
-		return false
-	}
-	r.hits++
-	if r.left > 0 {
-		r.left--
-	}
-	r.ended = r.left == 0
-	r.notify()
-	return true
-}
-
-func (r *rule) isOver() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.ended
+	took, _ := r.Take()
+	return took
 }
 
 // add installs a rule. A count of 0 means no limit.
 func (c *Cluster) add(r *rule, count int) error {
-	r.c, r.left = c, count
-	if count <= 0 {
-		r.left = -1
-	}
-	r.changed = make(chan struct{})
+	r.c = c
+	r.Limit(count)
 	return c.do(func(k *kfake.Cluster) error {
 		c.stateMu.Lock()
 		c.rules = append(c.rules, r)

@@ -1,6 +1,7 @@
 package fakecluster
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -150,12 +151,7 @@ func (im *image) writeProducers(dir string) error {
 			}
 		}
 	}
-	slices.SortFunc(windows, func(a, b window) int {
-		if a.PID < b.PID {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(windows, func(a, b window) int { return cmp.Compare(a.PID, b.PID) })
 	for _, id := range im.IDs {
 		if _, ok := epochs[id]; !ok {
 			epochs[id] = 0

@@ -100,7 +100,7 @@ func (c *Cluster) ForgetProducers(f Forget) (Effect, error) {
 // forgetAtElection is called at each election. The caller holds stateMu.
 func (c *Cluster) forgetAtElection(tp partition, p *part) {
 	for _, r := range c.rules {
-		if f := r.forget; f != nil && f.AtElections && !r.isOver() && (f.Topic == "" || f.Topic == tp.topic) {
+		if f := r.forget; f != nil && f.AtElections && !r.Over() && (f.Topic == "" || f.Topic == tp.topic) {
 			if p.remembers() {
 				r.take()
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -27,40 +28,29 @@ type tail []Batch
 // holds stateMu.
 func (c *Cluster) splitOpen(tp partition, p *part, log []Batch) (head []Batch, rest tail) {
 	p.txns = make(map[int64]leaderTxn)
-	var ended []leaderSpan
+	var txns recordlog.Transactions
 	for i := range log {
 		b := &log[i]
 		if !b.Transactional || b.ProducerID == markerProducer {
 			continue
 		}
-		t := p.txns[b.ProducerID]
-		switch {
-		case b.Control:
-			if t.open {
-				ended = append(ended, leaderSpan{t.first, b.FirstOffset})
-			}
-			t = leaderTxn{epoch: b.ProducerEpoch}
-		case !t.open:
-			t = leaderTxn{b.ProducerEpoch, true, b.FirstOffset}
-		}
-		p.txns[b.ProducerID] = t
+		x, in := txns.Next(b)
+		p.txns[b.ProducerID] = leaderTxn{b.ProducerEpoch, in && !x.Ended(), x.First}
 	}
 	live := c.openProducers(tp)
-	first := int64(-1)
-	for _, id := range slices.Sorted(maps.Keys(p.txns)) {
-		t := p.txns[id]
-		if t.open && !live[id] {
-			t.open = false // its marker was lost, and kfake aborts it
-			p.txns[id] = t
-		}
-		if t.open && (first < 0 || t.first < first) {
-			first = t.first
+	first := int64(math.MaxInt64)
+	for _, x := range txns.Open() {
+		if live[x.Producer] {
+			first = min(first, x.First)
+		} else { // its marker was lost, and kfake aborts it
+			p.txns[x.Producer] = leaderTxn{x.Epoch, false, x.First}
 		}
 	}
-	if first < 0 {
+	if first == math.MaxInt64 {
 		return log, nil
 	}
-	first = beforeAll(ended, first)
+	// A transaction that is parted here would be aborted, and its marker found to be in vain.
+	first = recordlog.Before(first, txns.Decided())
 	i := slices.IndexFunc(log, func(b Batch) bool { return b.FirstOffset >= first })
 	return log[:i], tail(log[i:])
 }
@@ -100,23 +90,6 @@ func (c *Cluster) bringBack(tp partition, p *part, was map[int64]leaderTxn, log 
 		out[i].FirstOffset, out[i].LastOffset = at, at
 	}
 	return out, nil
-}
-
-// leaderSpan is a transaction that has ended: from its first batch to its marker.
-type leaderSpan struct{ first, marker int64 }
-
-// beforeAll returns the highest offset up to first at which none of the transactions is open: what
-// comes before it would be aborted, and its marker found to be in vain.
-func beforeAll(ended []leaderSpan, first int64) int64 {
-	for moved := true; moved; {
-		moved = false
-		for _, s := range ended {
-			if s.first < first && first <= s.marker {
-				first, moved = s.first, true
-			}
-		}
-	}
-	return first
 }
 
 // openProducers returns the producers that, according to their coordinators, have an open

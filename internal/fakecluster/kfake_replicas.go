@@ -2,6 +2,7 @@ package fakecluster
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -63,7 +64,7 @@ func (c *Cluster) outOfSync() (map[int32]bool, []*rule) {
 	}
 	var faults []*rule
 	for _, r := range c.rules {
-		if r.lagging != nil && !r.isOver() {
+		if r.lagging != nil && !r.Over() {
 			out[*r.lagging] = true
 			faults = append(faults, r)
 		}
@@ -101,12 +102,10 @@ func (c *Cluster) checkReplicas(k *kfake.Cluster, req kmsg.Request) (kmsg.Respon
 
 // leads reports whether a broker leads one of the partitions.
 func (c *Cluster) leads(k *kfake.Cluster, node int32, topic string, ps []kmsg.ProduceRequestTopicPartition) bool {
-	for i := range ps {
-		if info := k.PartitionInfo(topic, ps[i].Partition); info != nil && info.Leader == node {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ps, func(p kmsg.ProduceRequestTopicPartition) bool {
+		info := k.PartitionInfo(topic, p.Partition)
+		return info != nil && info.Leader == node
+	})
 }
 
 // leastInSync returns the brokers' own min.insync.replicas.

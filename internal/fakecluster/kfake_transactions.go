@@ -131,17 +131,11 @@ func (c *Cluster) reachable(k *kfake.Cluster, id string) *kerr.Error {
 	node := c.coordinatorIn(k, id)
 	c.stateMu.Lock()
 	down := c.down[node]
-	rules := slices.Clone(c.rules)
 	c.stateMu.Unlock()
 	if down {
 		return kerr.CoordinatorNotAvailable
 	}
-	for _, r := range rules {
-		if r.loading && among(r.brokers, node) && r.take() {
-			return kerr.CoordinatorLoadInProgress
-		}
-	}
-	return nil
+	return c.loads(node)
 }
 
 // noteMarkers notes the markers that kfake is about to write.

@@ -3,7 +3,6 @@ package fakecluster
 import (
 	"fmt"
 
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/internal/recordlog"
@@ -48,13 +47,7 @@ func (c *Cluster) readLog(tp partition, from int64, raw bool) ([]Batch, error) {
 
 // readSome reads some batches and returns the offset after the last.
 func (c *Cluster) readSome(tp partition, from int64, unclean bool) ([]Batch, int64, error) {
-	var info *kfake.PartitionInfo
-	err := c.do(func(k *kfake.Cluster) error {
-		if info = k.PartitionInfo(tp.topic, tp.n); info == nil {
-			return ErrNoPartition
-		}
-		return nil
-	})
+	info, err := c.info(tp.topic, tp.n)
 	if err != nil {
 		return nil, 0, err
 	}

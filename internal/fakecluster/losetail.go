@@ -267,13 +267,7 @@ func (im *image) add(k *kfake.Cluster, tp partition, log []Batch, end int64) {
 	n := len(im.Topics)
 	if n == 0 || im.Topics[n-1].Name != tp.topic {
 		ti := k.TopicInfo(tp.topic)
-		t := imageTopic{Name: tp.topic, ID: ti.TopicID, Replicas: ti.NumReplicas, Configs: make(map[string]string)}
-		for key, v := range ti.Configs {
-			if v != nil {
-				t.Configs[key] = *v
-			}
-		}
-		im.Topics = append(im.Topics, t)
+		im.Topics = append(im.Topics, imageTopic{Name: tp.topic, ID: ti.TopicID, Replicas: ti.NumReplicas, Configs: configsOf(ti)})
 		n++
 	}
 	t := &im.Topics[n-1]

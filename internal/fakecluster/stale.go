@@ -3,6 +3,7 @@ package fakecluster
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -66,15 +67,9 @@ const harnessMetadataVersion = 9
 
 // asks reports whether a request is about a topic.
 func (c *Cluster) asks(req *kmsg.MetadataRequest, s Stale) bool {
-	if req.Topics == nil {
-		return true
-	}
-	for _, t := range req.Topics {
-		if c.asked(t) == s.Topic || s.OtherID != [16]byte{} && t.TopicID == s.OtherID {
-			return true
-		}
-	}
-	return false
+	return req.Topics == nil || slices.ContainsFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool {
+		return c.asked(t) == s.Topic || s.OtherID != [16]byte{} && t.TopicID == s.OtherID
+	})
 }
 
 // asked returns the name of the topic that a request asks for, empty if it is unknown.

@@ -115,15 +115,7 @@ func (c *Cluster) known() []partition {
 			out = append(out, tp)
 		}
 	}
-	slices.SortFunc(out, func(a, b partition) int {
-		if a.topic != b.topic {
-			if a.topic < b.topic {
-				return -1
-			}
-			return 1
-		}
-		return int(a.n - b.n)
-	})
+	slices.SortFunc(out, comparePartitions)
 	return out
 }
 

@@ -26,21 +26,30 @@ func (c *Cluster) ThrottleFetches(t Throttle) (Effect, error) {
 	if t.Delay < time.Millisecond {
 		return nil, errors.New("fakecluster: throttle fetches: Delay has to be at least one millisecond")
 	}
-	if err := c.checkBroker(t.Brokers...); err != nil {
+	meant := func(*kfake.Cluster, *kmsg.FetchRequest) bool { return true }
+	return c.answerFetches(t.Brokers, t.Count, meant, func(_ *kfake.Cluster, req *kmsg.FetchRequest) kmsg.Response {
+		resp := req.ResponseKind().(*kmsg.FetchResponse)
+		resp.ThrottleMillis = int32(t.Delay.Milliseconds())
+		resp.SessionID = req.SessionID
+		return resp
+	})
+}
+
+// answerFetches makes brokers, all if none is named, answer fetches of clients that are meant in
+// place of kfake.
+func (c *Cluster) answerFetches(brokers []int32, count int, meant func(*kfake.Cluster, *kmsg.FetchRequest) bool, answer func(*kfake.Cluster, *kmsg.FetchRequest) kmsg.Response) (Effect, error) {
+	if err := c.checkBroker(brokers...); err != nil {
 		return nil, err
 	}
 	r := &rule{key: kmsg.Fetch}
 	r.answer = func(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) {
 		req := kr.(*kmsg.FetchRequest)
-		if harnessFetch(req) || !among(t.Brokers, k.CurrentNode()) || !r.take() {
+		if harnessFetch(req) || !among(brokers, k.CurrentNode()) || !meant(k, req) || !r.take() {
 			return nil, nil, false
 		}
-		resp := req.ResponseKind().(*kmsg.FetchResponse)
-		resp.ThrottleMillis = int32(t.Delay.Milliseconds())
-		resp.SessionID = req.SessionID
-		return resp, nil, true
+		return answer(k, req), nil, true
 	}
-	return r, c.add(r, t.Count)
+	return r, c.add(r, count)
 }
 
 // FetchFault selects fetches and says how they fail.
@@ -56,25 +65,17 @@ func (c *Cluster) FailFetches(f FetchFault) (Effect, error) {
 	if f.Err == nil {
 		return nil, errors.New("fakecluster: fail fetches: Err is not set: choose one of package kerr")
 	}
-	if err := c.checkBroker(f.Brokers...); err != nil {
-		return nil, err
+	of := func(t kmsg.FetchRequestTopic) bool {
+		return f.Topic == "" || c.topicName(t.Topic, t.TopicID) == f.Topic
 	}
-	r := &rule{key: kmsg.Fetch}
-	r.answer = func(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) {
-		req := kr.(*kmsg.FetchRequest)
-		meant := func(t kmsg.FetchRequestTopic) bool {
-			return f.Topic == "" || c.topicName(t.Topic, t.TopicID) == f.Topic
-		}
-		if harnessFetch(req) || !among(f.Brokers, k.CurrentNode()) || !slices.ContainsFunc(req.Topics, meant) || !r.take() {
-			return nil, nil, false
-		}
+	meant := func(_ *kfake.Cluster, req *kmsg.FetchRequest) bool { return slices.ContainsFunc(req.Topics, of) }
+	return c.answerFetches(f.Brokers, f.Count, meant, func(_ *kfake.Cluster, req *kmsg.FetchRequest) kmsg.Response {
 		return withoutRecords(req, func(t kmsg.FetchRequestTopic, sp *kmsg.FetchResponseTopicPartition) {
-			if meant(t) {
+			if of(t) {
 				sp.ErrorCode = f.Err.Code
 			}
-		}), nil, true
-	}
-	return r, c.add(r, f.Count)
+		})
+	})
 }
 
 // withoutRecords returns an answer to a fetch that has no batch and names no offset. fill completes

@@ -207,17 +207,13 @@ func (c *Cluster) deleteTopic(name string) error {
 func (c *Cluster) RecreateTopic(name string) error {
 	c.op.lock()
 	defer c.op.unlock()
-	t := Topic{Name: name, Configs: make(map[string]string)}
+	t := Topic{Name: name}
 	err := c.do(func(k *kfake.Cluster) error {
 		ti := k.TopicInfo(name)
 		if ti == nil {
 			return fmt.Errorf("fakecluster: recreate topic %q: %w", name, ErrNoPartition)
 		}
-		for key, v := range ti.Configs {
-			if v != nil {
-				t.Configs[key] = *v
-			}
-		}
+		t.Configs = configsOf(ti)
 		t.Partitions = int32(len(k.PartitionInfos(name)))
 		return nil
 	})

@@ -79,7 +79,7 @@ func (c *Cluster) stockProducers() error {
 func (c *Cluster) coordinate(id string, req kmsg.Request) (kmsg.Response, error) {
 	c.settle()
 	for until := time.Now().Add(wireTimeout); ; {
-		node, err := c.coordinatorOf(id)
+		node, err := c.CoordinatorOf(id)
 		if err != nil {
 			return nil, err
 		}

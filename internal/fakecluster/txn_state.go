@@ -1,6 +1,7 @@
 package fakecluster
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -110,13 +111,8 @@ func (t *txnID) init(now time.Time, timeout time.Duration, expected *producerEpo
 
 // add adds partitions to the open transaction of a producer, or opens one.
 func (t *txnID) add(now time.Time, p producerEpoch, parts []partition, v2 bool) *kerr.Error {
-	switch {
-	case p.id != t.producer:
-		return kerr.InvalidProducerIDMapping
-	case p.epoch != t.epoch:
-		return kerr.ProducerFenced
-	case t.preparing():
-		return kerr.ConcurrentTransactions
+	if e := t.takes(p); e != nil {
+		return e
 	}
 	if t.state != txnOngoing {
 		t.state, t.started, t.run = txnOngoing, now, t.run+1
@@ -135,15 +131,28 @@ func (t *txnID) add(now time.Time, p producerEpoch, parts []partition, v2 bool) 
 // has returns nil if a producer has a partition in its open transaction. Leaders ask this about
 // clients older than transaction.version 2.
 func (t *txnID) has(p producerEpoch, tp partition) *kerr.Error {
+	e := t.takes(p)
+	if e == nil && !slices.Contains(t.parts, tp) {
+		e = kerr.InvalidTxnState
+	}
+	return e
+}
+
+// takes returns the error of a producer that can't go on with the transaction.
+func (t *txnID) takes(p producerEpoch) *kerr.Error {
+	if e := t.is(p); e != nil || !t.preparing() {
+		return e
+	}
+	return kerr.ConcurrentTransactions
+}
+
+// is returns the error of a producer that is not the present one.
+func (t *txnID) is(p producerEpoch) *kerr.Error {
 	switch {
 	case p.id != t.producer:
 		return kerr.InvalidProducerIDMapping
 	case p.epoch != t.epoch:
 		return kerr.ProducerFenced
-	case t.preparing():
-		return kerr.ConcurrentTransactions
-	case !slices.Contains(t.parts, tp):
-		return kerr.InvalidTxnState
 	}
 	return nil
 }
@@ -154,11 +163,8 @@ func (t *txnID) end(now time.Time, p producerEpoch, commit, v2 bool, fresh int64
 	if v2 {
 		return t.end2(now, p, commit, fresh)
 	}
-	switch {
-	case p.id != t.producer:
-		return next, false, kerr.InvalidProducerIDMapping
-	case p.epoch != t.epoch:
-		return next, false, kerr.ProducerFenced
+	if e := t.is(p); e != nil {
+		return next, false, e
 	}
 	switch t.state {
 	case txnOngoing:
@@ -268,11 +274,5 @@ func (t *txnID) complete(now time.Time) {
 }
 
 func comparePartitions(a, b partition) int {
-	switch {
-	case a.topic < b.topic:
-		return -1
-	case a.topic > b.topic:
-		return 1
-	}
-	return int(a.n - b.n)
+	return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.n, b.n))
 }

@@ -22,19 +22,12 @@ func (c *Cluster) WithholdRecords(w Withhold) (Effect, error) {
 	if w.Topic == "" {
 		return nil, errors.New("fakecluster: withhold records: Topic is not set")
 	}
-	if err := c.checkBroker(w.Brokers...); err != nil {
-		return nil, err
+	meant := func(k *kfake.Cluster, req *kmsg.FetchRequest) bool {
+		return c.everyoneMay(w.Topic, kmsg.ACLOperationRead) && c.hasFor(k, req, w.Topic)
 	}
-	r := &rule{key: kmsg.Fetch}
-	r.answer = func(k *kfake.Cluster, kr kmsg.Request) (kmsg.Response, error, bool) {
-		req := kr.(*kmsg.FetchRequest)
-		if harnessFetch(req) || !among(w.Brokers, k.CurrentNode()) || !c.everyoneMay(w.Topic, kmsg.ACLOperationRead) ||
-			!c.hasFor(k, req, w.Topic) || !r.take() {
-			return nil, nil, false
-		}
-		return c.withheld(k, req, w.Topic), nil, true
-	}
-	return r, c.add(r, w.Count)
+	return c.answerFetches(w.Brokers, w.Count, meant, func(k *kfake.Cluster, req *kmsg.FetchRequest) kmsg.Response {
+		return c.withheld(k, req, w.Topic)
+	})
 }
 
 // hasFor reports whether a fetch would get records of a topic from the broker that it was sent to.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -128,18 +127,10 @@ func (c *Cluster) produce(tp partition, raw []byte, txn *string) (int64, error) 
 	if len(raw) == 0 {
 		return 0, fmt.Errorf("no records")
 	}
-	var leader int32
-	err := c.do(func(k *kfake.Cluster) error {
-		info := k.PartitionInfo(tp.topic, tp.n)
-		if info == nil {
-			return ErrNoPartition
-		}
-		leader = info.Leader
-		return nil
-	})
+	info, err := c.info(tp.topic, tp.n)
 	if err != nil {
 		return 0, err
 	}
 	c.settle()
-	return c.produceAs(tp, leader, raw, txn, harnessTimeout)
+	return c.produceAs(tp, info.Leader, raw, txn, harnessTimeout)
 }

@@ -40,6 +40,26 @@ func (x Transaction) Ended() bool { return x.Marker >= 0 }
 // its first record.
 func (x Transaction) Parted(from int64) bool { return x.First < from && from <= x.Marker }
 
+// Before returns the nearest offset up to from that parts none of these transactions.
+func Before(from int64, all []Transaction) int64 {
+	for i := 0; i < len(all); i++ {
+		if all[i].Parted(from) {
+			from, i = all[i].First, -1
+		}
+	}
+	return from
+}
+
+// After returns the nearest offset from from on that parts none of these transactions.
+func After(from int64, all []Transaction) int64 {
+	for i := 0; i < len(all); i++ {
+		if all[i].Parted(from) {
+			from, i = all[i].Marker+1, -1
+		}
+	}
+	return from
+}
+
 // Next takes note of the next batch of the log, and returns the transaction that it is part of or
 // that it ends; false if there is none. A control batch that is neither commit nor abort counts as
 // an abort.

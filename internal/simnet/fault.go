@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -69,47 +68,14 @@ type Effect struct {
 	latency Latency
 	cutAt   int
 
-	mu      sync.Mutex
-	left    int // -1 means no limit
-	hits    int
-	ended   bool
-	changed chan struct{} // made by a waiter, closed on a change
-	timer   *time.Timer
-}
-
-// Hits returns the number of frames and dials that the fault has affected.
-func (f *Effect) Hits() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.hits
+	Counter
+	timer *time.Timer
 }
 
 // Wait blocks until the fault has at least n hits. It returns ctx's error if ctx ends
 // before that, [ErrUndone] if the fault does, or [ErrClosed] if the network does.
 func (f *Effect) Wait(ctx context.Context, n int) error {
-	for {
-		f.mu.Lock()
-		if f.hits >= n {
-			f.mu.Unlock()
-			return nil
-		}
-		if f.ended {
-			f.mu.Unlock()
-			return ErrUndone
-		}
-		if f.changed == nil {
-			f.changed = make(chan struct{})
-		}
-		changed := f.changed
-		f.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-f.n.done:
-			return ErrClosed
-		}
-	}
+	return f.Await(ctx, n, ErrUndone, f.n.done, ErrClosed)
 }
 
 // Undo ends the fault. Frames that a stall held are delivered in order. It may be
@@ -132,54 +98,29 @@ func (f *Effect) Undo() {
 	}
 }
 
-// stop marks f as ended, and reports whether it was active until then.
+// stop ends f, and reports whether it was active until then.
 func (f *Effect) stop() bool {
+	ended := f.End()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.ended {
-		return false
-	}
-	f.ended = true
 	if f.timer != nil {
 		f.timer.Stop()
 	}
-	f.wakeLocked()
-	return true
-}
-
-func (f *Effect) wakeLocked() {
-	if f.changed != nil {
-		close(f.changed)
-		f.changed = nil
-	}
+	return ended
 }
 
 // hit counts one hit. It reports false if the fault has ended.
 func (f *Effect) hit() bool {
-	f.mu.Lock()
-	if f.ended {
-		f.mu.Unlock()
-		return false
-	}
-	f.hits++
-	if f.left > 0 {
-		f.left--
-	}
-	usedUp := f.left == 0
-	f.ended = usedUp
-	f.wakeLocked()
-	f.mu.Unlock()
+	took, usedUp := f.Take()
 	if usedUp {
 		f.n.remove(f)
 	}
-	return true
+	return took
 }
 
 func (n *Network) add(f *Effect, count int) *Effect {
-	f.n, f.left = n, count
-	if count <= 0 {
-		f.left = -1
-	}
+	f.n = n
+	f.Limit(count)
 	f.target = f.target.clone()
 	n.mu.Lock()
 	defer n.mu.Unlock()
