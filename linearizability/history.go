@@ -70,6 +70,9 @@ var logKinds = [...]string{
 // String returns the name of the event in the history format.
 func (k LogKind) String() string { return enumName(logKinds[:], int(k)) }
 
+// loses reports whether an event takes records out of the log that were in it.
+func (k LogKind) loses() bool { return k == LogTruncate || k == LogRecreate || k == LogTrim }
+
 // A Record is one record of the log.
 type Record struct {
 	Offset int64

@@ -1,9 +1,9 @@
 package linearizability
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"net/url"
 )
 
 func (d *decoder) needProcess() error {
@@ -65,35 +65,11 @@ func (d *decoder) name(s string) string {
 
 // unescape undoes appendText.
 func unescape(s string) (string, error) {
-	i := bytes.IndexByte([]byte(s), '%')
-	if i < 0 {
-		return s, nil
+	t, err := url.PathUnescape(s)
+	if err != nil {
+		return "", fmt.Errorf("%.100q: %% must be followed by two hexadecimal digits (write %%25 for a %%)", s)
 	}
-	out := append(make([]byte, 0, len(s)), s[:i]...)
-	for ; i < len(s); i++ {
-		if s[i] != '%' {
-			out = append(out, s[i])
-			continue
-		}
-		if i+2 >= len(s) || hexValue(s[i+1]) < 0 || hexValue(s[i+2]) < 0 {
-			return "", fmt.Errorf("%.100q: %% must be followed by two hexadecimal digits (write %%25 for a %%)", s)
-		}
-		out = append(out, byte(hexValue(s[i+1])<<4|hexValue(s[i+2])))
-		i += 2
-	}
-	return string(out), nil
-}
-
-func hexValue(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	}
-	return -1
+	return t, nil
 }
 
 // validInvoke returns an error if the operation lacks something.

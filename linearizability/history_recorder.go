@@ -3,6 +3,7 @@ package linearizability
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 )
@@ -186,48 +187,27 @@ func (r *Recorder) logAt(kind LogKind, offset int64) {
 	r.logEvent(LogEvent{Kind: kind, Record: Record{Offset: offset}})
 }
 
-func (r *Recorder) logEvent(l LogEvent) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	l.Stamp = r.stamp()
-	if !r.opts.Discard {
-		r.log = append(r.log, l)
-	}
-	r.write(func(e *encoder) []byte { return e.log(&l) })
-}
+func (r *Recorder) logEvent(l LogEvent) { note(r, &r.log, &l, &l.Stamp, (*encoder).log) }
 
 // Hook records a call of a client's hook. The recorder sets the Stamp.
-func (r *Recorder) Hook(h Hook) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	h.Stamp = r.stamp()
-	if !r.opts.Discard {
-		r.hooks = append(r.hooks, h)
-	}
-	r.write(func(e *encoder) []byte { return e.hook(&h) })
-}
+func (r *Recorder) Hook(h Hook) { note(r, &r.hooks, &h, &h.Stamp, (*encoder).hook) }
 
 // Rebuild records that a process starts to reread the log. The recorder sets the Stamp.
-func (r *Recorder) Rebuild(b Rebuild) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	b.Stamp = r.stamp()
-	if !r.opts.Discard {
-		r.rebuilds = append(r.rebuilds, b)
-	}
-	r.write(func(e *encoder) []byte { return e.rebuild(&b) })
-}
+func (r *Recorder) Rebuild(b Rebuild) { note(r, &r.rebuilds, &b, &b.Stamp, (*encoder).rebuild) }
 
 // Snapshot records the full state of a client or of a reader of the log. The recorder
 // sets the Stamp.
-func (r *Recorder) Snapshot(s Snapshot) {
+func (r *Recorder) Snapshot(s Snapshot) { note(r, &r.snapshots, &s, &s.Stamp, (*encoder).snapshot) }
+
+// note stamps an event, keeps it in its list, and writes it.
+func note[E any](r *Recorder, list *[]E, event *E, at *Stamp, encode func(*encoder, *E) []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.Stamp = r.stamp()
+	*at = r.stamp()
 	if !r.opts.Discard {
-		r.snapshots = append(r.snapshots, s)
+		*list = append(*list, *event)
 	}
-	r.write(func(e *encoder) []byte { return e.snapshot(&s) })
+	r.write(func(e *encoder) []byte { return encode(e, event) })
 }
 
 // Fault records the start of a fault, and returns a function that records its end.
@@ -258,10 +238,10 @@ func (r *Recorder) History() *History {
 	h := &History{
 		Header:    r.opts.Header,
 		Ops:       make([]Operation, len(r.pending)),
-		Log:       append([]LogEvent(nil), r.log...),
-		Hooks:     append([]Hook(nil), r.hooks...),
-		Rebuilds:  append([]Rebuild(nil), r.rebuilds...),
-		Snapshots: append([]Snapshot(nil), r.snapshots...),
+		Log:       slices.Clone(r.log),
+		Hooks:     slices.Clone(r.hooks),
+		Rebuilds:  slices.Clone(r.rebuilds),
+		Snapshots: slices.Clone(r.snapshots),
 	}
 	if !r.opts.Discard {
 		h.Faults = append([]Fault(nil), r.faults...)

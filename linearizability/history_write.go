@@ -17,7 +17,7 @@ func WriteHistory(w io.Writer, h *History) error {
 	}
 	events := eventsOf(h)
 	for _, e := range events {
-		if _, err := bw.Write(e.encode(&enc, h)); err != nil {
+		if _, err := bw.Write(e.encode(&enc)); err != nil {
 			return fmt.Errorf("write history, event %d: %w", e.seq, err)
 		}
 	}
@@ -27,80 +27,42 @@ func WriteHistory(w io.Writer, h *History) error {
 	return nil
 }
 
-// eventKind says which list of the history holds an event.
-type eventKind uint8
-
-const (
-	eventInvoke eventKind = iota
-	eventReturn
-	eventLog
-	eventHook
-	eventRebuild
-	eventSnapshot
-	eventFault
-	eventHeal
-)
-
-// An event refers to one event of a history.
+// An event is one event of a history, and how it is written.
 type event struct {
-	seq   int64
-	kind  eventKind
-	index int32
+	seq    int64
+	encode func(*encoder) []byte
 }
 
 // eventsOf returns all events of a history in the order of their Seq.
 func eventsOf(h *History) []event {
 	all := make([]event, 0, h.Events())
-	add := func(kind eventKind, i int, seq int64) {
-		all = append(all, event{seq: seq, kind: kind, index: int32(i)})
-	}
+	add := func(at Stamp, encode func(*encoder) []byte) { all = append(all, event{at.Seq, encode}) }
 	for i := range h.Ops {
-		add(eventInvoke, i, h.Ops[i].Call.Seq)
-		if h.Ops[i].Outcome != Pending {
-			add(eventReturn, i, h.Ops[i].Return.Seq)
+		o := &h.Ops[i]
+		add(o.Call, func(e *encoder) []byte { return e.invoke(o) })
+		if o.Outcome != Pending {
+			add(o.Return, func(e *encoder) []byte { return e.complete(o) })
 		}
 	}
 	for i := range h.Log {
-		add(eventLog, i, h.Log[i].Seq)
+		add(h.Log[i].Stamp, func(e *encoder) []byte { return e.log(&h.Log[i]) })
 	}
 	for i := range h.Hooks {
-		add(eventHook, i, h.Hooks[i].Seq)
+		add(h.Hooks[i].Stamp, func(e *encoder) []byte { return e.hook(&h.Hooks[i]) })
 	}
 	for i := range h.Rebuilds {
-		add(eventRebuild, i, h.Rebuilds[i].Seq)
+		add(h.Rebuilds[i].Stamp, func(e *encoder) []byte { return e.rebuild(&h.Rebuilds[i]) })
 	}
 	for i := range h.Snapshots {
-		add(eventSnapshot, i, h.Snapshots[i].Seq)
+		add(h.Snapshots[i].Stamp, func(e *encoder) []byte { return e.snapshot(&h.Snapshots[i]) })
 	}
 	for i := range h.Faults {
-		add(eventFault, i, h.Faults[i].Start.Seq)
-		if h.Faults[i].End.Seq != 0 {
-			add(eventHeal, i, h.Faults[i].End.Seq)
+		f := &h.Faults[i]
+		add(f.Start, func(e *encoder) []byte { return e.fault(f.Start, f, "fault") })
+		if f.End.Seq != 0 {
+			add(f.End, func(e *encoder) []byte { return e.fault(f.End, f, "heal") })
 		}
 	}
 	slices.SortFunc(all, func(a, b event) int { return cmp.Compare(a.seq, b.seq) })
 	return all
-}
-
-func (e event) encode(enc *encoder, h *History) []byte {
-	switch e.kind {
-	case eventInvoke:
-		return enc.invoke(&h.Ops[e.index])
-	case eventReturn:
-		return enc.complete(&h.Ops[e.index])
-	case eventLog:
-		return enc.log(&h.Log[e.index])
-	case eventHook:
-		return enc.hook(&h.Hooks[e.index])
-	case eventRebuild:
-		return enc.rebuild(&h.Rebuilds[e.index])
-	case eventSnapshot:
-		return enc.snapshot(&h.Snapshots[e.index])
-	case eventFault:
-		f := &h.Faults[e.index]
-		return enc.fault(f.Start, f, "fault")
-	case eventHeal:
-	}
-	f := &h.Faults[e.index]
-	return enc.fault(f.End, f, "heal")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"slices"
+	"sort"
 	"sync"
 
 	"github.com/anishathalye/porcupine"
@@ -245,18 +246,13 @@ func (t *task) offender(ctx context.Context, opts PorcupineOptions) {
 	}
 	slices.Sort(reads)
 	steps := &stepCounter{ctx: ctx, left: opts.MaxSteps}
-	n, _ := slices.BinarySearchFunc(reads, true, func(ret int64, _ bool) int {
-		if t.decide(t.until(ret), opts, steps) == porcupine.Illegal {
-			return 0
-		}
-		return -1
+	n := sort.Search(len(reads), func(i int) bool {
+		return t.decide(t.until(reads[i]), opts, steps) == porcupine.Illegal
 	})
 	t.steps += opts.MaxSteps - steps.left
-	if n == len(reads) {
-		n--
-	}
+	last := reads[min(n, len(reads)-1)]
 	for _, o := range t.ops {
-		if o.kind == keyRead && o.ret == reads[n] {
+		if o.kind == keyRead && o.ret == last {
 			t.op = o.op
 		}
 	}

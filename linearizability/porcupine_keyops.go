@@ -97,7 +97,7 @@ func (b *keyBuilder) called(op int32, o *Operation) {
 	id := processID{o.Client, o.Process}
 	add := func(key string, k keyOp, value string) {
 		kb := b.of(key)
-		k.op, k.value, k.proc = op, kb.value(value), kb.process(id)
+		k.op, k.value, k.proc = op, kb.value(value), intern(kb.proc, &kb.h.procs, id)
 		k.call, k.ret = 2*o.Call.Seq, 2*o.Return.Seq
 		if k.since == 0 {
 			k.since = k.call
@@ -137,22 +137,9 @@ func (b *keyBuilder) returned(o *Operation) {
 }
 
 func (k *keyBuild) value(id string) int32 {
-	n, ok := k.number[id]
-	if !ok {
-		n = int32(len(k.h.values))
-		k.number[id] = n
-		k.h.values = append(k.h.values, id)
+	n := intern(k.number, &k.h.values, id)
+	if int(n) == len(k.h.shared) {
 		k.h.shared = append(k.h.shared, strings.HasPrefix(id, "~"))
-	}
-	return n
-}
-
-func (k *keyBuild) process(id processID) int32 {
-	n, ok := k.proc[id]
-	if !ok {
-		n = int32(len(k.h.procs))
-		k.proc[id] = n
-		k.h.procs = append(k.h.procs, id)
 	}
 	return n
 }

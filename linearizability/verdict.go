@@ -101,25 +101,19 @@ func (v *Verdict) Err() error {
 	case Held:
 		return nil
 	case Violated:
-		errs := make([]error, len(v.Violations))
-		for i, w := range v.Violations {
-			errs[i] = w
-		}
-		return errors.Join(errs...)
+		return joined(v.Violations)
 	case HarnessFailure:
-		var errs []error
-		for _, a := range v.Assumptions {
-			errs = append(errs, a)
-		}
-		for _, d := range v.Disagreements {
-			errs = append(errs, d)
-		}
-		return errors.Join(errs...)
+		return errors.Join(joined(v.Assumptions), joined(v.Disagreements))
 	case Inconclusive:
 	}
-	errs := []error{fmt.Errorf("%w: %s", ErrInconclusive, strings.Join(v.Undecided, "; "))}
-	for _, a := range v.Assumptions {
-		errs = append(errs, a)
+	return errors.Join(fmt.Errorf("%w: %s", ErrInconclusive, strings.Join(v.Undecided, "; ")), joined(v.Assumptions))
+}
+
+// joined is [errors.Join] for a list of errors of one type.
+func joined[E error](list []E) error {
+	errs := make([]error, len(list))
+	for i, err := range list {
+		errs[i] = err
 	}
 	return errors.Join(errs...)
 }

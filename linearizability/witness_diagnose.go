@@ -18,9 +18,7 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 func (s *sweeper) diagnose(op int32, r *read, f *inFlight) {
 	start := position{}
 	for i := range r.targets {
-		one := *r
-		one.targets = r.targets[i : i+1]
-		one.batches = false
+		one := r.only(i)
 		t := &one.targets[0]
 		if _, ok := s.x.least(&one, start, unlimited); !ok {
 			s.neverThere(op, t)
@@ -43,6 +41,13 @@ func (s *sweeper) diagnose(op int32, r *read, f *inFlight) {
 	default:
 		s.stale(op, r, f)
 	}
+}
+
+// only is the read of one of its targets.
+func (r *read) only(i int) read {
+	one := *r
+	one.targets, one.batches = r.targets[i:i+1], false
+	return one
 }
 
 // keyOf returns the key and the value id that a target is about.
@@ -128,15 +133,13 @@ func (s *sweeper) noCommonPosition(op int32, r *read) {
 	var late, wrong *target
 	var q position
 	for i := range r.targets {
-		one := *r
-		one.targets, one.batches = r.targets[i:i+1], false
+		one := r.only(i)
 		if p, ok := s.x.least(&one, position{}, r.reach(s.x)); ok && (late == nil || p.off > q.off) {
 			late, q = &r.targets[i], p
 		}
 	}
 	for i := range r.targets {
-		one := *r
-		one.targets, one.batches = r.targets[i:i+1], false
+		one := r.only(i)
 		if p, ok := s.x.least(&one, q, r.reach(s.x)); !ok || p != q {
 			wrong = &r.targets[i]
 			break

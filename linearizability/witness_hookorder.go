@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"fmt"
+	"slices"
 )
 
 // hook takes the next hook. If it is not the turn of a record that the hook can be of,
@@ -102,12 +103,7 @@ func (r *hookReader) ledToAny(class int32, seq int64) []int {
 }
 
 func (r *hookReader) allMissable(from, to int, seq int64) bool {
-	for _, m := range r.list[from:to] {
-		if !r.mayMiss(m, seq) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(r.list[from:to], func(m int32) bool { return !r.mayMiss(m, seq) })
 }
 
 // furthest returns the furthest of the next places.

@@ -83,12 +83,8 @@ func (j *judge) processIDs(hooks map[processID][]*Hook, start map[processID]int6
 // on a client may have to reread the log, and there is not one hook for each record.
 func (j *judge) firstLoss(from int64) int64 {
 	for i := range j.h.Log {
-		switch l := &j.h.Log[i]; l.Kind {
-		case LogTruncate, LogRecreate, LogTrim:
-			if l.Seq > from {
-				return l.Seq
-			}
-		case LogAppend, LogCompact, LogCommit, LogAbort, LogEnd:
+		if l := &j.h.Log[i]; l.Kind.loses() && l.Seq > from {
+			return l.Seq
 		}
 	}
 	return math.MaxInt64

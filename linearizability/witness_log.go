@@ -168,30 +168,23 @@ func (x *logIndex) append(l *LogEvent, event int32) {
 		r.status = undecided
 	}
 	if l.Key != "" {
-		r.key = x.intern(l.Key)
-		r.class = x.internClass(class{r.key, l.Value})
+		r.key = intern(x.keyID, &x.keys, l.Key)
+		r.class = intern(x.classID, &x.classes, class{r.key, l.Value})
+		if int(r.class) == len(x.written) {
+			x.written = append(x.written, nil)
+		}
 		x.written[r.class] = append(x.written[r.class], int32(len(x.records)))
 	}
 	x.records = append(x.records, r)
 }
 
-func (x *logIndex) intern(key string) int32 {
-	id, ok := x.keyID[key]
+// intern returns the number of a key in a list that has each once.
+func intern[K comparable](ids map[K]int32, all *[]K, key K) int32 {
+	id, ok := ids[key]
 	if !ok {
-		id = int32(len(x.keys))
-		x.keyID[key] = id
-		x.keys = append(x.keys, key)
-	}
-	return id
-}
-
-func (x *logIndex) internClass(c class) int32 {
-	id, ok := x.classID[c]
-	if !ok {
-		id = int32(len(x.classes))
-		x.classID[c] = id
-		x.classes = append(x.classes, c)
-		x.written = append(x.written, nil)
+		id = int32(len(*all))
+		ids[key] = id
+		*all = append(*all, key)
 	}
 	return id
 }

@@ -32,12 +32,8 @@ func (j *judge) checkRebuilds() {
 func (j *judge) losses(id processID, until int64) (n int) {
 	from := j.begun(id)
 	for i := range j.h.Log {
-		switch l := &j.h.Log[i]; l.Kind {
-		case LogTruncate, LogRecreate, LogTrim:
-			if from < l.Seq && l.Seq < until {
-				n++
-			}
-		case LogAppend, LogCompact, LogCommit, LogAbort, LogEnd:
+		if l := &j.h.Log[i]; l.Kind.loses() && from < l.Seq && l.Seq < until {
+			n++
 		}
 	}
 	return n

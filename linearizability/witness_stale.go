@@ -47,12 +47,7 @@ func (s *sweeper) stale(op int32, r *read, f *inFlight) {
 // followsFrom reports whether bound b, of what a process has seen, asks for no more than
 // one of the broken causes found before it.
 func (s *sweeper) followsFrom(b bound, broken []cause, f *inFlight) bool {
-	for _, c := range broken {
-		if b.op == f.bounds[c].op {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(broken, func(c cause) bool { return b.op == f.bounds[c].op })
 }
 
 // addCauses adds to the violation what the process must have reached, and why.
