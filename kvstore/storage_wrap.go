@@ -4,6 +4,7 @@ import (
 	"math"
 	"reflect"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -102,12 +103,7 @@ func bypasses(v reflect.Value, plain []lookup, optional ...lookup) bool {
 	for _, m := range plain {
 		nearest = min(nearest, depth(v, m))
 	}
-	for _, m := range optional {
-		if depth(v, m) > nearest {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(optional, func(m lookup) bool { return depth(v, m) > nearest })
 }
 
 // depth returns how many embeddings away from v's own type the method is

@@ -20,16 +20,14 @@ func (t *tail) validate(ctx context.Context) error {
 		return t.renamed(ctx, pos, epoch)
 	}
 	if err := t.part.holds(ctx, pos, epoch); err != nil {
-		var lost *lostError
-		if errors.As(err, &lost) {
+		if lost, ok := errors.AsType[*lostError](err); ok {
 			return t.lost(ctx, lost.end, err)
 		}
 		return err
 	}
 	if at, _ := t.reached(); at > pos { // up to where a hole ends
 		if err := t.part.holds(ctx, at, -1); err != nil {
-			var lost *lostError
-			if errors.As(err, &lost) {
+			if lost, ok := errors.AsType[*lostError](err); ok {
 				return t.lost(ctx, min(lost.end, t.pos), err)
 			}
 			return err

@@ -192,8 +192,7 @@ func clientsOf(clients []string) string {
 
 // errorName is Kafka's name of an error, as a setting.
 func errorName(err error) string {
-	var ke *kerr.Error
-	if errors.As(err, &ke) {
+	if ke, ok := errors.AsType[*kerr.Error](err); ok {
 		return ke.Message
 	}
 	return fmt.Sprint(err)

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,12 +47,9 @@ var errBlind = errors.New("brokers withheld records for so long that the client 
 // shown no write of its own since. To show one it must have been given everything before
 // it.
 func (w *world) blind(p *process) bool {
-	for _, s := range w.withheld.stretches(w.recovery()) {
-		if s.to.After(p.sees()) && s.to.Sub(s.from) >= topicGoneAfter {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.withheld.stretches(w.recovery()), func(s stretch) bool {
+		return s.to.After(p.sees()) && s.to.Sub(s.from) >= topicGoneAfter
+	})
 }
 
 // withholdings are the times in which brokers withheld records.

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -71,12 +72,7 @@ func (w *world) strays() error {
 
 // grows reports whether the topic gets more partitions in the plan.
 func (p *Plan) grows() bool {
-	for _, f := range p.Faults {
-		if f.Kind() == (GrowPartitions{}).Kind() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Faults, func(f Fault) bool { return f.Kind() == (GrowPartitions{}).Kind() })
 }
 
 // metadataAge is how old a client's metadata gets in a plan that grows.

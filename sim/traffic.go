@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -61,12 +62,7 @@ func (t *tally) judge() {
 func (w *world) held(from time.Time) bool {
 	w.holds.mu.Lock()
 	defer w.holds.mu.Unlock()
-	for _, h := range w.holds.all {
-		if h.to.IsZero() || h.to.After(from) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.holds.all, func(h hold) bool { return h.to.IsZero() || h.to.After(from) })
 }
 
 // repeats reports whether the plan has a fault that makes clients send writes again without

@@ -174,8 +174,7 @@ func (c *cli) dispatch(ctx context.Context, args []string, stdin io.Reader, stdo
 		return &usageError{command: cmd.name, err: fmt.Errorf("%s: %w", cmd.name, err)}
 	}
 	err = exec(ctx, rest, stdin, stdout, stderr)
-	var usage *usageError
-	if errors.As(err, &usage) && usage.command == "" {
+	if usage, ok := errors.AsType[*usageError](err); ok && usage.command == "" {
 		return &usageError{command: cmd.name, err: fmt.Errorf("%s: %w", cmd.name, usage.err)}
 	}
 	return err

@@ -163,8 +163,7 @@ func writeReport(ctx context.Context, c *capsule) error {
 		return err
 	}
 	h, err := linearizability.ReadHistory(bytes.NewReader(data))
-	var format *linearizability.FormatError
-	if errors.As(err, &format) {
+	if _, ok := errors.AsType[*linearizability.FormatError](err); ok {
 		return nil
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"pgregory.net/rapid"
 
@@ -71,12 +72,7 @@ func (m *machine) acknowledged(t *rapid.T, c *client, call string, changes []Cha
 }
 
 func isFresh(fresh []kvstoretest.LogRecord, off int64) bool {
-	for _, r := range fresh {
-		if r.Offset == off {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(fresh, func(r kvstoretest.LogRecord) bool { return r.Offset == off })
 }
 
 // uncertain notes a write that is in the log as a whole, or may still get there.

@@ -43,21 +43,21 @@ func (k *Kafka) node(broker int) (*node, error) {
 // StopBroker shuts a broker down, which hands its leaderships to other brokers if there are
 // any. Its data are kept.
 func (k *Kafka) StopBroker(ctx context.Context, broker int) error {
+	return k.stop(ctx, broker, stopGrace)
+}
+
+func (k *Kafka) stop(ctx context.Context, broker int, grace time.Duration) error {
 	n, err := k.node(broker)
 	if err != nil {
 		return err
 	}
-	return n.stop(ctx, stopGrace)
+	return n.stop(ctx, grace)
 }
 
 // KillBroker ends a broker without warning, as a crash does. The file system under it keeps
 // running, so what it wrote is kept.
 func (k *Kafka) KillBroker(ctx context.Context, broker int) error {
-	n, err := k.node(broker)
-	if err != nil {
-		return err
-	}
-	return n.stop(ctx, 0)
+	return k.stop(ctx, broker, 0)
 }
 
 // StartBroker starts a stopped broker, with its data and on its port, and returns when it

@@ -69,12 +69,12 @@ func (c *Cluster) Version() string { return c.k.Version() }
 // Admin returns a client for admin requests. It is closed with the cluster.
 func (c *Cluster) Admin() *kadm.Client { return c.k.Admin() }
 
-func (c *Cluster) context() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(c.t.Context(), opTimeout)
-}
-
-func (c *Cluster) check(err error) {
+// do calls fn with the time that a call may take, and ends the test if it returns an error.
+func (c *Cluster) do(fn func(ctx context.Context) error) {
 	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), opTimeout)
+	defer cancel()
+	err := fn(ctx)
 	if errors.Is(err, ErrExternal) {
 		miss(c.t, "%v", err)
 	}
@@ -109,9 +109,7 @@ func nameRune(r rune) rune {
 func (c *Cluster) Topic(settings map[string]string) string {
 	c.t.Helper()
 	name := c.Name()
-	ctx, cancel := c.context()
-	defer cancel()
-	c.check(c.k.CreateTopic(ctx, name, settings))
+	c.CreateTopic(name, settings)
 	return name
 }
 
@@ -119,20 +117,16 @@ func (c *Cluster) Topic(settings map[string]string) string {
 // not before.
 func (c *Cluster) StopBroker(broker int) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
 	c.restoreAtEnd(broker)
-	c.check(c.k.StopBroker(ctx, broker))
+	c.do(func(ctx context.Context) error { return c.k.StopBroker(ctx, broker) })
 }
 
 // KillBroker ends a broker as a crash does. It is started again when the test
 // ends, if not before.
 func (c *Cluster) KillBroker(broker int) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
 	c.restoreAtEnd(broker)
-	c.check(c.k.KillBroker(ctx, broker))
+	c.do(func(ctx context.Context) error { return c.k.KillBroker(ctx, broker) })
 }
 
 // restoreAtEnd arranges that the broker is started when the test ends.
@@ -153,89 +147,77 @@ func (c *Cluster) restoreAtEnd(broker int) {
 // returns when it answers.
 func (c *Cluster) StartBroker(broker int) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
-	c.check(c.k.StartBroker(ctx, broker))
+	c.do(func(ctx context.Context) error { return c.k.StartBroker(ctx, broker) })
 }
 
 // Leader returns the broker that leads a topic's partition 0, and its epoch.
 func (c *Cluster) Leader(topic string) (broker int, epoch int32) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
-	broker, epoch, err := c.k.Leader(ctx, topic)
-	c.check(err)
+	c.do(func(ctx context.Context) (err error) {
+		broker, epoch, err = c.k.Leader(ctx, topic)
+		return err
+	})
 	return broker, epoch
 }
 
 // MoveLeader makes a broker the leader of a topic's partition 0.
 func (c *Cluster) MoveLeader(topic string, to int) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
-	c.check(c.k.MoveLeader(ctx, topic, to))
+	c.do(func(ctx context.Context) error { return c.k.MoveLeader(ctx, topic, to) })
 }
 
 // LoseTail makes a topic lose what write appends; see [Kafka.LoseTail].
 func (c *Cluster) LoseTail(topic string, write func()) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
 	for broker := range len(c.k.nodes) {
 		c.restoreAtEnd(broker + 1)
 	}
-	c.check(c.k.LoseTail(ctx, topic, func() error { write(); return nil }))
+	c.do(func(ctx context.Context) error {
+		return c.k.LoseTail(ctx, topic, func() error { write(); return nil })
+	})
 }
 
 // Compact makes the broker compact a topic and returns when that is done.
 func (c *Cluster) Compact(topic string) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
-	c.check(c.k.Compact(ctx, topic))
+	c.do(func(ctx context.Context) error { return c.k.Compact(ctx, topic) })
 }
 
 // AlterTopic changes settings of a topic. Brokers learn of the change a little later.
 func (c *Cluster) AlterTopic(topic string, settings map[string]string) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
-	c.check(c.k.AlterTopic(ctx, topic, settings))
+	c.do(func(ctx context.Context) error { return c.k.AlterTopic(ctx, topic, settings) })
 }
 
 // DeleteTopic deletes a topic and returns when the brokers no longer know it.
 func (c *Cluster) DeleteTopic(topic string) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
-	c.check(c.k.DeleteTopic(ctx, topic))
+	c.do(func(ctx context.Context) error { return c.k.DeleteTopic(ctx, topic) })
 }
 
 // CreateTopic creates a topic, as [Cluster.Topic] does, under a name that
 // [Cluster.Name] gave.
 func (c *Cluster) CreateTopic(name string, settings map[string]string) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
-	c.check(c.k.CreateTopic(ctx, name, settings))
+	c.do(func(ctx context.Context) error { return c.k.CreateTopic(ctx, name, settings) })
 }
 
 // DeleteRecords deletes the records below an offset; -1 means all.
 func (c *Cluster) DeleteRecords(topic string, before int64) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
-	_, err := c.k.DeleteRecords(ctx, topic, before)
-	c.check(err)
+	c.do(func(ctx context.Context) error {
+		_, err := c.k.DeleteRecords(ctx, topic, before)
+		return err
+	})
 }
 
 // ReadLog returns every record batch of a topic's partition 0.
-func (c *Cluster) ReadLog(topic string) []Batch {
+func (c *Cluster) ReadLog(topic string) (batches []Batch) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
-	batches, err := c.k.ReadLog(ctx, topic)
-	c.check(err)
+	c.do(func(ctx context.Context) (err error) {
+		batches, err = c.k.ReadLog(ctx, topic)
+		return err
+	})
 	return batches
 }
 
@@ -243,9 +225,9 @@ func (c *Cluster) ReadLog(topic string) []Batch {
 // partition 0.
 func (c *Cluster) Offsets(topic string) (start, end int64) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
-	start, end, err := c.k.Offsets(ctx, topic)
-	c.check(err)
+	c.do(func(ctx context.Context) (err error) {
+		start, end, err = c.k.Offsets(ctx, topic)
+		return err
+	})
 	return start, end
 }

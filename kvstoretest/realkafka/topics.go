@@ -148,17 +148,11 @@ func (k *Kafka) AlterTopic(ctx context.Context, topic string, settings map[strin
 
 // Offsets returns the log start offset and the high watermark of partition 0.
 func (k *Kafka) Offsets(ctx context.Context, topic string) (start, end int64, err error) {
-	starts, err := k.admin.ListStartOffsets(ctx, topic)
-	if err == nil {
-		err = starts.Error()
-	}
+	starts, err := listed(k.admin.ListStartOffsets(ctx, topic))
 	if err != nil {
 		return 0, 0, fmt.Errorf("log start of %s: %w", topic, err)
 	}
-	ends, err := k.admin.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := listed(k.admin.ListEndOffsets(ctx, topic))
 	if err != nil {
 		return 0, 0, fmt.Errorf("log end of %s: %w", topic, err)
 	}
@@ -169,10 +163,7 @@ func (k *Kafka) Offsets(ctx context.Context, topic string) (start, end int64, er
 
 // EndOffset returns the offset that the next record of a partition gets.
 func (k *Kafka) EndOffset(ctx context.Context, topic string, partition int32) (int64, error) {
-	ends, err := k.admin.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := listed(k.admin.ListEndOffsets(ctx, topic))
 	end, ok := ends.Lookup(topic, partition)
 	if err == nil && !ok {
 		err = errors.New("there is no such partition")
@@ -181,6 +172,14 @@ func (k *Kafka) EndOffset(ctx context.Context, topic string, partition int32) (i
 		return 0, fmt.Errorf("log end of %s-%d: %w", topic, partition, err)
 	}
 	return end.Offset, nil
+}
+
+// listed returns the first error of an answer, or of the call.
+func listed(offsets kadm.ListedOffsets, err error) (kadm.ListedOffsets, error) {
+	if err == nil {
+		err = offsets.Error()
+	}
+	return offsets, err
 }
 
 // setting returns the value of a topic's setting.

@@ -125,15 +125,11 @@ func (c *Cluster) Login(user string) kgo.Opt { return c.k.Login(user) }
 // Allow gives a user rights on a topic; see [Kafka.Allow].
 func (c *Cluster) Allow(user, topic string, ops ...kmsg.ACLOperation) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
-	c.check(c.k.Allow(ctx, user, topic, ops...))
+	c.do(func(ctx context.Context) error { return c.k.Allow(ctx, user, topic, ops...) })
 }
 
 // Revoke takes rights on a topic away; see [Kafka.Revoke].
 func (c *Cluster) Revoke(user, topic string, ops ...kmsg.ACLOperation) {
 	c.t.Helper()
-	ctx, cancel := c.context()
-	defer cancel()
-	c.check(c.k.Revoke(ctx, user, topic, ops...))
+	c.do(func(ctx context.Context) error { return c.k.Revoke(ctx, user, topic, ops...) })
 }

@@ -19,8 +19,7 @@ func (n *notes) quotable(err error) error {
 	if err == nil {
 		return nil
 	}
-	var answer *sr.ResponseError
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*sr.ResponseError](err); ok {
 		quoted := *answer
 		quoted.URL = n.hide(quoted.URL)
 		quoted.Message = n.quote(quoted.Message)

@@ -138,8 +138,7 @@ func (g *Guest) Run(ctx context.Context, opts RunOptions) (Result, error) {
 	var exit *sys.ExitError
 	switch {
 	case w.stopped != nil:
-		var bound *BoundError
-		if errors.As(w.stopped, &bound) {
+		if bound, ok := errors.AsType[*BoundError](w.stopped); ok {
 			bound.Where = innermost(err)
 		}
 		return result, w.stopped

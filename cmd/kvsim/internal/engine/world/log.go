@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"reflect"
+	"strings"
 	"sync"
 )
 
@@ -48,15 +49,7 @@ func (n *idNames) replace(_ []string, a slog.Attr) slog.Attr {
 
 // isTopicID reports whether s is 16 bytes in hexadecimal.
 func isTopicID(s string) bool {
-	if len(s) != 32 {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
+	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 func (n *idNames) name(kind string, id any) string {
