@@ -98,7 +98,7 @@ func impossible(err error) error {
 func (o *opener) creatable() error {
 	ts := parseSettings(o.cfg.topicConfig)
 	if o.cfg.validation == TopicValidationFail && o.cfg.retains == 0 && ts.retention < leastRetention {
-		return fmt.Errorf("%w: the topic is not created with delete.retention.ms=%d of WithTopicConfig: it has to be at least %d, or a client that is held up for a moment misses deletes",
+		return fmt.Errorf("%w: the topic is not created with delete.retention.ms=%d of WithTopicConfig: it has to be at least %d, or a client that is blocked for a moment misses deletions",
 			ErrTopicConfig, ts.retention.Milliseconds(), leastRetention.Milliseconds())
 	}
 	if _, named := o.cfg.topicConfig["max.message.bytes"]; !named {

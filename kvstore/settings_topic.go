@@ -72,7 +72,7 @@ func (ts topicSettings) problems(topic string, retains time.Duration) (problems 
 		problems = append(problems, fmt.Errorf("its cleanup.policy is %q and has to be %q, or %s: "+alter, ts.policy, "compact", otherwise, topic, "cleanup.policy=compact"))
 	}
 	if retains == 0 && ts.retention < leastRetention {
-		problems = append(problems, fmt.Errorf("its delete.retention.ms is %d and has to be at least %d, or a client that is held up for a moment misses deletes: "+alter,
+		problems = append(problems, fmt.Errorf("its delete.retention.ms is %d and has to be at least %d, or a client that is blocked for a moment misses deletions: "+alter,
 			ts.retention.Milliseconds(), leastRetention.Milliseconds(), topic, fmt.Sprintf("delete.retention.ms=%d", defaultRetention.Milliseconds())))
 	}
 	return problems

@@ -13,13 +13,13 @@ type Judgement struct {
 func Judgements() []Judgement {
 	return []Judgement{
 		{livenessName, "when everything is healed, every client that is alive opens, writes and shows all that was written within the time that the plan gives"},
-		{endingName, "a client takes its topic for gone only after it was, or after the brokers have said so for as long as it takes to be believed"},
-		{lifeName, "no try of a write comes into the log after the end of the write's life"},
-		{causeName, "a write that fails for want of replicas in sync, or of the right to write, says so, and Status says that writes fail"},
+		{endingName, "a client says that its topic is gone only if it was gone, or if the brokers have said so for as long as clients wait before they believe it"},
+		{lifeName, "no try of a write gets into the log after the end of the write's life"},
+		{causeName, "the error of a write that fails because too few replicas are in sync, or because the right to write is missing, says so, and Status says that writes fail"},
 		{readingName, "a client that has had no right to read, or a wrong password, for seconds names that in Status.Reading"},
 		{punctualName, "a call returns within 100 ms of the end of its context, an opening within half a second"},
-		{straysName, "all that clients write comes into partition 0, also when the topic gets more partitions"},
-		{trafficName, "while max.message.bytes changes, a client sends at most one produce request for each write, and six more"},
-		{limitName, "a write that is refused as too large is told a limit that the topic had while it was under way"},
+		{straysName, "everything that clients write goes to partition 0, even if the topic gets more partitions"},
+		{trafficName, "while max.message.bytes changes, a client sends at most six produce requests more than it makes writes"},
+		{limitName, "the error of a write that is refused as too large names a limit that the topic had while the write was under way"},
 	}
 }
