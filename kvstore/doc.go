@@ -25,7 +25,7 @@
 //	offset   0      1      2      3       4
 //	                       ^ a client at position 2 reads a=1 b=1
 //
-// A client's reads show its own writes at once and other clients' writes a little later.
+// A client's reads show its own writes immediately, and other clients' writes a little later.
 // [Client.Sync] waits for everything that was acknowledged to any client before the call;
 // a read after it is linearizable. [Client.WaitRevision] waits for one known write.
 //
@@ -49,7 +49,7 @@
 //
 // A client has one record batch under way at a time. Writes that queue meanwhile share
 // the next one. It waits until the one before it is visible, but no longer than that took
-// to be acknowledged, and no longer than 20 ms: callers that write again at once can then
+// to be acknowledged, and no longer than 20 ms: callers that write again immediately can then
 // join it. The write of a goroutine that writes alone waits for nothing. A [Batch] counts
 // as one write; what does not fit into one record batch goes into the next.
 //
