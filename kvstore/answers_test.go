@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,6 +26,7 @@ type tampered struct {
 	mu      sync.Mutex
 	change  func(*reply)
 	rewrite func(kmsg.Request)
+	drop    func(kmsg.Request) bool
 	seen    map[kmsg.Key]int
 }
 
@@ -66,6 +68,13 @@ func (a *tampered) setRequests(fn func(kmsg.Request)) {
 	a.rewrite = fn
 }
 
+// hangUpOn makes the brokers close the connection on requests, without an answer; nil ends that.
+func (a *tampered) hangUpOn(fn func(kmsg.Request) bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.drop = fn
+}
+
 // requests returns how many requests of the kinds were sent since the last call,
 // all together.
 func (a *tampered) requests(keys ...kmsg.Key) int {
@@ -88,6 +97,7 @@ type answerConn struct {
 	asked map[int32]kmsg.Request // by correlation id
 
 	left []byte // of an answer that the client has read in part
+	hung atomic.Bool
 }
 
 // Write takes note of the request: kgo writes each with one call.
@@ -110,8 +120,13 @@ func (c *answerConn) Write(b []byte) (int, error) {
 		c.mu.Unlock()
 		c.a.mu.Lock()
 		c.a.seen[kmsg.Key(key)]++
-		rewrite := c.a.rewrite
+		rewrite, drop := c.a.rewrite, c.a.drop
 		c.a.mu.Unlock()
+		if drop != nil && drop(req) {
+			c.hung.Store(true)
+			_ = c.Conn.Close()
+			return len(b), nil
+		}
 		if rewrite != nil {
 			rewrite(req)
 			out := req.AppendTo(slices.Clone(header))
@@ -128,6 +143,9 @@ func (c *answerConn) Write(b []byte) (int, error) {
 func (c *answerConn) Read(b []byte) (int, error) {
 	if len(c.left) == 0 {
 		frame, err := c.next()
+		if c.hung.Load() {
+			return 0, io.EOF
+		}
 		if err != nil {
 			return 0, err
 		}

@@ -52,6 +52,14 @@ type recordBatch struct {
 	old    bool   // packed is for brokers that don't know zstd
 }
 
+// size returns how many bytes a try takes of a request.
+func (b *recordBatch) size() int {
+	if n := len(b.packed); n > 0 {
+		return n
+	}
+	return len(b.plain)
+}
+
 // Places in the header of a record batch, besides those in log_decode.go.
 const (
 	headerCRC           = 17

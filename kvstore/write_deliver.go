@@ -34,6 +34,7 @@ type delivered struct {
 func (w *writer) deliver(ctx context.Context, b *recordBatch) (d delivered) {
 	defer w.ask(askNobody, -1)
 	var t trial
+	var hung hangUps
 	if invariant.On {
 		defer func() { checkOutcome(t, d) }()
 	}
@@ -51,6 +52,9 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) (d delivered) {
 		v := t.judge(a.grade())
 		if invariant.On {
 			checkVerdict(before, t, v)
+		}
+		if hung.add(a, time.Now()); v == verdictAgain && hung.tooLarge(b.size(), time.Now()) {
+			v = verdictUnknown
 		}
 		if v == verdictDuplicate || v == verdictUnknown {
 			if offset, found := w.decide(ctx, b, a.broker); found {
@@ -176,6 +180,7 @@ func (w *writer) written(b *recordBatch) {
 	if invariant.On {
 		w.wrote.Swap(&wroteAt{b.who.id, w.leader})
 	}
+	w.taken = max(w.taken, b.size())
 	w.who.sequence = b.who.sequence + int32(b.records)
 	w.whoAt = w.leader
 	w.through()

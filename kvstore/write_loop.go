@@ -53,6 +53,7 @@ type writer struct {
 	plain  []byte // memory for batches
 	own    ownEnds
 	tries  int // of consecutive batches that were not sent because callers took writes back
+	taken  int // bytes of the largest batch that was acknowledged
 
 	// asks says what the batch on its way waits for: see asking.
 	asks atomic.Int64
@@ -131,6 +132,7 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	case errors.Is(d.outcome, ErrRefused) && w.divide(life, group, b, d.cause):
 		w.queue.putBack(group)
 	default:
+		w.splits(group, b, d.cause)
 		w.end(group, d)
 	}
 }

@@ -101,6 +101,9 @@ func (w *writer) try(ctx context.Context, l leader, b *recordBatch) answer {
 		if sent && ctx.Err() == nil && !errors.As(err, &moved) { // kgo has finished with it and knows
 			sent = w.wires.produced.Load() > before
 		}
+		if cause := hungUp(err); sent && cause != nil {
+			return answer{broker: l.node, sent: true, err: &hangUpError{l.node, b.size(), w.taken, cause}}
+		}
 		return answer{broker: l.node, sent: sent, err: fmt.Errorf("produce at broker %d: %w", l.node, err)}
 	}
 	return answer{broker: l.node, sent: true, part: t.ours(resp)}
