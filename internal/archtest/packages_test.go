@@ -44,6 +44,21 @@ func TestEachRuleIsOfAPackage(t *testing.T) {
 	}
 }
 
+// The rules are here only: a second list would say something else one day.
+func TestTheLinterRepeatsNoRule(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(moduleRoot(t), ".golangci.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.Index(string(text), "pkg: "+module); i >= 0 {
+		t.Errorf(".golangci.yml, line %d: a rule for a package of this module: it belongs to rules_test.go", 1+strings.Count(string(text[:i]), "\n"))
+	}
+	if !strings.Contains(string(text), "pkg: io/ioutil\n") {
+		t.Error(".golangci.yml bans no package: are its rules still written like this?")
+	}
+}
+
 // packageList returns a line for each rule: its package and what that is for.
 func packageList(rules []rule) string {
 	var b strings.Builder
