@@ -56,6 +56,7 @@ const (
 	kindLose
 	kindCut
 	kindCorrupt
+	kindEdit
 )
 
 // Effect is a fault that is active on a network until it is undone or used up. Faults
@@ -67,6 +68,7 @@ type Effect struct {
 	target  Target
 	latency Latency
 	cutAt   int
+	edit    EditFunc
 
 	Counter
 	timer *time.Timer
@@ -239,6 +241,17 @@ func (n *Network) Corrupt(t Target, count int) *Effect {
 	return n.add(&Effect{kind: kindCorrupt, target: t}, count)
 }
 
+// An EditFunc changes a broker's answer to a request of an api key and a version: it returns the new
+// frame, with its length prefix. It owns the frame that it gets, and may return it.
+type EditFunc func(key, version int16, frame []byte) []byte
+
+// EditAnswers lets edit change the next count answers to requests that t selects. A count of 0 means
+// until undone. The direction of t is ignored.
+func (n *Network) EditAnswers(t Target, edit EditFunc, count int) *Effect {
+	t.Dir = ToClient
+	return n.add(&Effect{kind: kindEdit, target: t, edit: edit}, count)
+}
+
 // DropConns resets every connection that t selects and returns how many there were. On
 // links with latency, each end learns of it one latency later.
 func (n *Network) DropConns(t Target) int {
@@ -272,6 +285,7 @@ type verdict struct {
 	kind    parcelKind
 	corrupt bool
 	cutAt   int
+	edits   []EditFunc
 }
 
 // judgeArrival asks the faults about a frame that would arrive now. Faults that count
@@ -284,13 +298,15 @@ func (n *Network) judgeArrival(l Link, key int16) verdict {
 		return v
 	}
 	for _, f := range *fs {
-		if f.kind != kindLose && f.kind != kindCut && f.kind != kindCorrupt || !f.target.matchesFrame(l, key) {
+		if f.kind != kindLose && f.kind != kindCut && f.kind != kindCorrupt && f.kind != kindEdit || !f.target.matchesFrame(l, key) {
 			continue
 		}
 		switch {
 		case v.kind != parcelData || !f.hit():
 		case f.kind == kindCorrupt:
 			v.corrupt = true
+		case f.kind == kindEdit:
+			v.edits = append(v.edits, f.edit)
 		case f.kind == kindCut:
 			v.kind, v.cutAt = parcelCut, f.cutAt
 		default:

@@ -311,6 +311,30 @@ func TestCorruptFlipsOneBit(t *testing.T) {
 	mustRead(t, b, request(produceKey, 3, "b"))
 }
 
+func TestAnswersAreEdited(t *testing.T) {
+	w := newWorld(t, Config{}, 1)
+	c, b := w.connect(t, "a", 0)
+	var keys, versions []int16
+	f := w.EditAnswers(Target{Keys: []int16{produceKey}}, func(key, version int16, frame []byte) []byte {
+		keys, versions = append(keys, key), append(versions, version)
+		return answer(int32(frame[7]), "longer than it was")
+	}, 1)
+	for corr, key := range []int16{fetchKey, produceKey, produceKey} {
+		req := request(key, int32(corr), "")
+		req[7] = 9 // the version
+		mustWrite(t, c, req)
+		mustRead(t, b, req)
+		mustWrite(t, b, answer(int32(corr), "as it was"))
+	}
+	mustRead(t, c, answer(0, "as it was"))
+	mustRead(t, c, answer(1, "longer than it was"))
+	mustRead(t, c, answer(2, "as it was"))
+	wantHits(t, f, 1)
+	if len(keys) != 1 || keys[0] != produceKey || versions[0] != 9 {
+		t.Errorf("keys %v and versions %v were told", keys, versions)
+	}
+}
+
 func TestTargetsWithKeysSelectByRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Config{}, 1)

@@ -50,12 +50,12 @@ type Frame struct {
 	Fate        Fate
 }
 
-// requestHeader reads the api key and correlation id of a request frame.
-func requestHeader(frame []byte) (key int16, corr int32) {
+// requestHeader reads the api key, the version and the correlation id of a request frame.
+func requestHeader(frame []byte) (key, version int16, corr int32) {
 	if len(frame) < 12 {
-		return NoKey, 0
+		return NoKey, 0, 0
 	}
-	return int16(binary.BigEndian.Uint16(frame[4:])), int32(binary.BigEndian.Uint32(frame[8:]))
+	return int16(binary.BigEndian.Uint16(frame[4:])), int16(binary.BigEndian.Uint16(frame[6:])), int32(binary.BigEndian.Uint32(frame[8:]))
 }
 
 func answerCorrelation(frame []byte) (int32, bool) {
@@ -82,33 +82,34 @@ func frameLen(b []byte) int {
 type asked struct {
 	corr int32
 	key  int16
+	vers int16
 }
 
-// describe returns the api key and the correlation id of a frame. It remembers requests,
-// to recognise their answers.
-func (p *pair) describe(dir Direction, frame []byte) (key int16, corr int32) {
+// describe returns the api key and the version of a frame's request, and the correlation
+// id. It remembers requests, to recognise their answers.
+func (p *pair) describe(dir Direction, frame []byte) (key, version int16, corr int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if dir == ToBroker {
-		key, corr = requestHeader(frame)
+		key, version, corr = requestHeader(frame)
 		if key != NoKey {
-			p.asked = append(p.asked, asked{corr, key})
+			p.asked = append(p.asked, asked{corr, key, version})
 		}
-		return key, corr
+		return key, version, corr
 	}
 	corr, ok := answerCorrelation(frame)
 	if !ok {
-		return NoKey, 0
+		return NoKey, 0, 0
 	}
 	for i, a := range p.asked {
 		if a.corr == corr {
 			// A broker answers in order. Requests that were sent before
 			// this one and are still here (acks=0) never get an answer.
 			p.asked = append(p.asked[:0], p.asked[i+1:]...)
-			return a.key, corr
+			return a.key, a.vers, corr
 		}
 	}
-	return NoKey, corr
+	return NoKey, 0, corr
 }
 
 // asks reports whether a request of one of the keys is unanswered.

@@ -23,6 +23,7 @@ type parcel struct {
 	held bool // counted by a stall
 	with bool // the one before, which has the instant
 	key  int16
+	vers int16 // of the request
 	corr int32
 	size int
 	data []byte
@@ -107,7 +108,7 @@ func (h *half) write(b []byte) {
 func (h *half) enter(frame []byte) {
 	pc := parcel{key: NoKey, size: len(frame)}
 	if !h.raw {
-		pc.key, pc.corr = h.p.describe(h.link.Dir, frame)
+		pc.key, pc.vers, pc.corr = h.p.describe(h.link.Dir, frame)
 	}
 	if h.dead || h.closed {
 		h.observe(&pc, Vanished)
@@ -221,6 +222,9 @@ func (h *half) arrive(p *parcel) {
 	}
 	v := h.p.n.judgeArrival(h.link, p.key)
 	p.kind = v.kind
+	for _, edit := range v.edits {
+		p.data = edit(p.key, p.vers, p.data)
+	}
 	n := len(p.data)
 	if v.corrupt && n > 0 {
 		p.data[n-1] ^= 1
