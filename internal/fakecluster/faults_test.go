@@ -104,6 +104,7 @@ func TestFaultsAtUnknownBrokersAreRefused(t *testing.T) {
 		"ThrottleFetches": func() (Effect, error) { return c.ThrottleFetches(Throttle{Brokers: none, Delay: time.Second}) },
 		"FailFetches":     func() (Effect, error) { return c.FailFetches(FetchFault{Brokers: none, Err: kerr.UnknownTopicID}) },
 		"WithholdRecords": func() (Effect, error) { return c.WithholdRecords(Withhold{Brokers: none, Topic: topic}) },
+		"AnswerAtOnce":    func() (Effect, error) { return c.AnswerAtOnce(Haste{Brokers: none, Topic: topic}) },
 		"StaleMetadata":   func() (Effect, error) { return c.StaleMetadata(Stale{Brokers: none, Topic: topic, Unknown: true}) },
 	} {
 		if f, err := begin(); err == nil {

@@ -1,6 +1,7 @@
 package fakecluster
 
 import (
+	"encoding/binary"
 	"errors"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/internal/recordlog"
+	"github.com/kvsim/kvsim/internal/simnet"
 )
 
 // Throttle makes brokers answer fetches as they do under a quota.
@@ -50,6 +52,31 @@ func (c *Cluster) answerFetches(brokers []int32, count int, meant func(*kfake.Cl
 		return answer(k, req), nil, true
 	}
 	return r, c.add(r, count)
+}
+
+// Throttled changes an answer on its way to a client into one with a throttle time of d, as brokers
+// give when a client is above a quota of requests: with everything that was asked for. Answers of a
+// kind that has no throttle time stay as they are.
+func Throttled(d time.Duration) simnet.EditFunc {
+	return func(key, version int16, frame []byte) []byte {
+		resp := kmsg.ResponseForKey(key)
+		throttled, ok := resp.(kmsg.SetThrottleResponse)
+		if !ok {
+			return frame
+		}
+		resp.SetVersion(version)
+		header := 8 // length and correlation id
+		if resp.IsFlexible() && key != int16(kmsg.ApiVersions) {
+			header++ // no tags
+		}
+		if len(frame) < header || header > 8 && frame[8] != 0 || resp.ReadFrom(frame[header:]) != nil {
+			return frame
+		}
+		throttled.SetThrottle(int32(d.Milliseconds()))
+		out := resp.AppendTo(slices.Clone(frame[:header]))
+		binary.BigEndian.PutUint32(out, uint32(len(out)-4))
+		return out
+	}
 }
 
 // FetchFault selects fetches and says how they fail.
