@@ -73,6 +73,27 @@ func outage(d *draw) {
 	d.times(0, 1, d.forgetOften)
 }
 
+// hostile makes others write batches that no client can take, and leaders answer in a way that makes
+// clients ask again at once.
+func hostile(d *draw) {
+	d.impatient()
+	d.times(2, 3, d.hostileBatch)
+	d.times(1, 2, d.haste)
+	d.times(0, 1, d.crash)
+	d.times(0, 1, d.compact)
+}
+
+// quotas makes clients exceed quotas, for longer than a fetch may take too.
+func quotas(d *draw) {
+	d.p.World.Tombstones = time.Minute // or clients reread the log because they were away
+	d.impatient()
+	d.times(1, 3, d.throttle)
+	d.times(1, 2, func() {
+		d.add(sim.Throttle{API: [...]string{"fetch", "produce", ""}[d.IntN(3)], Delay: d.between(2500*ms, 5000*ms), Span: d.span(6000*ms, 12_000*ms)})
+	})
+	d.times(0, 1, d.crash)
+}
+
 // impatient makes callers give up, half of the time, before faults are over.
 func (d *draw) impatient() {
 	if d.IntN(2) == 0 {
@@ -146,11 +167,30 @@ func (d *draw) silence() {
 }
 
 func (d *draw) throttle() {
-	f := sim.Throttle{Delay: d.between(1*ms, 800*ms), Span: d.span(300*ms, 2500*ms)}
+	f := sim.Throttle{API: [...]string{"fetch", "fetch", "produce", "list-offsets", ""}[d.IntN(5)], Delay: d.between(1*ms, 800*ms), Span: d.span(300*ms, 2500*ms)}
 	if d.IntN(2) == 0 {
 		f.Count = 1 + d.IntN(20)
 	}
 	d.add(f)
+}
+
+func (d *draw) hostileBatch() {
+	f := sim.HostileBatch{Does: [...]string{"inflate", "claim"}[d.IntN(2)], Span: d.span(300*ms, 4000*ms)}
+	if f.Does == "inflate" && d.IntN(2) == 0 {
+		f.Removed = "compact"
+	}
+	d.add(f)
+}
+
+// haste makes leaders let fetches not wait, or name older ends: for less long than tombstones stay, as
+// a client then takes an older end for the end.
+func (d *draw) haste() {
+	if d.IntN(2) == 0 {
+		d.add(sim.AnswerAtOnce{Span: d.span(1000*ms, 5000*ms)})
+		return
+	}
+	d.p.World.Tombstones = max(d.p.World.Tombstones, 15*time.Second)
+	d.add(sim.OlderEnds{Back: 1 + d.IntN(8), Span: d.span(500*ms, 4000*ms)})
 }
 
 func (d *draw) failFetch() {

@@ -83,6 +83,8 @@ var all = []struct {
 	{"growth", "the topic gets more partitions while clients write, leaders move and brokers refuse", growth},
 	{"producers", "brokers lose answers to writes and forget producers, and accept, refuse or deny what these send next", producers},
 	{"answers", "brokers answer with old metadata, throttle fetches and refuse them", answers},
+	{"hostile", "other programs write batches that no client can take, and leaders do not let fetches wait or name older ends of the log", hostile},
+	{"quotas", "clients exceed quotas of bytes and of requests, for a moment and for seconds", quotas},
 	{"rights", "clients lose the right to read or to write, and their passwords change", rights},
 	{"settings", "the topic's settings change while clients run, and replicas fall out of sync", settings},
 	{"outage", "brokers and links are down for longer than callers wait for their writes", outage},

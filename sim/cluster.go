@@ -171,6 +171,10 @@ func (c fakeCluster) Append(rs ...fakecluster.Record) error {
 	return err
 }
 
+func (c fakeCluster) AppendHostile(h fakecluster.Hostile, key []byte, size int) (*fakecluster.HostileBatch, error) {
+	return c.Cluster.AppendHostile(topicName, 0, h, key, size)
+}
+
 func (c fakeCluster) Begin(id string) (simcluster.Transactor, error) {
 	t, err := c.Cluster.Begin(id)
 	return fakeTxn{t}, err

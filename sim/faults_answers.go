@@ -77,9 +77,10 @@ func (f StaleMetadata) start(ctx context.Context, w *world) (*effect, error) {
 	}}), nil
 }
 
-// Throttle makes brokers answer fetches as if the clients had exceeded a quota.
+// Throttle makes brokers answer as if the clients had exceeded a quota.
 type Throttle struct {
 	Broker string        `plan:"broker"`
+	API    string        `plan:"api"` // all but the requests that open a connection, if empty
 	Delay  time.Duration `plan:"delay"`
 	Count  int           `plan:"count"`
 	Span
@@ -99,8 +100,20 @@ func (f Throttle) check(*Plan) error {
 }
 
 func (f Throttle) start(_ context.Context, w *world) (*effect, error) {
-	e, err := brokerFault(w.cluster.ThrottleFetches(fakecluster.Throttle{Brokers: w.some(f.Broker), Delay: f.Delay, Count: f.Count}))
-	return w.noting(sometimesThrottled, e), err
+	e, err := f.throttle(w)
+	if err != nil {
+		return nil, err
+	}
+	return w.noting(sometimesThrottled, w.judgingQuota(e)), nil
+}
+
+// throttle installs it. Kafka leaves everything else out of a fetch that is above the quota of bytes,
+// and out of nothing else.
+func (f Throttle) throttle(w *world) (*effect, error) {
+	if f.API == "fetch" {
+		return brokerFault(w.cluster.ThrottleFetches(fakecluster.Throttle{Brokers: w.some(f.Broker), Delay: f.Delay, Count: f.Count}))
+	}
+	return during(w.net.EditAnswers(w.target("", f.Broker, "", f.API), fakecluster.Throttled(f.Delay), f.Count)), nil
 }
 
 // FailFetch makes brokers answer fetches with an error.

@@ -279,7 +279,7 @@ func (f LoseTail) start(ctx context.Context, w *world) (*effect, error) {
 			return info.HighWatermark, err
 		}
 		for i := range lost {
-			hits += len(lost[i].Records)
+			hits += max(1, len(lost[i].Records))
 		}
 		w.sometimes.hit(sometimesTailLost)
 		w.rec.Truncate(lost[0].FirstOffset)

@@ -64,7 +64,7 @@ func (f AlterTopic) check(*Plan) error {
 func (f AlterTopic) start(_ context.Context, w *world) (*effect, error) {
 	var tallies []*tally
 	if f.Config == settingMessage {
-		tallies = w.tallies()
+		tallies = w.tallies(produce)
 	}
 	restore, err := w.altered.set(w, f.Config, f.Value)
 	if err != nil {

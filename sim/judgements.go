@@ -19,6 +19,11 @@ func Judgements() []Judgement {
 		{readingName, "a client that has had no right to read, or a wrong password, for seconds names that in Status.Reading"},
 		{punctualName, "a call returns within 100 ms of the end of its context, an opening within half a second"},
 		{straysName, "everything that clients write goes to partition 0, even if the topic gets more partitions"},
+		{passedName, "a client shows what precedes a record batch that it can't take, and nothing behind it"},
+		{namedName, "a client that such a batch has held up for two seconds names its offset, and the option that would let it pass, in Status.Reading and in the errors of calls that wait"},
+		{onceName, "a batch that decompresses to more than a client allows is not decompressed again at each try"},
+		{budgetName, "while a fault lasts, a client sends at most 100 requests a second, besides those for its calls and for new records"},
+		{quotaName, "a client under a quota waits, and asks no other brokers whether the leader still leads"},
 		{trafficName, "while max.message.bytes changes, a client sends at most six produce requests more than it makes writes"},
 		{limitName, "the error of a write that is refused as too large names a limit that the topic had while the write was under way"},
 	}

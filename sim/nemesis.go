@@ -48,6 +48,7 @@ func (w *world) inflict(i int, f Fault) error {
 		_ = sleep(context.WithoutCancel(ctx), simnet.Round)
 		heal()
 	}()
+	judge := w.metering(f)
 	e, err := f.start(ctx, w)
 	if err != nil {
 		return err
@@ -56,6 +57,7 @@ func (w *world) inflict(i int, f Fault) error {
 	defer p.all.Wait()
 	err = w.last(ctx, e, s.For, p)
 	r.Hits = e.hits()
+	judge()
 	if e.undo != nil {
 		undoErr := e.undo(ctx)
 		if !errors.Is(undoErr, errEnded) {

@@ -85,6 +85,10 @@ func (k *worker) do(ctx context.Context, p *process, kind opKind) {
 	defer stop()
 	k.w.inflight.begin(kind)
 	defer k.w.inflight.end(kind)
+	k.slot.calls.Add(1)
+	if kind.waits() && !kind.writes() {
+		k.slot.asks.Add(1)
+	}
 	op := &operation{worker: k, p: p, ctx: ctx}
 	switch kind {
 	case opPut:
@@ -177,6 +181,7 @@ func (o *operation) ended(call *lin.Call, key string, revision int64, err error)
 		}
 	})
 	o.judge(err)
+	o.judgeHostile(err)
 	o.lost(err)
 }
 
@@ -256,6 +261,7 @@ func (o *operation) read(call *lin.Call, barrier bool, read func() error) {
 		return
 	}
 	o.end(func() { o.told(call, err) })
+	o.judgeHostile(err)
 	o.lost(err)
 }
 
@@ -325,6 +331,7 @@ func (o *operation) sync() {
 	call := o.begin(lin.Operation{Kind: lin.OpSync})
 	err := o.p.client.Sync(o.ctx)
 	o.end(func() { o.told(call, err) })
+	o.judgeHostile(err)
 	o.lost(err)
 }
 
@@ -340,6 +347,7 @@ func (o *operation) wait() {
 	behind := o.p.client.Position() <= n.revision
 	err := o.p.client.WaitRevision(o.ctx, n.revision)
 	recorded := o.end(func() { o.told(call, err) })
+	o.judgeHostile(err)
 	o.lost(err)
 	if err == nil && recorded {
 		if behind {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/kvsim/kvsim/internal/recordlog"
+	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/internal/valve"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
@@ -33,8 +33,11 @@ type slot struct {
 	name string
 	n    int // number, from 0
 
-	writes  atomic.Int64 // that were called
-	pauses  valve.Valve  // shut while the client is paused
+	writes  atomic.Int64   // that were called
+	calls   atomic.Int64   // operations that were called
+	asks    atomic.Int64   // those of them that ask brokers, besides writing
+	sent    *simnet.Effect // counts the requests and dials of its clients
+	pauses  valve.Valve    // shut while the client is paused
 	mu      sync.Mutex
 	current *process      // nil while down
 	opening *process      // being opened
@@ -58,6 +61,7 @@ type process struct {
 	cancel  context.CancelCauseFunc
 	crashed atomic.Bool
 	resets  atomic.Int64 // of its storage
+	refused atomic.Int64 // batches decompressed that are beyond its limit
 	sighted time.Time    // see sees; guarded by the slot's mu
 
 	// mu makes reading the position and recording it one step, so that the positions of two
@@ -217,13 +221,13 @@ func (s *slot) kafka(p *process) []kgo.Opt {
 		kgo.Dialer(w.cluster.Dialer(s.name)),
 		kgo.RetryBackoffFn(s.backoff(p)),
 		kgo.MetadataMinAge(100*time.Millisecond + rounds(r, time.Millisecond)),
-		kgo.ProducerLinger(0),                          // otherwise it is chance whether a flush overtakes the linger
-		kgo.WithDecompressor(recordlog.Decompressor()), // a bubble outlives no finalizer
+		kgo.ProducerLinger(0), // otherwise it is chance whether a flush overtakes the linger
 		kgo.FetchMaxWait(time.Second + time.Duration(r.IntN(100))*time.Millisecond),
 	}
 	if w.plan.grows() {
 		kafka = append(kafka, kgo.MetadataMaxAge(metadataAge+rounds(r, metadataAge)))
 	}
+	kafka = append(kafka, w.decompression(p)...)
 	kafka = append(kafka, s.credentials()...)
 	if log := (kafkaLog{s.logger(p)}); log.Level() != kgo.LogLevelNone {
 		kafka = append(kafka, kgo.WithLogger(log))

@@ -31,7 +31,9 @@ const (
 	sometimesDeletedUnderReader = "records were deleted under a lagging reader"
 	sometimesProducerForgotten  = "a broker had forgotten a producer"
 	sometimesBelowMinimum       = "a write was refused for want of replicas in sync"
-	sometimesThrottled          = "a fetch was throttled"
+	sometimesThrottled          = "a client was throttled"
+	sometimesHasty              = "a leader let a fetch not wait, or named older ends"
+	sometimesHostile            = "a client met a batch that it can't take"
 	sometimesStaleMetadata      = "a broker told what it knew of the topic before"
 	sometimesWithheld           = "a broker answered without the records that there were"
 	sometimesRevoked            = "a client asked for what it had no right to any more"
@@ -55,7 +57,7 @@ var sometimesNames = []string{
 	sometimesHandedOver, sometimesStaleRead, sometimesBarrierWaited, sometimesEmptyValue,
 	sometimesRecreatedKey, sometimesCompactionRead, sometimesCompactionWrite, sometimesCompactionOpen,
 	sometimesCompactionLag, sometimesCompactionTxn, sometimesTombstoneGone, sometimesDeletedUnderReader,
-	sometimesProducerForgotten, sometimesBelowMinimum, sometimesThrottled, sometimesStaleMetadata, sometimesWithheld,
+	sometimesProducerForgotten, sometimesBelowMinimum, sometimesThrottled, sometimesHasty, sometimesHostile, sometimesStaleMetadata, sometimesWithheld,
 	sometimesRevoked, sometimesWrongPassword, sometimesAltered,
 	sometimesTailLost, sometimesRebuilt, sometimesGrew,
 	sometimesCoordinatorAway, sometimesMarkersLate, sometimesTxnHeld, sometimesTxnCommitted, sometimesTxnAborted, sometimesTxnTimedOut,

@@ -32,6 +32,7 @@ type tap struct {
 	commits map[string]bool
 	conn    net.Conn // to the leader; closed to make the tap look again
 	stopped bool     // while the log is being replaced
+	noted   int      // batches so far
 	// generation counts how often the log was replaced.
 	generation int
 	again      chan struct{}
@@ -168,18 +169,33 @@ func (t *tap) note(batches []fakecluster.Batch) {
 		if b.LastOffset < t.next {
 			continue
 		}
-		if b.FirstOffset > t.next || !b.Control && int64(len(b.Records)) != b.LastOffset-b.FirstOffset+1 {
+		if b.Unreadable != nil && !t.w.plan.hostile() {
+			t.w.fail(fmt.Errorf("log tap: the batch at offset %d: %w", b.FirstOffset, b.Unreadable))
+			return
+		}
+		if b.FirstOffset > t.next || !b.Control && b.Unreadable == nil && int64(len(b.Records)) != b.LastOffset-b.FirstOffset+1 {
 			t.w.fail(fmt.Errorf("log tap: something between %d and %d went before it was seen", t.next, b.LastOffset))
 			return
 		}
+		t.noted++
 		txn, inTxn := t.txns.Next(b)
-		if b.Control {
+		switch {
+		case b.Control:
 			t.marker(b, txn, inTxn)
-		} else {
+		case b.Unreadable != nil:
+			t.unreadable(b)
+		default:
 			t.append(b, txn, inTxn)
 		}
 		t.next = b.LastOffset + 1
 	}
+}
+
+// batches returns how many batches have been appended so far.
+func (t *tap) batches() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.noted
 }
 
 // marker records a control batch, which takes an offset and ends a transaction.
@@ -190,6 +206,12 @@ func (t *tap) marker(b *fakecluster.Batch, txn recordlog.Transaction, ends bool)
 		t.commits[txn.Name()] = txn.Commit
 		t.w.rec.Transaction(txn.Name(), txn.Commit)
 	}
+}
+
+// unreadable records a batch that nobody can read by its last offset.
+func (t *tap) unreadable(b *fakecluster.Batch) {
+	t.live[b.LastOffset] = tapped{at: b.MaxTimestamp}
+	t.w.rec.Append(lin.Record{Offset: b.LastOffset, Foreign: true})
 }
 
 func (t *tap) append(b *fakecluster.Batch, of recordlog.Transaction, inTxn bool) {
@@ -206,6 +228,8 @@ func (t *tap) append(b *fakecluster.Batch, of recordlog.Transaction, inTxn bool)
 			rec.Foreign = true
 		case r.Value == nil:
 			rec.Foreign = b.Transactional
+		case len(r.Value) > mostInflated: // of a hostile batch
+			rec.Value, rec.Foreign = hostileID, true
 		default:
 			rec.Value = decodePayload(r.Value)
 			rec.Foreign = foreign(rec.Value)
@@ -239,7 +263,7 @@ func (t *tap) compacted() (records, tombstones int, err error) {
 		for j := range left[i].Records {
 			there[left[i].Records[j].Offset] = true
 		}
-		there[left[i].LastOffset] = there[left[i].LastOffset] || left[i].Control
+		there[left[i].LastOffset] = there[left[i].LastOffset] || left[i].Control || left[i].Unreadable != nil
 	}
 	removed := slices.DeleteFunc(known, func(off int64) bool { return there[off] })
 	for _, off := range removed {

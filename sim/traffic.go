@@ -9,9 +9,12 @@ import (
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
-// trafficName is the name of the reason when a client that follows a changed limit sent
-// more than necessary.
-const trafficName = "changed-limit-costs-few-requests"
+// Names of the reasons when a client sent more than necessary.
+const (
+	trafficName = "changed-limit-costs-few-requests"
+	budgetName  = "few-requests-without-progress"
+	quotaName   = "quota-costs-no-other-requests"
+)
 
 // learning is how many more produce requests than writes a client may send while a limit
 // changes: one or two are refused before it has heard, and their records are sent again.
@@ -23,19 +26,27 @@ type tally struct {
 	p        *process
 	begun    time.Time
 	writes   int64
+	asks     int64
+	rebuilds int64
 	requests *simnet.Effect
 }
 
-// tallies begins one for each client of the plan that is open.
-func (w *world) tallies() (all []*tally) {
+// The requests that are counted.
+const (
+	produce  = int16(kmsg.Produce)
+	metadata = int16(kmsg.Metadata)
+)
+
+// tallies begins one of a kind of requests for each client of the plan that is open.
+func (w *world) tallies(key int16) (all []*tally) {
 	for _, s := range w.slots {
 		p := s.openProcess()
 		if p == nil {
 			continue
 		}
 		t := linksOf(s.name)
-		t.Dir, t.Keys = simnet.ToBroker, []int16{int16(kmsg.Produce)}
-		all = append(all, &tally{w, p, time.Now(), s.writes.Load(), w.net.Count(t)})
+		t.Dir, t.Keys = simnet.ToBroker, []int16{key}
+		all = append(all, &tally{w, p, time.Now(), s.writes.Load(), s.asks.Load(), p.client.Status().Rebuilds, w.net.Count(t)})
 	}
 	return all
 }

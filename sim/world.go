@@ -72,6 +72,7 @@ type world struct {
 	hookTroubles  troubles
 	holds         holds // what kept clients from the log
 	withheld      withholdings
+	poisons       poisons
 	rights        rights
 	altered       alterations
 	endings       endings
@@ -126,6 +127,7 @@ func newWorld(ctx context.Context, p Plan, env Env, out io.Writer) (*world, erro
 		w.slots = append(w.slots, newSlot(w, clientName(i), i))
 	}
 	w.makeWorkers()
+	w.count()
 	return w, nil
 }
 

@@ -97,6 +97,9 @@ func (o *operation) judgeLimit(err error) {
 		return
 	}
 	limits := w.altered.values(w, settingMessage, o.begun.Add(-noticed), now)
+	if w.plan.hostile() {
+		limits = append(limits, strconv.Itoa(mostInflated)) // more could not be read back
+	}
 	if !slices.Contains(limits, strconv.Itoa(size.Limit)) {
 		w.findings.add(limitName, "a write of %s at %v was refused with a limit of %d bytes, but %s was %s", o.slot.name, o.begun.Sub(w.start), size.Limit, settingMessage, strings.Join(limits, ", then "))
 	}

@@ -19,6 +19,9 @@ var _ simcluster.Hardships = unable{}
 var withoutHardships = map[string]string{
 	"forget-producers":    "a real broker forgets a producer after a day; lose-answer comes near",
 	"throttle":            "a real broker throttles by a quota that takes it seconds to count",
+	"answer-at-once":      "a real leader lets a fetch wait",
+	"older-ends":          "a real leader's high watermark goes back when it likes",
+	"hostile-batch":       "a real broker looks into what it appends, and the harness has no producer for it",
 	"fail-fetch":          "a real broker answers what it likes",
 	"stale-metadata":      "a real broker lags when it likes",
 	"withhold-records":    "a real broker answers with a batch if there is one (KIP-74)",
@@ -46,6 +49,14 @@ func (unable) WithholdRecords(fakecluster.Withhold) (fakecluster.Effect, error) 
 
 func (unable) ThrottleFetches(fakecluster.Throttle) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("throttle fetches: %w", errUnable)
+}
+
+func (unable) AnswerAtOnce(fakecluster.Haste) (fakecluster.Effect, error) {
+	return nil, fmt.Errorf("answer at once: %w", errUnable)
+}
+
+func (unable) AppendHostile(fakecluster.Hostile, []byte, int) (*fakecluster.HostileBatch, error) {
+	return nil, fmt.Errorf("append a hostile batch: %w", errUnable)
 }
 
 func (unable) FailFetches(fakecluster.FetchFault) (fakecluster.Effect, error) {
