@@ -37,13 +37,13 @@
 //	pause.Wait(1) // a record is held now
 //	pause.Undo()
 //
-//	reading        Lag PauseFetches ThrottleFetches FailFetches WithholdRecords
+//	reading        Lag PauseFetches ThrottleFetches FailFetches WithholdRecords AnswerAtOnce OlderEnds
 //	network        Latency Stall BlackHole Silence CutFrames DropConnections
 //	writing        FailProduces FailProducesAfterAppend LoseRequests LoseAnswers
 //	brokers        StopBroker RestartBrokers MoveLeader OutOfSync SlowBroker
 //	what they know StaleMetadata ForgetProducers ForgetProducersAtElections
 //	transactions   LoadCoordinators MoveCoordinator
-//	the log        Compact DeleteRecords LoseTail RecreateTopic GrowPartitions
+//	the log        Compact DeleteRecords LoseTail RecreateTopic GrowPartitions HostileBatch
 //
 // Those of the network take names of clients; [Kit.On] narrows them further, to brokers, to
 // requests or answers, and to kinds of requests.

@@ -72,8 +72,15 @@ func TestFaultsAreCalledAsInPlans(t *testing.T) {
 		"below-min-insync broker=1":                       func() *Effect { return kit.OutOfSync(1) },
 		"forget-producers mode=refuse":                    func() *Effect { return kit.ForgetProducers(RefuseForgotten) },
 		"forget-producers mode=accept elections=true":     func() *Effect { return kit.ForgetProducersAtElections(AcceptForgotten) },
-		"throttle delay=1s count=2":                       func() *Effect { return kit.ThrottleFetches(2, time.Second) },
-		"fail-fetch error=OFFSET_OUT_OF_RANGE":            func() *Effect { return kit.FailFetches(0, kerr.OffsetOutOfRange) },
+		"throttle api=fetch delay=1s count=2":             func() *Effect { return kit.ThrottleFetches(2, time.Second) },
+		"throttle client=a api=produce delay=1s count=2": func() *Effect {
+			return kit.On(Traffic{Clients: []string{"a"}, APIs: []kmsg.Key{kmsg.Produce}}).Throttle(2, time.Second)
+		},
+		"answer-at-once count=1":               func() *Effect { return kit.AnswerAtOnce(1) },
+		"older-ends back=3":                    func() *Effect { return kit.OlderEnds(0, 3) },
+		"hostile-batch does=claim":             func() *Effect { return kit.HostileBatch(Claims, 1000) },
+		"hostile-batch does=inflate":           func() *Effect { return kit.HostileBatch(Inflates, 5000) },
+		"fail-fetch error=OFFSET_OUT_OF_RANGE": func() *Effect { return kit.FailFetches(0, kerr.OffsetOutOfRange) },
 		"stale-metadata broker=0,1 knows=election elections=2 count=1": func() *Effect {
 			return kit.StaleMetadata(1, Stale{Brokers: []int{0, 1}, Elections: 2})
 		},

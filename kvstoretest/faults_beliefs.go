@@ -77,10 +77,32 @@ func (k *Kit) forget(call string, then Forgetting, elections bool) *Effect {
 // until the fault is undone.
 func (k *Kit) ThrottleFetches(n int, d time.Duration) *Effect {
 	k.t.Helper()
-	text := line("throttle", "delay", d, "count", n)
+	text := line("throttle", "api", "fetch", "delay", d, "count", n)
 	ok := k.countable("ThrottleFetches", n) &&
 		k.require(d >= time.Millisecond, "ThrottleFetches(%d, %v): the time has to be at least one millisecond", n, d)
 	return inject(k, "ThrottleFetches", text, ok, k.cluster.ThrottleFetches, fakecluster.Throttle{Delay: d, Count: n})
+}
+
+// AnswerAtOnce makes leaders answer the next n fetches that have to wait for records immediately. 0
+// means every fetch until the fault is undone. A fetch that waits at the broker already goes on waiting;
+// see [Kit.DropConnections].
+func (k *Kit) AnswerAtOnce(n int) *Effect {
+	k.t.Helper()
+	return k.hasten("AnswerAtOnce", line("answer-at-once", "count", n), k.countable("AnswerAtOnce", n), n, 0)
+}
+
+// OlderEnds makes leaders answer the next n fetches from near the end of the log immediately, without
+// records, as if the log ended the given number of offsets further back, as a leader does that was just
+// elected and has not heard of the newest high watermark. 0 means every fetch until the fault is undone.
+func (k *Kit) OlderEnds(n, back int) *Effect {
+	k.t.Helper()
+	ok := k.countable("OlderEnds", n) && k.require(back >= 1, "OlderEnds(%d, %d): the ends have to lie back by 1 or more", n, back)
+	return k.hasten("OlderEnds", line("older-ends", "back", back, "count", n), ok, n, back)
+}
+
+func (k *Kit) hasten(call, text string, ok bool, n, back int) *Effect {
+	k.t.Helper()
+	return inject(k, call, text, ok, k.cluster.AnswerAtOnce, fakecluster.Haste{Topic: k.cfg.topic, Back: back, Count: n})
 }
 
 // FailFetches makes the brokers answer the next n fetches of the topic with err, an error of

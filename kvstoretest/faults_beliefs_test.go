@@ -3,6 +3,8 @@ package kvstoretest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,6 +97,84 @@ func TestThrottledAndFailedFetches(t *testing.T) {
 			t.Error("nothing came")
 		}
 		failed.Wait(1)
+	})
+}
+
+// What precedes a hostile batch is shown, its offset and the way out are in the error, and the client
+// goes on when it is deleted, or superseded and compacted.
+func TestHostileBatchStopsClientsUntilItIsGone(t *testing.T) {
+	const limit = 1 << 20
+	for _, by := range []string{"inflate, deleted", "inflate, compacted", "claim, deleted"} {
+		t.Run(by, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				kit := New(t)
+				kv := kit.Open("a", kvstore.WithKafkaOptions(kgo.MaxDecompressBatchBytes(limit)))
+				put(t, kv, "k", "v")
+				what, size, says := Inflates, 2*limit, "kgo.MaxDecompressBatchBytes"
+				if strings.HasPrefix(by, "claim") {
+					what, size, says = Claims, 5000, "claims 5000 records and holds 1"
+				}
+				at := kit.End()
+				wantHits(t, kit.HostileBatch(what, size), 1)
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				err := kv.Sync(ctx)
+				if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), fmt.Sprintf("offset %d", at)) {
+					t.Errorf("Sync = %v, want offset %d and %q", err, at, says)
+				}
+				if p := kv.Position(); p != at {
+					t.Errorf("position %d, want %d", p, at)
+				}
+				kit.WantValue(kv, "k", "v")
+				kit.Append(Set("hostile", "gone"), Set("k", "w"))
+				if strings.HasSuffix(by, "compacted") {
+					kit.Compact()
+				} else {
+					kit.DeleteRecords(kit.End() - 2)
+				}
+				kit.CaughtUp(kv)
+				kit.WantValue(kv, "k", "w")
+			})
+		})
+	}
+}
+
+func TestLeadersAnswerTheKitAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit := New(t)
+		kv := kit.Open("a")
+		put(t, kv, "k", "v")
+		for _, begin := range []func() *Effect{
+			func() *Effect { return kit.AnswerAtOnce(0) },
+			func() *Effect { return kit.OlderEnds(0, 2) },
+		} {
+			f := begin()
+			kit.DropConnections("a")
+			kit.Append(Set("k", f.String()))
+			f.Wait(3)
+			f.Undo()
+			kit.CaughtUp(kv)
+			kit.WantValue(kv, "k", f.String())
+		}
+	})
+}
+
+func TestAnswersAreThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit := New(t)
+		kv := kit.Open("a")
+		put(t, kv, "k", "0")
+		f := kit.On(Traffic{Clients: []string{"a"}, APIs: []kmsg.Key{kmsg.Produce}}).Throttle(2, 3*time.Second)
+		begin := time.Now()
+		for _, v := range []string{"1", "2", "3"} {
+			put(t, kv, "k", v)
+		}
+		if d := time.Since(begin); d < 6*time.Second || d > 7*time.Second || f.Hits() != 2 {
+			t.Errorf("three writes took %v, with %d hits, want 6 s and 2", d, f.Hits())
+		}
+		if p := kv.Status().Writing; p.Err == nil || !strings.Contains(p.Err.Error(), "throttled") {
+			t.Errorf("Status.Writing = %+v, want the quota", p)
+		}
 	})
 }
 

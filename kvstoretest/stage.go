@@ -83,6 +83,48 @@ func (k *Kit) AppendCorrupt() (offset int64) {
 	return off
 }
 
+// Hostile says what is wrong with a record batch that anybody with the right to write can send; see
+// [Kit.HostileBatch].
+type Hostile int
+
+const (
+	// Inflates is a batch whose few bytes decompress to many.
+	Inflates Hostile = iota
+	// Claims is a batch of one record that says that it holds many, and takes as many offsets.
+	Claims
+)
+
+func (h Hostile) String() string {
+	switch h {
+	case Inflates:
+		return "inflate"
+	case Claims:
+		return "claim"
+	}
+	return fmt.Sprintf("Hostile(%d)", int(h))
+}
+
+// HostileBatch writes a record batch that no client gets past: one that decompresses to size bytes,
+// which has to be more than the clients' kgo.MaxDecompressBatchBytes (128 MiB unless set), or one that
+// claims size records. Its first offset is the end of the log before the call. It is in the log until
+// [Kit.DeleteRecords], or for Inflates a compaction after a later record with its key, "hostile",
+// removes it. Hits is 1.
+func (k *Kit) HostileBatch(what Hostile, size int) *Effect {
+	k.t.Helper()
+	text := line("hostile-batch", "does", what.String())
+	if !k.require((what == Inflates || what == Claims) && size > 1 && size <= mostHostile, "HostileBatch(%v, %d): use Inflates or Claims, and a size from 2 to %d", what, size, mostHostile) {
+		return k.inert(text)
+	}
+	if _, err := k.cluster.AppendHostile(k.cfg.topic, 0, fakecluster.Hostile(what), []byte("hostile"), size); err != nil {
+		k.fatal("HostileBatch(%v, %d): %v", what, size, err)
+		return k.inert(text)
+	}
+	return k.done(text, 1)
+}
+
+// mostHostile is the largest size of a hostile batch: the kit has to read it back.
+const mostHostile = 1 << 30
+
 func raw(records []Record) []fakecluster.Record {
 	out := make([]fakecluster.Record, len(records))
 	for i, r := range records {

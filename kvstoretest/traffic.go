@@ -186,6 +186,19 @@ func (l *Links) CutFrames(n, bytes int) *Effect {
 	return l.during(text, ok, func(net *simnet.Network) *simnet.Effect { return net.CutFrame(l.target, bytes, n) })
 }
 
+// Throttle makes the brokers' answers to the next n requests tell clients to wait for d, in whole
+// milliseconds, before they send more on the same connection, as under a quota of requests. The answers
+// have everything that was asked for; see [Kit.ThrottleFetches] for a quota of bytes. 0 means every
+// answer until the fault is undone. Dir does not matter.
+func (l *Links) Throttle(n int, d time.Duration) *Effect {
+	l.k.t.Helper()
+	ok := l.ok && l.k.countable("Throttle", n) &&
+		l.k.require(d >= time.Millisecond, "Throttle(%d, %v): the time has to be at least one millisecond", n, d)
+	return l.during(l.line("throttle", "delay", d, "count", n), ok, func(net *simnet.Network) *simnet.Effect {
+		return net.EditAnswers(l.target, fakecluster.Throttled(d), n)
+	})
+}
+
 // DropConnections resets the connections, now. Hits is the number of connections.
 func (l *Links) DropConnections() *Effect {
 	l.k.t.Helper()
