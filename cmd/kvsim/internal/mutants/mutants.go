@@ -93,6 +93,7 @@ func All() []Mutant {
 	all = append(all, tailMutants()...)
 	all = append(all, followMutants()...)
 	all = append(all, rebuildMutants()...)
+	all = append(all, hostileMutants()...)
 	return append(all, promiseMutants()...)
 }
 
