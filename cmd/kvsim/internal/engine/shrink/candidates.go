@@ -2,6 +2,7 @@ package shrink
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,28 +18,36 @@ type candidate struct {
 	plan sim.Plan
 }
 
-// A pass lists candidates, the smallest first.
-type pass func(sim.Plan) []candidate
+// A pass makes candidates, the smallest first. Those with other faults are made one by one,
+// because a plan may have thousands of faults and each candidate has a list of its own.
+type pass func(sim.Plan) iter.Seq[candidate]
 
 // passes are ordered by how much they may save.
 var passes = []pass{
-	fewerFaults, fewerClients, fewerOps, noDeaths, plainWorkload, fewerKinds,
-	fewerBrokers, shorterPhases, smallerFaults,
+	fewerFaults, listed(fewerClients), listed(fewerOps), listed(noDeaths), listed(plainWorkload), listed(fewerKinds),
+	listed(fewerBrokers), listed(shorterPhases), smallerFaults,
+}
+
+// listed is a pass of few candidates.
+func listed(list func(sim.Plan) []candidate) pass {
+	return func(p sim.Plan) iter.Seq[candidate] { return slices.Values(list(p)) }
 }
 
 // fewerFaults leaves out all faults, halves of them, quarters, and so on.
-func fewerFaults(p sim.Plan) []candidate {
-	var out []candidate
-	n := len(p.Faults)
-	for size := n; size > 0; size /= 2 {
-		for from := 0; from < n; from += size {
-			to := min(from+size, n)
-			q := p
-			q.Faults = slices.Concat(p.Faults[:from], p.Faults[to:])
-			out = append(out, candidate{fmt.Sprintf("%d of %d faults", len(q.Faults), n), q})
+func fewerFaults(p sim.Plan) iter.Seq[candidate] {
+	return func(yield func(candidate) bool) {
+		n := len(p.Faults)
+		for size := n; size > 0; size /= 2 {
+			for from := 0; from < n; from += size {
+				to := min(from+size, n)
+				q := p
+				q.Faults = slices.Concat(p.Faults[:from], p.Faults[to:])
+				if !yield(candidate{fmt.Sprintf("%d of %d faults", len(q.Faults), n), q}) {
+					return
+				}
+			}
 		}
 	}
-	return out
 }
 
 // fewerClients lowers the number of clients. Faults of a client that is gone move to one that
@@ -150,21 +159,23 @@ func shorterPhases(p sim.Plan) []candidate {
 }
 
 // smallerFaults makes each duration and each number of a fault smaller.
-func smallerFaults(p sim.Plan) []candidate {
-	var out []candidate
-	for i, f := range p.Faults {
-		for _, text := range smallerTexts(f.String()) {
-			g, err := sim.ParseFault(text)
-			if err != nil {
-				continue
+func smallerFaults(p sim.Plan) iter.Seq[candidate] {
+	return func(yield func(candidate) bool) {
+		for i, f := range p.Faults {
+			for _, text := range smallerTexts(f.String()) {
+				g, err := sim.ParseFault(text)
+				if err != nil {
+					continue
+				}
+				q := p
+				q.Faults = slices.Clone(p.Faults)
+				q.Faults[i] = g
+				if !yield(candidate{text, q}) {
+					return
+				}
 			}
-			q := p
-			q.Faults = slices.Clone(p.Faults)
-			q.Faults[i] = g
-			out = append(out, candidate{text, q})
 		}
 	}
-	return out
 }
 
 // smallerTexts returns lines that differ from a fault's line in one smaller value. Values that

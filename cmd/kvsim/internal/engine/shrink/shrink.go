@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"sync"
 
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
@@ -61,7 +63,7 @@ func Shrink(ctx context.Context, p sim.Plan, opts Options) (*Report, error) {
 	// The floors say how much a world must do to count as held. A small world may
 	// do less, and a violation does not depend on them.
 	p.Floors = sim.Floors{}
-	found, err := s.first(ctx, []attempt{{plan: p}})
+	found, err := s.first(ctx, slices.Values([]attempt{{plan: p}}))
 	if err != nil {
 		return nil, err
 	}
@@ -124,19 +126,21 @@ func (s *shrinker) round(ctx context.Context) (bool, error) {
 }
 
 // try runs the candidates, and makes the first one that fails the new plan.
-func (s *shrinker) try(ctx context.Context, candidates []candidate) (bool, error) {
-	var attempts []attempt
-	for _, c := range candidates {
-		if c.plan.Validate() != nil {
-			continue
+func (s *shrinker) try(ctx context.Context, candidates iter.Seq[candidate]) (bool, error) {
+	found, err := s.first(ctx, func(yield func(attempt) bool) {
+		for c := range candidates {
+			if c.plan.Validate() != nil {
+				continue
+			}
+			for i := range s.tries {
+				p := c.plan
+				p.Seed += uint64(i)
+				if !yield(attempt{what: c.what, plan: p}) {
+					return
+				}
+			}
 		}
-		for i := range s.tries {
-			p := c.plan
-			p.Seed += uint64(i)
-			attempts = append(attempts, attempt{what: c.what, plan: p})
-		}
-	}
-	found, err := s.first(ctx, attempts)
+	})
 	if found == nil || err != nil {
 		return false, err
 	}
@@ -151,31 +155,41 @@ func (s *shrinker) try(ctx context.Context, candidates []candidate) (bool, error
 // first runs attempts, as many at once as there are jobs, and returns the first one, in their
 // order, that fails. It waits for those that run at the same time, so that the same plan always
 // shrinks in the same way.
-func (s *shrinker) first(ctx context.Context, attempts []attempt) (*attempt, error) {
-	for len(attempts) > 0 {
+func (s *shrinker) first(ctx context.Context, attempts iter.Seq[attempt]) (*attempt, error) {
+	next, stop := iter.Pull(attempts)
+	defer stop()
+	for {
+		var group []attempt
+		for len(group) < s.opts.Jobs {
+			a, ok := next()
+			if !ok {
+				break
+			}
+			group = append(group, a)
+		}
+		if len(group) == 0 {
+			return nil, nil
+		}
 		if s.opts.Stop != nil && s.report.Runs > 0 && s.opts.Stop(s.report.Runs) {
 			return nil, errBudget
 		}
-		n := min(s.opts.Jobs, len(attempts))
-		errs := make([]error, n)
+		errs := make([]error, len(group))
 		var wg sync.WaitGroup
-		for i := range n {
-			wg.Go(func() { attempts[i].result, errs[i] = s.opts.Run(ctx, attempts[i].plan) })
+		for i := range group {
+			wg.Go(func() { group[i].result, errs[i] = s.opts.Run(ctx, group[i].plan) })
 		}
 		wg.Wait()
-		s.report.Runs += n
-		for i := range n {
+		s.report.Runs += len(group)
+		for i := range group {
 			if errs[i] != nil && s.opts.Stop != nil && s.report.Result != nil && s.opts.Stop(s.report.Runs) {
 				return nil, errBudget
 			}
 			if errs[i] != nil {
 				return nil, fmt.Errorf("shrink: %w", errs[i])
 			}
-			if s.opts.Fails(attempts[i].result) {
-				return &attempts[i], nil
+			if s.opts.Fails(group[i].result) {
+				return &group[i], nil
 			}
 		}
-		attempts = attempts[n:]
 	}
-	return nil, nil
 }
