@@ -22,6 +22,8 @@ VERDICT      ?=
 COMMIT        = $(shell git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)
 JUDGES       ?= ^BenchmarkWitness$$/^100000$$|^BenchmarkPorcupineW$$
 MICROBENCH   ?= ./...
+FUZZ         ?= .
+FUZZTIME     ?= 2s
 
 # Tests and worlds run a store that checks its own invariants while it runs. What is
 # measured, and what users build, does not.
@@ -41,7 +43,7 @@ LEAVES  := bench $(patsubst %/go.mod,%,$(shell find examples -name go.mod 2>/dev
 MODULES := . $(LEAVES)
 
 # What the gate runs, in this order.
-GATE := test-all lint test-wasm weight sim campaign mutate test-race test-report
+GATE := test-all fuzz lint test-wasm weight sim campaign mutate test-race test-report
 
 ##@ Main jobs
 
@@ -87,6 +89,11 @@ test-wasm: ## Compile what must run in the exact engine, and its tests, for wasi
 .PHONY: test-report
 test-report: ## Run the tests of report.html, with those that need Chromium
 	KVSIM_REQUIRE_CHROMIUM=1 $(GO) test -count=1 -timeout=$(TEST_TIMEOUT) $(TESTFLAGS) ./cmd/kvsim/internal/report/...
+
+# Each target is fuzzed for FUZZTIME. At night that is minutes.
+.PHONY: fuzz
+fuzz: ## Give hostile inputs to whatever reads files and answers (FUZZTIME=4m FUZZ=ReadHistory)
+	GO="$(GO)" build/fuzz/fuzz.sh $(FUZZTIME) '$(FUZZ)'
 
 .PHONY: campaign
 campaign: ## Run many seeds (CAMPAIGN="--for 10m --scenario everything")

@@ -32,7 +32,7 @@ type rawBatch struct {
 // claimNone is the claim of a batch whose header says that it holds no record.
 const claimNone = -1 << 20
 
-func (b rawBatch) bytes(t *testing.T) []byte {
+func (b rawBatch) bytes(t testing.TB) []byte {
 	t.Helper()
 	batch := kmsg.RecordBatch{
 		FirstOffset: b.at, PartitionLeaderEpoch: b.epoch, Magic: 2, LastOffsetDelta: b.span - 1,

@@ -171,14 +171,19 @@ func readCapsule(dir string) (*capsule, error) {
 		}
 		dir = filepath.Join(filepath.Dir(dir), filepath.Base(string(name[:max(0, len(name)-1)])))
 	}
+	return capsuleOf(dir, func(name string, most int64) ([]byte, error) { return readOwn(dir, name, most) })
+}
+
+// capsuleOf makes a capsule of its files.
+func capsuleOf(dir string, read func(name string, most int64) ([]byte, error)) (*capsule, error) {
 	c := &capsule{dir: dir}
-	plan, err := readOwn(dir, capsulePlan, mostPlan)
+	plan, err := read(capsulePlan, mostPlan)
 	if err != nil {
 		return nil, usagef("%s is not a capsule: %w", dir, err)
 	}
 	c.plan = string(plan)
 	for name, into := range map[string]any{capsuleInfo: &c.info, capsuleResult: &c.result} {
-		data, err := readOwn(dir, name, mostResult)
+		data, err := read(name, mostResult)
 		if err == nil {
 			err = json.Unmarshal(data, into)
 		}

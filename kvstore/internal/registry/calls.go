@@ -36,6 +36,9 @@ func call[T any](ctx context.Context, cfg *Config, ask func(context.Context) (T,
 	case res := <-ch:
 		if !cfg.Panicked(res.err) {
 			res.err = seen.quotable(res.err)
+			if seen.nonsense(res.err) {
+				res.err = fmt.Errorf("%w: %w", errNonsense, res.err)
+			}
 		}
 		return res.answer, seen.retryAfter(), sorted(res.err)
 	case <-ctx.Done():
@@ -66,6 +69,9 @@ func insistOn[T any](ctx context.Context, cfg *Config, ask func(context.Context)
 	}
 }
 
+// errNonsense marks an answer that was read and not understood. Another try won't change it.
+var errNonsense = errors.New("the answer is not what a registry answers")
+
 func tried(err error, tries int) error {
 	if err == nil || tries == 1 {
 		return err
@@ -81,7 +87,7 @@ func passing(cfg *Config, err error) bool {
 		syntax      *json.SyntaxError
 	)
 	switch {
-	case !errors.Is(err, ErrUnavailable), errors.As(err, &certificate), errors.As(err, &syntax), cfg.Panicked(err):
+	case !errors.Is(err, ErrUnavailable), errors.As(err, &certificate), errors.As(err, &syntax), errors.Is(err, errNonsense), cfg.Panicked(err):
 		return false
 	case errors.As(err, &answer):
 		return answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode == http.StatusRequestTimeout || answer.StatusCode >= 500

@@ -91,7 +91,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		n.answered(res)
 	}
 	if res.Body != nil {
-		res.Body = &bounded{ReadCloser: res.Body, left: mostAnswer}
+		res.Body = &bounded{ReadCloser: res.Body, left: mostAnswer, notes: n}
 	}
 	return res, err
 }
@@ -102,7 +102,8 @@ var errTooLong = fmt.Errorf("the answer has more than %d bytes", mostAnswer)
 // bounded is the body of an answer, which it reads up to a limit.
 type bounded struct {
 	io.ReadCloser
-	left int
+	left  int
+	notes *notes // nil for none
 }
 
 // Read is part of io.Reader.
@@ -110,6 +111,9 @@ func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p[:min(len(p), b.left+1)])
 	if b.left -= n; b.left < 0 {
 		return 0, errTooLong
+	}
+	if err == io.EOF && b.notes != nil { //nolint:errorlint // readers return it as it is
+		b.notes.read(true)
 	}
 	return n, err
 }

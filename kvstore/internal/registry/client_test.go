@@ -71,3 +71,31 @@ func TestErrorsQuoteAnswersInPart(t *testing.T) {
 		t.Errorf("error of %d bytes: %.100v", len(err.Error()), err)
 	}
 }
+
+// FuzzAnswers opens a registry that answers anything, and looks an id up.
+func FuzzAnswers(f *testing.F) {
+	f.Add(uint16(200), `{"id":1}`, uint16(200), `{"schema":"syntax = \"proto3\"; package acme; message User {}","schemaType":"PROTOBUF"}`)
+	f.Add(uint16(200), `{"id":-1}`, uint16(404), `{"error_code":40403,"message":"no"}`)
+	f.Add(uint16(200), `{"id":1e18}`, uint16(200), `{"schema":"CgFhIgMKAUE=","schemaType":"PROTOBUF","references":[{}]}`)
+	f.Add(uint16(409), "no", uint16(200), "null")
+	f.Fuzz(func(t *testing.T, status1 uint16, body1 string, status2 uint16, body2 string) {
+		asked := 0
+		err := asking(t, func(*http.Request) (*http.Response, error) {
+			asked++
+			status, body := status1, body1
+			if asked > 1 {
+				status, body = status2, body2
+			}
+			if status = 200 + status%300; status == 408 || status == 429 {
+				status = 400 // it would be asked again, after a pause
+			}
+			return &http.Response{StatusCode: int(status), Body: io.NopCloser(strings.NewReader(body))}, nil
+		})
+		if err != nil && !errors.Is(err, ErrMismatch) && !errors.Is(err, ErrUnavailable) {
+			t.Errorf("New = %v, which has no name", err)
+		}
+		if asked > 2 {
+			t.Errorf("it was asked %d times", asked)
+		}
+	})
+}

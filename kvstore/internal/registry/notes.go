@@ -2,12 +2,15 @@ package registry
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/sr"
 )
 
 // notes gets from the transport what sr does not return. It is safe for concurrent use.
@@ -15,6 +18,7 @@ type notes struct {
 	mu      sync.Mutex
 	wait    time.Duration // of the header Retry-After
 	secrets []string      // what the request logged in with, the longest first
+	whole   bool          // the last answer was read to its end
 }
 
 type notesKey struct{}
@@ -27,6 +31,7 @@ func (n *notes) retryAfter() time.Duration {
 
 // sent notes what a request logs in with, whoever put that into its header.
 func (n *notes) sent(req *http.Request) {
+	n.read(false)
 	header := req.Header.Get("Authorization")
 	if header == "" {
 		return
@@ -41,6 +46,22 @@ func (n *notes) sent(req *http.Request) {
 	defer n.mu.Unlock()
 	n.secrets = append(n.secrets, found...)
 	slices.SortFunc(n.secrets, func(a, b string) int { return len(b) - len(a) })
+}
+
+// read notes whether the answer has been read to its end.
+func (n *notes) read(whole bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.whole = whole
+}
+
+// nonsense reports whether err, which came from sr, means that the registry's answer was read
+// and could not be understood.
+func (n *notes) nonsense(err error) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var answer *sr.ResponseError
+	return err != nil && n.whole && !errors.As(err, &answer)
 }
 
 // answered notes the header Retry-After.

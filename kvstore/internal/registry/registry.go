@@ -61,8 +61,10 @@ func New(cfg *Config, want protoreflect.FullName) (*Registry, error) {
 			id, cfg.Subject, ErrMismatch, want, schema.listing())
 	}
 	r.good[id] = schema
-	r.header, err = header(id, index)
-	return r, err
+	if r.header, err = header(id, index); err != nil {
+		return nil, fmt.Errorf("subject %q: %w: %w", cfg.Subject, ErrMismatch, err)
+	}
+	return r, nil
 }
 
 // Header returns the header of the values to write. It must not be changed.
