@@ -86,17 +86,6 @@ func (m Mutant) Overlay(root, dir string) (string, error) {
 	return path, os.WriteFile(path, b, 0o600)
 }
 
-// All returns the mutants. The caller must not change what it returns.
-func All() []Mutant {
-	all := append(writeMutants(), lookMutants()...)
-	all = append(all, readMutants()...)
-	all = append(all, tailMutants()...)
-	all = append(all, followMutants()...)
-	all = append(all, rebuildMutants()...)
-	all = append(all, hostileMutants()...)
-	return append(all, promiseMutants()...)
-}
-
 // Find returns the mutant with the given name.
 func Find(name string) (Mutant, error) {
 	var names []string

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/mutants"
+	"github.com/kvsim/kvsim/sim"
 )
 
 const root = "../../../.."
@@ -21,6 +23,12 @@ func TestEveryMutantFitsTheSource(t *testing.T) {
 		names[m.Name] = true
 		if m.Bug == "" || m.Scenario == "" || len(m.Checks) == 0 || len(m.Edits) == 0 {
 			t.Errorf("mutant %s is incomplete: %+v", m.Name, m)
+		}
+		for _, id := range m.Checks {
+			judgement := func(j sim.Judgement) bool { return j.Name == string(id) }
+			if id.Guarantee() == "" && !slices.ContainsFunc(sim.Judgements(), judgement) {
+				t.Errorf("mutant %s: there is no check %q", m.Name, id)
+			}
 		}
 		path, err := m.Overlay(root, t.TempDir())
 		if err != nil {
