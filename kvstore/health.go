@@ -68,18 +68,15 @@ func (h *health) flowing() {
 	}
 }
 
-// readFailed notes another failure to read the log or to show what was read.
-func (h *health) readFailed(err error) {
+// note tells a problem that it was met again, or if err is nil, that it is over.
+func (h *health) note(p *Problem, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.reading = h.reading.met(err)
-}
-
-// readFine ends the series of failures that readFailed noted.
-func (h *health) readFine() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.reading = Problem{}
+	if err == nil {
+		*p = Problem{}
+		return
+	}
+	*p = p.met(err)
 }
 
 // busyStorage notes that the storage starts on a change, or has finished one.
@@ -111,50 +108,11 @@ func (h *health) slowStorage() Problem {
 	}
 }
 
-// topicIs notes what is wrong with the topic's configuration, nil for nothing.
-func (h *health) topicIs(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if err == nil {
-		h.topic = Problem{}
-		return
-	}
-	h.topic = h.topic.met(err)
-}
-
-// askFailed notes another failure to ask for the log's end.
-func (h *health) askFailed(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.asking = h.asking.met(err)
-}
-
-// askProblem is what askFailed noted.
+// askProblem is what keeps callers from knowing the end of the log.
 func (h *health) askProblem() Problem {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.asking
-}
-
-// askFine ends the series of failures that askFailed noted.
-func (h *health) askFine() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.asking = Problem{}
-}
-
-// writeFailed notes another try of a write that did not get through.
-func (h *health) writeFailed(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.writing = h.writing.met(err)
-}
-
-// writeFine ends the series of failures that writeFailed noted.
-func (h *health) writeFine() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.writing = Problem{}
 }
 
 // readProblem is what blocks reading: the reader's failures come first, since they are what

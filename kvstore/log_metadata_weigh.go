@@ -1,6 +1,7 @@
 package kvstore
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -182,7 +183,5 @@ func (p *partition) identify(i topicIdentity) {
 	if p.id == [16]byte{} {
 		p.id = i.id
 	}
-	if p.cluster == "" {
-		p.cluster = i.cluster
-	}
+	p.cluster = cmp.Or(p.cluster, i.cluster)
 }

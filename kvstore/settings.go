@@ -115,7 +115,7 @@ func (s *settings) judge() (problem error) {
 	if !s.silent {
 		problem = errors.Join(s.now.problems(s.topic, s.retains)...)
 	}
-	s.health.topicIs(problem)
+	s.health.note(&s.health.topic, problem)
 	return problem
 }
 

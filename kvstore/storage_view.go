@@ -2,6 +2,7 @@ package kvstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -49,9 +50,7 @@ func newView(s Storage, logger *slog.Logger) view {
 		return recordView{rs}
 	}
 	bs, alsoBypassed := asBatchStorage(s)
-	if bypassed == "" {
-		bypassed = alsoBypassed
-	}
+	bypassed = cmp.Or(bypassed, alsoBypassed)
 	if bypassed != "" {
 		logger.Warn("kvstore: the storage embeds another one and changes some of its methods but not all: the client uses Get, Set, Delete and Range instead of those which would bypass them; declare these too, or embed kvstore.Storage",
 			"storage", fmt.Sprintf("%T", s), "bypassed", bypassed)

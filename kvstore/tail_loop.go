@@ -138,11 +138,11 @@ func (t *tail) held(err error) {
 func (t *tail) say(err error) {
 	if err == nil {
 		t.track.Because(nil)
-		t.health.readFine()
+		t.health.note(&t.health.reading, nil)
 		return
 	}
 	t.track.Because(err)
-	t.health.readFailed(err)
+	t.health.note(&t.health.reading, err)
 }
 
 // moving takes back what held reported. While the client slows itself down, that is what is named.

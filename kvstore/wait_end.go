@@ -126,7 +126,7 @@ func (c *Client) askEnd(ctx context.Context) (int64, error) {
 			}
 		}
 		if err == nil {
-			c.health.askFine()
+			c.health.note(&c.health.asking, nil)
 			c.tracker.SawEnd(end)
 			return end, nil
 		}
@@ -136,7 +136,7 @@ func (c *Client) askEnd(ctx context.Context) (int64, error) {
 		if dead := c.tracker.DeadBy(); dead != nil {
 			return 0, dead
 		}
-		c.health.askFailed(err)
+		c.health.note(&c.health.asking, err)
 		c.log.warn("kvstore: asking for the end of the log failed, trying again", err)
 		sleep(ctx, c.backoff(failures))
 	}

@@ -11,7 +11,7 @@ func (w *writer) held(err error) {
 	w.mu.Lock()
 	w.trouble = w.trouble.met(err)
 	w.mu.Unlock()
-	w.health.writeFailed(err)
+	w.health.note(&w.health.writing, err)
 	w.log.warn("kvstore: writing to the log failed, trying again", err)
 }
 
@@ -22,11 +22,11 @@ func (w *writer) refused(err error) {
 	w.trouble = Problem{}
 	w.mu.Unlock()
 	if isUnauthorized(err) {
-		w.health.writeFailed(err)
+		w.health.note(&w.health.writing, err)
 		w.log.warn("kvstore: a write was refused", err)
 		return
 	}
-	w.health.writeFine()
+	w.health.note(&w.health.writing, nil)
 }
 
 // through takes back what held, or refused, reported.
@@ -34,7 +34,7 @@ func (w *writer) through() {
 	w.mu.Lock()
 	w.trouble = Problem{}
 	w.mu.Unlock()
-	w.health.writeFine()
+	w.health.note(&w.health.writing, nil)
 }
 
 // because adds to err, which ends the wait for a write, what blocks the writes: the last

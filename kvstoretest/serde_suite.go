@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
-	"slices"
-	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -52,15 +50,7 @@ func TestSerde[T any](t *testing.T, serde kvstore.Serde[T], samples SerdeSamples
 		t.Fatal(err)
 	}
 	for _, rule := range serdeRules[T]() {
-		t.Run(rule.name, func(t *testing.T) {
-			err := rule.run(serde, samples)
-			switch {
-			case errors.Is(err, errNothingToCheck):
-				t.Skip(err)
-			case err != nil:
-				t.Errorf("rule: %s\n%v", rule.says, err)
-			}
-		})
+		testRule(t, rule.name, rule.says, func(testing.TB) error { return rule.run(serde, samples) })
 	}
 }
 
@@ -73,9 +63,7 @@ func CheckSerde[T any](serde kvstore.Serde[T], samples SerdeSamples[T]) error {
 	}
 	var errs []error
 	for _, rule := range serdeRules[T]() {
-		if err := rule.run(serde, samples); err != nil && !errors.Is(err, errNothingToCheck) {
-			errs = append(errs, fmt.Errorf("%s: %w (rule: %s)", rule.name, err, rule.says))
-		}
+		errs = append(errs, brokenRule(rule.name, rule.says, rule.run(serde, samples)))
 	}
 	return errors.Join(errs...)
 }
@@ -157,9 +145,7 @@ type serdeProbe[T any] struct {
 	SerdeSamples[T]
 	serde kvstore.Serde[T]
 
-	mu   sync.Mutex
-	errs []error
-	more int // findings beyond mostFindings
+	findings
 }
 
 func (p *serdeProbe[T]) errorf(format string, args ...any) {
@@ -168,13 +154,7 @@ func (p *serdeProbe[T]) errorf(format string, args ...any) {
 			args[i] = show(v)
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.errs) == mostFindings {
-		p.more++
-		return
-	}
-	p.errs = append(p.errs, fmt.Errorf(format, args...))
+	p.findings.errorf(format, args...)
 }
 
 // show prints a value, cut when it is long.
@@ -185,16 +165,6 @@ func show(v any) string {
 		return fmt.Sprintf("%s... (%d bytes)", s[:most], len(s))
 	}
 	return s
-}
-
-func (p *serdeProbe[T]) err() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	errs := p.errs
-	if p.more > 0 {
-		errs = append(slices.Clip(errs), fmt.Errorf("and %d more", p.more))
-	}
-	return errors.Join(errs...)
 }
 
 // skip ends the check of a rule that has nothing to work with.

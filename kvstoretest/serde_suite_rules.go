@@ -3,18 +3,26 @@ package kvstoretest
 import (
 	"bytes"
 	"context"
+	"iter"
 	"runtime/debug"
 	"sync"
 
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-func (p *serdeProbe[T]) roundTrip() {
-	for _, v := range p.Values {
-		b, ok := p.serialize(v)
-		if !ok {
-			continue
+// serialized returns the values with their bytes. An error is noted.
+func (p *serdeProbe[T]) serialized() iter.Seq2[T, []byte] {
+	return func(yield func(T, []byte) bool) {
+		for _, v := range p.Values {
+			if b, ok := p.serialize(v); ok && !yield(v, b) {
+				return
+			}
 		}
+	}
+}
+
+func (p *serdeProbe[T]) roundTrip() {
+	for v, b := range p.serialized() {
 		if got, ok := p.deserialize(b); ok && !p.equal(got, v) {
 			p.errorf("Deserialize(Serialize(%v)) = %v, want an equal value", v, got)
 		}
@@ -22,8 +30,8 @@ func (p *serdeProbe[T]) roundTrip() {
 }
 
 func (p *serdeProbe[T]) neverNil() {
-	for _, v := range p.Values {
-		if b, ok := p.serialize(v); ok && b == nil {
+	for v, b := range p.serialized() {
+		if b == nil {
 			p.errorf("Serialize(%v) = nil, want an empty slice: nil means delete to a storage", v)
 		}
 	}
@@ -31,11 +39,7 @@ func (p *serdeProbe[T]) neverNil() {
 
 // valueStays takes what the first call wrote for the value as it was.
 func (p *serdeProbe[T]) valueStays() {
-	for _, v := range p.Values {
-		b, ok := p.serialize(v)
-		if !ok {
-			continue
-		}
+	for v, b := range p.serialized() {
 		before, ok := p.deserialize(bytes.Clone(b))
 		if !ok {
 			continue
@@ -102,12 +106,8 @@ func (p *serdeProbe[T]) deterministic() {
 		p.skip("SerdeSamples.Deterministic is false")
 	}
 	const tries = 20
-	for _, v := range p.Values {
-		want, ok := p.serialize(v)
-		if !ok {
-			continue
-		}
-		want = bytes.Clone(want)
+	for v, b := range p.serialized() {
+		want := bytes.Clone(b)
 		for range tries {
 			same, ok := p.deserialize(bytes.Clone(want))
 			if !ok {
@@ -124,10 +124,8 @@ func (p *serdeProbe[T]) deterministic() {
 
 func (p *serdeProbe[T]) inputStays() {
 	inputs := append([][]byte(nil), p.Garbage...)
-	for _, v := range p.Values {
-		if b, ok := p.serialize(v); ok {
-			inputs = append(inputs, b)
-		}
+	for _, b := range p.serialized() {
+		inputs = append(inputs, b)
 	}
 	for _, in := range inputs {
 		given := bytes.Clone(in)
@@ -139,11 +137,7 @@ func (p *serdeProbe[T]) inputStays() {
 }
 
 func (p *serdeProbe[T]) inputIsFree() {
-	for _, v := range p.Values {
-		b, ok := p.serialize(v)
-		if !ok {
-			continue
-		}
+	for v, b := range p.serialized() {
 		b = bytes.Clone(b)
 		got, ok := p.deserialize(b)
 		if !ok {
@@ -194,11 +188,7 @@ func (p *serdeProbe[T]) damaged() {
 	const most = 128 // bytes of each value that are damaged
 	p.survives(nil)
 	p.survives([]byte{})
-	for _, v := range p.Values {
-		b, ok := p.serialize(v)
-		if !ok {
-			continue
-		}
+	for _, b := range p.serialized() {
 		for i := range b[:min(len(b), most)] {
 			p.survives(bytes.Clone(b[:i]))
 			for bit := range 8 {
@@ -225,11 +215,7 @@ func (p *serdeProbe[T]) context() {
 	if !ok {
 		p.skip("the serde is no kvstore.ContextDeserializer")
 	}
-	for _, v := range p.Values {
-		b, ok := p.serialize(v)
-		if !ok {
-			continue
-		}
+	for v, b := range p.serialized() {
 		got, err := serde.DeserializeContext(context.Background(), b)
 		if err != nil || !p.equal(got, v) {
 			p.errorf("DeserializeContext(Serialize(%v)) = %v, %v, want an equal value", v, got, err)

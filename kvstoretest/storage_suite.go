@@ -27,17 +27,29 @@ import (
 func TestStorage(t *testing.T, factory func(t testing.TB) kvstore.Storage) {
 	t.Helper()
 	for _, rule := range storageRules {
-		t.Run(rule.name, func(t *testing.T) {
-			err := rule.run(factory(t))
-			var missing *missingInterfaceError
-			switch {
-			case errors.As(err, &missing):
-				t.Skip(missing)
-			case err != nil:
-				t.Errorf("rule: %s\n%v", rule.says, err)
-			}
-		})
+		testRule(t, rule.name, rule.says, func(t testing.TB) error { return rule.run(factory(t)) })
 	}
+}
+
+// testRule checks a rule in a subtest.
+func testRule(t *testing.T, name, says string, run func(t testing.TB) error) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		switch err := run(t); {
+		case errors.Is(err, errNothingToCheck):
+			t.Skip(err)
+		case err != nil:
+			t.Errorf("rule: %s\n%v", says, err)
+		}
+	})
+}
+
+// brokenRule is the error of a rule that was not kept.
+func brokenRule(name, says string, err error) error {
+	if err == nil || errors.Is(err, errNothingToCheck) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w (rule: %s)", name, err, says)
 }
 
 // CheckStorage is [TestStorage] without a test: it returns what it found as
@@ -51,10 +63,7 @@ func CheckStorage(factory func() (kvstore.Storage, error)) error {
 		if err == nil {
 			err = rule.run(storage)
 		}
-		var missing *missingInterfaceError
-		if err != nil && !errors.As(err, &missing) {
-			errs = append(errs, fmt.Errorf("%s: %w (rule: %s)", rule.name, err, rule.says))
-		}
+		errs = append(errs, brokenRule(rule.name, rule.says, err))
 	}
 	return errors.Join(errs...)
 }
@@ -74,23 +83,15 @@ func (r storageRule) run(s kvstore.Storage) (err error) {
 	p := &storageProbe{s: s}
 	defer func() {
 		v := recover()
-		err = p.err()
+		if err = p.missing; err == nil {
+			err = p.err()
+		}
 		if v != nil && v != any(stopCheck{}) {
 			err = errors.Join(err, fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
 		}
 	}()
 	r.check(p)
 	return nil // the deferred function says what the probe found
-}
-
-// missingInterfaceError says that a rule does not concern the storage.
-type missingInterfaceError struct {
-	storage kvstore.Storage
-	wanted  string
-}
-
-func (e *missingInterfaceError) Error() string {
-	return fmt.Sprintf("%T is no %s: nothing to check", e.storage, e.wanted)
 }
 
 // storageRules is the table of all rules. Each of them begins with an empty

@@ -23,6 +23,11 @@ type storageProbe struct {
 
 	missing error // set when the storage lacks the interface of the rule
 
+	findings
+}
+
+// findings are what is wrong with what a rule is checked on. They are safe for concurrent use.
+type findings struct {
 	mu   sync.Mutex
 	errs []error
 	more int // findings beyond mostFindings
@@ -42,7 +47,7 @@ func onBatch(check func(*storageProbe, kvstore.BatchStorage)) func(*storageProbe
 	return func(p *storageProbe) {
 		b, ok := p.s.(kvstore.BatchStorage)
 		if !ok {
-			p.missing = &missingInterfaceError{p.s, "kvstore.BatchStorage"}
+			p.missing = fmt.Errorf("%T is no kvstore.BatchStorage: %w", p.s, errNothingToCheck)
 			return
 		}
 		check(p, b)
@@ -54,32 +59,29 @@ func onRecords(check func(*storageProbe, kvstore.RecordStorage)) func(*storagePr
 	return func(p *storageProbe) {
 		r, ok := p.s.(kvstore.RecordStorage)
 		if !ok {
-			p.missing = &missingInterfaceError{p.s, "kvstore.RecordStorage"}
+			p.missing = fmt.Errorf("%T is no kvstore.RecordStorage: %w", p.s, errNothingToCheck)
 			return
 		}
 		check(p, r)
 	}
 }
 
-func (p *storageProbe) errorf(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.errs) == mostFindings {
-		p.more++
+func (f *findings) errorf(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.errs) == mostFindings {
+		f.more++
 		return
 	}
-	p.errs = append(p.errs, fmt.Errorf(format, args...))
+	f.errs = append(f.errs, fmt.Errorf(format, args...))
 }
 
-func (p *storageProbe) err() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.missing != nil {
-		return p.missing
-	}
-	errs := p.errs
-	if p.more > 0 {
-		errs = append(slices.Clip(errs), fmt.Errorf("and %d more", p.more))
+func (f *findings) err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	errs := f.errs
+	if f.more > 0 {
+		errs = append(slices.Clip(errs), fmt.Errorf("and %d more", f.more))
 	}
 	return errors.Join(errs...)
 }

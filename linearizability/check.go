@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -170,10 +171,7 @@ func (j *judge) noEvidence() {
 	}
 	for id, r := range j.results {
 		if r.Ran && r.Judged == 0 {
-			reason := reasons[id]
-			if reason == "" {
-				reason = "no read returned"
-			}
+			reason := cmp.Or(reasons[id], "no read returned")
 			j.without(id, reason)
 		}
 	}

@@ -1,6 +1,9 @@
 package linearizability
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // Tap says how exactly the log was observed. The log tap is whatever notes the log's
 // events in the history.
@@ -207,43 +210,50 @@ type History struct {
 	Torn bool
 }
 
-// Events returns the number of events in the history.
-func (h *History) Events() int {
-	n := len(h.Log) + len(h.Hooks) + len(h.Rebuilds) + len(h.Snapshots) + len(h.Faults)
-	for i := range h.Faults {
-		if h.Faults[i].End.Seq != 0 {
-			n++
+// Stamps returns the stamps of all events, one list of the history after the other.
+func (h *History) Stamps() iter.Seq[Stamp] {
+	return func(yield func(Stamp) bool) {
+		ok := true
+		see := func(s Stamp) { ok = ok && yield(s) }
+		for i := range h.Ops {
+			see(h.Ops[i].Call)
+			if h.Ops[i].Outcome != Pending {
+				see(h.Ops[i].Return)
+			}
+		}
+		for i := range h.Log {
+			see(h.Log[i].Stamp)
+		}
+		for i := range h.Hooks {
+			see(h.Hooks[i].Stamp)
+		}
+		for i := range h.Rebuilds {
+			see(h.Rebuilds[i].Stamp)
+		}
+		for i := range h.Snapshots {
+			see(h.Snapshots[i].Stamp)
+		}
+		for i := range h.Faults {
+			see(h.Faults[i].Start)
+			if h.Faults[i].End.Seq != 0 {
+				see(h.Faults[i].End)
+			}
 		}
 	}
-	for i := range h.Ops {
+}
+
+// Events returns the number of events in the history.
+func (h *History) Events() (n int) {
+	for range h.Stamps() {
 		n++
-		if h.Ops[i].Outcome != Pending {
-			n++
-		}
 	}
 	return n
 }
 
 // Duration returns the time of the last event.
-func (h *History) Duration() time.Duration {
-	var d time.Duration
-	for i := range h.Ops {
-		d = max(d, h.Ops[i].Call.Time, h.Ops[i].Return.Time)
-	}
-	for i := range h.Faults {
-		d = max(d, h.Faults[i].Start.Time, h.Faults[i].End.Time)
-	}
-	if n := len(h.Log); n > 0 {
-		d = max(d, h.Log[n-1].Time)
-	}
-	if n := len(h.Hooks); n > 0 {
-		d = max(d, h.Hooks[n-1].Time)
-	}
-	if n := len(h.Rebuilds); n > 0 {
-		d = max(d, h.Rebuilds[n-1].Time)
-	}
-	if n := len(h.Snapshots); n > 0 {
-		d = max(d, h.Snapshots[n-1].Time)
+func (h *History) Duration() (d time.Duration) {
+	for s := range h.Stamps() {
+		d = max(d, s.Time)
 	}
 	return d
 }

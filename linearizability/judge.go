@@ -45,9 +45,7 @@ type judge struct {
 }
 
 func newJudge(h *History, opts Options) *judge {
-	if opts.MaxViolations == 0 {
-		opts.MaxViolations = 20
-	}
+	opts.MaxViolations = cmp.Or(opts.MaxViolations, 20)
 	j := &judge{ctx: context.Background(), h: h, opts: opts, results: make(map[CheckID]*CheckResult), accused: map[string]bool{}, charged: map[string]bool{}}
 	for _, id := range AllChecks() {
 		j.results[id] = &CheckResult{Check: id, Ran: true}

@@ -54,20 +54,15 @@ const mostNumber = int64(1) << 60
 
 // stamps checks the sequence numbers and times of all events.
 func (a *assumptions) stamps(h *History) {
-	all := make([]Stamp, 0, h.Events())
 	ordered := func(s Stamp, last *int64) {
 		if s.Seq <= *last {
 			a.broken(ruleSeq, s.Seq, "event %d is listed after event %d", s.Seq, *last)
 		}
 		*last = s.Seq
-		all = append(all, s)
 	}
 	var ops, log, hooks, rebuilds, snaps, faults int64
 	for i := range h.Ops {
 		ordered(h.Ops[i].Call, &ops)
-		if h.Ops[i].Outcome != Pending {
-			all = append(all, h.Ops[i].Return)
-		}
 	}
 	for i := range h.Log {
 		ordered(h.Log[i].Stamp, &log)
@@ -83,17 +78,17 @@ func (a *assumptions) stamps(h *History) {
 	}
 	for i := range h.Faults {
 		ordered(h.Faults[i].Start, &faults)
-		if h.Faults[i].End.Seq != 0 {
-			all = append(all, h.Faults[i].End)
-		}
 	}
-	a.times(all)
+	a.times(slices.AppendSeq(make([]Stamp, 0, h.Events()), h.Stamps()))
 }
 
 // times checks that stamps are unique and that time follows the sequence.
 func (a *assumptions) times(all []Stamp) {
 	bySeq := all
-	highest := maxSeq(all)
+	highest := int64(0)
+	for _, s := range all {
+		highest = max(highest, s.Seq)
+	}
 	if highest > mostNumber {
 		a.broken(ruleNumbers, highest, "there is an event %d", highest)
 	}
@@ -125,14 +120,6 @@ func (a *assumptions) times(all []Stamp) {
 		}
 		last = s
 	}
-}
-
-func maxSeq(all []Stamp) int64 {
-	var highest int64
-	for _, s := range all {
-		highest = max(highest, s.Seq)
-	}
-	return highest
 }
 
 // operations checks each operation by itself.

@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"slices"
@@ -16,22 +17,12 @@ const mostOperations = 10_000
 
 // withDefaults fills in the defaults, for a history of the given number of operations.
 func (o PorcupineOptions) withDefaults(operations int) PorcupineOptions {
-	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
-	if o.PieceOperations == 0 {
-		o.PieceOperations = 300
-	}
+	o.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0))
+	o.PieceOperations = cmp.Or(o.PieceOperations, 300)
 	o.PieceOperations = min(o.PieceOperations, mostOperations)
-	if o.PieceUnknown == 0 {
-		o.PieceUnknown = 10
-	}
-	if o.MaxSteps == 0 {
-		o.MaxSteps = 200_000
-	}
-	if o.TotalSteps == 0 {
-		o.TotalSteps = 5_000_000 + 20*operations
-	}
+	o.PieceUnknown = cmp.Or(o.PieceUnknown, 10)
+	o.MaxSteps = cmp.Or(o.MaxSteps, 200_000)
+	o.TotalSteps = cmp.Or(o.TotalSteps, 5_000_000+20*operations)
 	return o
 }
 

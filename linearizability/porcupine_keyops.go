@@ -99,9 +99,7 @@ func (b *keyBuilder) called(op int32, o *Operation) {
 		kb := b.of(key)
 		k.op, k.value, k.proc = op, kb.value(value), intern(kb.proc, &kb.h.procs, id)
 		k.call, k.ret = 2*o.Call.Seq, 2*o.Return.Seq
-		if k.since == 0 {
-			k.since = k.call
-		}
+		k.since = cmp.Or(k.since, k.call)
 		if o.Outcome != OK {
 			k.unknown, k.ret = true, forever
 		}

@@ -90,9 +90,7 @@ func (h *keyHistory) split(opts PorcupineOptions, register bool) []*piece {
 			s.lastRead[o.value] = max(s.lastRead[o.value], o.ret)
 			continue
 		}
-		if s.past[o.value] == 0 {
-			s.past[o.value] = o.call
-		}
+		s.past[o.value] = cmp.Or(s.past[o.value], o.call)
 		if o.unknown && s.unsure[o.value] == 0 {
 			s.unsure[o.value] = o.call
 		}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -194,9 +195,7 @@ func (w *world) retention() (least, now, most time.Duration) {
 	w.altered.mu.Lock()
 	defer w.altered.mu.Unlock()
 	all := append([]keeping{{d: w.plan.World.Tombstones}}, w.altered.kept...)
-	if all[0].d == 0 {
-		all[0].d = 24 * time.Hour
-	}
+	all[0].d = cmp.Or(all[0].d, 24*time.Hour)
 	last := len(all) - 1
 	now = all[last].d
 	least, most = now, now

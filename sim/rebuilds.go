@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"sync"
@@ -113,9 +114,6 @@ func (w *world) away(client string) bool {
 // recovery is how long a client may need to continue after a fault is over: to find out
 // that a connection is dead, twice, and the pause in between.
 func (w *world) recovery() time.Duration {
-	timeout := w.plan.World.RequestTimeout
-	if timeout == 0 {
-		timeout = 10 * time.Second
-	}
+	timeout := cmp.Or(w.plan.World.RequestTimeout, 10*time.Second)
 	return 2*timeout + 3*time.Second
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -109,10 +110,7 @@ func (o *operation) judgeLimit(err error) {
 // What was under way then may still arrive, as late as the world's links and brokers are
 // slow.
 func (w *world) outlived(h *lin.History) (out []string) {
-	life := w.plan.World.DeliveryTimeout
-	if life == 0 {
-		life = 2 * time.Minute
-	}
+	life := cmp.Or(w.plan.World.DeliveryTimeout, 2*time.Minute)
 	most := life + w.underWay()
 	called := map[string]*lin.Operation{} // by value id
 	for i := range h.Ops {

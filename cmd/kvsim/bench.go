@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -98,10 +99,7 @@ func (b *bencher) exec(ctx context.Context, args []string, _ io.Reader, stdout, 
 
 // measure measures one engine. It first runs one world for each job, to warm up.
 func (b *bencher) measure(ctx context.Context, name string, stderr io.Writer) (*benchLine, error) {
-	worlds := b.worlds
-	if worlds == 0 {
-		worlds = map[string]int{"virtual": 100, "exact": 5, "real": 1}[name]
-	}
+	worlds := cmp.Or(b.worlds, map[string]int{"virtual": 100, "exact": 5, "real": 1}[name])
 	worldsOf := worldFlags{knobs: workloadW}
 	source, err := worldsOf.source(ctx, nil)
 	if err != nil {

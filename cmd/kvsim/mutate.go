@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -129,9 +130,7 @@ func (m *mutator) choose(names []string) ([]mutants.Mutant, error) {
 	if m.clean < 0 || m.clean > m.seeds {
 		return nil, usagef("--clean has to be between 0 and --seeds, which is %d", m.seeds)
 	}
-	if m.clean == 0 {
-		m.clean = m.seeds
-	}
+	m.clean = cmp.Or(m.clean, m.seeds)
 	if len(names) == 0 {
 		return mutants.All(), nil
 	}
@@ -320,10 +319,7 @@ func (m *mutator) report(stdout io.Writer, results []mutantResult, accused []str
 		if m.json {
 			continue
 		}
-		by := r.Check
-		if by == "" {
-			by = "nobody"
-		}
+		by := cmp.Or(r.Check, "nobody")
 		fmt.Fprintf(stdout, "%-*s %3d/%-3d %6d %8.2f  %s\n", longest, r.Name, r.Killed, r.Campaigns, r.Seeds, r.Seconds, by)
 	}
 	for _, a := range accused {

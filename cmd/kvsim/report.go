@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -72,9 +73,7 @@ func (r *reporter) exec(ctx context.Context, args []string, stdin io.Reader, std
 		}
 		name = c.dir
 	}
-	if out == "" {
-		out = filepath.Join(filepath.Dir(history), capsuleReport)
-	}
+	out = cmp.Or(out, filepath.Join(filepath.Dir(history), capsuleReport))
 	if rep.History, err = readHistory(ctx, history, stdin); err != nil {
 		return err
 	}

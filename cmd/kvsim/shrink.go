@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -68,9 +69,7 @@ func (s *shrinkRun) exec(ctx context.Context, args []string, _ io.Reader, stdout
 		fmt.Fprintf(stderr, "kvsim: shrink: %s\n", nothingToShrink(c))
 		return exitError(exitUsage)
 	}
-	if s.check == "" {
-		s.check = c.result.Reason().Name
-	}
+	s.check = cmp.Or(s.check, c.result.Reason().Name)
 	if !failedFor(&c.result, s.check) {
 		return usagef("--check %s: that check did not fail in %s, see its %s", s.check, c.dir, capsuleVerdict)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -58,9 +59,7 @@ func readVersions() versions {
 		return v
 	}
 	v.Kvsim = info.Main.Version
-	if v.Kvsim == "" {
-		v.Kvsim = "(devel)"
-	}
+	v.Kvsim = cmp.Or(v.Kvsim, "(devel)")
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision" && v.Kvsim == "(devel)":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -61,10 +62,7 @@ func (f *worldFlags) source(ctx context.Context, stdin io.Reader) (planSource, e
 	if f.plan != "" {
 		return f.planFile(ctx, stdin)
 	}
-	name := f.scenario
-	if name == "" {
-		name = defaultScenario
-	}
+	name := cmp.Or(f.scenario, defaultScenario)
 	s, err := scenarios.Find(name)
 	if err != nil {
 		return planSource{}, &usageError{err: err}
@@ -99,10 +97,7 @@ func (f *worldFlags) planFile(ctx context.Context, stdin io.Reader) (planSource,
 	if err != nil {
 		return planSource{}, err
 	}
-	name := p.Scenario
-	if name == "" {
-		name = "plan"
-	}
+	name := cmp.Or(p.Scenario, "plan")
 	return planSource{
 		scenario: name, flags: f.String(), seed: p.Seed, hasSeed: true, brokers: p.World.Brokers,
 		plan: func(seed uint64) (sim.Plan, error) {
@@ -136,10 +131,7 @@ func (f *worldFlags) String() string {
 	if f.plan != "" {
 		return "--plan " + quoteArg(f.plan)
 	}
-	name := f.scenario
-	if name == "" {
-		name = defaultScenario
-	}
+	name := cmp.Or(f.scenario, defaultScenario)
 	var s strings.Builder
 	s.WriteString("--scenario " + name)
 	for _, k := range []struct {

@@ -1,6 +1,7 @@
 package fakecluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -117,9 +118,7 @@ func Start(opts Options) (*Cluster, error) {
 	if opts.Brokers < 0 {
 		return nil, fmt.Errorf("fakecluster: %d brokers: need at least 1", opts.Brokers)
 	}
-	if opts.Brokers == 0 {
-		opts.Brokers = 1
-	}
+	opts.Brokers = cmp.Or(opts.Brokers, 1)
 	c := &Cluster{
 		opts:    opts,
 		done:    make(chan struct{}),

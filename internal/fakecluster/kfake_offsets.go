@@ -1,6 +1,7 @@
 package fakecluster
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -87,9 +88,7 @@ func (c *Cluster) commitOf(req *kmsg.TxnOffsetCommitRequest) *kmsg.OffsetCommitR
 	for _, rt := range req.Topics {
 		ot := kmsg.NewOffsetCommitRequestTopic()
 		ot.Topic = rt.Topic
-		if ot.Topic == "" {
-			ot.Topic = c.topics[rt.TopicID]
-		}
+		ot.Topic = cmp.Or(ot.Topic, c.topics[rt.TopicID])
 		for _, rp := range rt.Partitions {
 			op := kmsg.NewOffsetCommitRequestTopicPartition()
 			op.Partition, op.Offset, op.LeaderEpoch, op.Metadata = rp.Partition, rp.Offset, rp.LeaderEpoch, rp.Metadata

@@ -1,6 +1,7 @@
 package fakecluster
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -130,10 +131,7 @@ func (c *Cluster) checkProducers(_ *kfake.Cluster, req kmsg.Request) (kmsg.Respo
 	c.stateMu.Lock()
 	for i := range pr.Topics {
 		t := &pr.Topics[i]
-		name := t.Topic
-		if name == "" {
-			name = c.topics[t.TopicID]
-		}
+		name := cmp.Or(t.Topic, c.topics[t.TopicID])
 		for j := range t.Partitions {
 			p := c.parts[partition{name, t.Partitions[j].Partition}]
 			if p == nil {

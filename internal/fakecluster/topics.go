@@ -1,6 +1,7 @@
 package fakecluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -55,9 +56,7 @@ func (c *Cluster) CreateTopic(t Topic) error {
 }
 
 func (c *Cluster) createTopic(t Topic) error {
-	if t.Partitions == 0 {
-		t.Partitions = 1
-	}
+	t.Partitions = cmp.Or(t.Partitions, 1)
 	err := c.do(func(k *kfake.Cluster) error {
 		if err := k.CreateTopic(t.Name, t.Partitions, t.Configs); err != nil {
 			return err

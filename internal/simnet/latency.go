@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -52,10 +53,7 @@ func (l Latency) draw(r *rand.Rand) time.Duration {
 }
 
 func (l Latency) drawJitter(r *rand.Rand) time.Duration {
-	j := l.Jitter
-	if j == 0 {
-		j = time.Microsecond
-	}
+	j := cmp.Or(l.Jitter, time.Microsecond)
 	return 1 + time.Duration(r.Int64N(int64(j)))
 }
 

@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -68,9 +69,7 @@ func New(cfg Config) (*Network, error) {
 	if cfg.DialTimeout < 0 {
 		return nil, fmt.Errorf("simnet: dial timeout %v is negative", cfg.DialTimeout)
 	}
-	if cfg.DialTimeout == 0 {
-		cfg.DialTimeout = 10 * time.Second
-	}
+	cfg.DialTimeout = cmp.Or(cfg.DialTimeout, 10*time.Second)
 	return &Network{
 		cfg:       cfg,
 		done:      make(chan struct{}),

@@ -1,6 +1,7 @@
 package realkafka
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -116,9 +117,7 @@ func newConfig(opts []Option) (config, error) {
 	if len(c.external) > 0 {
 		return c, nil
 	}
-	if c.image == "" {
-		c.image = os.Getenv(EnvImage)
-	}
+	c.image = cmp.Or(c.image, os.Getenv(EnvImage))
 	if c.image == "" {
 		c.image = DefaultKafkaImage
 		if c.redpanda {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,15 +54,9 @@ func NewExact(ctx context.Context, opts ExactOptions) (*Exact, error) {
 	if opts.Jobs < 0 {
 		return nil, fmt.Errorf("%w: Jobs %d is negative", ErrEngine, opts.Jobs)
 	}
-	if opts.Jobs == 0 {
-		opts.Jobs = runtime.GOMAXPROCS(0)
-	}
-	if opts.Package == "" {
-		opts.Package = guestPackage
-	}
-	if opts.SimulatedLimit == 0 {
-		opts.SimulatedLimit = DefaultSimulatedLimit
-	}
+	opts.Jobs = cmp.Or(opts.Jobs, runtime.GOMAXPROCS(0))
+	opts.Package = cmp.Or(opts.Package, guestPackage)
+	opts.SimulatedLimit = cmp.Or(opts.SimulatedLimit, DefaultSimulatedLimit)
 	guest, err := exact.Build(ctx, exact.BuildOptions{
 		Package: opts.Package, Dir: opts.Dir, Scheduler: opts.Scheduler, Progress: opts.Progress,
 		Tags: []string{InvariantsTag},

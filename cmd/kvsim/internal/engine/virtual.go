@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,27 +48,17 @@ func NewVirtual(opts VirtualOptions) (*Virtual, error) {
 	if opts.Jobs < 0 {
 		return nil, fmt.Errorf("%w: Jobs %d is negative", ErrEngine, opts.Jobs)
 	}
-	if opts.Jobs == 0 {
-		opts.Jobs = runtime.GOMAXPROCS(0)
-	}
+	opts.Jobs = cmp.Or(opts.Jobs, runtime.GOMAXPROCS(0))
 	if opts.Program == "" {
 		var err error
 		if opts.Program, err = os.Executable(); err != nil {
 			return nil, fmt.Errorf("%w: no executable for the workers: %w", ErrEngine, err)
 		}
 	}
-	if opts.SimulatedLimit == 0 {
-		opts.SimulatedLimit = DefaultSimulatedLimit
-	}
-	if opts.WallLimit == 0 {
-		opts.WallLimit = DefaultWallLimit
-	}
-	if opts.JudgeLimit == 0 {
-		opts.JudgeLimit = DefaultJudgeLimit
-	}
-	if opts.WorldsPerWorker == 0 {
-		opts.WorldsPerWorker = 1000
-	}
+	opts.SimulatedLimit = cmp.Or(opts.SimulatedLimit, DefaultSimulatedLimit)
+	opts.WallLimit = cmp.Or(opts.WallLimit, DefaultWallLimit)
+	opts.JudgeLimit = cmp.Or(opts.JudgeLimit, DefaultJudgeLimit)
+	opts.WorldsPerWorker = cmp.Or(opts.WorldsPerWorker, 1000)
 	// A world is one chain of events, so it gains nothing from a second processor. Its
 	// garbage is small compared with the memory of a machine.
 	opts.Env = append([]string{"GOMAXPROCS=1", "GOGC=1600", "GOMEMLIMIT=1GiB"}, opts.Env...)

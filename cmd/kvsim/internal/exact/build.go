@@ -2,6 +2,7 @@ package exact
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -76,9 +77,7 @@ func (o *BuildOptions) validate() error {
 	default:
 		return fmt.Errorf("option Scheduler: %q is unknown: use %q or %q", o.Scheduler, SchedulerRandom, SchedulerStock)
 	}
-	if o.Go == "" {
-		o.Go = "go"
-	}
+	o.Go = cmp.Or(o.Go, "go")
 	return nil
 }
 

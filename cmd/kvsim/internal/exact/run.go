@@ -1,6 +1,7 @@
 package exact
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,18 +81,12 @@ type Result struct {
 }
 
 func (o *RunOptions) setDefaults() error {
-	if o.MaxSteps == 0 {
-		o.MaxSteps = DefaultMaxSteps
-	}
-	if o.program == "" {
-		o.program = "guest"
-	}
+	o.MaxSteps = cmp.Or(o.MaxSteps, DefaultMaxSteps)
+	o.program = cmp.Or(o.program, "guest")
 	if o.Start.IsZero() {
 		o.Start = DefaultStart
 	}
-	if o.MemoryLimit == 0 {
-		o.MemoryLimit = DefaultMemoryLimit
-	}
+	o.MemoryLimit = cmp.Or(o.MemoryLimit, DefaultMemoryLimit)
 	switch {
 	case o.MaxElapsed < 0:
 		return fmt.Errorf("option MaxElapsed: %v is negative", o.MaxElapsed)

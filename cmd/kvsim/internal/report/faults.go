@@ -1,6 +1,7 @@
 package report
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,10 +49,7 @@ func lanesOf(r *Report, clients indexer) ([]string, []faultModel) {
 			cluster = true
 		}
 	}
-	lanes := make([]string, 0, len(brokers)+1)
-	for name := range brokers {
-		lanes = append(lanes, name)
-	}
+	lanes := slices.AppendSeq([]string{}, maps.Keys(brokers)) // not nil, which is no list in JSON
 	slices.SortFunc(lanes, compareNames)
 	if cluster {
 		lanes = append([]string{clusterLane}, lanes...)

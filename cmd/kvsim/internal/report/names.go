@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,12 +19,7 @@ func clientsOf(h *lin.History) []string {
 	for i := range h.Hooks {
 		seen[h.Hooks[i].Client] = true
 	}
-	var names []string
-	for name := range seen {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, compareNames)
-	return names
+	return slices.SortedFunc(maps.Keys(seen), compareNames)
 }
 
 // compareNames orders names with a number at their end by that number.
@@ -64,37 +60,14 @@ func keysOf(h *lin.History) []string {
 	for i := range h.Snapshots {
 		items(h.Snapshots[i].Items)
 	}
-	keys := make([]string, 0, len(seen))
-	for key := range seen {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // endOf returns the point of the last event.
 func endOf(h *lin.History) point {
 	end := point{Time: int64(h.Duration())}
-	see := func(s lin.Stamp) { end.Seq = max(end.Seq, s.Seq) }
-	for i := range h.Ops {
-		see(h.Ops[i].Call)
-		see(h.Ops[i].Return)
-	}
-	for i := range h.Faults {
-		see(h.Faults[i].Start)
-		see(h.Faults[i].End)
-	}
-	if n := len(h.Log); n > 0 {
-		see(h.Log[n-1].Stamp)
-	}
-	if n := len(h.Hooks); n > 0 {
-		see(h.Hooks[n-1].Stamp)
-	}
-	if n := len(h.Rebuilds); n > 0 {
-		see(h.Rebuilds[n-1].Stamp)
-	}
-	if n := len(h.Snapshots); n > 0 {
-		see(h.Snapshots[n-1].Stamp)
+	for s := range h.Stamps() {
+		end.Seq = max(end.Seq, s.Seq)
 	}
 	return end
 }

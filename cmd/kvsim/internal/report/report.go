@@ -2,11 +2,13 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -123,9 +125,7 @@ func joinScripts() ([]byte, error) {
 // view returns what the template shows, but for the files of the page.
 func (r *Report) view(m *model) view {
 	v := view{Title: clean(r.Title), Plan: clean(r.Plan), Status: r.Verdict.Status.String()}
-	if v.Title == "" {
-		v.Title = "kvsim report"
-	}
+	v.Title = cmp.Or(v.Title, "kvsim report")
 	if r.Status != "" {
 		v.Status = r.Status
 	}
@@ -178,12 +178,7 @@ func (r *Report) facts(m *model) []Fact {
 		{"length", duration(r.History.Duration())},
 		{"log tap", r.History.Header.Tap.String()},
 	}
-	names := make([]string, 0, len(r.History.Header.Meta))
-	for name := range r.History.Header.Meta {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(r.History.Header.Meta)) {
 		facts = append(facts, Fact{clean(name), clean(r.History.Header.Meta[name])})
 	}
 	for _, f := range r.Facts {

@@ -1,6 +1,7 @@
 package shrink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,9 +58,7 @@ type Report struct {
 func Shrink(ctx context.Context, p sim.Plan, opts Options) (*Report, error) {
 	s := &shrinker{opts: opts, tries: 1}
 	s.opts.Jobs = max(1, opts.Jobs)
-	if s.opts.Tries == 0 {
-		s.opts.Tries = DefaultTries
-	}
+	s.opts.Tries = cmp.Or(s.opts.Tries, DefaultTries)
 	// The floors say how much a world must do to count as held. A small world may
 	// do less, and a violation does not depend on them.
 	p.Floors = sim.Floors{}
