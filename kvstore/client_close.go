@@ -8,7 +8,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// fail ends the client for good, because the topic is gone or is another one, or code of
+// fail ends the client permanently, because the topic is gone or is another one, or code of
 // the user panicked: it stops following the log and the topic's settings, and every call
 // gets err. Only the first one counts.
 func (c *Client) fail(err error) { c.failing.Do(func() { c.failNow(err) }) }

@@ -198,7 +198,7 @@ func TestDeliveryTimeoutNeedsTime(t *testing.T) {
 	}
 }
 
-// The topic goes for good while a write is on its way.
+// The topic disappears permanently while a write is on its way.
 func TestEndOfTheClientEndsTheWriteOnItsWay(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
 		c := w.open("c")

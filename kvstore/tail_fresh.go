@@ -6,7 +6,7 @@ import "time"
 //
 // I9: compaction removes a tombstone once it has been in the log for delete.retention.ms.
 // A client that reads on after a longer time may find neither the tombstone nor the record
-// that it deleted, and would show the key for good.
+// that it deleted, and would show the key forever.
 //
 // So the client has to know a moment such that it has read everything that was in the log
 // then: the moment at which a fetch was sent whose answer named a high watermark that the

@@ -65,7 +65,7 @@ type tail struct {
 }
 
 // run follows the log until ctx ends (and returns nil) or the topic is lost
-// for good (and returns why).
+// permanently (and returns why).
 func (t *tail) run(ctx context.Context) error {
 	defer t.drop()
 	for ctx.Err() == nil {

@@ -15,7 +15,7 @@ func Example_restart() {
 		kit.Seed(map[string]string{"theme": "light"})
 
 		kit.RestartBrokers()
-		kit.StopBroker(kit.Leader()) // for good
+		kit.StopBroker(kit.Leader()) // permanently
 		kit.MoveLeader(1)
 		if err := kv.Put(t.Context(), []byte("theme"), []byte("dark")); err != nil {
 			t.Fatalf("%v", err)

@@ -17,10 +17,10 @@ import (
 // healed.
 type Liveness struct {
 	// Clients is the number of clients that had to converge, a fresh one among
-	// them, and Dead that of clients that had died for good.
+	// them, and Dead that of clients that had died permanently.
 	Clients int `json:"clients"`
 	Dead    int `json:"dead"`
-	// DeadBroker is the broker that had died for good, if any.
+	// DeadBroker is the broker that had died permanently, if any.
 	DeadBroker string `json:"dead_broker,omitempty"`
 	// Deadline is how long they had, Took how long they needed, in simulated time.
 	Deadline time.Duration `json:"deadline_ns"`

@@ -130,7 +130,7 @@ func TestClientThatHangsIsNotLive(t *testing.T) {
 	}
 }
 
-// TestEverybodyElseGoesOnWithoutTheDead kills clients and the leader for good.
+// TestEverybodyElseGoesOnWithoutTheDead kills clients and the leader permanently.
 func TestEverybodyElseGoesOnWithoutTheDead(t *testing.T) {
 	p := smallPlan()
 	p.Phases.DeadBroker, p.Phases.DeadClients = "0", 2

@@ -108,7 +108,7 @@ func (w *world) awaitFor(ctx context.Context, most time.Duration, ready func() b
 	return nil
 }
 
-// kill kills the plan's dead clients and its dead broker for good.
+// kill kills the plan's dead clients and its dead broker permanently.
 func (w *world) kill() error {
 	ph := &w.plan.Phases
 	ctx := inLane(w.ctx, laneOfRun)
@@ -140,7 +140,7 @@ func (w *world) kill() error {
 	return nil
 }
 
-// alive returns the slots that are not dead for good.
+// alive returns the slots that are not permanently dead.
 func (w *world) alive() []*slot {
 	var out []*slot
 	for _, s := range w.slots {

@@ -99,7 +99,7 @@ type Workload struct {
 
 // Phases says how a run goes: work before the faults, work during the faults,
 // and work after everything is healed; then the clients converge. With Dead
-// set, some clients and a broker die for good before the last work.
+// set, some clients and a broker die permanently before the last work.
 type Phases struct {
 	// Before, Faults and After are how long the work of each phase is spread
 	// over. A phase lasts longer when operations or faults take longer.
@@ -116,7 +116,7 @@ type Phases struct {
 	// before the last work and never come back.
 	DeadClients int `plan:"dead.clients"`
 	// DeadBroker, if set, is the number of a broker that stops at the same
-	// time for good. What it leads moves to another one.
+	// time and stays stopped. What it leads moves to another one.
 	DeadBroker string `plan:"dead.broker"`
 }
 

@@ -44,7 +44,7 @@ type slot struct {
 	changed chan struct{} // closed and replaced when current changes
 	number  int           // of the newest process
 	down    int           // crashes that have not been healed
-	dead    bool          // for good
+	dead    bool          // permanently
 
 	// turn lets one goroutine at a time open a process. It is a channel and not a mutex
 	// because its holder lets time pass.

@@ -32,12 +32,12 @@ var words = []oddWord{
 	{word(`all the same`), "anyway, nevertheless"},
 	{word(`bec(o|a)mes? of`), "what happens to, the result of"},
 	{word(`as often as not`), "half of the time"},
+	{word(`for good`), "forever, permanently"},
 }
 
 // wordsOfDocuments are those that documents do not use, and comments may.
 var wordsOfDocuments = []oddWord{
 	{word(`at once`), "immediately, or at the same time: it may mean either (\"all at once\" is clear)"},
-	{word(`for good`), "forever, permanently"},
 	{word(`in the open`), "publicly, visible"},
 	{word(`by way of`), "through, with"},
 	{word(`as a rule`), "usually"},
@@ -126,7 +126,7 @@ func TestOddWordsAreFound(t *testing.T) {
 	for _, text := range []string{
 		"It mends the log.", "It stays for\never.", "until it has bitten", "It begins anew.", "from its begin",
 		"Somebody writes.", "nobody is to blame", "makes the cause known, makes known", "it holds clients up",
-		"a reader that was held up", "visible all the same", "what becomes of it", "as often as not",
+		"a reader that was held up", "visible all the same", "gone for good", "what becomes of it", "as often as not",
 	} {
 		found := false
 		for _, w := range words {
@@ -136,7 +136,7 @@ func TestOddWordsAreFound(t *testing.T) {
 			t.Errorf("%q passes", text)
 		}
 	}
-	for _, text := range []string{"it ends at\nonce", "gone for good", "metadata are old", "what brings it no further", "as a rule", "anybody"} {
+	for _, text := range []string{"it ends at\nonce", "metadata are old", "what brings it no further", "as a rule", "anybody"} {
 		if !slices.ContainsFunc(wordsOfDocuments, func(w oddWord) bool { return w.odd.MatchString(text) }) {
 			t.Errorf("%q passes in a document", text)
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// kfake remembers idempotent producers for good. Kafka forgets a producer that has written
+// kfake remembers idempotent producers forever. Kafka forgets a producer that has written
 // nothing to a partition for producer.id.expiration.ms (a day), and whatever it knew from a
 // tail of the log that was lost. Other brokers that speak its protocol forget more. After
 // that, Kafka takes the producer's next batch whatever its sequence number, even if it is a

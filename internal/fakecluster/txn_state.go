@@ -244,7 +244,7 @@ func (t *txnID) prepare2(now time.Time, commit bool, fresh int64) producerEpoch 
 }
 
 // fence aborts an open transaction that its owner has not ended. The owner's epoch is then too
-// old for good.
+// old from then on.
 func (t *txnID) fence(now time.Time) {
 	t.lastEpoch = noEpoch
 	if t.epoch < math.MaxInt16 {

@@ -8,7 +8,7 @@ import (
 )
 
 // Gate decides whether reads may pass. It is closed while the client rebuilds
-// its storage, and carries an error once reads must fail for good.
+// its storage, and carries an error once reads must fail permanently.
 //
 // I6: a read looks at the gate before and after it touches the storage, and counts
 // only if it found the same open state both times.

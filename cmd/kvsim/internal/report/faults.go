@@ -77,7 +77,7 @@ func faultOf(h *lin.History, i int, clients indexer, lane int) faultModel {
 }
 
 // target returns what a fault is done to. That is in its text as client=c1 or broker=1, or in the
-// first two words, as in "broker 1 dies for good".
+// first two words, as in "broker 1 dies".
 func target(text string) (client, broker string) {
 	switch words := strings.Fields(text); {
 	case len(words) < 2:
