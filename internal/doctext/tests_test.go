@@ -63,3 +63,20 @@ func TestCompatibilityNamesTheBrokersOfTheWorkflows(t *testing.T) {
 	}
 	needed(t, "images of brokers in workflows", found, 5)
 }
+
+// The list of what kfake does otherwise names the files that correct it, without their directory.
+func TestDifferencesOfKfakeNameFilesThatExist(t *testing.T) {
+	t.Parallel()
+	name := regexp.MustCompile(`^\w+\.go$`)
+	found := 0
+	for _, c := range documentation(t) {
+		if !c.Inline || c.File != "docs/kfake-differences.md" || !name.MatchString(c.Text) {
+			continue
+		}
+		found++
+		if _, err := os.Stat(filepath.Join(root, "internal", "fakecluster", c.Text)); err != nil {
+			t.Errorf("%s: internal/fakecluster has no %s", c.At(), c.Text)
+		}
+	}
+	needed(t, "files that correct kfake", found, 15)
+}
