@@ -13,6 +13,7 @@ import (
 
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 	"github.com/kvsim/kvsim/internal/doctext"
+	"github.com/kvsim/kvsim/sim"
 )
 
 // called matches the ways in which the documentation calls the command.
@@ -258,6 +259,28 @@ func TestEachWrongCommandLineIsReported(t *testing.T) {
 		got := wrongLine(t, strings.Fields(tc.line))
 		if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
 			t.Errorf("wrongLine(%q) = %q, want %q", tc.line, got, tc.want)
+		}
+	}
+}
+
+// The table of docs/real-kafka.md says of each fault what it does there, or that it is left out.
+func TestRealKafkaSaysWhatEachFaultDoes(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/real-kafka.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for line := range strings.Lines(string(page)) {
+		if cells := strings.Split(line, "|"); len(cells) == 4 {
+			for name := range strings.SplitSeq(cells[1], ",") {
+				named[strings.TrimSpace(name)] = true
+			}
+		}
+	}
+	for _, k := range sim.FaultKinds() {
+		if !named[k.Name] {
+			t.Errorf("docs/real-kafka.md says nothing of the fault %s", k.Name)
 		}
 	}
 }

@@ -84,7 +84,7 @@ func (b *Brokers) Abilities() sim.Abilities {
 		// Real brokers need seconds for what takes no time in simulated worlds.
 		SlowDown: true,
 		Without: map[string]string{
-			"fail-produce": "a real broker answers what it likes; lose-answer and restart come near",
+			"fail-produce": "a real broker can't be made to answer writes with an error; lose-answer and restart come near",
 			"slow-broker":  "a real broker can't be told to wait; latency and stall come near",
 			"lose-tail":    "it needs an unclean election of records that only the harness wrote",
 			"keyless":      "Kafka refuses a record without a key on a compacted topic",
