@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,6 +19,7 @@ import (
 type requests struct {
 	cl    *kgo.Client
 	quota *quota // what brokers told cl about quotas
+	met   atomic.Pointer[met]
 
 	mu      sync.Mutex
 	running int
@@ -60,12 +62,40 @@ func copied(req kmsg.Request) kmsg.Request {
 // one broker after the other.
 func (r *requests) at(ctx context.Context, node int32, req kmsg.Request) (kmsg.Response, error) {
 	b := r.cl.Broker(int(node))
-	if !slices.ContainsFunc(r.cl.DiscoveredBrokers(), func(known *kgo.Broker) bool { return *known == *b }) {
+	if !r.knows(b, node) {
 		if err := r.learn(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return b.Request(ctx, req)
+	resp, err := b.Request(ctx, req)
+	if err != nil {
+		r.met.Store(nil)
+	}
+	return resp, err
+}
+
+// met is a broker that the kgo client knew at a moment, and whose answers have had no
+// error since.
+type met struct {
+	node int32
+	at   time.Time
+}
+
+// metLasts is how long such a broker counts as known.
+const metLasts = time.Second
+
+// knows reports whether the kgo client knows a broker. To find out it has to list all of them,
+// which takes some percent of a write where there are many.
+func (r *requests) knows(b *kgo.Broker, node int32) bool {
+	now := time.Now()
+	if m := r.met.Load(); m != nil && m.node == node && now.Sub(m.at) < metLasts {
+		return true
+	}
+	known := slices.ContainsFunc(r.cl.DiscoveredBrokers(), func(known *kgo.Broker) bool { return *known == *b })
+	if known {
+		r.met.Store(&met{node, now})
+	}
+	return known
 }
 
 // learn makes the kgo client learn the brokers' addresses.
