@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/kvstore"
 )
@@ -349,6 +350,9 @@ func TestFaultsWorkInRealTime(t *testing.T) {
 		func() *Effect { return kit.ForgetProducers(AcceptForgotten) },
 		func() *Effect { return kit.ForgetProducersAtElections(AcceptForgotten) },
 		func() *Effect { return kit.ThrottleFetches(1, time.Millisecond) },
+		func() *Effect { return kit.On(Traffic{APIs: []kmsg.Key{kmsg.Produce}}).Throttle(1, time.Millisecond) },
+		func() *Effect { return kit.AnswerAtOnce(1) },
+		func() *Effect { return kit.OlderEnds(1, 1) },
 		func() *Effect { return kit.FailFetches(1, kerr.NotLeaderForPartition) },
 		func() *Effect { return kit.StaleMetadata(1, Stale{Elections: 1}) },
 		func() *Effect { return kit.MoveLeader(1) },

@@ -93,7 +93,7 @@ func TestEveryKindOfBugHasItsMutants(t *testing.T) {
 		"buffer reused":                      {"buffer-reused"},
 		"revision off by one":                {"revision-off-by-one", "entry-revision-off-by-one", "wait-revision-off-by-one"},
 		"peer's claims believed":             {"decompresses-without-a-limit", "decompresses-at-each-try", "believes-what-a-batch-claims", "hides-what-it-can-not-take"},
-		"loop without a brake":               {"no-brake", "quota-taken-for-silence"},
+		"loop without a brake":               {"no-brake", "no-pause-after-errors", "quota-taken-for-silence"},
 		"sync that only looks at own writes": {"sync-sees-own-writes-only", "sync-trusts-any-log"},
 		"records lost or deleted not noticed": {
 			"lost-tail-not-noticed", "another-log-not-noticed", "another-record-taken-for-own", "goes-on-behind-a-gap",
