@@ -45,7 +45,7 @@ type execFunc func(ctx context.Context, args []string, stdin io.Reader, stdout, 
 func commands() []command {
 	return []command{
 		runCommand, listCommand, planCommand, replayCommand, shrinkCommand,
-		checkCommand, reportCommand, benchCommand, mutateCommand, execCommand, versionCommand,
+		checkCommand, reportCommand, benchCommand, mutateCommand, execCommand, cacheCommand, versionCommand,
 	}
 }
 

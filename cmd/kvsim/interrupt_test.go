@@ -61,6 +61,7 @@ func TestEverySubcommandEndsWhenItIsInterrupted(t *testing.T) {
 		{[]string{"bench", "--engine", "virtual", "--seeds", "1000000"}, "W: scenario", exitInterrupted},
 		{[]string{"mutate"}, "mutant 1 of", exitInterrupted},
 		{[]string{"exec", "--", endlessGuest(t)}, "at work", exitInterrupted},
+		{[]string{"cache", "--help"}, "KVSIM_CACHE_LIMIT", exitHeld},
 		{[]string{"version"}, "kvsim", exitHeld},
 		{[]string{"help"}, "usage", exitHeld},
 	} {
@@ -71,7 +72,7 @@ func TestEverySubcommandEndsWhenItIsInterrupted(t *testing.T) {
 		})
 	}
 	for _, cmd := range commands() {
-		if !strings.Contains("run list plan replay shrink check report bench mutate exec version", cmd.name) {
+		if !strings.Contains("run list plan replay shrink check report bench mutate exec cache version", cmd.name) {
 			t.Errorf("there is no case for %s", cmd.name)
 		}
 	}

@@ -144,7 +144,7 @@ func buildModule(ctx context.Context, opts BuildOptions) ([]byte, error) {
 		args = append(args, "-overlay="+file)
 	}
 	key := hashOf(slices.Concat([]string{tool.GOROOT, tool.GOVERSION, tool.GOMOD, opts.Package}, args)...)
-	built := filepath.Join(cache, "guests", key+".wasm")
+	built := filepath.Join(cache, guestPart, key+".module")
 	return runGoBuild(ctx, opts, tool, args, built)
 }
 
@@ -152,20 +152,20 @@ func buildModule(ctx context.Context, opts BuildOptions) ([]byte, error) {
 // a file alone if its build id says that it is up to date. It works on a private copy,
 // because two processes may build the same guest.
 func runGoBuild(ctx context.Context, opts BuildOptions, tool goCommand, args []string, path string) ([]byte, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	scratch, err := os.MkdirTemp(filepath.Dir(path), "build-*")
+	scratch, err := os.MkdirTemp(filepath.Dir(path), ".build-*")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(scratch)
 	private := filepath.Join(scratch, "guest.wasm")
 
-	before, err := os.ReadFile(path)
+	before, err := readKept(path)
 	switch {
 	case err == nil:
-		if err := os.WriteFile(private, before, 0o777); err != nil {
+		if err := os.WriteFile(private, before, 0o600); err != nil {
 			return nil, err
 		}
 	case errors.Is(err, fs.ErrNotExist):
@@ -189,7 +189,7 @@ func runGoBuild(ctx context.Context, opts BuildOptions, tool goCommand, args []s
 		return after, nil
 	}
 	report(opts.Progress, "built in %v", time.Since(started).Round(time.Millisecond))
-	return after, os.Rename(private, path)
+	return after, keepFile(path, after)
 }
 
 // goInfo is what the go command says about itself.
@@ -224,8 +224,8 @@ func writeOverlay(cache string, tool goInfo) (string, error) {
 	for _, path := range o.paths() {
 		parts = append(parts, path, o.replaced[path])
 	}
-	dir := filepath.Join(cache, "overlay", hashOf(parts...))
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	dir := filepath.Join(cache, overlayPart, hashOf(parts...))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("write overlay: %w", err)
 	}
 	index := struct{ Replace map[string]string }{make(map[string]string)}

@@ -6,82 +6,81 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 )
 
-// codeBytesMax is how many bytes of machine code are kept, for the guests that were used
-// last. A guest's code is about four times as large as its module, so this is enough for
-// about twenty guests.
-const codeBytesMax = 2 << 30
+// The parts of the cache.
+const (
+	codePart    = "code"    // machine code, a directory for each guest
+	guestPart   = "guests"  // modules that the go command built
+	overlayPart = "overlay" // patched files of Go, compared with what they should be at each use
+	goPart      = "go"      // other names of Go releases
+)
 
 // codeVersion must be changed when the same module is compiled to other code, for example
 // because the meter has changed.
-const codeVersion = "1"
+const codeVersion = "2"
 
-// codeDir returns the directory for the machine code of the guest with this hash. fresh says
-// that it is empty. codeDir also removes directories that were not used lately.
+// cacheDir returns the directory of the cache, dir or kvsim in os.UserCacheDir, which it makes
+// if it is not there. It refuses one that others can write to.
+func cacheDir(dir string) (string, error) {
+	if dir == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("no place for the guest cache (set a cache directory): %w", err)
+		}
+		dir = filepath.Join(user, "kvsim")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make the guest cache: %w", err)
+	}
+	if err := ownedAlone(dir); err != nil {
+		return "", fmt.Errorf("the guest cache %s is not used: %w", dir, err)
+	}
+	return dir, nil
+}
+
+// codeDir finds the machine code of the guest with this hash, and returns the directory for
+// the compiler. If nothing is there, or not what was put there, fresh is true: the compiler
+// gets a directory of its own, and keepCode makes that the guest's.
 func codeDir(cache, hash string) (dir string, fresh bool, err error) {
-	all := filepath.Join(cache, "code")
-	dir = filepath.Join(all, codeVersion+"-"+hash)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	dir = filepath.Join(cache, codePart, codeVersion+"-"+hash)
+	if checkSeal(dir) == nil {
+		now := time.Now()
+		if err := os.Chtimes(dir, now, now); err != nil {
+			return "", false, fmt.Errorf("touch the guest cache: %w", err)
+		}
+		return dir, false, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return "", false, fmt.Errorf("make the guest cache: %w", err)
 	}
-	now := time.Now()
-	if err := os.Chtimes(dir, now, now); err != nil {
-		return "", false, fmt.Errorf("touch the guest cache: %w", err)
-	}
-	return dir, treeBytes(dir) == 0, pruneOldest(all, codeBytesMax)
-}
-
-// treeBytes adds up the sizes of the files below dir. Other processes may be changing them.
-func treeBytes(dir string) (total int64) {
-	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return nil //nolint:nilerr // removed meanwhile
-		}
-		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
-			total += info.Size()
-		}
-		return nil
-	})
-	return total
-}
-
-// pruneOldest removes the directories in dir that were used longest ago, until the others
-// have maxBytes at most, or only one is left. Other processes may be removing the same ones.
-func pruneOldest(dir string, maxBytes int64) error {
-	entries, err := os.ReadDir(dir)
+	dir, err = os.MkdirTemp(filepath.Dir(dir), ".compiling-*")
 	if err != nil {
-		return fmt.Errorf("prune the guest cache: %w", err)
+		return "", false, fmt.Errorf("make the guest cache: %w", err)
 	}
-	type aged struct {
-		name string
-		used time.Time
+	return dir, true, nil
+}
+
+// keepCode gives a directory of codeDir that the compiler has filled its name. It returns
+// where the code is now. Another process may have done the same meanwhile; then this
+// directory goes.
+func keepCode(cache, hash, made string) (string, error) {
+	dir := filepath.Join(cache, codePart, codeVersion+"-"+hash)
+	if err := seal(made); err != nil {
+		return "", fmt.Errorf("keep machine code: %w", err)
 	}
-	var found []aged
-	for _, entry := range entries {
-		if info, err := entry.Info(); err == nil && info.IsDir() {
-			found = append(found, aged{name: entry.Name(), used: info.ModTime()})
+	if checkSeal(dir) != nil {
+		if err := os.RemoveAll(dir); err != nil {
+			return "", fmt.Errorf("keep machine code: %w", err)
 		}
 	}
-	slices.SortFunc(found, func(a, b aged) int {
-		if c := b.used.Compare(a.used); c != 0 {
-			return c
-		}
-		return strings.Compare(a.name, b.name)
-	})
-	var total int64
-	for i, old := range found {
-		if total += treeBytes(filepath.Join(dir, old.name)); i == 0 || total <= maxBytes {
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(dir, old.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("prune the guest cache: %w", err)
+	if err := os.Rename(made, dir); err != nil {
+		if rmErr := os.RemoveAll(made); rmErr != nil || checkSeal(dir) != nil {
+			return "", fmt.Errorf("keep machine code: %w", errors.Join(err, rmErr))
 		}
 	}
-	return nil
+	return dir, nil
 }
 
 // replaceFile writes data to path. A reader sees the old content or the new content, never
@@ -100,3 +99,21 @@ func replaceFile(path string, data []byte) error {
 	}
 	return err
 }
+
+// readKept returns a file that keepFile wrote, fs.ErrNotExist if there is none, or if it is not
+// what was written.
+func readKept(path string) ([]byte, error) {
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	data, ok := unsealed(file)
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	now := time.Now()
+	return data, os.Chtimes(path, now, now)
+}
+
+// keepFile writes a file that readKept reads.
+func keepFile(path string, data []byte) error { return replaceFile(path, sealed(data)) }

@@ -100,7 +100,7 @@ func copyOutputs(files *memFS, outputs []output, dir string) error {
 			host = filepath.Join(dir, host)
 		}
 		if err == nil {
-			err = os.WriteFile(host, data, 0o666)
+			err = os.WriteFile(host, data, 0o600) // profiles may hold secrets of the program
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("copy %s: %w", path.Base(o.guestPath), err))

@@ -39,7 +39,7 @@ func goForOverlays(ctx context.Context, opts BuildOptions, cache string) (goComm
 	if !below(info.GOMODCACHE, info.GOROOT) {
 		return goCommand{goInfo: info, path: opts.Go}, nil
 	}
-	name := filepath.Join(cache, "go", info.GOVERSION+"-"+hashOf(info.GOROOT))
+	name := filepath.Join(cache, goPart, info.GOVERSION+"-"+hashOf(info.GOROOT))
 	if err := secondName(info.GOROOT, name); err != nil {
 		return goCommand{}, fmt.Errorf("%s lies in the module cache, where the go command allows no overlay, and cannot be given another name: %w", info.GOROOT, err)
 	}
@@ -68,7 +68,7 @@ func secondName(target, name string) error {
 	if to, err := os.Readlink(name); err == nil && to == target || isCopyOfGo(name) {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
 	scratch, err := os.MkdirTemp(filepath.Dir(name), ".making-*")
@@ -127,11 +127,11 @@ func GoCommand(ctx context.Context, opts BuildOptions) (string, error) {
 		fmt.Fprintf(&script, "export %s=%s\n", key, quoteForShell(value))
 	}
 	fmt.Fprintf(&script, "exec %s \"$@\"\n", quoteForShell(tool.path))
-	file := filepath.Join(cache, "go", filepath.Base(tool.GOROOT)+".sh")
+	file := filepath.Join(cache, goPart, filepath.Base(tool.GOROOT)+".sh")
 	if err := writeIfChanged(file, []byte(script.String())); err != nil {
 		return "", fmt.Errorf("write the script for %s: %w", tool.GOVERSION, err)
 	}
-	return file, os.Chmod(file, 0o777) //nolint:gosec // everyone may run the script
+	return file, os.Chmod(file, 0o700) //nolint:gosec // it is run
 }
 
 func quoteForShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

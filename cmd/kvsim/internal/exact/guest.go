@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -47,6 +46,10 @@ func Load(ctx context.Context, module []byte, opts LoadOptions) (*Guest, error) 
 	if err != nil {
 		return nil, err
 	}
+	limit, err := cacheLimit()
+	if err != nil {
+		return nil, err
+	}
 	sum := sha256.Sum256(module)
 	g := &Guest{hash: hex.EncodeToString(sum[:8])}
 	m, err := meter(module)
@@ -58,16 +61,26 @@ func Load(ctx context.Context, module []byte, opts LoadOptions) (*Guest, error) 
 	} else {
 		g.scheduler = SchedulerStock
 	}
-	if err := g.compile(ctx, m.module, dir, opts.Progress); err != nil {
+	if err := g.compile(ctx, m.module, kept{dir, hex.EncodeToString(sum[:]), limit}, opts.Progress); err != nil {
 		return nil, errors.Join(fmt.Errorf("load guest: %w", err), g.Close())
 	}
 	return g, nil
 }
 
-func (g *Guest) compile(ctx context.Context, module []byte, dir string, progress io.Writer) error {
-	code, fresh, err := codeDir(dir, g.hash)
+// kept says where the machine code of a guest is kept.
+type kept struct {
+	cache string
+	hash  string // of the module, whole
+	limit int64
+}
+
+func (g *Guest) compile(ctx context.Context, module []byte, in kept, progress io.Writer) error {
+	code, fresh, err := codeDir(in.cache, in.hash)
 	if err != nil {
 		return err
+	}
+	if fresh {
+		defer os.RemoveAll(code) // unless it has its name by then
 	}
 	if g.cache, err = wazero.NewCompilationCacheWithDir(code); err != nil {
 		return err
@@ -84,9 +97,12 @@ func (g *Guest) compile(ctx context.Context, module []byte, dir string, progress
 		return err
 	}
 	if fresh {
+		if code, err = keepCode(in.cache, in.hash, code); err != nil {
+			return err
+		}
 		report(progress, "compiled in %v; kept in %s", time.Since(started).Round(time.Millisecond), code)
 	}
-	return nil
+	return prune(in.cache, in.limit)
 }
 
 // instantiateHost makes the modules that guests import.
@@ -131,19 +147,4 @@ func report(w io.Writer, format string, args ...any) {
 	if w != nil {
 		fmt.Fprintf(w, "exact: "+format+"\n", args...)
 	}
-}
-
-// cacheDir returns dir, or the default one if it is empty, and makes it.
-func cacheDir(dir string) (string, error) {
-	if dir == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("no place for the guest cache (set a cache directory): %w", err)
-		}
-		dir = filepath.Join(user, "kvsim")
-	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return "", fmt.Errorf("make the guest cache: %w", err)
-	}
-	return dir, nil
 }
