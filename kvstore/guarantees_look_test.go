@@ -3,7 +3,11 @@ package kvstore_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstoretest"
@@ -106,4 +110,38 @@ func must(t *testing.T, err error) {
 func (w *world) forgetProducers() {
 	w.t.Helper()
 	w.ForgetProducers(kvstoretest.AcceptForgotten)
+}
+
+// A leader that answers a look with batches at offsets that can't be right is not believed: neither is
+// the write at such an offset, nor is it known to be missing.
+func TestLookBelievesNoImpossibleOffset(t *testing.T) {
+	for name, lie := range changesOf(reflect.TypeFor[[]byte]()) {
+		if name != "elsewhere" && name != "negative" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+				a := w.answers("c")
+				c := w.open("c", a.option())
+				w.put(c, "first", "1")
+				looks := 0
+				a.set(func(r *reply) {
+					f, ok := r.resp.(*kmsg.FetchResponse)
+					if ok && r.req.(*kmsg.FetchRequest).IsolationLevel == 0 {
+						looks++
+						onFetchPart(func(p *kmsg.FetchResponseTopicPartition) { lie(reflect.ValueOf(&p.RecordBatches).Elem()) })(f)
+					}
+				})
+				w.LoseAnswers(1, "c")
+				truth := time.AfterFunc(5*time.Second, func() { a.set(nil) })
+				defer truth.Stop()
+				if rev, err := c.PutRevision(w.within(time.Minute), []byte("k"), []byte("v")); err != nil || rev != 1 {
+					t.Errorf("Put = %d, %v, want revision 1", rev, err)
+				}
+				if n := w.countKeys()["k"]; n != 1 || looks == 0 {
+					t.Errorf("the write is in the log %d times, want once; %d looks", n, looks)
+				}
+			})
+		})
+	}
 }

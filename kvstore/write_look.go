@@ -148,7 +148,17 @@ func (w *writer) peek(ctx context.Context, l leader, offset int64, bytes int32) 
 	if part.ErrorCode != 0 {
 		return nil, 0, fmt.Errorf("fetch at broker %d: %w", l.node, kerr.ErrorForCode(part.ErrorCode))
 	}
-	return part.RecordBatches, part.HighWatermark, nil
+	if part.HighWatermark < 0 {
+		return nil, 0, fmt.Errorf("fetch at broker %d: answered high watermark %d", l.node, part.HighWatermark)
+	}
+	sound, wrong := credible(part.RecordBatches, offset, part.HighWatermark)
+	if !errors.Is(wrong.why, errOutOfPlace) {
+		return part.RecordBatches, part.HighWatermark, nil // what is in the batches does not matter here
+	}
+	if len(sound) == 0 {
+		return nil, 0, fmt.Errorf("fetch at broker %d: %w", l.node, wrong.why)
+	}
+	return sound, part.HighWatermark, nil
 }
 
 // in looks for the batch among raw ones and returns the offset of its first record, and the
