@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -119,12 +120,7 @@ func (c *jsonCheck) twice(key []byte) bool {
 	before := c.keys[top.first:]
 	if top.seen == nil {
 		if len(before) < manyKeys {
-			for _, k := range before {
-				if bytes.Equal(k, key) {
-					return true
-				}
-			}
-			return false
+			return slices.ContainsFunc(before, func(k []byte) bool { return bytes.Equal(k, key) })
 		}
 		top.seen = make(map[string]bool, 2*manyKeys)
 		for _, k := range before {

@@ -27,13 +27,18 @@ type Reader interface {
 // message shows the client's position and the last records of the log.
 func (k *Kit) WantValue(kv Reader, key, want string) bool {
 	k.t.Helper()
+	return k.wantEntry(kv, key, quote(want), func(e kvstore.Entry, err error) bool { return err == nil && string(e.Value) == want })
+}
+
+func (k *Kit) wantEntry(kv Reader, key, want string, is func(kvstore.Entry, error) bool) bool {
+	k.t.Helper()
 	ctx, cancel := k.context()
 	defer cancel()
 	e, err := kv.GetEntry(ctx, []byte(key))
-	if err == nil && string(e.Value) == want {
+	if is(e, err) {
 		return true
 	}
-	k.t.Errorf("Get(%s) = %s, want %s\n%s", quote(key), gotEntry(e, err), quote(want), k.scene(kv))
+	k.t.Errorf("Get(%s) = %s, want %s\n%s", quote(key), gotEntry(e, err), want, k.scene(kv))
 	return false
 }
 
@@ -41,14 +46,7 @@ func (k *Kit) WantValue(kv Reader, key, want string) bool {
 // [Kit.WantValue].
 func (k *Kit) WantMissing(kv Reader, key string) bool {
 	k.t.Helper()
-	ctx, cancel := k.context()
-	defer cancel()
-	e, err := kv.GetEntry(ctx, []byte(key))
-	if errors.Is(err, kvstore.ErrNotFound) {
-		return true
-	}
-	k.t.Errorf("Get(%s) = %s, want %v\n%s", quote(key), gotEntry(e, err), kvstore.ErrNotFound, k.scene(kv))
-	return false
+	return k.wantEntry(kv, key, kvstore.ErrNotFound.Error(), func(_ kvstore.Entry, err error) bool { return errors.Is(err, kvstore.ErrNotFound) })
 }
 
 // WantContents checks that a client has exactly these keys and values now. Otherwise it

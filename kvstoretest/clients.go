@@ -198,13 +198,7 @@ func (k *Kit) closeClients() {
 func (k *Kit) stillOpen() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var out []string
-	for _, name := range k.names {
-		if k.clients[name].live.count() > 0 {
-			out = append(out, name)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(k.names), func(name string) bool { return k.clients[name].live.count() == 0 })
 }
 
 // liveClients knows the franz-go clients of a member that are not closed.

@@ -3,6 +3,7 @@ package kvstoretest
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -113,10 +114,7 @@ func (l Log) Entries() Entries {
 			state[string(r.Key)] = kvstore.Entry{Key: r.Key, Value: r.Value, Revision: r.Offset, Time: r.Time}
 		}
 	}
-	out := make(Entries, 0, len(state))
-	for _, e := range state {
-		out = append(out, e)
-	}
+	out := slices.AppendSeq(make(Entries, 0, len(state)), maps.Values(state))
 	slices.SortFunc(out, func(a, b kvstore.Entry) int { return bytes.Compare(a.Key, b.Key) })
 	return out
 }

@@ -100,12 +100,16 @@ func (e *encoder) flag(name string, v bool) {
 
 // prose writes text for people. Bytes that are not UTF-8 are replaced.
 func (e *encoder) prose(name, v string) {
-	if v == "" {
-		return
+	if v != "" {
+		e.json(name, v)
 	}
+}
+
+// json writes a value of a type that always encodes. Maps are sorted by key.
+func (e *encoder) json(name string, v any) {
 	e.name(name)
 	b, err := json.Marshal(v)
-	if err != nil { // a string always encodes
+	if err != nil {
 		panic(err)
 	}
 	e.buf = append(e.buf, b...)
@@ -138,12 +142,7 @@ func (e *encoder) header(h Header) []byte {
 	e.text("tap", h.Tap.String())
 	e.flag("hooks", h.Hooks)
 	if len(h.Meta) > 0 {
-		e.name("meta")
-		b, err := json.Marshal(h.Meta) // sorted by key
-		if err != nil {                // strings always encode
-			panic(err)
-		}
-		e.buf = append(e.buf, b...)
+		e.json("meta", h.Meta)
 	}
 	return e.end()
 }
@@ -219,15 +218,7 @@ func (e *encoder) log(l *LogEvent) []byte {
 	case LogCommit, LogAbort:
 		e.text("txn", l.Txn)
 	case LogCompact:
-		e.name("removed")
-		e.buf = append(e.buf, '[')
-		for i, o := range l.Removed {
-			if i > 0 {
-				e.buf = append(e.buf, ',')
-			}
-			e.buf = strconv.AppendInt(e.buf, o, 10)
-		}
-		e.buf = append(e.buf, ']')
+		e.json("removed", append([]int64{}, l.Removed...)) // not nil, which is no list in JSON
 	case LogRecreate:
 	}
 	return e.end()

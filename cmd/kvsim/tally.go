@@ -178,13 +178,7 @@ func (t *tally) seen() []*sometimesTally {
 	if t.Scenario == defaultScenario && t.Worlds >= sometimesSeeds {
 		return t.Sometimes
 	}
-	var seen []*sometimesTally
-	for _, s := range t.Sometimes {
-		if s.Times > 0 {
-			seen = append(seen, s)
-		}
-	}
-	return seen
+	return slices.DeleteFunc(slices.Clone(t.Sometimes), func(s *sometimesTally) bool { return s.Times == 0 })
 }
 
 // never returns the sometimes that should have happened in a campaign of this size but did not.

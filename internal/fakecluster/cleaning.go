@@ -1,6 +1,7 @@
 package fakecluster
 
 import (
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -97,12 +98,7 @@ func (cl *cleaning) findLatest() {
 // batch returns what is left of a batch of data. It returns false if nothing is left.
 func (cl *cleaning) batch(i int) (Batch, bool) {
 	b := &cl.log[i]
-	var left []Record
-	for _, r := range b.Records {
-		if cl.stays(i, &r) {
-			left = append(left, r)
-		}
-	}
+	left := slices.DeleteFunc(slices.Clone(b.Records), func(r Record) bool { return !cl.stays(i, &r) })
 	if len(left) == len(b.Records) {
 		return *b, len(left) > 0 || cl.remembered(i)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -328,10 +329,7 @@ func (n *Network) Close() error {
 	close(n.done)
 	pairs := n.pairs
 	n.pairs = nil
-	listeners := make([]*listener, 0, len(n.listeners))
-	for _, l := range n.listeners {
-		listeners = append(listeners, l)
-	}
+	listeners := slices.Collect(maps.Values(n.listeners))
 	n.mu.Unlock()
 	for _, l := range listeners {
 		_ = l.Close()

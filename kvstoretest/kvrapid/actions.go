@@ -3,6 +3,7 @@ package kvrapid
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"pgregory.net/rapid"
 
@@ -207,13 +208,7 @@ func (m *machine) settle(t *rapid.T) {
 }
 
 func (m *machine) dropAcked(end int64) {
-	var left []int64
-	for _, r := range m.acked {
-		if r < end {
-			left = append(left, r)
-		}
-	}
-	m.acked = left
+	m.acked = slices.DeleteFunc(m.acked, func(revision int64) bool { return revision >= end })
 }
 
 // healSome ends all faults; sometimes it also waits until all clients have caught up.

@@ -84,13 +84,8 @@ func (m *model) claim(records []kvstoretest.LogRecord, may []Change) (left []Cha
 
 // at returns what a client at a position shows.
 func (m *model) at(position int64) kvstoretest.Entries {
-	var prefix kvstoretest.Log
-	for _, r := range m.log {
-		if r.Offset < position {
-			prefix = append(prefix, r)
-		}
-	}
-	return prefix.Entries()
+	behind := func(r kvstoretest.LogRecord) bool { return r.Offset >= position }
+	return kvstoretest.Log(slices.DeleteFunc(slices.Clone(m.log), behind)).Entries()
 }
 
 // record returns the record at an offset.

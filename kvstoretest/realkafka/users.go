@@ -1,6 +1,7 @@
 package realkafka
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -62,9 +63,7 @@ func (k *Kafka) Allow(ctx context.Context, user, topic string, ops ...kmsg.ACLOp
 	acls := rights(user, topic, ops)
 	results, err := k.admin.CreateACLs(ctx, acls)
 	for _, r := range results {
-		if err == nil {
-			err = r.Err
-		}
+		err = cmp.Or(err, r.Err)
 	}
 	if err == nil {
 		err = k.awaitRights(ctx, acls, len(ops))
@@ -80,9 +79,7 @@ func (k *Kafka) Revoke(ctx context.Context, user, topic string, ops ...kmsg.ACLO
 	acls := rights(user, topic, ops)
 	results, err := k.admin.DeleteACLs(ctx, acls)
 	for _, r := range results {
-		if err == nil {
-			err = r.Err
-		}
+		err = cmp.Or(err, r.Err)
 	}
 	if err == nil {
 		err = k.awaitRights(ctx, acls, 0)

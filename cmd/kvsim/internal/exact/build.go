@@ -100,17 +100,9 @@ func Build(ctx context.Context, opts BuildOptions) (*Guest, error) {
 // -overlay PATH -exec ...". They must use the go command that GoCommand returns. Only Dir,
 // Go and CacheDir of the options are used.
 func Overlay(ctx context.Context, opts BuildOptions) (string, error) {
-	opts.Package = "."
-	if err := opts.validate(); err != nil {
-		return "", fmt.Errorf("make overlay: %w", err)
-	}
-	cache, err := cacheDir(opts.CacheDir)
+	cache, tool, err := goFor(ctx, opts, "make overlay")
 	if err != nil {
 		return "", err
-	}
-	tool, err := goForOverlays(ctx, opts, cache)
-	if err != nil {
-		return "", fmt.Errorf("make overlay: %w", err)
 	}
 	return writeOverlay(cache, tool.goInfo)
 }

@@ -97,22 +97,29 @@ func isCopyOfGo(name string) bool {
 	return err == nil && info.IsDir() && linkErr == nil && link.Mode()&fs.ModeSymlink == 0
 }
 
+// goFor returns the cache and the go command of options without a package. purpose is for the error.
+func goFor(ctx context.Context, opts BuildOptions, purpose string) (cache string, tool goCommand, err error) {
+	opts.Package = "."
+	if err := opts.validate(); err != nil {
+		return "", tool, fmt.Errorf("%s: %w", purpose, err)
+	}
+	if cache, err = cacheDir(opts.CacheDir); err != nil {
+		return "", tool, err
+	}
+	if tool, err = goForOverlays(ctx, opts, cache); err != nil {
+		return "", tool, fmt.Errorf("%s: %w", purpose, err)
+	}
+	return cache, tool, nil
+}
+
 // GoCommand returns the go command to use with Overlay, for those who build the guest
 // themselves. It is the one of opts, unless its Go lies in the module cache. In that case it
 // is a script in kvsim's cache that runs the same Go by another path. Only Dir, Go and
 // CacheDir of the options are used.
 func GoCommand(ctx context.Context, opts BuildOptions) (string, error) {
-	opts.Package = "."
-	if err := opts.validate(); err != nil {
-		return "", fmt.Errorf("find the go command: %w", err)
-	}
-	cache, err := cacheDir(opts.CacheDir)
+	cache, tool, err := goFor(ctx, opts, "find the go command")
 	if err != nil {
 		return "", err
-	}
-	tool, err := goForOverlays(ctx, opts, cache)
-	if err != nil {
-		return "", fmt.Errorf("find the go command: %w", err)
 	}
 	if len(tool.env) == 0 {
 		return tool.path, nil

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -62,7 +61,7 @@ func newOutside(ctx context.Context, opts RunOptions) (*outside, error) {
 		granted:  1, // the meter starts at one, so the first step asks for more
 		schedule: fnvOffset,
 	}
-	w.clock.over = func() { w.stop(w.overTime()) }
+	w.clock.over = func() { w.stop(w.over(ErrTooLong)) }
 	var err error
 	w.files, err = newMemFS(&w.clock, opts.Mounts)
 	return w, err
@@ -87,14 +86,9 @@ func (w *outside) steps() uint64 {
 	return w.granted - min(w.granted, w.fuel.Get())
 }
 
-func (w *outside) elapsed() time.Duration { return w.clock.now }
-
-func (w *outside) overSteps() error {
-	return &BoundError{Err: ErrTooManySteps, Steps: w.steps(), Elapsed: w.elapsed()}
-}
-
-func (w *outside) overTime() error {
-	return &BoundError{Err: ErrTooLong, Steps: w.steps(), Elapsed: w.elapsed()}
+// over is the error of a guest that is beyond one of its bounds.
+func (w *outside) over(bound error) error {
+	return &BoundError{Err: bound, Steps: w.steps(), Elapsed: w.clock.now}
 }
 
 // refill gives the guest its next steps.
@@ -107,7 +101,7 @@ func (w *outside) refill(mod api.Module) {
 		w.stop(fmt.Errorf("run guest: %w", context.Cause(w.ctx)))
 	}
 	if w.granted >= w.maxSteps {
-		w.stop(w.overSteps())
+		w.stop(w.over(ErrTooManySteps))
 	}
 	chunk := min(fuelChunk, w.maxSteps-w.granted)
 	w.granted += chunk

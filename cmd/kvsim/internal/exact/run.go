@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -149,7 +150,7 @@ func (g *Guest) Run(ctx context.Context, opts RunOptions) (Result, error) {
 func (w *outside) result(stderr *panicWatch) Result {
 	r := Result{
 		Panic:   stderr.first,
-		Elapsed: w.elapsed(),
+		Elapsed: w.clock.now,
 		Steps:   w.steps(),
 		Picks:   w.picked,
 		Choices: w.choices,
@@ -198,12 +199,7 @@ func canonicalEnv(opts RunOptions) []string {
 		key, _, _ := strings.Cut(pair, "=")
 		last[key] = pair
 	}
-	env = env[:0]
-	for _, pair := range last {
-		env = append(env, pair)
-	}
-	slices.Sort(env)
-	return env
+	return slices.Sorted(maps.Values(last))
 }
 
 // innermost returns the guest's innermost functions, from the stack trace in an error of

@@ -70,13 +70,12 @@ func (s Status) MarshalText() ([]byte, error) {
 
 // UnmarshalText reads what MarshalText wrote.
 func (s *Status) UnmarshalText(text []byte) error {
-	for i, name := range statuses {
-		if name == string(text) {
-			*s = Status(i)
-			return nil
-		}
+	i := slices.Index(statuses[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("status %q is unknown", text)
 	}
-	return fmt.Errorf("status %q is unknown", text)
+	*s = Status(i)
+	return nil
 }
 
 // A Reason is one cause of a status that is not Held.
