@@ -10,6 +10,8 @@ import (
 
 // HostileBatch is a record batch of another program that no client can take. Clients stop before
 // it. When the fault ends it is taken away again.
+//
+// There is one at a time, see world.compact.
 type HostileBatch struct {
 	// Does says what is wrong with it: inflate (it decompresses to more than clients allow) or
 	// claim (it says that it holds far more records than it does).
@@ -49,18 +51,35 @@ func (f HostileBatch) check(p *Plan) error {
 	return f.mustLast()
 }
 
-func (f HostileBatch) start(_ context.Context, w *world) (*effect, error) {
-	b, err := f.append(w)
+func (f HostileBatch) start(ctx context.Context, w *world) (*effect, error) {
+	select {
+	case w.poisons.one <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	b, err := f.next(ctx, w)
 	if err != nil {
+		w.poisons.one.Unlock()
 		return nil, err
 	}
-	w.poisons.add(b)
 	return w.noting(sometimesHostile, &effect{hits: b.standing, undo: func(context.Context) error {
+		defer w.poisons.one.Unlock()
 		defer w.poisons.remove(b)
 		b.standing()
 		b.most = max(1, b.most)
 		return f.remove(w, b)
 	}}), nil
+}
+
+// next appends the batch once every client has passed what was compacted with the batch before.
+func (f HostileBatch) next(ctx context.Context, w *world) (*poison, error) {
+	if err := sleep(ctx, time.Millisecond); err != nil { // the one before ended at this instant
+		return nil, err
+	}
+	if err := w.await(ctx, func() bool { lowest, _ := w.lowest(); return w.poisons.passed(lowest) }); err != nil {
+		return nil, err
+	}
+	return f.append(w)
 }
 
 func (f HostileBatch) append(w *world) (*poison, error) {
@@ -77,7 +96,9 @@ func (f HostileBatch) append(w *world) (*poison, error) {
 		how, size = fakecluster.Claims, hostileClaims
 	}
 	var err error
-	b.HostileBatch, err = w.cluster.AppendHostile(how, []byte(hostileKey), size)
+	if b.HostileBatch, err = w.cluster.AppendHostile(how, []byte(hostileKey), size); err == nil {
+		w.poisons.add(b)
+	}
 	return b, err
 }
 
@@ -108,29 +129,25 @@ func (f HostileBatch) remove(w *world, b *poison) error {
 
 // compacted judges the clients and removes the batch by compaction. It reports whether it is gone.
 func (f HostileBatch) compacted(w *world, b *poison) (gone bool, err error) {
-	err = func() error {
-		w.logMu.Lock()
-		defer w.logMu.Unlock()
-		there, err := b.there()
-		if gone = !there; gone || err != nil {
-			return err
-		}
-		b.judge()
-		next := w.foreignRecords("hostile", f.From, 1, true)
-		next[0].Key = []byte(hostileKey)
-		if next[0].Value == nil {
-			next[0].Value = encodePayload(hostileID, 0)
-		}
-		return w.cluster.Append(next...)
-	}()
-	if gone || err != nil {
-		return gone, err
-	}
-	if _, err := w.compact(); err != nil {
-		return false, err
-	}
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
 	there, err := b.there()
+	if !there || err != nil {
+		return !there, err
+	}
+	b.judge()
+	next := w.foreignRecords("hostile", f.From, 1, true)
+	next[0].Key = []byte(hostileKey)
+	if next[0].Value == nil {
+		next[0].Value = encodePayload(hostileID, 0)
+	}
+	if err := w.cluster.Append(next...); err != nil {
+		return false, err
+	}
+	if _, err := w.compactNow(); err != nil {
+		return false, err
+	}
+	w.poisons.compacted(w.cleaned)
+	there, err = b.there()
 	return !there, err
 }

@@ -99,7 +99,7 @@ func newWorld(ctx context.Context, p Plan, env Env, out io.Writer) (*world, erro
 	if env.Open == nil {
 		env.Open = DefaultOpen
 	}
-	w := &world{plan: p, env: env, logger: env.Logger, sometimes: newCounters(), downs: downs{all: map[int32]*down{}}, logMu: newTurn()}
+	w := &world{plan: p, env: env, logger: env.Logger, sometimes: newCounters(), downs: downs{all: map[int32]*down{}}, logMu: newTurn(), poisons: poisons{one: newTurn()}}
 	if w.logger == nil {
 		w.logger = slog.New(slog.DiscardHandler)
 	}
