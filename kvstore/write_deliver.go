@@ -53,9 +53,7 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) (d delivered) {
 		if invariant.On {
 			checkVerdict(before, t, v)
 		}
-		if hung.add(a, time.Now()); v == verdictAgain && hung.tooLarge(b.size(), time.Now()) {
-			v = verdictUnknown
-		}
+		v = hung.review(v, a, b.size(), time.Now())
 		if v == verdictDuplicate || v == verdictUnknown {
 			if offset, found := w.decide(ctx, b, a.broker); found {
 				a, v = answer{broker: a.broker, seen: true, offset: offset}, verdictWritten

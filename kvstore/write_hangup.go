@@ -87,6 +87,14 @@ func (h *hangUps) tooLarge(bytes int, now time.Time) bool {
 	return bytes >= leastLarge && h.tries >= leastHangUps && now.Sub(h.since) >= hangUpsLast
 }
 
+// review returns the verdict on a batch of so many bytes after another answer.
+func (h *hangUps) review(v verdict, a answer, bytes int, now time.Time) verdict {
+	if h.add(a, now); v == verdictAgain && h.tooLarge(bytes, now) {
+		return verdictUnknown
+	}
+	return v
+}
+
 // splits makes later groups smaller if brokers hung up on one of several writes.
 func (w *writer) splits(group []*write, b *recordBatch, cause error) {
 	var e *hangUpError
