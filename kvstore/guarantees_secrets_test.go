@@ -59,7 +59,7 @@ func (w *written) error(err error) {
 		return
 	}
 	w.value(err)
-	switch e := err.(type) { //nolint:errorlint // each error of the tree is looked at
+	switch e := err.(type) {
 	case interface{ Unwrap() error }:
 		w.error(e.Unwrap())
 	case interface{ Unwrap() []error }:

@@ -85,7 +85,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = n.quotable(err)
 	}
 	if res == nil {
-		return res, err
+		return nil, err
 	}
 	if n != nil {
 		n.answered(res)
@@ -112,7 +112,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	if b.left -= n; b.left < 0 {
 		return 0, errTooLong
 	}
-	if err == io.EOF && b.notes != nil { //nolint:errorlint // readers return it as it is
+	if err == io.EOF && b.notes != nil {
 		b.notes.read(true)
 	}
 	return n, err
