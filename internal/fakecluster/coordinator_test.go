@@ -25,6 +25,19 @@ func produceErr(tb testing.TB, cl *kgo.Client, value string) error {
 	return cl.ProduceSync(tb.Context(), &kgo.Record{Topic: topic, Key: []byte("k"), Value: []byte(value)}).FirstErr()
 }
 
+// commit commits by a request of its own. franz-go 1.22.2 now and then takes a transaction for one
+// in which nothing was produced, if ProducerID was called before it, and aborts it.
+func commit(tb testing.TB, cl *kgo.Client) {
+	tb.Helper()
+	id, epoch, err := cl.ProducerID(tb.Context())
+	check(tb, err)
+	req := kmsg.NewPtrEndTxnRequest()
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = "tx", id, epoch, true
+	resp, err := req.RequestWith(tb.Context(), cl)
+	check(tb, err)
+	check(tb, kerr.ErrorForCode(resp.ErrorCode))
+}
+
 // TestFencedOwnerStaysFenced sends a late abort, which kfake would answer with the epoch of
 // the new owner.
 func TestFencedOwnerStaysFenced(t *testing.T) {
@@ -43,7 +56,7 @@ func TestFencedOwnerStaysFenced(t *testing.T) {
 			}
 			check(t, next.BeginTransaction())
 			check(t, produceErr(t, next, "v2"))
-			check(t, next.EndTransaction(t.Context(), kgo.TryCommit))
+			commit(t, next)
 		}
 		time.Sleep(time.Second)
 		if p := must(c.Partition(topic, 0))(t); p.LastStableOffset != p.HighWatermark {
