@@ -17,7 +17,9 @@ import (
 	"math/big"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -37,8 +39,22 @@ const marker = "Marker-7f3a"
 
 // written collects what a program could print, and looks for secrets in it.
 type written struct {
-	strings.Builder
 	secrets []string
+
+	mu   sync.Mutex // franz-go logs from several goroutines
+	text strings.Builder
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+func (w *written) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
 }
 
 func newWritten(more ...string) *written {
@@ -49,7 +65,7 @@ func newWritten(more ...string) *written {
 func (w *written) value(v any) {
 	fmt.Fprintf(w, "%v\n%+v\n%#v\n%q\n", v, v, v, fmt.Sprint(v))
 	if data, err := json.Marshal(v); err == nil {
-		w.Write(data)
+		_, _ = w.Write(data)
 	}
 }
 
@@ -71,7 +87,7 @@ func (w *written) error(err error) {
 
 func (w *written) check(t *testing.T) {
 	t.Helper()
-	if w.Len() == 0 {
+	if len(w.String()) == 0 {
 		t.Error("nothing was written")
 	}
 	for _, secret := range w.secrets {
@@ -215,7 +231,7 @@ func TestNoSecretOfTheRegistryIsShown(t *testing.T) {
 		"not escaped, #":          {sr.URLs("http://ann#" + marker + "@registry")},
 	} {
 		for how, response := range answers {
-			t.Run(name+"/"+how, func(t *testing.T) {
+			inBubble(t, name+"/"+how, func(t *testing.T) {
 				f, out := newFakeRegistry(), newWritten()
 				asked := 0
 				f.intercept(func(req *http.Request) (*http.Response, error) {
@@ -238,6 +254,11 @@ func TestNoSecretOfTheRegistryIsShown(t *testing.T) {
 			})
 		}
 	}
+}
+
+// inBubble runs a subtest in simulated time.
+func inBubble(t *testing.T, name string, test func(*testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
 type broken struct{}
