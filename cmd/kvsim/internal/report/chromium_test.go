@@ -51,6 +51,9 @@ type message struct {
 // findChromium returns the path of the browser, or skips the test.
 func findChromium(t *testing.T) string {
 	t.Helper()
+	if testing.Short() && os.Getenv(requireEnv) == "" {
+		t.Skip("opens pages in Chromium; not with -short (make test-report does it)")
+	}
 	for _, name := range []string{os.Getenv("KVSIM_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); name != "" && err == nil {
 			return path
