@@ -25,6 +25,10 @@ type Decompressor struct {
 	others kgo.Decompressor
 	most   int // bytes that a batch may decompress to
 
+	// What frames of zstd are narrowed to, see windowFor.
+	window     uint64
+	descriptor byte
+
 	once sync.Once
 	zstd *zstd.Decoder
 	err  error // why there is none
@@ -35,7 +39,9 @@ var _ kgo.Decompressor = (*Decompressor)(nil)
 // New returns a decompressor of batches of up to most bytes, which leaves other codecs to
 // franz-go's.
 func New(others kgo.Decompressor, most int) *Decompressor {
-	return &Decompressor{others: others, most: most}
+	d := &Decompressor{others: others, most: most}
+	d.window, d.descriptor = windowFor(most)
+	return d
 }
 
 // IsFranzGos reports whether a decompressor is one that franz-go made.

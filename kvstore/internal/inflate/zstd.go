@@ -11,14 +11,13 @@ import (
 // unzstd decompresses frames of zstd. The decoder takes memory for what it has decoded, and for
 // a size of the content that a frame names, but not for a window that it names.
 func (d *Decompressor) unzstd(src []byte) ([]byte, error) {
-	window, descriptor := windowFor(d.most)
 	d.once.Do(func() {
 		// Without a reader it runs no goroutine, and needs not be closed.
 		d.zstd, d.err = zstd.NewReader(nil,
 			zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderConcurrency(2), // a client decodes one fetch while another one is under way
-			zstd.WithDecoderMaxMemory(window),
-			zstd.WithDecoderMaxWindow(window),
+			zstd.WithDecoderMaxMemory(d.window),
+			zstd.WithDecoderMaxWindow(d.window),
 		)
 	})
 	if d.err != nil {
@@ -26,7 +25,7 @@ func (d *Decompressor) unzstd(src []byte) ([]byte, error) {
 	}
 	out, err := d.zstd.DecodeAll(src, nil)
 	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		out, err = d.zstd.DecodeAll(narrowed(src, window, descriptor), nil)
+		out, err = d.zstd.DecodeAll(narrowed(src, d.window, d.descriptor), nil)
 	}
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || len(out) > d.most {
 		return nil, kgo.ErrMaxDecompress
