@@ -158,9 +158,14 @@ func (w *world) noting(name string, e *effect) *effect {
 	if e == nil {
 		return nil
 	}
+	return e.ending(func() { w.sometimes.add(name, e.hits()) })
+}
+
+// ending makes an effect call fn when it ends, before it is undone.
+func (e *effect) ending(fn func()) *effect {
 	undo := e.undo
 	e.undo = func(ctx context.Context) error {
-		w.sometimes.add(name, e.hits())
+		fn()
 		return undo(ctx)
 	}
 	return e

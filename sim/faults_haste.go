@@ -24,7 +24,13 @@ func (f AnswerAtOnce) Kind() string { return "answer-at-once" }
 func (f AnswerAtOnce) String() string { return line(f.Kind(), &f) }
 
 func (f AnswerAtOnce) start(_ context.Context, w *world) (*effect, error) {
-	e, err := brokerFault(w.cluster.AnswerAtOnce(fakecluster.Haste{Topic: w.cluster.Topic(), Brokers: w.some(f.Broker), Count: f.Count}))
+	return w.hasten(fakecluster.Haste{Brokers: w.some(f.Broker), Count: f.Count})
+}
+
+// hasten makes leaders of the world's topic answer at once.
+func (w *world) hasten(h fakecluster.Haste) (*effect, error) {
+	h.Topic = w.cluster.Topic()
+	e, err := brokerFault(w.cluster.AnswerAtOnce(h))
 	return w.noting(sometimesHasty, e), err
 }
 
@@ -57,8 +63,7 @@ func (f OlderEnds) check(p *Plan) error {
 }
 
 func (f OlderEnds) start(_ context.Context, w *world) (*effect, error) {
-	e, err := brokerFault(w.cluster.AnswerAtOnce(fakecluster.Haste{Topic: w.cluster.Topic(), Brokers: w.some(f.Broker), Back: f.Back, Count: f.Count}))
-	return w.noting(sometimesHasty, e), err
+	return w.hasten(fakecluster.Haste{Brokers: w.some(f.Broker), Back: f.Back, Count: f.Count})
 }
 
 // mostMetadata is how many metadata requests a client may send while a quota lasts, besides one for
@@ -69,14 +74,11 @@ const mostMetadata = 4
 // leaders because of it. A process is judged only if nothing else was in its way.
 func (w *world) judgingQuota(e *effect) *effect {
 	tallies := w.tallies(metadata)
-	undo := e.undo
-	e.undo = func(ctx context.Context) error {
+	return e.ending(func() {
 		for _, t := range tallies {
 			t.judgeQuota()
 		}
-		return undo(ctx)
-	}
-	return e
+	})
 }
 
 // judgeQuota ends a tally of metadata requests.
