@@ -194,14 +194,6 @@ func (o *opener) describeAt(ctx context.Context, at kmsg.Requestor) (map[string]
 	return nil, fmt.Errorf("asked for topic %q, got an answer without it", o.part.topic)
 }
 
-// withMessage adds the message that a broker sent with the code of an error.
-func withMessage(err error, message *string) error {
-	if message == nil || *message == "" {
-		return err
-	}
-	return fmt.Errorf("%w: %s", err, *message)
-}
-
 // fits checks that the topic can hold a store. What one broker says may be out of date, so
 // others are asked too, and all of them several times, before a topic is refused. It
 // returns the configuration that counts.

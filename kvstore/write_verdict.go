@@ -167,10 +167,7 @@ func (a answer) problem() error {
 	if errors.Is(err, kerr.UnknownServerError) && a.part.ErrorCode != kerr.UnknownServerError.Code {
 		err = fmt.Errorf("error code %d: %w", a.part.ErrorCode, err)
 	}
-	if m := a.part.ErrorMessage; m != nil && *m != "" {
-		return fmt.Errorf("produce at broker %d: %w: %s", a.broker, err, *m)
-	}
-	return fmt.Errorf("produce at broker %d: %w", a.broker, err)
+	return withMessage(fmt.Errorf("produce at broker %d: %w", a.broker, err), a.part.ErrorMessage)
 }
 
 // verdict is what follows from the answers to all tries of a batch so far.

@@ -87,6 +87,9 @@ func exitOf(s world.Status) error {
 // a goroutine that ends with the process. Whatever it writes then is discarded.
 func (c *cli) main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out, diagnostics := &stickyWriter{w: stdout}, &stickyWriter{w: stderr}
+	if len(args) == 0 || args[0] != execCommand.name { // what a guest prints is its own
+		out.w, diagnostics.w = &printable{w: stdout}, &printable{w: stderr}
+	}
 	code := make(chan int, 1)
 	go func() { code <- c.run(ctx, args, stdin, out, diagnostics) }()
 	if len(args) > 0 {
