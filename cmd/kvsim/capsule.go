@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,9 +53,23 @@ type capsuleHeader struct {
 	Versions versions `json:"versions"`
 }
 
-// engine returns the engine that the world ran on.
-func (h *capsuleHeader) engine() engineOptions {
-	return engineOptions{name: h.Engine, scheduler: h.Scheduler, kafka: h.Kafka}
+// engine returns the engine that the world ran on. A capsule alone never makes kvsim connect
+// anywhere: if the world ran on Kafka, kafka is what the person names again, with --kafka.
+func (h *capsuleHeader) engine(kafka string) (engineOptions, error) {
+	on := engineOptions{name: h.Engine, scheduler: h.Scheduler, kafka: cmp.Or(kafka, h.Kafka)}
+	if on.kafka != "" && kafka == "" {
+		return on, usagef("the world of this capsule ran on --kafka %s: to run it there again, which connects to those brokers or starts containers, add --kafka %s", quoteArg(on.kafka), quoteArg(on.kafka))
+	}
+	return on, on.validate()
+}
+
+// history returns the file with the history.
+func (c *capsule) history() (string, error) {
+	file, err := ownFile(c.dir, capsuleHistory)
+	if err != nil {
+		return "", usagef("capsule %s: %w", c.dir, err)
+	}
+	return file, nil
 }
 
 // capsuleName returns the name of a capsule's directory.
@@ -122,9 +137,39 @@ func makeDir(out, name string) (string, error) {
 	}
 }
 
+// freeLatest checks that linkLatest has nothing of the user's to replace in out.
+func freeLatest(out string) error {
+	link := filepath.Join(out, capsuleLatest)
+	info, err := os.Lstat(link)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() == fs.ModeSymlink:
+		return nil
+	}
+	if name, ok := namedLatest(link); ok {
+		if _, err := os.Stat(filepath.Join(out, name, capsulePlan)); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is not a link to a capsule, so it stays: move it away, or name another directory", link)
+}
+
+// namedLatest returns the name of the directory that a latest contains which is a file.
+func namedLatest(file string) (name string, ok bool) {
+	data, err := readFile(file, 200)
+	name, ok = strings.CutSuffix(string(data), "\n")
+	return name, err == nil && ok && name == filepath.Base(name)
+}
+
 // linkLatest makes out/latest a link to a directory in out. If links are not possible, it is
 // a file that contains the name.
 func linkLatest(out, name string) error {
+	if err := freeLatest(out); err != nil {
+		return err
+	}
 	link := filepath.Join(out, capsuleLatest)
 	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -164,12 +209,11 @@ func readCapsule(dir string) (*capsule, error) {
 		return nil, usagef("there is no capsule %s: name a directory that a failing run left, such as kvsim-out/latest", dir)
 	}
 	if !info.IsDir() {
-		// dir is "latest", as a file that contains the name.
-		name, err := readFile(dir, 200)
-		if err != nil || filepath.Base(dir) != capsuleLatest {
+		name, ok := namedLatest(dir)
+		if !ok || filepath.Base(dir) != capsuleLatest {
 			return nil, usagef("%s is not a capsule, which is a directory: to run a plan use kvsim run --plan %s", dir, dir)
 		}
-		dir = filepath.Join(filepath.Dir(dir), filepath.Base(string(name[:max(0, len(name)-1)])))
+		dir = filepath.Join(filepath.Dir(dir), name)
 	}
 	return capsuleOf(dir, func(name string, most int64) ([]byte, error) { return readOwn(dir, name, most) })
 }

@@ -8,8 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -55,8 +53,14 @@ func (c *checker) exec(ctx context.Context, args []string, stdin io.Reader, stdo
 		return usagef("name one history, such as %s/%s/%s, or - for the input", defaultOut, capsuleLatest, capsuleHistory)
 	}
 	name := args[0]
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		name = filepath.Join(name, capsuleHistory)
+	if isCapsule(name) {
+		c, err := readCapsule(name)
+		if err != nil {
+			return err
+		}
+		if name, err = c.history(); err != nil {
+			return err
+		}
 	}
 	h, err := readHistory(ctx, name, stdin)
 	if err != nil {

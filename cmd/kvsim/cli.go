@@ -116,12 +116,19 @@ func (c *cli) main(ctx context.Context, args []string, stdin io.Reader, stdout, 
 
 // run runs the command line to its end and returns the exit code.
 func (c *cli) run(ctx context.Context, args []string, stdin io.Reader, out *stickyWriter, stderr io.Writer) int {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	out.failing = cancel // nobody reads what is still to come
 	err := c.dispatch(ctx, args, stdin, out, stderr)
-	if writeErr := out.failed(); err == nil && writeErr != nil {
-		err = fmt.Errorf("write the results: %w", writeErr)
-	}
 	var usage *usageError
 	var exit exitError
+	if writeErr := out.failed(); writeErr != nil {
+		fmt.Fprintf(stderr, "kvsim: write the results: %v\n", writeErr)
+		if errors.As(err, &exit) && exit != exitInterrupted {
+			return int(exit)
+		}
+		return exitHarness
+	}
 	switch {
 	case err == nil:
 		return exitHeld
@@ -225,6 +232,8 @@ func noArgs(args []string) error {
 // check each line. It is safe for concurrent use.
 type stickyWriter struct {
 	w io.Writer
+	// failing is called with the first error, unless it is nil.
+	failing func(error)
 
 	mu  sync.Mutex
 	err error
@@ -241,7 +250,9 @@ func (s *stickyWriter) Write(data []byte) (int, error) {
 		return 0, s.err
 	}
 	n, err := s.w.Write(data)
-	s.err = err
+	if s.err = err; err != nil && s.failing != nil {
+		s.failing(err)
+	}
 	return n, err
 }
 

@@ -9,6 +9,35 @@ import (
 	"testing"
 )
 
+// Whatever is called latest and is not of kvsim stays, and is told of before worlds run.
+func TestLatestOfTheUserStays(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{"text": "precious", "name": "notes\n", "empty": ""} {
+		out := t.TempDir()
+		file := filepath.Join(out, capsuleLatest)
+		if err := os.WriteFile(file, []byte(content), private); err != nil {
+			t.Fatal(err)
+		}
+		got := kvsim(t, testCLI(""), "", "run", "--seed", "1", "--keep", "--out", out)
+		if got.code != exitUsage || !strings.Contains(got.stderr, file+" is not a link to a capsule") {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if data, err := os.ReadFile(file); err != nil || string(data) != content {
+			t.Errorf("%s: latest = %q, %v", name, data, err)
+		}
+		if err := linkLatest(out, "another"); err == nil {
+			t.Errorf("%s: it was replaced", name)
+		}
+	}
+	out := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(out, capsuleLatest), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if got := kvsim(t, testCLI(""), "", "run", "--seed", "1", "--out", out); got.code != exitUsage {
+		t.Errorf("a directory: %+v", got)
+	}
+}
+
 // zeros is an input without an end. It counts what is read of it.
 type zeros struct{ read int64 }
 

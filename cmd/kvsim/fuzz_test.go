@@ -36,8 +36,7 @@ func FuzzCapsule(f *testing.F) {
 		_ = verdictText(&c.result)
 		rep := &report.Report{History: &linearizability.History{}, Verdict: &linearizability.Verdict{}}
 		describeCapsule(rep, c)
-		on := c.info.engine()
-		if on.validate() == nil {
+		if on, err := c.info.engine(c.info.Kafka); err == nil {
 			_ = on.flags()
 		}
 		r := &runner{last: &ran{result: &world.Result{}}}

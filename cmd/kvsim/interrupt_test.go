@@ -99,6 +99,40 @@ func TestTermSignalIsAnInterruption(t *testing.T) {
 	}
 }
 
+// A reader that has seen enough, as head does, ends the command, which cleans up.
+func TestClosedPipeIsCleanedUpAfter(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	out := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), program, "run", "--json", "--seed", "1..10000000", "--out", out)
+	cmd.Env = append(os.Environ(), mainEnv+"=1")
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = w, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if _, err := bufio.NewReader(r).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	_ = cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != exitHarness || !strings.Contains(said.String(), "kvsim: write the results: write ") {
+		t.Errorf("exit code %d: %s", got, &said)
+	}
+	if left, err := os.ReadDir(out); err != nil || len(left) != 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+}
+
 // A running is a command that runs in a process group of its own.
 type running struct {
 	cmd    *exec.Cmd

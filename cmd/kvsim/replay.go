@@ -63,13 +63,15 @@ func (r *runner) replay(ctx context.Context, dir string, given map[string]bool, 
 		return err
 	}
 	if !given["engine"] {
-		r.engine.name = c.info.Engine
-		if !given["scheduler"] {
-			r.engine.scheduler = c.info.Scheduler
+		on, err := c.info.engine(r.engine.kafka)
+		if err != nil {
+			return err
 		}
-		if on := c.info.Kafka; on != "" && !given["kafka"] {
-			return usagef("the world of this capsule ran on --kafka %s: to run it there again, which connects to those brokers or starts containers, add --kafka %s", quoteArg(on), quoteArg(on))
+		if given["scheduler"] {
+			on.scheduler = r.engine.scheduler
 		}
+		on.jobs = r.engine.jobs
+		r.engine = on
 	}
 	if err := r.validate(nil); err != nil {
 		return err

@@ -68,8 +68,8 @@ func (r *reporter) exec(ctx context.Context, args []string, stdin io.Reader, std
 		if c, err = readCapsule(name); err != nil {
 			return err
 		}
-		if history, err = ownFile(c.dir, capsuleHistory); err != nil {
-			return usagef("capsule %s: %w", c.dir, err)
+		if history, err = c.history(); err != nil {
+			return err
 		}
 		name = c.dir
 	}

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine"
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
 )
 
@@ -168,8 +172,8 @@ func TestCapsuleIsData(t *testing.T) {
 	for _, name := range []string{capsulePlan, capsuleHistory, capsuleInfo, capsuleResult} {
 		dir := capsule()
 		link(dir, name)
-		for _, command := range []string{"report", "replay"} {
-			if command == "replay" && name == capsuleHistory {
+		for _, command := range []string{"report", "check", "replay", "shrink"} {
+			if (command == "replay" || command == "shrink") && name == capsuleHistory {
 				continue // it is not read
 			}
 			got := kvsim(t, testCLI(""), "", command, dir)
@@ -183,7 +187,7 @@ func TestCapsuleIsData(t *testing.T) {
 	}
 }
 
-func TestReplayAsksBeforeItConnects(t *testing.T) {
+func TestCapsulesAskBeforeTheyConnect(t *testing.T) {
 	t.Parallel()
 	for _, kafka := range []string{"somebody.example:9092", inContainers} {
 		dir := writeTestCapsule(t, &world.Result{Seed: 1, Status: world.Violated}, "kvsim-plan 1\nseed 1\n", "")
@@ -194,9 +198,16 @@ func TestReplayAsksBeforeItConnects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := kvsim(t, testCLI(""), "", "replay", dir)
-		if got.code != exitUsage || !strings.Contains(got.stderr, "add --kafka "+kafka) {
-			t.Errorf("replay of a capsule that names %s = %+v, want it to ask for --kafka", kafka, got)
+		for _, command := range []string{"replay", "shrink"} {
+			c := testCLI("")
+			c.engines = func(_ context.Context, o engineOptions, _ io.Writer) (engine.Engine, error) {
+				t.Errorf("%s starts an engine: %+v", command, o)
+				return nil, errors.New("this starts nothing")
+			}
+			got := kvsim(t, c, "", command, dir)
+			if got.code != exitUsage || !strings.Contains(got.stderr, "add --kafka "+kafka) {
+				t.Errorf("%s of a capsule that names %s = %+v, want it to ask for --kafka", command, kafka, got)
+			}
 		}
 	}
 }

@@ -200,6 +200,9 @@ func (r *runner) scratch() (dir string, made bool, err error) {
 	if err := os.MkdirAll(r.out, 0o777); err != nil {
 		return "", false, usagef("--out: %w", err)
 	}
+	if err := freeLatest(r.out); err != nil {
+		return "", false, usagef("--out: %w", err)
+	}
 	dir, err = os.MkdirTemp(r.out, ".running-*")
 	if err != nil {
 		return "", false, usagef("--out: %w", err)

@@ -38,6 +38,7 @@ otherwise to the capsule. After an interruption that is the smallest plan so far
 		fs.IntVar(&s.runs, "runs", 20_000, "the `number` of worlds after which shrinking stops, with the smallest plan so far")
 		fs.IntVar(&s.tries, "tries", shrink.DefaultTries, "the `number` of seeds with which each smaller plan is tried")
 		fs.StringVar(&s.check, "check", "", "the `name` of the check that smaller plans have to fail (default: the first that failed)")
+		fs.StringVar(&s.kafka, "kafka", "", "what the world ran on, named again if it ran on Kafka: `testcontainers` or brokers as host:port,host:port")
 		fs.StringVar(&s.out, "out", "", "the `directory` for the small plan and its test")
 		return s.exec
 	},
@@ -51,6 +52,7 @@ type shrinkRun struct {
 	runs   int
 	tries  int
 	check  string
+	kafka  string
 	out    string
 }
 
@@ -69,6 +71,10 @@ func (s *shrinkRun) exec(ctx context.Context, args []string, _ io.Reader, stdout
 		fmt.Fprintf(stderr, "kvsim: shrink: %s\n", nothingToShrink(c))
 		return exitError(exitUsage)
 	}
+	on, err := c.info.engine(s.kafka)
+	if err != nil {
+		return err
+	}
 	s.check = cmp.Or(s.check, c.result.Reason().Name)
 	if !failedFor(&c.result, s.check) {
 		return usagef("--check %s: that check did not fail in %s, see its %s", s.check, c.dir, capsuleVerdict)
@@ -77,13 +83,13 @@ func (s *shrinkRun) exec(ctx context.Context, args []string, _ io.Reader, stdout
 	if err != nil {
 		return err
 	}
-	report, err := s.shrink(ctx, c, p, stderr)
+	report, err := s.shrink(ctx, c, p, on, stderr)
 	if errors.Is(err, shrink.ErrNotReproduced) {
 		fmt.Fprintf(stderr, "kvsim: shrink: %v: in this build the world of %s no longer ends with %s\n", err, c.dir, s.check)
 		return exitError(exitInconclusive)
 	}
 	if report != nil {
-		err = errors.Join(err, s.write(c, p, report, ctx.Err() != nil, stdout))
+		err = errors.Join(err, s.write(c, p, on, report, ctx.Err() != nil, stdout))
 	}
 	return err
 }
@@ -100,8 +106,7 @@ func nothingToShrink(c *capsule) string {
 }
 
 // shrink runs the reduction in the capsule's engine.
-func (s *shrinkRun) shrink(ctx context.Context, c *capsule, p sim.Plan, stderr io.Writer) (*shrink.Report, error) {
-	on := c.info.engine()
+func (s *shrinkRun) shrink(ctx context.Context, c *capsule, p sim.Plan, on engineOptions, stderr io.Writer) (*shrink.Report, error) {
 	on.jobs, on.brokers = s.jobs, p.World.Brokers
 	eng, err := s.cli.engines(ctx, on, stderr)
 	if err != nil {
@@ -128,7 +133,7 @@ func (s *shrinkRun) shrink(ctx context.Context, c *capsule, p sim.Plan, stderr i
 }
 
 // write writes the files, and prints the sizes of the plan before and after.
-func (s *shrinkRun) write(c *capsule, before sim.Plan, report *shrink.Report, interrupted bool, stdout io.Writer) error {
+func (s *shrinkRun) write(c *capsule, before sim.Plan, on engineOptions, report *shrink.Report, interrupted bool, stdout io.Writer) error {
 	dir := s.out
 	if dir == "" {
 		dir = c.dir
@@ -167,7 +172,6 @@ func (s *shrinkRun) write(c *capsule, before sim.Plan, report *shrink.Report, in
 	}
 	fmt.Fprintf(stdout, "runs       %s, %s smaller: %s\n", count(report.Runs), plural(report.Steps, "step"), left)
 	fmt.Fprintf(stdout, "fails      %s: %s\n\n%s\n", reason.Name, indent(reason.Text, "           "), report.Plan)
-	on := c.info.engine()
 	fmt.Fprintf(stdout, "plan       %s\ntest       %s\nrun        kvsim run --plan %s%s\n", plan, file, quoteArg(plan), on.flags())
 	return nil
 }

@@ -33,7 +33,11 @@ func TestShrinkPrintsACommandForTheSameBrokers(t *testing.T) {
 		dir := t.TempDir()
 		var out bytes.Buffer
 		s := &shrinkRun{out: dir, check: reason.Name}
-		if err := s.write(&capsule{dir: dir, info: c.info}, p, report, false, &out); err != nil {
+		on, err := c.info.engine(c.info.Kafka)
+		if err == nil {
+			err = s.write(&capsule{dir: dir, info: c.info}, p, on, report, false, &out)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 		want := "run        kvsim run --plan " + quoteArg(filepath.Join(dir, "read_your_writes_seed7.plan")) + c.flags + "\n"
@@ -54,7 +58,7 @@ func TestInterruptedShrinkWritesTheSmallestSoFar(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer
 	s := &shrinkRun{out: dir, check: reason.Name}
-	if err := s.write(&capsule{dir: dir, info: capsuleHeader{Engine: "virtual"}}, p, report, true, &out); err != nil {
+	if err := s.write(&capsule{dir: dir, info: capsuleHeader{Engine: "virtual"}}, p, engineOptions{name: "virtual"}, report, true, &out); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(out.String(), "2 steps smaller: it was interrupted") {
