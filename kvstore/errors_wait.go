@@ -15,8 +15,9 @@ type WaitError struct {
 	Target int64
 
 	// Cause is the last known reason for the position to stand still: a
-	// broker's error, a storage's error, an open transaction. Nil when the
-	// client was just not there yet.
+	// broker's error, a storage's error, an open transaction. If the position is not below
+	// the target, compaction removed records below it, and the cause names what has to be
+	// read to show what superseded them. Nil when the client was just not there yet.
 	Cause error
 
 	// Count is how often that reason was met in a row, 0 for none.

@@ -24,6 +24,10 @@ type hooks struct {
 
 	// running says that a hook is being called.
 	running atomic.Bool
+
+	// revision is that of the record of which hooks are being told, for the goroutine that
+	// calls them.
+	revision int64
 }
 
 // bind makes the caller the goroutine that calls the hooks.
@@ -46,6 +50,7 @@ func (h *hooks) call(r Record) {
 }
 
 func (h *hooks) guard(r Record, fn func()) {
+	h.revision = r.Revision
 	h.running.Store(true)
 	defer h.running.Store(false)
 	defer func() {

@@ -90,6 +90,26 @@ func TestPositionThatIsNotWhatWasAppliedIsFoundOut(t *testing.T) {
 	}
 }
 
+func TestGapThatHoldsNobodyIsFoundOut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		missing int64 // up to where the tracker holds waiters
+		want    string
+	}{
+		"known":            {9, ""},
+		"not known":        {3, "I25"},
+		"known as shorter": {5, "I25"},
+	} {
+		tl := &tail{pos: 5, track: newTracker(), debt: debt{upTo: 9}}
+		tl.track.Missing(2, c.missing)
+		tl.track.Show(5, 0)
+		tl.track.Advance(5)
+		if got := invariant.Broken(tl.checkApplied); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 func TestTryThatMustNotBeSentIsFoundOut(t *testing.T) {
 	t.Parallel()
 	first, second := sender{id: 7, epoch: 1}, sender{id: 8}

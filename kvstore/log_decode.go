@@ -72,7 +72,7 @@ func (d *decoder) decode(out *fetched, part *kmsg.FetchResponseTopicPartition, o
 	codec := &inflater{decoder: d, raw: raw, next: offset}
 	fp, next := kgo.ProcessFetchPartition(opts, &lean, codec, func(m kgo.FetchBatchMetrics) { decoded = append(decoded, m.NumRecords) })
 	out.records, out.next = fp.Records, next
-	defer func() { out.epoch = passedEpoch(all, out.next) }()
+	defer func() { out.epoch, out.gap = passed(all, offset, out.next) }()
 
 	found = codec.found.or(found)
 	if fp.Err != nil && codec.found.why == nil {
@@ -161,18 +161,30 @@ func shortBatch(raw []byte, decoded []int, offset int64) (first int64, ok bool) 
 // an old format is -1.
 const noEpoch = -2
 
-// passedEpoch returns the leader epoch of the last batch that begins below next, noEpoch
-// for none.
+// passed returns what the headers of the batches say that begin below next, in an answer to a
+// fetch from offset on: the leader epoch of the last one, noEpoch for none, and the first
+// offset of which the log has no record any more, -1 for none (I25). Where a batch lacks
+// records, that is its first offset, or the one that was asked for in it. Transactions leave no gaps: their markers,
+// and what was aborted, are in the answer.
 //
-// I4: it is not taken from records, because a batch may hold none for the reader: its
+// I4: the epoch is not taken from records, because a batch may hold none for the reader: its
 // transaction was aborted, or compaction emptied it.
-func passedEpoch(raw []byte, next int64) int32 {
-	epoch := int32(noEpoch)
+func passed(raw []byte, offset, next int64) (epoch int32, gap int64) {
+	epoch, gap = noEpoch, -1
 	for s := range spans(raw) {
 		if s.first >= next {
 			break
 		}
 		epoch = s.epoch
+		if s.last < offset {
+			continue
+		}
+		// A message of an old format has the offset of the last one in it, so there may be no gap.
+		whole := s.claim < 0 || int64(s.claim) == s.last-s.first+1
+		if gap < 0 && (s.first > offset || !whole) {
+			gap = offset
+		}
+		offset = s.last + 1
 	}
-	return epoch
+	return epoch, gap
 }

@@ -83,6 +83,32 @@ func (p *partition) holds(ctx context.Context, pos int64, epoch int32) error {
 	return nil
 }
 
+// reaches asks whether the log still has what the log of a leader of an epoch (-1 where
+// leaders have none) had up to pos, although nothing there was read. If not it fails with a
+// *lostError.
+//
+// Unlike in holds, the epoch of the batches there is not known. A leader may have answered
+// before it had a batch of its own epoch, so that later ones know nothing of that.
+func (p *partition) reaches(ctx context.Context, pos int64, epoch int32) error {
+	if epoch >= 0 {
+		l, err := p.lead(ctx)
+		if err != nil {
+			return err
+		}
+		known, end, err := p.epochEnd(ctx, l, epoch)
+		switch {
+		case errors.Is(err, kerr.UnsupportedVersion):
+		case err != nil:
+			return err
+		case known >= 0 && end >= pos:
+			return nil
+		case known >= 0:
+			return &lostError{end, fmt.Sprintf("%v: leader epoch %d ends at offset %d, and the log went up to %d under epoch %d", ErrDataLoss, known, end, pos, epoch)}
+		}
+	}
+	return p.holds(ctx, pos, -1)
+}
+
 // epochLost judges the answer to the question where epoch ended, that of the last batch
 // below pos: by a leader of epoch leads (-1 where leaders have none) that knows the epoch
 // known, which ended at end. It returns nil when nothing was lost.

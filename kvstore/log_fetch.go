@@ -40,6 +40,7 @@ type fetched struct {
 
 	first  int64 // base offset of the first batch that there was, -1 for none
 	next   int64 // the offset to fetch from next
+	gap    int64 // the first offset below next, or a batch's in which it is, of which there is no record any more, -1 for none
 	epoch  int32 // leader epoch of the last batch below next, or noEpoch
 	start  int64 // first offset of the log, -1 unknown
 	stable int64 // last stable offset: below it all is decided
@@ -89,7 +90,7 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 	if err == nil && part.LastStableOffset == unknownOffset {
 		open = settled(&part, offset)
 	}
-	out := fetched{first: -1, next: offset, epoch: noEpoch, start: part.LogStartOffset, stable: part.LastStableOffset, end: part.HighWatermark, slow: slow, byName: byName}
+	out := fetched{first: -1, next: offset, gap: -1, epoch: noEpoch, start: part.LogStartOffset, stable: part.LastStableOffset, end: part.HighWatermark, slow: slow, byName: byName}
 	if err != nil {
 		p.notFetched(err)
 		return out, err

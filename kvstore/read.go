@@ -225,7 +225,8 @@ func (c *Client) endError(ctx context.Context) error {
 func (c *Client) gateError() error { return c.gate.Err() }
 
 // WaitRevision waits until this client's reads show the record at revision and
-// all before it. It carries read-your-writes from the client that made the write
+// all before it, or what superseded them: compaction may remove a record before this client
+// reads it, and then the wait ends once reads show a later one of its key. It carries read-your-writes from the client that made the write
 // to this one. When ctx ends first, the error is a [*WaitError].
 //
 // A revision is nothing but an offset, and when the log loses its tail, its offsets are
@@ -259,7 +260,7 @@ func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 		}
 		return nil
 	}
-	term, applied, done := c.tracker.Now()
+	term, applied, done := c.tracker.Complete()
 	if err := c.gateError(); err != nil {
 		return fmt.Errorf("wait for revision %d: %w", revision, err)
 	}
@@ -267,7 +268,8 @@ func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 		return nil
 	}
 	if c.hooks.inside() {
-		if applied > revision && !c.gate.Closed() { // only the hooks for it have not all returned
+		shown := applied > revision || revision == c.hooks.revision
+		if shown && !c.gate.Closed() { // only the hooks for it have not all returned
 			return nil
 		}
 		return fmt.Errorf("wait for revision %d: %w", revision, ErrHookReentry)

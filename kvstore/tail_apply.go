@@ -41,6 +41,7 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 	if f.epoch != noEpoch {
 		t.epoch = f.epoch
 	}
+	t.missing(&f)
 	t.show(f.sources)
 	if t.hooks.any() {
 		for _, r := range records {

@@ -33,6 +33,12 @@ func (t *tail) validate(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := t.checkDebt(ctx); err != nil {
+		if lost, ok := errors.AsType[*lostError](err); ok {
+			return t.lost(ctx, min(lost.end, t.pos), err)
+		}
+		return err
+	}
 	t.checked, t.doubts = l, doubts
 	t.track.Trust(l.epoch)
 	return nil
@@ -121,6 +127,7 @@ func (t *tail) checkEnd(ctx context.Context, f fetched) error {
 	if t.rebuild != nil {
 		want = max(want, t.rebuild.target)
 	}
+	want = max(want, t.debt.upTo)
 	if want <= f.end {
 		t.short = 0
 		return nil
@@ -140,6 +147,10 @@ func (t *tail) checkEnd(ctx context.Context, f fetched) error {
 		return err
 	}
 	t.short = 0
+	if end < t.debt.upTo {
+		t.startOver(min(end, t.pos), t.unpaid(end))
+		return nil
+	}
 	t.track.Lost(end, came, fmt.Errorf("%w: the log ends at offset %d", ErrDataLoss, end))
 	if t.rebuild != nil {
 		t.rebuild.target = min(t.rebuild.target, end)

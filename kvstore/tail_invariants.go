@@ -70,14 +70,18 @@ func (f *fetched) checkEpoch() {
 	}
 }
 
-// checkApplied checks I2 and I3 for the position that callers see: everything that was
+// checkApplied checks I2, I3 and I25 for the position that callers see: everything that was
 // applied counts, but while a log that lost nothing is reread the position is the one from
-// before.
+// before, and behind a gap it is not complete before what superseded removed records was read.
 func (t *tail) checkApplied() {
 	_, applied, done := t.track.Now()
 	if rb := t.rebuild; rb.keeps() {
 		invariant.Check("I3", applied == rb.floor, "the position is %d, and was %d when the rebuild began", applied, rb.floor)
 		return
+	}
+	if d := t.debt; d.upTo > t.pos {
+		_, complete, _ := t.track.Complete()
+		invariant.Check("I25", complete < t.pos, "all up to %d counts as complete, and up to %d has to be read for that", complete, d.upTo)
 	}
 	invariant.Check("I2", applied >= t.pos && done >= t.pos, "applied up to %d, readable up to %d, done up to %d", t.pos, applied, done)
 }

@@ -45,6 +45,7 @@ type tail struct {
 	fresh    freshness
 	silence  silence
 	hole     *hole // at the position or ahead of it, nil for none
+	debt     debt
 	vetted   invariant.Last[vetted]
 	checked  leader   // the leader under which pos was last validated
 	doubts   int      // of the partition, when pos was last validated

@@ -99,6 +99,9 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 		pos, epoch := t.extent()
 		return t.renamed(ctx, pos, epoch)
 	}
+	if !rb.keeps() {
+		t.debt = debt{}
+	}
 	if rb.cause != nil {
 		if !rb.keeps() {
 			t.track.Rollback(start, rb.cause)
@@ -142,7 +145,7 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 //
 // An opening client waits for everything that was in the log, even behind a transaction
 // that is still open. A rebuild waits only for what is decided: the client had not shown
-// more before.
+// more before. Both wait for what superseded the records that they did not find (I25).
 func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 	rb := t.rebuild
 	if rb == nil || !rb.begun {
@@ -153,7 +156,7 @@ func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 		enough = min(enough, f.stable)
 	}
 	pos, epoch := t.reached()
-	if pos < max(enough, rb.floor) {
+	if pos < max(enough, rb.floor, t.debt.upTo) {
 		return nil
 	}
 	if !rb.compared { // the log ends even before resume

@@ -27,6 +27,7 @@ type Tracker struct {
 	done    int64
 	epoch   int32 // leader epoch of the last batch below applied, -1 for none
 	trusted int32 // leader epoch whose log is known to hold what was applied, -1 for none
+	gaps    []gap // those that matter still, in order of both offsets
 	term    uint64
 	waiters waitHeap
 	came    uint64        // how many waiters have come
@@ -136,13 +137,14 @@ func (t *Tracker) Trusts() int32 {
 }
 
 // Advance moves done (and applied, when it is behind) and releases those who waited for
-// it.
+// it, unless a gap keeps them.
 func (t *Tracker) Advance(done int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.done = max(t.done, done)
 	t.applied = max(t.applied, t.done)
-	for len(t.waiters) > 0 && t.waiters[0].target <= t.done {
+	t.closeGaps()
+	for upTo := t.completeLocked(t.done); len(t.waiters) > 0 && t.waiters[0].target <= upTo; {
 		t.release(heap.Pop(&t.waiters).(*Waiter), nil)
 	}
 	if invariant.On {
@@ -196,6 +198,7 @@ func (t *Tracker) Rollback(pos int64, err error) {
 	defer t.mu.Unlock()
 	t.term++
 	t.applied, t.done, t.epoch = pos, pos, -1
+	t.gaps = t.gaps[:0]
 	t.releaseAll(err)
 	if invariant.On {
 		t.check()

@@ -10,7 +10,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// Wait blocks until done >= target. The target has to stem from the given
+// Wait blocks until done >= target and no gap below the target matters. The target has to stem from the given
 // term: when that term is over, Wait fails with Errors.RolledBack.
 func (t *Tracker) Wait(ctx context.Context, target int64, term uint64) error {
 	w := NewWaiter()
@@ -73,7 +73,7 @@ func (t *Tracker) Enlist(w *Waiter, target int64, term uint64) {
 	switch {
 	case t.term != term:
 		t.release(w, t.errs.RolledBack)
-	case t.done >= target:
+	case t.completeLocked(t.done) >= target:
 		t.release(w, nil)
 	case t.dead != nil:
 		t.release(w, t.dead)
@@ -120,6 +120,14 @@ func (t *Tracker) Over(ctx context.Context, term uint64) error {
 // causeFor returns why a waiter still waits.
 func (t *Tracker) causeFor(w *Waiter) Reason {
 	why := t.causeLocked()
+	switch held := t.heldBy(w); {
+	case held != nil && why.Err != nil:
+		why.Err = fmt.Errorf("%w; %w", held, why.Err)
+		return why
+	case held != nil:
+		why.Err = held
+		return why
+	}
 	if why.Count == 0 && w.hoped && t.end >= 0 && w.target > t.end {
 		why.Err = fmt.Errorf("the log ends at offset %d: the record was not written yet, or it was lost before this client heard of it", t.end)
 	}

@@ -2,7 +2,8 @@ package position
 
 import "github.com/kvsim/kvsim/kvstore/internal/invariant"
 
-// A Waiter is released when the position reaches its target, or with an error. It must
+// A Waiter is released when the position reaches its target and nothing below it is
+// missing, or with an error. It must
 // not be copied once it was enlisted.
 type Waiter struct {
 	target int64
