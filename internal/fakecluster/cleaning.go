@@ -19,8 +19,9 @@ type cleaning struct {
 	met       []time.Time // when a pass first came to each batch, zero if none has; nil if it does not matter
 	end       int64       // batches at it and above stay as they are and supersede nothing
 	now       time.Time
-	retention time.Duration // delete.retention.ms
-	active    time.Time     // producers whose last batch is older are forgotten
+	retention time.Duration  // delete.retention.ms
+	active    time.Time      // producers whose last batch is older are forgotten
+	forgotten map[int64]bool // and these, though it is not
 
 	outcomes []recordlog.Outcome // of the batches' transactions, by place in log
 	latest   map[string]int64    // the last offset of each key
@@ -132,7 +133,7 @@ func (cl *cleaning) expired(i int) bool {
 // broker remembers. Such a batch stays, if need be without its records.
 func (cl *cleaning) remembered(i int) bool {
 	id := cl.log[i].ProducerID
-	return id >= 0 && cl.lastOf[id] == i && cl.appended[i].After(cl.active)
+	return id >= 0 && cl.lastOf[id] == i && cl.appended[i].After(cl.active) && !cl.forgotten[id]
 }
 
 // shrink returns a copy of a batch with only some of its records. It keeps the offsets and

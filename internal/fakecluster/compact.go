@@ -82,6 +82,7 @@ func (c *Cluster) compactPartition(tp partition) error {
 			cl.end = min(cl.end, log[i].FirstOffset)
 		}
 	}
+	cl.forgotten = c.forgotten(p)
 	left := cl.run()
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()

@@ -103,6 +103,22 @@ func TestTheLastBatchOfAProducerStays(t *testing.T) {
 	})
 }
 
+func TestTheLastBatchOfAForgottenProducerGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, Options{})
+		must(produceTo(t, c, 0, batchHeader{producer: 7}, kv("k", "1")))(t)
+		must(produceTo(t, c, 0, batchHeader{producer: 8}, kv("k", "2")))(t)
+		must(c.ForgetProducers(Forget{}))(t)
+		must(produceTo(t, c, 0, batchHeader{producer: 8, sequence: 1}, kv("l", "1")))(t) // it is known again
+		must(c.Append(topic, 0, kv("k", "new"), kv("l", "new")))(t)
+		check(t, c.Compact())
+		b := must(c.ReadLog(topic, 0, 0))(t)[0]
+		if b.FirstOffset != 2 || b.ProducerID != 8 || len(b.Records) != 0 {
+			t.Errorf("the first batch is %+v, want an empty one of producer 8 at offset 2", b)
+		}
+	})
+}
+
 func TestCompactionKeepsWhatIsYoung(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		configs := CompactConfigs()

@@ -121,6 +121,20 @@ func (p *part) remembers() bool {
 	return false
 }
 
+// forgotten returns the producers that a partition has forgotten and that have not written
+// since.
+func (c *Cluster) forgotten(p *part) map[int64]bool {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	out := make(map[int64]bool)
+	for id, s := range p.seen {
+		if s.forgot != p.forgot {
+			out[id] = true
+		}
+	}
+	return out
+}
+
 // checkProducers looks at the producer of each batch.
 func (c *Cluster) checkProducers(_ *kfake.Cluster, req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as in kfake
 	pr := req.(*kmsg.ProduceRequest)
