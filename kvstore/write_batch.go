@@ -43,6 +43,7 @@ type recordBatch struct {
 	// How far the log of a leader was searched for it, see writer.look.
 	searched   int64
 	searchedAt leader // noLeader for none
+	unseen     error  // says which part of it can't be searched, nil for none
 	looks      int    // how many were too short
 
 	naming int // of the cluster to which it was sent, see renaming

@@ -10,12 +10,14 @@ import (
 )
 
 // checkTry checks I15 and I17 for a try that is about to be sent: no write of the batch can
-// be taken back any more, and a batch in doubt keeps its identity.
+// be taken back any more, and a batch in doubt keeps its identity and was looked for at all
+// places of the leader's log.
 func (w *writer) checkTry(b *recordBatch, doubt bool, was sender) {
 	w.queue.mu.Lock()
 	defer w.queue.mu.Unlock()
 	invariant.Check("I15", w.queue.handed, "a try goes out of a batch of %d records whose writes can be taken back", b.records)
 	invariant.Check("I17", !doubt || b.who == was, "a batch in doubt goes as %+v, and went as %+v", b.who, was)
+	invariant.Check("I17", !doubt || b.searchedAt == w.leader && b.unseen == nil, "a batch in doubt goes to %+v, searched was the log of %+v, unseen: %v", w.leader, b.searchedAt, b.unseen)
 }
 
 // checkVerdict checks I16 for a verdict: doubt stays, and what may have been appended is

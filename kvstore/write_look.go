@@ -13,14 +13,16 @@ import (
 
 // look searches the leader's log, up to the high watermark, for a batch that may have been
 // appended. found is also false when the batch is not there yet: it may be on its way, or
-// above the high watermark.
+// above the high watermark. If the log does not have all places any more at which the batch
+// may have been appended, and it is at none of the others, the error is errUnseen.
 //
 // What was searched at one leader is not searched there again. Another leader may have
 // other records at the same offsets.
 //
 // The writer reads for itself, and uncommitted, instead of waiting for the tail, which an
 // open transaction, a slow hook or a storage may block. A batch is recognised by its
-// producer id, epoch and sequence, which compaction keeps.
+// producer id, epoch and sequence, which compaction keeps while the broker remembers the
+// producer.
 func (w *writer) look(ctx context.Context, l leader, b *recordBatch) (offset int64, found bool, err error) {
 	looking, cancel := context.WithTimeout(ctx, mostLook<<b.looks)
 	defer cancel()
@@ -31,23 +33,39 @@ func (w *writer) look(ctx context.Context, l leader, b *recordBatch) (offset int
 	return offset, found, err
 }
 
+// errUnseen says that a batch can't be proved not to be in the log: places at which it may
+// have been appended were deleted, or compacted away. Such a batch is never sent again: a
+// broker that forgot the producer would append it once more.
+var errUnseen = errors.New("the log does not have all offsets any more at which the write may have been appended")
+
+// errShorter says that a log ends below what was searched of it. What has taken the place of
+// its tail has yet to be searched.
+var errShorter = errors.New("the log has got shorter")
+
 // lookOnce is look until ctx ends.
 func (w *writer) lookOnce(ctx context.Context, l leader, b *recordBatch) (offset int64, found bool, err error) {
 	if b.searchedAt != l {
-		from, err := w.lowest(ctx, l, b)
+		lowest, start, err := w.lowest(ctx, l, b)
 		if err != nil {
 			return -1, false, err
 		}
-		b.searched, b.searchedAt = from, l
+		b.searched, b.searchedAt, b.unseen = max(lowest, start), l, nil
+		if lowest < start {
+			b.unseen = fmt.Errorf("%w: it begins at offset %d, and the write may have been at offset %d or behind", errUnseen, start, lowest)
+		}
 	}
-	offset, found, end, err := w.search(ctx, l, b)
-	if errors.Is(err, kerr.OffsetOutOfRange) || err == nil && !found && end < b.searched {
+	offset, found, err = w.search(ctx, l, b)
+	if errors.Is(err, kerr.OffsetOutOfRange) || errors.Is(err, errShorter) {
 		b.searchedAt = noLeader // its log has lost records, at its end or its start
+	}
+	if err == nil && !found {
+		err = b.unseen
 	}
 	return offset, found, err
 }
 
-// lowest returns an offset of the leader's log below which there is no record of the batch.
+// lowest returns an offset of the leader's log below which no record of the batch was ever
+// appended to it, and the offset at which that log begins now.
 //
 // The batch was made when the log had been read up to b.from. But the log may have lost its
 // tail since, or before, unnoticed. Then the batch is below that, wherever the leader's log
@@ -59,50 +77,57 @@ func (w *writer) lookOnce(ctx context.Context, l leader, b *recordBatch) (offset
 // That is where the leader epoch of what was read ends in the leader's log. This does not
 // find a batch that a deposed leader appended at an offset below records of its successor
 // that the client had already read.
-func (w *writer) lowest(ctx context.Context, l leader, b *recordBatch) (int64, error) {
-	start, err := w.part.listOffset(ctx, atEarliest)
+func (w *writer) lowest(ctx context.Context, l leader, b *recordBatch) (lowest, start int64, err error) {
+	start, err = w.part.listOffset(ctx, atEarliest)
 	if err != nil {
-		return -1, fmt.Errorf("where to begin to look: %w", err)
+		return -1, -1, fmt.Errorf("where to begin to look: %w", err)
 	}
 	known, end := int32(-1), int64(-1)
 	if b.epoch >= 0 {
 		if known, end, err = w.part.epochEnd(ctx, l, b.epoch); err != nil && !errors.Is(err, kerr.UnsupportedVersion) {
-			return -1, fmt.Errorf("where to begin to look: %w", err)
+			return -1, -1, fmt.Errorf("where to begin to look: %w", err)
 		}
 	}
 	if err == nil && known >= 0 {
-		return max(start, min(b.from, end)), nil
+		return min(b.from, end), start, nil
 	}
-	// There are no epochs to compare. A log that ends below b.from has lost its tail.
+	// There are no epochs to compare. A log that ends below b.from has lost its tail, nobody
+	// knows from where on.
 	if end, err = w.part.listOffset(ctx, atLatest); err != nil {
-		return -1, fmt.Errorf("where to begin to look: %w", err)
+		return -1, -1, fmt.Errorf("where to begin to look: %w", err)
 	}
 	if end < b.from {
-		return start, nil
+		return 0, start, nil
 	}
-	return max(start, b.from), nil
+	return b.from, start, nil
 }
 
-// search looks for a batch from b.searched on, which it advances, and also returns the high
-// watermark.
-func (w *writer) search(ctx context.Context, l leader, b *recordBatch) (offset int64, found bool, end int64, err error) {
+// search looks for a batch from b.searched on, which it advances. Where so many offsets are
+// missing between two batches that this one may have been there, compaction has removed
+// records: it notes that in b.unseen.
+func (w *writer) search(ctx context.Context, l leader, b *recordBatch) (offset int64, found bool, err error) {
 	for {
 		raw, end, err := w.peek(ctx, l, b.searched, w.peekBytes)
 		if err != nil {
-			return -1, false, -1, err
+			return -1, false, err
 		}
 		next, offset, found := b.in(raw)
-		if found {
-			return offset, true, end, nil
+		switch {
+		case found:
+			return offset, true, nil
+		case next > b.searched:
+		case b.searched < end:
+			return -1, false, fmt.Errorf("fetch at offset %d: %w, though the log goes on to %d", b.searched, errNothing, end)
+		case b.searched > end:
+			return -1, false, fmt.Errorf("fetch at offset %d: %w: it ends at %d", b.searched, errShorter, end)
+		default: // nothing new
+			return -1, false, nil
 		}
-		if next <= b.searched { // nothing new
-			if b.searched < end {
-				return -1, false, end, fmt.Errorf("fetch at offset %d: %w, though the log goes on to %d", b.searched, errNothing, end)
-			}
-			return -1, false, end, nil
+		if at, missing := firstGap(raw, b.searched, b.records); missing > 0 && b.unseen == nil {
+			b.unseen = fmt.Errorf("%w: %d were compacted away from offset %d on", errUnseen, missing, at)
 		}
 		if b.searched = next; b.searched >= end {
-			return -1, false, end, nil
+			return -1, false, nil
 		}
 	}
 }
@@ -184,6 +209,18 @@ func (b *recordBatch) in(raw []byte) (next, offset int64, found bool) {
 		raw = raw[size:]
 	}
 	return next, -1, false
+}
+
+// firstGap returns where raw batches, fetched from an offset on, lack offsets of the log in a
+// row, at least as many as given, and how many they lack there, 0 if they do nowhere.
+func firstGap(raw []byte, from int64, least int) (at, missing int64) {
+	for s := range spans(raw) {
+		if missing := s.first - from; missing >= int64(least) {
+			return from, missing
+		}
+		from = max(from, s.last+1)
+	}
+	return -1, 0
 }
 
 // sentAs reports whether a batch, by its header, was sent by who.

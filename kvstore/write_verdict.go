@@ -59,6 +59,10 @@ const (
 	// this producer id than the client, or none.
 	gradeForgotten
 
+	// gradeUnseen: there was no try, because nothing can tell any more whether one before it
+	// appended the batch.
+	gradeUnseen
+
 	// gradeDoubtful: this try may have appended it, or may yet.
 	gradeDoubtful
 )
@@ -118,6 +122,8 @@ func (a answer) grade() grade {
 		return gradeWritten
 	case errors.Is(a.err, errRenamed) && !a.sent:
 		return gradeForgotten
+	case errors.Is(a.err, errUnseen) && !a.sent:
+		return gradeUnseen
 	case a.err != nil && !a.sent:
 		if isUnauthorized(a.err) { // in a request for the leader, or for a producer id
 			return gradeRefused
@@ -223,6 +229,8 @@ func (t *trial) judge(g grade) verdict {
 			return verdictUnknown
 		}
 		return verdictRenew
+	case gradeUnseen:
+		return verdictUnknown
 	case gradeDoubtful:
 		t.doubt = true
 	}

@@ -70,6 +70,7 @@ func TestEveryShapeOfAProduceAnswerIsGraded(t *testing.T) {
 		"not sent":                           {answer{err: io.EOF}, gradeUnsent},
 		"no right to see the leader":         {answer{err: right}, gradeRefused},
 		"no right to have a producer id":     {answer{err: &rightError{answer: kerr.ClusterAuthorizationFailed}}, gradeRefused},
+		"not sent, part of the log is gone":  {answer{err: fmt.Errorf("look: %w", errUnseen)}, gradeUnseen},
 		"no answer":                          {answer{err: io.EOF, sent: true}, gradeDoubtful},
 		"no answer that can be read":         {answer{err: kerr.TopicAuthorizationFailed, sent: true}, gradeDoubtful},
 		"an answer without the partition":    {answer{sent: true}, gradeDoubtful},
@@ -172,6 +173,7 @@ func TestVerdictOnABatchOfManyTries(t *testing.T) {
 		"producer forgotten twice":              {[]grade{gradeForgotten, gradeForgotten}, verdictRenew, false},
 		"producer forgotten after no answer":    {[]grade{gradeDoubtful, gradeForgotten}, verdictUnknown, true},
 		"producer forgotten after all of these": {[]grade{gradeRejected, gradeDoubtful, gradeUnsent, gradeForgotten}, verdictUnknown, true},
+		"no answer, part of the log is gone":    {[]grade{gradeDoubtful, gradeUnsent, gradeUnseen}, verdictUnknown, true},
 	} {
 		var tr trial
 		var got verdict
@@ -187,7 +189,7 @@ func TestVerdictOnABatchOfManyTries(t *testing.T) {
 // Whatever the answers are: under another identity nothing goes once a try may
 // have been appended, and nothing is called refused.
 func TestDoubtIsNeverForgotten(t *testing.T) {
-	all := []grade{gradeWritten, gradePlaceless, gradeDuplicate, gradeUnsent, gradeRejected, gradeRefused, gradeForgotten, gradeDoubtful}
+	all := []grade{gradeWritten, gradePlaceless, gradeDuplicate, gradeUnsent, gradeRejected, gradeRefused, gradeForgotten, gradeUnseen, gradeDoubtful}
 	var walk func(tr trial, doubt bool, depth int)
 	walk = func(tr trial, doubt bool, depth int) {
 		if depth == 0 {
