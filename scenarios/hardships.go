@@ -21,6 +21,7 @@ func producers(d *draw) {
 	// A client looks into the log for a write that was not answered: that fails, too.
 	looks := []func(){d.failFetch, d.throttle, d.silence}
 	d.times(0, 3, func() { looks[d.IntN(len(looks))]() })
+	d.times(0, 2, d.removeBeforeLook)
 }
 
 // answers makes brokers give rare answers: stale, throttled, refused.
@@ -135,6 +136,19 @@ func (d *draw) forgetOften() {
 
 func (d *draw) loseAnswerToWrite() {
 	d.add(sim.LoseAnswer{Client: d.anyClient(), API: "produce", Count: 1 + d.IntN(3), Span: d.span(500*ms, 2500*ms)})
+}
+
+// removeBeforeLook loses the answers to a client's writes, and removes records before the
+// client can look for them in the log.
+func (d *draw) removeBeforeLook() {
+	hole := sim.BlackHole{Client: d.client(), Dir: "to-client", Span: d.span(700*ms, 2500*ms)}
+	d.add(hole)
+	at := hole.From + d.between(hole.For/2, hole.For)
+	if d.IntN(2) == 0 {
+		d.add(sim.DeleteRecords{Keep: d.IntN(4), Span: sim.Span{From: at}})
+		return
+	}
+	d.add(sim.Compact{Every: d.between(50*ms, 200*ms), Span: sim.Span{From: at, For: d.between(300*ms, 800*ms)}})
 }
 
 func (d *draw) stale() {
