@@ -29,6 +29,27 @@ func withheld(below int64) func(*reply) {
 
 const everything = int64(1) << 60
 
+// withholding takes the batches that begin at from or later, and before to, out of what the brokers
+// answer.
+func withholding(from, to int64) func(*reply) {
+	return func(r *reply) {
+		resp, ok := r.resp.(*kmsg.FetchResponse)
+		if !ok || len(resp.Topics) == 0 {
+			return
+		}
+		p := &resp.Topics[0].Partitions[0]
+		var left []byte
+		for raw := p.RecordBatches; len(raw) > 12; {
+			size := 12 + int(binary.BigEndian.Uint32(raw[8:]))
+			if first := int64(binary.BigEndian.Uint64(raw)); first < from || first >= to {
+				left = append(left, raw[:size]...)
+			}
+			raw = raw[size:]
+		}
+		p.RecordBatches = left
+	}
+}
+
 // endsBefore makes the log look as if the batches from an offset on were not written yet.
 func endsBefore(end int64) func(*reply) {
 	return func(r *reply) {
@@ -217,6 +238,92 @@ func TestDeletedKeyStaysDeletedBehindWithheldRecords(t *testing.T) {
 		w.want(c, "x", "1")
 		if got := hooks.all(); len(got) != 3 || !slices.Contains(got, "delete k") {
 			t.Errorf("hooks = %q, want k set and deleted, and x set", got)
+		}
+	})
+}
+
+// A client that rereads a log which lost nothing has shown records that a leader may withhold
+// then. Reads wait until it has them again: they never go back to what was before.
+func TestRereadingTakesNothingBackThatALeaderWithholds(t *testing.T) {
+	for name, from := range map[string]int64{
+		"the last value of a key":      2,
+		"all values of a key":          1,
+		"all records":                  0,
+		"a deletion":                   3,
+		"a deletion, and what is next": 2,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, keepingTombstones(1, 10*time.Minute), func(t *testing.T, w *world) {
+				a := w.answers("c")
+				var hooks hookBook
+				c, other := w.open("c", append(hooks.options(), a.option())...), w.kafka("other")
+				records := []*kgo.Record{record("a", "1"), record("k", "1"), record("k", "2"), {Key: []byte("a")}}
+				for _, r := range records {
+					w.produce(other, r)
+				}
+				must(t, c.Sync(t.Context()))
+				back := w.cutOff("c")
+				w.produce(other, record("x", "1"))
+				time.Sleep(15 * time.Minute)
+				a.set(withholding(from, everything))
+				back()
+				w.eventually("it rereads", func() bool { return c.Status().State == kvstore.StateRebuilding })
+				for range 20 {
+					got, err := c.Get(w.within(10*time.Second), []byte("k"))
+					if err == nil {
+						t.Fatalf("Get(k) = %q at position %d, while records are withheld that it has shown", got, c.Position())
+					}
+				}
+				if err := c.Status().Reading.Err; err == nil || !strings.Contains(err.Error(), "would take back") {
+					t.Errorf("Status().Reading = %v, want why reads wait", err)
+				}
+				a.set(nil)
+				must(t, c.Sync(w.within(time.Minute)))
+				if got := w.contents(c); got != "k=2 x=1 " {
+					t.Errorf("contents = %q, want all", got)
+				}
+				if got, want := hooks.all(), []string{"set a=1", "set k=1", "set k=2", "delete a", "set x=1"}; !slices.Equal(got, want) {
+					t.Errorf("hooks = %q, want %q", got, want)
+				}
+				w.put(c, "k", "3")
+			})
+		})
+	}
+}
+
+// Records that left nothing of themselves take nothing back when they are not there any more.
+// So the client goes on where it was, and what is withheld costs it nothing later.
+func TestRereadingGoesOnWhereNothingOfWhatWasShownIsMissing(t *testing.T) {
+	inWorld(t, keepingTombstones(1, 10*time.Minute), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		var hooks hookBook
+		c, other := w.open("c", append(hooks.options(), a.option())...), w.kafka("other")
+		w.put(c, "a", "1")
+		w.put(c, "k", "1")
+		w.produce(other, &kgo.Record{Key: []byte("k")})
+		must(t, c.Sync(t.Context()))
+		back := w.cutOff("c")
+		w.produce(other, record("x", "1"))
+		time.Sleep(15 * time.Minute)
+		a.set(withholding(1, everything))
+		back()
+		if d := took(func() { must(t, c.Sync(w.within(5*time.Minute))) }); d < 29*time.Second {
+			t.Errorf("it was believed after %v, want half a minute", d)
+		}
+		if got := w.contents(c); got != "a=1 " {
+			t.Errorf("contents = %q, want what was there before", got)
+		}
+		a.set(nil)
+		time.Sleep(2 * time.Minute)
+		w.put(c, "b", "1")
+		if got := w.contents(c); got != "a=1 b=1 x=1 " {
+			t.Errorf("contents = %q, want all", got)
+		}
+		if got, want := hooks.all(), []string{"set a=1", "set k=1", "delete k", "set x=1", "set b=1"}; !slices.Equal(got, want) {
+			t.Errorf("hooks = %q, want %q", got, want)
+		}
+		if n := c.Status().Rebuilds; n != 2 {
+			t.Errorf("Rebuilds = %d, want one for the absence and one for x", n)
 		}
 	})
 }

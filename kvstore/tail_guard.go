@@ -94,10 +94,12 @@ func (t *tail) expired(away, may time.Duration) error {
 // Only while the client opens, when nobody waits and there are no reads, does the position
 // go back, so that the reported progress is right.
 func (t *tail) reread(cause error) {
-	next := &rebuild{resume: t.pos, cause: cause, whole: true, seen: t.pos}
+	next := &rebuild{resume: t.pos, cause: cause, whole: true, seen: t.pos, seenEpoch: t.epoch}
 	if rb := t.rebuild; rb != nil {
 		next.opening, next.expired = rb.opening, rb.expired+1
-		next.seen = max(next.seen, rb.seen)
+		if t.pos < rb.seen {
+			next.seen, next.seenEpoch, next.digest, next.digested = rb.seen, rb.seenEpoch, rb.digest, rb.digested
+		}
 		if !rb.compared {
 			next.resume = rb.resume
 		}
@@ -111,8 +113,13 @@ func (t *tail) reread(cause error) {
 // extent returns the offset up to which the log has to be the one that was read, and the
 // leader epoch there.
 func (t *tail) extent() (pos int64, epoch int32) {
-	if rb := t.rebuild; rb.keeps() && t.pos < rb.floor {
+	rb := t.rebuild
+	switch {
+	case !rb.keeps() || t.pos >= max(rb.floor, rb.seen):
+		return t.pos, t.epoch
+	case rb.seen > rb.floor:
+		return rb.seen, rb.seenEpoch
+	default:
 		return rb.floor, rb.floorEpoch
 	}
-	return t.pos, t.epoch
 }

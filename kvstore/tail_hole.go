@@ -28,6 +28,9 @@ type silence struct {
 	upTo  int64     // the lowest offset up to which everything was said to be decided
 	since time.Time // of the first answer
 	count int
+
+	// denied says that it is not to be believed, see recall.
+	denied bool
 }
 
 // add counts an answer, and returns how long the series has lasted and whether it is to be
@@ -129,6 +132,9 @@ func (t *tail) silent(ctx context.Context, f *fetched, err error) error {
 	if !believed {
 		return fmt.Errorf("%w (for %v now; that nothing is left there is believed after %v)", err, lasts.Round(time.Millisecond), after)
 	}
+	if err := t.recall(ctx, err); err != nil {
+		return err
+	}
 	return t.believe(ctx, f, lasts)
 }
 
@@ -140,6 +146,10 @@ func (t *tail) believe(ctx context.Context, f *fetched, lasts time.Duration) err
 	whole, err := t.complete(ctx, *f)
 	if err != nil {
 		return err
+	}
+	if t.silence.upTo <= t.pos { // nothing is left of what had been read, and there is nothing more
+		t.silence = silence{}
+		return nil
 	}
 	h := t.hole
 	if h == nil || h.at != t.pos {

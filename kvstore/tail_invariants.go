@@ -62,6 +62,14 @@ func (t *tail) checkBehind(f *fetched) {
 	}
 }
 
+// checkSeen checks I10 when reads are about to pass again: a client that rereads a log which
+// lost nothing has all that it had read before.
+func (t *tail) checkSeen() {
+	if rb := t.rebuild; rb.keeps() {
+		invariant.Check("I10", t.pos >= rb.seen, "reads pass at %d, and records up to %d had been read", t.pos, rb.seen)
+	}
+}
+
 // checkEpoch checks I4 for a fetch: the leader epoch of what was passed is not below that
 // of a record in it. -1 stands for messages in an old format.
 func (f *fetched) checkEpoch() {

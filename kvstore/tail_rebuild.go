@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
 // rebuild brings the view up from the start of the log: when the client opens, when the log
@@ -33,7 +35,13 @@ type rebuild struct {
 	// moves for waiters until the log has been read up to there, and up to its end.
 	floor      int64
 	floorEpoch int32
-	seen       int64 // the client's own writes are remembered up to here
+
+	// What had been read when rereading began although the log lost nothing: the client's own
+	// writes are remembered up to seen. digest is that of the storage there, if digested.
+	seen      int64
+	seenEpoch int32
+	digest    digest
+	digested  bool
 
 	cause   error
 	begun   bool
@@ -109,6 +117,12 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 		}
 		t.track.Because(rb.cause)
 	}
+	if rb.keeps() && !rb.digested {
+		if rb.digest, err = t.digest(ctx); err != nil {
+			return err
+		}
+		rb.digested = true
+	}
 	t.gate.Emptying()
 	err = t.insist(ctx, func() error {
 		before, err := t.view.reset(ctx, !rb.compared && t.hooks.any())
@@ -155,9 +169,15 @@ func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 	if !rb.opening {
 		enough = min(enough, f.stable)
 	}
+	if rb.keeps() {
+		enough = max(enough, rb.floor, rb.seen)
+	}
 	pos, epoch := t.reached()
-	if pos < max(enough, rb.floor, t.debt.upTo) {
+	if pos < max(enough, t.debt.upTo) {
 		return nil
+	}
+	if invariant.On {
+		t.checkSeen()
 	}
 	if !rb.compared { // the log ends even before resume
 		if err := t.compare(ctx); err != nil {
