@@ -33,6 +33,9 @@ func answers(d *draw) {
 	}
 	d.times(0, 1, d.reset)
 	d.times(0, 1, d.herd)
+	if d.IntN(4) == 0 {
+		d.withholdFromRereaders()
+	}
 }
 
 func rights(d *draw) {
@@ -173,6 +176,15 @@ func (d *draw) withhold() {
 		d.p.World.Tombstones = max(d.p.World.Tombstones, 15*time.Second)
 	}
 	d.add(sim.WithholdRecords{Span: d.span(300*ms, 5000*ms)})
+}
+
+// withholdFromRereaders keeps all clients from the log for so long that they reread it, and then
+// makes leaders withhold records for longer than it takes to be believed.
+func (d *draw) withholdFromRereaders() {
+	d.p.World.Tombstones = 8 * time.Second
+	away := sim.Silence{Span: sim.Span{From: d.between(0, d.p.Phases.Faults/2), For: d.between(1000*ms, 4000*ms)}}
+	d.add(away)
+	d.add(sim.WithholdRecords{Span: sim.Span{From: away.From + away.For, For: d.between(4000*ms, 7000*ms)}})
 }
 
 // silence makes brokers accept connections and say nothing.
