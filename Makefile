@@ -43,7 +43,7 @@ LEAVES  := bench $(patsubst %/go.mod,%,$(shell find examples -name go.mod 2>/dev
 MODULES := . $(LEAVES)
 
 # What the gate runs, in this order.
-GATE := test-all fuzz lint test-wasm weight sim campaign mutate test-race test-report
+GATE := test-all fuzz lint test-wasm test-32bit weight sim campaign mutate test-race test-report
 
 ##@ Main jobs
 
@@ -85,6 +85,10 @@ test-race: ## Run the tests of make test under the race detector, in random orde
 test-wasm: ## Compile what must run in the exact engine, and its tests, for wasip1
 	GOOS=wasip1 GOARCH=wasm $(GO) build ./kvstore/... ./linearizability/...
 	GOOS=wasip1 GOARCH=wasm $(GO) vet ./kvstore/... ./linearizability/...
+
+.PHONY: test-32bit
+test-32bit: ## Compile what users import for a 32-bit processor
+	GOOS=linux GOARCH=386 $(GO) build ./kvstore/... ./kvstoretest/... ./linearizability/... ./sim/... ./scenarios/...
 
 .PHONY: test-report
 test-report: ## Run the tests of report.html, with those that need Chromium

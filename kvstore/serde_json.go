@@ -11,7 +11,7 @@ import (
 // A nil pointer, slice, map or interface is the JSON value null, which is four
 // bytes long: it is stored as a value and comes back as nil.
 //
-// What encoding/json changes without an error is [ErrLossyJSON] here:
+// These changes, which encoding/json makes without an error, are [ErrLossyJSON] here:
 //
 //   - A string or a key of a map that is not valid UTF-8. encoding/json writes
 //     the escape \ufffd for each bad byte, so two keys may become one. Use
@@ -24,9 +24,18 @@ import (
 //     although both set a field A of a struct, as with encoding/json.
 //   - In bytes to deserialize also half of a surrogate pair, such as \ud800.
 //
-// Two things are left as encoding/json has them: fields that T does not know are
-// ignored, and a number that is deserialized into an interface is a float64,
-// which is exact for integers up to 2^53.
+// What follows from T is left as encoding/json has it:
+//
+//   - Fields that T does not know are ignored. If two fields of a struct have the
+//     same name at the same depth - by equal tags, or from two embedded structs -
+//     T knows neither, and neither is stored.
+//   - A number is rounded to what T's float holds; in an interface it is a
+//     float64, which is exact for integers up to 2^53.
+//   - null leaves a number, string, bool, array or struct at its zero value, and an
+//     empty [json.Number] is stored as 0.
+//   - An array takes as many elements as it has: others are dropped, and missing
+//     ones are zero.
+//   - Keys of a map with integer keys are numbers: of "1" and "01" the last wins.
 type JSONSerde[T any] struct{}
 
 // JSON returns a serde that stores values of type T as JSON.
@@ -48,7 +57,7 @@ func (*JSONSerde[T]) Serialize(v T) ([]byte, error) {
 
 // Deserialize returns the value that b holds. Fields that T does not know are
 // ignored. If b is not exactly one JSON value that fits T, Deserialize returns
-// the zero value and an error; that of a value which T would hold changed is
+// the zero value and an error; that of strings and keys which would change is
 // [ErrLossyJSON].
 func (*JSONSerde[T]) Deserialize(b []byte) (T, error) {
 	var v, zero T

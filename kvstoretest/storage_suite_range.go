@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 
@@ -83,7 +84,7 @@ func rangePrefix(p *storageProbe) {
 
 func rangeLimit(p *storageProbe) {
 	p.setAll(edgeKeys...)
-	for _, limit := range []int{-7, 0, 1, 2, len(edgeKeys) - 1, len(edgeKeys), len(edgeKeys) + 1, 1 << 40} {
+	for _, limit := range []int{-7, 0, 1, 2, len(edgeKeys) - 1, len(edgeKeys), len(edgeKeys) + 1, math.MaxInt} {
 		for _, c := range []kvstore.KeyConstraint{{}, kvstore.Prefix("ab"), kvstore.Prefix("none")} {
 			p.wantRange(c, limit, within(edgeKeys, c, limit))
 		}

@@ -28,7 +28,7 @@ var firstMessage = []int{0}
 
 // header returns the header for the message at index of schema id.
 func header(id int, index []int) ([]byte, error) {
-	if id <= 0 || id > math.MaxUint32 {
+	if id <= 0 || int64(id) > math.MaxUint32 {
 		return nil, fmt.Errorf("schema id %d does not fit the wire format: want 1 to %d", id, uint32(math.MaxUint32))
 	}
 	return new(sr.ConfluentHeader).AppendEncode(nil, id, index)
