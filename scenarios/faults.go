@@ -9,7 +9,17 @@ import (
 
 const ms = time.Millisecond
 
-func lag(d *draw) { d.times(3, 6, d.lag) }
+func lag(d *draw) {
+	d.times(3, 6, d.lag)
+	d.smallFetches()
+}
+
+// smallFetches makes clients read the log in small pieces, half of the time.
+func (d *draw) smallFetches() {
+	if d.IntN(2) == 0 {
+		d.p.World.FetchBytes = []int{400, 1500, 6000}[d.IntN(3)]
+	}
+}
 
 func restart(d *draw) {
 	d.times(2, 4, d.restart)
@@ -26,6 +36,18 @@ func compaction(d *draw) {
 	d.times(1, 2, d.crash)
 	// By then the first tombstones have expired.
 	d.add(sim.Compact{Span: sim.Span{From: d.p.Phases.Faults - 2*time.Second, For: time.Second}})
+	if d.IntN(2) == 0 {
+		d.fallBehind()
+	}
+}
+
+// fallBehind makes clients wait for what they read only later, a little at a time, while
+// compaction removes it.
+func (d *draw) fallBehind() {
+	l := &d.p.Workload
+	l.Workers, l.Wait, l.BarrierRange = []int{2, 4}[d.IntN(2)], 3*l.Wait, 3*l.BarrierRange
+	d.p.World.FetchBytes = []int{400, 1500}[d.IntN(2)]
+	d.times(3, 6, d.lagWhileCompacted)
 }
 
 // absence keeps clients from the log for about as long as tombstones are kept: for less, so
@@ -180,6 +202,10 @@ func everything(d *draw) {
 		d.p.Phases.DeadClients = min(d.IntN(2), d.p.World.Clients-1)
 		d.p.Phases.DeadBroker = strconv.Itoa(d.IntN(d.p.World.Brokers))
 	}
+	d.smallFetches()
+	if d.IntN(3) == 0 {
+		d.times(1, 2, d.lagWhileCompacted)
+	}
 }
 
 // swarmWorkload draws what the clients do.
@@ -216,6 +242,13 @@ func (d *draw) absentWhileCompacted() {
 	d.absent()
 	f := d.p.Faults[len(d.p.Faults)-1]
 	d.add(sim.Compact{Every: d.between(100*ms, 500*ms), Span: sim.Span{From: f.Begins(), For: 2 * d.p.World.Tombstones}})
+}
+
+// lagWhileCompacted lets a client fall behind, and compacts what it has not read.
+func (d *draw) lagWhileCompacted() {
+	f := sim.Lag{Client: d.client(), Span: d.span(700*ms, 3000*ms)}
+	d.add(f)
+	d.add(sim.Compact{Every: d.between(50*ms, 300*ms), Span: sim.Span{From: f.From, For: f.For + 200*ms}})
 }
 
 func (d *draw) lag() { d.add(sim.Lag{Client: d.anyClient(), Span: d.span(300*ms, 3000*ms)}) }

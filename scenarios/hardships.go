@@ -85,6 +85,7 @@ func hostile(d *draw) {
 	d.times(1, 2, d.haste)
 	d.times(0, 1, d.crash)
 	d.times(0, 1, d.compact)
+	d.smallFetches()
 }
 
 // quotas makes clients exceed quotas, for longer than a fetch may take too.

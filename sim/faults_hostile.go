@@ -11,7 +11,7 @@ import (
 // HostileBatch is a record batch of another program that no client can take. Clients stop before
 // it. When the fault ends it is taken away again.
 //
-// There is one at a time, see world.compact.
+// There is one at a time.
 type HostileBatch struct {
 	// Does says what is wrong with it: inflate (it decompresses to more than clients allow) or
 	// claim (it says that it holds far more records than it does).
@@ -57,7 +57,7 @@ func (f HostileBatch) start(ctx context.Context, w *world) (*effect, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	b, err := f.next(ctx, w)
+	b, err := f.append(ctx, w)
 	if err != nil {
 		w.poisons.one.Unlock()
 		return nil, err
@@ -71,18 +71,11 @@ func (f HostileBatch) start(ctx context.Context, w *world) (*effect, error) {
 	}}), nil
 }
 
-// next appends the batch once every client has passed what was compacted with the batch before.
-func (f HostileBatch) next(ctx context.Context, w *world) (*poison, error) {
+// append writes the batch.
+func (f HostileBatch) append(ctx context.Context, w *world) (*poison, error) {
 	if err := sleep(ctx, time.Millisecond); err != nil { // the one before ended at this instant
 		return nil, err
 	}
-	if err := w.await(ctx, func() bool { lowest, _ := w.lowest(); return w.poisons.passed(lowest) }); err != nil {
-		return nil, err
-	}
-	return f.append(w)
-}
-
-func (f HostileBatch) append(w *world) (*poison, error) {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
 	b := &poison{does: f.Does, w: w, from: time.Now(), before: map[*process]sight{}}
@@ -147,7 +140,6 @@ func (f HostileBatch) compacted(w *world, b *poison) (gone bool, err error) {
 	if _, err := w.compactNow(); err != nil {
 		return false, err
 	}
-	w.poisons.compacted(w.cleaned)
 	there, err = b.there()
 	return !there, err
 }

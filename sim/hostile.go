@@ -92,21 +92,6 @@ type poisons struct {
 	one turn // is held while the log has one
 	mu  sync.Mutex
 	all []*poison
-	end int64 // of what was compacted with the last one
-}
-
-// passed reports whether a client at a position has passed what was compacted with the last one.
-func (x *poisons) passed(position int64) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return position >= x.end
-}
-
-// compacted notes up to where the log was compacted to remove one.
-func (x *poisons) compacted(end int64) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.end = end
 }
 
 func (x *poisons) add(b *poison) {
@@ -119,13 +104,6 @@ func (x *poisons) remove(b *poison) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.all = slices.DeleteFunc(x.all, func(o *poison) bool { return o == b })
-}
-
-// any reports whether the log may have one.
-func (x *poisons) any() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return len(x.all) > 0
 }
 
 // at returns the batch before which a client stands, or nil.

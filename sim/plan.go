@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -62,6 +63,10 @@ type World struct {
 	// MaxMessage is the largest record batch in bytes (max.message.bytes). 0
 	// is Kafka's default of about 1 MB.
 	MaxMessage int `plan:"max.message"`
+	// FetchBytes is about how many bytes of the log clients get with one answer, at least one
+	// record batch. Where it is small, a client that is behind takes several requests to catch
+	// up. 0 is the store's default.
+	FetchBytes int `plan:"fetch.bytes"`
 }
 
 // A Workload says what the clients do.
@@ -165,6 +170,7 @@ func (p Plan) Validate() error {
 		bad("world delivery.timeout is %v and has to be 100ms or more, or 0 for the default", w.DeliveryTimeout)
 	}
 	between("world min.insync", w.MinInSync, 0, w.Brokers)
+	between("world fetch.bytes", w.FetchBytes, 0, math.MaxInt32)
 	if w.RequestTimeout != 0 && w.RequestTimeout < 100*time.Millisecond {
 		bad("world request.timeout is %v and has to be 100ms or more, or 0 for the default", w.RequestTimeout)
 	}

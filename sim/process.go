@@ -224,6 +224,9 @@ func (s *slot) kafka(p *process) []kgo.Opt {
 		kgo.ProducerLinger(0), // otherwise it is chance whether a flush overtakes the linger
 		kgo.FetchMaxWait(time.Second + time.Duration(r.IntN(100))*time.Millisecond),
 	}
+	if n := w.plan.World.FetchBytes; n > 0 {
+		kafka = append(kafka, kgo.FetchMaxPartitionBytes(int32(n)))
+	}
 	if w.plan.grows() {
 		kafka = append(kafka, kgo.MetadataMaxAge(metadataAge+rounds(r, metadataAge)))
 	}

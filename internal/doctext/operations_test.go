@@ -65,7 +65,11 @@ func TestOperationsQuoteTheStoresMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range files {
+	internal, err := filepath.Glob(filepath.Join(root, "kvstore", "internal", "*", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(files, internal...) {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
