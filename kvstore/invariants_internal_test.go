@@ -110,6 +110,24 @@ func TestGapThatHoldsNobodyIsFoundOut(t *testing.T) {
 	}
 }
 
+func TestRereadingThatEndsTooEarlyIsFoundOut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rebuild *rebuild
+		want    string
+	}{
+		"all is there again":    {&rebuild{whole: true, seen: 5}, ""},
+		"not all":               {&rebuild{whole: true, seen: 6}, "I10"},
+		"records were lost":     {&rebuild{seen: 6}, ""},
+		"nothing was shown yet": {&rebuild{whole: true, opening: true, seen: 6}, ""},
+	} {
+		tl := &tail{pos: 5, rebuild: c.rebuild}
+		if got := invariant.Broken(tl.checkSeen); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 func TestTryThatMustNotBeSentIsFoundOut(t *testing.T) {
 	t.Parallel()
 	first, second := sender{id: 7, epoch: 1}, sender{id: 8}
