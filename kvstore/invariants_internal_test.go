@@ -90,6 +90,16 @@ func TestPositionThatIsNotWhatWasAppliedIsFoundOut(t *testing.T) {
 	}
 }
 
+// A log that is said to end below what was read is a matter for others.
+func TestNothingIsOwedOnceItWasRead(t *testing.T) {
+	t.Parallel()
+	for pos, want := range map[int64]int64{5: 9, 8: 9, 9: -1, 12: -1} {
+		if got := (&tail{pos: pos, debt: debt{upTo: 9}}).owed(); got != want {
+			t.Errorf("owed at position %d, when all up to 9 had to be read = %d, want %d", pos, got, want)
+		}
+	}
+}
+
 func TestGapThatHoldsNobodyIsFoundOut(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -165,7 +165,7 @@ func (c *Client) rebuildError(ctx context.Context) error {
 }
 
 // Position returns the next offset that this client will apply: its reads show every
-// record below it. While records are being applied, reads may show them a moment before
+// record below it that the log still had. While records are being applied, reads may show them a moment before
 // Position counts them: to hand on what was read, use the revision of [Client.GetEntry].
 // Position is a revision that other clients can wait for, and goes back only when the log
 // lost records. While the client rereads the log because deletions may have been

@@ -127,7 +127,8 @@ func (t *tail) checkEnd(ctx context.Context, f fetched) error {
 	if t.rebuild != nil {
 		want = max(want, t.rebuild.target)
 	}
-	want = max(want, t.debt.upTo)
+	owed := t.owed()
+	want = max(want, owed)
 	if want <= f.end {
 		t.short = 0
 		return nil
@@ -147,7 +148,7 @@ func (t *tail) checkEnd(ctx context.Context, f fetched) error {
 		return err
 	}
 	t.short = 0
-	if end < t.debt.upTo {
+	if end < owed {
 		t.startOver(min(end, t.pos), t.unpaid(end))
 		return nil
 	}

@@ -21,6 +21,15 @@ type debt struct {
 	under int32 // leader epoch of the log that had so much
 }
 
+// owed returns up to where the client has to read for what it shows to be complete, -1 if it
+// is.
+func (t *tail) owed() int64 {
+	if t.debt.upTo > t.pos {
+		return t.debt.upTo
+	}
+	return -1
+}
+
 // missing notes the gap in what is about to count as read.
 func (t *tail) missing(f *fetched) {
 	if f.gap < 0 {
@@ -44,7 +53,7 @@ func (t *tail) missing(f *fetched) {
 // client has to read, which it has not seen yet. If not, a record that was removed for
 // something in the lost tail may be in the log again.
 func (t *tail) checkDebt(ctx context.Context) error {
-	if t.debt.upTo <= t.pos {
+	if t.owed() < 0 {
 		return nil
 	}
 	return t.part.reaches(ctx, t.debt.upTo, t.debt.under)

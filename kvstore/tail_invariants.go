@@ -87,9 +87,9 @@ func (t *tail) checkApplied() {
 		invariant.Check("I3", applied == rb.floor, "the position is %d, and was %d when the rebuild began", applied, rb.floor)
 		return
 	}
-	if d := t.debt; d.upTo > t.pos {
+	if owed := t.owed(); owed >= 0 {
 		_, complete, _ := t.track.Complete()
-		invariant.Check("I25", complete < t.pos, "all up to %d counts as complete, and up to %d has to be read for that", complete, d.upTo)
+		invariant.Check("I25", complete < t.pos, "all up to %d counts as complete, and up to %d has to be read for that", complete, owed)
 	}
 	invariant.Check("I2", applied >= t.pos && done >= t.pos, "applied up to %d, readable up to %d, done up to %d", t.pos, applied, done)
 }
