@@ -49,7 +49,7 @@ func (c *Cluster) answerEpochs(k *kfake.Cluster, req *kmsg.OffsetForLeaderEpochR
 				sp.ErrorCode = kerr.UnknownLeaderEpoch.Code
 			case c.everyoneMay(rt.Topic, describing...):
 				c.stateMu.Lock()
-				sp.LeaderEpoch, sp.EndOffset = epochEnd(p.epochs, rp.LeaderEpoch, info.HighWatermark)
+				sp.LeaderEpoch, sp.EndOffset = epochEnd(sinceStart(p.epochs, info.LogStartOffset), rp.LeaderEpoch, info.HighWatermark)
 				c.stateMu.Unlock()
 			case c.kfakeKnows(p, rp.LeaderEpoch, info):
 				return nil, false
@@ -71,6 +71,23 @@ func (c *Cluster) kfakeKnows(p *part, epoch int32, info *kfake.PartitionInfo) bo
 	return epoch >= info.Epoch || slices.ContainsFunc(p.epochs, func(e epochStart) bool {
 		return e.epoch > epoch && e.start < info.HighWatermark
 	})
+}
+
+// sinceStart returns what Kafka keeps of a list of epochs once the log begins at start: it
+// forgets those that ended there or below, and says of the first one left that it started
+// there (LeaderEpochFileCache.truncateFromStart).
+func sinceStart(epochs []epochStart, start int64) []epochStart {
+	if start == 0 {
+		return epochs // nothing was deleted
+	}
+	for i, e := range slices.Backward(epochs) {
+		if e.start <= start {
+			left := slices.Clone(epochs[i:])
+			left[0].start = start
+			return left
+		}
+	}
+	return epochs
 }
 
 // epochEnd returns the largest epoch that is not above the one asked for, and the offset at

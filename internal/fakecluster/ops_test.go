@@ -280,6 +280,34 @@ func TestEpochEnd(t *testing.T) {
 	}
 }
 
+func TestEpochsThatEndedBelowTheStartAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, Options{Brokers: 1})
+		for range 3 {
+			must(c.Append(topic, 0, kv("a", "1")))(t)
+			must(c.Append(topic, 0, kv("a", "2")))(t)
+			check(t, c.MoveLeader(topic, 0, 0))
+		}
+		for _, tc := range []struct {
+			start int64
+			ends  []int64 // of epochs 0, 1 and 2
+		}{
+			{0, []int64{2, 4, 6}},
+			{1, []int64{2, 4, 6}},
+			{2, []int64{2, 4, 6}},
+			{3, []int64{3, 4, 6}},
+			{5, []int64{5, 5, 6}},
+		} {
+			check(t, c.DeleteRecords(topic, 0, tc.start))
+			for epoch, want := range tc.ends {
+				if known, end := askEpoch(t, c, int32(epoch)); known != int32(epoch) || end != want {
+					t.Errorf("the log begins at %d: OffsetForLeaderEpoch(%d) = %d, %d, want %d, %d", tc.start, epoch, known, end, epoch, want)
+				}
+			}
+		}
+	})
+}
+
 func TestFailProduces(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
