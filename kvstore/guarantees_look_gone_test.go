@@ -130,3 +130,44 @@ func TestWriteInDoubtIsSentAgainWhereTheLogShowsThatItIsNotThere(t *testing.T) {
 		})
 	}
 }
+
+// The log lost its tail, a write went to where others were before, and then the start of the
+// log was deleted beyond it. Kafka forgets the epochs that ended below the start: it says that
+// the last one of these ended there, wherever the tail was lost.
+func TestWriteInDoubtIsNotSentAgainWhereALossWasDeleted(t *testing.T) {
+	const read, left = 6, 2 // how long the log was when the write began, and is after the loss
+	for start := int64(left + 1); start <= read+2; start++ {
+		t.Run(fmt.Sprintf("log begins at %d", start), func(t *testing.T) {
+			inWorld(t, slow(1), func(t *testing.T, w *world) {
+				c, other := w.open("c"), w.open("other")
+				for i := range read {
+					w.put(c, fmt.Sprintf("a%d", i), "1")
+				}
+				lost := w.LoseRequests(1, "c")
+				result := make(chan error, 1)
+				go func() { result <- c.Put(t.Context(), []byte("k"), []byte("v")) }()
+				lost.Wait(1)
+				away := w.refuseDials("c")
+				w.loseTail(left)
+				w.forgetProducers() // else the write's sequence is not next behind what is left
+				answer := w.LoseAnswers(1, "c")
+				away.Undo()
+				answer.Wait(1)
+				away = w.refuseDials("c")
+				w.forgetProducers()
+				must(t, other.Sync(t.Context()))
+				for i := range read {
+					w.put(other, fmt.Sprintf("c%d", i), "1")
+				}
+				w.DeleteRecords(start)
+				away.Undo()
+				if err := <-result; !errors.Is(err, kvstore.ErrOutcomeUnknown) {
+					t.Errorf("Put = %v, want an unknown outcome", err)
+				}
+				if n := w.countKeys()["k"]; n > 0 {
+					t.Errorf("the write was appended, deleted, and is in the log %d times", n)
+				}
+			})
+		})
+	}
+}

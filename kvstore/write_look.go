@@ -89,6 +89,11 @@ func (w *writer) lowest(ctx context.Context, l leader, b *recordBatch) (lowest, 
 		}
 	}
 	if err == nil && known >= 0 {
+		if end <= start && known != l.epoch {
+			// The epoch ended at the start or below, which is all that Kafka remembers of it: the
+			// log may have departed anywhere below.
+			return 0, start, nil
+		}
 		return min(b.from, end), start, nil
 	}
 	// There are no epochs to compare. A log that ends below b.from has lost its tail, nobody
