@@ -14,10 +14,12 @@ func lag(d *draw) {
 	d.smallFetches()
 }
 
-// smallFetches makes clients read the log in small pieces, half of the time.
+// smallFetches makes clients read the log in small pieces, half of the time. Tombstones then
+// stay for long enough to read all of it.
 func (d *draw) smallFetches() {
 	if d.IntN(2) == 0 {
-		d.p.World.FetchBytes = []int{400, 1500, 6000}[d.IntN(3)]
+		d.p.World.FetchBytes = []int{4000, 16_000}[d.IntN(2)]
+		d.p.World.Tombstones = max(d.p.World.Tombstones, 8*time.Second)
 	}
 }
 
