@@ -194,10 +194,10 @@ func (j *judge) conclude(v *Verdict) {
 		v.Undecided = append(v.Undecided, "no check had anything to judge")
 	}
 	switch {
-	case len(v.Disagreements) > 0:
-		v.Status = HarnessFailure
 	case j.found > 0:
 		v.Status = Violated
+	case len(v.Disagreements) > 0:
+		v.Status = HarnessFailure
 	case len(v.Undecided) > 0:
 		v.Status = Inconclusive
 	default:

@@ -58,7 +58,7 @@ var guarantees = []struct {
 	{CheckReadYourWrites, "a process that has a write acknowledged reads a state that includes it"},
 	{CheckMonotonicReads, "a process never reads a state of the log older than one it has read before"},
 	{CheckPerKeyOrder, "a process sees the writes to one key in the order of the log"},
-	{CheckBarrier, "a read after a barrier includes every write that was acknowledged to anyone before the barrier began"},
+	{CheckBarrier, "a read after a barrier includes every write that was acknowledged to anyone, and all that anyone had read, before the barrier began"},
 	{CheckWaitRevision, "a read after waiting for a revision includes it"},
 	{CheckOpen, "a process that has opened has applied the log as it stood when opening began"},
 	{CheckOnePosition, "all that a range returns is the log's state at one and the same position"},

@@ -34,7 +34,7 @@
 //	read-not-beyond-the-end          is not beyond the log's end when the read returned
 //	only-committed-data              is not beyond an open transaction
 //	read-your-writes                 includes the process's acknowledged writes
-//	barrier-sees-all-acknowledged    includes everyone's, after a barrier
+//	barrier-sees-all-acknowledged    includes what anyone knew of, after a barrier
 //	wait-reaches-revision            includes the revision that the process waited for
 //	per-key-order                    is not before what the process has read of the key
 //	monotonic-reads                  is not before anything that the process has read
@@ -65,8 +65,8 @@
 // makes the verdict inconclusive. Porcupine knows nothing of offsets, positions, ranges or
 // other keys, so it finds less than the log witness. But the log witness must find
 // everything that porcupine finds, and porcupine must find what the operations alone prove
-// wrong. If the two contradict each other, one of them has a bug, and the verdict is a
-// failure of the harness.
+// wrong. If one of them proves a violation that the other should have found and did not,
+// the history is violated, and the findings of both are shown.
 //
 // # What is not held against a client
 //
@@ -79,7 +79,9 @@
 //     Porcupine does not judge keys that lost records.
 //   - A client that lags while compaction removes records may never see them,
 //     unless it claims to have caught up: by acknowledging its own write, by a
-//     barrier or by waiting for a revision.
+//     barrier or by waiting for a revision. What an operation claims is judged by the
+//     position that it reports itself, too.
+//   - A transaction that never ends hides what follows it from all clients, to the end.
 //   - When records are deleted from the start of the log (DeleteRecords,
 //     retention), a client that had not reached them may continue with what is
 //     left. It must then drop everything that it held, for all keys: its old
@@ -94,7 +96,8 @@
 // A verdict is [Held], [Violated], [Inconclusive] or [HarnessFailure]. A history never
 // passes for lack of evidence. A check that had nothing to judge says so. A history that
 // breaks an assumption of the checks (two writes with one value id, time going back, no
-// operations at all) is reported as doing so.
+// operations at all, a log tap that tells of what is beyond the log) is reported as doing
+// so, and not held against a client.
 //
 // Histories come from a [Recorder], from [Recorder.Wrap] around any client with
 // Get, Put and Delete, or from a file that any other program wrote in the format of

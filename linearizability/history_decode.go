@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 )
 
 // A line is any line of a stored history.
@@ -70,6 +71,9 @@ type decoder struct {
 // line reads line n, which is not empty.
 func (d *decoder) line(n int, text []byte) error {
 	d.in, d.err = line{}, nil
+	if !utf8.Valid(text) {
+		return errors.New("not UTF-8: write other bytes of a key as % and two hexadecimal digits")
+	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&d.in); err != nil {
@@ -201,11 +205,14 @@ func (d *decoder) complete(at Stamp, outcome Outcome) error {
 	if outcome != OK {
 		return nil
 	}
+	if emptyKey(o) {
+		return fmt.Errorf("%s of the empty key, which is none", o.Kind)
+	}
 	if o.Kind == OpGet {
 		o.Value = d.text(in.Value)
 	}
 	if o.Kind == OpRange || len(in.Items) > 0 {
-		o.Items = d.items()
+		o.answered(d.items())
 	}
 	return nil
 }

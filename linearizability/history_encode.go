@@ -185,7 +185,9 @@ func (e *encoder) complete(o *Operation) []byte {
 		case OpRange:
 			e.items(o.Items)
 		case OpBatch:
-			if revised(o.Items) {
+			if o.Answer != nil {
+				e.items(o.Answer)
+			} else if revised(o.Items) {
 				e.items(o.Items)
 			}
 		case OpPut, OpDelete, OpSync, OpWait, OpOpen, OpClose:

@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -110,6 +111,9 @@ type Operation struct {
 	// Items are the writes of a batch in order, or the result of a range in the
 	// order in which it was returned.
 	Items []Item
+	// Answer are the items that the answer to a batch named, if they are others than
+	// those that were called, and nil if not.
+	Answer []Item
 	// Barrier marks a get or a range that claims to see everything that was acknowledged to
 	// any client before it began.
 	Barrier bool
@@ -140,4 +144,15 @@ func enumName(names []string, i int) string {
 		return names[i]
 	}
 	return fmt.Sprintf("unknown(%d)", i)
+}
+
+// answered notes the items of an answer: the result of a range, or the revisions of a
+// batch's items. A batch stays what was called, whatever its answer says.
+func (o *Operation) answered(items []Item) {
+	same := func(a, b Item) bool { return a.Key == b.Key && a.Value == b.Value }
+	if o.Kind == OpBatch && !slices.EqualFunc(o.Items, items, same) {
+		o.Answer = items
+		return
+	}
+	o.Items = items
 }

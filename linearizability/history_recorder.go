@@ -145,7 +145,7 @@ func (c *Call) finish(outcome Outcome, err error) {
 			op.Value = c.value
 		}
 		if c.hasItems {
-			op.Items = c.items
+			op.answered(c.items)
 		}
 	}
 	op.Return = r.stamp()

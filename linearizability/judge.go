@@ -21,6 +21,7 @@ type judge struct {
 	items     []item2log
 	first     []int32           // by operation: the index of its first item; one more entry ends the last
 	writes    []int32           // operations that write, in the order of their call
+	torn      int32             // a record that no write explains if batches are whole, or -1
 	byClass   map[int32][]int32 // items by class, built when needed
 	events    []opEvent
 	processes map[processID]*process
@@ -46,7 +47,7 @@ type judge struct {
 
 func newJudge(h *History, opts Options) *judge {
 	opts.MaxViolations = cmp.Or(opts.MaxViolations, 20)
-	j := &judge{ctx: context.Background(), h: h, opts: opts, results: make(map[CheckID]*CheckResult), accused: map[string]bool{}, charged: map[string]bool{}}
+	j := &judge{ctx: context.Background(), h: h, opts: opts, results: make(map[CheckID]*CheckResult), torn: -1, accused: map[string]bool{}, charged: map[string]bool{}}
 	for _, id := range AllChecks() {
 		j.results[id] = &CheckResult{Check: id, Ran: true}
 	}

@@ -10,6 +10,8 @@ import (
 // whatever porcupine finds, because it knows more: if it finds nothing wrong, the order
 // of the log is an order that explains all operations, and porcupine must accept it.
 // Conversely, porcupine must find only those violations that can be seen without the log.
+// If one of them finds nothing, both findings are shown. The violation counts nevertheless:
+// whoever found it has proved it.
 //
 // If both judges find something wrong with the same key, porcupine's finding is counted
 // but not explained again.
@@ -28,6 +30,7 @@ func (j *judge) compare() []*Disagreement {
 					LogWitness: "found nothing wrong with the key",
 					Porcupine:  j.porcupineFound[i].Error(),
 				})
+				j.violate(j.porcupineFound[i]) // what one of them proves is so
 			}
 		case j.charged[t.h.key]:
 			j.results[t.check].Violations++

@@ -34,7 +34,7 @@ func judgeUntilCompare(h *History) *judge {
 // The two judges disagree only if one of them has a bug, so these tests plant one to see
 // what happens then.
 
-func TestCompare_porcupine_alone_accuses_a_key_harness_failure(t *testing.T) {
+func TestCompare_porcupine_alone_accuses_a_key_both_findings(t *testing.T) {
 	j := judgeUntilCompare(twoWrites())
 	planted := j.tasks[0]
 	planted.result, planted.op = porcupine.Illegal, 2
@@ -42,7 +42,7 @@ func TestCompare_porcupine_alone_accuses_a_key_harness_failure(t *testing.T) {
 	mustDisagree(t, j, "found nothing wrong", `explains get("a") = v2`)
 }
 
-func TestCompare_log_witness_alone_accuses_what_operations_prove_harness_failure(t *testing.T) {
+func TestCompare_log_witness_alone_accuses_what_operations_prove_both_findings(t *testing.T) {
 	j := judgeUntilCompare(twoWrites())
 	v := j.accusation(CheckReadYourWrites, 2)
 	v.Reason, v.certain, v.since = "a planted accusation", true, v.From.Seq
@@ -55,11 +55,11 @@ func mustDisagree(t *testing.T, j *judge, witness, porcupine string) {
 	v := &Verdict{Disagreements: j.compare()}
 	j.report(v)
 	j.conclude(v)
-	if v.Status != HarnessFailure || len(v.Disagreements) != 1 {
-		t.Fatalf("status %s with %d disagreements, want a harness failure with one", v.Status, len(v.Disagreements))
+	if v.Status != Violated || len(v.Violations) != 1 || len(v.Disagreements) != 1 {
+		t.Fatalf("status %s with %d disagreements, want a violation with one", v.Status, len(v.Disagreements))
 	}
 	err := v.Err()
-	if !errors.Is(err, ErrDisagreement) || !strings.Contains(err.Error(), witness) || !strings.Contains(err.Error(), porcupine) {
+	if !errors.Is(err, ErrDisagreement) || !errors.Is(err, ErrViolation) || !strings.Contains(err.Error(), witness) || !strings.Contains(err.Error(), porcupine) {
 		t.Errorf("Err() = %v, want a disagreement with %q and %q", err, witness, porcupine)
 	}
 }

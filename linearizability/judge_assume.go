@@ -45,7 +45,8 @@ const (
 	ruleEnds    = "an operation returns after it was called, and a call has an id, a client and a kind"
 	ruleProcess = "each operation belongs to a process of its client that is open, and the newest one"
 	ruleValues  = "each write has a value id of its own, unless the id starts with ~"
-	ruleLog     = "the log tap tells each record once, in the order of offsets"
+	ruleLog     = "the log tap tells each record once, in the order of offsets, and tells of nothing beyond the log's end"
+	ruleKeys    = "nothing is written to the empty key or read from it, because a record without a key has that"
 )
 
 // mostNumber is the highest sequence number, offset or position that is allowed. It
@@ -138,10 +139,25 @@ func (a *assumptions) operations(h *History) {
 			a.broken(ruleEnds, o.Call.Seq, "%s returned at event %d", o, o.Return.Seq)
 		case badNumber(o.Revision) || badNumber(o.Position):
 			a.broken(ruleNumbers, o.Call.Seq, "%s has revision %d and position %d", o, o.Revision, o.Position)
+		case o.Outcome == OK && emptyKey(o):
+			a.broken(ruleKeys, o.Call.Seq, "%s", o)
 		case o.Outcome > Unknown:
 			a.broken(ruleEnds, o.Call.Seq, "operation %d has outcome %s", o.ID, o.Outcome)
 		}
 	}
+}
+
+// emptyKey reports whether an operation is about the empty key. In the log, a record with
+// an empty key is one that sets no key.
+func emptyKey(o *Operation) bool {
+	switch o.Kind {
+	case OpPut, OpDelete, OpGet:
+		return o.Key == ""
+	case OpBatch:
+		return slices.ContainsFunc(o.Items, func(it Item) bool { return it.Key == "" })
+	case OpRange, OpSync, OpWait, OpOpen, OpClose:
+	}
+	return false
 }
 
 // badNumber reports whether an offset is neither None nor in the allowed range.
@@ -220,6 +236,8 @@ func (a *assumptions) log(h *History) {
 	end := int64(0)
 	live := make([]int64, 0, len(h.Log)) // offsets, ascending
 	ended := map[string]bool{}
+	begun := map[string]bool{}
+	exact := h.Header.Tap == TapExact
 	for i := range h.Log {
 		l := &h.Log[i]
 		if l.Offset < 0 || l.Offset > mostNumber {
@@ -233,12 +251,14 @@ func (a *assumptions) log(h *History) {
 				continue
 			}
 			end = l.Offset + 1
+			begun[l.Txn] = true
 			live = append(live, l.Offset)
 		case LogTruncate, LogRecreate:
 			to := l.Offset
 			if l.Kind == LogRecreate {
 				to = 0
 			}
+			a.within(exact, l, end)
 			n, _ := slices.BinarySearch(live, to)
 			live = live[:n]
 			end = min(end, to)
@@ -252,13 +272,25 @@ func (a *assumptions) log(h *History) {
 				}
 			}
 		case LogCommit, LogAbort:
+			if exact && !begun[l.Txn] {
+				a.broken(ruleLog, l.Seq, "transaction %s ended, but the log has no record of it", l.Txn)
+			}
 			if ended[l.Txn] {
 				a.broken(ruleLog, l.Seq, "transaction %s ended twice", l.Txn)
 			}
 			ended[l.Txn] = true
 		case LogTrim, LogEnd:
+			a.within(exact, l, end)
 		default:
 			a.broken(ruleLog, l.Seq, "log event of kind %s", l.Kind)
 		}
+	}
+}
+
+// within checks that a log event is about a part of the log that there is. A late tap may
+// note the records there afterwards.
+func (a *assumptions) within(exact bool, l *LogEvent, end int64) {
+	if exact && l.Kind != LogRecreate && l.Offset > end {
+		a.broken(ruleLog, l.Seq, "%s at offset %d, when the log's end was %d", l.Kind, l.Offset, end)
 	}
 }

@@ -200,6 +200,13 @@ func (j *judge) runTasks(tasks []*task, opts PorcupineOptions) {
 
 // run judges the piece and, if it is illegal, finds the offending operation.
 func (t *task) run(ctx context.Context, opts PorcupineOptions) {
+	if narrow := t.narrowed(); narrow != nil {
+		steps := &stepCounter{ctx: ctx, left: opts.MaxSteps / 8}
+		t.result = t.decide(narrow, opts, steps)
+		if t.steps += opts.MaxSteps/8 - steps.left; t.result == porcupine.Ok {
+			return
+		}
+	}
 	steps := &stepCounter{ctx: ctx, left: opts.MaxSteps}
 	t.result = t.decide(t.piece, opts, steps)
 	t.steps += opts.MaxSteps - steps.left

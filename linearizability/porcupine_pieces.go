@@ -249,3 +249,33 @@ func (p *piece) dropUnread() {
 	}
 	p.ops = kept
 }
+
+// narrowed returns the piece with writes of unknown outcome that took effect as late as
+// they can have: while the first read that returned their value was under way. An order
+// that explains it explains the piece too, and is found without trying each order of the
+// writes. It returns nil if that would save nothing.
+func (p *piece) narrowed() *piece {
+	first := map[int32]keyOp{}
+	for _, o := range p.ops {
+		if r, ok := first[o.value]; o.kind == keyRead && (!ok || o.ret < r.ret) {
+			first[o.value] = o
+		}
+	}
+	n, many := *p, 0
+	n.ops = slices.Clone(p.ops)
+	for i := range n.ops {
+		o := &n.ops[i]
+		if r, ok := first[o.value]; ok && o.kind == keyWrite && o.unknown && !p.h.shared[o.value] && o.call < r.ret {
+			o.call, o.ret = max(o.call, r.call), min(o.ret, r.ret)
+			many++
+		}
+	}
+	if many < fewUnknown {
+		return nil
+	}
+	return &n
+}
+
+// fewUnknown is how many writes of unknown outcome in a piece are tried in each order
+// from the start.
+const fewUnknown = 4

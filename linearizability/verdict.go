@@ -19,8 +19,8 @@ const (
 	// Inconclusive says that no violation was found, but the history has too little to
 	// judge, or porcupine reached one of its bounds.
 	Inconclusive
-	// HarnessFailure says that the history breaks an assumption of the checks, or that
-	// the two judges contradict each other. It says nothing about the system under test.
+	// HarnessFailure says that the history breaks an assumption of the checks. It says
+	// nothing about the system under test.
 	HarnessFailure
 )
 
@@ -101,7 +101,7 @@ func (v *Verdict) Err() error {
 	case Held:
 		return nil
 	case Violated:
-		return joined(v.Violations)
+		return errors.Join(joined(v.Violations), joined(v.Disagreements))
 	case HarnessFailure:
 		return errors.Join(joined(v.Assumptions), joined(v.Disagreements))
 	case Inconclusive:

@@ -19,9 +19,13 @@ func (r *hookReader) hook(h *Hook) bool {
 	} else {
 		next = r.ledToAny(r.x.records[held[0]].class, h.Seq)
 	}
+	next = r.readable(next, h.Seq)
 	if len(next) > 0 {
 		r.next = next
 		return true
+	}
+	if r.tooEarly(h, held) {
+		return false
 	}
 	k := r.x.search(held, r.offset())
 	if k == len(held) {
@@ -39,6 +43,25 @@ func (r *hookReader) hook(h *Hook) bool {
 	}
 	r.strange(h, held)
 	return false
+}
+
+// readable leaves out the places that readers could not get to by an event.
+func (r *hookReader) readable(next []int, seq int64) []int {
+	end := r.x.reach(r.epoch, seq).lso
+	return slices.DeleteFunc(next, func(i int) bool { return r.x.records[r.list[i-1]].off >= end })
+}
+
+// tooEarly reports a hook for a record that readers could not see yet.
+func (r *hookReader) tooEarly(h *Hook, held []int32) bool {
+	end := r.x.reach(r.epoch, h.Seq).lso
+	k := r.x.search(held, r.offset())
+	if k == len(held) || r.x.records[held[k]].off < end {
+		return false
+	}
+	v := r.violation(h)
+	v.Reason = fmt.Sprintf("%s fired when readers could get to position %d only, but its record is at offset %d", hookName(h), end, r.x.records[held[k]].off)
+	r.violate(r.with(v, held[k]))
+	return true
 }
 
 // records returns the records that the hook may have been called for.

@@ -106,7 +106,10 @@ func (j *judge) firstRebuild(id processID) int64 {
 func (r *hookReader) follow(hooks []*Hook, writes []int32, loss int64) {
 	for i, h := range hooks {
 		if h.Seq > loss {
-			r.finally(hooks[i:])
+			n := r.found
+			if r.afterLoss(hooks[:i], hooks[i:], writes); r.found == n {
+				r.finally(hooks[i:])
+			}
 			return
 		}
 		r.judged(CheckHooks)
@@ -116,6 +119,7 @@ func (r *hookReader) follow(hooks []*Hook, writes []int32, loss int64) {
 	}
 	if r.ownWrites(&writes, loss) {
 		r.complete(hooks, loss)
+		r.afterLoss(hooks, nil, writes)
 	}
 }
 
@@ -160,6 +164,9 @@ func (r *hookReader) complete(hooks []*Hook, loss int64) {
 			continue
 		}
 		end := r.x.reach(r.epoch, s.Seq).lso
+		if r.h.Header.Tap != TapExact {
+			end = min(end, r.x.settled) // later records may have been noted before the snapshot
+		}
 		for n := r.furthest(); n < len(r.list) && r.x.records[r.list[n]].off < end; n++ {
 			if m := r.list[n]; !r.mayMiss(m, s.Seq) {
 				v := r.ofSnapshot(CheckHooks, s)

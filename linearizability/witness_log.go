@@ -65,6 +65,7 @@ type logIndex struct {
 	records []record
 	epochs  []epoch
 	steps   []step
+	settled int64 // how far readers can get in the end
 	trims   []trim
 	removed bool // compaction removed something
 
@@ -134,6 +135,7 @@ func newLogIndex(h *History) *logIndex {
 		x.steps = append(x.steps, step{l.Seq, int32(len(x.epochs) - 1), end, stable(end, open)})
 	}
 	x.epochs[len(x.epochs)-1].end = end
+	x.settled = stable(end, open)
 	x.batches = make([][]span, len(x.epochs))
 	x.group()
 	return x

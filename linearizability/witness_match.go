@@ -319,6 +319,9 @@ func (j *judge) lateSteps() []step {
 		}
 		s := j.x.steps[len(steps)]
 		s.lso = s.end // it is not known when a transaction ended
+		if int(s.epoch) == len(j.x.epochs)-1 {
+			s.lso = min(s.end, j.x.settled) // but it is known which never did
+		}
 		switch l.Kind {
 		case LogCommit, LogAbort, LogCompact:
 			s.seq = last

@@ -47,6 +47,7 @@ func (j *judge) matchShared() {
 		return
 	}
 	bounds := j.realTimeBounds()
+	j.torn = j.whole(bounds)
 	for _, c := range classes {
 		j.pair(c, waiting[c], bounds)
 	}

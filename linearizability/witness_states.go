@@ -14,6 +14,13 @@ func (s *sweeper) snapshot(snap *Snapshot) {
 	p := s.process(snap.Client, snap.Process)
 	s.judged(CheckOnePosition)
 	s.judged(CheckReadFromLog)
+	if key, twice := keyTwice(snap.Items); twice {
+		v := s.ofSnapshot(CheckOnePosition, snap)
+		v.Key = key
+		v.Reason = fmt.Sprintf("the state of %s lists key %s twice", who(snap.Client, snap.Process), quote(key))
+		s.violate(v)
+		return
+	}
 	r := &s.scratch
 	*r = read{seq: snap.Seq, proc: p, pos: snap.Position, batches: s.runs(CheckBatchVisible), targets: r.targets[:0], all: r.all}
 	r.targets = s.state(r.targets, snap.Items, "", "", snap.Seq)
@@ -60,11 +67,34 @@ func (j *judge) compareState(check CheckID, snap *Snapshot) {
 	e := j.x.current(snap.Seq)
 	at := j.x.reach(e, snap.Seq).lso
 	if j.h.Header.Tap != TapExact {
+		// The records may have been noted later. A transaction that never ended hides them.
 		e = int32(len(j.x.epochs) - 1)
-		at = j.x.epochs[e].end
+		at = j.x.settled
 	}
-	if snap.Position != None && (snap.Kind == SnapshotCold || snap.Position > at) {
+	if key, twice := keyTwice(snap.Items); twice {
+		v := j.ofSnapshot(check, snap)
+		v.Key = key
+		v.Reason = fmt.Sprintf("the state of %s lists key %s twice", who(snap.Client, snap.Process), quote(key))
+		j.violate(v)
+		return
+	}
+	if snap.Position > at {
+		v := j.ofSnapshot(check, snap)
+		v.Also, v.Offsets = []CheckID{CheckPosition}, []int64{at}
+		v.Reason = fmt.Sprintf("the state of %s is said to be that at position %d, but readers could get to %d only",
+			who(snap.Client, snap.Process), snap.Position, at)
+		j.violate(v)
+		return
+	}
+	if snap.Position != None && (snap.Kind == SnapshotCold || j.h.Header.Tap == TapExact && j.shows(e, snap.Position, at)) {
 		at = snap.Position
+		if snap.Kind == SnapshotFinal {
+			v := j.ofSnapshot(check, snap)
+			v.Also, v.Offsets = []CheckID{CheckPosition}, []int64{snap.Position}
+			v.Reason = fmt.Sprintf("%s had not caught up: it was at position %d, and there was more to read", who(snap.Client, snap.Process), snap.Position)
+			j.violate(v)
+			return
+		}
 	}
 	var best *difference
 	for _, base := range j.basesOf(snap, e) {
@@ -83,6 +113,24 @@ func (j *judge) compareState(check CheckID, snap *Snapshot) {
 	v.Reason = fmt.Sprintf("%s differs from the log at position %d%s in %d keys: %s", what, at, best.from(), len(best.wrong), best.wrong[0])
 	v.Evidence = append(v.Evidence, best.wrong[1:min(len(best.wrong), 8)]...)
 	j.violate(v)
+}
+
+// shows reports whether the log has a record between two offsets that readers see.
+func (j *judge) shows(e int32, from, to int64) bool {
+	list := j.x.timeline[e]
+	return slices.ContainsFunc(list[j.x.search(list, from):j.x.search(list, to)], func(r int32) bool { return j.x.records[r].visible() })
+}
+
+// keyTwice returns a key that a state lists twice.
+func keyTwice(items []Item) (string, bool) {
+	seen := make(map[string]struct{}, len(items))
+	for _, it := range items {
+		if _, ok := seen[it.Key]; ok {
+			return it.Key, true
+		}
+		seen[it.Key] = struct{}{}
+	}
+	return "", false
 }
 
 // basesOf returns the offsets at which the process of a snapshot may have started to apply
@@ -139,7 +187,13 @@ func (j *judge) differs(snap *Snapshot, e int32, base, at int64) *difference {
 		if rec >= 0 && j.x.records[rec].off < base {
 			rec, want = -1, ""
 		}
-		if (has && want != "" && it.Value == want) || (!has && want == "") || (rec >= 0 && j.x.goneBefore(&j.x.records[rec], e)) {
+		if has && want != "" && it.Value == want {
+			if off := j.x.records[rec].off; it.Revision != None && it.Revision != off {
+				d.add(it.Key, fmt.Sprintf("%s from offset %d", want, it.Revision), fmt.Sprintf("it from offset %d", off), off)
+			}
+			continue
+		}
+		if (!has && want == "") || (rec >= 0 && j.x.goneBefore(&j.x.records[rec], e)) {
 			continue
 		}
 		if rec >= 0 {

@@ -140,6 +140,9 @@ func (s *sweeper) called(op int32) {
 	p := s.process(o.Client, o.Process)
 	if o.Kind == OpOpen && p.opened == 0 {
 		p.opened = o.Call.Seq
+		if s.h.Header.Tap == TapExact { // it reads the log from its start
+			s.raise(p, causeOpen, bound{position{s.x.current(o.Call.Seq), 0}, -1})
+		}
 	}
 	f := inFlight{bounds: p.bounds, anyone: s.anyone, reported: p.reported, read: seen{-1, -1}}
 	if o.Kind == OpGet {
@@ -163,6 +166,9 @@ func (s *sweeper) returned(op int32) {
 	p := s.process(o.Client, o.Process)
 	f := &s.slots[s.slot[op]]
 	s.free = append(s.free, s.slot[op])
+	if o.Outcome == OK {
+		s.claims(op, f)
+	}
 	lowest := s.x.joined(&f.bounds) // the process was here, or further, at the return
 	switch {
 	case o.Outcome != OK:
@@ -216,7 +222,7 @@ func (s *sweeper) position(at bound, p *process, f *inFlight) {
 	}
 	if end := s.furthest(o.Return.Seq); o.Position > end {
 		v := s.accusation(CheckPosition, at.op)
-		v.Reason = fmt.Sprintf("%s was at position %d at %s, but the log ended at %d", o.Client, o.Position, o.Return.Time, end)
+		v.Reason = fmt.Sprintf("%s was at position %d at %s, but readers could get to %d only", o.Client, o.Position, o.Return.Time, end)
 		v.Offsets = []int64{end}
 		s.violate(v)
 	}
@@ -236,7 +242,7 @@ func (s *sweeper) rebuilt(from, to int64) bool {
 	return s.x.current(from) != s.x.current(to)
 }
 
-// furthest returns the highest end that the log had up to an event.
+// furthest returns how far readers could get at most up to an event.
 func (s *sweeper) furthest(seq int64) int64 {
 	cur := s.x.current(seq)
 	if s.h.Header.Tap != TapExact {
@@ -245,7 +251,7 @@ func (s *sweeper) furthest(seq int64) int64 {
 	}
 	var end int64
 	for e := int32(0); e <= cur; e++ {
-		end = max(end, s.x.reach(e, seq).end)
+		end = max(end, s.x.reach(e, seq).lso)
 	}
 	return end
 }

@@ -34,6 +34,7 @@ func (j *judge) checkWrites() {
 		}
 	}
 	j.checkRealTime()
+	j.checkWhole()
 }
 
 // accusation starts a violation about operations, the offending one first.
@@ -83,6 +84,11 @@ func (j *judge) checkAcked(op int32) {
 	exact := j.h.Header.Tap == TapExact
 	if exact {
 		j.judged(CheckAckedAfterAppend)
+	}
+	if o.Answer != nil {
+		v := j.accusation(CheckAckedOnce, op)
+		v.Reason = fmt.Sprintf("%s was acknowledged as another batch: %s", o.call(), describeItems(o.Answer, 8))
+		j.violate(v)
 	}
 	for n := range items {
 		it := &items[n]

@@ -1,0 +1,96 @@
+package linearizability
+
+import "fmt"
+
+// afterLoss judges the hooks from the first loss or rebuild on by what holds however the
+// process reread the log: a hook tells something that is in some log and can be read, it
+// tells no value that its listener has already, and the hook for the process's own write
+// has fired once the write is acknowledged.
+func (r *hookReader) afterLoss(before, hooks []*Hook, writes []int32) {
+	told := map[string]*Hook{}
+	for _, h := range before {
+		told[h.Key] = h
+	}
+	for _, h := range hooks {
+		for ; len(writes) > 0 && r.op(writes[0]).Return.Seq < h.Seq; writes = writes[1:] {
+			if !r.toldOwn(writes[0], told) {
+				return
+			}
+		}
+		r.judged(CheckHooks)
+		if !r.news(h, told[h.Key]) {
+			return
+		}
+		told[h.Key] = h
+	}
+	for _, op := range writes {
+		if !r.toldOwn(op, told) {
+			return
+		}
+	}
+}
+
+// news judges one hook. Last is the hook of its key before it, or nil.
+func (r *hookReader) news(h, last *Hook) bool {
+	if h.Delete {
+		return true // the key may have vanished with the log's tail
+	}
+	recs := r.written(h.Key, h.Value)
+	readable := 0
+	for _, m := range recs {
+		rec := &r.x.records[m]
+		if rec.visible() && (h.Offset == None || h.Offset == rec.off) && rec.off < r.x.reach(rec.born, h.Seq).lso && r.x.epochs[rec.born].seq <= h.Seq {
+			readable++
+		}
+	}
+	v := r.violation(h)
+	switch {
+	case readable == 0:
+		v.Reason = hookName(h) + " fired, but readers could see no such record in the log by then"
+	case len(recs) == 1 && last != nil && !last.Delete && last.Value == h.Value:
+		v.Reason = hookName(h) + " fired twice"
+		v.From = last.Stamp
+	default:
+		return true
+	}
+	r.violate(r.with(v, recs...))
+	return false
+}
+
+// written returns all records of a key with a value that the log ever had.
+func (r *hookReader) written(key, value string) []int32 {
+	c := r.x.lookup(key, value)
+	if c < 0 {
+		return nil
+	}
+	return r.x.written[c]
+}
+
+// toldOwn judges whether the hook for the last record of an acknowledged write of the
+// process had fired, or one for a later record of the key.
+func (r *hookReader) toldOwn(op int32, told map[string]*Hook) bool {
+	o := r.op(op)
+	now := r.x.current(o.Return.Seq)
+	for _, it := range r.itemsOf(op) {
+		if it.rec < 0 || it.paired {
+			continue
+		}
+		rec := &r.x.records[it.rec]
+		cls := r.x.classes[rec.class]
+		key := r.x.keys[cls.key]
+		versions := r.x.versions[now][cls.key]
+		newest := len(versions) > 0 && versions[len(versions)-1] == it.rec
+		if cls.value == "" || rec.born != now || rec.died != never || rec.gone != 0 || !newest || r.trimmed(it.rec, forever) {
+			continue
+		}
+		if h := told[key]; h != nil && !h.Delete && h.Value == cls.value {
+			continue
+		}
+		v := r.accusation(CheckHooks, op)
+		v.Key = key
+		v.Reason = fmt.Sprintf("%s was acknowledged at %s, when the hook for its record at offset %d had not fired", o.call(), o.Return.Time, rec.off)
+		r.violate(r.with(v, it.rec))
+		return false
+	}
+	return true
+}

@@ -1,0 +1,190 @@
+package linearizability
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// A wholeSearch looks for an assignment of the records that are left to the writes that
+// are left, in which each batch gets its records one after the other or none. The pairing
+// by real time, which follows, looks at each class by itself and can't see that.
+//
+// Among single writes of a class there is never a choice: the one with the earliest
+// deadline goes first, and those of unknown outcome last. So it tries only which batch to
+// place, and where.
+type wholeSearch struct {
+	*judge
+
+	left    []int32           // the records
+	singles map[int32][]int32 // by class: operations that write one key, by deadline
+	batches map[int32][]int32 // by class of the first item
+	bounds  []opBounds
+	used    map[int32]bool
+	must    int // acknowledged writes that have no records yet
+	steps   int
+	deepest int // the index of the first record that none explained
+}
+
+// wholeSteps bounds the search, beyond a few steps for each record. Without a bound it
+// could take exponential time. If it is reached, only each class is judged by itself.
+const wholeSteps = 20_000
+
+// whole returns -1 if there may be such an assignment, or else a record that none explains. After a loss a write may be in
+// the log again, so then it does not look.
+func (j *judge) whole(bounds []opBounds) (torn int32) {
+	s := &wholeSearch{judge: j, bounds: bounds, singles: map[int32][]int32{}, batches: map[int32][]int32{}, used: map[int32]bool{}}
+	if len(j.x.epochs) > 1 || !s.collect() {
+		return -1
+	}
+	s.steps = wholeSteps + 8*len(s.left)
+	if s.place(0) || s.steps <= 0 {
+		return -1
+	}
+	return s.left[min(s.deepest, len(s.left)-1)]
+}
+
+// collect lists the writes and the records that are left. It returns false if there is no
+// batch among them.
+func (s *wholeSearch) collect() bool {
+	found := false
+	for _, op := range s.writes {
+		items := s.itemsOf(op)
+		o := s.op(op)
+		if o.Outcome == Failed || slices.ContainsFunc(items, func(it item2log) bool { return it.rec >= 0 }) {
+			continue
+		}
+		batch := len(items) > 1
+		found = found || batch
+		if slices.ContainsFunc(items, func(it item2log) bool { return it.class < 0 || !shared(s.x.classes[it.class].value) }) {
+			continue // it is not in the log
+		}
+		if o.Outcome == OK {
+			s.must++
+		}
+		if c := items[0].class; batch {
+			s.batches[c] = append(s.batches[c], op)
+		} else {
+			s.singles[c] = append(s.singles[c], op)
+		}
+	}
+	if !found {
+		return false
+	}
+	for _, ops := range s.singles {
+		slices.SortStableFunc(ops, func(a, b int32) int {
+			if s.deadline(a) < s.deadline(b) {
+				return -1
+			}
+			return 1
+		})
+	}
+	for r := range s.x.records {
+		rec := &s.x.records[r]
+		if rec.op < 0 && rec.class >= 0 && !s.h.Log[rec.event].Foreign && shared(s.x.classes[rec.class].value) {
+			s.left = append(s.left, int32(r))
+		}
+	}
+	return len(s.left) > 0
+}
+
+// deadline returns the event or, with a late tap, the offset before which the record of a
+// write must be.
+func (s *wholeSearch) deadline(op int32) int64 {
+	switch {
+	case s.op(op).Outcome != OK:
+		return math.MaxInt64
+	case s.h.Header.Tap == TapExact:
+		return s.op(op).Return.Seq
+	}
+	return s.bounds[op].before
+}
+
+// fits reports whether a record can be of a write.
+func (s *wholeSearch) fits(op, r int32) bool {
+	s.steps--
+	rec := &s.x.records[r]
+	if s.used[op] || rec.seq < s.op(op).Call.Seq || rec.off < s.bounds[op].after.off {
+		return false
+	}
+	if s.h.Header.Tap == TapExact {
+		return rec.seq < s.deadline(op)
+	}
+	return rec.off < s.deadline(op)
+}
+
+// place assigns the records from index i on.
+func (s *wholeSearch) place(i int) bool {
+	s.deepest = max(s.deepest, i)
+	if i == len(s.left) {
+		return s.must == 0
+	}
+	if s.steps <= 0 {
+		return false
+	}
+	r := s.left[i]
+	class := s.x.records[r].class
+	for _, op := range s.singles[class] {
+		if s.fits(op, r) {
+			if s.with(op, i+1) {
+				return true
+			}
+			break
+		}
+	}
+	for _, op := range s.batches[class] {
+		if n := len(s.itemsOf(op)); s.holds(op, i) && s.with(op, i+n) {
+			return true
+		}
+	}
+	return false
+}
+
+// holds reports whether the records from index i on are those of a batch.
+func (s *wholeSearch) holds(op int32, i int) bool {
+	items := s.itemsOf(op)
+	if i+len(items) > len(s.left) {
+		return false
+	}
+	for n := range items {
+		rec := &s.x.records[s.left[i+n]]
+		if rec.class != items[n].class || rec.off != s.x.records[s.left[i]].off+int64(n) || !s.fits(op, s.left[i+n]) {
+			return false
+		}
+	}
+	return true
+}
+
+// with places a write and goes on.
+func (s *wholeSearch) with(op int32, next int) bool {
+	must := 0
+	if s.op(op).Outcome == OK {
+		must = 1
+	}
+	s.used[op] = true
+	s.must -= must
+	if s.place(next) {
+		return true
+	}
+	s.used[op] = false
+	s.must += must
+	return false
+}
+
+// checkWhole reports that no assignment of records to writes keeps the batches whole,
+// unless something else is wrong with the writes anyway.
+func (j *judge) checkWhole() {
+	if j.torn < 0 || j.found > 0 {
+		return
+	}
+	rec := &j.x.records[j.torn]
+	key := j.x.keys[rec.key]
+	v := &Violation{Check: CheckBatchInLog, Key: key, From: j.h.Log[rec.event].Stamp, To: j.h.Log[rec.event].Stamp}
+	for _, op := range j.writes {
+		if o := j.op(op); o.Kind == OpBatch && o.Outcome != Failed && slices.ContainsFunc(o.Items, func(it Item) bool { return it.Key == key }) && len(v.Ops) < 3 {
+			v.Ops, v.Evidence = append(v.Ops, o.ID), append(v.Evidence, o.String())
+		}
+	}
+	v.Reason = fmt.Sprintf("no assignment of the records to the writes keeps each batch whole and in its order: the record at offset %d is of none that fits", rec.off)
+	j.violate(j.with(v, j.torn))
+}
