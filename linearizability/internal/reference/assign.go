@@ -1,0 +1,135 @@
+package reference
+
+import (
+	"slices"
+
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// An assignment says which operation wrote each record. In an attempt that lists the
+// records of one write, batches come in the order of their items.
+type assignment struct {
+	of       map[*record]*lin.Operation
+	attempts map[*lin.Operation][][]*record
+}
+
+// written returns the records of the attempt that an acknowledgement is about: the last one.
+func (a *assignment) written(op *lin.Operation) []*record {
+	if all := a.attempts[op]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return nil
+}
+
+func items(op *lin.Operation) []lin.Item {
+	if op.Kind == lin.OpBatch {
+		return op.Items
+	}
+	return []lin.Item{{Key: op.Key, Value: op.Value, Revision: op.Revision}}
+}
+
+// assign calls try with each assignment that keeps what the package promises about writes
+// and the log, until try returns true. It reports whether that happened.
+func assign(h *lin.History, t *timeline, try func(*assignment) bool) bool {
+	a := &assignment{of: map[*record]*lin.Operation{}, attempts: map[*lin.Operation][][]*record{}}
+	var writes []*lin.Operation
+	for i := range h.Ops {
+		if h.Ops[i].Kind.Writes() {
+			writes = append(writes, &h.Ops[i])
+		}
+	}
+	var step func(i int) bool
+	step = func(i int) bool {
+		if i == len(t.records) {
+			return a.explains(h, writes) && try(a)
+		}
+		if r := t.records[i]; r.Foreign || r.Key == "" {
+			return step(i + 1)
+		}
+		for _, op := range writes {
+			n := len(items(op))
+			if n == 0 || i+n > len(t.records) || !a.fits(op, t.records[i:i+n]) {
+				continue
+			}
+			attempt := t.records[i : i+n]
+			for _, r := range attempt {
+				a.of[r] = op
+			}
+			a.attempts[op] = append(a.attempts[op], attempt)
+			if step(i + n) {
+				return true
+			}
+			a.attempts[op] = a.attempts[op][:len(a.attempts[op])-1]
+			for _, r := range attempt {
+				delete(a.of, r)
+			}
+		}
+		return false
+	}
+	return step(0)
+}
+
+// fits reports whether records that follow each other may be one attempt of a write.
+func (a *assignment) fits(op *lin.Operation, rs []*record) bool {
+	if op.Outcome == lin.Failed {
+		return false
+	}
+	for i, it := range items(op) {
+		r := rs[i]
+		if r.Foreign || r.Key != it.Key || r.Value != it.Value {
+			return false
+		}
+		if r.noted < op.Call.Seq || i > 0 && r.Offset != rs[i-1].Offset+1 {
+			return false
+		}
+	}
+	for _, earlier := range a.attempts[op] {
+		if earlier[0].lost > rs[0].noted {
+			return false // still in the log
+		}
+	}
+	return true
+}
+
+// explains reports whether the assignment keeps what is promised to the writers.
+func (a *assignment) explains(h *lin.History, writes []*lin.Operation) bool {
+	for _, op := range writes {
+		if op.Outcome != lin.OK || len(items(op)) == 0 {
+			continue
+		}
+		rs := a.written(op)
+		if rs == nil || h.Header.Tap == lin.TapExact && rs[0].noted > op.Return.Seq {
+			return false
+		}
+		if !slices.ContainsFunc(a.attempts[op], func(rs []*record) bool { return revised(op, rs) }) {
+			return false
+		}
+		for _, later := range writes {
+			if later.Call.Seq < op.Return.Seq {
+				continue
+			}
+			for _, attempt := range a.attempts[later] {
+				// The offsets of records that were not in the log together say nothing.
+				if attempt[0].Offset <= rs[0].Offset && attempt[0].noted < rs[0].lost && rs[0].noted < attempt[0].lost {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// revised reports whether the revisions that a write reports are those of the records.
+func revised(op *lin.Operation, rs []*record) bool {
+	if op.Revision != lin.None && op.Revision != rs[len(rs)-1].Offset {
+		return false
+	}
+	if op.Kind == lin.OpBatch {
+		for i, it := range op.Items {
+			if it.Revision != lin.None && it.Revision != rs[i].Offset {
+				return false
+			}
+		}
+	}
+	return true
+}

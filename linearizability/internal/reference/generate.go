@@ -1,0 +1,241 @@
+package reference
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// Generate returns a small correct history: that of a few processes that follow a log,
+// each at its own pace, while the log suffers what logs suffer. The seed decides all.
+func Generate(seed uint64, tap lin.Tap) *lin.History {
+	w := &world{rng: rand.New(rand.NewPCG(seed, uint64(tap))), tap: tap, txns: map[string]bool{}}
+	w.rough = tap != lin.TapNone && w.one(2)
+	w.hooks = tap != lin.TapNone && w.one(2)
+	w.opens = w.one(2)
+	w.rec = lin.NewRecorder(func() time.Duration {
+		if !w.one(3) {
+			w.clock += time.Millisecond
+		}
+		return w.clock
+	}, lin.RecorderOptions{Header: lin.Header{Tap: tap, Hooks: w.hooks}})
+	for i := range 1 + w.rng.IntN(3) {
+		w.start(fmt.Sprintf("c%d", i+1), 1)
+	}
+	for range 8 + w.rng.IntN(30) {
+		w.step()
+	}
+	w.finish()
+	return w.rec.History()
+}
+
+type world struct {
+	rng   *rand.Rand
+	tap   lin.Tap
+	rec   *lin.Recorder
+	clock time.Duration
+	rough bool // the log loses records and is compacted
+	hooks bool
+	opens bool
+
+	log    []*entry // by offset
+	start0 int64    // the first offset that was not trimmed
+	era    int
+	cuts   []int64 // of each loss
+	notes  []lin.Record
+	txns   map[string]bool // transactions: true while open
+	values int
+	procs  []*proc
+	writes []*write
+}
+
+// An entry is a record of the log, with what the generator knows about it.
+type entry struct {
+	lin.Record
+
+	last      int64 // the offset of the last record of its batch
+	removed   bool
+	lost      bool
+	committed bool
+	aborted   bool
+}
+
+// A proc is a process with its state.
+type proc struct {
+	client string
+	n      int
+	dead   bool
+	opened bool
+	begun  bool // it has made its first call
+	era    int
+	view   []*entry // the log as it was, once it is in the past
+	at     int64
+	behind int64 // it can't claim anything below this, because it skipped records
+	state  map[string]lin.Item
+	calls  []*call
+}
+
+// A call is an operation under way.
+type call struct {
+	*lin.Call
+
+	op    lin.Operation
+	read  bool // has taken place
+	until int64
+	needs []*entry
+	write *write
+}
+
+// A write may get into the log as long as it is not gone.
+type write struct {
+	op      lin.Operation
+	gone    bool
+	records []*entry
+	acked   bool
+}
+
+func (w *world) one(in int) bool { return w.rng.IntN(in) == 0 }
+
+func (w *world) key() string { return string("abc"[w.rng.IntN(3)]) }
+
+func (w *world) value() string {
+	if w.one(6) {
+		return "~e"
+	}
+	w.values++
+	return fmt.Sprint("v", w.values)
+}
+
+// note tells the tap of an append, now or, if the tap is late, later.
+func (w *world) note(r lin.Record) {
+	w.notes = append(w.notes, r)
+	if w.tap == lin.TapExact || w.one(2) {
+		w.flush()
+	}
+}
+
+func (w *world) flush() {
+	for _, r := range w.notes {
+		if w.tap != lin.TapNone {
+			w.rec.Append(r)
+		}
+	}
+	w.notes = nil
+}
+
+func (w *world) append(rs ...lin.Record) []*entry {
+	var es []*entry
+	first := int64(len(w.log))
+	for i, r := range rs {
+		r.Offset = first + int64(i)
+		e := &entry{Record: r, last: first + int64(len(rs)) - 1}
+		w.log, es = append(w.log, e), append(es, e)
+		w.note(r)
+	}
+	return es
+}
+
+// stable returns the offset up to which readers can read.
+func stable(log []*entry) int64 {
+	for _, e := range log {
+		if e.Txn != "" && !e.committed && !e.aborted {
+			return e.Offset
+		}
+	}
+	return int64(len(log))
+}
+
+func (w *world) start(client string, n int) {
+	p := &proc{client: client, n: n, era: w.era, at: w.start0, state: map[string]lin.Item{}, opened: !w.opens}
+	w.procs = append(w.procs, p)
+	if w.opens {
+		w.begin(p, lin.Operation{Kind: lin.OpOpen}, stable(w.log))
+	}
+}
+
+func (w *world) begin(p *proc, op lin.Operation, until int64) *call {
+	op.Client, op.Process = p.client, p.n
+	if !p.begun {
+		p.begun, p.era, p.at = true, w.era, w.start0
+	}
+	c := &call{op: op, until: until}
+	if op.Barrier || op.Kind == lin.OpSync {
+		c.needs = w.log[:stable(w.log)]
+	}
+	c.Call = w.rec.Begin(op)
+	p.calls = append(p.calls, c)
+	return c
+}
+
+func (w *world) step() {
+	p := w.procs[w.rng.IntN(len(w.procs))]
+	switch n := w.rng.IntN(100); {
+	case n < 25:
+		w.call(p)
+	case n < 50:
+		w.advance(p)
+	case n < 62:
+		w.deliver()
+	case n < 82:
+		w.end(p)
+	case n < 84 && !p.dead && p.begun:
+		p.dead = true
+		w.start(p.client, p.n+1)
+	case n < 89 && w.tap != lin.TapNone:
+		w.foreign()
+	case n < 91 && w.tap != lin.TapNone:
+		w.flush()
+		w.rec.End(stable(w.log))
+	case n < 92:
+		w.flush()
+	case w.rough:
+		w.suffer()
+	default:
+		w.advance(p)
+	}
+}
+
+// call begins an operation.
+func (w *world) call(p *proc) {
+	if p.dead || !p.opened || len(p.calls) >= 2 {
+		return
+	}
+	op := lin.Operation{Key: w.key(), Revision: lin.None, Position: lin.None}
+	switch w.rng.IntN(12) {
+	case 0, 1, 2:
+		op.Kind, op.Value = lin.OpPut, w.value()
+	case 3:
+		op.Kind = lin.OpDelete
+	case 4:
+		op.Kind, op.Key = lin.OpBatch, ""
+		for range 2 + w.rng.IntN(2) {
+			it := lin.Item{Key: w.key(), Revision: lin.None}
+			if !w.one(3) {
+				it.Value = w.value()
+			}
+			op.Items = append(op.Items, it)
+		}
+	case 5, 6, 7:
+		op.Kind, op.Barrier = lin.OpGet, w.one(4)
+	case 8, 9:
+		op.Kind, op.Key, op.Barrier = lin.OpRange, "", w.one(4)
+		op.Start, op.End, op.Limit = []string{"", "a", "b"}[w.rng.IntN(3)], []string{"", "", "c"}[w.rng.IntN(3)], w.rng.IntN(3)
+	case 10:
+		op.Kind, op.Key = lin.OpSync, ""
+	default:
+		if w.tap == lin.TapNone || len(w.log) == 0 {
+			return
+		}
+		op.Kind, op.Key, op.Revision = lin.OpWait, "", int64(w.rng.IntN(len(w.log)+1))
+	}
+	c := w.begin(p, op, 0)
+	switch {
+	case op.Kind.Writes():
+		c.write = &write{op: op}
+		w.writes = append(w.writes, c.write)
+	case op.Kind == lin.OpWait:
+		c.until = op.Revision + 1
+	}
+}

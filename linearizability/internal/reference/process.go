@@ -1,0 +1,283 @@
+package reference
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// An event is one thing that a process did or saw.
+type event struct {
+	seq   int64
+	op    *lin.Operation // of a call or a return
+	end   bool           // of a return
+	snap  *lin.Snapshot
+	hook  *lin.Hook
+	again *lin.Rebuild
+}
+
+// processes returns the events of each process in order.
+func processes(h *lin.History) map[string][]event {
+	all := map[string][]event{}
+	add := func(client string, proc int, e event) {
+		name := fmt.Sprintf("%s/%d", client, proc)
+		all[name] = append(all[name], e)
+	}
+	for i := range h.Ops {
+		op := &h.Ops[i]
+		add(op.Client, op.Process, event{seq: op.Call.Seq, op: op})
+		if op.Return.Seq != 0 {
+			add(op.Client, op.Process, event{seq: op.Return.Seq, op: op, end: true})
+		}
+	}
+	for i := range h.Snapshots {
+		if s := &h.Snapshots[i]; s.Kind != lin.SnapshotCold {
+			add(s.Client, s.Process, event{seq: s.Seq, snap: s})
+		}
+	}
+	for i := range h.Hooks {
+		add(h.Hooks[i].Client, h.Hooks[i].Process, event{seq: h.Hooks[i].Seq, hook: &h.Hooks[i]})
+	}
+	for i := range h.Rebuilds {
+		add(h.Rebuilds[i].Client, h.Rebuilds[i].Process, event{seq: h.Rebuilds[i].Seq, again: &h.Rebuilds[i]})
+	}
+	for _, es := range all {
+		slices.SortFunc(es, func(a, b event) int { return cmp.Compare(a.seq, b.seq) })
+	}
+	return all
+}
+
+// A judge judges one history under one assignment.
+type judge struct {
+	h *lin.History
+	t *timeline
+	a *assignment
+}
+
+// begin returns the states in which a process may begin.
+func (j *judge) begin(es []event) set {
+	for _, e := range es {
+		if e.op != nil && e.op.Kind == lin.OpOpen {
+			s := set{}
+			for i := 0; i <= j.t.current(e.seq); i++ {
+				// With a late tap, a loss may be noted long before it happens.
+				if i == j.t.current(e.seq) || j.h.Header.Tap != lin.TapExact {
+					first := j.t.eras[i].start(e.seq)
+					x := state{era: i, base: first, at: first}
+					s[x.key()] = x
+				}
+			}
+			return s
+		}
+	}
+	return of(state{})
+}
+
+// acknowledged returns the records of all writes that had been acknowledged at a moment.
+func (j *judge) acknowledged(now int64) (all []*record) {
+	for op := range j.a.attempts {
+		if op.Outcome == lin.OK && op.Return.Seq < now {
+			all = append(all, j.a.written(op)...)
+		}
+	}
+	return all
+}
+
+// includesAll reports whether a state includes all records that are still in the log.
+func (j *judge) includesAll(s state, rs []*record, now int64) bool {
+	return !slices.ContainsFunc(rs, func(r *record) bool { return r.lost > now && !j.t.includes(s, r) })
+}
+
+// torn reports whether a position is inside a batch.
+func (j *judge) torn(s state) bool {
+	for _, attempts := range j.a.attempts {
+		for _, rs := range attempts {
+			first, last := rs[0], rs[len(rs)-1]
+			if j.t.eras[s.era].records[first.Offset] == first && first.Offset < s.at && s.at <= last.Offset && s.base <= first.Offset {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// answers reports whether a read may return what it did in a state.
+func (j *judge) answers(op *lin.Operation, s state) bool {
+	if j.torn(s) {
+		return false
+	}
+	if j.h.Header.Tap == lin.TapExact && op.Position != lin.None && s.at > op.Position {
+		return false
+	}
+	all := j.t.contents(s)
+	if op.Kind == lin.OpGet {
+		i := slices.IndexFunc(all, func(it lin.Item) bool { return it.Key == op.Key })
+		if i < 0 {
+			return op.Value == "" && op.Revision == lin.None
+		}
+		return op.Value == all[i].Value && (op.Revision == lin.None || op.Revision == all[i].Revision)
+	}
+	want := slices.DeleteFunc(all, func(it lin.Item) bool { return it.Key < op.Start || op.End != "" && it.Key >= op.End })
+	if op.Limit > 0 && len(want) > op.Limit {
+		want = want[:op.Limit]
+	}
+	return same(op.Items, want)
+}
+
+// same reports whether items are equal, as far as their revisions are known.
+func same(got, want []lin.Item) bool {
+	return slices.EqualFunc(got, want, func(a, b lin.Item) bool {
+		return a.Key == b.Key && a.Value == b.Value && (a.Revision == lin.None || b.Revision == lin.None || a.Revision == b.Revision)
+	})
+}
+
+// follows reports whether there is a way to follow the log that explains all that a
+// process returned.
+func (j *judge) follows(es []event) bool {
+	s := j.begin(es)
+	pending := map[int64]*lin.Operation{}
+	if !j.advances(es) {
+		return false
+	}
+	for _, e := range es {
+		s.closure(func(x state) []state { return j.move(x, e.seq, pending) })
+		switch {
+		case e.snap != nil:
+			s.keep(func(x state) bool { return j.snapshot(e.snap, x) })
+		case e.again != nil:
+			j.again(s, e.seq)
+		case e.op == nil:
+		case !e.end:
+			pending[e.op.ID] = e.op
+		default:
+			delete(pending, e.op.ID)
+			if e.op.Outcome == lin.OK {
+				s.keep(func(x state) bool { return j.returns(e.op, x) })
+			}
+			read := set{}
+			for _, x := range s {
+				x.done = strings.Replace(","+x.done, ","+list(e.op.ID), ",", 1)[1:]
+				read[x.key()] = x
+			}
+			s = read
+		}
+		if len(s) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// advances reports whether the positions that a process reports never go back, unless the
+// log lost something in between.
+func (j *judge) advances(es []event) bool {
+	for _, e := range es {
+		if e.op == nil || !e.end || e.op.Outcome != lin.OK || e.op.Position == lin.None {
+			continue
+		}
+		for _, l := range es {
+			if l.op == nil || !l.end || l.op.Outcome != lin.OK || l.op.Position == lin.None {
+				continue
+			}
+			if l.op.Call.Seq > e.seq && l.op.Position < e.op.Position && !j.lostBefore(l.seq) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// lostBefore reports whether the log had lost records before an event. A process may
+// find that out at any time later, and then go back.
+func (j *judge) lostBefore(seq int64) bool {
+	return slices.ContainsFunc(j.h.Log, func(l lin.LogEvent) bool {
+		return l.Seq < seq && (l.Kind == lin.LogTruncate || l.Kind == lin.LogRecreate || l.Kind == lin.LogTrim)
+	})
+}
+
+// again adds the states of a process that reads the log again, up to where it was.
+func (j *judge) again(s set, now int64) {
+	for _, x := range s {
+		e := j.t.eras[x.era]
+		x.base, x.skipped = min(e.start(now), x.at), ""
+		for o := x.base; o < x.at; o++ {
+			if r := e.records[o]; r != nil && r.removed <= now {
+				x.skipped += list(o)
+			}
+		}
+		s[x.key()] = x
+	}
+}
+
+// move returns what a process may do by itself: step, or let a pending read take place.
+func (j *judge) move(x state, now int64, pending map[int64]*lin.Operation) []state {
+	next := j.t.steps(x, now, false)
+	for id, op := range pending {
+		if op.Kind.Reads() && op.Outcome == lin.OK && !has(x.done, id) && j.answers(op, x) {
+			to := x
+			to.done += list(id)
+			next = append(next, to)
+		}
+	}
+	// The order in which reads took place does not matter to what follows.
+	for i := range next {
+		ids := strings.SplitAfter(next[i].done, ",")
+		slices.Sort(ids)
+		next[i].done = strings.Join(ids, "")
+	}
+	return next
+}
+
+// returns reports whether an operation may return successfully in a state.
+func (j *judge) returns(op *lin.Operation, x state) bool {
+	now := op.Return.Seq
+	if op.Position != lin.None && x.at < op.Position {
+		return false
+	}
+	if (j.h.Header.Tap == lin.TapExact || op.Kind.Writes()) && op.Position != lin.None && !j.at(op, x) {
+		return false
+	}
+	switch op.Kind {
+	case lin.OpGet, lin.OpRange:
+		return has(x.done, op.ID) && (!op.Barrier || j.caughtUp(x, op))
+	case lin.OpPut, lin.OpDelete, lin.OpBatch:
+		return j.includesAll(x, j.a.written(op), now)
+	case lin.OpWait:
+		return x.at > op.Revision
+	case lin.OpSync, lin.OpOpen:
+		return j.caughtUp(x, op)
+	}
+	return true
+}
+
+// caughtUp reports whether a state includes what was acknowledged to anyone, and the
+// ends of the log that were seen, before an operation was called.
+func (j *judge) caughtUp(x state, op *lin.Operation) bool {
+	if !j.includesAll(x, j.acknowledged(op.Call.Seq), op.Return.Seq) {
+		return false
+	}
+	era := j.t.eras[x.era]
+	for _, end := range j.t.ends {
+		if end[0] >= era.since && end[0] < op.Call.Seq && x.at < end[1] {
+			return false
+		}
+	}
+	return true
+}
+
+// at reports whether what an operation claims is so at the position that it reports.
+func (j *judge) at(op *lin.Operation, x state) bool {
+	x.at = op.Position
+	switch op.Kind {
+	case lin.OpPut, lin.OpDelete, lin.OpBatch:
+		return j.includesAll(x, j.a.written(op), op.Return.Seq)
+	case lin.OpSync, lin.OpOpen:
+		return j.caughtUp(x, op)
+	case lin.OpWait:
+		return op.Position > op.Revision
+	}
+	return true
+}

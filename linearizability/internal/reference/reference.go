@@ -1,0 +1,41 @@
+package reference
+
+import (
+	lin "github.com/kvsim/kvsim/linearizability"
+)
+
+// Held reports whether something explains the whole history at once. The history must keep
+// the format's rules, and must have a log.
+func Held(h *lin.History) bool {
+	all := processes(h)
+	t := newTimeline(h)
+	return assign(h, t, func(a *assignment) bool {
+		if h.Header.Tap != lin.TapExact {
+			t.late(h, a.of)
+		}
+		j := &judge{h: h, t: t, a: a}
+		for i := range h.Snapshots {
+			if s := &h.Snapshots[i]; s.Kind == lin.SnapshotCold && !j.cold(s) {
+				return false
+			}
+		}
+		for _, es := range all {
+			if !j.follows(es) {
+				return false
+			}
+			if (h.Header.Hooks || anyHook(es)) && !j.tells(es) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func anyHook(es []event) bool {
+	for _, e := range es {
+		if e.hook != nil {
+			return true
+		}
+	}
+	return false
+}
