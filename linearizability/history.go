@@ -143,7 +143,12 @@ var rebuildCauses = [...]string{RebuildUnknown: "", RebuildLoss: "loss", Rebuild
 
 // String returns the name of the cause in the history format, "" for
 // RebuildUnknown.
-func (c RebuildCause) String() string { return enumName(rebuildCauses[:], int(c)) }
+func (c RebuildCause) String() string {
+	if c == RebuildUnknown {
+		return ""
+	}
+	return enumName(rebuildCauses[:], int(c))
+}
 
 // A Rebuild is the moment at which a process discards its whole state and starts
 // to read the log from the beginning again. Reading the log for the first time,

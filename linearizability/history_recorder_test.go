@@ -48,6 +48,7 @@ func recordAll(r *lin.Recorder) {
 	r.Append(lin.Record{Offset: 5, Key: "x", Value: "f2", Txn: "t2", Foreign: true})
 	r.Transaction("t2", true)
 	r.End(6)
+	r.Rebuild(lin.Rebuild{Client: "c1", Process: 1, Err: "it did not say why"})
 	r.Compact([]int64{1, 3})
 	r.Trim(1)
 	r.Truncate(5)
