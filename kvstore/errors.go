@@ -165,7 +165,7 @@ func withMessage(err error, message *string) error {
 }
 
 // mostQuoted is how many bytes an error may have that says what a broker said, which can be
-// any number of megabytes.
+// long.
 const mostQuoted = 1000
 
 // shortened returns an error whose text is cut when it is long.

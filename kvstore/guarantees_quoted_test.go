@@ -16,10 +16,10 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// A broker's message can have megabytes. Errors and Status quote its beginning, and still
+// A broker's message can have hundreds of kilobytes. Errors and Status quote its beginning, and still
 // match the code that came with it.
 func TestLongMessagesOfBrokersAreCut(t *testing.T) {
-	long := new("because " + strings.Repeat("x", 1<<20))
+	long := new("because " + strings.Repeat("x", 1<<18))
 	for name, tc := range map[string]struct {
 		code   *kerr.Error
 		change func(kmsg.Response)

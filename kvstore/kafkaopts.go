@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kvsim/kvsim/kvstore/internal/claims"
 	"github.com/kvsim/kvsim/kvstore/internal/inflate"
 )
 
@@ -79,10 +80,12 @@ func newKafka(cfg *clientConfig, q *quota) (*kgo.Client, error) {
 	if err != nil {
 		return nil, culprit(own, cfg.kafka, err)
 	}
-	cl, err := kgo.NewClient(append(opts, heedful(cfg.kafka)...)...)
+	d := newDialing(opts, cfg.kafka)
+	cl, err := kgo.NewClient(append(opts, kgo.DialTLSConfig(nil), kgo.Dialer(claims.Guard(d.dial)))...)
 	if err != nil {
 		return nil, withoutLogin(fmt.Errorf("kafka options: %w", err))
 	}
+	d.timeout, _ = cl.OptValue(kgo.DialTimeout).(time.Duration)
 	if err := checkPromises(cl); err != nil {
 		cl.Close()
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -21,38 +23,71 @@ func dialer(cl *kgo.Client) dialFunc {
 // It is meant for one without a limit of its own: franz-go's uses kgo.DialTimeout.
 const mostDial = 30 * time.Second
 
-// heedful returns the option that makes the user's dialer respect a context that has ended
-// before the call, as franz-go's own does, and gives it mostDial for a connection; none if
-// the user gave no dialer.
+// dialing is how a kgo client connects to brokers: by the user's dialer, or as franz-go does,
+// with TLS if the user gave it. It is used once timeout is set.
+type dialing struct {
+	user    dialFunc
+	tls     *tls.Config
+	timeout time.Duration // of franz-go's own dialer
+
+	once sync.Once
+	own  dialFunc
+}
+
+// newDialing finds out what the user gave. opts are all options, which franz-go accepts.
+func newDialing(opts, user []kgo.Opt) *dialing {
+	d := &dialing{}
+	if cl := alone(opts, user, kgo.DialTLSConfig(&tls.Config{})); cl != nil { //nolint:gosec // it dials nothing
+		d.user = dialer(cl)
+	}
+	if cl := alone(opts, user, kgo.Dialer(d.dial)); cl != nil {
+		d.tls, _ = cl.OptValue(kgo.DialTLSConfig).(*tls.Config)
+	}
+	return d
+}
+
+// dial makes the user's dialer respect a context that has ended before the call, as
+// franz-go's own does, and gives it mostDial for a connection.
 //
 // kgo sets up one connection to a broker at a time, and dials for each request that waits,
 // even if its sender has left. A dialer that ignored the context would spend seconds on
 // each of those requests, ten more at a broker that accepts connections and says nothing,
 // and they would pile up.
-func heedful(user []kgo.Opt) []kgo.Opt {
-	dial := givenDialer(user)
-	if dial == nil {
-		return nil
+func (d *dialing) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if d.user == nil {
+		d.once.Do(d.franzGos)
+		return d.own(ctx, network, addr)
 	}
-	return []kgo.Opt{kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		ctx, cancel := context.WithTimeout(ctx, mostDial)
-		defer cancel()
-		return dial(ctx, network, addr)
-	})}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, mostDial)
+	defer cancel()
+	return d.user(ctx, network, addr)
 }
 
-// givenDialer returns the dialer of the last kgo.Dialer among the options, nil for none. An
-// option can't be asked what it is, but franz-go refuses a dialer together with its own
-// TLS. A client with that option alone tells what it is: the user's hooks do not see that
-// client.
-func givenDialer(user []kgo.Opt) dialFunc {
+// franzGos takes franz-go's own dialer from a client.
+func (d *dialing) franzGos() {
+	cl, err := kgo.NewClient(kgo.DialTimeout(d.timeout), kgo.DialTLSConfig(d.tls))
+	if err != nil {
+		d.own = func(context.Context, string, string) (net.Conn, error) { return nil, err }
+		return
+	}
+	defer cl.Close()
+	d.own = dialer(cl)
+}
+
+// alone returns a client that has only the last of the user's options which franz-go refuses
+// together with another one; nil if it accepts that together with all opts. An option can't be asked what it is, but franz-go refuses
+// a dialer together with its own TLS. The client is closed: it tells what the option is, and
+// the user's hooks do not see it.
+func alone(opts, user []kgo.Opt, other kgo.Opt) *kgo.Client {
+	if kgo.ValidateOpts(append(slices.Clip(opts), other)...) == nil {
+		return nil
+	}
 	var last kgo.Opt
 	for _, opt := range user {
-		alone := kgo.ValidateOpts(opt)
-		if alone == nil && kgo.ValidateOpts(kgo.DialTLSConfig(&tls.Config{}), opt) != nil { //nolint:gosec // it dials nothing
+		if kgo.ValidateOpts(opt) == nil && kgo.ValidateOpts(other, opt) != nil {
 			last = opt
 		}
 	}
@@ -63,6 +98,6 @@ func givenDialer(user []kgo.Opt) dialFunc {
 	if err != nil {
 		return nil
 	}
-	defer cl.Close()
-	return dialer(cl)
+	cl.Close()
+	return cl
 }

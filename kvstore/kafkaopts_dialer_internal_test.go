@@ -11,7 +11,7 @@ import (
 )
 
 // A dialer that looks at no context is not called for one that has ended, and of several the
-// last one counts. Where nobody gave a dialer franz-go's stays.
+// last one counts.
 func TestGivenDialerHeedsContexts(t *testing.T) {
 	calls := ""
 	named := func(name string) kgo.Opt {
@@ -20,23 +20,37 @@ func TestGivenDialerHeedsContexts(t *testing.T) {
 			return nil, errors.New(name)
 		})
 	}
-	for _, opts := range [][]kgo.Opt{nil, {kgo.ClientID("x")}, {kgo.DialTLSConfig(&tls.Config{})}, {kgo.DialTimeout(1)}, {kgo.Dialer(nil)}} { //nolint:gosec // it dials nothing
-		if own := heedful(opts); own != nil {
-			t.Errorf("heedful(%v) = %d options, want none", opts, len(own))
-		}
-	}
 	user := []kgo.Opt{kgo.ClientID("x"), named("a"), named("b"), kgo.SeedBrokers("x:1")}
-	cl, err := kgo.NewClient(append(user, heedful(user)...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
+	d := newDialing(user, user)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := dialer(cl)(ended, "tcp", "x:1"); !errors.Is(err, context.Canceled) || calls != "" {
+	if _, err := d.dial(ended, "tcp", "x:1"); !errors.Is(err, context.Canceled) || calls != "" {
 		t.Errorf("dialing with a context that has ended = %v, the dialers called: %q", err, calls)
 	}
-	if _, err := dialer(cl)(t.Context(), "tcp", "x:1"); err == nil || calls != "b" {
+	if _, err := d.dial(t.Context(), "tcp", "x:1"); err == nil || calls != "b" {
 		t.Errorf("dialing = %v, the dialers called: %q, want b", err, calls)
+	}
+}
+
+// Where nobody gave a dialer, franz-go's dials, with the TLS that was given last.
+func TestDialerIsFranzGosUnlessOneWasGiven(t *testing.T) {
+	ours := kgo.Dialer(func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("ours") })
+	a, b := &tls.Config{ServerName: "a"}, &tls.Config{ServerName: "b"} //nolint:gosec // nothing is dialed
+	for name, tc := range map[string]struct {
+		user []kgo.Opt
+		tls  *tls.Config
+	}{
+		"nothing":    {nil, nil},
+		"others":     {[]kgo.Opt{kgo.ClientID("x"), kgo.DialTimeout(1)}, nil},
+		"nil":        {[]kgo.Opt{kgo.Dialer(nil)}, nil},
+		"taken back": {[]kgo.Opt{ours, kgo.Dialer(nil)}, nil},
+		"TLS":        {[]kgo.Opt{kgo.DialTLSConfig(a), kgo.ClientID("x")}, a},
+		"two":        {[]kgo.Opt{kgo.DialTLSConfig(a), kgo.DialTLSConfig(b)}, b},
+		"no TLS":     {[]kgo.Opt{kgo.DialTLSConfig(a), kgo.DialTLSConfig(nil)}, nil},
+	} {
+		d := newDialing(append([]kgo.Opt{kgo.SeedBrokers("x:1")}, tc.user...), tc.user)
+		if d.user != nil || d.tls != tc.tls {
+			t.Errorf("%s: a dialer of the user's: %v, TLS %p, want %p", name, d.user != nil, d.tls, tc.tls)
+		}
 	}
 }

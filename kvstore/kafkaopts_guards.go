@@ -67,6 +67,9 @@ func checkPromises(cl *kgo.Client) error {
 	if v, ok := cl.OptValue(kgo.MaxVersions).(*kversion.Versions); ok && v != nil && !modern(v) {
 		return refused("MaxVersions", "it names a version before Kafka 0.11, which knows no record batches and no idempotent writes: a retried write could be in the log twice")
 	}
+	if fn, ok := cl.OptValue(kgo.RetryBackoffFn).(func(int) time.Duration); ok && fn == nil {
+		return refused("RetryBackoffFn", "it is nil")
+	}
 	for _, g := range guards {
 		got := cl.OptValue(g.opt)
 		if reflect.DeepEqual(got, g.want) || isZero(g.want) && isZero(got) {
@@ -144,7 +147,7 @@ func settle(before, user []kgo.Opt) ([]kgo.Opt, error) {
 		// BrokerMaxReadBytes must not be less: so take the largest that fits.
 		for bytes := int32(50 << 20); bytes >= 1<<10; bytes /= 2 {
 			all := slices.Concat(promised(), []kgo.Opt{kgo.MetadataMinAge(age), kgo.FetchMaxBytes(bytes)}, before, user)
-			err := kgo.ValidateOpts(all...)
+			err := validated(all)
 			if err == nil {
 				return all, nil
 			}
@@ -154,6 +157,17 @@ func settle(before, user []kgo.Opt) ([]kgo.Opt, error) {
 		}
 	}
 	return nil, first
+}
+
+// validated is what franz-go says of the options, which it may panic about: it calls functions
+// that it was given, or that are nil.
+func validated(opts []kgo.Opt) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("franz-go can't use it: %v", p)
+		}
+	}()
+	return kgo.ValidateOpts(opts...)
 }
 
 // culprit names the option that franz-go refuses, if it is a single one of the user's.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +38,9 @@ type Kit struct {
 	valve valve.Valve   // keeps the ends of operations out of the history while the log is being changed
 	logOp chan struct{} // of capacity 1: one such change at a time
 }
+
+// String says what it is. It shows no password.
+func (k *Kit) String() string { return "kit on the topic " + strconv.Quote(k.Topic()) }
 
 // New starts a cluster with an empty topic, and stops it when the test ends.
 //

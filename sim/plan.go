@@ -147,9 +147,9 @@ func (p Plan) Validate() error {
 			errs = append(errs, err)
 		}
 	}
-	between("world clients", w.Clients, 1, 1000)
-	between("world brokers", w.Brokers, 1, 100)
-	between("workload ops", l.Ops, 1, 10_000_000)
+	between("world clients", w.Clients, 1, MostClients)
+	between("world brokers", w.Brokers, 1, MostBrokers)
+	between("workload ops", l.Ops, 1, MostOps)
 	between("workload workers", l.Workers, 0, 100)
 	between("workload keys", l.Keys, 1, 1_000_000)
 	between("workload value", l.Value, 0, 64<<20)
@@ -222,6 +222,10 @@ func (p *Plan) checkFaults() (errs []error) {
 
 // Limits of a plan, which may come from anybody.
 const (
+	MostClients = 1000       // clients of a world
+	MostBrokers = 100        // brokers of a world
+	MostOps     = 10_000_000 // operations of each client
+
 	mostFaults = 10_000
 	mostWeight = 1_000_000 // of one operation
 )

@@ -54,9 +54,12 @@ type planSource struct {
 
 // source returns the source of plans that the flags ask for.
 func (f *worldFlags) source(ctx context.Context, stdin io.Reader) (planSource, error) {
-	for name, n := range map[string]int{"clients": f.knobs.Clients, "ops": f.knobs.Ops, "brokers-count": f.knobs.Brokers} {
-		if n < 0 {
-			return planSource{}, usagef("--%s %d is negative: leave it out for the scenario's own number", name, n)
+	for _, k := range f.numbers() {
+		switch {
+		case k.value < 0:
+			return planSource{}, usagef("--%s %d is negative: leave it out for the scenario's own number", k.flag, k.value)
+		case k.value > k.most: // drawing such a plan would take long
+			return planSource{}, usagef("--%s %d is more than the %d that a world may have", k.flag, k.value, k.most)
 		}
 	}
 	if f.plan != "" {
@@ -134,15 +137,26 @@ func (f *worldFlags) String() string {
 	name := cmp.Or(f.scenario, defaultScenario)
 	var s strings.Builder
 	s.WriteString("--scenario " + name)
-	for _, k := range []struct {
-		flag  string
-		value int
-	}{{"clients", f.knobs.Clients}, {"ops", f.knobs.Ops}, {"brokers-count", f.knobs.Brokers}} {
+	for _, k := range f.numbers() {
 		if k.value != 0 {
 			s.WriteString(" --" + k.flag + " " + strconv.Itoa(k.value))
 		}
 	}
 	return s.String()
+}
+
+// A knob is a number of a scenario that a flag replaces unless it is 0.
+type knob struct {
+	flag        string
+	value, most int
+}
+
+func (f *worldFlags) numbers() []knob {
+	return []knob{
+		{"clients", f.knobs.Clients, sim.MostClients},
+		{"ops", f.knobs.Ops, sim.MostOps},
+		{"brokers-count", f.knobs.Brokers, sim.MostBrokers},
+	}
 }
 
 // readInput reads a file, or the input if the name is "-", of at most so many bytes. When ctx ends, it returns the cause.

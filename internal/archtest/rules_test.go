@@ -78,6 +78,12 @@ var rules = []rule{
 		why:     "a leaf that everything in the store may import",
 	},
 	{
+		pkg:     "kvstore/internal/claims",
+		what:    "leaf: ends connections on which a broker answers more than it was asked",
+		foreign: []string{kgo, kfake, porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "a leaf that knows connections and frames only",
+	},
+	{
 		pkg:     "kvstore/internal/inflate",
 		what:    "leaf: decompresses the contents of record batches",
 		foreign: []string{kfake, porcupine, "testing", rapid, testcontainers, wazero},
