@@ -195,7 +195,7 @@ func valueOf(key string) string { return "value of " + key }
 func within(keys []string, c kvstore.KeyConstraint, limit int) []string {
 	var out []string
 	for _, k := range slices.Sorted(slices.Values(keys)) {
-		if c.Contains([]byte(k)) && (limit <= 0 || len(out) < 2*limit) {
+		if c.Contains([]byte(k)) && (limit <= 0 || len(out)/2 < limit) {
 			out = append(out, k, valueOf(k))
 		}
 	}
