@@ -51,7 +51,7 @@ func (w *world) ends(p *proc, c *call) bool {
 		c.Unknown(errSome)
 		return true
 	}
-	if p.at < c.until && !(p.era < w.era && c.op.Kind == lin.OpOpen) || p.at < p.behind {
+	if p.at < c.until && (p.era == w.era || c.op.Kind != lin.OpOpen) || p.at < p.behind {
 		return false
 	}
 	if slices.ContainsFunc(c.needs, func(e *entry) bool { return !e.lost && !p.has(w, e) }) {

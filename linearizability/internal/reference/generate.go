@@ -82,7 +82,6 @@ type call struct {
 	*lin.Call
 
 	op    lin.Operation
-	read  bool // has taken place
 	until int64
 	needs []*entry
 	write *write
