@@ -46,6 +46,9 @@ type srConfig struct {
 // the same package and message name as the Go type. The message has to be the
 // first of the file unless [WithMessageName] names it; Proto checks that.
 //
+// A schema may have 1 MiB of text, this one and those that the registry holds. A larger one
+// is refused: with [ErrSchemaMismatch] when a value names it.
+//
 //	serde, err := kvstore.Proto(
 //		func() *pb.User { return new(pb.User) },
 //		kvstore.WithSchemaRegistry(srClient, "users-value", userProto),

@@ -16,7 +16,7 @@ type badID struct {
 }
 
 // recall returns what is remembered about id, or nothing.
-func (r *Registry) recall(id int) (*protoSchema, error) {
+func (r *Registry) recall(id int) (*knownSchema, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if schema := r.good[id]; schema != nil {
@@ -29,7 +29,7 @@ func (r *Registry) recall(id int) (*protoSchema, error) {
 }
 
 // remember keeps the answer for id if it is reliable.
-func (r *Registry) remember(id int, schema *protoSchema, err error) {
+func (r *Registry) remember(id int, schema *knownSchema, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {

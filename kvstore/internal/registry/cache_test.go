@@ -8,14 +8,14 @@ import (
 )
 
 func newCache(ttl time.Duration) *Registry {
-	return &Registry{cfg: &Config{NegativeTTL: ttl}, good: map[int]*protoSchema{}, bad: map[int]badID{}}
+	return &Registry{cfg: &Config{NegativeTTL: ttl}, good: map[int]*knownSchema{}, bad: map[int]badID{}}
 }
 
 func TestGoodAnswersStayAndBadOnesExpire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newCache(time.Minute)
-		known := &protoSchema{pkg: "acme"}
+		known := &knownSchema{listing: "User"}
 		r.remember(1, known, nil)
 		r.remember(2, nil, ErrMismatch)
 		r.remember(3, nil, errDown) // says nothing of the schema

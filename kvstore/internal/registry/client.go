@@ -11,9 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// mostAnswer is how many bytes an answer of the registry may have, decompressed. A schema is
-// a message of Kafka's in the registry, which is a MiB unless its administrator raised the limit.
-const mostAnswer = 16 << 20
+// mostAnswer is how many bytes an answer of the registry may have, decompressed: a schema of
+// mostSchema bytes, and what JSON needs to escape it.
+const mostAnswer = 4 << 20
 
 // listening returns a client like cl that takes notes of each answer (type notes), reads no
 // more than mostAnswer bytes of it, and has no user and no password in its addresses: sr and

@@ -53,7 +53,7 @@ func TestAnswersOfTheRegistryAreBounded(t *testing.T) {
 			asked++
 			return &http.Response{StatusCode: status, Body: body, ContentLength: 1 << 60}, nil
 		})
-		if !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "16777216") {
+		if !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "4194304") {
 			t.Errorf("status %d without an end: %v, want %v with the limit", status, err, ErrMismatch)
 		}
 		if asked != 1 || body.read > mostAnswer+1<<16 {

@@ -25,7 +25,7 @@ func readDescriptor(b []byte) (*protoSchema, bool) {
 	if !file.read(b, filePackage, fileMessages, fileExtensions, 0) || len(file.nested) == 0 {
 		return nil, false
 	}
-	return &protoSchema{pkg: file.name, roots: file.scope(protoreflect.FullName(file.name))}, true
+	return &protoSchema{pkg: file.name, roots: file.scope()}, true
 }
 
 // descriptor is what is read of a DescriptorProto, and of a FileDescriptorProto, whose
@@ -84,11 +84,10 @@ func (d *descriptor) field(b []byte) bool {
 	return ok
 }
 
-func (d *descriptor) scope(name protoreflect.FullName) messageScope {
+func (d *descriptor) scope() messageScope {
 	var scope messageScope
 	for _, n := range d.nested {
-		full := name.Append(protoreflect.Name(n.name))
-		m := &protoMessage{name: full, nested: n.scope(full)}
+		m := &protoMessage{name: protoreflect.Name(n.name), nested: n.scope()}
 		scope.compiled = append(scope.compiled, m)
 		if !n.mapEntry && !d.groups[n.name] {
 			scope.declared = append(scope.declared, m)

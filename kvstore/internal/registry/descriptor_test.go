@@ -76,11 +76,11 @@ func protoSchemaOf(file *descriptorpb.FileDescriptorProto) *protoSchema {
 	pkg := file.GetPackage()
 	return &protoSchema{
 		pkg:   pkg,
-		roots: newMessageScope(protoreflect.FullName(pkg), file.GetMessageType(), file.GetExtension()),
+		roots: newMessageScope(file.GetMessageType(), file.GetExtension()),
 	}
 }
 
-func newMessageScope(parent protoreflect.FullName, msgs []*descriptorpb.DescriptorProto, fields ...[]*descriptorpb.FieldDescriptorProto) messageScope {
+func newMessageScope(msgs []*descriptorpb.DescriptorProto, fields ...[]*descriptorpb.FieldDescriptorProto) messageScope {
 	groups := map[string]bool{}
 	for _, f := range slices.Concat(fields...) {
 		if f.GetType() == descriptorpb.FieldDescriptorProto_TYPE_GROUP {
@@ -90,10 +90,9 @@ func newMessageScope(parent protoreflect.FullName, msgs []*descriptorpb.Descript
 	}
 	var scope messageScope
 	for _, m := range msgs {
-		name := parent.Append(protoreflect.Name(m.GetName()))
 		pm := &protoMessage{
-			name:   name,
-			nested: newMessageScope(name, m.GetNestedType(), m.GetField(), m.GetExtension()),
+			name:   protoreflect.Name(m.GetName()),
+			nested: newMessageScope(m.GetNestedType(), m.GetField(), m.GetExtension()),
 		}
 		scope.compiled = append(scope.compiled, pm)
 		if !m.GetOptions().GetMapEntry() && !groups[m.GetName()] {

@@ -7,7 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// mostQuoted is how many bytes of an answer an error quotes.
+// mostQuoted is how many bytes of an answer, a schema or an index an error quotes.
 const mostQuoted = 1000
 
 // hidden stands in errors for what a request logged in with.
@@ -26,14 +26,31 @@ func (n *notes) quotable(err error) error {
 		quoted.Raw = []byte(n.quote(string(quoted.Raw)))
 		return &quoted
 	}
-	if text := err.Error(); n.hide(text) != text {
+	text := err.Error()
+	switch {
+	case n.hide(text) != text:
 		return errors.New(n.quote(text))
+	case len(text) > mostQuoted:
+		return &longError{text: quoted(text), cause: err}
 	}
 	return err
 }
 
-func (n *notes) quote(s string) string {
-	s = n.hide(s)
+// longError shows only the beginning of its cause's text.
+type longError struct {
+	text  string
+	cause error
+}
+
+func (e *longError) Error() string { return e.text }
+
+func (e *longError) Unwrap() error { return e.cause }
+
+func (n *notes) quote(s string) string { return quoted(n.hide(s)) }
+
+// quoted returns the beginning of s, which it does not keep alive if that is not all.
+func quoted[S ~string](from S) string {
+	s := string(from)
 	if len(s) <= mostQuoted {
 		return s
 	}

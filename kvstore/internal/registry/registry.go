@@ -27,7 +27,7 @@ type Registry struct {
 
 	// good holds the schemas by id. An id never changes its meaning, so
 	// they stay forever; their number is bounded by what is registered.
-	good map[int]*protoSchema
+	good map[int]*knownSchema
 
 	// bad holds ids for which the registry gave a bad answer. Invariant: at most maxBadIDs
 	// of them.
@@ -48,7 +48,7 @@ func New(cfg *Config, want protoreflect.FullName) (*Registry, error) {
 		cfg:    cfg,
 		want:   want,
 		client: client,
-		good:   map[int]*protoSchema{},
+		good:   map[int]*knownSchema{},
 		bad:    map[int]badID{},
 	}
 	id, schema, err := r.introduce()
@@ -60,7 +60,7 @@ func New(cfg *Config, want protoreflect.FullName) (*Registry, error) {
 		return nil, fmt.Errorf("schema id %d of subject %q: %w: no message %s: it has %s",
 			id, cfg.Subject, ErrMismatch, want, schema.listing())
 	}
-	r.good[id] = schema
+	r.good[id] = schema.known(want)
 	if r.header, err = header(id, index); err != nil {
 		return nil, fmt.Errorf("subject %q: %w: %w", cfg.Subject, ErrMismatch, err)
 	}
@@ -127,7 +127,7 @@ func checkOwnSchema(cfg *Config, want protoreflect.FullName) error {
 			return fmt.Errorf("WithMessageName: %w", err)
 		}
 		if named != want {
-			return fmt.Errorf("WithMessageName: %w: %q is %s, but the Go type is %s", ErrMismatch, cfg.Message, named, want)
+			return fmt.Errorf("WithMessageName: %w: %q is %s, but the Go type is %s", ErrMismatch, cfg.Message, quoted(named), want)
 		}
 		return nil
 	}
@@ -142,7 +142,7 @@ func checkOwnSchema(cfg *Config, want protoreflect.FullName) error {
 	if _, ok := schema.indexOf(want); ok {
 		hint = fmt.Sprintf("add WithMessageName(%q)", want)
 	}
-	return fmt.Errorf("%w: the first message of the schema is %s, but the Go type is %s: %s", ErrMismatch, first, want, hint)
+	return fmt.Errorf("%w: the first message of the schema is %s, but the Go type is %s: %s", ErrMismatch, quoted(first), want, hint)
 }
 
 // Accept returns nil if a value with this id and index holds the message that
@@ -152,21 +152,15 @@ func (r *Registry) Accept(ctx context.Context, id int, index []int) error {
 	if err != nil {
 		return fmt.Errorf("schema id %d: %w", id, err)
 	}
-	name, ok := schema.at(index)
-	switch {
-	case !ok:
-		return fmt.Errorf("schema id %d: %w: no message at index %v, want %s: it has %s",
-			id, ErrMismatch, index, r.want, schema.listing())
-	case name != r.want:
-		return fmt.Errorf("schema id %d: %w: message at index %v is %s, want %s",
-			id, ErrMismatch, index, name, r.want)
+	if err := schema.check(index, r.want); err != nil {
+		return fmt.Errorf("schema id %d: %w", id, err)
 	}
 	return nil
 }
 
 // lookup returns the schema of id, from memory or from the registry. All callers that want
 // the same id share one request, which does not end with the context of any of them.
-func (r *Registry) lookup(ctx context.Context, id int) (*protoSchema, error) {
+func (r *Registry) lookup(ctx context.Context, id int) (*knownSchema, error) {
 	if schema, err := r.recall(id); schema != nil || err != nil {
 		return schema, err
 	}
@@ -191,7 +185,7 @@ func (r *Registry) lookup(ctx context.Context, id int) (*protoSchema, error) {
 	})
 	select {
 	case res := <-ch:
-		schema, _ := res.Val.(*protoSchema)
+		schema, _ := res.Val.(*knownSchema)
 		return schema, res.Err
 	case <-r.cfg.Context.Done():
 		return nil, noAnswer(r.cfg.Context)
@@ -205,7 +199,7 @@ func (r *Registry) lookup(ctx context.Context, id int) (*protoSchema, error) {
 var errPatience = errors.New("none within a second, and it failed before")
 
 // fetch asks the registry, for at most as long as its timeout.
-func (r *Registry) fetch(id int) (*protoSchema, error) {
+func (r *Registry) fetch(id int) (*knownSchema, error) {
 	found, retryAfter, err := call(r.cfg.Context, r.cfg, func(ctx context.Context) (sr.Schema, error) {
 		return r.client.SchemaByID(ctx, id)
 	})
@@ -213,7 +207,11 @@ func (r *Registry) fetch(id int) (*protoSchema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return asProtoSchema(found)
+	schema, err := asProtoSchema(found)
+	if err != nil {
+		return nil, err
+	}
+	return schema.known(r.want), nil
 }
 
 // asProtoSchema parses a schema of the registry.

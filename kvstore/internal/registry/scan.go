@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -19,62 +20,42 @@ import (
 // The grammar is that of https://protobuf.dev/reference/protobuf/edition-2024-spec.
 func scanProtoSchema(text string) (*protoSchema, error) {
 	s := &protoScanner{text: strings.TrimPrefix(text, "\ufeff")}
-	if err := s.tokens(); err != nil {
+	s.next()
+	schema := new(protoSchema)
+	err := s.block(&schema.roots)
+	if err == nil && s.token != "" {
+		err = s.unexpected("a statement")
+	}
+	if s.err != nil {
+		err = s.err
+	}
+	if err != nil {
 		return nil, err
 	}
-	schema := &protoSchema{pkg: packageOf(s.all)}
-	s.scope = protoreflect.FullName(schema.pkg)
-	if err := s.block(&schema.roots); err != nil {
-		return nil, err
-	}
-	if len(s.all) > 0 {
-		return nil, s.unexpected("a statement")
-	}
+	schema.pkg = s.pkg
 	return schema, nil
 }
 
-// packageOf finds the statement "package a.b;" outside of all blocks.
-func packageOf(tokens []protoToken) string {
-	depth := 0
-	for i, t := range tokens {
-		switch {
-		case t.text == "{":
-			depth++
-		case t.text == "}":
-			depth--
-		case t.text == "package" && depth == 0 && (i == 0 || tokens[i-1].text == ";" || tokens[i-1].text == "}"):
-			var name strings.Builder
-			for _, t := range tokens[i+1:] {
-				if t.text == ";" {
-					return name.String()
-				}
-				name.WriteString(t.text)
-			}
-		}
-	}
-	return ""
-}
-
-// protoToken is a word, a string with its quotes, or a single character.
-type protoToken struct {
-	text string
-	at   int // in the file, in bytes
-}
-
-// protoScanner reads a .proto file as tokens.
+// protoScanner reads a .proto file token by token. What it returns does not keep the text
+// alive.
 type protoScanner struct {
 	text  string
-	all   []protoToken          // the remaining tokens
-	scope protoreflect.FullName // of the block that is being read
-	depth int                   // of that block
+	token string   // a word, a string with its quotes, or a single character; "" at the end
+	at    int      // where the token begins, in bytes
+	err   error    // the text has something that is no token
+	head  []string // tokens of the statement that is read
+	pkg   string   // the first one that was declared
+	depth int      // of the block that is read
 }
 
-// tokens splits the text; comments are dropped.
-func (s *protoScanner) tokens() error {
-	for at := 0; at < len(s.text); {
-		rest := s.text[at:]
+// next goes to the next token. Comments are none.
+func (s *protoScanner) next() {
+	s.at += len(s.token)
+	s.token = ""
+	for s.at < len(s.text) && s.err == nil {
+		rest := s.text[s.at:]
 		if space := len(rest) - len(strings.TrimLeftFunc(rest, unicode.IsSpace)); space > 0 {
-			at += space
+			s.at += space
 			continue
 		}
 		end := 1
@@ -83,27 +64,28 @@ func (s *protoScanner) tokens() error {
 			if end = strings.IndexByte(rest, '\n'); end < 0 {
 				end = len(rest)
 			}
-			at += end
+			s.at += end
 			continue
 		case strings.HasPrefix(rest, "/*"):
 			if end = strings.Index(rest[2:], "*/"); end < 0 {
-				return s.wrong(at, "a comment that does not end")
+				s.err = s.wrong(s.at, "a comment that does not end")
+				return
 			}
-			at += 2 + end + 2
+			s.at += 2 + end + 2
 			continue
 		case rest[0] == '"' || rest[0] == '\'':
 			if end = stringEnd(rest); end < 0 {
-				return s.wrong(at, "a string that does not end")
+				s.err = s.wrong(s.at, "a string that does not end")
+				return
 			}
 		case isWord(rune(rest[0])):
 			if end = strings.IndexFunc(rest, func(r rune) bool { return !isWord(r) }); end < 0 {
 				end = len(rest)
 			}
 		}
-		s.all = append(s.all, protoToken{rest[:end], at})
-		at += end
+		s.token = rest[:end]
+		return
 	}
-	return nil
 }
 
 // stringEnd returns where the string at the start of text ends, -1 if it does not.
@@ -133,17 +115,20 @@ func (s *protoScanner) block(into *messageScope) error {
 		return s.unexpected(fmt.Sprintf("at most %d blocks in one another", mostNested))
 	}
 	defer func() { s.depth-- }()
-	for len(s.all) > 0 && s.all[0].text != "}" {
-		head, err := s.statement()
-		switch {
-		case err != nil:
+	for s.token != "" && s.token != "}" {
+		if err := s.statement(); err != nil {
 			return err
+		}
+		switch {
 		case s.take(";"):
-			if m := mapEntry(s.scope, head); m != nil {
+			if m := mapEntry(s.head); m != nil {
 				into.compiled = append(into.compiled, m)
 			}
-		case len(s.all) > 0 && s.all[0].text == "{":
-			if err := s.open(into, head); err != nil {
+			if s.depth == 1 && s.pkg == "" && len(s.head) > 1 && s.head[0] == "package" {
+				s.pkg = strings.Join(s.head[1:], "")
+			}
+		case s.token == "{":
+			if err := s.open(into, s.head); err != nil {
 				return err
 			}
 		default:
@@ -153,35 +138,50 @@ func (s *protoScanner) block(into *messageScope) error {
 	return nil
 }
 
-// statement takes the tokens before the character that ends a statement or opens its block.
-// Braces in the options of a field do neither.
-func (s *protoScanner) statement() ([]string, error) {
-	var head []string
-	for options := 0; len(s.all) > 0; s.all = s.all[1:] {
-		t := s.all[0].text
+const (
+	// mostHead is how many tokens of a statement decide what it is.
+	mostHead = 8
+
+	// mostWords is how many tokens the statement of a package or a map may have.
+	mostWords = 1000
+)
+
+// statement reads into head what comes before the character that ends a statement or opens
+// its block, as far as it matters. Braces in the options of a field do neither.
+func (s *protoScanner) statement() error {
+	s.head = s.head[:0]
+	for options := 0; s.token != ""; s.next() {
+		t := s.token
 		switch {
 		case t == "[":
 			options++
 		case t == "]":
 			options--
 		case options <= 0 && (t == ";" || t == "{" || t == "}"):
-			if t == "{" && len(head) == 0 {
-				return nil, s.unexpected("a statement")
+			if t == "{" && len(s.head) == 0 {
+				return s.unexpected("a statement")
 			}
-			return head, nil
+			return nil
 		}
-		if len(head) == 0 && !isWord(rune(t[0])) {
-			return nil, s.unexpected("a statement")
+		if len(s.head) == 0 && !isWord(rune(t[0])) {
+			return s.unexpected("a statement")
 		}
-		head = append(head, t)
+		long := len(s.head) > 0 && (s.head[0] == "package" || s.head[0] == "map")
+		switch {
+		case options > 1 || options == 1 && t != "[":
+		case len(s.head) < mostHead, long && len(s.head) < mostWords:
+			s.head = append(s.head, t)
+		case long:
+			return s.unexpected(fmt.Sprintf(`at most %d words after %q`, mostWords, s.head[0]))
+		}
 	}
-	return nil, s.unexpected(`";" or "{"`)
+	return s.unexpected(`";" or "{"`)
 }
 
 // open reads the block that follows head, with its braces.
 func (s *protoScanner) open(into *messageScope, head []string) error {
-	brace := s.all[0].at
-	s.all = s.all[1:]
+	brace := s.at
+	s.next()
 	words := head
 	if len(words) > 1 && (words[0] == "export" || words[0] == "local") {
 		words = words[1:]
@@ -192,14 +192,14 @@ func (s *protoScanner) open(into *messageScope, head []string) error {
 		if len(words) != 2 || !protoreflect.Name(words[1]).IsValid() {
 			return s.wrong(brace, `"{", want "message" and a name before it`)
 		}
-		m := s.message(words[1])
+		m := newMessage(words[1])
 		into.declared, into.compiled = append(into.declared, m), append(into.compiled, m)
 		return s.inside(m)
 	case group >= 0 && group <= 1 && len(head) > group+3 && head[group+2] == "=":
 		if !protoreflect.Name(head[group+1]).IsValid() {
 			return s.wrong(brace, `"{", want "group" and a name before it`)
 		}
-		m := s.message(head[group+1])
+		m := newMessage(head[group+1])
 		into.compiled = append(into.compiled, m)
 		return s.inside(m)
 	case len(head) == 2 && (head[0] == "oneof" || head[0] == "extend"):
@@ -211,15 +211,8 @@ func (s *protoScanner) open(into *messageScope, head []string) error {
 	return s.skip()
 }
 
-func (s *protoScanner) message(name string) *protoMessage {
-	return &protoMessage{name: s.scope.Append(protoreflect.Name(name))}
-}
-
 // inside reads the block of m and its closing brace.
 func (s *protoScanner) inside(m *protoMessage) error {
-	outer := s.scope
-	s.scope = m.name
-	defer func() { s.scope = outer }()
 	if err := s.block(&m.nested); err != nil {
 		return err
 	}
@@ -235,13 +228,13 @@ func (s *protoScanner) close() error {
 
 // skip skips a block without messages: an enum, a service, the value of an option.
 func (s *protoScanner) skip() error {
-	for depth := 1; len(s.all) > 0; s.all = s.all[1:] {
-		switch s.all[0].text {
+	for depth := 1; s.token != ""; s.next() {
+		switch s.token {
 		case "{":
 			depth++
 		case "}":
 			if depth--; depth == 0 {
-				s.all = s.all[1:]
+				s.next()
 				return nil
 			}
 		}
@@ -251,19 +244,19 @@ func (s *protoScanner) skip() error {
 
 // take takes the next token if it equals sign.
 func (s *protoScanner) take(sign string) bool {
-	if len(s.all) == 0 || s.all[0].text != sign {
+	if s.token != sign {
 		return false
 	}
-	s.all = s.all[1:]
+	s.next()
 	return true
 }
 
 // unexpected is the error for a token, or an end of the file, where want should be.
 func (s *protoScanner) unexpected(want string) error {
-	if len(s.all) == 0 {
+	if s.token == "" {
 		return s.wrong(len(s.text), "the file ends, want "+want)
 	}
-	return s.wrong(s.all[0].at, fmt.Sprintf("%q, want %s", s.all[0].text, want))
+	return s.wrong(s.at, fmt.Sprintf("%s, want %s", quoted(strconv.Quote(quoted(s.token))), want))
 }
 
 // schemaFileName comes before line and column in an error, both counted from 1 and the
@@ -278,7 +271,7 @@ func (s *protoScanner) wrong(at int, what string) error {
 
 // mapEntry returns the message that the compiler generates for a map field, nil for another
 // statement.
-func mapEntry(parent protoreflect.FullName, head []string) *protoMessage {
+func mapEntry(head []string) *protoMessage {
 	end := slices.Index(head, ">")
 	if len(head) < 2 || head[0] != "map" || head[1] != "<" || end < 0 || end+1 >= len(head) {
 		return nil
@@ -289,5 +282,9 @@ func mapEntry(parent protoreflect.FullName, head []string) *protoMessage {
 			name.WriteString(strings.ToUpper(word[:1]) + word[1:])
 		}
 	}
-	return &protoMessage{name: parent.Append(protoreflect.Name(name.String() + "Entry"))}
+	return newMessage(name.String() + "Entry")
+}
+
+func newMessage(name string) *protoMessage {
+	return &protoMessage{name: protoreflect.Name(strings.Clone(name))}
 }

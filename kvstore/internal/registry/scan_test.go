@@ -12,21 +12,22 @@ import (
 )
 
 // tree writes the messages of a scope as text, as both ways of counting see them.
-func (scope messageScope) tree(b *strings.Builder, indent string) {
+func (scope messageScope) tree(b *strings.Builder, parent protoreflect.FullName, indent string) {
 	for _, m := range scope.compiled {
 		mark := "message "
 		if !slices.Contains(scope.declared, m) {
 			mark = "made up "
 		}
-		b.WriteString(indent + mark + string(m.name) + "\n")
-		m.nested.tree(b, indent+"  ")
+		name := parent.Append(m.name)
+		b.WriteString(indent + mark + string(name) + "\n")
+		m.nested.tree(b, name, indent+"  ")
 	}
 }
 
 func (s *protoSchema) text() string {
 	var b strings.Builder
 	b.WriteString("package " + s.pkg + "\n")
-	s.roots.tree(&b, "")
+	s.roots.tree(&b, protoreflect.FullName(s.pkg), "")
 	return b.String()
 }
 

@@ -36,14 +36,23 @@ type messageScope struct {
 	compiled []*protoMessage
 }
 
+// protoMessage has its short name: full ones, repeated in each message, could take any number
+// of times the memory that the file takes.
 type protoMessage struct {
-	name   protoreflect.FullName
+	name   protoreflect.Name
 	nested messageScope
 }
+
+// mostSchema is how many bytes of text a schema may have: what fits into a message of Kafka's,
+// in which registries keep it, unless an administrator raised that limit.
+const mostSchema = 1 << 20
 
 // parseProtoSchema reads a schema as registries hold it: the text of a .proto
 // file or, less often, a FileDescriptorProto in base64.
 func parseProtoSchema(text string) (*protoSchema, error) {
+	if len(text) > mostSchema {
+		return nil, fmt.Errorf("the schema has %d bytes, of which at most %d are read", len(text), mostSchema)
+	}
 	schema, err := scanProtoSchema(text)
 	if err == nil {
 		return schema, nil
@@ -59,37 +68,65 @@ func parseProtoSchema(text string) (*protoSchema, error) {
 // at returns the full name of the message at index.
 func (s *protoSchema) at(index []int) (protoreflect.FullName, bool) {
 	for _, compiled := range []bool{false, true} {
-		if m := s.roots.at(index, compiled); m != nil {
-			return m.name, true
+		if name, ok := s.roots.at(index, protoreflect.FullName(s.pkg), compiled); ok {
+			return name, true
 		}
 	}
 	return "", false
 }
 
-func (scope messageScope) at(index []int, compiled bool) *protoMessage {
-	var m *protoMessage
+func (scope messageScope) at(index []int, name protoreflect.FullName, compiled bool) (protoreflect.FullName, bool) {
 	for _, i := range index {
-		list := scope.declared
-		if compiled {
-			list = scope.compiled
-		}
+		list := scope.list(compiled)
 		if i < 0 || i >= len(list) {
-			return nil
+			return "", false
 		}
-		m = list[i]
-		scope = m.nested
+		name, scope = name.Append(list[i].name), list[i].nested
 	}
-	return m
+	return name, len(index) > 0
 }
 
-// indexOf returns the index of the declared message with the given full name.
-func (s *protoSchema) indexOf(name protoreflect.FullName) ([]int, bool) {
-	for index, m := range s.roots.all {
-		if m.name == name {
-			return index, true
+func (scope messageScope) list(compiled bool) []*protoMessage {
+	if compiled {
+		return scope.compiled
+	}
+	return scope.declared
+}
+
+// indexOf returns the index of the first declared message with the given full name.
+func (s *protoSchema) indexOf(name protoreflect.FullName) ([]int, bool) { return s.find(name, false) }
+
+// find is indexOf for either way to count.
+func (s *protoSchema) find(name protoreflect.FullName, compiled bool) ([]int, bool) {
+	rest, ok := strings.CutPrefix(string(name), s.pkg)
+	if !ok {
+		return nil, false
+	}
+	index := s.roots.find(rest, s.pkg != "", compiled)
+	return index, index != nil
+}
+
+// find returns the index of the message whose name is rest, with a dot before it if dotted is
+// true, nil if there is none.
+func (scope messageScope) find(rest string, dotted, compiled bool) []int {
+	for i, m := range scope.list(compiled) {
+		rest := rest
+		if dotted && !cut(&rest, ".") || !cut(&rest, string(m.name)) {
+			continue
+		}
+		if rest == "" {
+			return []int{i}
+		}
+		if index := m.nested.find(rest, dotted || m.name != "", compiled); index != nil {
+			return append([]int{i}, index...)
 		}
 	}
-	return nil, false
+	return nil
+}
+
+func cut(s *string, prefix string) (ok bool) {
+	*s, ok = strings.CutPrefix(*s, prefix)
+	return ok
 }
 
 // resolve returns the full name of the message that a user calls name: the
@@ -124,29 +161,31 @@ func (s *protoSchema) qualify(name string) string {
 func (s *protoSchema) listing() string {
 	const most = 20
 	var names []string
-	for _, m := range s.roots.all {
+	s.roots.walk(nil, "", false, func(_ []int, name protoreflect.FullName) bool {
 		if len(names) == most {
 			names = append(names, "...")
-			break
+			return false
 		}
-		names = append(names, strings.TrimPrefix(string(m.name), s.qualify("")))
-	}
+		names = append(names, quoted(name))
+		return true
+	})
 	if len(names) == 0 {
 		return "no messages"
 	}
-	return strings.Join(names, ", ")
+	return quoted(strings.Join(names, ", "))
 }
 
-// all yields the declared messages with their index, outer before inner and
+// all yields the declared messages with their index and full name, outer before inner and
 // otherwise in the order of the file.
-func (scope messageScope) all(yield func([]int, *protoMessage) bool) {
-	scope.walk(nil, yield)
+func (s *protoSchema) all(yield func([]int, protoreflect.FullName) bool) {
+	s.roots.walk(nil, protoreflect.FullName(s.pkg), false, yield)
 }
 
-func (scope messageScope) walk(prefix []int, yield func([]int, *protoMessage) bool) bool {
-	for i, m := range scope.declared {
-		index := append(slices.Clone(prefix), i)
-		if !yield(index, m) || !m.nested.walk(index, yield) {
+// walk yields the messages of a scope that has the given index and name.
+func (scope messageScope) walk(prefix []int, parent protoreflect.FullName, compiled bool, yield func([]int, protoreflect.FullName) bool) bool {
+	for i, m := range scope.list(compiled) {
+		index, name := append(slices.Clone(prefix), i), parent.Append(m.name)
+		if !yield(index, name) || !m.nested.walk(index, name, compiled, yield) {
 			return false
 		}
 	}

@@ -50,13 +50,13 @@ func TestMessageIndexes(t *testing.T) {
 		"[2] acme.v1.Last",
 	}
 	var got []string
-	for index, m := range schema.roots.all {
-		got = append(got, fmt.Sprint(index, " ", m.name))
-		if name, ok := schema.at(index); !ok || name != m.name {
-			t.Errorf("at(%v) = %v, %v; want %v", index, name, ok, m.name)
+	for index, full := range schema.all {
+		got = append(got, fmt.Sprint(index, " ", full))
+		if name, ok := schema.at(index); !ok || name != full {
+			t.Errorf("at(%v) = %v, %v; want %v", index, name, ok, full)
 		}
-		if found, ok := schema.indexOf(m.name); !ok || !slices.Equal(found, index) {
-			t.Errorf("indexOf(%v) = %v, %v; want %v", m.name, found, ok, index)
+		if found, ok := schema.indexOf(full); !ok || !slices.Equal(found, index) {
+			t.Errorf("indexOf(%v) = %v, %v; want %v", full, found, ok, index)
 		}
 	}
 	if !slices.Equal(got, want) {
@@ -166,16 +166,16 @@ func FuzzParseProtoSchema(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for index, m := range schema.roots.all {
-			if got, ok := schema.at(index); !ok || got != m.name {
-				t.Fatalf("at(%v) = %q, %v; want %q", index, got, ok, m.name)
+		for index, full := range schema.all {
+			if got, ok := schema.at(index); !ok || got != full {
+				t.Fatalf("at(%v) = %q, %v; want %q", index, got, ok, full)
 			}
-			found, ok := schema.indexOf(m.name)
+			found, ok := schema.indexOf(full)
 			if !ok {
-				t.Fatalf("indexOf(%q) finds nothing", m.name)
+				t.Fatalf("indexOf(%q) finds nothing", full)
 			}
-			if got, ok := schema.at(found); !ok || got != m.name {
-				t.Fatalf("at(indexOf(%q)) = %q, %v", m.name, got, ok)
+			if got, ok := schema.at(found); !ok || got != full {
+				t.Fatalf("at(indexOf(%q)) = %q, %v", full, got, ok)
 			}
 		}
 	})
