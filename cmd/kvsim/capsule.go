@@ -60,7 +60,8 @@ func (h *capsuleHeader) engine(kafka string) (engineOptions, error) {
 	if on.kafka != "" && kafka == "" {
 		return on, usagef("the world of this capsule ran on --kafka %s: to run it there again, which connects to those brokers or starts containers, add --kafka %s", quoteArg(on.kafka), quoteArg(on.kafka))
 	}
-	return on, on.validate()
+	err := on.validate()
+	return on, err
 }
 
 // history returns the file with the history.

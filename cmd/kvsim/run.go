@@ -92,7 +92,7 @@ func (r *runner) validate(args []string) error {
 	switch {
 	case r.length < 0:
 		return usagef("--for %v is negative", r.length)
-	case !(r.allowed >= 0 && r.allowed <= 100): //nolint:staticcheck // it may be NaN
+	case !(r.allowed >= 0 && r.allowed <= 100): // it may be NaN
 		return usagef("--allow-inconclusive %v is not from 0 to 100", r.allowed)
 	case r.conclusive < 0:
 		return usagef("--conclusive %d is negative", r.conclusive)
