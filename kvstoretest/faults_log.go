@@ -61,8 +61,9 @@ func (k *Kit) DeleteRecords(before int64) *Effect {
 
 // LoseTail removes the last records of the log, as an unclean leader election does: they were
 // acknowledged and are lost, and their offsets are used again. Record batches are lost whole.
-// Open transactions stay open, without the lost records. Hits is the number of records that were
-// lost.
+// Open transactions stay open, without the lost records. A transaction that lost its marker, but
+// not all of its records, is aborted; Kafka would leave it open. Hits is the
+// number of records that were lost.
 func (k *Kit) LoseTail(records int) *Effect {
 	k.t.Helper()
 	text := line("lose-tail", "records", records)

@@ -372,3 +372,40 @@ func TestFaultsWorkInRealTime(t *testing.T) {
 		kit.WantValue(b, "k", f.String())
 	}
 }
+
+// A transaction whose marker is lost is aborted, whenever compaction ran: what clients show, the log
+// and the snapshot of the kit say the same.
+func TestLostMarkerMeansAbortedToKitAndClients(t *testing.T) {
+	for name, tc := range map[string]struct {
+		before, after bool // when compaction runs
+		want          map[string]string
+	}{
+		"never compacted":  {false, false, map[string]string{"k": "1"}},
+		"compacted before": {true, false, map[string]string{}}, // the transaction had superseded k=1
+		"compacted after":  {false, true, map[string]string{"k": "1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				kit := New(t)
+				a := kit.Record(kit.Open("a"))
+				kit.Append(Set("k", "1"))
+				txn := kit.Begin()
+				txn.Append(Set("k", "theirs"))
+				txn.Commit() // at 2
+				kit.CaughtUp(a)
+				if tc.before {
+					kit.Compact()
+				}
+				kit.LoseTail(int(kit.End() - 2))
+				if tc.after {
+					kit.Compact()
+				}
+				kit.CaughtUp(a)
+				kit.WantContents(a, tc.want)
+				kit.WantContents(kit.Open("fresh"), tc.want)
+				kit.WantSnapshot(tc.want)
+				kit.CheckHistory()
+			})
+		})
+	}
+}

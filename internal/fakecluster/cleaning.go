@@ -63,13 +63,17 @@ func (cl *cleaning) run() []Batch {
 }
 
 // findProducers finds the last batch of each producer, and how its transactions ended.
-// Their markers may lie behind end.
+// Their markers may lie behind end. One that is open below end, and so below the last stable
+// offset, lost its marker: the brokers aborted it.
 func (cl *cleaning) findProducers() {
 	cl.outcomes = recordlog.Outcomes(cl.log)
 	cl.lastOf = make(map[int64]int)
 	for i := range cl.log {
 		if b := &cl.log[i]; !b.Control && b.ProducerID >= 0 {
 			cl.lastOf[b.ProducerID] = i
+		}
+		if cl.outcomes[i] == recordlog.Open && cl.log[i].FirstOffset < cl.end {
+			cl.outcomes[i] = recordlog.Aborted
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // kfake's compaction differs from Kafka's, and has no options to change that. It goes beyond
@@ -44,6 +46,22 @@ func (v *view) cut(at int64) {
 	v.upTo = min(v.upTo, at)
 	for len(v.batches) > 0 && v.batches[len(v.batches)-1].FirstOffset >= at {
 		v.batches = v.batches[:len(v.batches)-1]
+	}
+}
+
+// abort takes the records of a transaction that lost its marker out of the view. Compaction kept
+// them when they were committed. Answers from a view name no aborted transactions, so readers would
+// take them for committed still. It does nothing on a nil view.
+func (v *view) abort(x recordlog.Transaction) {
+	if v == nil {
+		return
+	}
+	v.batches = slices.Clone(v.batches) // answers may be using the old ones
+	for i := range v.batches {
+		b := &v.batches[i]
+		if b.ProducerID == x.Producer && b.Transactional && !b.Control && b.FirstOffset >= x.First {
+			*b = shrink(b, nil)
+		}
 	}
 }
 

@@ -44,6 +44,7 @@ func (c *Cluster) splitOpen(tp partition, p *part, log []Batch) (head []Batch, r
 			first = min(first, x.First)
 		} else { // its marker was lost, and kfake aborts it
 			p.txns[x.Producer] = leaderTxn{x.Epoch, false, x.First}
+			p.view.abort(x)
 		}
 	}
 	if first == math.MaxInt64 {

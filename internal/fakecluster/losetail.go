@@ -20,7 +20,8 @@ import (
 //
 // Batches are lost whole, so the batch that holds the offset is lost with all its records.
 // Transactions stay open, without the batches that are lost. A transaction whose marker is lost
-// is aborted, whereas Kafka would leave it hanging. Consumer groups are forgotten. The state of
+// is aborted, whereas Kafka would leave it hanging: no answer shows its records as committed, also
+// where compaction had kept them, and later compactions remove them. Consumer groups are forgotten. The state of
 // idempotent producers is restored from the log that is left, as in Kafka. All other partitions
 // keep their data.
 //

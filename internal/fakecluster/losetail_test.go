@@ -314,6 +314,50 @@ func TestALostTailOfTransactions(t *testing.T) {
 	wantLog(t, c, "0:a=1 1:b=1 2:abort 3:commit 4:commit")
 }
 
+// TestALostMarkerAbortsInCompactedLogsToo loses the marker of a transaction whose records compaction
+// came past, before or after. All fetch answers have to agree on it with one from a log that was
+// never compacted: the transaction is aborted, and supersedes nothing in later compactions.
+func TestALostMarkerAbortsInCompactedLogsToo(t *testing.T) {
+	for _, tc := range []struct {
+		name          string
+		before, after bool // when compaction runs
+		want          string
+	}{
+		{"never compacted", false, false, "a=1 b=1 c=1"},
+		{"compacted before", true, false, "a=1 c=1"}, // the transaction had superseded b=1
+		{"compacted after", false, true, "a=1 b=1 c=1"},
+		{"compacted before and after", true, true, "a=1 c=1"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := start(t, Options{})
+			must(c.Append(topic, 0, kv("a", "1")))(t)
+			must(c.Append(topic, 0, kv("b", "1")))(t)
+			txn := must(c.Begin("txn"))(t)
+			must(txn.Append(topic, 0, kv("b", "theirs")))(t)
+			must(c.Append(topic, 0, kv("c", "1")))(t)
+			check(t, txn.Commit()) // at 4
+			if tc.before {
+				check(t, c.Compact())
+			}
+			must(c.LoseTail(topic, 0, 4))(t)
+			if tc.after {
+				check(t, c.Compact())
+			}
+			p := must(c.Partition(topic, 0))(t)
+			if p.LastStableOffset != p.HighWatermark {
+				t.Errorf("stable up to %d of %d", p.LastStableOffset, p.HighWatermark)
+			}
+			var got []string
+			for _, r := range consume(t, client(t, c, "reader", kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted())), strings.Count(tc.want, "=")) {
+				got = append(got, string(r.Key)+"="+string(r.Value))
+			}
+			if got := strings.Join(got, " "); got != tc.want {
+				t.Errorf("a reader of committed records got %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
 // TestReaderLearnsOfTheLostTail checks that kgo notices the lost tail by the leader epoch: a
 // reader ahead of the log gets a data loss error.
 func TestReaderLearnsOfTheLostTail(t *testing.T) {
