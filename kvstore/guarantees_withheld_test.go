@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -156,6 +157,32 @@ func TestWithheldRecordsAreFoundThoughNobodyWrites(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A belief that turned out to be wrong stays so when what was left out can't be applied at once,
+// because the brokers do not say how long tombstones are kept.
+func TestWithheldRecordsAreFoundThoughSettingsCannotBeRead(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		c, other := w.open("c", a.option()), w.kafka("other")
+		a.set(withheld(everything))
+		for range 20 {
+			w.produce(other, record("k", "old"))
+		}
+		w.produce(other, record("k", "new"))
+		time.Sleep(47 * time.Second) // settings are read each half a minute
+		refused := 0
+		a.set(func(r *reply) {
+			if resp, ok := r.resp.(*kmsg.DescribeConfigsResponse); ok && refused < 2 {
+				refused++
+				resp.Resources[0].ErrorCode = kerr.CoordinatorLoadInProgress.Code
+			}
+		})
+		w.eventually("it is read", func() bool { return w.contents(c) == "k=new " })
+		if n := c.Status().Rebuilds; n != 1 || refused == 0 {
+			t.Errorf("Rebuilds = %d after %d refusals, want 1: what was left out is shown piece by piece", n, refused)
+		}
+	})
 }
 
 // An opening that believed it heals in the same way.

@@ -209,8 +209,12 @@ func (t *tail) step(ctx context.Context) error {
 		if invariant.On {
 			t.checkFetched(&f)
 		}
+		h := t.hole
 		wrong := t.fill(&f)
 		if whole, err := t.complete(ctx, f); !whole {
+			if err != nil {
+				t.hole = h // f counts for nothing: the next fetch from here tells the same
+			}
 			return err
 		}
 		if wrong != nil {
