@@ -141,6 +141,31 @@ func TestEverybodyElseGoesOnWithoutTheDead(t *testing.T) {
 	}
 }
 
+// TestClientsMayMissDeletionsWhenTheLeaderDies makes tombstones expire before clients have
+// found the next leader. Those that reread the log then have a cause.
+func TestClientsMayMissDeletionsWhenTheLeaderDies(t *testing.T) {
+	reread := 0
+	for seed := range uint64(6) {
+		p := smallPlan()
+		p.Seed = seed + 1
+		p.World.LatencyMin, p.World.LatencyMean = 20*time.Millisecond, 30*time.Millisecond
+		p.World.Tombstones = 1200 * time.Millisecond
+		p.Phases.Faults, p.Phases.DeadBroker = time.Second, "0"
+		o := virtual(t, p, sim.Env{})
+		if o.Status != lin.Held {
+			t.Errorf("seed %d: status %s for %v, want held", p.Seed, o.Status, o.Reasons)
+		}
+		for _, b := range o.History.Rebuilds {
+			if b.Cause == lin.RebuildAbsence {
+				reread++
+			}
+		}
+	}
+	if reread == 0 {
+		t.Error("no client has reread the log, want some: nothing is tested")
+	}
+}
+
 // A client takes a new producer with each leader, so that nobody may come with one
 // that was forgotten.
 func TestElectionsThatForgetBite(t *testing.T) {

@@ -127,6 +127,8 @@ func (w *world) kill() error {
 		return nil
 	}
 	w.rec.Fault("broker " + ph.DeadBroker + " dies for good")
+	// For the others it is one that restarts: once they have recovered, it delays nobody.
+	defer w.holds.begin(Restart{Broker: ph.DeadBroker, Move: true})()
 	b := w.broker(ph.DeadBroker)
 	if w.broker(leaderName) == b {
 		if err := w.cluster.MoveLeadersFrom(b); err != nil {
