@@ -57,6 +57,23 @@ type decoder struct {
 	refusal refusal
 }
 
+// behind returns the defect for a client that has passed what precedes it in raw, an answer to
+// a fetch from offset on, and no more: compaction may have removed records between that and the
+// damaged batch. The client would count them as read (I25), and would take the leader epoch
+// before them for that of the position, though it may have ended there (I4).
+func (d defect) behind(raw []byte, offset int64) defect {
+	for s := range spans(raw) {
+		if s.last >= d.at {
+			break
+		}
+		offset = max(offset, s.last+1)
+	}
+	if offset < d.at {
+		d.at, d.why = offset, fmt.Errorf("the record batch at offset %d: %w", d.at, d.why)
+	}
+	return d
+}
+
 // decode decodes what a fetch from an offset on brought into out. What precedes a damaged batch
 // counts; the damaged batch and what follows it does not (I1). Records are taken from pool.
 func (d *decoder) decode(out *fetched, part *kmsg.FetchResponseTopicPartition, offset int64, pool kgo.Pool) error {
@@ -89,6 +106,7 @@ func (d *decoder) decode(out *fetched, part *kmsg.FetchResponseTopicPartition, o
 		found = found.or(defect{max(first, offset), errMismatch})
 	}
 	if found.why != nil {
+		found = found.behind(all, offset)
 		out.cut(found.at)
 		var large *DecompressError
 		switch {

@@ -125,19 +125,37 @@ func (b *poison) stops(position int64) bool { return b.First <= position && posi
 // standing returns how many processes were seen before the batch, 1 when the log has no
 // longer got it: nobody will come to it.
 func (b *poison) standing() int {
-	n := 0
+	n, next := 0, int64(-1)
 	for _, s := range b.w.everyone() {
-		if p := s.openProcess(); p != nil && b.stops(p.client.Position()) {
+		p := s.openProcess()
+		if p == nil {
+			continue
+		}
+		switch at := p.client.Position(); {
+		case b.stops(at):
 			n++
+		case at < b.First:
+			next = max(next, at)
 		}
 	}
-	if n == 0 {
-		if info, err := b.w.cluster.Partition(); err == nil && (info.HighWatermark <= b.First || info.LogStartOffset > b.Last) {
-			n = 1
-		}
+	if n == 0 && (b.gone() || next >= 0 && b.follows(next)) {
+		n = 1
 	}
 	b.most = max(b.most, n)
 	return b.most
+}
+
+// gone reports whether the log has no longer got it.
+func (b *poison) gone() bool {
+	info, err := b.w.cluster.Partition()
+	return err == nil && (info.HighWatermark <= b.First || info.LogStartOffset > b.Last)
+}
+
+// follows reports whether it is the next batch for a client at a position below it: compaction
+// has removed what was between.
+func (b *poison) follows(position int64) bool {
+	batches, err := b.w.cluster.ReadLog(position)
+	return err == nil && len(batches) > 0 && b.Is(&batches[0])
 }
 
 // there reports whether the log still has it.
