@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"log/slog"
 	"net"
 	"runtime"
 	"strings"
@@ -33,7 +34,8 @@ func TestLongListsOfBrokersAreRefused(t *testing.T) {
 		defer cancel()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := kvstore.NewClient(ctx, topic, memory.New(), kvstore.WithBrokers("b:9092"), kvstore.WithKafkaOptions(kgo.Dialer(dial)))
+		_, err := kvstore.NewClient(ctx, topic, memory.New(), kvstore.WithBrokers("b:9092"),
+			kvstore.WithLogger(slog.New(slog.DiscardHandler)), kvstore.WithKafkaOptions(kgo.Dialer(dial)))
 		runtime.ReadMemStats(&after)
 		if err == nil || !strings.Contains(err.Error(), "an answer to Metadata has ") {
 			t.Errorf("NewClient = %v", err)

@@ -1,11 +1,9 @@
 package kvstore_test
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -34,8 +32,7 @@ func TestLiveDataDoesNotPinFetchBuffers(t *testing.T) {
 		batches = 200
 	)
 	kit := kvstoretest.New(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx := t.Context()
 	producer, err := kgo.NewClient(append(kit.KafkaOptions("producer"),
 		kgo.DefaultProduceTopic(topic), kgo.ManualFlushing(), kgo.MaxBufferedRecords(1<<20))...)
 	if err != nil {
