@@ -21,7 +21,7 @@ func (t *tail) validate(ctx context.Context) error {
 	}
 	if err := t.part.holds(ctx, pos, epoch); err != nil {
 		if lost, ok := errors.AsType[*lostError](err); ok {
-			return t.lost(ctx, lost.end, err)
+			return t.lostBehind(ctx, lost.end, l.epoch, err)
 		}
 		return err
 	}
@@ -117,6 +117,35 @@ func (t *tail) caughtUp(ctx context.Context, f fetched) error {
 		return err
 	}
 	return t.finishRebuild(ctx, f)
+}
+
+// lostBehind is lost when a leader of an epoch has said where what was read ends.
+func (t *tail) lostBehind(ctx context.Context, end int64, under int32, cause error) error {
+	if err := t.lost(ctx, end, cause); err != nil {
+		return err
+	}
+	if under >= 0 {
+		t.rebuild.left, t.rebuild.leftUnder = end, under
+	}
+	return nil
+}
+
+// checkLeft handles a leader that names an end of the log below what is left of what was read,
+// as one does that does not know yet how far the log is replicated. Reads would go back
+// beyond the loss; so they wait, unless the leader says that the log lost more.
+func (t *tail) checkLeft(ctx context.Context, f fetched) (enough bool, err error) {
+	rb := t.rebuild
+	if f.end >= rb.left || t.pos >= rb.left {
+		return true, nil
+	}
+	if err := t.part.reaches(ctx, rb.left, rb.leftUnder); err != nil {
+		if lost, ok := errors.AsType[*lostError](err); ok {
+			return false, t.lost(ctx, min(lost.end, t.pos), err)
+		}
+		return false, err
+	}
+	t.held(fmt.Errorf("the leader says that the log ends at offset %d, and that it has what was read up to %d", f.end, rb.left))
+	return false, nil
 }
 
 // checkEnd handles a log that ends before a position that is waited for: the tail was lost,

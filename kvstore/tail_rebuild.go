@@ -31,6 +31,11 @@ type rebuild struct {
 	whole bool
 	gone  map[string]struct{}
 
+	// left is up to where the log has what had been read, as a leader of epoch leftUnder said
+	// when it had lost the rest. 0 if no leader said so.
+	left      int64
+	leftUnder int32
+
 	// The position of reads when rereading began although the log lost nothing. I3: nothing
 	// moves for waiters until the log has been read up to there, and up to its end.
 	floor      int64
@@ -175,6 +180,9 @@ func (t *tail) finishRebuild(ctx context.Context, f fetched) error {
 	pos, epoch := t.reached()
 	if pos < max(enough, t.debt.upTo) {
 		return nil
+	}
+	if enough, err := t.checkLeft(ctx, f); !enough {
+		return err
 	}
 	if invariant.On {
 		t.checkSeen()

@@ -1,0 +1,48 @@
+package kvstore_test
+
+import (
+	"testing"
+	"time"
+)
+
+// A leader that has lost the tail names for a while an end of the log that is older still. The
+// client does not go back behind what the leader says is left.
+func TestReadsWaitForWhatALossLeft(t *testing.T) {
+	for name, tc := range map[string]struct {
+		loses int64 // more, while the leader names the older end
+		want  string
+	}{
+		"which turns up":      {8, "a=1 b=1 c=1 d=1 "},
+		"which is lost later": {6, "a=1 b=1 "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+				a := w.answers("c")
+				c := w.open("c", a.option())
+				for _, k := range []string{"x", "x", "x", "x", "a", "b", "c", "d", "e", "f"} {
+					w.put(c, k, "1")
+				}
+				a.set(endsBefore(5))
+				w.loseTail(8)
+				w.eventually("it rereads", func() bool { return c.Status().Rebuilds > 0 })
+				time.Sleep(20 * time.Second)
+				if s := c.Status(); s.Position > 5 || s.Reading.Err == nil {
+					t.Errorf("status = %+v, want that what holds reads up is named", s)
+				}
+				if _, err := c.Get(w.within(time.Second), []byte("a")); err == nil {
+					t.Error("a read shows less than is left")
+				}
+				if tc.loses < 8 {
+					w.loseTail(tc.loses)
+				}
+				a.set(nil)
+				if err := c.Sync(w.within(20 * time.Second)); err != nil {
+					t.Fatal(err)
+				}
+				if got := w.contents(c); got != tc.want+"x=1 " {
+					t.Errorf("contents = %q, want %q", got, tc.want)
+				}
+			})
+		})
+	}
+}
