@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/kvstoretest/realkafka"
 )
 
 // endsWithin is how long an interrupted command may take to end: far longer than it takes,
@@ -131,6 +132,39 @@ func TestClosedPipeIsCleanedUpAfter(t *testing.T) {
 	if left, err := os.ReadDir(out); err != nil || len(left) != 0 {
 		t.Errorf("it left %v, %v", left, err)
 	}
+}
+
+// What the environment says of brokers and registries is in no command line of kvsim's own
+// processes: other users of the machine can list them.
+func TestSecretsAreNotInTheProcessList(t *testing.T) {
+	if _, err := os.Stat("/proc/self/cmdline"); err != nil {
+		t.Skipf("there is no list of processes to read: %v", err)
+	}
+	for _, name := range []string{realkafka.EnvBrokers, "KVSIM_REGISTRY_URL", "SASL_PASSWORD"} {
+		t.Setenv(name, "ann:"+marker+"@host:9092")
+	}
+	p := startKvsim(t, []string{"run", "--json", "--seed", "1..10000000", "--out", t.TempDir()}, `{"seed":1,`)
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := 0
+	for _, file := range lines {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		if strings.HasPrefix(string(data), p.cmd.Path) {
+			own++
+		}
+		if strings.Contains(string(data), marker) {
+			t.Errorf("a secret is in the process list: %q", data)
+		}
+	}
+	if own < 2 {
+		t.Errorf("%d processes of kvsim are in the list, want the command and its workers", own)
+	}
+	p.ends(t, syscall.SIGINT, exitInterrupted)
 }
 
 // A running is a command that runs in a process group of its own.
