@@ -24,6 +24,9 @@ type rebuild struct {
 	resume   int64
 	compared bool
 	before   held
+	// inherited says that before is from a rebuild before this one, which may have been for a
+	// loss.
+	inherited bool
 
 	// whole says that the log lost nothing. Then no key has vanished that a record from
 	// resume on still sets or deletes. gone has the keys that may have vanished; the hooks
@@ -80,7 +83,7 @@ func (t *tail) begin(next *rebuild) {
 	if rb := t.rebuild; rb != nil {
 		next.opening, next.gone = rb.opening, rb.gone
 		if !rb.compared { // the hooks still have the state before the first one
-			next.before, next.resume = rb.before, min(rb.resume, next.resume)
+			next.before, next.resume, next.inherited = rb.before, min(rb.resume, next.resume), true
 		}
 	}
 	t.gate.Shut()
@@ -242,6 +245,11 @@ func (t *tail) compare(ctx context.Context) error {
 		}
 	}
 	rb.compared, rb.before = true, nil
+	if rb.whole && !rb.inherited {
+		// The hooks have been told of every record below resume, or compaction removed it
+		// before it was read. It may be in the log of another leader still.
+		changed = nil
+	}
 	if rb.whole {
 		if rb.gone == nil {
 			rb.gone = map[string]struct{}{}

@@ -21,7 +21,7 @@ func TestPromisesNameTestsAndChecksThatExist(t *testing.T) {
 	}
 	tests := map[string]bool{}
 	decl := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Za-z0-9_]+)\(`)
-	for _, dir := range []string{"kvstore", "kvstoretest", "linearizability", "internal", "sim", "cmd"} {
+	for _, dir := range []string{"kvstore", "kvstoretest", "linearizability", "internal", "scenarios", "sim", "cmd"} {
 		err = filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
 				return err
