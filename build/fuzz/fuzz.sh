@@ -27,6 +27,10 @@ for dir in $(grep -rl --include='*_test.go' '^func Fuzz' . | grep -v /testdata/ 
       -test.fuzzminimizetime=10x -test.fuzzcachedir="$out/inputs/$dir" -test.timeout=0 2>&1)
     code=$? did=$(sed -n 's/.*execs: \([0-9]*\) .*/\1/p' <<<"$log" | tail -n 1)
     printf '%-60s %9d executions\n' "${dir#./} $target" "${did:-0}"
+    # Go's fuzzing may end with that, and nothing else, when its time is over.
+    if grep -qx ' *context deadline exceeded' <<<"$log" && ! grep -q 'Failing input\|panic:' <<<"$log"; then
+      code=0
+    fi
     if [ "$code" -ne 0 ]; then
       echo "$log"
       failed+=("$dir $target")

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -96,7 +97,12 @@ func TestScannerFindsTheMessagesThatACompilerFinds(t *testing.T) {
 
 // parseWithCompiler reads a schema with protocompile, as far as it goes without
 // resolving imports.
-func parseWithCompiler(text string) (*descriptorpb.FileDescriptorProto, error) {
+func parseWithCompiler(text string) (file *descriptorpb.FileDescriptorProto, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			file, err = nil, fmt.Errorf("the compiler panicked: %v", p)
+		}
+	}()
 	handler := reporter.NewHandler(nil) // stops at the first error, ignores warnings
 	ast, err := parser.Parse("schema.proto", strings.NewReader(text), handler)
 	if err != nil {
@@ -173,6 +179,14 @@ func TestSchemaThatIsWrongIsNotGuessedAt(t *testing.T) {
 		} else if !strings.Contains(err.Error(), c.want) {
 			t.Errorf("parseProtoSchema(%q): %v, want %s", c.text, err, c.want)
 		}
+	}
+}
+
+// TestCompilerPanicsOnAnEscapeThatIsNotUTF8 tells when protocompile, which panics on this in
+// v0.14.1, does not any more: then parseWithCompiler need not recover.
+func TestCompilerPanicsOnAnEscapeThatIsNotUTF8(t *testing.T) {
+	if _, err := parseWithCompiler("\"\\\xdb"); err == nil || !strings.Contains(err.Error(), "panicked") {
+		t.Errorf("the compiler says %v: let parseWithCompiler recover no more, and delete this test", err)
 	}
 }
 
