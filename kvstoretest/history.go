@@ -51,11 +51,11 @@ func (k *Kit) startHistory() error {
 			Header: lin.Header{Tap: lin.TapLate, Meta: map[string]string{"test": k.t.Name()}},
 		}),
 	}
-	if err := h.noteAll(); err != nil {
-		return err
-	}
 	info, err := k.cluster.Partition(k.cfg.topic, 0)
 	if err != nil {
+		return err
+	}
+	if err := h.began(info.HighWatermark); err != nil {
 		return err
 	}
 	// Without any event the judge would take it that nobody looked at the log.
@@ -72,6 +72,45 @@ func (k *Kit) startHistory() error {
 		}
 	}
 	return nil
+}
+
+// began notes the log as it is now. Its end was at end at some time before.
+func (h *history) began(end int64) error {
+	batches, err := h.tap.Batches() // also what compaction removed
+	if err != nil {
+		return err
+	}
+	log, err := h.k.readLog()
+	if err != nil {
+		return err
+	}
+	left := make([]int64, len(log))
+	for i, r := range log {
+		left[i] = r.Offset
+	}
+	for ; h.next < len(batches); h.next++ {
+		h.batch(&batches[h.next], h.only(left))
+		end = max(end, batches[h.next].LastOffset+1)
+	}
+	h.end(left, end)
+	return nil
+}
+
+// only returns what notes a record if its offset is in a sorted list.
+func (h *history) only(left []int64) func(lin.Record) {
+	return func(r lin.Record) {
+		if _, is := slices.BinarySearch(left, r.Offset); is {
+			h.append(r)
+		}
+	}
+}
+
+// end notes where the log ends if the last record before is not among those that are left. What
+// readers skip there is a record without a key to judges.
+func (h *history) end(left []int64, end int64) {
+	if _, is := slices.BinarySearch(left, end-1); !is && end > 0 {
+		h.rec.Append(lin.Record{Offset: end - 1, Foreign: true})
+	}
 }
 
 // note records what was appended and is not in the history yet, as far as
@@ -200,12 +239,9 @@ func (h *history) again(left []int64, start, end int64) error {
 		if b.Incarnation != h.incarnation || b.Lost || b.LastOffset < start || b.FirstOffset >= end {
 			continue
 		}
-		h.batch(b, func(r lin.Record) {
-			if _, is := slices.BinarySearch(left, r.Offset); is {
-				h.append(r)
-			}
-		})
+		h.batch(b, h.only(left))
 	}
+	h.end(left, end)
 	for _, x := range h.txns.Open() {
 		if x.Number > opened {
 			h.txns.Abort(x)

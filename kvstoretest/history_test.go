@@ -395,3 +395,93 @@ func TestHistoryKnowsTransactionsWhoseMarkerWasLost(t *testing.T) {
 		kit.CheckHistory()
 	})
 }
+
+// Where a transaction lost its marker, the log can end behind records that compaction removed.
+func TestHistoryKnowsTheEndBehindCompactedRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit := New(t)
+		a := kit.Record(kit.Open("a"))
+		txn := kit.Begin()
+		txn.Append(Set("theirs", "1"))
+		kit.Append(Set("k", "1")) // compaction removes it
+		txn.Commit()              // at offset 2
+		kit.Append(Set("k", "2"))
+		kit.Compact()
+		kit.LoseTail(int(kit.End() - 2))
+		kit.CaughtUp(a)
+		kit.WantContents(a, nil)
+		if err := a.Put(t.Context(), []byte("k"), []byte("3")); err != nil {
+			t.Fatal(err)
+		}
+		kit.CaughtUp(a)
+		kit.CheckHistory()
+	})
+}
+
+// What superseded a record that compaction removed can be lost, and the key then has no value.
+func TestHistoryKnowsThatWhatCompactionRemovedIsNotBackAfterALoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit := New(t)
+		a := kit.Record(kit.Open("a"))
+		kit.Append(Set("l", "1"))
+		kit.Append(Set("k", "1"))
+		kit.Append(Set("k", "2"))
+		kit.CaughtUp(a)
+		kit.Compact()
+		kit.LoseTail(int(kit.End() - 2))
+		kit.CaughtUp(a)
+		kit.WantContents(a, map[string]string{"l": "1"})
+		kit.CheckHistory()
+	})
+}
+
+// A history that begins late has what is left of the log, and knows where the log ends.
+func TestHistoryBeginsWithWhatIsLeftOfTheLog(t *testing.T) {
+	for name, remove := range map[string]func(*Kit){
+		"all records deleted": func(kit *Kit) {
+			kit.Append(Set("k", "1"), Set("k", "2"))
+			kit.DeleteRecords(-1)
+		},
+		"compacted": func(kit *Kit) {
+			kit.Append(Set("l", "1"))
+			kit.Append(Record{Key: []byte("l")})
+			kit.Compact()
+		},
+		"transactions compacted": func(kit *Kit) {
+			txn, dropped := kit.Begin(), kit.Begin()
+			txn.Append(Set("k", "1"))
+			dropped.Append(Set("k", "2"))
+			txn.Commit()
+			dropped.Abort()
+			kit.Append(Set("k", "3"))
+			kit.Compact()
+			kit.Compact()
+		},
+		"compacted, and the end lost": func(kit *Kit) {
+			kit.Append(Set("l", "1"))
+			kit.Append(Set("k", "1"))
+			kit.Append(Set("k", "2"))
+			kit.Compact()
+			kit.LoseTail(int(kit.End() - 2))
+		},
+	} {
+		for _, writes := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, then written: %v", name, writes), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					kit := New(t)
+					remove(kit)
+					kv := kit.Record(kit.Open("a"))
+					if writes {
+						if err := kv.Put(t.Context(), []byte("k"), []byte("3")); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if err := kv.Sync(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					kit.CheckHistory()
+				})
+			})
+		}
+	}
+}
