@@ -29,7 +29,7 @@ func (s *sweeper) claims(op int32, f *inFlight) {
 // tap, the position may move a moment after the operation has returned.
 func (s *sweeper) claimed(op int32, f *inFlight, check CheckID, want position) {
 	o := s.op(op)
-	if o.Position == None || s.h.Header.Tap != TapExact || s.rebuilt(o.Call.Seq, o.Return.Seq) {
+	if o.Position == None || s.h.Header.Tap != TapExact || s.lost(o.Call.Seq, o.Return.Seq) {
 		return
 	}
 	cur := s.x.current(o.Return.Seq)

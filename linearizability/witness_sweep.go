@@ -213,7 +213,7 @@ func (s *sweeper) position(at bound, p *process, f *inFlight) {
 	s.judged(CheckPosition)
 	before := f.reported
 	cur := position{s.x.current(o.Return.Seq), o.Position}
-	if before.op >= 0 && !s.x.satisfied(before.pos, cur) && !s.rebuilt(s.op(before.op).Return.Seq, o.Return.Seq) {
+	if before.op >= 0 && !s.x.satisfied(before.pos, cur) && !s.reread(before, o.Return.Seq) {
 		v := s.accusation(CheckPosition, at.op, before.op)
 		v.Reason = fmt.Sprintf("%s was at position %d at %s, and at position %d at %s", o.Client,
 			before.pos.off, s.op(before.op).Return.Time, o.Position, o.Return.Time)
@@ -231,9 +231,18 @@ func (s *sweeper) position(at bound, p *process, f *inFlight) {
 	}
 }
 
-// rebuilt reports whether a client may have had to reread the log between two events. Its
-// position may then be lower for a while.
-func (s *sweeper) rebuilt(from, to int64) bool {
+// reread reports whether a client that reported a position may have had to reread the log by
+// the time of a later event. Its position may then be lower for a while.
+//
+// A client hears of a lost tail late. For example, the log [a b c d] loses d; a client still
+// answers from all four, at position 4, and is found at position 1 next, because it rereads the
+// log. So what counts is the log that it had been known to follow, not what was lost since.
+func (s *sweeper) reread(before bound, later int64) bool {
+	return before.pos.epoch != s.x.current(later) || s.lost(s.op(before.op).Return.Seq, later)
+}
+
+// lost reports whether the log lost something between two events.
+func (s *sweeper) lost(from, to int64) bool {
 	for _, t := range s.x.trims {
 		if t.seq > from && t.seq < to {
 			return true
