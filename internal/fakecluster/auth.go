@@ -167,17 +167,22 @@ func (c *Cluster) changeRights(what, user, topic string, ops []kmsg.ACLOperation
 
 // everyoneMay reports whether every user has one of these rights on a topic. If so, a
 // request that needs it can be answered here, without kfake. Only kfake knows who sent a
-// request.
+// request that is not a fetch (see kfake_asker.go).
 func (c *Cluster) everyoneMay(topic string, ops ...kmsg.ACLOperation) bool {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
 	for user := range c.opts.Users {
-		if !slices.ContainsFunc(c.acls, func(a kmsg.CreateACLsRequestCreation) bool {
-			return a.Principal == "User:"+user && (a.ResourceName == topic || a.ResourceName == "*") &&
-				(a.Operation == kmsg.ACLOperationAll || slices.Contains(ops, a.Operation))
-		}) {
+		if !c.mayLocked(user, topic, ops...) {
 			return false
 		}
 	}
 	return true
+}
+
+// mayLocked reports whether a user has one of these rights on a topic. The caller holds stateMu.
+func (c *Cluster) mayLocked(user, topic string, ops ...kmsg.ACLOperation) bool {
+	return slices.ContainsFunc(c.acls, func(a kmsg.CreateACLsRequestCreation) bool {
+		return a.Principal == "User:"+user && (a.ResourceName == topic || a.ResourceName == "*") &&
+			(a.Operation == kmsg.ACLOperationAll || slices.Contains(ops, a.Operation))
+	})
 }

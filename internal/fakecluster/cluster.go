@@ -84,6 +84,7 @@ type Cluster struct {
 	opts  Options
 	net   *simnet.Network // nil on TCP
 	ports []int
+	users []string      // the names of Options.Users, in order
 	done  chan struct{} // closed by Close
 	// dialDirect dials outside the simulation; nil means TCP.
 	dialDirect func(ctx context.Context, network, address string) (net.Conn, error)
@@ -108,6 +109,7 @@ type Cluster struct {
 	down      map[int32]bool               // brokers that are stopped or out of sync
 	settings  map[string]map[string]string // configurations of topics that were asked for so far
 	passwords map[string]string            // the present passwords of users
+	asker     string                       // who sent the fetch that is being handled, see kfake_asker.go
 }
 
 // Start starts a cluster and creates its topics.
@@ -130,6 +132,7 @@ func Start(opts Options) (*Cluster, error) {
 		down:    make(map[int32]bool),
 	}
 	c.passwords = maps.Clone(opts.Users)
+	c.users = slices.Sorted(maps.Keys(opts.Users))
 	c.txns = newCoordinator(opts.Coordinator)
 	if !opts.TCP {
 		n, err := simnet.New(opts.Network)

@@ -59,6 +59,7 @@ func (c *Cluster) handle(k *kfake.Cluster, key kmsg.Key, hs []handler, req kmsg.
 	if replayed(req) {
 		return nil, nil, false
 	}
+	c.noteAsker(req)
 	c.stateMu.Lock()
 	rules, replaying := slices.Clone(c.rules), c.replaying
 	c.stateMu.Unlock()

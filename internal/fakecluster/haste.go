@@ -56,7 +56,7 @@ func (c *Cluster) AnswerAtOnce(h Haste) (Effect, error) {
 // askedOf returns what a fetch asks the leader of a topic's first partition for, and the state of the
 // partition. It reports false for a broker that does not lead, or not under the epoch in the request.
 func (c *Cluster) askedOf(k *kfake.Cluster, req *kmsg.FetchRequest, topic string) (kmsg.FetchRequestTopicPartition, *kfake.PartitionInfo, bool) {
-	if !c.everyoneMay(topic, kmsg.ACLOperationRead) { // only kfake knows who asks
+	if !c.askerMayRead(req, topic) { // kfake has an answer for that
 		return kmsg.FetchRequestTopicPartition{}, nil, false
 	}
 	for _, t := range req.Topics {

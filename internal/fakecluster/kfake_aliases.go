@@ -11,7 +11,7 @@ import (
 // batches. So where an answer to a client has a batch with an alias, the id is replaced when
 // the broker sends the answer.
 
-// listen is the ListenFn of kfake: connections replace aliases.
+// listen is the ListenFn of kfake: connections replace aliases, and name users (see kfake_asker.go).
 func (c *Cluster) listen(network, address string) (net.Listener, error) {
 	listen := net.Listen
 	if c.net != nil {
@@ -33,6 +33,9 @@ func (l aliasListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
+	}
+	if len(l.c.users) > 0 {
+		conn = &askerConn{Conn: conn, users: l.c.users}
 	}
 	return aliasConn{conn, l.c}, nil
 }

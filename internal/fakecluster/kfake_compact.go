@@ -163,7 +163,7 @@ func (c *Cluster) serve(k *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Response
 		for j := range t.Partitions {
 			rp := &t.Partitions[j]
 			v := c.viewOf(partition{name, rp.Partition})
-			if v == nil || rp.FetchOffset >= v.upTo || !c.mayRead(req, name) {
+			if v == nil || rp.FetchOffset >= v.upTo || !c.askerMayRead(req, name) {
 				continue
 			}
 			if info := k.PartitionInfo(name, rp.Partition); info == nil || rp.FetchOffset < info.LogStartOffset {
@@ -218,6 +218,10 @@ func (c *Cluster) servePartition(k *kfake.Cluster, req *kmsg.FetchRequest, tp pa
 	sp := kmsg.NewFetchResponseTopicPartition()
 	sp.Partition, sp.RecordBatches = rp.Partition, []byte{}
 	info := k.PartitionInfo(tp.topic, tp.n)
+	if !c.askerMayRead(req, tp.topic) {
+		sp.ErrorCode = kerr.TopicAuthorizationFailed.Code
+		return sp
+	}
 	if info == nil {
 		sp.ErrorCode = kerr.UnknownTopicOrPartition.Code
 		if req.Version >= 13 {
@@ -242,7 +246,7 @@ func (c *Cluster) servePartition(k *kfake.Cluster, req *kmsg.FetchRequest, tp pa
 	}
 	sp.HighWatermark, sp.LastStableOffset, sp.LogStartOffset = info.HighWatermark, info.LastStableOffset, info.LogStartOffset
 	v := c.viewOf(tp)
-	if v == nil || rp.FetchOffset >= v.upTo || !c.mayRead(req, tp.topic) {
+	if v == nil || rp.FetchOffset >= v.upTo {
 		return sp
 	}
 	for _, b := range v.from(rp.FetchOffset) {
@@ -253,13 +257,6 @@ func (c *Cluster) servePartition(k *kfake.Cluster, req *kmsg.FetchRequest, tp pa
 		sp.RecordBatches = append(sp.RecordBatches, b.Raw...)
 	}
 	return sp
-}
-
-// mayRead reports whether a fetch may be answered without kfake, although only kfake knows who
-// sent it. If not every user may read the topic, only the harness's own fetches may. The
-// others get the log as it was written, as from a broker whose cleaner has not run yet.
-func (c *Cluster) mayRead(req *kmsg.FetchRequest, topic string) bool {
-	return harnessFetch(req) || c.everyoneMay(topic, kmsg.ACLOperationRead)
 }
 
 // keepCleanerOff keeps kfake's own compaction switched off when a client changes the

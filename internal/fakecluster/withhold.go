@@ -16,14 +16,13 @@ type Withhold struct {
 }
 
 // WithholdRecords makes brokers answer fetches at once, without an error, with the true ends of the
-// log, but without records. It applies only to fetches that would get records. It has no effect if
-// not every user may read the topic, because only kfake knows who asks.
+// log, but without records. It applies only to fetches that would get records.
 func (c *Cluster) WithholdRecords(w Withhold) (Effect, error) {
 	if w.Topic == "" {
 		return nil, errors.New("fakecluster: withhold records: Topic is not set")
 	}
 	meant := func(k *kfake.Cluster, req *kmsg.FetchRequest) bool {
-		return c.everyoneMay(w.Topic, kmsg.ACLOperationRead) && c.hasFor(k, req, w.Topic)
+		return c.askerMayRead(req, w.Topic) && c.hasFor(k, req, w.Topic)
 	}
 	return c.answerFetches(w.Brokers, w.Count, meant, func(k *kfake.Cluster, req *kmsg.FetchRequest) kmsg.Response {
 		return c.withheld(k, req, w.Topic)
