@@ -36,7 +36,8 @@ type fetched struct {
 	sent time.Time // before the request was
 	got  time.Time // after the answer was
 
-	from invariant.Last[int64] // the offset that was asked for
+	from invariant.Last[int64]    // the offset that was asked for
+	of   invariant.Last[[16]byte] // the id of the topic that was asked
 
 	first  int64 // base offset of the first batch that there was, -1 for none
 	next   int64 // the offset to fetch from next
@@ -95,13 +96,16 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 		p.notFetched(err)
 		return out, err
 	}
-	p.fetchedFrom(id)
+	if err := p.fetchedUnder(l); err != nil {
+		return out, err
+	}
 	out.first = firstOffset(part.RecordBatches, offset)
 	if err = dec.decode(&out, &part, offset, pool); err == nil {
 		err = open
 	}
 	if invariant.On {
 		out.from.Swap(offset)
+		out.of.Swap(id)
 		out.checkEpoch()
 	}
 	return out, err
@@ -143,11 +147,16 @@ func (p *partition) ours(resp *kmsg.FetchResponse, id [16]byte) (part kmsg.Fetch
 	return part, false
 }
 
-// fetchedFrom notes that a leader has the topic of this id.
-func (p *partition) fetchedFrom(id [16]byte) {
+// fetchedUnder notes that a leader has the topic of the id that is believed. It fails when
+// another one has come to be believed: the answer may be of the topic before.
+func (p *partition) fetchedUnder(l leader) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fetched = p.fetched || id == p.id
+	if err := p.currentLocked(l); err != nil {
+		return err
+	}
+	p.fetched = true
+	return nil
 }
 
 // notFetched notes that a leader does not know the topic of the id that was heard

@@ -17,8 +17,7 @@ func (p *partition) weigh(words []word) (topicMeta, error) {
 	}
 	if !p.fetched && (p.unsure || n[other] > 0) {
 		if w := elected(words, p.topicIdentity); w != nil {
-			p.topicIdentity = w.topicIdentity
-			p.forgetEpochs()
+			p.elect(w)
 			return p.accept(*w)
 		}
 	}

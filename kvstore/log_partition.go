@@ -31,7 +31,7 @@ type partition struct {
 	mu            sync.Mutex
 	known         bool // a broker had the topic
 	topicIdentity      // of the topic, zero until known
-	fetched       bool // a leader answered a fetch from the topic of this id
+	fetched       bool // a leader answered a fetch from the topic of this id: it stays
 	unsure        bool // a leader refused the first one
 	leader        leader
 	epoch         int32           // highest leader epoch seen
@@ -40,7 +40,7 @@ type partition struct {
 	doubts        int             // calls of suspect
 	turn          int             // rounds of questions so far
 	seeds         map[int32]int32 // ids of brokers that were first asked as seeds, by the seeds' ids
-	renaming                      // of the cluster
+	renaming                      // of the topic or its cluster
 	missing       doubt           // that the topic is gone, or another one
 	past          doubt           // that its leader epoch is lower than the highest one seen
 }
@@ -53,7 +53,7 @@ const defaultGoneAfter = 30 * time.Second
 type leader struct {
 	node   int32
 	epoch  int32
-	naming int // of the cluster in which it leads, see renaming
+	naming int // under which it leads, see renaming
 }
 
 var noLeader = leader{node: -1, epoch: -1}

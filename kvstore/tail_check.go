@@ -44,9 +44,15 @@ func (t *tail) validate(ctx context.Context) error {
 	return nil
 }
 
-// renamed makes the next step reread the log, because the cluster has another id. What has
-// been read up to pos, of the given leader epoch, may or may not be in it.
+// renamed makes the next step reread the log, because the topic or its cluster has another
+// id. What has been read up to pos, of the given leader epoch, may or may not be in it.
 func (t *tail) renamed(ctx context.Context, pos int64, epoch int32) error {
+	if why := t.part.unread(); why != nil {
+		t.silence = silence{}
+		t.rebuild, t.checked = newOpening(), noLeader
+		t.rebuild.cause = why
+		return nil
+	}
 	resume := pos
 	var lost *lostError
 	if err := t.part.holds(ctx, pos, epoch); errors.As(err, &lost) {

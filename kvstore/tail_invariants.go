@@ -21,9 +21,12 @@ func (t *tail) checkStep() {
 	}
 }
 
-// checkFetched checks I1 and I5 for what is about to be applied: it follows what was read,
-// in order, and comes from a leader whose log is known to have that.
+// checkFetched checks I1, I5 and I26 for what is about to be applied: it follows what was
+// read, in order, and comes from a leader whose log is known to have that, of the same topic.
 func (t *tail) checkFetched(f *fetched) {
+	if of, was, none := f.of.Value(), t.of.Value(), [16]byte{}; of != none && was != none {
+		invariant.Check("I26", of == was, "a fetch of topic %x is applied at %d, and what is below was of topic %x", of, t.pos, was)
+	}
 	invariant.Check("I5", t.checked != noLeader, "a fetch up to %d is applied at %d, and no leader was asked", f.next, t.pos)
 	at := t.pos
 	for _, r := range f.changes {

@@ -47,13 +47,14 @@ type tail struct {
 	hole     *hole // at the position or ahead of it, nil for none
 	debt     debt
 	vetted   invariant.Last[vetted]
-	checked  leader   // the leader under which pos was last validated
-	doubts   int      // of the partition, when pos was last validated
-	naming   int      // of the cluster whose log this is, see renaming
-	ahead    *ahead   // not nil while the next fetch is under way
-	rebuild  *rebuild // not nil while the view is brought up from the log's start
-	rooms    []*room  // not used by a fetch
-	short    int      // consecutive answers by which the log ends before what is waited for
+	of       invariant.Last[[16]byte] // the id of the topic whose log is read
+	checked  leader                   // the leader under which pos was last validated
+	doubts   int                      // of the partition, when pos was last validated
+	naming   int                      // under which this log is read, see renaming
+	ahead    *ahead                   // not nil while the next fetch is under way
+	rebuild  *rebuild                 // not nil while the view is brought up from the log's start
+	rooms    []*room                  // not used by a fetch
+	short    int                      // consecutive answers by which the log ends before what is waited for
 	failures int
 
 	brake   brake
@@ -202,8 +203,11 @@ func (t *tail) step(ctx context.Context) error {
 		t.giveRoom(f.room)
 		return nil
 	}
-	if rb := t.rebuild; rb != nil && fetchErr == nil {
-		rb.asked = true
+	if fetchErr == nil {
+		if err := t.confirm(&f); err != nil {
+			t.giveRoom(f.room)
+			return err
+		}
 	}
 	if f.next > t.pos {
 		if invariant.On {

@@ -2,6 +2,7 @@ package kvstore
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -53,7 +54,8 @@ type rebuild struct {
 
 	cause   error
 	begun   bool
-	asked   bool // the first fetch was answered
+	start   int64 // where it began to read
+	asked   bool  // the first fetch was answered
 	started time.Time
 	target  int64 // the high watermark when the rebuild began
 	opening bool
@@ -146,12 +148,15 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 	t.pos, t.epoch, t.checked = start, -1, noLeader
 	t.naming = l.naming
 	t.part.settle(l.naming)
+	if invariant.On {
+		t.of.Swap(t.part.topicID())
+	}
 	if t.hole != nil && t.hole.at < start {
 		t.hole = nil
 	}
 	t.fresh.begin(sent)
 	t.advance(start)
-	rb.begun, rb.started, rb.target = true, time.Now(), end
+	rb.begun, rb.start, rb.started, rb.target = true, start, time.Now(), end
 	t.health.sawEnd(end)
 	t.track.SawEnd(end)
 	t.health.setTarget(end)
@@ -159,6 +164,31 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 		if err := t.compare(ctx); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// confirm compares the answer to the first fetch of a rebuild with the offsets that the leader
+// had named before. A question for offsets names no topic id: who answered may still have known
+// the topic that was there before. If the log begins before the offset that was named, the
+// rebuild begins again, and the error says why.
+func (t *tail) confirm(f *fetched) error {
+	rb := t.rebuild
+	if rb == nil || rb.asked {
+		return nil
+	}
+	if f.start >= 0 && f.start < rb.start {
+		err := fmt.Errorf("the log begins at offset %d, and the leader said %d when it was asked", f.start, rb.start)
+		rb.begun = false
+		if rb.cause == nil {
+			rb.cause = err // the position goes back
+		}
+		return err
+	}
+	rb.asked = true
+	if rb.target < f.end {
+		rb.target = f.end
+		t.health.setTarget(f.end)
 	}
 	return nil
 }

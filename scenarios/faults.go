@@ -462,11 +462,16 @@ func (d *draw) deleteRecords() {
 	d.add(f)
 }
 
-// recreate recreates the topic, half of the time while clients open.
+// recreate recreates the topic, half of the time while clients open. Half of these hear of it
+// before the answer to their first fetch, which is late.
 func (d *draw) recreate() {
 	f := sim.Recreate{Span: d.once()}
 	f.From += 10 * ms
 	if d.IntN(2) == 0 {
+		if d.IntN(2) == 0 {
+			d.add(sim.Lag{Span: sim.Span{From: f.From, For: d.between(1500*ms, 4000*ms)}})
+			f.From += 10*ms + d.between(0, 40*ms)
+		}
 		d.openDuring(f.From)
 	}
 	d.add(f)
