@@ -3,8 +3,8 @@ package kvstore
 import (
 	"errors"
 	"fmt"
-	"strings"
 
+	"github.com/kvsim/kvsim/kvstore/internal/brief"
 	"github.com/kvsim/kvsim/kvstore/internal/registry"
 )
 
@@ -161,29 +161,7 @@ func withMessage(err error, message *string) error {
 	if message == nil || *message == "" {
 		return err
 	}
-	return shortened(fmt.Errorf("%w: %s", err, *message))
+	return brief.Error(fmt.Errorf("%w: %s", err, *message))
 }
-
-// mostQuoted is how many bytes an error may have that says what a broker said, which can be
-// long.
-const mostQuoted = 1000
-
-// shortened returns an error whose text is cut when it is long.
-func shortened(err error) error {
-	if err == nil || len(err.Error()) <= mostQuoted {
-		return err
-	}
-	return &longError{err}
-}
-
-// A longError shows only the beginning of its cause's text.
-type longError struct{ cause error }
-
-func (e *longError) Error() string {
-	text := e.cause.Error()
-	return fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(text[:min(mostQuoted, len(text))], ""), len(text))
-}
-
-func (e *longError) Unwrap() error { return e.cause }
 
 func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }

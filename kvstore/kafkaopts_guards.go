@@ -184,25 +184,33 @@ func culprit(before, user []kgo.Opt, err error) error {
 	return withoutLogin(fmt.Errorf("kafka options: %w", err))
 }
 
-// closure matches the name that the compiler gives to an option's function literal; where
-// it is inlined, the function that was called comes first.
-var closure = regexp.MustCompile(`\.([A-Z]\w*)(?:\.([A-Z]\w*))?\.func\d+$`)
+// closure matches the name that the compiler gives to an option's function literal. Where it is
+// inlined, the function that was called comes first, and in a function literal "func" is missing.
+var closure = regexp.MustCompile(`\.([A-Z]\w*)(?:\.([A-Z]\w*))?\.(?:func)?\d+$`)
 
 // optionName returns the name of an option for a message, or its index where the name can't
 // be found.
 func optionName(opts []kgo.Opt, i int) string {
-	v := reflect.ValueOf(opts[i])
+	if name, ok := nameOf(opts[i]); ok {
+		return name
+	}
+	return fmt.Sprintf("number %d of WithKafkaOptions", i+1)
+}
+
+// nameOf returns the name of an option, if it can be found.
+func nameOf(opt kgo.Opt) (name string, ok bool) {
+	v := reflect.ValueOf(opt)
 	if v.Kind() == reflect.Struct && v.NumField() == 1 && v.Field(0).Kind() == reflect.Func {
 		if fn := runtime.FuncForPC(v.Field(0).Pointer()); fn != nil {
 			if m := closure.FindStringSubmatch(fn.Name()); m != nil {
 				if m[2] != "" && !strings.HasPrefix(m[2], m[1]) {
-					return "kgo." + m[2]
+					return "kgo." + m[2], true
 				}
-				return "kgo." + m[1]
+				return "kgo." + m[1], true
 			}
 		}
 	}
-	return fmt.Sprintf("number %d of WithKafkaOptions", i+1)
+	return "", false
 }
 
 // endWith ends the client when the context given with kgo.WithContext ends: franz-go

@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/kvstore/internal/brief"
 )
 
 // requests sends requests through a kgo client and returns when their contexts end, which
@@ -47,7 +49,7 @@ func (r *requests) ask(ctx context.Context, req kmsg.Request) (kmsg.Response, kg
 		shard := r.cl.RequestSharded(ctx, copied(req))[0] // one broker's, unless req has to be split
 		return shard, shard.Err
 	})
-	return shard.Resp, shard.Meta, shortened(err)
+	return shard.Resp, shard.Meta, brief.Error(err)
 }
 
 // copied returns a request to send in place of req: kgo writes to what it sends.
@@ -71,7 +73,7 @@ func (r *requests) at(ctx context.Context, node int32, req kmsg.Request) (kmsg.R
 	if err != nil {
 		r.met.Store(nil)
 	}
-	return resp, shortened(err)
+	return resp, brief.Error(err)
 }
 
 // met is a broker that the kgo client knew at a moment, and whose answers have had no

@@ -46,7 +46,7 @@ func newConfig(opts []ClientOption) (*clientConfig, error) {
 			return nil, fmt.Errorf("WithKafkaOptions: option %d is nil", i+1)
 		}
 	}
-	cfg.kafka = slices.Concat(cfg.kafkaGiven...)
+	cfg.kafka = briefLogging(slices.Concat(cfg.kafkaGiven...))
 	if cfg.logger == nil {
 		cfg.logger = slog.Default()
 	}

@@ -78,6 +78,12 @@ var rules = []rule{
 		why:     "a leaf that everything in the store may import",
 	},
 	{
+		pkg:     "kvstore/internal/brief",
+		what:    "leaf: cuts what errors and logs quote of what others said",
+		foreign: []string{"github.com/twmb", porcupine, "testing", rapid, testcontainers, wazero},
+		why:     "a leaf that knows texts only",
+	},
+	{
 		pkg:     "kvstore/internal/claims",
 		what:    "leaf: ends connections on which a broker answers more than it was asked",
 		foreign: []string{kgo, kfake, porcupine, "testing", rapid, testcontainers, wazero},
@@ -98,6 +104,7 @@ var rules = []rule{
 	},
 	{
 		pkg:     "kvstore/internal/registry",
+		own:     []string{"kvstore/internal/brief"},
 		what:    "leaf: a client of the Schema Registry, and what it reads of schemas",
 		foreign: []string{kgo, kfake, porcupine, protocompile, protoimpl, "testing", rapid, testcontainers, wazero},
 		why:     "a leaf that asks a registry and no broker, with no compiler of schemas and no generated message",

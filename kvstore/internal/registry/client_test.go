@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/kvsim/kvsim/kvstore/internal/brief"
 )
 
 // endless is a body without an end. It counts what is read of it.
@@ -67,7 +69,7 @@ func TestErrorsQuoteAnswersInPart(t *testing.T) {
 	err := asking(t, func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusNotFound, Body: io.NopCloser(strings.NewReader(strings.Repeat("a page ", 1<<16)))}, nil
 	})
-	if err == nil || len(err.Error()) > 2*mostQuoted || !strings.Contains(err.Error(), "a page a page") {
+	if err == nil || len(err.Error()) > 2*brief.Most || !strings.Contains(err.Error(), "a page a page") {
 		t.Errorf("error of %d bytes: %.100v", len(err.Error()), err)
 	}
 }

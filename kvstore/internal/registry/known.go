@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/kvsim/kvsim/kvstore/internal/brief"
 )
 
 // knownSchema is what is kept of a schema: where it has the message that is wanted, and, for
@@ -31,7 +33,7 @@ func (s *protoSchema) known(want protoreflect.FullName) *knownSchema {
 			}
 		}
 		s.roots.walk(nil, protoreflect.FullName(s.pkg), compiled, func(index []int, name protoreflect.FullName) bool {
-			at, short := indexText(index), quoted(name)
+			at, short := indexText(index), brief.Text(name)
 			if _, ok := k.others[at]; ok || name == want {
 				return true
 			}
@@ -69,7 +71,7 @@ func (k *knownSchema) check(index []int, want protoreflect.FullName) error {
 // indexText returns the beginning of a message index as text.
 func indexText(index []int) string {
 	if len(index) > mostNested {
-		return quoted(fmt.Sprint(index[:mostNested])) + "..."
+		return brief.Text(fmt.Sprint(index[:mostNested])) + "..."
 	}
-	return quoted(fmt.Sprint(index))
+	return brief.Text(fmt.Sprint(index))
 }

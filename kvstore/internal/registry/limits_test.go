@@ -15,6 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/kvsim/kvsim/kvstore/internal/brief"
 )
 
 // holding returns a registry that holds ownSchema under id 1 and text under all others.
@@ -74,19 +76,19 @@ func TestErrorsQuoteSchemasInPart(t *testing.T) {
 			index = []int{0, 0}
 		}
 		for range 2 { // the second one from memory
-			if err := r.Accept(t.Context(), 2, index); !errors.Is(err, ErrMismatch) || len(err.Error()) > 2*mostQuoted {
-				t.Errorf("%s: error of %d bytes: %.200v, want %v in %d bytes", name, len(fmt.Sprint(err)), err, ErrMismatch, 2*mostQuoted)
+			if err := r.Accept(t.Context(), 2, index); !errors.Is(err, ErrMismatch) || len(err.Error()) > 2*brief.Most {
+				t.Errorf("%s: error of %d bytes: %.200v, want %v in %d bytes", name, len(fmt.Sprint(err)), err, ErrMismatch, 2*brief.Most)
 			}
 		}
 		err := checkOwnSchema(&Config{Schema: text}, "acme.User")
 		if err == nil {
 			err = checkOwnSchema(&Config{Schema: text, Message: "Another"}, "acme.User")
 		}
-		if err == nil || len(err.Error()) > 2*mostQuoted {
+		if err == nil || len(err.Error()) > 2*brief.Most {
 			t.Errorf("%s in the program's own schema: error of %d bytes: %.200v", name, len(fmt.Sprint(err)), err)
 		}
 	}
-	if err := holding(t, ownSchema).Accept(t.Context(), 2, make([]int, 1<<20)); !errors.Is(err, ErrMismatch) || len(err.Error()) > 2*mostQuoted {
+	if err := holding(t, ownSchema).Accept(t.Context(), 2, make([]int, 1<<20)); !errors.Is(err, ErrMismatch) || len(err.Error()) > 2*brief.Most {
 		t.Errorf("an index of a million numbers: error of %d bytes", len(fmt.Sprint(err)))
 	}
 }
@@ -106,7 +108,7 @@ func TestErrorsQuoteNonsenseInPart(t *testing.T) {
 				}
 				return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body))}, nil
 			})
-			if err == nil || len(err.Error()) > 2*mostQuoted {
+			if err == nil || len(err.Error()) > 2*brief.Most {
 				t.Errorf("%s: error of %d bytes: %.200v", name, len(fmt.Sprint(err)), err)
 			}
 		}

@@ -5,10 +5,9 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/sr"
-)
 
-// mostQuoted is how many bytes of an answer, a schema or an index an error quotes.
-const mostQuoted = 1000
+	"github.com/kvsim/kvsim/kvstore/internal/brief"
+)
 
 // hidden stands in errors for what a request logged in with.
 const hidden = "[hidden]"
@@ -27,35 +26,13 @@ func (n *notes) quotable(err error) error {
 		return &quoted
 	}
 	text := err.Error()
-	switch {
-	case n.hide(text) != text:
+	if n.hide(text) != text {
 		return errors.New(n.quote(text))
-	case len(text) > mostQuoted:
-		return &longError{text: quoted(text), cause: err}
 	}
-	return err
+	return brief.Error(err)
 }
 
-// longError shows only the beginning of its cause's text.
-type longError struct {
-	text  string
-	cause error
-}
-
-func (e *longError) Error() string { return e.text }
-
-func (e *longError) Unwrap() error { return e.cause }
-
-func (n *notes) quote(s string) string { return quoted(n.hide(s)) }
-
-// quoted returns the beginning of s, which it does not keep alive if that is not all.
-func quoted[S ~string](from S) string {
-	s := string(from)
-	if len(s) <= mostQuoted {
-		return s
-	}
-	return strings.ToValidUTF8(s[:mostQuoted], "") + "..."
-}
+func (n *notes) quote(s string) string { return brief.Text(n.hide(s)) }
 
 // hide leaves out what is too short to be a secret: it would be found everywhere.
 func (n *notes) hide(s string) string {

@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 	"golang.org/x/sync/singleflight"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/kvsim/kvsim/kvstore/internal/brief"
 )
 
 // Registry knows the header of the values written by one serde and
@@ -127,7 +129,7 @@ func checkOwnSchema(cfg *Config, want protoreflect.FullName) error {
 			return fmt.Errorf("WithMessageName: %w", err)
 		}
 		if named != want {
-			return fmt.Errorf("WithMessageName: %w: %q is %s, but the Go type is %s", ErrMismatch, cfg.Message, quoted(named), want)
+			return fmt.Errorf("WithMessageName: %w: %q is %s, but the Go type is %s", ErrMismatch, cfg.Message, brief.Text(named), want)
 		}
 		return nil
 	}
@@ -142,7 +144,7 @@ func checkOwnSchema(cfg *Config, want protoreflect.FullName) error {
 	if _, ok := schema.indexOf(want); ok {
 		hint = fmt.Sprintf("add WithMessageName(%q)", want)
 	}
-	return fmt.Errorf("%w: the first message of the schema is %s, but the Go type is %s: %s", ErrMismatch, quoted(first), want, hint)
+	return fmt.Errorf("%w: the first message of the schema is %s, but the Go type is %s: %s", ErrMismatch, brief.Text(first), want, hint)
 }
 
 // Accept returns nil if a value with this id and index holds the message that

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/kvsim/kvsim/kvstore/internal/brief"
 )
 
 // scanProtoSchema finds the messages of a .proto file. To find the message that an index
@@ -256,7 +258,7 @@ func (s *protoScanner) unexpected(want string) error {
 	if s.token == "" {
 		return s.wrong(len(s.text), "the file ends, want "+want)
 	}
-	return s.wrong(s.at, fmt.Sprintf("%s, want %s", quoted(strconv.Quote(quoted(s.token))), want))
+	return s.wrong(s.at, fmt.Sprintf("%s, want %s", brief.Text(strconv.Quote(brief.Text(s.token))), want))
 }
 
 // schemaFileName comes before line and column in an error, both counted from 1 and the

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/kvsim/kvsim/kvstore/internal/brief"
 )
 
 // protoSchema is the tree of messages that one protobuf file declares: just enough to find
@@ -166,13 +168,13 @@ func (s *protoSchema) listing() string {
 			names = append(names, "...")
 			return false
 		}
-		names = append(names, quoted(name))
+		names = append(names, brief.Text(name))
 		return true
 	})
 	if len(names) == 0 {
 		return "no messages"
 	}
-	return quoted(strings.Join(names, ", "))
+	return brief.Text(strings.Join(names, ", "))
 }
 
 // all yields the declared messages with their index and full name, outer before inner and
