@@ -83,6 +83,15 @@ func fetchAnswer(version int16, change func(*kmsg.FetchResponse)) []byte {
 	return append(tags, r.AppendTo(nil)...)
 }
 
+// claimed is the beginning of an answer that claims aborted transactions, with zeros behind it.
+func claimed(version int16, transactions, zeros int) []byte {
+	empty := fetchAnswer(version, func(r *kmsg.FetchResponse) {
+		r.Topics[0].Partitions[0].AbortedTransactions, r.Topics[0].Partitions[0].RecordBatches = nil, nil
+	})
+	const behind = 1 + 4 + 1 + 1 + 1 + 1 // transactions, replica, records, and the tags of partition, topic and answer
+	return append(binary.AppendUvarint(empty[:len(empty)-behind], uint64(transactions)+1), make([]byte, zeros)...)
+}
+
 // TestHonestAnswersPass reads fetches larger than Most in every version, and small answers
 // that claim anything.
 func TestHonestAnswersPass(t *testing.T) {
@@ -92,6 +101,9 @@ func TestHonestAnswersPass(t *testing.T) {
 		d.add(kmsg.Fetch, version, fetchAnswer(version, func(r *kmsg.FetchResponse) { r.Topics = nil }))
 		d.add(kmsg.Fetch, version, fetchAnswer(version, func(r *kmsg.FetchResponse) { r.Topics[0].Partitions[0].RecordBatches = nil }))
 		d.add(kmsg.Fetch, version, fetchAnswer(version, func(r *kmsg.FetchResponse) { r.Topics[0].Partitions[0].AbortedTransactions = nil }))
+		d.add(kmsg.Fetch, version, fetchAnswer(version, func(r *kmsg.FetchResponse) {
+			r.Topics[0].Partitions[0].AbortedTransactions = make([]kmsg.FetchResponseTopicPartitionAbortedTransaction, 3*Most/80)
+		}))
 		d.add(kmsg.Metadata, 12, []byte(strings.Repeat("\xff", 1000)))
 		d.add(kmsg.Fetch, version, []byte(strings.Repeat("\xff", 1000)))
 		d.answers = append(d.answers, frame(nil)...)
@@ -128,9 +140,21 @@ func TestClaimsAreRefused(t *testing.T) {
 		"brokers": {kmsg.Fetch, fetchAnswer(version, func(r *kmsg.FetchResponse) {
 			r.Brokers = make([]kmsg.FetchResponseBroker, Most/6)
 		}), "bytes behind the records"},
+		"aborted transactions": {kmsg.Fetch, fetchAnswer(version, func(r *kmsg.FetchResponse) {
+			p := &r.Topics[0].Partitions[0]
+			p.AbortedTransactions = make([]kmsg.FetchResponseTopicPartitionAbortedTransaction, Most/10)
+			p.RecordBatches = nil
+		}), "52428 aborted transactions, and one of 891350 bytes has "},
+		"claimed transactions": {kmsg.Fetch, claimed(version, 3*Most, 3*Most), "1572864 aborted transactions, and one of 1572"},
+		"tags":                 {kmsg.Fetch, append(append([]byte{1, 5}, binary.AppendUvarint(nil, 2*Most)...), make([]byte, 3*Most)...), "bytes of tags"},
+		"many tags":            {kmsg.Fetch, append([]byte{0xff, 0xff, 0x7f}, make([]byte, 2*Most)...), "bytes of tags"},
+		"tags of a transaction": {kmsg.Fetch, fetchAnswer(version, func(r *kmsg.FetchResponse) {
+			r.Topics[0].Partitions[0].AbortedTransactions[7].UnknownTags.Set(9, make([]byte, Most))
+		}), "bytes of tags"},
+		"no field": {kmsg.Fetch, append([]byte{0xff, 0xff, 0xff, 0xff, 0x7f}, make([]byte, 4*Most)...), "no records in the first 1835008 of 2097157 bytes"},
 		"no topic": {kmsg.Fetch, append(fetchAnswer(version, func(r *kmsg.FetchResponse) { r.Topics = nil }), make([]byte, Most)...), "bytes behind the records"},
 	} {
-		for _, piece := range []int{1, 7, 4096} {
+		for _, piece := range []int{3, 4096} {
 			var d dialogue
 			d.add(kmsg.Fetch, version, fetchAnswer(version, nil))
 			honest := len(d.answers)
@@ -144,4 +168,21 @@ func TestClaimsAreRefused(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What is kept to look at an answer is a part of it, whatever it claims.
+func TestLooksKeepAPartOfAnAnswer(t *testing.T) {
+	const version, size = 16, 64 << 20
+	g := &guarded{asked: map[int32]question{0: {kmsg.Fetch, version}}}
+	g.in.look = g.answer
+	answer := frame(make([]byte, 4), claimed(version, size, size))
+	for most := 0; len(answer) > 0; answer = answer[min(1<<16, len(answer)):] {
+		if err := g.in.see(answer[:min(1<<16, len(answer))]); err != nil {
+			return
+		}
+		if most = max(most, cap(g.in.frame)); most > 2*(Most+size/8) {
+			t.Fatalf("%d bytes are kept of an answer of %d", most, size)
+		}
+	}
+	t.Error("nothing was refused")
 }
