@@ -1,10 +1,6 @@
 package sim
 
-import (
-	"time"
-
-	"github.com/kvsim/kvsim/internal/simnet"
-)
+import "time"
 
 // What a client may send while a fault lasts: so much a second, and as much once again at the
 // start, and so much for each of its calls and for each batch that is appended, which it has to
@@ -17,15 +13,6 @@ const (
 
 // leastMetered is how long a fault has to last to be judged.
 const leastMetered = time.Second
-
-// count makes the network count what each client of the plan sends, in all of its life.
-func (w *world) count() {
-	for _, s := range w.slots {
-		t := linksOf(s.name)
-		t.Dir = simnet.ToBroker
-		s.sent = w.net.Count(t)
-	}
-}
 
 // reading is what the counters of a client said at a moment.
 type reading struct {
@@ -42,13 +29,13 @@ func (w *world) metering(f Fault) (judge func()) {
 	began, batches := time.Now(), w.tap.batches()
 	was := make([]reading, len(w.slots))
 	for i, s := range w.slots {
-		was[i] = reading{s.sent.Hits(), s.calls.Load()}
+		was[i] = reading{w.net.Sent(s.name), s.calls.Load()}
 	}
 	return func() {
 		seconds := time.Since(began).Seconds()
 		appended := w.tap.batches() - batches
 		for i, s := range w.slots {
-			n, calls := s.sent.Hits()-was[i].sent, s.calls.Load()-was[i].calls
+			n, calls := w.net.Sent(s.name)-was[i].sent, s.calls.Load()-was[i].calls
 			most := int(requestsPerSecond*(seconds+1)) + int(requestsPerCall*calls) + requestsPerBatch*appended
 			if n > most {
 				w.findings.add(budgetName, "%s sent %d requests in the %.1f seconds before %v, with %d calls and %d new batches, and may send %d", s.name, n, seconds, time.Since(w.start), calls, appended, most)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/internal/valve"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
@@ -33,11 +32,10 @@ type slot struct {
 	name string
 	n    int // number, from 0
 
-	writes  atomic.Int64   // that were called
-	calls   atomic.Int64   // operations that were called
-	asks    atomic.Int64   // those of them that ask brokers, besides writing
-	sent    *simnet.Effect // counts the requests and dials of its clients
-	pauses  valve.Valve    // shut while the client is paused
+	writes  atomic.Int64 // that were called
+	calls   atomic.Int64 // operations that were called
+	asks    atomic.Int64 // those of them that ask brokers, besides writing
+	pauses  valve.Valve  // shut while the client is paused
 	mu      sync.Mutex
 	current *process      // nil while down
 	opening *process      // being opened

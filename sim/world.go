@@ -127,7 +127,6 @@ func newWorld(ctx context.Context, p Plan, env Env, out io.Writer) (*world, erro
 		w.slots = append(w.slots, newSlot(w, clientName(i), i))
 	}
 	w.makeWorkers()
-	w.count()
 	return w, nil
 }
 

@@ -21,7 +21,8 @@ type pair struct {
 	client, broker     conn
 	direct             bool // outside the simulation
 	place              place
-	down               atomic.Bool // reset
+	down               atomic.Bool   // reset
+	sent               *atomic.Int64 // by all clients of this name; nil on a direct connection
 
 	mu    sync.Mutex
 	asked []asked

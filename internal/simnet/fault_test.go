@@ -358,3 +358,44 @@ func TestTargetsWithKeysSelectByRequest(t *testing.T) {
 		mustRead(t, producer, answer(1, "alive"))
 	})
 }
+
+// What a client sends is counted by its name, over all of its connections, and whatever a fault
+// does to it.
+func TestSentCountsDialsAndFramesOfEachClient(t *testing.T) {
+	w := newWorld(t, Config{}, 1)
+	wantSent := func(client string, n int) {
+		t.Helper()
+		if got := w.Sent(client); got != n {
+			t.Errorf("Sent(%q) = %d, want %d", client, got, n)
+		}
+	}
+	wantSent("a", 0)
+	c, b := w.connect(t, "a", 0)
+	wantSent("a", 1)
+	mustWrite(t, c, request(fetchKey, 1, "arrives"))
+	mustRead(t, b, request(fetchKey, 1, "arrives"))
+	mustWrite(t, b, answer(1, "does not count"))
+	other, _ := w.connect(t, "b", 0)
+	mustWrite(t, other, request(fetchKey, 1, "of another client"))
+	wantSent("a", 2)
+	wantSent("b", 2)
+
+	w.BlackHole(Target{Clients: []string{"a"}})
+	mustWrite(t, c, request(fetchKey, 2, "is swallowed"))
+	wantSent("a", 3)
+	mustWrite(t, c, request(fetchKey, 3, "on a connection that is dead"))
+	wantSent("a", 3)
+	w.RefuseDials(Target{})
+	if c, err := w.Dialer("a")(t.Context(), "tcp", w.listeners[0].Addr().String()); err == nil {
+		t.Errorf("dial = %v, want it to be refused", c)
+	}
+	wantSent("a", 4)
+	if c, err := w.Dialer("a")(t.Context(), "tcp", "127.0.0.1:1"); err == nil {
+		t.Errorf("dial = %v, want it to be refused", c)
+	}
+	wantSent("a", 4)
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	wantSent("a", 4)
+}

@@ -118,8 +118,11 @@ func (h *half) enter(frame []byte) {
 		h.deliver(&pc, frame)
 		return
 	}
-	if h.link.Dir == ToBroker && !h.raw {
-		h.p.opened(pc.key)
+	if h.link.Dir == ToBroker {
+		h.p.sent.Add(1)
+		if !h.raw {
+			h.p.opened(pc.key)
+		}
 	}
 	gone, extra := h.p.n.judgeEntry(h.link, pc.key, h.rng)
 	if gone {

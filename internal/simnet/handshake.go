@@ -2,6 +2,7 @@ package simnet
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 )
 
@@ -45,7 +46,7 @@ type dialCount struct {
 // dialNumber returns the number of a dial that starts now, and its place. The caller holds
 // n.mu.
 func (n *Network) dialNumber(client string, broker int32) (int, place) {
-	at := place{client: n.clientNumber(client), brokers: len(n.brokers)}
+	at := place{client: n.client(client).number, brokers: len(n.brokers)}
 	k := dialKey{client, broker, NoKey}
 	d, ok := n.dials[k]
 	now := time.Now()
@@ -60,15 +61,6 @@ func (n *Network) dialNumber(client string, broker int32) (int, place) {
 	n.dials[k] = d
 	at.opening = d.same
 	return d.n, at
-}
-
-func (n *Network) clientNumber(client string) int {
-	i, ok := n.clients[client]
-	if !ok {
-		i = len(n.clients)
-		n.clients[client] = i
-	}
-	return i
 }
 
 // opened is called with the api key of each request until the connection is open. The
@@ -120,4 +112,34 @@ func (p *pair) open(key int16) {
 	if key != keyAPIVersions && key != keySASLHandshake && key != keySASLAuthenticate {
 		p.shaking.Store(false)
 	}
+}
+
+// client is what the network knows of the clients of one name.
+type client struct {
+	number int          // in the order of first dials
+	sent   atomic.Int64 // dials and frames
+}
+
+// client returns the client of a name, a new one if it has not dialled before. The caller
+// holds n.mu.
+func (n *Network) client(name string) *client {
+	c := n.clients[name]
+	if c == nil {
+		c = &client{number: len(n.clients)}
+		n.clients[name] = c
+	}
+	return c
+}
+
+// Sent returns how many frames the clients of a name have sent since the network was made,
+// whether they arrived or not, and how often they have dialled brokers that exist. Frames sent on a
+// connection that is dead already don't count.
+func (n *Network) Sent(client string) int {
+	n.mu.Lock()
+	c := n.clients[client]
+	n.mu.Unlock()
+	if c == nil {
+		return 0
+	}
+	return int(c.sent.Load())
 }

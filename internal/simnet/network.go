@@ -51,8 +51,8 @@ type Network struct {
 	brokers   map[int]int32 // port -> broker number
 	listeners map[int]*listener
 	dials     map[dialKey]dialCount
-	clients   map[string]int // numbers of the clients, in the order of first dials
-	pairs     []*pair        // live connections, in the order of their dials
+	clients   map[string]*client
+	pairs     []*pair // live connections, in the order of their dials
 	nextPort  int
 	ephemeral int
 	changed   chan struct{} // closed and replaced when a fault is undone
@@ -77,7 +77,7 @@ func New(cfg Config) (*Network, error) {
 		brokers:   make(map[int]int32),
 		listeners: make(map[int]*listener),
 		dials:     make(map[dialKey]dialCount),
-		clients:   make(map[string]int),
+		clients:   make(map[string]*client),
 		changed:   make(chan struct{}),
 		instants:  make(map[int64]struct{}),
 		nextPort:  firstPort,
@@ -175,10 +175,13 @@ func (n *Network) dial(ctx context.Context, client, address string) (net.Conn, e
 		n.mu.Unlock()
 		return nil, refused(addr)
 	}
+	who := n.client(client)
 	number, at := n.dialNumber(client, broker)
 	n.mu.Unlock()
+	who.sent.Add(1)
 
 	p := newPair(n, client, broker, number, at, addr)
+	p.sent = &who.sent
 	if err := n.connect(ctx, p, addr); err != nil {
 		return nil, err
 	}
