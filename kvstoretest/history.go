@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
+	"github.com/kvsim/kvsim/internal/outcome"
 	"github.com/kvsim/kvsim/internal/recordlog"
 	"github.com/kvsim/kvsim/kvstore"
 	lin "github.com/kvsim/kvsim/linearizability"
@@ -312,7 +313,7 @@ func (h *history) snapshot(r *Recorded) error {
 func itemsOf(entries Entries) []lin.Item {
 	items := make([]lin.Item, len(entries))
 	for i, e := range entries {
-		items[i] = lin.Item{Key: string(e.Key), Value: rawID(e.Value), Revision: e.Revision}
+		items[i] = outcome.Item(rawID, e)
 	}
 	return items
 }

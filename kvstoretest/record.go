@@ -2,10 +2,10 @@ package kvstoretest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
+	"github.com/kvsim/kvsim/internal/outcome"
 	"github.com/kvsim/kvsim/kvstore"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
@@ -82,34 +82,12 @@ func (r *Recorded) begin(op lin.Operation) *lin.Call {
 
 // read ends a read or a wait.
 func (r *Recorded) read(call *lin.Call, err error) {
-	r.k.valve.Do(func() {
-		if err != nil {
-			call.Failed(err)
-			return
-		}
-		call.Position(r.kv.Position()).OK()
-	})
+	r.k.valve.Do(func() { outcome.Told(call, r.kv.Position, err) })
 }
 
 // wrote ends a write.
 func (r *Recorded) wrote(call *lin.Call, revision int64, err error) {
-	r.k.valve.Do(func() {
-		var we *kvstore.WriteError
-		switch {
-		case err == nil:
-			if revision >= 0 {
-				call.Revision(revision)
-			}
-			call.Position(r.kv.Position()).OK()
-		case errors.Is(err, kvstore.ErrNotWritten), errors.Is(err, kvstore.ErrRefused):
-			call.Failed(err)
-		default:
-			if errors.As(err, &we) && we.Revision >= 0 {
-				call.Revision(we.Revision)
-			}
-			call.Unknown(err)
-		}
-	})
+	r.k.valve.Do(func() { outcome.Wrote(call, r.kv.Position, revision, err) })
 }
 
 // Put is kvstore.Client.Put, recorded.
@@ -150,17 +128,7 @@ func (r *Recorded) Get(ctx context.Context, key []byte) ([]byte, error) {
 func (r *Recorded) GetEntry(ctx context.Context, key []byte) (kvstore.Entry, error) {
 	call := r.begin(lin.Operation{Kind: lin.OpGet, Key: string(key)})
 	e, err := r.kv.GetEntry(ctx, key)
-	if err == nil {
-		call.Value(rawID(e.Value))
-		if e.Revision >= 0 {
-			call.Revision(e.Revision)
-		}
-	}
-	told := err
-	if errors.Is(err, kvstore.ErrNotFound) {
-		told = nil
-	}
-	r.read(call, told)
+	r.read(call, outcome.Got(call, rawID, e, err))
 	return e, err
 }
 
@@ -208,7 +176,7 @@ func (r *Recorded) scan(ctx context.Context, c kvstore.KeyConstraint, opts kvsto
 			break
 		}
 		entries = append(entries, e)
-		items = append(items, lin.Item{Key: string(e.Key), Value: rawID(e.Value), Revision: e.Revision})
+		items = append(items, outcome.Item(rawID, e))
 	}
 	if call != nil {
 		r.read(call.Items(items), failed)

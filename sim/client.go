@@ -12,8 +12,8 @@ import (
 // A Client is what a world drives: a kvstore.Client, something around it, or another store
 // altogether. The methods mean what the methods of the same name of kvstore.Client mean.
 //
-// kvstoretest.Store is the same for tests, but that a batch there is a kvstore.Batch, which only
-// this version of kvstore can make. A world also drives what makes its batches otherwise.
+// kvstoretest.Store is the same for tests, except that a batch there is a kvstore.Batch, which only
+// this version of kvstore can make (docs/adr/0010-two-client-interfaces.md).
 type Client interface {
 	PutRevision(ctx context.Context, key, value []byte) (int64, error)
 	DeleteRevision(ctx context.Context, key []byte) (int64, error)

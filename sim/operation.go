@@ -2,11 +2,11 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
+	"github.com/kvsim/kvsim/internal/outcome"
 	"github.com/kvsim/kvsim/kvstore"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
@@ -154,30 +154,21 @@ func (o *operation) end(record func()) bool {
 
 // ended ends a write.
 func (o *operation) ended(call *lin.Call, key string, revision int64, err error) {
-	var we *kvstore.WriteError
 	if err == nil {
 		o.p.showed(o.begun)
 	}
 	o.end(func() {
-		switch {
-		case err == nil && o.w.blind(o.p):
+		if err == nil && o.w.blind(o.p) {
 			call.Revision(revision).Unknown(errBlind)
 			o.w.acknowledged()
-		case err == nil:
-			if revision >= 0 {
-				call.Revision(revision)
-			}
-			call.Position(o.p.client.Position()).OK()
+			return
+		}
+		if outcome.Wrote(call, o.p.client.Position, revision, err) {
+			o.w.sometimes.hit(sometimesNotVisible)
+		}
+		if err == nil {
 			o.w.acknowledged()
 			o.w.board.post(note{o.slot.name, key, revision})
-		case errors.Is(err, kvstore.ErrNotWritten), errors.Is(err, kvstore.ErrRefused):
-			call.Failed(err)
-		default:
-			if errors.As(err, &we) && we.Revision >= 0 {
-				call.Revision(we.Revision)
-				o.w.sometimes.hit(sometimesNotVisible)
-			}
-			call.Unknown(err)
 		}
 	})
 	o.judge(err)
@@ -270,27 +261,14 @@ func (o *operation) told(call *lin.Call, err error) {
 	if err == nil && o.w.blind(o.p) {
 		err = errBlind
 	}
-	if err != nil {
-		call.Failed(err)
-		return
-	}
-	call.Position(o.p.client.Position()).OK()
+	outcome.Told(call, o.p.client.Position, err)
 }
 
 func (o *operation) get(key string, barrier bool) {
 	call := o.begin(lin.Operation{Kind: lin.OpGet, Key: key, Barrier: barrier})
 	o.read(call, barrier, func() error {
 		e, err := o.p.client.GetEntry(o.ctx, []byte(key))
-		switch {
-		case err == nil:
-			call.Value(decodePayload(e.Value))
-			if e.Revision >= 0 {
-				call.Revision(e.Revision)
-			}
-		case errors.Is(err, kvstore.ErrNotFound):
-			err = nil
-		}
-		return err
+		return outcome.Got(call, decodePayload, e, err)
 	})
 }
 
@@ -322,7 +300,7 @@ func entries(ctx context.Context, c Client, start, end string, limit int) ([]lin
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, lin.Item{Key: string(e.Key), Value: decodePayload(e.Value), Revision: e.Revision})
+		items = append(items, outcome.Item(decodePayload, e))
 	}
 	return items, nil
 }

@@ -164,6 +164,13 @@ var rules = []rule{
 		why:     "users' programs link it, so it links nothing of the simulator or of tests, no compiler of schemas, and no generated message",
 	},
 	{
+		pkg:     "internal/outcome",
+		what:    "enters into a history what calls to the store returned",
+		own:     []string{"kvstore", "linearizability"},
+		foreign: []string{kfake, "testing", rapid, testcontainers, wazero},
+		why:     "it knows results and histories, and nothing that runs",
+	},
+	{
 		pkg:     "internal/fakecluster",
 		what:    "a fake Kafka cluster on simnet: restarts, crash images, leader moves, compaction",
 		own:     []string{"internal/simnet", "internal/recordlog"},
