@@ -34,6 +34,10 @@ func TestReadsWaitForWhatALossLeft(t *testing.T) {
 				}
 				if tc.loses < 8 {
 					w.loseTail(tc.loses)
+					time.Sleep(20 * time.Second)
+					if _, err := c.Get(w.within(time.Second), []byte("a")); err == nil {
+						t.Error("a read shows less than the second loss has left")
+					}
 				}
 				a.set(nil)
 				if err := c.Sync(w.within(20 * time.Second)); err != nil {

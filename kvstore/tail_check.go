@@ -21,7 +21,7 @@ func (t *tail) validate(ctx context.Context) error {
 	}
 	if err := t.part.holds(ctx, pos, epoch); err != nil {
 		if lost, ok := errors.AsType[*lostError](err); ok {
-			return t.lostBehind(ctx, lost.end, l.epoch, err)
+			return t.lostBehind(ctx, lost.end, lost.end, l.epoch, err)
 		}
 		return err
 	}
@@ -61,6 +61,7 @@ func (t *tail) renamed(ctx context.Context, pos int64, epoch int32) error {
 		return err
 	}
 	t.startOver(resume, t.part.otherLog(resume))
+	t.rebuild.left = 0 // that was said of the log before
 	return nil
 }
 
@@ -125,9 +126,10 @@ func (t *tail) caughtUp(ctx context.Context, f fetched) error {
 	return t.finishRebuild(ctx, f)
 }
 
-// lostBehind is lost when a leader of an epoch has said where what was read ends.
-func (t *tail) lostBehind(ctx context.Context, end int64, under int32, cause error) error {
-	if err := t.lost(ctx, end, cause); err != nil {
+// lostBehind is lost when a leader has said where what had been read ends in its log, which up to
+// there is the one that a leader of an epoch had.
+func (t *tail) lostBehind(ctx context.Context, resume, end int64, under int32, cause error) error {
+	if err := t.lost(ctx, resume, cause); err != nil {
 		return err
 	}
 	if under >= 0 {
@@ -146,7 +148,7 @@ func (t *tail) checkLeft(ctx context.Context, f fetched) (enough bool, err error
 	}
 	if err := t.part.reaches(ctx, rb.left, rb.leftUnder); err != nil {
 		if lost, ok := errors.AsType[*lostError](err); ok {
-			return false, t.lost(ctx, min(lost.end, t.pos), err)
+			return false, t.lostBehind(ctx, min(lost.end, t.pos), lost.end, rb.leftUnder, err)
 		}
 		return false, err
 	}

@@ -84,6 +84,8 @@ func (t *tail) begin(next *rebuild) {
 	t.log.warn("kvstore: rebuilding from the log", next.cause)
 	if rb := t.rebuild; rb != nil {
 		next.opening, next.gone = rb.opening, rb.gone
+		// Unless the leader says that less is left.
+		next.left, next.leftUnder = rb.left, rb.leftUnder
 		if !rb.compared { // the hooks still have the state before the first one
 			next.before, next.resume, next.inherited = rb.before, min(rb.resume, next.resume), true
 		}
