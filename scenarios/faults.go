@@ -136,6 +136,9 @@ func dataLoss(d *draw) {
 	d.times(0, 2, d.deleteRecords)
 	d.times(0, 2, d.lag)
 	d.times(0, 1, d.crash)
+	if d.IntN(2) == 0 {
+		d.loseTailBehindOlderEnd()
+	}
 }
 
 func unclean(d *draw) {
@@ -437,6 +440,17 @@ func (d *draw) unclean(records int, storing time.Duration) {
 		d.add(sim.SlowStorage{Delay: d.between(storing, 3*storing), Span: sim.Span{From: f.From, For: 2 * before}})
 	}
 	f.From += before
+	d.add(f)
+}
+
+// loseTailBehindOlderEnd loses the tail while leaders name older ends of the log. Clients that reread
+// it come to an end below what is left.
+func (d *draw) loseTailBehindOlderEnd() {
+	d.p.World.Tombstones = max(d.p.World.Tombstones, 15*time.Second)
+	d.p.World.FetchBytes = []int{1500, 4000}[d.IntN(2)]
+	f := sim.LoseTail{Records: 1 + d.IntN(8), Span: d.once()}
+	f.From += 300 * ms
+	d.add(sim.OlderEnds{Back: 2 + d.IntN(8), Span: sim.Span{From: f.From - d.between(0, 200*ms), For: d.between(1500*ms, 4000*ms)}})
 	d.add(f)
 }
 

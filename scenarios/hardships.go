@@ -22,6 +22,9 @@ func producers(d *draw) {
 	looks := []func(){d.failFetch, d.throttle, d.silence}
 	d.times(0, 3, func() { looks[d.IntN(len(looks))]() })
 	d.times(0, 2, d.removeBeforeLook)
+	if d.IntN(3) == 0 {
+		d.removeForgotten()
+	}
 }
 
 // answers makes brokers give rare answers: stale, throttled, refused.
@@ -35,6 +38,9 @@ func answers(d *draw) {
 	d.times(0, 1, d.herd)
 	if d.IntN(4) == 0 {
 		d.withholdFromRereaders()
+	}
+	if d.IntN(2) == 0 {
+		d.withholdUntilRestart()
 	}
 }
 
@@ -86,6 +92,9 @@ func hostile(d *draw) {
 	d.times(0, 1, d.crash)
 	d.times(0, 1, d.compact)
 	d.smallFetches()
+	if d.IntN(2) == 0 {
+		d.comeBehindRemoved()
+	}
 }
 
 // quotas makes clients exceed quotas, for longer than a fetch may take too.
@@ -155,6 +164,20 @@ func (d *draw) removeBeforeLook() {
 	d.add(sim.Compact{Every: d.between(50*ms, 200*ms), Span: sim.Span{From: at, For: d.between(300*ms, 800*ms)}})
 }
 
+// removeForgotten removes records before clients can look for them, when brokers forget producers so
+// often that they accept whatever is sent again. With few keys, others supersede what is looked for.
+func (d *draw) removeForgotten() {
+	for i, f := range d.p.Faults {
+		if f, ok := f.(sim.ForgetProducers); ok {
+			f.Mode, f.Every = "accept", d.between(20*ms, 100*ms)
+			d.p.Faults[i] = f
+		}
+	}
+	d.p.Workload.Keys = 4
+	d.p.World.RequestTimeout = time.Second
+	d.times(2, 4, d.removeBeforeLook)
+}
+
 func (d *draw) stale() {
 	knows := []string{"unknown", "other-id", "partitions", "election"}
 	f := sim.StaleMetadata{Knows: knows[d.IntN(len(knows))], Span: d.span(300*ms, 4000*ms)}
@@ -188,6 +211,16 @@ func (d *draw) withholdFromRereaders() {
 	d.add(sim.WithholdRecords{Span: sim.Span{From: away.From + away.For, For: d.between(4000*ms, 7000*ms)}})
 }
 
+// withholdUntilRestart makes leaders withhold records for long enough to be believed. Then the leader
+// is down: the next one has the records, but clients may not hear at once how long tombstones stay.
+func (d *draw) withholdUntilRestart() {
+	d.p.World.Tombstones = max(d.p.World.Tombstones, 15*time.Second)
+	f := sim.WithholdRecords{Span: d.span(3500*ms, 5500*ms)}
+	d.add(f)
+	down := sim.Span{From: f.From + f.For + d.between(0, 500*ms), For: d.between(500*ms, 2000*ms)}
+	d.add(sim.Restart{Broker: "leader", Move: d.p.World.Brokers > 1, Span: down})
+}
+
 // silence makes brokers accept connections and say nothing.
 func (d *draw) silence() {
 	d.add(sim.Silence{Broker: [...]string{"", "leader"}[d.IntN(2)], Span: d.span(300*ms, 4000*ms)})
@@ -207,6 +240,23 @@ func (d *draw) hostileBatch() {
 		f.Removed = "compact"
 	}
 	d.add(f)
+}
+
+// comeBehindRemoved lets a client come to a batch that it can't take when compaction has removed all
+// that an earlier leader had written last: the records that superseded it are behind the batch. That
+// stays for a while.
+func (d *draw) comeBehindRemoved() {
+	d.p.World.Tombstones = 15 * time.Second
+	l := &d.p.Workload
+	l.Keys, l.Workers, l.Timeout = 4, 4, d.between(600*ms, 1200*ms)
+	late := sim.Lag{Client: d.client(), Span: d.span(1500*ms, 3000*ms)}
+	d.add(late)
+	d.add(sim.Compact{Every: d.between(50*ms, 200*ms), Span: late.Span})
+	if d.p.World.Brokers > 1 {
+		d.add(sim.MoveLeader{Span: sim.Span{From: late.From + d.between(50*ms, 300*ms)}})
+	}
+	after := d.between(300*ms, 700*ms)
+	d.add(sim.HostileBatch{Does: "claim", Span: sim.Span{From: late.From + after, For: late.For - after + d.between(500*ms, 1500*ms)}})
 }
 
 // haste makes leaders let fetches not wait, or name older ends: for less long than tombstones stay, as
