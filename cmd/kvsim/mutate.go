@@ -216,7 +216,7 @@ func (m *mutator) firstSeed(n int) uint64 { return m.first + uint64(n)*1_000_000
 // campaign runs worlds until one fails a check that the mutant names. It returns the lowest
 // such seed of those that ran, and the check. If there is none, the store may have found
 // out by itself that something is wrong: then it returns the first such seed, and
-// engine.ReasonInvariant.
+// engine.ReasonInvariant. A mutant that names that as its check is not run any further.
 func (m *mutator) campaign(ctx context.Context, v *engine.Virtual, mu mutants.Mutant, first uint64) (uint64, string, error) {
 	noticed, by := uint64(0), ""
 	for at := 0; at < m.seeds; at += v.Jobs() {
@@ -259,6 +259,9 @@ func (m *mutator) together(ctx context.Context, v *engine.Virtual, scenario stri
 
 // caught returns the check that a world failed and that the mutant names, or "".
 func caught(mu mutants.Mutant, r *world.Result) string {
+	if r.Reason().Name == engine.ReasonInvariant && slices.Contains(mu.Checks, engine.ReasonInvariant) {
+		return engine.ReasonInvariant
+	}
 	if r.Status != world.Violated {
 		return ""
 	}

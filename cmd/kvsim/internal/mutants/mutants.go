@@ -28,7 +28,8 @@ type Mutant struct {
 	// Scenario is the scenario whose faults bring the bug out.
 	Scenario string
 
-	// Checks are the checks that should catch the bug. One of them must.
+	// Checks are the checks that should catch the bug. One of them must. "invariant" stands for
+	// the store, which stops by itself before a judge can see anything.
 	Checks []linearizability.CheckID
 
 	// Edits turn the source into the buggy one.
