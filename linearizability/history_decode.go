@@ -79,8 +79,12 @@ func (d *decoder) line(n int, text []byte) error {
 	if err := dec.Decode(&d.in); err != nil {
 		return fmt.Errorf("not a line of a history: %w", err)
 	}
-	if dec.More() {
-		return errors.New("more than one JSON value on the line")
+	seen, err := scanFields(text)
+	if err == nil {
+		err = d.strict(seen)
+	}
+	if err != nil {
+		return err
 	}
 	if d.h.Header.Version == 0 {
 		return d.header()
@@ -264,6 +268,9 @@ func (d *decoder) snapshot(at Stamp) error {
 func (d *decoder) log(at Stamp, kind LogKind) error {
 	in := &d.in
 	l := LogEvent{Stamp: at, Kind: kind, Removed: in.Removed}
+	if i := slices.IndexFunc(in.Removed, func(off int64) bool { return off < 0 }); i >= 0 {
+		return fmt.Errorf(`"removed" has %d, and no offset is negative`, in.Removed[i])
+	}
 	switch kind {
 	case LogAppend, LogTruncate, LogTrim, LogEnd:
 		if in.Offset == nil || *in.Offset < 0 {

@@ -170,7 +170,7 @@ func (e *encoder) invoke(o *Operation) []byte {
 		e.known("rev", o.Revision)
 	case OpSync, OpOpen, OpClose:
 	}
-	e.flag("barrier", o.Barrier)
+	e.flag("barrier", o.Barrier && o.Kind.Reads())
 	return e.end()
 }
 

@@ -28,8 +28,8 @@ func (d *decoder) known(v *int64) int64 {
 	if v == nil {
 		return None
 	}
-	if *v < None && d.err == nil {
-		d.err = fmt.Errorf("%d is neither an offset nor -1", *v)
+	if *v < 0 && d.err == nil {
+		d.err = fmt.Errorf("%d is no offset: leave out what is not known", *v)
 	}
 	return *v
 }

@@ -66,7 +66,8 @@ func ReadHistory(r io.Reader) (*History, error) {
 // byteOrderMark is what some editors put at the start of a file.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// readLine returns a line without its newline, and io.EOF with the last one.
+// readLine returns a line without its newline, and io.EOF with the last one. It reads
+// no more of a line than mostLine and a buffer.
 func readLine(br *bufio.Reader) ([]byte, error) {
 	line, err := br.ReadSlice('\n')
 	if err == nil {
@@ -76,6 +77,12 @@ func readLine(br *bufio.Reader) ([]byte, error) {
 		return line, err
 	}
 	long := slices.Clone(line)
-	rest, err := br.ReadBytes('\n')
-	return bytes.TrimSuffix(append(long, rest...), []byte("\n")), err
+	for errors.Is(err, bufio.ErrBufferFull) {
+		if len(long) > mostLine {
+			return nil, fmt.Errorf("the line is longer than %d bytes", mostLine)
+		}
+		line, err = br.ReadSlice('\n')
+		long = append(long, line...)
+	}
+	return bytes.TrimSuffix(long, []byte("\n")), err
 }
