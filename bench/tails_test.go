@@ -46,7 +46,7 @@ func BenchmarkGetWhile(b *testing.B) {
 }
 
 // tail is a store that can be held back, and a producer for what it then applies
-// at once.
+// together.
 type tail struct {
 	*reader
 	gate *gate

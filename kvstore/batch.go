@@ -8,7 +8,7 @@ import (
 
 // Batch collects puts and deletes that take effect together: all or none of
 // them are in the log, next to each other, in the order added, and every reader
-// of every client sees all of them at once or none. Kafka appends a record batch
+// of every client sees all of them together or none. Kafka appends a record batch
 // whole or not at all; a Batch is exactly one.
 //
 // A Batch may be filled from several goroutines. It is executed once.
@@ -39,7 +39,7 @@ func (b *Batch) Put(key, value []byte) *Batch {
 	return b.add(putChangeIn(both, key, value))
 }
 
-// maxRoom bounds what a batch allocates at once, in bytes: a pair by itself while
+// maxRoom bounds what a batch allocates in one step, in bytes: a pair by itself while
 // the batch is small, then as much again as the batch has.
 const maxRoom = 64 << 10
 

@@ -30,7 +30,7 @@ func (c *Client) failNow(err error) {
 //
 // Close may be called more than once and from several goroutines: it returns
 // when the client is closed. Called from a hook it starts the closing and
-// returns at once, since the hook itself has to return first. The error is
+// returns immediately, since the hook itself has to return first. The error is
 // always nil.
 func (c *Client) Close() error {
 	if c.closing.CompareAndSwap(false, true) {

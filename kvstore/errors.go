@@ -135,7 +135,7 @@ var (
 
 	// ErrRegistryUnavailable says that the Schema Registry could not be asked, did not
 	// answer in time, or answered with an error that says nothing of the schema, such as a
-	// missing right. Trying again may help, but not at once: after a failure values whose
+	// missing right. Trying again may help, but not immediately: after a failure values whose
 	// schema is not known yet fail without asking, for a second at first and 15 seconds at
 	// most, or for as long as the registry has asked for, up to a minute. The message says
 	// when it is asked again. So a registry that hangs delays a reader of the log once, not

@@ -130,7 +130,7 @@ func TestBatchIsOneRecordBatch(t *testing.T) {
 	}
 }
 
-// TestBatchesAreNeverInterleaved: many batches of many clients at once, among
+// TestBatchesAreNeverInterleaved: many batches of many clients at the same time, among
 // single writes.
 func TestBatchesAreNeverInterleaved(t *testing.T) {
 	inWorld(t, slow(3), func(t *testing.T, w *world) {

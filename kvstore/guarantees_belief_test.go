@@ -17,7 +17,7 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// staleMetadata are things that a broker says of the topic that are not so,
+// staleMetadata holds wrong things that a broker says of the topic,
 // because it lags, has just started, or is wrong.
 var staleMetadata = map[string]func(*kmsg.MetadataResponse){
 	"another id":         func(r *kmsg.MetadataResponse) { r.Topics[0].TopicID[3]++ },

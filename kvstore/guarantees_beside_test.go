@@ -59,7 +59,7 @@ func TestBrokersThatAreAwayPileUpNothing(t *testing.T) {
 	}
 }
 
-// One seed takes seconds to be connected to, another one refuses at once, and its error
+// One seed takes seconds to be connected to, another one refuses immediately, and its error
 // ends each try before that: the connection is nevertheless set up.
 func TestSlowSeedBesideOneThatRefusesIsEnough(t *testing.T) {
 	for _, takes := range []time.Duration{2 * time.Second, 6 * time.Second} {

@@ -330,7 +330,7 @@ func listen(t *testing.T, answer string) (addr string) {
 }
 
 // A port at which something else listens. What it answers gives it away, but for a
-// port that hangs up at once: that may be a forwarder whose broker starts in a minute,
+// port that hangs up immediately: that may be a forwarder whose broker starts in a minute,
 // so the opening waits for its context and has the cause.
 func TestPortThatIsNotKafkasIsNamed(t *testing.T) {
 	const http = "HTTP/1.1 400 Bad Request\r\n\r\n"

@@ -155,7 +155,7 @@ func TestWaitsEndOnlyOnceWhatSupersededARemovedRecordIsShown(t *testing.T) {
 	})
 }
 
-// A wait for a record before the gap ends at once, and the error of one behind it says what
+// A wait for a record before the gap ends immediately, and the error of one behind it says what
 // it waits for, although the position has passed its target.
 func TestGapsDelayNoOtherWaits(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {

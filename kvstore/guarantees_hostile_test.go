@@ -304,7 +304,7 @@ func TestShortFetchesAreNotSlowedDown(t *testing.T) {
 	}
 }
 
-// A broker that answers fetches at once, although there is nothing, is asked some times a second at
+// A broker that answers fetches immediately, although there is nothing, is asked some times a second at
 // most. The client says why it may be late, and is not late by much.
 func TestBrokersThatAnswerAtOnceAreAskedSlowly(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {

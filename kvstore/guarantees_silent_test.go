@@ -19,7 +19,7 @@ import (
 )
 
 // silent brokers take connections and do not answer: what sets up a connection waits then,
-// longer than anybody who waits for the connection.
+// longer than anyone who waits for the connection.
 type silent struct {
 	w    *world
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)

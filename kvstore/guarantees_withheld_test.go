@@ -159,7 +159,7 @@ func TestWithheldRecordsAreFoundThoughNobodyWrites(t *testing.T) {
 	}
 }
 
-// A belief that turned out to be wrong stays so when what was left out can't be applied at once,
+// A belief that turned out to be wrong stays so when what was left out can't be applied immediately,
 // because the brokers do not say how long tombstones are kept.
 func TestWithheldRecordsAreFoundThoughSettingsCannotBeRead(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
@@ -206,7 +206,7 @@ func TestOpeningThatBelievedALeaderHeals(t *testing.T) {
 	})
 }
 
-// What comes after offsets of which nothing is left proves that, and is shown at once.
+// What comes after offsets of which nothing is left proves that, and is shown immediately.
 func TestWriteBehindAHoleIsShownAtOnceAndRebuildsNothing(t *testing.T) {
 	inWorld(t, keepingTombstones(1, time.Minute), func(t *testing.T, w *world) {
 		other := w.kafka("other")

@@ -55,7 +55,7 @@ func inflatedLimit(cl *kgo.Client) int {
 }
 
 // checkFetchSizes refuses fetch limits that franz-go accepts and no broker should get:
-// below one byte it answers at once when there is nothing, again and again.
+// below one byte it answers immediately when there is nothing, again and again.
 func checkFetchSizes(cl *kgo.Client) error {
 	for _, f := range []struct {
 		name string

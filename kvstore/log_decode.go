@@ -47,7 +47,7 @@ func (d defect) or(other defect) defect {
 	return d
 }
 
-// decoder decodes fetches. Two may use it at once: one is on its way while the one before is
+// decoder decodes fetches. Two may use it at the same time: one is on its way while the one before is
 // applied.
 type decoder struct {
 	opts  kgo.ProcessFetchPartitionOpts

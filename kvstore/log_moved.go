@@ -57,7 +57,7 @@ func (p *partition) request(ctx context.Context, via *requests, l leader, req km
 // successor waits until brokers name another leader than l, or until ctx ends. The request
 // to l began at the given time.
 //
-// A leader of a later epoch is followed at once, unless l was left before and turned out to
+// A leader of a later epoch is followed immediately, unless l was left before and turned out to
 // be still leading. Kafka has one leader per epoch. So another one of the same epoch, or of
 // none, has to be named by all others who answer, too.
 func (p *partition) successor(ctx context.Context, l leader, began time.Time) (leader, bool) {

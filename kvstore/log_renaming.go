@@ -95,7 +95,7 @@ func (p *partition) unsettled() error {
 	return nil
 }
 
-// otherLog describes the loss of the log that was read, as far as anybody can tell.
+// otherLog describes the loss of the log that was read, as far as anyone can tell.
 func (p *partition) otherLog(end int64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -27,7 +27,7 @@ func (r *room) GetRecords(n int) []kgo.Record {
 }
 
 // PutRecords is called by kgo for a batch of which it keeps nothing. convert takes
-// everything back at once.
+// everything back.
 func (r *room) PutRecords([]kgo.Record) {}
 
 // size returns how many records there is room for.

@@ -26,7 +26,7 @@ type failFast struct {
 }
 
 // mostRefusals is how many times in a row something has to be refused: rights that were
-// just given, or a topic that was just changed, do not reach all brokers at once.
+// just given, or a topic that was just changed, do not reach all brokers at the same time.
 const mostRefusals = 3
 
 // How long brokers have to agree that a connection is useless: all of them, or

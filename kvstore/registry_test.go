@@ -61,7 +61,7 @@ func TestBadIDIsRememberedForAWhile(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		opts  []kvstore.SchemaRegistryOption
-		calls []int // so far, after 3 tries at once, just before the TTL, at the TTL
+		calls []int // so far, after 3 tries in a row, just before the TTL, at the TTL
 		ttl   time.Duration
 	}{
 		{"default", nil, []int{1, 1, 1, 1, 2}, kvstore.DefaultNegativeCacheTTL},

@@ -181,7 +181,7 @@ func (s *settings) refresh(ctx context.Context) error {
 }
 
 // relearn is refresh for callers that can use the old settings if there are no newer ones: it asks
-// again when a request fails. It returns at once when this client has no right to ask,
+// again when a request fails. It returns immediately when this client has no right to ask,
 // and within seconds when the brokers do not answer.
 func (s *settings) relearn(ctx context.Context) {
 	s.mu.Lock()

@@ -112,7 +112,7 @@ func TestSettingsAreReadWithBoundedTraffic(t *testing.T) {
 		f.set(map[string]string{}, nil)
 		time.Sleep(time.Minute)
 
-		// Many ask at once, again and again.
+		// Many ask at the same time, again and again.
 		before = len(f.times())
 		var wg sync.WaitGroup
 		for range 100 {

@@ -57,7 +57,7 @@ type Storage interface {
 	Range(ctx context.Context, c KeyConstraint, opts QueryOptions) iter.Seq2[KeyValue, error]
 }
 
-// BatchStorage is a [Storage] that can apply many changes at once. The client
+// BatchStorage is a [Storage] that can apply many changes in one call. The client
 // prefers ApplyBatch to single calls whenever a fetch brought more than one
 // record.
 type BatchStorage interface {

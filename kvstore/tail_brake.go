@@ -11,7 +11,7 @@ import (
 var errNoProgress = errors.New("the brokers answer immediately, again and again, with nothing new")
 
 // brake bounds how often a loop that waits for nothing goes round without getting anywhere:
-// brakeBurst times at once, then brakeRate times a second. What an honest broker says keeps it
+// brakeBurst times without a pause, then brakeRate times a second. What an honest broker says keeps it
 // open: it lets a fetch wait, or it sends records.
 //
 // It is a token bucket. The zero brake is full.

@@ -48,7 +48,7 @@ func (c *Client) shown(ctx context.Context, res written) error {
 }
 
 // foundOut waits until the tail knows of the loss because of which a write was acknowledged
-// below the position, and returns the write's error for it. It returns at once when there
+// below the position, and returns the write's error for it. It returns immediately when there
 // is nothing to find out.
 func (c *Client) foundOut(ctx context.Context, res written) error {
 	for failures := 1; ; failures++ {

@@ -98,7 +98,7 @@ const (
 
 // linger holds back queued writes until the last group is visible, but no longer than that
 // took to be acknowledged. Callers that waited for the last group are likely to write again
-// at once, and can join: that makes half as many record batches, requests and fetches as if
+// immediately, and can join: that makes half as many record batches, requests and fetches as if
 // the two groups took turns.
 func (w *writer) linger(ctx context.Context, most time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, min(most, mostLinger))

@@ -126,7 +126,7 @@ func (q *queue) withdraw(wr *write) bool {
 		return wr.group == q.group && !q.handed
 	}
 	// The queue skips it, and removes such writes once they are more than half of it: to
-	// search for each one would take quadratic time when many are withdrawn at once.
+	// search for each one would take quadratic time when many are withdrawn together.
 	wr.changes = nil
 	if q.gone++; q.gone > len(q.waiting)/2 {
 		q.waiting = slices.DeleteFunc(q.waiting, func(wr *write) bool { return wr.left })

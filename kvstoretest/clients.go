@@ -90,7 +90,7 @@ func (k *Kit) open(ctx context.Context, name string, s kvstore.Storage, opts []k
 // kvstore.NewClient, so that its client connects to the kit under the name: brokers, dialer
 // and logger. Such a client must be closed before the test ends.
 //
-// So that tests in real time need not wait, retries and metadata are faster than in
+// So that tests in real time need not wait, retries and refreshed metadata come faster than in
 // production (a backoff of 1 to 20 ms instead of 50 ms to 1 s), and a client believes that
 // its topic is gone, or is another one, after a second instead of 30
 // (kvstore.WithTopicGoneAfter). Later options can override this, and [WithProductionTimes]

@@ -7,7 +7,7 @@ import (
 	"github.com/kvsim/kvsim/kvstoretest"
 )
 
-// A client reads what it has written, at once.
+// A client reads what it has written, immediately.
 func Example_readYourWrite() {
 	run(func(t testing.TB) {
 		kv := kvstoretest.NewStore(t)

@@ -72,8 +72,8 @@ func (k *Kit) forget(call string, then Forgetting, elections bool) *Effect {
 	})
 }
 
-// ThrottleFetches answers the next n fetches as brokers do when a client is above its quota: at
-// once, without a topic, and with the time for which the client must wait. 0 means every fetch
+// ThrottleFetches answers the next n fetches as brokers do when a client is above its quota:
+// immediately, without a topic, and with the time for which the client must wait. 0 means every fetch
 // until the fault is undone.
 func (k *Kit) ThrottleFetches(n int, d time.Duration) *Effect {
 	k.t.Helper()

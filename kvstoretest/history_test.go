@@ -50,7 +50,7 @@ func use(t testing.TB, kv *Recorded, seed uint64, n int) {
 	}
 }
 
-// together runs use on all stores at once.
+// together runs use on all stores at the same time.
 func together(t testing.TB, n int, stores ...*Recorded) {
 	var all sync.WaitGroup
 	for i, kv := range stores {

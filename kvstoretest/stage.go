@@ -83,7 +83,7 @@ func (k *Kit) AppendCorrupt() (offset int64) {
 	return off
 }
 
-// Hostile says what is wrong with a record batch that anybody with the right to write can send; see
+// Hostile says what is wrong with a record batch that anyone with the right to write can send; see
 // [Kit.HostileBatch].
 type Hostile int
 

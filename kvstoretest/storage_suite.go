@@ -55,7 +55,7 @@ func brokenRule(name, says string, err error) error {
 // CheckStorage is [TestStorage] without a test: it returns what it found as
 // one error made with [errors.Join], or nil when every rule held. Rules of
 // interfaces that the storage does not implement are left out. An error of
-// factory counts as a rule that was not kept.
+// factory counts as a broken rule.
 func CheckStorage(factory func() (kvstore.Storage, error)) error {
 	var errs []error
 	for _, rule := range storageRules {

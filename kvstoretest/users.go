@@ -49,7 +49,7 @@ func (k *Kit) Allow(user string, rights ...kmsg.ACLOperation) {
 }
 
 // Revoke takes rights on the topic away that [Kit.Allow] gave; if none are named, those
-// that a store needs. It is in effect at once, also for clients that are connected.
+// that a store needs. It takes effect immediately, also for clients that are connected.
 func (k *Kit) Revoke(user string, rights ...kmsg.ACLOperation) {
 	k.t.Helper()
 	if len(rights) == 0 {

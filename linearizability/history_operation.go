@@ -31,7 +31,7 @@ type OpKind uint8
 const (
 	OpPut    OpKind = iota + 1 // write one key
 	OpDelete                   // delete one key
-	OpBatch                    // write several keys at once, at contiguous offsets
+	OpBatch                    // write several keys together, at contiguous offsets
 	OpGet                      // read one key
 	OpRange                    // read all keys of an interval, at one position
 	OpSync                     // wait until every write acknowledged before the call is visible

@@ -13,7 +13,7 @@ import (
 )
 
 // explodingHistory returns a history that porcupine can't decide in any reasonable time.
-// Many clients write to each key at once, a lagging reader reads all the values, and then a
+// Many clients write to each key at the same time, a lagging reader reads all the values, and then a
 // client reads a value that it has overwritten itself. No order of the writes explains
 // that, and porcupine has to try them all.
 func explodingHistory(keys int) *lin.History {

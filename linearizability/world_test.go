@@ -213,7 +213,7 @@ func (w *world) begin(c *worldClient) {
 }
 
 // advance lets a client apply more of the log, or all that it may. A client that follows
-// an old timeline starts over and catches up at once.
+// an old timeline starts over and catches up immediately.
 func (w *world) advance(c *worldClient, all bool) {
 	to := w.stable()
 	if !all && c.epoch == w.epoch && c.pos < to {

@@ -84,7 +84,7 @@ func outage(d *draw) {
 }
 
 // hostile makes others write batches that no client can take, and leaders answer in a way that makes
-// clients ask again at once.
+// clients ask again immediately.
 func hostile(d *draw) {
 	d.impatient()
 	d.times(2, 3, d.hostileBatch)

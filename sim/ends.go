@@ -69,8 +69,8 @@ func denies(h hold) bool {
 const endingName = "gone-topic-was-there"
 
 // unfounded returns a sentence for each process that gave up its topic although it had not
-// been deleted since the process began. In a world a deleted topic is created again at
-// once: what a client then sees is another topic of the same name, or one whose id is not
+// been deleted since the process began. In a world a deleted topic is created again
+// immediately: what a client then sees is another topic of the same name, or one whose id is not
 // known.
 func (w *world) unfounded(h *lin.History) (out []string) {
 	began := map[string]lin.Stamp{}

@@ -39,7 +39,7 @@ func (f Restart) start(_ context.Context, w *world) (*effect, error) {
 	return w.stop([]int32{w.broker(f.Broker)}, f.Move)
 }
 
-// RestartAll stops all brokers at once.
+// RestartAll stops all brokers at the same time.
 type RestartAll struct {
 	Span
 }

@@ -100,7 +100,7 @@ func (f Crash) start(ctx context.Context, w *world) (*effect, error) {
 	}}, nil
 }
 
-// Herd opens clients at once. Each reads everything and closes.
+// Herd opens clients at the same time. Each reads everything and closes.
 type Herd struct {
 	Readers int `plan:"readers"`
 	Span
@@ -140,7 +140,7 @@ func (f Herd) start(ctx context.Context, w *world) (*effect, error) {
 }
 
 func (f Herd) member(ctx context.Context, w *world, s *slot, i int, hits *atomic.Int64) error {
-	// Almost at once.
+	// Almost at the same time.
 	ctx = inLane(ctx, slotLane(s.n))
 	if err := sleep(ctx, time.Duration(i)*time.Microsecond); err != nil {
 		return err

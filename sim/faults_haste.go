@@ -9,7 +9,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore"
 )
 
-// AnswerAtOnce makes leaders answer fetches at once, although there is nothing new. A client that
+// AnswerAtOnce makes leaders answer fetches immediately, although there is nothing new. A client that
 // does not slow itself down asks again and again.
 type AnswerAtOnce struct {
 	Broker string `plan:"broker"` // all if empty
@@ -27,7 +27,7 @@ func (f AnswerAtOnce) start(_ context.Context, w *world) (*effect, error) {
 	return w.hasten(fakecluster.Haste{Brokers: w.some(f.Broker), Count: f.Count})
 }
 
-// hasten makes leaders of the world's topic answer at once.
+// hasten makes leaders of the world's topic answer immediately.
 func (w *world) hasten(h fakecluster.Haste) (*effect, error) {
 	h.Topic = w.cluster.Topic()
 	e, err := brokerFault(w.cluster.AnswerAtOnce(h))
@@ -35,7 +35,7 @@ func (w *world) hasten(h fakecluster.Haste) (*effect, error) {
 }
 
 // OlderEnds makes leaders answer fetches from near the end of the log as ones that have just been
-// elected and have yet to hear of the newest high watermark: at once, without what lies above an
+// elected and have yet to hear of the newest high watermark: immediately, without what lies above an
 // older one. A client that is further behind gets everything, so the ends go back and forth.
 type OlderEnds struct {
 	Broker string `plan:"broker"` // all if empty

@@ -155,7 +155,7 @@ func (w *world) alive() []*slot {
 	return out
 }
 
-// each runs fn for every slot at once, each in the lane of its slot, and
+// each runs fn for all slots at the same time, each in the lane of its slot, and
 // returns the errors by slot.
 func (w *world) each(ctx context.Context, slots []*slot, fn func(context.Context, *slot) error) []error {
 	errs := make([]error, len(slots))

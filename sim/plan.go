@@ -220,7 +220,7 @@ func (p *Plan) checkFaults() (errs []error) {
 	return errs
 }
 
-// Limits of a plan, which may come from anybody.
+// Limits of a plan, which may come from anyone.
 const (
 	MostClients = 1000       // clients of a world
 	MostBrokers = 100        // brokers of a world

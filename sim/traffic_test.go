@@ -39,7 +39,7 @@ func (p *pushy) Close() error {
 }
 
 // Bugs that campaigns look for are planted into the store's source. This one takes
-// a topic whose limit changes while nothing else is in anybody's way.
+// a topic whose limit changes while nothing else is in any client's way.
 func TestRequestsThatAreRefusedForTheirSizeAreCounted(t *testing.T) {
 	p := smallPlan(sim.AlterTopic{Config: "max.message.bytes", Value: "4096", Span: sim.Span{From: time.Second, For: 3 * time.Second}})
 	p.Workload.Batch, p.Workload.Delete = 0, 0

@@ -36,7 +36,7 @@ type ran struct {
 	result *world.Result
 }
 
-// run runs the worlds, as many at once as the engine can, and calls each with every result,
+// run runs the worlds, as many at the same time as the engine can, and calls each with every result,
 // in the order of the seeds. It returns the first error.
 func (c *campaign) run(ctx context.Context, each func(ran) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -182,7 +182,7 @@ func linkLatest(out, name string) error {
 }
 
 // replayLine returns the command line that runs a capsule again. What capsule.json says is for
-// those who read it there: it may come from anybody.
+// those who read it there: it may come from anyone.
 func replayLine(dir string) string {
 	if to, err := os.Readlink(dir); err == nil && filepath.Base(dir) == capsuleLatest && filepath.Base(to) == to {
 		dir = filepath.Join(filepath.Dir(dir), to) // soon it is another one

@@ -13,7 +13,7 @@ import (
 type engineOptions struct {
 	// name is virtual, exact or real.
 	name string
-	// jobs is how many worlds run at once; 0 means one on each core.
+	// jobs is how many worlds run at the same time; 0 means one on each core.
 	jobs int
 	// scheduler is the scheduler of the exact engine; empty means the random one.
 	scheduler string

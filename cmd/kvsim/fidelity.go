@@ -12,7 +12,7 @@ import (
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine"
 )
 
-// fidelityBatch is how many worlds may have files on the disk at once.
+// fidelityBatch is how many worlds may have files on the disk at the same time.
 const fidelityBatch = 50
 
 // A fidelity says how often a seed that was run twice gave the same result.

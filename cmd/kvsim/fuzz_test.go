@@ -14,7 +14,7 @@ import (
 	"github.com/kvsim/kvsim/sim"
 )
 
-// FuzzCapsule reads capsules from anybody, and makes of them what replay, shrink and report do
+// FuzzCapsule reads capsules from anyone, and makes of them what replay, shrink and report do
 // before and after they run worlds. The Go test that shrink writes has one test and nothing else.
 func FuzzCapsule(f *testing.F) {
 	const header = `{"seed":7,"scenario":"lag","engine":"virtual","command":"kvsim run","replay":"kvsim replay x","versions":{"kvsim":"v1","go":"go1.26"}}`

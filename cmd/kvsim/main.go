@@ -30,7 +30,7 @@ func main() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
-		stop() // a second signal ends the program at once
+		stop() // a second signal ends the program immediately
 		time.AfterFunc(cleanupTime, func() {
 			fmt.Fprintln(os.Stderr, "kvsim: interrupted, and cleaning up did not end")
 			os.Exit(exitInterrupted)

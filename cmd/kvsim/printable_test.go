@@ -13,7 +13,7 @@ import (
 // of a line, and reading from right to left.
 const hostileText = "\x1b[2J\u009d0;owned\a\r\x7f\u202egnp"
 
-// TestPrintableWritesTheSameInAnyPieces writes byte by byte, in pairs and at once.
+// TestPrintableWritesTheSameInAnyPieces writes byte by byte, in pairs and as a whole.
 func TestPrintableWritesTheSameInAnyPieces(t *testing.T) {
 	text := "tab\tand line\nä 日本 🙂 " + hostileText + "\xff\xc2."
 	want := "tab\tand line\nä 日本 🙂 " + `\u001b[2J\u009d0;owned\u0007\u000d\u007f\u202egnp` + "\xff\xc2."

@@ -141,7 +141,7 @@ func TestReportOfACapsuleAgreesWithItsVerdict(t *testing.T) {
 	}
 }
 
-// A capsule may come from anybody: nothing outside of it is written or read.
+// A capsule may come from anyone: nothing outside of it is written or read.
 func TestCapsuleIsData(t *testing.T) {
 	t.Parallel()
 	result := &world.Result{Seed: 1, Status: world.Violated, Reasons: []world.Reason{{Name: "read-your-writes", Text: "it did not"}}}

@@ -8,7 +8,7 @@ import (
 )
 
 // A linked maps each package of this module, by its path relative to the module
-// ("" is the module's root), to the full import paths of all it links.
+// ("" is the module's root), to the import paths of all it links, in full.
 type linked map[string][]string
 
 // A violation is a package that no rule covers, or something that a package links, or its

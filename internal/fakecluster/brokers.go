@@ -120,7 +120,7 @@ func (c *Cluster) leader(tp partition) int32 {
 // MoveLeader makes a broker the leader of a partition. The leader epoch rises, even if the
 // broker is the leader already.
 //
-// If a fetch is waiting at the old leader, Kafka answers at once that it is not the leader
+// If a fetch is waiting at the old leader, Kafka answers immediately that it is not the leader
 // any more, but kfake lets the fetch wait. So MoveLeader resets connections with such a
 // fetch. On TCP those fetches end when their wait is over.
 func (c *Cluster) MoveLeader(topic string, n, to int32) error {

@@ -11,7 +11,7 @@ import (
 
 // cleaning is one pass of compaction over a log, by the rules of Kafka's LogCleaner. It
 // removes everything that Kafka would remove. Where Kafka needs a second pass or some time,
-// it does at once what Kafka's cleaner would have done by now if it ran all the time.
+// it does in one step what Kafka's cleaner would have done by now if it ran all the time.
 type cleaning struct {
 	log       []Batch     // the log as it is now, to its end
 	appended  []time.Time // when each batch was appended

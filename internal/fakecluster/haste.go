@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Haste makes leaders answer at once the fetches that would have to wait for records.
+// Haste makes leaders immediately answer the fetches that would have to wait for records.
 type Haste struct {
 	Topic   string  // Topic is the topic that is asked for. It must be set.
 	Brokers []int32 // Brokers are the brokers that do so; empty means all.

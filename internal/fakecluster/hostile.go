@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Hostile says what is wrong with a record batch that anybody with the right to write can make a
+// Hostile says what is wrong with a record batch that anyone with the right to write can make a
 // leader keep.
 type Hostile int
 

@@ -192,7 +192,7 @@ func (c *Cluster) viewOf(tp partition) *view {
 	return &view{p.view.upTo, p.view.batches}
 }
 
-// serveAll answers a fetch from the views, at once. Partitions that need nothing from their
+// serveAll answers a fetch from the views, immediately. Partitions that need nothing from their
 // compacted part are answered as empty, so that the client asks again.
 func (c *Cluster) serveAll(k *kfake.Cluster, req *kmsg.FetchRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.FetchResponse)

@@ -55,7 +55,7 @@ type Forget struct {
 	Topic string // Topic limits it to a topic; empty means all.
 	Mode  ForgetMode
 	// AtElections says to forget producers at every later election of a leader,
-	// instead of at once.
+	// instead of immediately.
 	AtElections bool
 }
 

@@ -21,7 +21,7 @@ type Throttle struct {
 	Count   int           // Count is the number of fetches to throttle; 0 means until undone.
 }
 
-// ThrottleFetches answers fetches at once, without topics and with a throttle time, as Kafka does
+// ThrottleFetches answers fetches immediately, without topics and with a throttle time, as Kafka does
 // when a client is above its quota. Kafka also stops reading from the connection until the time is
 // over. ThrottleFetches does not, so that the number of hits shows whether a client waits.
 func (c *Cluster) ThrottleFetches(t Throttle) (Effect, error) {

@@ -15,7 +15,7 @@ type Withhold struct {
 	Count   int     // Count is the number of fetches to answer so; 0 means until undone.
 }
 
-// WithholdRecords makes brokers answer fetches at once, without an error, with the true ends of the
+// WithholdRecords makes brokers answer fetches immediately, without an error, with the true ends of the
 // log, but without records. It applies only to fetches that would get records.
 func (c *Cluster) WithholdRecords(w Withhold) (Effect, error) {
 	if w.Topic == "" {

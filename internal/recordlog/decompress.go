@@ -37,7 +37,7 @@ var errTooLarge = fmt.Errorf("more than %d bytes: %w", MostDecompressed, kgo.Err
 var snappyDecoder = kgo.DefaultDecompressor()
 
 // zstdDecoder is made when the program starts, and so outside any bubble. It lives as long
-// as the program, runs no goroutines, and decodes for as many callers at once as there are
+// as the program, runs no goroutines, and decodes for as many callers at the same time as there are
 // cores.
 var zstdDecoder, errZstd = zstd.NewReader(nil,
 	zstd.WithDecoderLowmem(true),

@@ -17,7 +17,7 @@ const Rack = "kvsim-log-reader"
 
 // NewFetch returns a request to the leader of a partition for its log, committed or not,
 // starting with the batch that holds offset from. The answer has about maxBytes bytes at
-// most. The leader answers at once unless the caller sets MaxWaitMillis.
+// most. The leader answers immediately unless the caller sets MaxWaitMillis.
 func NewFetch(topic string, partition int32, from int64, maxBytes int32) *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
 	req.Version = FetchVersion

@@ -117,7 +117,7 @@ type Hardships interface {
 	FailFetches(f fakecluster.FetchFault) (fakecluster.Effect, error)
 	StaleMetadata(s fakecluster.Stale) (fakecluster.Effect, error)
 	WithholdRecords(h fakecluster.Withhold) (fakecluster.Effect, error)
-	// AnswerAtOnce makes leaders answer fetches that have to wait at once.
+	// AnswerAtOnce makes leaders answer fetches immediately that would have to wait.
 	AnswerAtOnce(h fakecluster.Haste) (fakecluster.Effect, error)
 	// AppendHostile appends a batch that no client may take, with a record of the key.
 	AppendHostile(h fakecluster.Hostile, key []byte, size int) (*fakecluster.HostileBatch, error)

@@ -41,7 +41,7 @@
 // same seed gives the same run.
 //
 // With the zero [Latency] nothing is delayed, and no timer is used: a Write makes the
-// bytes readable at the other end at once.
+// bytes readable at the other end immediately.
 //
 // Everything works in real time, in a synctest bubble (the network must then
 // be made inside it) and on GOOS=wasip1. The network starts no goroutines; it

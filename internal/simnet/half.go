@@ -262,7 +262,7 @@ func (h *half) onTimer() {
 	}
 }
 
-// kick delivers what a stall held: at once, or, on a link with latency, one parcel after
+// kick delivers what a stall held: immediately, or, on a link with latency, one parcel after
 // the other, each at an instant of its own.
 func (h *half) kick() {
 	h.mu.Lock()
@@ -363,7 +363,7 @@ func (h *half) observe(pc *parcel, fate Fate) {
 	}
 }
 
-// abort resets the reader's end: at once, or one latency later on a link with latency.
+// abort resets the reader's end: immediately, or one latency later on a link with latency.
 func (h *half) abort() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -382,7 +382,7 @@ func (h *half) abort() {
 	h.pump()
 }
 
-// kill resets the reader's end at once.
+// kill resets the reader's end immediately.
 func (h *half) kill() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -320,7 +320,7 @@ func (n *Network) live(t Target) []*pair {
 // Conns returns the number of open connections that a target matches.
 func (n *Network) Conns(t Target) int { return len(n.live(t)) }
 
-// Close closes the listeners, resets every connection at once and stops all timers. From
+// Close closes the listeners, resets every connection immediately and stops all timers. From
 // then on dials fail and waiters return. Close never blocks and may be called again.
 func (n *Network) Close() error {
 	n.mu.Lock()

@@ -34,7 +34,7 @@ func TestChunksAreGivenUp(t *testing.T) {
 	ctx := context.Background()
 	for _, read := range []string{"never", "by a Get", "by a Range"} {
 		asked := read != "never"
-		more := 0 // what bringing the order up to date gathers again at once
+		more := 0 // what bringing the order up to date gathers again immediately
 		s := New()
 		mustNot(t, s.ApplyRecords(ctx, uniform(keys, 0)))
 		if _, live := inChunks(s); live < keys*(12+8) {

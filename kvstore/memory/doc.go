@@ -39,7 +39,7 @@
 // nothing for the collector to look at. From the first read on two structures hold the same
 // items.
 //
-// The index is a hash table with buckets of one cache line. It has every write at once. A
+// The index is a hash table with buckets of one cache line. It has every write immediately. A
 // random Get costs two cache misses, one for the bucket and one for the item, where a
 // tree costs several more.
 //

@@ -152,7 +152,7 @@ var anyOptions = rapid.Custom(func(t *rapid.T) options {
 	return o
 })
 
-// drawOptions returns those of New, or those that have waste cleaned away at once.
+// drawOptions returns those of New, or those that have waste cleaned away immediately.
 func drawOptions(t *rapid.T) options {
 	o := usual
 	if rapid.Bool().Draw(t, "tidy") {

@@ -43,7 +43,7 @@ func (s *Storage) follow(w *writing) *write {
 
 // limitLag brings the tree up to date when it is so far behind w that what it keeps
 // alive, the items that are overwritten, would add up, or a Range would have much
-// to do. Many changes at once cost it little each.
+// to do. Many changes together cost it little each.
 func (s *Storage) limitLag(w *write) {
 	t := s.tree.Load()
 	if t == nil || w.lag-t.last.lag <= maxLag+uint64(s.index.Weight())/8 || !s.treeMu.TryLock() {

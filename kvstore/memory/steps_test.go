@@ -39,7 +39,7 @@ func expect(t *testing.T, when string, s *Storage, get0, get1 string, keys int, 
 }
 
 // TestReadsBetweenTheStepsOfAWrite does by hand what write does, and reads after each
-// step: a write becomes visible with its last one, for all reads at once.
+// step: a write becomes visible with its last one, for all reads together.
 func TestReadsBetweenTheStepsOfAWrite(t *testing.T) {
 	ctx := context.Background()
 	for _, ordered := range []bool{true, false} {

@@ -47,7 +47,7 @@ type Storage struct {
 	filling *filling.Table // guarded by mu, nil while asked
 	last    *write         // the last one since there is a tree, or nil; guarded by mu
 
-	// treeMu is held while tree is brought further, and by Reset. It is taken after mu
+	// treeMu is held while tree is being brought up to date, and by Reset. It is taken after mu
 	// when both are.
 	treeMu sync.Mutex
 	maker  order.Maker // guarded by treeMu, or by mu while there is no tree
@@ -242,7 +242,7 @@ func (s *Storage) Delete(ctx context.Context, key []byte) error {
 
 // ApplyBatch applies all items in order, with revision -1, and copies what it
 // keeps. A nil Value deletes the key. Readers see all of the items or none.
-// Nothing is done when an error is returned; ctx is looked at once, before the
+// Nothing is done when an error is returned; ctx is checked only once, before the
 // first item.
 func (s *Storage) ApplyBatch(ctx context.Context, items []kvstore.KeyValue) error {
 	records := make([]kvstore.Record, len(items))
@@ -254,7 +254,7 @@ func (s *Storage) ApplyBatch(ctx context.Context, items []kvstore.KeyValue) erro
 
 // ApplyRecords applies all records in order and copies what it keeps. Readers
 // see all of the records or none. Nothing is done when an error is returned; ctx is
-// looked at once, before the first record.
+// checked only once, before the first record.
 func (s *Storage) ApplyRecords(ctx context.Context, records []kvstore.Record) error {
 	return s.write(ctx, records, true)
 }

@@ -14,7 +14,7 @@ import (
 type FaultKind string
 
 // The kinds of faults. The first group lasts and lets operations continue, the second lasts
-// and blocks them, the third happens at once.
+// and blocks them, the third happens immediately.
 const (
 	Lag           FaultKind = "lag"
 	Latency       FaultKind = "latency"

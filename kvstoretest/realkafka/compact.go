@@ -32,7 +32,7 @@ func (k *Kafka) Compact(ctx context.Context, topic string) error {
 		if err != nil {
 			return fmt.Errorf("compact %s: %w", topic, err)
 		}
-		// Both at once: the cleaner marks a tombstone with the end of its retention when it
+		// Both together: the cleaner marks a tombstone with the end of its retention when it
 		// first sees it.
 		quick := map[string]string{lagSetting: "0", retentionSetting: TopicConfigs()[retentionSetting]}
 		if err := k.AlterTopic(ctx, topic, quick); err != nil {

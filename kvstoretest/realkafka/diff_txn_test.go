@@ -218,7 +218,7 @@ abort of an old one: PRODUCER_FENCED
 init: epoch 3
 abort after it: PRODUCER_FENCED`), func(ctx context.Context, s *side) string {
 		return s.coordinate(ctx, kversion.Stable(), func(x *coordinated) {
-			x.brief = true // there are no markers, so Kafka is done at once
+			x.brief = true // there are no markers, so Kafka is done immediately
 			x.init("init", -1, -1)
 			x.end("commit of nothing", x.pid, 0, true)
 			x.end("abort of nothing", x.pid, 0, false)

@@ -82,7 +82,7 @@ func (k *Kafka) startContainers(ctx context.Context) error {
 	for i := range k.cfg.brokers {
 		k.nodes = append(k.nodes, &node{id: i + 1, cfg: &k.cfg, host: engine.host, net: k.net})
 	}
-	// Each waits for a majority of the others, so all are started at once.
+	// Each waits for a majority of the others, so all are started together.
 	var g errgroup.Group
 	for _, n := range k.nodes {
 		g.Go(func() error { return n.create(ctx) })

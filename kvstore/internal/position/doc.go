@@ -4,5 +4,5 @@
 // no broker, no storage and no error of the client.
 //
 // One goroutine follows the log and moves the position; any number of others wait. No
-// lock is held while anybody waits.
+// lock is held while anyone waits.
 package position

@@ -83,7 +83,7 @@ func NewTracker(errs Errors) *Tracker {
 }
 
 // Otherwise sets a function that returns a reason when Because has noted none. It is set
-// before anybody waits. The tracker is locked when it is called.
+// before anyone waits. The tracker is locked when it is called.
 func (t *Tracker) Otherwise(why func() Reason) { t.other = why }
 
 // Died is closed once the position will never move again; DeadBy says why.

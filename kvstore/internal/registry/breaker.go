@@ -8,7 +8,7 @@ import (
 )
 
 // A registry that does not answer must not block a reader of the log once for each record.
-// So once a call has failed, further calls fail at once with its cause. From time to time
+// So once a call has failed, further calls fail immediately with its cause. From time to time
 // one of them asks again and waits a moment for the answer; as soon as an answer comes, the
 // registry counts as available again.
 

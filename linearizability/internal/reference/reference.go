@@ -4,7 +4,7 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
-// Held reports whether something explains the whole history at once. The history must keep
+// Held reports whether something explains the whole history. The history must keep
 // the format's rules, and must have a log.
 func Held(h *lin.History) bool {
 	all := processes(h)

@@ -22,7 +22,7 @@ const guestPackage = "github.com/kvsim/kvsim/cmd/kvsim/internal/engine/guest"
 
 // ExactOptions are the options of NewExact. The zero value is usable.
 type ExactOptions struct {
-	// Jobs is how many worlds run at once, each on one core. 0 means as many as
+	// Jobs is how many worlds run at the same time, each on one core. 0 means as many as
 	// there are cores.
 	Jobs int
 	// Scheduler is the order of goroutines. Empty means exact.SchedulerRandom.
@@ -73,7 +73,7 @@ func NewExact(ctx context.Context, opts ExactOptions) (*Exact, error) {
 // Name returns "exact".
 func (e *Exact) Name() string { return "exact" }
 
-// Jobs returns how many worlds run at once.
+// Jobs returns how many worlds run at the same time.
 func (e *Exact) Jobs() int { return e.opts.Jobs }
 
 // Guest returns a hash of the program.

@@ -56,7 +56,7 @@ func (c *clock) monotonic() int64 {
 	return int64(monotonicStart + c.now)
 }
 
-// sleep lets d nanoseconds of simulated time pass at once.
+// sleep lets d nanoseconds of simulated time pass in one step.
 func (c *clock) sleep(d int64) { c.advance(time.Duration(d)) }
 
 // resolution is the resolution that the guest is told for both clocks.

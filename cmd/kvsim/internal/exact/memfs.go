@@ -21,7 +21,7 @@ type Mount struct {
 	// Files is its content, which is read when the guest first looks. What the
 	// guest writes there stays in memory, and the host sees none of it. File
 	// times are the start of the run, not those of the host. Several runs may
-	// read from Files at once.
+	// read from Files at the same time.
 	Files fs.FS
 }
 

@@ -100,7 +100,7 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
 
-// Several instances that run at once must not influence each other.
+// Several instances that run at the same time must not influence each other.
 func TestSameSeedSameBytesSideBySide(t *testing.T) {
 	g := guestFor(t, "guest", SchedulerRandom)
 	want := run(t, g, RunOptions{Seed: 1, Args: []string{"trace"}})

@@ -107,7 +107,7 @@ func (o *RunOptions) setDefaults() error {
 // Run runs the guest from start to exit and returns when it has ended. If the guest ends by
 // itself, with whatever exit code, there is no error. If a bound of opts stopped it, the error
 // is a *BoundError; if ctx did, the error wraps the cause of ctx. Many runs of one guest may
-// happen at once, each on one core.
+// happen at the same time, each on one core.
 func (g *Guest) Run(ctx context.Context, opts RunOptions) (Result, error) {
 	if err := opts.setDefaults(); err != nil {
 		return Result{}, fmt.Errorf("run guest: %w", err)

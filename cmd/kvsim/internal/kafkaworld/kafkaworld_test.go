@@ -240,7 +240,7 @@ func TestDialOfAnUnknownBrokerSaysSo(t *testing.T) {
 	if _, err := b.Dialer("c")(t.Context(), "tcp", "kafka.example:9092"); err == nil || !strings.Contains(err.Error(), "kafka.example:9092") {
 		t.Errorf("dial = %v, want an error that names the address", err)
 	}
-	// If no broker listens, the connection ends at once.
+	// If no broker listens, the connection ends immediately.
 	c, err := b.Dialer("c")(t.Context(), "tcp", "127.0.0.1:1")
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ func (r ref) offset() int { return int(r) & (1<<offsetBits - 1) * chunk.Alignmen
 // items of chunks of which more than a fifth lies waste are written again, behind the
 // newest items: the segment cleaning of Rosenblum and Ousterhout, "The Design and
 // Implementation of a Log-Structured File System", 1992. A chunk without live items is given
-// up at once.
+// up immediately.
 type packed struct {
 	small  int        // bytes of the largest item that goes into a chunk with others
 	chunks []numbered // by number; number 0 is none

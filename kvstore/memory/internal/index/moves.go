@@ -5,7 +5,7 @@ import (
 	"github.com/kvsim/kvsim/kvstore/memory/internal/item"
 )
 
-// mostMoved is how many items are moved at once: those of a leaf that is about to be divided.
+// mostMoved is how many items are moved in one step: those of a leaf that is about to be divided.
 const mostMoved = 64
 
 // Move replaces the items of before, mostMoved at most, by those of after, which are the
@@ -23,7 +23,7 @@ func (x *Index) Move(before, after []*item.Item) {
 			came += chunk.Align(it.Size())
 		}
 	}
-	x.old.Live.Add(int64(came)) // before anybody can replace them
+	x.old.Live.Add(int64(came)) // before anyone can replace them
 	for i, old := range before {
 		it := after[i]
 		if it == old {

@@ -25,7 +25,7 @@ type Options struct {
 	Run func(ctx context.Context, p sim.Plan) (*world.Result, error)
 	// Fails reports whether a result is the failure that the plan must keep.
 	Fails func(*world.Result) bool
-	// Jobs is how many worlds are run at once, at least 1.
+	// Jobs is how many worlds run at the same time, at least 1.
 	Jobs int
 	// Tries is how many seeds a candidate is tried with in the end, when nothing is
 	// found with fewer. 0 means DefaultTries.
@@ -151,7 +151,7 @@ func (s *shrinker) try(ctx context.Context, candidates iter.Seq[candidate]) (boo
 	return true, nil
 }
 
-// first runs attempts, as many at once as there are jobs, and returns the first one, in their
+// first runs attempts, as many at the same time as there are jobs, and returns the first one, in their
 // order, that fails. It waits for those that run at the same time, so that the same plan always
 // shrinks in the same way.
 func (s *shrinker) first(ctx context.Context, attempts iter.Seq[attempt]) (*attempt, error) {
