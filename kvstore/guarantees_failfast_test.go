@@ -329,7 +329,7 @@ func listen(t *testing.T, answer string) (addr string) {
 	return l.Addr().String()
 }
 
-// A port at which something else listens. What it answers gives it away, but for a
+// A port at which something else listens. What it answers gives it away, except at a
 // port that hangs up immediately: that may be a forwarder whose broker starts in a minute,
 // so the opening waits for its context and has the cause.
 func TestPortThatIsNotKafkasIsNamed(t *testing.T) {

@@ -102,7 +102,7 @@ func TestNothingBehindWithheldRecordsIsShownWithoutThem(t *testing.T) {
 			t.Errorf("contents = %q, want those before", got)
 		}
 
-		a.set(withheld(3)) // but for what is new
+		a.set(withheld(3)) // except what is new
 		w.produce(other, record("d", "1"))
 		time.Sleep(10 * time.Second)
 		if got := w.contents(c); got != "a=1 " {

@@ -42,7 +42,7 @@ type held interface {
 	all(ctx context.Context) iter.Seq2[Entry, error]
 }
 
-// newView uses the optional methods that the storage offers, but for those that would
+// newView uses the optional methods that the storage offers, except those that would
 // bypass its own.
 func newView(s Storage, logger *slog.Logger) view {
 	rs, bypassed := asRecordStorage(s)

@@ -212,7 +212,7 @@ func (d *draw) withholdFromRereaders() {
 }
 
 // withholdUntilRestart makes leaders withhold records for long enough to be believed. Then the leader
-// is down: the next one has the records, but clients may not hear at once how long tombstones stay.
+// is down: the next one has the records, but clients may not hear immediately how long tombstones stay.
 func (d *draw) withholdUntilRestart() {
 	d.p.World.Tombstones = max(d.p.World.Tombstones, 15*time.Second)
 	f := sim.WithholdRecords{Span: d.span(3500*ms, 5500*ms)}

@@ -273,7 +273,7 @@ func (s *slot) options(p *process) []kvstore.ClientOption {
 	return options
 }
 
-// backoff is kvstore's own, but for the source of its randomness: 50 ms, doubled up to 1 s,
+// backoff is kvstore's own, except for the source of its randomness: 50 ms, doubled up to 1 s,
 // randomised by a fifth up or down. It depends on the instant, since requests of one client
 // that fail at the same instant ask in any order.
 func (s *slot) backoff(p *process) func(int) time.Duration {
@@ -365,7 +365,7 @@ func (s *slot) replace(p *process) {
 	})
 }
 
-// shut closes a process in good order.
+// shut closes a process cleanly.
 func (s *slot) shut(p *process) {
 	s.w.lookAt(p.client)
 	call := s.w.rec.Begin(lin.Operation{Client: s.name, Process: p.number, Kind: lin.OpClose})

@@ -32,7 +32,7 @@ func TestWrongCommandLinesSayWhatToDo(t *testing.T) {
 	for _, tc := range []struct {
 		args   string
 		stdin  string
-		stderr string // all of it, but for the last line
+		stderr string // all of it, except the last line
 	}{
 		{"walk", "", noWalk},
 		{"help walk", "", noWalk},

@@ -33,6 +33,9 @@ var words = []oddWord{
 	{word(`bec(o|a)mes? of`), "what happens to, the result of"},
 	{word(`as often as not`), "half of the time"},
 	{word(`for good`), "forever, permanently"},
+	{word(`but for`), "except, except for"},
+	{word(`lies? waste`), "is wasted"},
+	{word(`in good order`), "cleanly"},
 	{word(`at once`), "immediately, or at the same time: it may mean either (\"all at once\" is clear)"},
 	{word(`in the open`), "publicly, visible"},
 	{word(`by way of`), "through, with"},
@@ -126,6 +129,7 @@ func TestOddWordsAreFound(t *testing.T) {
 		"Somebody writes.", "nobody is to blame", "makes the cause known, makes known", "it holds clients up",
 		"a reader that was held up", "visible all the same", "gone for good", "what becomes of it", "as often as not",
 		"it ends at\nonce", "metadata are old", "what brings it no further", "as a rule", "anybody",
+		"all but for one", "what lies waste", "it closes in good order",
 	} {
 		if len(findOdd(text)) == 0 {
 			t.Errorf("%q passes", text)

@@ -77,7 +77,7 @@ type conn struct {
 	in, out       *half
 	local, remote *net.TCPAddr
 	closed        atomic.Bool
-	resets        atomic.Bool // instead of closing in good order
+	resets        atomic.Bool // instead of closing cleanly
 
 	deadlineMu    sync.Mutex
 	writeDeadline time.Time
@@ -178,7 +178,7 @@ func (c *conn) SetLinger(sec int) error {
 	return nil
 }
 
-// Close ends the connection in good order: the other end reads what was written
+// Close ends the connection cleanly: the other end reads what was written
 // before and then io.EOF. After SetLinger(0) it resets the connection instead: what
 // a stall still holds is lost, and the other end reads the rest and then ECONNRESET.
 func (c *conn) Close() error {

@@ -63,7 +63,7 @@ func TestChunksAreGivenUp(t *testing.T) {
 			}
 			total, live := inChunks(s)
 			if w, most := total-live*3/2, s.options.slack+chunk.Most+more; w > most {
-				t.Fatalf("read %s: %d bytes of chunks lie waste after %d changes, want %d at most", read, w, i, most)
+				t.Fatalf("read %s: %d bytes of chunks are wasted after %d changes, want %d at most", read, w, i, most)
 			}
 		}
 		if _, live := inChunks(s); asked && live != 0 {

@@ -4,7 +4,7 @@
 // # Guarantees
 //
 //   - A [Storage] is safe for concurrent use. Writes are serialized. Reads never wait
-//     for a write, but for the first one of all: see "Readers and writers" below.
+//     for a write, except for the first one of all: see "Readers and writers" below.
 //   - Every write is atomic: a concurrent Get, Range or Snapshot sees all of an
 //     ApplyBatch or ApplyRecords or nothing of it.
 //   - A range runs on the state that the storage had when the iteration began.

@@ -61,7 +61,7 @@ func New() *Storage { return open(usual) }
 // options are what a storage is made with. They change how fast it is and how much memory it
 // takes, and nothing else: tests hold a storage without any of its structures to that.
 type options struct {
-	slack int // bytes of chunks that may lie waste however small the storage is
+	slack int // bytes of chunks that may be wasted however small the storage is
 
 	filling bool // or the index has the items from the first record on
 	index   bool // or Get looks into the order

@@ -12,7 +12,7 @@ import (
 // where it is cut.
 const Most = 1000
 
-// head is how much is left of a text that is cut: Most, but for the longest possible end.
+// head is how much is left of a text that is cut: Most, except for the longest possible end.
 const head = Most - len("... (9223372036854775807 bytes)")
 
 // Text returns s, or its beginning and its length. It does not keep s alive if it cuts it.

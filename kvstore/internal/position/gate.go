@@ -46,8 +46,8 @@ func (g *Gate) Shut() {
 // Open lets reads pass.
 func (g *Gate) Open() { g.replace(&GateState{}) }
 
-// Fail makes every read from now on fail with err. It stays that way, but for
-// a later Fail.
+// Fail makes every read from now on fail with err. It stays that way until a
+// later Fail.
 func (g *Gate) Fail(err error) { g.replace(&GateState{err: err}) }
 
 func (g *Gate) replace(next *GateState) {

@@ -52,7 +52,7 @@ func TestCheck_holds_correct_histories(t *testing.T) {
 
 // TestCheck_finds_what_the_reference_finds compares the judges with the reference on
 // histories with one change. What the reference can't explain the judges must call a
-// violation, but for a few in a thousand: hooks after a loss that a process may have read
+// violation, except for a few in a thousand: hooks after a loss that a process may have read
 // again, and, with a late tap, what only the order between a loss and a late note tells.
 func TestCheck_finds_what_the_reference_finds(t *testing.T) {
 	for tap, most := range map[lin.Tap]int{lin.TapExact: 8, lin.TapLate: 30} {

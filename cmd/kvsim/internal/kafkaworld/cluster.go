@@ -240,7 +240,7 @@ func (c *cluster) Quiet() func() {
 
 const produceKey = 0
 
-// StopBroker implements simcluster.Cluster. The broker shuts down in good order if the others
+// StopBroker implements simcluster.Cluster. The broker shuts down cleanly if the others
 // can go on without it. It is killed if it would wait for them.
 func (c *cluster) StopBroker(broker int32) error {
 	ctx, cancel := c.bounded()

@@ -78,7 +78,7 @@ func (b *bridge) serve(l net.Listener, addr string) {
 }
 
 // carry joins a client's connection with one to the broker until either ends. The other then
-// ends in the same way, in good order or by a reset.
+// ends in the same way, cleanly or by a reset.
 func (b *bridge) carry(client net.Conn, addr string) {
 	defer client.Close()
 	var d net.Dialer

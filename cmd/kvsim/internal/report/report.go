@@ -122,7 +122,7 @@ func joinScripts() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// view returns what the template shows, but for the files of the page.
+// view returns what the template shows, except the files of the page.
 func (r *Report) view(m *model) view {
 	v := view{Title: clean(r.Title), Plan: clean(r.Plan), Status: r.Verdict.Status.String()}
 	v.Title = cmp.Or(v.Title, "kvsim report")

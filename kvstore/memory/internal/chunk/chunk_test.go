@@ -91,9 +91,9 @@ func TestOldChunksAreGivenUpNoSoonerThanNeeded(t *testing.T) {
 	}{
 		{0, math.MaxInt, 0, 10},            // nothing is alive
 		{10_240, math.MaxInt, 0, 0},        // all is
-		{3414, math.MaxInt, 0, 5},          // half of what is alive may lie waste
+		{3414, math.MaxInt, 0, 5},          // half of what is alive may be wasted
 		{0, 2 * used, 0, 2},                // what may be read is used up
-		{0, math.MaxInt, 10_240, 0},        // that much may lie waste
+		{0, math.MaxInt, 10_240, 0},        // that much may be wasted
 		{5120, math.MaxInt, 10_240 / 4, 0}, // the same, beside what is alive
 	} {
 		var o Old
@@ -108,7 +108,7 @@ func TestOldChunksAreGivenUpNoSoonerThanNeeded(t *testing.T) {
 		given := 0
 		o.GiveUp(c.budget, c.slack, func([]*item.Item) { given++ })
 		if given != c.want {
-			t.Errorf("%d bytes alive of 10,240, %d may lie waste: %d chunks were given up, want %d", c.live, c.slack, given, c.want)
+			t.Errorf("%d bytes alive of 10,240, %d may be wasted: %d chunks were given up, want %d", c.live, c.slack, given, c.want)
 		}
 		runtime.KeepAlive(list)
 	}

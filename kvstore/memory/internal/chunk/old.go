@@ -11,7 +11,7 @@ import (
 // Old is what an index knows of the chunks that its storage was filled with, and of
 // those with the blocks of its first tree.
 //
-// What is overwritten, deleted or gathered lies waste. When that is more than a third, the
+// What is overwritten, deleted or gathered is wasted. When that is more than a third, the
 // oldest chunks are given up: what they have alive gets allocations of its own, so that
 // it is moved once at most. A chunk without live items needs no cleaning: nothing points
 // into it but the list, weakly, and the collector takes it.
@@ -50,7 +50,7 @@ func (o *Old) Total() int {
 	return o.total
 }
 
-// GiveUp takes the oldest chunks from the list while more than a third of all lies waste,
+// GiveUp takes the oldest chunks from the list while more than a third of all is wasted,
 // and more than slack bytes, until it has read budget bytes of them. It calls rescue with
 // their items, item.Ahead at most at a time, which may be alive or not.
 func (o *Old) GiveUp(budget, slack int, rescue func([]*item.Item)) {

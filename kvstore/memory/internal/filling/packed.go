@@ -24,8 +24,8 @@ func (r ref) offset() int { return int(r) & (1<<offsetBits - 1) * chunk.Alignmen
 // their order. An allocation each would cost more: the collector looks at every object, and
 // an item of 130 bytes takes one of 144.
 //
-// What is overwritten or deleted lies waste. When that is more than a fifth, the live
-// items of chunks of which more than a fifth lies waste are written again, behind the
+// What is overwritten or deleted is wasted. When that is more than a fifth, the live
+// items of chunks of which more than a fifth is wasted are written again, behind the
 // newest items: the segment cleaning of Rosenblum and Ousterhout, "The Design and
 // Implementation of a Log-Structured File System", 1992. A chunk without live items is given
 // up immediately.
@@ -145,7 +145,7 @@ func (c *packed) give(number int) {
 	c.spare = append(c.spare, number)
 }
 
-// wasteful reports whether more than a fifth of size bytes lies waste, of which live are
+// wasteful reports whether more than a fifth of size bytes is wasted, of which live are
 // alive.
 func wasteful(size, live int) bool { return size > live+live/4 }
 

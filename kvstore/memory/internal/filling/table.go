@@ -22,7 +22,7 @@ import (
 // It is for one goroutine at a time.
 type Table struct {
 	seed  maphash.Seed
-	slack int // bytes of chunks that may lie waste however few there are
+	slack int // bytes of chunks that may be wasted however few there are
 
 	places []place // a power of two of them
 	shift  int     // of a hash, to the place where the search begins
@@ -30,8 +30,8 @@ type Table struct {
 	packed packed
 }
 
-// New returns an empty table for keys hashed with seed. Of its chunks slack bytes may lie
-// waste however few there are. Items of more than small bytes have an allocation each.
+// New returns an empty table for keys hashed with seed. Of its chunks slack bytes may be
+// wasted however few there are. Items of more than small bytes have an allocation each.
 func New(seed maphash.Seed, slack, small int) *Table {
 	return &Table{seed: seed, slack: slack, packed: packed{small: small, chunks: make([]numbered, 1)}}
 }
@@ -154,7 +154,7 @@ func (t *Table) Fetch(hashes []uint32) {
 	t.packed.sunk = sink // or the compiler would leave the loads out
 }
 
-// Clean moves what chunks have alive while too much lies waste, and reads some times as
+// Clean moves what chunks have alive while too much is wasted, and reads some times as
 // much for it as was written since the last time.
 func (t *Table) Clean() {
 	c := &t.packed

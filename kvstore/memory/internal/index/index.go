@@ -25,7 +25,7 @@ import (
 // first use it needs a call of Clear.
 type Index struct {
 	Seed  maphash.Seed
-	Slack int // bytes of chunks that may lie waste however small the storage is
+	Slack int // bytes of chunks that may be wasted however small the storage is
 
 	dir atomic.Pointer[directory]
 

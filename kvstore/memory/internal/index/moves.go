@@ -54,7 +54,7 @@ func (x *Index) hashes(d *directory, items []*item.Item, hashes []uint32) {
 // Join takes over chunks whose items have been moved to. It may be called at any time.
 func (x *Index) Join(chunks []chunk.Chunk) { x.old.Add(chunks, true) }
 
-// Clean gives old chunks up while too much of them lies waste, and reads some times as much
+// Clean gives old chunks up while too much of them is wasted, and reads some times as much
 // for it as was written, by weight. It calls moved with the items in their new places.
 func (x *Index) Clean(wrote int, moved func(*item.Item)) {
 	x.old.GiveUp(4*wrote+chunk.Most, x.Slack, func(items []*item.Item) { x.rescue(items, moved) })

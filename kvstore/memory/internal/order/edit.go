@@ -182,7 +182,7 @@ func (e *editor) merge(n *node, i int) {
 // changed counts a change of a leaf that may be changed. When half of its items
 // have come, or half of its blocks gone, since they were last gathered, that is
 // due: in the end, once for all changes that the editor makes to the leaf. The
-// space that lies waste in blocks is thus bounded.
+// space that is wasted in blocks is thus bounded.
 func (e *editor) changed(n *node) {
 	if n.due {
 		return
