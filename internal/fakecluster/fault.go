@@ -119,7 +119,7 @@ func (c *Cluster) FailProduces(f ProduceFault) (Effect, error) {
 
 // matches reports whether the fault selects a produce request.
 func (c *Cluster) matches(f ProduceFault, req *kmsg.ProduceRequest) bool {
-	if req.TimeoutMillis == harnessTimeout {
+	if req.TimeoutMillis == harnessTimeout || replayed(req) {
 		return false
 	}
 	if f.Topic == "" {

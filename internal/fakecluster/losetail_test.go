@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -312,6 +313,26 @@ func TestALostTailOfTransactions(t *testing.T) {
 	wantLog(t, c, "0:a=1 1:b=1 2:abort 3:commit")
 	check(t, again.Commit()) // nothing is left of the transaction
 	wantLog(t, c, "0:a=1 1:b=1 2:abort 3:commit 4:commit")
+}
+
+// TestFaultsOfProducesSpareWhatIsAppendedAgain loses a tail behind a transaction that is open while
+// answers to produce requests say that the append came too late.
+func TestFaultsOfProducesSpareWhatIsAppendedAgain(t *testing.T) {
+	c := start(t, Options{})
+	txn := must(c.Begin("open"))(t)
+	must(txn.Append(topic, 0, kv("a", "1")))(t)
+	must(c.Append(topic, 0, kv("b", "1")))(t)
+	e := must(c.FailProduces(ProduceFault{Err: kerr.RequestTimedOut, AfterAppend: true}))(t)
+	lost := must(c.LoseTail(topic, 0, 1))(t)
+	if got := showBatches(lost); got != "1:b=1" {
+		t.Errorf("lost %s", got)
+	}
+	wantLog(t, c, "0:a=1")
+	if e.Hits() != 0 {
+		t.Errorf("the fault hit %d requests, and no client sent one", e.Hits())
+	}
+	check(t, txn.Commit())
+	wantLog(t, c, "0:a=1 1:commit")
 }
 
 // TestALostMarkerAbortsInCompactedLogsToo loses the marker of a transaction whose records compaction
