@@ -98,7 +98,7 @@ func TestEveryKindOfBugHasItsMutants(t *testing.T) {
 		"sync that only looks at own writes": {"sync-sees-own-writes-only", "sync-trusts-any-log"},
 		"records lost or deleted not noticed": {
 			"lost-tail-not-noticed", "another-log-not-noticed", "another-record-taken-for-own", "goes-on-behind-a-gap",
-			"shows-less-than-a-loss-left",
+			"shows-less-than-a-loss-left", "forgets-what-a-loss-left",
 		},
 	}
 	for kind, names := range kinds {
