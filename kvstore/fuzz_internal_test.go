@@ -2,13 +2,13 @@ package kvstore
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // FuzzDecode decodes the answer of a leader that may be hostile, with lengths and checksums that
@@ -58,8 +58,7 @@ func right(raw []byte, first int) {
 	for len(raw) >= batchOverhead {
 		n := min(max(first, batchOverhead), len(raw))
 		raw[headerMagic] = 2
-		binary.BigEndian.PutUint32(raw[headerLength:], uint32(n-12))
-		binary.BigEndian.PutUint32(raw[headerCRC:], crc32.Checksum(raw[21:n], crc32.MakeTable(crc32.Castagnoli)))
+		recordlog.Seal(raw[:n])
 		raw, first = raw[n:], len(raw)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
 	"reflect"
 	"runtime"
@@ -16,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kvsim/kvsim/internal/recordlog"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
 )
@@ -135,31 +135,28 @@ func changesOf(t reflect.Type) map[string]func(reflect.Value) {
 
 // changeBatch changes the first record batch of many, and makes its checksum right.
 func changeBatch(v reflect.Value, change func(batch []byte) []byte) {
-	const header, length, sum, covered = 61, 8, 17, 21
 	raw := v.Bytes()
-	if len(raw) < header {
+	if len(raw) < recordlog.HeaderBytes {
 		return
 	}
-	size := int(binary.BigEndian.Uint32(raw[length:])) + 12
-	if size < header || size > len(raw) {
+	size := int(binary.BigEndian.Uint32(raw[recordlog.AtLength:])) + 12
+	if size < recordlog.HeaderBytes || size > len(raw) {
 		return
 	}
 	batch := change(slices.Clone(raw[:size]))
-	binary.BigEndian.PutUint32(batch[length:], uint32(len(batch)-12))
-	binary.BigEndian.PutUint32(batch[sum:], crc32.Checksum(batch[covered:], crc32.MakeTable(crc32.Castagnoli)))
-	v.SetBytes(append(batch, raw[size:]...))
+	v.SetBytes(append(recordlog.Seal(batch), raw[size:]...))
 }
 
 // claimMany makes a batch claim 20,000,000 records.
 func claimMany(batch []byte) []byte {
-	binary.BigEndian.PutUint32(batch[57:], 20_000_000)
+	binary.BigEndian.PutUint32(batch[recordlog.AtNumRecords:], 20_000_000)
 	return batch
 }
 
 // holdAGigabyte replaces the records of a batch by a frame of zstd, of blocks that repeat a byte.
 func holdAGigabyte(batch []byte) []byte {
-	batch = append(batch[:61:61], 0x28, 0xb5, 0x2f, 0xfd, 0, 20<<3)
-	batch[22] |= 4 // the codec
+	batch = append(batch[:recordlog.HeaderBytes:recordlog.HeaderBytes], 0x28, 0xb5, 0x2f, 0xfd, 0, 20<<3)
+	batch[recordlog.AtAttributes+1] |= byte(kgo.CodecZstd)
 	const header = 128<<10<<3 | 1<<1
 	for range 1 << 13 {
 		batch = append(batch, header&0xff, header>>8&0xff, header>>16, 'x')

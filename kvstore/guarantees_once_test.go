@@ -1,10 +1,8 @@
 package kvstore_test
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"github.com/kvsim/kvsim/internal/recordlog"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstoretest"
 )
@@ -184,13 +183,10 @@ func (w *world) arriveLate(key, value string, answer *kerr.Error) {
 		ProducerID: warm.ProducerID, ProducerEpoch: warm.ProducerEpoch, FirstSequence: warm.FirstSequence + 1,
 		FirstTimestamp: time.Now().UnixMilli(), MaxTimestamp: time.Now().UnixMilli(),
 	}
-	raw := batch.AppendTo(nil)
-	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
-	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
 	req := kmsg.NewPtrProduceRequest()
 	req.Acks, req.TimeoutMillis = -1, 1000
 	part := kmsg.NewProduceRequestTopicPartition()
-	part.Records = raw
+	part.Records = recordlog.Seal(batch.AppendTo(nil))
 	reqTopic := kmsg.NewProduceRequestTopic()
 	reqTopic.Topic, reqTopic.Partitions = topic, []kmsg.ProduceRequestTopicPartition{part}
 	req.Topics = append(req.Topics, reqTopic)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // rawBatch describes a record batch of the log, which begins at offset at, spans so
@@ -73,10 +75,7 @@ func (b rawBatch) bytes(t testing.TB) []byte {
 		packed, codec := compressor.Compress(bytes.NewBuffer(nil), batch.Records)
 		batch.Records, batch.Attributes = slices.Clone(packed), batch.Attributes|int16(codec)
 	}
-	raw := batch.AppendTo(nil)
-	binary.BigEndian.PutUint32(raw[headerLength:], uint32(len(raw)-12))
-	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
-	return raw
+	return recordlog.Seal(batch.AppendTo(nil))
 }
 
 // oldMessage is a message in the format before record batches.

@@ -3,7 +3,6 @@ package kvstore
 import (
 	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"math"
 	"runtime"
 	"strings"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // plainDecoder decodes as a client without options does.
@@ -164,9 +165,7 @@ func inZstd(raw []byte) []byte {
 	packed := append(raw[:batchOverhead:batchOverhead], 0x28, 0xb5, 0x2f, 0xfd, 0, 13<<3, byte(header), byte(header>>8), byte(header>>16))
 	packed = append(packed, records...)
 	binary.BigEndian.PutUint16(packed[headerAttrs:], uint16(kgo.CodecZstd))
-	binary.BigEndian.PutUint32(packed[headerLength:], uint32(len(packed)-12))
-	binary.BigEndian.PutUint32(packed[headerCRC:], crc32.Checksum(packed[headerAttrs:], castagnoli))
-	return packed
+	return recordlog.Seal(packed)
 }
 
 // The limit is on what a batch decompresses to, and not on the window that its producer works with.

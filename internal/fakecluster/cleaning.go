@@ -157,7 +157,7 @@ func shrink(b *Batch, left []Record) Batch {
 	}
 	out := *b
 	out.Raw = rb.AppendTo(nil)
-	seal(out.Raw)
+	recordlog.Seal(out.Raw)
 	out.Records = left
 	out.MaxTimestamp = time.UnixMilli(rb.MaxTimestamp)
 	return out

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // Hostile says what is wrong with a record batch that anyone with the right to write can make a
@@ -24,21 +28,10 @@ type HostileBatch struct {
 	raw         []byte
 }
 
-// Is reports whether b is this batch.
+// Is reports whether b is this batch. What leaders set when they append it does not matter.
 func (h *HostileBatch) Is(b *Batch) bool {
-	return b.FirstOffset == h.First && len(b.Raw) == len(h.raw) && bytes.Equal(b.Raw[headerCRC:], h.raw[headerCRC:])
+	return b.FirstOffset == h.First && len(b.Raw) == len(h.raw) && bytes.Equal(b.Raw[recordlog.AtCRC:], h.raw[recordlog.AtCRC:])
 }
-
-// What leaders set when they append a batch, and its checksum does not cover, lies before headerCRC.
-const (
-	headerCRC        = 17
-	headerAttributes = 21
-	headerLastDelta  = 23
-	headerNumRecords = 57
-	headerEnd        = 61
-
-	codecZstd = 4
-)
 
 // AppendHostile appends a hostile batch as a producer that is not a client of the store. Its record
 // has the given key. size is how many bytes an Inflates decompresses to, or a little more, and how
@@ -57,10 +50,10 @@ func (c *Cluster) AppendHostile(topic string, n int32, h Hostile, key []byte, si
 		raw = squeeze(raw)
 	} else {
 		last = int64(size) - 1
-		binary.BigEndian.PutUint32(raw[headerLastDelta:], uint32(last))
-		binary.BigEndian.PutUint32(raw[headerNumRecords:], uint32(size))
+		binary.BigEndian.PutUint32(raw[recordlog.AtLastDelta:], uint32(last))
+		binary.BigEndian.PutUint32(raw[recordlog.AtNumRecords:], uint32(size))
 	}
-	seal(raw)
+	recordlog.Seal(raw)
 	off, err := c.appendBatch(partition{topic, n}, raw, nil)
 	if err != nil {
 		return nil, err
@@ -70,9 +63,9 @@ func (c *Cluster) AppendHostile(topic string, n int32, h Hostile, key []byte, si
 
 // squeeze compresses the records of a batch by zstd. It has to be sealed afterwards.
 func squeeze(raw []byte) []byte {
-	out := append(bytes.Clone(raw[:headerEnd]), 0x28, 0xb5, 0x2f, 0xfd, 0, zstdWindow)
-	out[headerAttributes+1] |= codecZstd
-	for data := raw[headerEnd:]; len(data) > 0; {
+	out := append(bytes.Clone(raw[:recordlog.HeaderBytes]), 0x28, 0xb5, 0x2f, 0xfd, 0, zstdWindow)
+	out[recordlog.AtAttributes+1] |= byte(kgo.CodecZstd)
+	for data := raw[recordlog.HeaderBytes:]; len(data) > 0; {
 		kind, n := blockRaw, len(data)
 		if i := bytes.Index(data, make([]byte, leastRun)); i > 0 {
 			n = i

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // A producer that was forgotten has an alias in kfake's log (see kfake_producers.go). But
@@ -74,7 +76,7 @@ func (c *Cluster) unaliasRaw(answer []byte) {
 			size := int64(binary.BigEndian.Uint32(answer[first+8:])) + 12
 			if known && size >= batchHeaderBytes && size <= int64(len(answer)-first) {
 				binary.BigEndian.PutUint64(answer[at:], uint64(id))
-				seal(answer[first : int64(first)+size])
+				recordlog.Seal(answer[first : int64(first)+size])
 			}
 		}
 		at += len(aliasPrefix)

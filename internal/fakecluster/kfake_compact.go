@@ -298,6 +298,6 @@ const rawRack = harnessRack + "-raw"
 func setProducer(raw []byte, id int64) []byte {
 	raw = slices.Clone(raw)
 	binary.BigEndian.PutUint64(raw[atProducerID:], uint64(id))
-	seal(raw)
+	recordlog.Seal(raw)
 	return raw
 }

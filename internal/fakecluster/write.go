@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/internal/recordlog"
 )
 
 // harnessTimeout marks the produce requests of the harness itself, to which faults do not apply.
@@ -28,7 +30,7 @@ func (c *Cluster) AppendGarbage(topic string, n int32) (int64, error) {
 	for i := 61; i < len(raw); i++ {
 		raw[i] = 0xff
 	}
-	seal(raw)
+	recordlog.Seal(raw)
 	return c.appendBatch(partition{topic, n}, raw, nil)
 }
 
@@ -71,7 +73,7 @@ func encodeBatch(rs []Record, h batchHeader) []byte {
 		b.Records = appendRecord(b.Records, r, int64(i), ts-b.FirstTimestamp)
 	}
 	raw := b.AppendTo(nil)
-	seal(raw)
+	recordlog.Seal(raw)
 	return raw
 }
 
@@ -94,18 +96,12 @@ func appendRecord(to []byte, r Record, offset, timestamp int64) []byte {
 func markerBatch(offset int64) []byte {
 	raw := encodeBatch([]Record{{Key: []byte{0, 0, 0, 0}, Value: []byte{0, 0, 0, 0, 0, 0}}}, batchHeader{producer: markerProducer, sequence: -1, transactional: true})
 	binary.BigEndian.PutUint64(raw, uint64(offset))
-	raw[22] |= 0x20 // the low byte of the attributes: control
-	seal(raw)
+	raw[recordlog.AtAttributes+1] |= 0x20 // control
+	recordlog.Seal(raw)
 	return raw
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// seal sets the length and the checksum of a batch.
-func seal(raw []byte) {
-	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
-	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], castagnoli))
-}
 
 // appendBatch produces one batch and returns its offset. If the leader moves while the request is
 // on its way, nothing is appended, and it tries again.

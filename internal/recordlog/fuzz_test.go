@@ -2,8 +2,6 @@ package recordlog
 
 import (
 	"bytes"
-	"encoding/binary"
-	"hash/crc32"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -47,10 +45,9 @@ func FuzzParse(f *testing.F) {
 // right makes the lengths and checksums of batches right, the first of which has about so many
 // bytes and the next what is left.
 func right(raw []byte, first int) {
-	for len(raw) >= headerBytes {
-		n := min(max(first, headerBytes), len(raw))
-		binary.BigEndian.PutUint32(raw[8:], uint32(n-lengthBytes))
-		binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[checksumBytes:n], castagnoli))
+	for len(raw) >= HeaderBytes {
+		n := min(max(first, HeaderBytes), len(raw))
+		Seal(raw[:n])
 		raw, first = raw[n:], len(raw)
 	}
 }

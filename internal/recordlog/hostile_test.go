@@ -27,7 +27,7 @@ func TestClaimsOfABatchCostNothing(t *testing.T) {
 	xerial := append([]byte(xerialMagic), 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7)
 	xerial = append(binary.AppendUvarint(xerial, math.MaxUint32), 0, 0)
 	batch := func(attributes int16, claim int32, body []byte) []byte {
-		return seal((&kmsg.RecordBatch{Magic: 2, Attributes: attributes, LastOffsetDelta: claim - 1, NumRecords: claim, Records: body}).AppendTo(nil))
+		return Seal((&kmsg.RecordBatch{Magic: 2, Attributes: attributes, LastOffsetDelta: claim - 1, NumRecords: claim, Records: body}).AppendTo(nil))
 	}
 	frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0} // zstd, one segment, eight bytes of its size
 	for name, raw := range map[string][]byte{
@@ -84,7 +84,7 @@ func TestBatchesThatEndBeforeTheyBeginAreRefused(t *testing.T) {
 		{Magic: 2, FirstOffset: -1},
 		{Magic: 2, FirstOffset: math.MaxInt64, LastOffsetDelta: 1},
 	} {
-		if batches, _, err := Parse(seal(b.AppendTo(nil))); err == nil || !strings.Contains(err.Error(), "offset") {
+		if batches, _, err := Parse(Seal(b.AppendTo(nil))); err == nil || !strings.Contains(err.Error(), "offset") {
 			t.Errorf("Parse of offsets %d and %d behind = %v, %v", b.FirstOffset, b.LastOffsetDelta, batches, err)
 		}
 	}

@@ -70,21 +70,13 @@ func MarkerKey(key []byte) (commit, ok bool) {
 	return binary.BigEndian.Uint16(key[2:]) == 1, true
 }
 
-const (
-	headerBytes   = 61 // a batch before its records
-	lengthBytes   = 12 // offset and length, which the length does not count
-	checksumBytes = 21 // what the checksum does not cover
-)
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // Parse returns the complete batches at the start of raw, and the bytes after them. Those
 // can be a part of a batch, because brokers cut answers to the size asked for.
 func Parse(raw []byte) (batches []Batch, rest []byte, err error) {
-	for len(raw) >= headerBytes {
-		n := int(binary.BigEndian.Uint32(raw[8:])) + lengthBytes
-		if n < headerBytes {
-			return nil, nil, fmt.Errorf("batch at offset %d: length %d, want at least %d", binary.BigEndian.Uint64(raw), n, headerBytes)
+	for len(raw) >= HeaderBytes {
+		n := int(binary.BigEndian.Uint32(raw[AtLength:])) + lengthBytes
+		if n < HeaderBytes {
+			return nil, nil, fmt.Errorf("batch at offset %d: length %d, want at least %d", binary.BigEndian.Uint64(raw), n, HeaderBytes)
 		}
 		if n > len(raw) {
 			break
@@ -105,7 +97,7 @@ func parse(raw []byte) (Batch, error) {
 	if err := rb.ReadFrom(raw); err != nil {
 		return Batch{}, fmt.Errorf("batch header: %w", err)
 	}
-	if sum := crc32.Checksum(raw[checksumBytes:], castagnoli); uint32(rb.CRC) != sum {
+	if sum := crc32.Checksum(raw[AtAttributes:], castagnoli); uint32(rb.CRC) != sum {
 		return Batch{}, fmt.Errorf("batch at offset %d: checksum %08x, want %08x", rb.FirstOffset, uint32(rb.CRC), sum)
 	}
 	if rb.FirstOffset < 0 || rb.LastOffsetDelta < 0 || rb.FirstOffset > math.MaxInt64-int64(rb.LastOffsetDelta) {

@@ -3,7 +3,6 @@ package recordlog
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/crc32"
 	"slices"
 	"strings"
 	"testing"
@@ -38,19 +37,12 @@ func encode(t *testing.T, first int64, attributes int16, records ...kmsg.Record)
 		}
 		body = packed
 	}
-	return seal((&kmsg.RecordBatch{
+	return Seal((&kmsg.RecordBatch{
 		FirstOffset: first, Magic: 2, PartitionLeaderEpoch: 3, Attributes: attributes,
 		LastOffsetDelta: int32(len(records) - 1), FirstTimestamp: start.UnixMilli(),
 		MaxTimestamp: start.UnixMilli() + int64(len(records)-1), ProducerID: 7, ProducerEpoch: 1, FirstSequence: 5,
 		NumRecords: int32(len(records)), Records: body,
 	}).AppendTo(nil))
-}
-
-// seal sets length and checksum.
-func seal(raw []byte) []byte {
-	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-lengthBytes))
-	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[checksumBytes:], castagnoli))
-	return raw
 }
 
 func TestParseReadsWholeBatchesAndReturnsTheRest(t *testing.T) {
@@ -132,7 +124,7 @@ func TestParseSaysWhyRecordsAreUnreadable(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(&rb)
-		return seal(rb.AppendTo(nil))
+		return Seal(rb.AppendTo(nil))
 	}
 	for name, raw := range map[string][]byte{
 		"garbage":     records(func(rb *kmsg.RecordBatch) { rb.Records = bytes.Repeat([]byte{0xff}, len(rb.Records)) }),
