@@ -60,7 +60,7 @@ func (c *Cluster) StartBroker(broker int32) error {
 		if c.leader(tp) != broker {
 			continue
 		}
-		if err := c.elect(tp, broker); err != nil {
+		if err := c.elect(tp, broker, nil); err != nil {
 			return fmt.Errorf("fakecluster: start broker %d: %w", broker, err)
 		}
 	}
@@ -129,10 +129,12 @@ func (c *Cluster) MoveLeader(topic string, n, to int32) error {
 	}
 	c.op.lock()
 	defer c.op.unlock()
-	return c.moveLeader(partition{topic, n}, to)
+	return c.moveLeader(partition{topic, n}, to, nil)
 }
 
-func (c *Cluster) moveLeader(tp partition, to int32) error {
+// moveLeader makes a broker lead. elected, if it is not nil, is called at the instant of the
+// election, before the new leader answers anything. The caller holds op.
+func (c *Cluster) moveLeader(tp partition, to int32, elected func(*part)) error {
 	var from int32
 	err := c.do(func(k *kfake.Cluster) error {
 		p, err := c.learn(k, tp)
@@ -145,7 +147,7 @@ func (c *Cluster) moveLeader(tp partition, to int32) error {
 		return nil
 	})
 	if err == nil {
-		err = c.elect(tp, to)
+		err = c.elect(tp, to, elected)
 	}
 	if err != nil {
 		return fmt.Errorf("fakecluster: move leader of %v to broker %d: %w", tp, to, err)
@@ -178,7 +180,7 @@ func (c *Cluster) MoveLeadersFrom(broker int32) error {
 		if c.leader(tp) != broker {
 			continue
 		}
-		if err := c.moveLeader(tp, to); err != nil {
+		if err := c.moveLeader(tp, to, nil); err != nil {
 			return err
 		}
 	}
@@ -186,12 +188,16 @@ func (c *Cluster) MoveLeadersFrom(broker int32) error {
 }
 
 // elect makes a broker the leader, in a new epoch that starts at the end of the log.
-func (c *Cluster) elect(tp partition, to int32) error {
+// elected is as for moveLeader.
+func (c *Cluster) elect(tp partition, to int32, elected func(*part)) error {
 	return c.exclusive(func(k *kfake.Cluster) error {
 		if err := k.MoveTopicPartition(tp.topic, tp.n, to); err != nil {
 			return err
 		}
-		_, err := c.learn(k, tp)
+		p, err := c.learn(k, tp)
+		if err == nil && elected != nil {
+			elected(p)
+		}
 		return err
 	})
 }
