@@ -56,6 +56,9 @@ const (
 	LogTrim
 	// LogCompact says that the records in Removed were removed by compaction.
 	LogCompact
+	// LogUncompact says that the records in Returned, which compaction had removed, are in the
+	// log again: another replica leads, which has not compacted its copy of the log as far.
+	LogUncompact
 	// LogCommit says that the transaction Txn was committed.
 	LogCommit
 	// LogAbort says that the transaction Txn was aborted.
@@ -67,7 +70,7 @@ const (
 
 var logKinds = [...]string{
 	LogAppend: "append", LogTruncate: "truncate", LogRecreate: "recreate", LogTrim: "trim",
-	LogCompact: "compact", LogCommit: "commit", LogAbort: "abort", LogEnd: "end",
+	LogCompact: "compact", LogUncompact: "uncompact", LogCommit: "commit", LogAbort: "abort", LogEnd: "end",
 }
 
 // String returns the name of the event in the history format.
@@ -102,6 +105,8 @@ type LogEvent struct {
 	Record
 	// Removed are the offsets that compaction removed, ascending.
 	Removed []int64
+	// Returned are the offsets of removed records that are in the log again, ascending.
+	Returned []int64
 }
 
 // A Fault is something that was done to the system under test between Start and

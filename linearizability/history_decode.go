@@ -36,10 +36,11 @@ type line struct {
 	Pos   *int64 `json:"pos"`
 	Error string `json:"error"`
 
-	Offset  *int64  `json:"offset"`
-	Txn     string  `json:"txn"`
-	Foreign bool    `json:"foreign"`
-	Removed []int64 `json:"removed"`
+	Offset   *int64  `json:"offset"`
+	Txn      string  `json:"txn"`
+	Foreign  bool    `json:"foreign"`
+	Removed  []int64 `json:"removed"`
+	Returned []int64 `json:"returned"`
 
 	Cause string `json:"cause"`
 	Away  bool   `json:"away"`
@@ -267,9 +268,11 @@ func (d *decoder) snapshot(at Stamp) error {
 
 func (d *decoder) log(at Stamp, kind LogKind) error {
 	in := &d.in
-	l := LogEvent{Stamp: at, Kind: kind, Removed: in.Removed}
-	if i := slices.IndexFunc(in.Removed, func(off int64) bool { return off < 0 }); i >= 0 {
-		return fmt.Errorf(`"removed" has %d, and no offset is negative`, in.Removed[i])
+	l := LogEvent{Stamp: at, Kind: kind, Removed: in.Removed, Returned: in.Returned}
+	for name, offsets := range map[string][]int64{"removed": in.Removed, "returned": in.Returned} {
+		if i := slices.IndexFunc(offsets, func(off int64) bool { return off < 0 }); i >= 0 {
+			return fmt.Errorf("%q has %d, and no offset is negative", name, offsets[i])
+		}
 	}
 	switch kind {
 	case LogAppend, LogTruncate, LogTrim, LogEnd:
@@ -281,7 +284,7 @@ func (d *decoder) log(at Stamp, kind LogKind) error {
 		if in.Txn == "" {
 			return errors.New(`"txn" is missing`)
 		}
-	case LogCompact, LogRecreate:
+	case LogCompact, LogUncompact, LogRecreate:
 	}
 	l.Key, l.Value, l.Txn, l.Foreign = d.key(), d.text(in.Value), d.name(in.Txn), in.Foreign
 	d.h.Log = append(d.h.Log, l)

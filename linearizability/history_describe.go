@@ -92,6 +92,8 @@ func (e *LogEvent) String() string {
 		return fmt.Sprintf("-- records below offset %d deleted at %s", e.Offset, e.Time)
 	case LogCompact:
 		return fmt.Sprintf("-- compacted at %s: %d records removed", e.Time, len(e.Removed))
+	case LogUncompact:
+		return fmt.Sprintf("-- a leader took over at %s that had not compacted the log as far: %d records are back", e.Time, len(e.Returned))
 	case LogCommit, LogAbort:
 		return fmt.Sprintf("-- transaction %s: %s at %s", e.Txn, e.Kind, e.Time)
 	case LogEnd:

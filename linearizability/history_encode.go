@@ -221,6 +221,8 @@ func (e *encoder) log(l *LogEvent) []byte {
 		e.text("txn", l.Txn)
 	case LogCompact:
 		e.json("removed", append([]int64{}, l.Removed...)) // not nil, which is no list in JSON
+	case LogUncompact:
+		e.json("returned", append([]int64{}, l.Returned...))
 	case LogRecreate:
 	}
 	return e.end()

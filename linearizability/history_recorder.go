@@ -170,6 +170,13 @@ func (r *Recorder) Compact(removed []int64) {
 	r.logEvent(LogEvent{Kind: LogCompact, Removed: removed})
 }
 
+// Uncompact records that the records at the given offsets, ascending, which [Recorder.Compact] had
+// recorded as removed, are in the log again: another replica leads, which has not compacted its copy
+// of the log as far.
+func (r *Recorder) Uncompact(returned []int64) {
+	r.logEvent(LogEvent{Kind: LogUncompact, Returned: returned})
+}
+
 // End records that the end of what readers can read was seen at offset. A client that
 // starts to open after that must get at least that far.
 func (r *Recorder) End(offset int64) { r.logAt(LogEnd, offset) }

@@ -40,6 +40,7 @@ func TestReadHistory_and_Check_allocate_nothing_by_a_claim(t *testing.T) {
 				`"ev":"ok","op":3,"pos":1`,
 				`"ev":"rebuild","client":"c1","cause":"loss"`,
 				`"ev":"compact","removed":[0]`,
+				`"ev":"uncompact","returned":[0]`,
 				`"ev":"truncate","offset":1`,
 				`"ev":"end","offset":1`,
 				`"ev":"snapshot","of":"final","client":"c1","pos":1,"items":[{"key":"a","value":"v1","rev":0}]`,

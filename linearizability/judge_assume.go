@@ -3,6 +3,7 @@ package linearizability
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -235,6 +236,7 @@ func (a *assumptions) values(h *History) {
 func (a *assumptions) log(h *History) {
 	end := int64(0)
 	live := make([]int64, 0, len(h.Log)) // offsets, ascending
+	removed := map[int64]bool{}
 	ended := map[string]bool{}
 	begun := map[string]bool{}
 	exact := h.Header.Tap == TapExact
@@ -262,6 +264,7 @@ func (a *assumptions) log(h *History) {
 			n, _ := slices.BinarySearch(live, to)
 			live = live[:n]
 			end = min(end, to)
+			maps.DeleteFunc(removed, func(o int64, _ bool) bool { return o >= to })
 		case LogCompact:
 			for j, o := range l.Removed {
 				if j > 0 && o <= l.Removed[j-1] {
@@ -270,6 +273,17 @@ func (a *assumptions) log(h *History) {
 				if _, ok := slices.BinarySearch(live, o); !ok {
 					a.broken(ruleLog, l.Seq, "compaction removed offset %d, which the log does not have", o)
 				}
+				removed[o] = true
+			}
+		case LogUncompact:
+			for j, o := range l.Returned {
+				if j > 0 && o <= l.Returned[j-1] {
+					a.broken(ruleLog, l.Seq, "offset %d is listed as returned after offset %d", o, l.Returned[j-1])
+				}
+				if !removed[o] {
+					a.broken(ruleLog, l.Seq, "offset %d returned, which compaction had not removed", o)
+				}
+				delete(removed, o)
 			}
 		case LogCommit, LogAbort:
 			if exact && !begun[l.Txn] {

@@ -34,7 +34,7 @@ import (
 //	c1 sync | open | close | wait 3
 //	c1 get! a -> v1             a get that claims to be linearizable
 //	log 3 a v1 txn=t foreign    an append; - - is a record without a key
-//	truncate 3, recreate, trim 3, compact 0 1, commit t, abort t, end 3
+//	truncate 3, recreate, trim 3, compact 0 1, uncompact 0 1, commit t, abort t, end 3
 //	hook c1 set a v1 @0, hook c1 delete a
 //	rebuild c1 loss, rebuild c1 absence away
 //	final c1 ^3 a=v1, state c1, cold reader
@@ -139,16 +139,16 @@ func (p *textParser) event(w []string) error {
 		p.r.Recreate()
 	case "commit", "abort":
 		p.r.Transaction(w[1], w[0] == "commit")
-	case "compact":
-		var removed []int64
+	case "compact", "uncompact":
+		var offsets []int64
 		for _, s := range w[1:] {
 			off, err := strconv.ParseInt(s, 10, 64)
 			if err != nil {
 				return err
 			}
-			removed = append(removed, off)
+			offsets = append(offsets, off)
 		}
-		p.r.Compact(removed)
+		map[string]func([]int64){"compact": p.r.Compact, "uncompact": p.r.Uncompact}[w[0]](offsets)
 	case "hook":
 		return p.hook(w[1:])
 	case "rebuild":

@@ -21,6 +21,8 @@ type hookReader struct {
 	// next has the indices in list at which the next hook can be expected after the
 	// hooks so far, ascending.
 	next []int
+	// lost is the event after the process started at which the log first lost records.
+	lost int64
 }
 
 // checkHooks judges the hooks of each process. There must be one for each record that
@@ -57,8 +59,8 @@ func (j *judge) checkHooks() {
 			from = hs[0].Seq
 		}
 		e := j.x.current(from)
-		r := &hookReader{judge: j, proc: p, epoch: e, list: j.x.timeline[e], next: []int{0}}
-		r.follow(hooks[id], writes[id], min(j.firstLoss(from), j.firstRebuild(id)))
+		r := &hookReader{judge: j, proc: p, epoch: e, list: j.x.timeline[e], next: []int{0}, lost: j.firstLoss(from)}
+		r.follow(hooks[id], writes[id], min(r.lost, j.firstRebuild(id)))
 	}
 }
 

@@ -1,15 +1,25 @@
 package linearizability
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // afterLoss judges the hooks from the first loss or rebuild on by what holds however the
 // process reread the log: a hook tells something that is in some log and can be read, it
-// tells no value that its listener has already, and the hook for the process's own write
-// has fired once the write is acknowledged.
+// tells no value that its listener has already, or that it has had while the log lost nothing,
+// and the hook for the process's own write has fired once the write is acknowledged.
 func (r *hookReader) afterLoss(before, hooks []*Hook, writes []int32) {
 	told := map[string]*Hook{}
-	for _, h := range before {
+	fired := map[Item]*Hook{}
+	note := func(h *Hook) {
 		told[h.Key] = h
+		if !h.Delete {
+			fired[Item{Key: h.Key, Value: h.Value}] = h
+		}
+	}
+	for _, h := range before {
+		note(h)
 	}
 	for _, h := range hooks {
 		for ; len(writes) > 0 && r.op(writes[0]).Return.Seq < h.Seq; writes = writes[1:] {
@@ -18,10 +28,14 @@ func (r *hookReader) afterLoss(before, hooks []*Hook, writes []int32) {
 			}
 		}
 		r.judged(CheckHooks)
-		if !r.news(h, told[h.Key]) {
+		last := told[h.Key]
+		if h.Seq < r.lost && !h.Delete {
+			last = cmp.Or(fired[Item{Key: h.Key, Value: h.Value}], last)
+		}
+		if !r.news(h, last) {
 			return
 		}
-		told[h.Key] = h
+		note(h)
 	}
 	for _, op := range writes {
 		if !r.toldOwn(op, told) {
@@ -30,7 +44,8 @@ func (r *hookReader) afterLoss(before, hooks []*Hook, writes []int32) {
 	}
 }
 
-// news judges one hook. Last is the hook of its key before it, or nil.
+// news judges one hook. Last is the hook of its key before it, or the one that told the same
+// before if that must not be told again, or nil.
 func (r *hookReader) news(h, last *Hook) bool {
 	if h.Delete {
 		return true // the key may have vanished with the log's tail

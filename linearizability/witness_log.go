@@ -18,7 +18,7 @@ type record struct {
 	op     int32 // index in History.Ops of the write, -1 if not known
 	born   int32 // the epoch in which it was appended
 	died   int32 // the first epoch in which it is gone, or never
-	gone   int64 // the event at which compaction removed it, 0 if none did
+	gone   int64 // the event at which compaction removed it first, 0 if none did
 	status txnStatus
 }
 
@@ -56,6 +56,10 @@ type step struct {
 
 type trim struct{ seq, off int64 }
 
+// An absence is the time between two events in which a record was not in the log. to is 0 if it
+// did not come back.
+type absence struct{ from, to int64 }
+
 // A logIndex answers questions about the log's state at a position.
 //
 // Invariant: each list of an epoch's records is ascending by offset, and holds the
@@ -68,6 +72,9 @@ type logIndex struct {
 	settled int64 // how far readers can get in the end
 	trims   []trim
 	removed bool // compaction removed something
+	// away has the times at which records that came back were not in the log, by the event of their
+	// append.
+	away map[int64][]absence
 
 	keys     []string
 	keyID    map[string]int32
@@ -129,6 +136,8 @@ func newLogIndex(h *History) *logIndex {
 			start = x.trim(l, start, open)
 		case LogCompact:
 			x.compact(alive, l)
+		case LogUncompact:
+			x.uncompact(alive, l)
 		case LogEnd:
 			continue
 		}
@@ -218,9 +227,39 @@ func (x *logIndex) lose(alive []int32, cut, end, seq int64) []int32 {
 func (x *logIndex) compact(alive []int32, l *LogEvent) {
 	x.removed = x.removed || len(l.Removed) > 0
 	for _, off := range l.Removed {
-		i := sort.Search(len(alive), func(i int) bool { return x.records[alive[i]].off >= off })
-		if i < len(alive) && x.records[alive[i]].off == off {
-			x.records[alive[i]].gone = l.Seq
+		r := x.alive(alive, off)
+		switch {
+		case r == nil:
+		case r.gone == 0:
+			r.gone = l.Seq
+		case x.away[r.seq] != nil:
+			x.away[r.seq] = append(x.away[r.seq], absence{l.Seq, 0})
 		}
 	}
+}
+
+// uncompact notes that records are in the log again.
+func (x *logIndex) uncompact(alive []int32, l *LogEvent) {
+	if x.away == nil {
+		x.away = map[int64][]absence{}
+	}
+	for _, off := range l.Returned {
+		r := x.alive(alive, off)
+		if r == nil || r.gone == 0 {
+			continue
+		}
+		if x.away[r.seq] == nil {
+			x.away[r.seq] = []absence{{r.gone, 0}}
+		}
+		x.away[r.seq][len(x.away[r.seq])-1].to = l.Seq
+	}
+}
+
+// alive returns the record at an offset of the current timeline, or nil.
+func (x *logIndex) alive(timeline []int32, off int64) *record {
+	i := sort.Search(len(timeline), func(i int) bool { return x.records[timeline[i]].off >= off })
+	if i == len(timeline) || x.records[timeline[i]].off != off {
+		return nil
+	}
+	return &x.records[timeline[i]]
 }

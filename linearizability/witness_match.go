@@ -323,7 +323,7 @@ func (j *judge) lateSteps() []step {
 			s.lso = min(s.end, j.x.settled) // but it is known which never did
 		}
 		switch l.Kind {
-		case LogCommit, LogAbort, LogCompact:
+		case LogCommit, LogAbort, LogCompact, LogUncompact:
 			s.seq = last
 		case LogAppend:
 			s.seq = last

@@ -81,8 +81,23 @@ func (x *logIndex) rebuilt(p *process, from, to int64) bool {
 // removed it before the process is known to have got that far. Records below firm don't
 // count as missable: compaction left newer ones in their place, and the process, which
 // claims to have reached firm, must have seen those.
+//
+// A record may come back, when another replica leads, and be removed again. A process that started
+// to open after it had come back can have missed it only by a later removal.
 func (x *logIndex) missable(p *process, r *record, seq int64, e int32, firm int64) bool {
-	return x.goneBefore(r, e) || (r.gone != 0 && r.gone < seq && r.off >= firm && x.known(p, r.gone, e) <= r.off)
+	if x.goneBefore(r, e) {
+		return true
+	}
+	if r.gone == 0 || r.off < firm {
+		return false
+	}
+	missed := func(a absence) bool {
+		return a.from < seq && x.known(p, a.from, e) <= r.off && (a.to == 0 || a.to > p.opened)
+	}
+	if away := x.away[r.seq]; away != nil {
+		return slices.ContainsFunc(away, missed)
+	}
+	return missed(absence{r.gone, 0})
 }
 
 // deleted reports whether a process may never have seen a record, because it was deleted

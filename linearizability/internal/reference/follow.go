@@ -178,14 +178,18 @@ func (w *world) suffer() {
 		w.start0 = at
 		w.rec.Trim(at)
 	default:
-		w.compact()
+		if w.one(3) {
+			w.uncompact()
+		} else {
+			w.compact()
+		}
 	}
 }
 
 // bare reports whether compaction removed a record below an offset for one above it.
 func (w *world) bare(at int64) bool {
 	return slices.ContainsFunc(w.log[:at], func(e *entry) bool {
-		return e.removed && !slices.ContainsFunc(w.log[e.Offset+1:at], func(l *entry) bool { return l.Key == e.Key && !l.aborted })
+		return (e.removed || e.returned) && !slices.ContainsFunc(w.log[e.Offset+1:at], func(l *entry) bool { return l.Key == e.Key && !l.aborted })
 	})
 }
 
@@ -222,6 +226,20 @@ func (w *world) compact() {
 	slices.Reverse(removed)
 	if len(removed) > 0 {
 		w.rec.Compact(removed)
+	}
+}
+
+// uncompact lets another replica lead, which has what was removed.
+func (w *world) uncompact() {
+	var returned []int64
+	for _, e := range w.log[w.start0:] {
+		if e.removed {
+			e.removed, e.returned = false, true
+			returned = append(returned, e.Offset)
+		}
+	}
+	if len(returned) > 0 {
+		w.rec.Uncompact(returned)
 	}
 }
 

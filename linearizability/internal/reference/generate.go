@@ -57,6 +57,7 @@ type entry struct {
 
 	last      int64 // the offset of the last record of its batch
 	removed   bool
+	returned  bool // it was removed once, and came back
 	lost      bool
 	committed bool
 	aborted   bool

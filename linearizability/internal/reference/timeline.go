@@ -18,7 +18,7 @@ type record struct {
 
 	seq     int64 // when it was appended, or for a late tap the earliest moment that explains it
 	noted   int64 // when the tap noted it
-	removed int64 // when compaction removed it, or forever
+	removed int64 // when compaction first removed it, or forever
 	lost    int64 // when the broker lost it, or forever
 }
 
@@ -92,8 +92,9 @@ func newTimeline(h *lin.History) *timeline {
 			cur.trims = append(cur.trims, [2]int64{e.Seq, e.Offset})
 		case lin.LogCompact:
 			for _, o := range e.Removed {
-				cur.records[o].removed = e.Seq
+				cur.records[o].removed = min(cur.records[o].removed, e.Seq)
 			}
+		case lin.LogUncompact: // one who follows the log slowly may be where the record was away
 		case lin.LogCommit:
 			t.commits[e.Txn] = e.Seq
 		case lin.LogAbort:
