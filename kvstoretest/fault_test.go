@@ -89,6 +89,7 @@ func TestFaultsAreCalledAsInPlans(t *testing.T) {
 		"load-coordinators count=2":                    func() *Effect { return kit.LoadCoordinators(2) },
 		"move-coordinator broker=1 id=tx":              func() *Effect { return kit.MoveCoordinator("tx", 1) },
 		"compact":                                      func() *Effect { return kit.Compact() },
+		"uncompacted-leader broker=1":                  func() *Effect { return kit.UncompactedLeader(1) },
 		"delete-records before=-1":                     func() *Effect { return kit.DeleteRecords(-1) },
 		"lose-tail records=1":                          func() *Effect { return kit.LoseTail(1) },
 		"recreate-topic":                               func() *Effect { return kit.RecreateTopic() },

@@ -17,14 +17,42 @@ func (k *Kit) Compact() *Effect {
 		if err := k.history.compacted(); err != nil {
 			return nil, err
 		}
-		after := 0
-		for _, r := range k.Log() {
-			if r.Kind != KindCommit && r.Kind != KindAbort {
-				after++
-			}
-		}
-		return k.done(text, max(0, before-after)), nil
+		return k.done(text, max(0, before-k.written())), nil
 	})
+}
+
+// UncompactedLeader makes a broker the leader of the topic, like [Kit.MoveLeader], that has not
+// compacted its copy of the log: each replica in Kafka does that for itself. The records and
+// tombstones that compaction had removed are in the log again, until the next [Kit.Compact]. What was
+// lost with the end of the log, or deleted from its start, does not come back. Hits is the number of
+// records that came back.
+func (k *Kit) UncompactedLeader(to int) *Effect {
+	k.t.Helper()
+	text := line("uncompacted-leader", "broker", strconv.Itoa(to))
+	if !k.exists("UncompactedLeader", to) {
+		return k.inert(text)
+	}
+	return k.change(text, func(text string) (*Effect, error) {
+		before := k.written()
+		if _, err := k.cluster.LeadUncompacted(k.cfg.topic, 0, int32(to)); err != nil {
+			return nil, err
+		}
+		if err := k.history.uncompacted(); err != nil {
+			return nil, err
+		}
+		return k.done(text, max(0, k.written()-before)), nil
+	})
+}
+
+// written returns how many records the log has, without markers.
+func (k *Kit) written() (n int) {
+	k.t.Helper()
+	for _, r := range k.Log() {
+		if r.Kind != KindCommit && r.Kind != KindAbort {
+			n++
+		}
+	}
+	return n
 }
 
 // DeleteRecords deletes the records below an offset, as Kafka's DeleteRecords request does; -1

@@ -358,6 +358,7 @@ func TestFaultsWorkInRealTime(t *testing.T) {
 		func() *Effect { return kit.MoveLeader(1) },
 		func() *Effect { return kit.RestartBrokers() },
 		func() *Effect { return kit.Compact() },
+		func() *Effect { return kit.UncompactedLeader(0) },
 		func() *Effect { f := kit.StopBroker(kit.Leader()); f.Wait(1); f.Undo(); return f },
 		func() *Effect { f := kit.BlackHole("b"); put(t, a, "k", "1"); f.Wait(0); f.Undo(); return f },
 		func() *Effect { return kit.LoseTail(1) },

@@ -1,6 +1,7 @@
 package kvstoretest
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -27,8 +28,9 @@ type history struct {
 	next        int // batches of the tap that are noted
 	incarnation int // how often the topic was recreated
 
-	live map[int64]bool // offsets that the log has
-	txns recordlog.Transactions
+	live    map[int64]bool // offsets that the log has
+	removed map[int64]bool // offsets of the history's records that compaction has removed
+	txns    recordlog.Transactions
 }
 
 // startHistory makes the kit's history, unless there is one.
@@ -47,7 +49,7 @@ func (k *Kit) startHistory() error {
 	}
 	start := time.Now()
 	h := &history{
-		k: k, tap: tap, live: map[int64]bool{},
+		k: k, tap: tap, live: map[int64]bool{}, removed: map[int64]bool{},
 		rec: lin.NewRecorder(func() time.Duration { return time.Since(start) }, lin.RecorderOptions{
 			Header: lin.Header{Tap: lin.TapLate, Meta: map[string]string{"test": k.t.Name()}},
 		}),
@@ -182,10 +184,59 @@ func (h *history) compacted() error {
 	for _, r := range left {
 		there[r.Offset] = true
 	}
-	if removed := h.forget(func(off int64) bool { return !there[off] }); len(removed) > 0 {
-		h.rec.Compact(removed)
-	}
+	h.compact(h.forget(func(off int64) bool { return !there[off] }))
 	return nil
+}
+
+// compact notes that compaction removed records.
+func (h *history) compact(offsets []int64) {
+	if len(offsets) == 0 {
+		return
+	}
+	for _, off := range offsets {
+		delete(h.live, off)
+		h.removed[off] = true
+	}
+	h.rec.Compact(offsets)
+}
+
+// uncompacted notes what is in the log again that compaction had removed.
+func (h *history) uncompacted() error {
+	if h == nil {
+		return nil
+	}
+	if err := h.noteAll(); err != nil {
+		return err
+	}
+	log, err := h.k.readLog()
+	if err != nil {
+		return err
+	}
+	var all, returned []int64
+	unknown := int64(-1)
+	for _, r := range log {
+		all = append(all, r.Offset)
+		switch {
+		case h.removed[r.Offset]:
+			returned = append(returned, r.Offset)
+		case !h.live[r.Offset] && unknown < 0:
+			unknown = r.Offset
+		}
+	}
+	for _, off := range returned {
+		delete(h.removed, off)
+		h.live[off] = true
+	}
+	if len(returned) > 0 {
+		h.rec.Uncompact(returned)
+	}
+	if unknown < 0 {
+		return nil
+	}
+	// It was removed before the history began, or noted what is left of a lost tail.
+	h.forget(func(off int64) bool { return off >= unknown })
+	h.truncate(unknown)
+	return h.again(all[slices.Index(all, unknown):], unknown, all[len(all)-1]+1)
 }
 
 // trimmed notes that the log begins at start now.
@@ -197,6 +248,7 @@ func (h *history) trimmed(start int64) error {
 		return err
 	}
 	h.forget(func(off int64) bool { return off < start })
+	maps.DeleteFunc(h.removed, func(off int64, _ bool) bool { return off < start })
 	h.rec.Trim(start)
 	return nil
 }
@@ -219,8 +271,14 @@ func (h *history) truncated(from int64) error {
 	}
 	h.abort(h.txns.Truncate(from))
 	left := h.forget(func(off int64) bool { return off >= start })
-	h.rec.Truncate(start)
+	h.truncate(start)
 	return h.again(left, start, from)
+}
+
+// truncate notes that the log lost what it had from an offset on.
+func (h *history) truncate(from int64) {
+	maps.DeleteFunc(h.removed, func(off int64, _ bool) bool { return off >= from })
+	h.rec.Truncate(from)
 }
 
 // again notes once more what the log has from start to end, of which left is what compaction has
@@ -263,6 +321,7 @@ func (h *history) recreated() error {
 	h.incarnation++
 	h.abort(h.txns.Truncate(0))
 	clear(h.live)
+	clear(h.removed)
 	h.rec.Recreate()
 	return nil
 }

@@ -100,7 +100,10 @@ func TestHistoryWithEveryFaultHolds(t *testing.T) {
 			func() { kit.RestartBrokers() },
 			func() { kit.FailProducesAfterAppend(1, kerr.RequestTimedOut) },
 			func() { kit.Compact() },
+			func() { kit.UncompactedLeader(0) },
+			func() { kit.Compact() },
 			func() { kit.DeleteRecords(kit.End() / 2) },
+			func() { kit.UncompactedLeader(1) },
 			func() { kit.DeleteRecords(1) },
 			func() { kit.LoseTail(1) },
 		}

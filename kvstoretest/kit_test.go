@@ -287,6 +287,7 @@ func TestMisuseFailsTheTest(t *testing.T) {
 		{"StartBroker(0): it is running", onKit(func(k *Kit) { k.StartBroker(0) })},
 		{"MoveLeader(-1): there is no such broker", onKit(func(k *Kit) { k.MoveLeader(-1) })},
 		{"DeleteRecords(5): the log ends at 0", onKit(func(k *Kit) { k.DeleteRecords(5) })},
+		{"UncompactedLeader(9): there is no such broker", onKit(func(k *Kit) { k.UncompactedLeader(9) })},
 		{"LoseTail(0): the number of records has to be 1 or more", onKit(func(k *Kit) { k.LoseTail(0) })},
 		{"Record(nil): there is no store", onKit(func(k *Kit) { k.Record(nil) })},
 		{"CheckHistory: nothing was recorded: wrap the clients with Record", onKit(func(k *Kit) { k.CheckHistory() })},

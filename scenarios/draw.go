@@ -35,6 +35,7 @@ func newDraw(name string, seed uint64, k Knobs) *draw {
 // finish sets floors that the plan can reach. Knobs can make a world as small as one client
 // with one operation. It then proves little, but that is what the caller asked for.
 func (d *draw) finish() sim.Plan {
+	d.keepHostileAway()
 	l, f := &d.p.Workload, &d.p.Floors
 	writes := float64(l.Put+l.Delete+l.Batch) / float64(max(1, l.Put+l.Delete+l.Batch+l.Get+l.Range+l.BarrierGet+l.BarrierRange+l.Sync+l.Wait))
 	expected := float64(l.Ops*(d.p.World.Clients-d.p.Phases.DeadClients)) * writes

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,6 +42,7 @@ func compaction(d *draw) {
 	if d.IntN(2) == 0 {
 		d.fallBehind()
 	}
+	d.times(0, 2, d.uncompacted)
 }
 
 // fallBehind makes clients wait for what they read only later, a little at a time, while
@@ -61,6 +63,10 @@ func absence(d *draw) {
 	d.add(sim.Compact{Every: d.between(100*ms, 500*ms), Span: sim.Span{For: d.p.Phases.Faults}})
 	d.times(3, 6, d.absent)
 	d.times(0, 2, d.openSlowly)
+	d.times(0, 2, d.uncompacted)
+	if d.IntN(2) == 0 {
+		d.rereadWhileCompacted()
+	}
 }
 
 // absent keeps a client from the log for up to three times as long as tombstones
@@ -104,6 +110,10 @@ func leader(d *draw) {
 	d.times(1, 3, d.failProduce)
 	if d.IntN(2) == 0 {
 		d.slowBroker()
+	}
+	if d.IntN(2) == 0 {
+		d.compact()
+		d.times(1, 2, d.uncompacted)
 	}
 }
 
@@ -195,7 +205,7 @@ func everything(d *draw) {
 		d.absentWhileCompacted, d.forget, d.stale, d.withhold, d.silence, d.throttle, d.haste, d.hostileBatch, d.failFetch, d.revoke, d.changePassword, d.alter,
 	}
 	if d.p.World.Brokers > 1 {
-		kinds = append(kinds, d.rolling, d.moveLeader, d.belowMinimum)
+		kinds = append(kinds, d.rolling, d.moveLeader, d.belowMinimum, d.compactedByOne)
 	}
 	d.swarmWorkload()
 	d.swarmWorld()
@@ -247,6 +257,46 @@ func (d *draw) absentWhileCompacted() {
 	d.absent()
 	f := d.p.Faults[len(d.p.Faults)-1]
 	d.add(sim.Compact{Every: d.between(100*ms, 500*ms), Span: sim.Span{From: f.Begins(), For: 2 * d.p.World.Tombstones}})
+}
+
+// uncompacted lets a broker lead whose cleaner is behind, half of the time while clients open.
+func (d *draw) uncompacted() {
+	if d.p.World.Brokers < 2 {
+		return
+	}
+	f := sim.UncompactedLeader{Span: d.span(300*ms, 3000*ms)}
+	if d.IntN(2) == 0 {
+		d.openDuring(f.From + d.between(0, f.For))
+	}
+	d.add(f)
+}
+
+// compactedByOne compacts the log at the leader, and lets another broker lead that has not. Half of
+// the time a client was away for so long that it rereads what that one has.
+func (d *draw) compactedByOne() {
+	f := sim.UncompactedLeader{Span: d.span(500*ms, 4000*ms)}
+	f.From += 600 * ms
+	d.add(sim.Compact{Every: d.between(50*ms, 300*ms), Span: sim.Span{From: f.From - 600*ms, For: 500 * ms}})
+	if d.IntN(2) == 0 {
+		kept := min(d.p.World.Tombstones, 8*time.Second)
+		away := sim.Span{From: max(0, f.From-kept), For: kept + d.between(100*ms, 500*ms)}
+		d.add(sim.Lag{Client: d.client(), Span: away})
+	}
+	d.add(f)
+}
+
+// rereadWhileCompacted keeps a client from the log for so long that it rereads it, at a leader that
+// has not compacted it, and does so while the client reads.
+func (d *draw) rereadWhileCompacted() {
+	if d.p.World.Brokers < 2 {
+		return
+	}
+	d.p.World.Tombstones, d.p.World.FetchBytes = d.between(2000*ms, 2500*ms), 1500
+	d.p.Faults = slices.DeleteFunc(d.p.Faults, func(f sim.Fault) bool { return f.Kind() == sim.Compact{}.Kind() })
+	away := sim.Span{From: d.between(1000*ms, 3000*ms), For: d.p.World.Tombstones + 500*ms}
+	d.add(sim.Compact{Every: 100 * ms, Span: sim.Span{For: away.From - 200*ms}})
+	d.add(sim.Lag{Client: d.client(), Span: away})
+	d.add(sim.UncompactedLeader{Span: sim.Span{From: away.From + 200*ms, For: away.For - 200*ms + d.between(10*ms, 150*ms)}})
 }
 
 // lagWhileCompacted lets a client fall behind, and compacts what it has not read.

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -257,6 +258,17 @@ func (d *draw) comeBehindRemoved() {
 	}
 	after := d.between(300*ms, 700*ms)
 	d.add(sim.HostileBatch{Does: "claim", Span: sim.Span{From: late.From + after, For: late.For - after + d.between(500*ms, 1500*ms)}})
+}
+
+// keepHostileAway makes hostile batches be deleted where they would come back after compaction.
+func (d *draw) keepHostileAway() {
+	back := slices.ContainsFunc(d.p.Faults, func(f sim.Fault) bool { return f.Kind() == sim.UncompactedLeader{}.Kind() })
+	for i, f := range d.p.Faults {
+		if h, ok := f.(sim.HostileBatch); ok && back {
+			h.Removed = ""
+			d.p.Faults[i] = h
+		}
+	}
 }
 
 // haste makes leaders let fetches not wait, or name older ends: for less long than tombstones stay, as

@@ -111,6 +111,7 @@ var kinds = []struct {
 	{ChangePassword{Client: "c1", Span: span(1500, 1500)}, "the password of a client's user is changed at the brokers and changed back, and its connections are reset; hits are the times that it tried the old one"},
 	{AlterTopic{Config: "max.message.bytes", Value: "4096", Span: span(1500, 3000)}, "a setting of the topic changes and changes back; hits are the requests for which it makes a difference"},
 	{Compact{Every: 200 * time.Millisecond, Span: span(1000, 2000)}, "the log is compacted, again and again; tombstones that are older than the world's setting \"tombstones\" are removed; hits are the records removed"},
+	{UncompactedLeader{Span: span(2000, 1500)}, "another broker leads that has not compacted its copy of the log: what compaction had removed is back, until the fault ends or the log is compacted; hits are the records that are back"},
 	{DeleteRecords{Keep: 10, Span: span(2500, 0)}, "the oldest records of the log are deleted; hits are the records"},
 	{LoseTail{Records: 5, Span: span(2500, 0)}, "an unclean election: the newest records of the log are lost, acknowledged ones too; hits are the records"},
 	{Recreate{Span: span(2500, 0)}, "the topic is deleted and created again, empty; a hit is a recreation"},

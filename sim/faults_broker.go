@@ -235,17 +235,22 @@ func (f MoveLeader) start(ctx context.Context, w *world) (*effect, error) {
 		return nil, err
 	}
 	old := w.broker(leaderName)
-	to := (old + 1) % int32(w.plan.World.Brokers)
-	if f.Broker != "" && f.Broker != leaderName {
-		to = w.broker(f.Broker)
-	}
 	hits := w.net.Conns(simnet.Target{Brokers: []int32{old}, Keys: asking})
 	inflight := w.inflight.count(opKind.writes)
-	if err := w.cluster.MoveLeader(to); err != nil {
+	if err := w.cluster.MoveLeader(w.successor(f.Broker)); err != nil {
 		return nil, err
 	}
 	w.moved(inflight)
 	return counted(hits), nil
+}
+
+// successor returns the broker that a plan's broker setting means as the next leader: the one
+// after the present leader if there is none.
+func (w *world) successor(broker string) int32 {
+	if broker != "" && broker != leaderName {
+		return w.broker(broker)
+	}
+	return (w.broker(leaderName) + 1) % int32(w.plan.World.Brokers)
 }
 
 // FailProduce makes brokers answer produce requests with an error.

@@ -92,6 +92,13 @@ func (c fakeCluster) AlterTopic(configs map[string]string) error {
 	return c.Cluster.AlterTopic(topicName, all)
 }
 
+func (c fakeCluster) LeadUncompacted(to int32) error {
+	if _, err := c.Cluster.LeadUncompacted(topicName, 0, to); err != nil {
+		return err
+	}
+	return c.together()
+}
+
 func (c fakeCluster) ChangePassword(client string, right bool) error {
 	user := c.plan.userOf(client)
 	password := passwordOf(user)

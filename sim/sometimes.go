@@ -28,6 +28,7 @@ const (
 	sometimesCompactionLag      = "a compaction ran while a reader was behind"
 	sometimesCompactionTxn      = "a compaction ran under an open transaction"
 	sometimesTombstoneGone      = "a tombstone was compacted away"
+	sometimesUncompacted        = "another leader had what compaction had removed"
 	sometimesDeletedUnderReader = "records were deleted under a lagging reader"
 	sometimesProducerForgotten  = "a broker had forgotten a producer"
 	sometimesBelowMinimum       = "a write was refused for want of replicas in sync"
@@ -56,7 +57,7 @@ var sometimesNames = []string{
 	sometimesUnknownInLog, sometimesUnknownNotInLog, sometimesNotWritten, sometimesGroupCommit,
 	sometimesHandedOver, sometimesStaleRead, sometimesBarrierWaited, sometimesEmptyValue,
 	sometimesRecreatedKey, sometimesCompactionRead, sometimesCompactionWrite, sometimesCompactionOpen,
-	sometimesCompactionLag, sometimesCompactionTxn, sometimesTombstoneGone, sometimesDeletedUnderReader,
+	sometimesCompactionLag, sometimesCompactionTxn, sometimesTombstoneGone, sometimesUncompacted, sometimesDeletedUnderReader,
 	sometimesProducerForgotten, sometimesBelowMinimum, sometimesThrottled, sometimesHasty, sometimesHostile, sometimesStaleMetadata, sometimesWithheld,
 	sometimesRevoked, sometimesWrongPassword, sometimesAltered,
 	sometimesTailLost, sometimesRebuilt, sometimesGrew,

@@ -27,7 +27,8 @@ type tap struct {
 	mu      sync.Mutex
 	next    int64 // everything below is in the history
 	live    map[int64]tapped
-	going   map[int64]bool // compacted in the history, maybe not yet in the log
+	going   map[int64]bool   // compacted in the history, maybe not yet in the log
+	removed map[int64]tapped // compacted in the log, so that another leader may have it
 	txns    recordlog.Transactions
 	commits map[string]bool
 	conn    net.Conn // to the leader; closed to make the tap look again
@@ -49,7 +50,7 @@ type tapped struct {
 
 func newTap(w *world) *tap {
 	return &tap{
-		w: w, live: map[int64]tapped{}, going: map[int64]bool{},
+		w: w, live: map[int64]tapped{}, going: map[int64]bool{}, removed: map[int64]tapped{},
 		commits: map[string]bool{}, again: make(chan struct{}),
 	}
 }
@@ -270,6 +271,7 @@ func (t *tap) compacted() (records, tombstones int, err error) {
 		if t.live[off].tombstone {
 			tombstones++
 		}
+		t.removed[off] = t.live[off]
 		delete(t.live, off)
 	}
 	if len(removed) > 0 {
@@ -283,6 +285,47 @@ func (t *tap) compacted() (records, tombstones int, err error) {
 		}
 	}
 	return records, tombstones, nil
+}
+
+// uncompacted finds out what is in the log again that a compaction had removed, because another
+// broker leads. It records that and returns how many records and tombstones that are.
+func (t *tap) uncompacted() (records int, err error) {
+	log, err := t.w.cluster.ReadLog(0)
+	if err != nil {
+		return 0, fmt.Errorf("log tap: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var returned []int64
+	back := func(off int64) {
+		if was, ok := t.removed[off]; ok {
+			t.live[off] = was
+			delete(t.removed, off)
+			returned = append(returned, off)
+		}
+	}
+	for i := range log {
+		b := &log[i]
+		for j := range b.Records {
+			if !b.Control {
+				back(b.Records[j].Offset)
+			}
+		}
+		if b.Control || b.Unreadable != nil {
+			back(b.LastOffset)
+		}
+	}
+	if len(returned) > 0 {
+		t.w.rec.Uncompact(returned)
+	}
+	return len(returned), nil
+}
+
+// removals returns how many records of the log compaction has removed.
+func (t *tap) removals() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.removed)
 }
 
 // anticipate records what a compaction under way may soon remove: every record with a newer
@@ -318,6 +361,7 @@ func (t *tap) trimmed(start int64) {
 		delete(t.live, off)
 	}
 	maps.DeleteFunc(t.going, func(off int64, _ bool) bool { return off < start })
+	maps.DeleteFunc(t.removed, func(off int64, _ tapped) bool { return off < start })
 	t.next = max(t.next, start)
 	t.w.rec.Trim(start)
 }
@@ -342,6 +386,7 @@ func (t *tap) replace(fn func() (from int64, err error)) error {
 			delete(t.live, off)
 		}
 		maps.DeleteFunc(t.going, func(off int64, _ bool) bool { return off >= from })
+		maps.DeleteFunc(t.removed, func(off int64, _ tapped) bool { return off >= from })
 		t.lost(from)
 		t.generation++
 	}

@@ -133,6 +133,8 @@ type Hardships interface {
 	// BeginFor starts a transaction of another program. Its coordinator aborts it
 	// some time after the timeout.
 	BeginFor(id string, timeout time.Duration) (Transactor, error)
+	// LeadUncompacted makes a broker lead that has not compacted its copy of the log.
+	LeadUncompacted(to int32) error
 	// OutOfSync takes the replicas of a broker out of sync.
 	OutOfSync(broker int32) (fakecluster.Effect, error)
 	// AlterTopic changes settings of the topic.

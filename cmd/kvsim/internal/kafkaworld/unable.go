@@ -26,6 +26,7 @@ var withoutHardships = map[string]string{
 	"stale-metadata":      "a real broker can't be made to lag",
 	"withhold-records":    "a real broker answers with a batch if there is one (KIP-74)",
 	"below-min-insync":    "real replicas can't be made to fall behind; restart comes near",
+	"uncompacted-leader":  "the cleaners of real replicas can't be held back one by one",
 	"alter-topic":         "nothing tells when real brokers start to use a changed setting",
 	"abandon-transaction": "nothing tells when a real coordinator aborts it; transaction comes near",
 	"load-coordinators":   "a real coordinator loads only after it took over; restart comes near",
@@ -77,6 +78,10 @@ func (unable) SlowMarkers(time.Duration) (fakecluster.Effect, error) {
 
 func (unable) MoveCoordinator(string) error {
 	return fmt.Errorf("move a coordinator: %w", errUnable)
+}
+
+func (unable) LeadUncompacted(int32) error {
+	return fmt.Errorf("let a replica lead that has not compacted: %w", errUnable)
 }
 
 func (unable) OutOfSync(int32) (fakecluster.Effect, error) {
