@@ -25,9 +25,8 @@ type rebuild struct {
 	resume   int64
 	compared bool
 	before   held
-	// inherited says that before is from a rebuild before this one, which may have been for a
-	// loss.
-	inherited bool
+	// lossy says that before is from a rebuild before this one which was for a loss.
+	lossy bool
 
 	// whole says that the log lost nothing. Then no key has vanished that a record from
 	// resume on still sets or deletes. gone has the keys that may have vanished; the hooks
@@ -87,7 +86,7 @@ func (t *tail) begin(next *rebuild) {
 		// Unless the leader says that less is left.
 		next.left, next.leftUnder = rb.left, rb.leftUnder
 		if !rb.compared { // the hooks still have the state before the first one
-			next.before, next.resume, next.inherited = rb.before, min(rb.resume, next.resume), true
+			next.before, next.resume, next.lossy = rb.before, min(rb.resume, next.resume), rb.lossy || !rb.whole
 		}
 	}
 	t.gate.Shut()
@@ -277,7 +276,7 @@ func (t *tail) compare(ctx context.Context) error {
 		}
 	}
 	rb.compared, rb.before = true, nil
-	if rb.whole && !rb.inherited {
+	if rb.whole && !rb.lossy {
 		// The hooks have been told of every record below resume, or compaction removed it
 		// before it was read. It may be in the log of another leader still.
 		changed = nil

@@ -1,0 +1,134 @@
+package kvstore_test
+
+import (
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kvsim/kvsim/kvstore"
+)
+
+// Each replica compacts its own copy of the log. What one has removed may be back when another one
+// leads: clients that have read past it show and tell nothing of it, and those that open then, or
+// while it goes again, show what all show.
+func TestWhatAnotherLeaderBringsBackChangesNothing(t *testing.T) {
+	inWorld(t, keepingTombstones(2, 10*time.Minute), func(t *testing.T, w *world) {
+		var hooks hookBook
+		c := w.open("c", hooks.options()...)
+		w.put(c, "k", "1")
+		w.put(c, "gone", "1")
+		w.put(c, "k", "2")
+		must(t, c.Delete(t.Context(), []byte("gone")))
+		w.Compact()
+		time.Sleep(15 * time.Minute)
+		w.Compact()
+		told := hooks.all()
+		if back := w.UncompactedLeader(1).Hits(); back != 3 {
+			t.Fatalf("%d records are back, want k=1, gone=1 and the tombstone", back)
+		}
+		late := w.open("late")
+		last := w.put(c, "x", "1")
+		for _, cl := range []*kvstore.Client{c, late} {
+			must(t, cl.WaitRevision(w.within(time.Minute), last))
+			if got := w.contents(cl); got != "k=2 x=1 " {
+				t.Errorf("contents = %q, want k=2 x=1", got)
+			}
+			w.wantNoRebuild(cl)
+		}
+		w.Compact()
+		w.put(late, "y", "1")
+		must(t, c.Sync(w.within(time.Minute)))
+		if got := w.contents(w.open("later")); got != "k=2 x=1 y=1 " {
+			t.Errorf("contents = %q, want k=2 x=1 y=1", got)
+		}
+		if got, want := hooks.all(), append(told, "set x=1", "set y=1"); !slices.Equal(got, want) {
+			t.Errorf("hooks = %q, want %q", got, want)
+		}
+	})
+}
+
+// A client that was away rereads the log, twice, because it is cut off again before it gets to what
+// superseded a removed record. The second time another broker leads, which still has that record.
+// Hooks have been told of it.
+func TestHooksAreToldOnceOfWhatAnotherLeaderBringsBack(t *testing.T) {
+	inWorld(t, keepingTombstones(2, 10*time.Minute), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		var hooks hookBook
+		c, other := w.open("c", append(hooks.options(), a.option())...), w.kafka("other")
+		w.put(c, "k", "1")
+		w.put(c, "a", "1")
+		back := w.cutOff("c")
+		w.produce(other, record("k", "2"))
+		w.Compact()
+		time.Sleep(15 * time.Minute)
+		a.set(rereading(2, withholding(2, everything)))
+		back()
+		w.eventually("it rereads the log", func() bool { return c.Status().State == kvstore.StateRebuilding })
+		time.Sleep(10 * time.Second)
+		back = w.cutOff("c")
+		w.UncompactedLeader(1)
+		time.Sleep(15 * time.Minute)
+		a.set(nil)
+		back()
+		must(t, c.Sync(w.within(5*time.Minute)))
+		if got := w.contents(c); got != "a=1 k=2 " {
+			t.Errorf("contents = %q, want a=1 k=2", got)
+		}
+		if got, want := hooks.all(), []string{"set k=1", "set a=1", "set k=2"}; !slices.Equal(got, want) {
+			t.Errorf("hooks = %q, want %q", got, want)
+		}
+	})
+}
+
+// The log is read a third time here, of which the first try got nowhere. The second one reads a
+// removed record that another leader has, but not what superseded it: compaction removes that
+// meanwhile, for a record which is behind all that had been read. Hooks have been told of both.
+func TestHooksAreNotToldOfWhatWentAgainBeforeItWasRead(t *testing.T) {
+	inWorld(t, keepingTombstones(2, 10*time.Minute), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		var hooks hookBook
+		c, other := w.open("c", append(hooks.options(), a.option())...), w.kafka("other")
+		w.put(c, "k", "1")
+		w.put(c, "k", "2")
+		w.put(c, "a", "1")
+		back := w.cutOff("c")
+		w.produce(other, record("k", "3"))
+		w.Compact()
+		time.Sleep(15 * time.Minute)
+		a.set(rereading(3, withholding(0, everything)))
+		back()
+		w.eventually("it rereads the log", func() bool { return c.Status().State == kvstore.StateRebuilding })
+		time.Sleep(10 * time.Second)
+		back = w.cutOff("c")
+		w.UncompactedLeader(1)
+		time.Sleep(15 * time.Minute)
+		a.set(withholding(1, everything))
+		back()
+		time.Sleep(10 * time.Second)
+		w.Compact()
+		a.set(nil)
+		must(t, c.Sync(w.within(5*time.Minute)))
+		if got := w.contents(c); got != "a=1 k=3 " {
+			t.Errorf("contents = %q, want a=1 k=3", got)
+		}
+		if got, want := hooks.all(), []string{"set k=1", "set k=2", "set a=1", "set k=3"}; !slices.Equal(got, want) {
+			t.Errorf("hooks = %q, want %q", got, want)
+		}
+	})
+}
+
+// rereading changes answers once a client has fetched from below an offset.
+func rereading(below int64, change func(*reply)) func(*reply) {
+	var is atomic.Bool
+	return func(r *reply) {
+		if req, ok := r.req.(*kmsg.FetchRequest); ok && len(req.Topics) > 0 && req.Topics[0].Partitions[0].FetchOffset < below {
+			is.Store(true)
+		}
+		if is.Load() {
+			change(r)
+		}
+	}
+}
