@@ -8,7 +8,7 @@ import (
 
 // UncompactedLeader makes another broker lead whose cleaner has not run yet. It has all that
 // compaction had removed at the former leader: records, tombstones and markers. When the fault
-// ends, its own cleaner catches up, and they are gone again, but for tombstones that it has met
+// ends, its own cleaner catches up, and they are gone again, except for tombstones that it has met
 // for the first time.
 //
 // If nothing has been removed yet, the present leader compacts the log first.

@@ -11,7 +11,7 @@ import "slices"
 // They are there until its own cleaner catches up, at the next [Cluster.Compact]. With
 // [Options.Horizons], the tombstones among them then stay for delete.retention.ms, because this
 // cleaner meets them for the first time. Offsets, both ends of the log and its epochs are not
-// affected, but that the leader's epoch rises.
+// affected, except that the leader's epoch rises.
 //
 // Of all states in which another replica may be, this is the one that is furthest behind. And
 // there is one log: leaders that are elected afterwards have what this one has.
