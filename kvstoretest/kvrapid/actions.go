@@ -134,6 +134,9 @@ func (m *machine) fault(t *rapid.T) {
 		return
 	case Compact:
 		m.learn(t)
+	case GrowPartitions: // there can't be fewer
+		m.grown++
+		f.N = m.grown
 	default:
 	}
 	done := f.Apply(m.kit)

@@ -27,9 +27,9 @@ var _ Cluster = (*kvstoretest.Kit)(nil)
 // Config says what to check. The zero value checks kvstore itself, on kvstore/memory, with
 // faults.
 type Config struct {
-	// Kit are options for the kit on which each run is made. A kit has two brokers, a
-	// max.message.bytes of 64 KiB and, in a synctest bubble, a latency of a millisecond,
-	// unless set here.
+	// Kit are options for the kit on which each run is made. A kit has two brokers, both of
+	// which have to be in sync, a max.message.bytes of 64 KiB and, in a synctest bubble, a latency
+	// of a millisecond, unless set here.
 	Kit []kvstoretest.Option
 
 	// Cluster makes something other than a kit for each run. Faults, foreign records and
@@ -88,7 +88,7 @@ func (c Config) withDefaults() Config {
 	if c.Cluster == nil {
 		kit := []kvstoretest.Option{
 			kvstoretest.WithBrokers(2),
-			kvstoretest.WithTopicConfig(map[string]string{"max.message.bytes": "65536"}),
+			kvstoretest.WithTopicConfig(map[string]string{"max.message.bytes": "65536", "min.insync.replicas": "2"}),
 		}
 		if inBubble() {
 			// Without it everything happens at one instant, in an order that the scheduler

@@ -1,10 +1,8 @@
 package kvrapid
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"pgregory.net/rapid"
 
 	"github.com/kvsim/kvsim/kvstoretest"
@@ -16,35 +14,56 @@ type FaultKind string
 // The kinds of faults. The first group lasts and lets operations continue, the second lasts
 // and blocks them, the third happens immediately.
 const (
-	Lag           FaultKind = "lag"
-	Latency       FaultKind = "latency"
-	LoseAnswers   FaultKind = "lose-answer"
-	LoseRequests  FaultKind = "lose-request"
-	FailBefore    FaultKind = "fail-produce"
-	FailAfter     FaultKind = "fail-produce after=true"
-	PauseFetches  FaultKind = "stall"
-	BlackHole     FaultKind = "black-hole"
-	StopLeader    FaultKind = "restart"
-	DropConns     FaultKind = "reset"
-	Restart       FaultKind = "restart-all"
-	MoveLeader    FaultKind = "move-leader"
-	Compact       FaultKind = "compact"
-	LoseTail      FaultKind = "lose-tail"
-	DeleteRecords FaultKind = "delete-records"
-	RecreateTopic FaultKind = "recreate-topic"
+	Lag              FaultKind = "lag"
+	Latency          FaultKind = "latency"
+	LoseAnswers      FaultKind = "lose-answer"
+	LoseRequests     FaultKind = "lose-request"
+	CutFrames        FaultKind = "cut-frame"
+	FailBefore       FaultKind = "fail-produce"
+	FailAfter        FaultKind = "fail-produce after=true"
+	FailFetches      FaultKind = "fail-fetch"
+	WithholdRecords  FaultKind = "withhold-records"
+	AnswerAtOnce     FaultKind = "answer-at-once"
+	OlderEnds        FaultKind = "older-ends"
+	SlowBroker       FaultKind = "slow-broker"
+	ThrottleFetches  FaultKind = "throttle api=fetch"
+	ThrottleWrites   FaultKind = "throttle api=produce"
+	StaleElection    FaultKind = "stale-metadata knows=election"
+	StaleUnknown     FaultKind = "stale-metadata knows=unknown"
+	StaleID          FaultKind = "stale-metadata knows=other-id"
+	LoadCoordinators FaultKind = "load-coordinators"
+
+	PauseFetches FaultKind = "stall"
+	BlackHole    FaultKind = "black-hole"
+	StopLeader   FaultKind = "restart"
+	Silence      FaultKind = "silence"
+	OutOfSync    FaultKind = "below-min-insync"
+
+	DropConns       FaultKind = "reset"
+	Restart         FaultKind = "restart-all"
+	MoveLeader      FaultKind = "move-leader"
+	ForgetProducers FaultKind = "forget-producers"
+	GrowPartitions  FaultKind = "grow-partitions"
+	Compact         FaultKind = "compact"
+	LoseTail        FaultKind = "lose-tail"
+	DeleteRecords   FaultKind = "delete-records"
+	RecreateTopic   FaultKind = "recreate-topic"
 )
 
 // FaultKinds returns all kinds.
 func FaultKinds() []FaultKind {
-	return []FaultKind{
-		Lag, Latency, LoseAnswers, LoseRequests, FailBefore, FailAfter,
-		PauseFetches, BlackHole, StopLeader,
-		DropConns, Restart, MoveLeader, Compact, LoseTail, DeleteRecords, RecreateTopic,
+	all := make([]FaultKind, len(allKinds))
+	for i, k := range allKinds {
+		all[i] = k.name
 	}
+	return all
 }
 
 // Blocks reports whether operations can't be done while the fault lasts.
-func (k FaultKind) Blocks() bool { return k == PauseFetches || k == BlackHole || k == StopLeader }
+func (k FaultKind) Blocks() bool {
+	is, _ := k.find()
+	return is.blocks
+}
 
 // Fault is a fault to apply to a kit.
 type Fault struct {
@@ -52,32 +71,22 @@ type Fault struct {
 	// Client is the name of the client that is hit, "" for all. Not every kind concerns
 	// clients.
 	Client string
-	// N is how often the fault takes effect, or how many records are lost.
+	// N is how often the fault takes effect, or how many records are lost, offsets an end lies
+	// back, elections are not known, or partitions the topic gets besides the one that it has.
 	N int
-	// Delay is the delay of lag and latency.
+	// Delay is the delay of lag and latency, and how long brokers wait or let clients wait.
 	Delay time.Duration
 }
 
 // String returns the fault with what its kind uses, as a line of a plan.
 func (f Fault) String() string {
 	s := string(f.Kind)
-	switch f.Kind {
-	case Lag, Latency, LoseAnswers, LoseRequests, PauseFetches, BlackHole, DropConns:
-		if f.Client != "" {
-			s += " client=" + f.Client
-		}
-	default:
+	is, _ := f.Kind.find()
+	if is.client && f.Client != "" {
+		s += " client=" + f.Client
 	}
-	switch f.Kind {
-	case Lag:
-		s += " delay=" + f.Delay.String()
-	case Latency:
-		s += " min=" + f.Delay.String()
-	case LoseAnswers, LoseRequests, FailBefore, FailAfter:
-		s += fmt.Sprintf(" count=%d", f.N)
-	case LoseTail:
-		s += fmt.Sprintf(" records=%d", f.N)
-	default:
+	if is.settings != nil {
+		s += " " + is.settings(f)
 	}
 	return s
 }
@@ -100,45 +109,13 @@ func Faults(kinds []FaultKind, clients ...string) *rapid.Generator[Fault] {
 
 // Apply applies the fault to a kit.
 func (f Fault) Apply(kit *kvstoretest.Kit) *kvstoretest.Effect {
+	is, ok := f.Kind.find()
+	if !ok {
+		panic("kvrapid: there is no fault " + string(f.Kind))
+	}
 	var clients []string
 	if f.Client != "" {
 		clients = []string{f.Client}
 	}
-	switch f.Kind {
-	case Lag:
-		return kit.Lag(f.Delay, clients...)
-	case Latency:
-		return kit.Latency(f.Delay, clients...)
-	case LoseAnswers:
-		return kit.LoseAnswers(f.N, clients...)
-	case LoseRequests:
-		return kit.LoseRequests(f.N, clients...)
-	case FailBefore:
-		return kit.FailProduces(f.N, kerr.NotEnoughReplicas)
-	case FailAfter:
-		return kit.FailProducesAfterAppend(f.N, kerr.RequestTimedOut)
-	case PauseFetches:
-		return kit.PauseFetches(clients...)
-	case BlackHole:
-		return kit.BlackHole(clients...)
-	case StopLeader:
-		return kit.StopBroker(kit.Leader())
-	case DropConns:
-		return kit.DropConnections(clients...)
-	case Restart:
-		return kit.RestartBrokers()
-	case MoveLeader:
-		return kit.MoveLeader((kit.Leader() + f.N) % len(kit.Brokers()))
-	case Compact:
-		return kit.Compact()
-	case LoseTail:
-		return kit.LoseTail(f.N)
-	case DeleteRecords:
-		// All records: the fake broker's compaction would bring back deleted records of a
-		// batch that is deleted in part, which Kafka's does not.
-		return kit.DeleteRecords(-1)
-	case RecreateTopic:
-		return kit.RecreateTopic()
-	}
-	panic(fmt.Sprintf("kvrapid: there is no fault %q", f.Kind))
+	return is.apply(f, kit, clients)
 }

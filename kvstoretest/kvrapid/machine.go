@@ -29,6 +29,7 @@ type machine struct {
 	faults  []*kvstoretest.Effect // the active ones
 	blocked bool                  // one of them blocks operations
 	acked   []int64               // revisions of acknowledged writes that are not lost
+	grown   int                   // how many partitions the topic got since it was made
 	doubt   bool                  // a write's outcome was unknown: its client may still be at it
 }
 
@@ -67,6 +68,9 @@ func (m *machine) open(t *rapid.T, c *client) {
 	ctx, cancel := m.patiently()
 	defer cancel()
 	opts := append(m.cluster.ClientOptions(c.name), m.cfg.Options...)
+	if m.grown > 0 { // else the client refuses the topic
+		opts = append(opts, kvstore.WithTopicValidation(kvstore.TopicValidationSkip))
+	}
 	kv, err := kvstore.NewClient(ctx, m.cluster.Topic(), m.cfg.Storage(m.tb), opts...)
 	if err != nil {
 		t.Fatalf("%s: NewClient = %v\n%s", c.name, err, m.model.tail())
