@@ -70,6 +70,14 @@ func (v *indexView) apply(ctx context.Context, records []Record) error {
 	return nil
 }
 
+// revisions needs no lock: the index changes in apply and reset only.
+func (v *indexView) revisions(_ context.Context, fn func(int64)) error {
+	for _, at := range v.index {
+		fn(at.revision)
+	}
+	return nil
+}
+
 func (v *indexView) end() {
 	if v.torn {
 		v.torn = false

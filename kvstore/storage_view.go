@@ -28,6 +28,10 @@ type view interface {
 	// value is entry without revision and time.
 	value(ctx context.Context, key []byte) ([]byte, error)
 
+	// revisions calls fn with the revision of each key, in any order. It is not called while
+	// apply or reset are.
+	revisions(ctx context.Context, fn func(revision int64)) error
+
 	// reset removes everything and returns what was there, nil unless it is to
 	// be kept.
 	reset(ctx context.Context, keep bool) (held, error)
@@ -101,6 +105,23 @@ func (v recordView) pairs(ctx context.Context, c KeyConstraint, opts QueryOption
 		return snap.PairsOwned(ctx, c, opts), nil
 	}
 	return pairsOf(copies(snap.Range(ctx, c, opts))), nil
+}
+
+func (v recordView) revisions(ctx context.Context, fn func(int64)) error {
+	if l := asRevisionLister(v.s); l != nil {
+		return l.Revisions(ctx, fn)
+	}
+	entries, err := v.scan(ctx, KeyConstraint{}, QueryOptions{})
+	if err != nil {
+		return err
+	}
+	for e, err := range entries {
+		if err != nil {
+			return err
+		}
+		fn(e.Revision)
+	}
+	return nil
 }
 
 func pairsOf(entries iter.Seq2[Entry, error]) iter.Seq2[KeyValue, error] {

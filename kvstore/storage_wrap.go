@@ -1,6 +1,7 @@
 package kvstore
 
 import (
+	"context"
 	"math"
 	"reflect"
 	"runtime"
@@ -34,6 +35,8 @@ var (
 	resetMethod        lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Reset") }
 	getEntryMethod     lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("GetEntry") }
 	snapshotMethod     lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Snapshot") }
+
+	revisionsMethod lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Revisions") }
 
 	rangeOwnedMethod lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("RangeOwned") }
 	pairsOwnedMethod lookup = func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("PairsOwned") }
@@ -71,6 +74,21 @@ func asBatchStorage(s Storage) (bs BatchStorage, bypassed string) {
 		return nil, "ApplyBatch"
 	}
 	return bs, ""
+}
+
+// revisionLister is a RecordStorage that knows its revisions without putting keys in order, as
+// package memory's does.
+type revisionLister interface {
+	Revisions(ctx context.Context, fn func(revision int64)) error
+}
+
+// asRevisionLister returns s as a revisionLister, nil if it is not one or writes elsewhere.
+func asRevisionLister(s RecordStorage) revisionLister {
+	l, ok := s.(revisionLister)
+	if !ok || bypasses(reflect.ValueOf(s), []lookup{applyRecordsMethod, resetMethod, snapshotMethod}, revisionsMethod) {
+		return nil
+	}
+	return l
 }
 
 // ownedRangers caches for each type of snapshot whether its own Range would be bypassed:

@@ -2,9 +2,8 @@ package kvstore
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 )
 
 // A client that rereads a log which lost nothing has shown records of it before. When the
@@ -18,29 +17,36 @@ import (
 // So it is believed there only if it changes nothing (I10): if the storage holds what it held
 // before. Otherwise reads wait until the leader has answered with records that prove it.
 
-// digest identifies what a storage holds: its keys, and the revision of each.
-type digest [sha256.Size]byte
+// digest identifies what a storage holds of one log: the number of its keys, and two sums over
+// their revisions. A revision names a record, and so key and value. The sums are of numbers that
+// nobody outside of the process knows.
+type digest struct {
+	keys int
+	sums [2]uint64
+}
+
+// digestSeeds make what is added for a revision differ from process to process.
+var digestSeeds = [2]uint64{maphash.Comparable(maphash.MakeSeed(), 0), maphash.Comparable(maphash.MakeSeed(), 1)}
+
+func (d *digest) add(revision int64) {
+	d.keys++
+	for i, seed := range digestSeeds {
+		d.sums[i] += scattered(uint64(revision) ^ seed)
+	}
+}
+
+// scattered is Stafford's mix 13, the last step of splitmix64: each bit of x changes half of them.
+func scattered(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
 
 // digest reads the storage and keeps trying until that works or ctx ends.
 func (t *tail) digest(ctx context.Context) (d digest, err error) {
 	err = t.insist(ctx, func() error {
-		entries, err := t.view.scan(ctx, KeyConstraint{}, QueryOptions{})
-		if err != nil {
-			return err
-		}
-		h := sha256.New()
-		var numbers [16]byte
-		for e, err := range entries {
-			if err != nil {
-				return err
-			}
-			binary.BigEndian.PutUint64(numbers[:8], uint64(e.Revision))
-			binary.BigEndian.PutUint64(numbers[8:], uint64(len(e.Key)))
-			_, _ = h.Write(numbers[:])
-			_, _ = h.Write(e.Key)
-		}
-		h.Sum(d[:0])
-		return nil
+		d = digest{}
+		return t.view.revisions(ctx, d.add)
 	})
 	return d, err
 }

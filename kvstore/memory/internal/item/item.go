@@ -111,6 +111,15 @@ func (it *Item) Stamp() Stamp {
 	}
 }
 
+// Revision returns that of Stamp, -1 if there is none.
+func (it *Item) Revision() int64 {
+	if it.At(0)&stamped == 0 {
+		return -1
+	}
+	l := it.Layout()
+	return it.number(l.Stamp, l.revision)
+}
+
 func (it *Item) number(n, size int) int64 {
 	var u uint64
 	for i := range size {
