@@ -27,6 +27,7 @@ var undrawn = map[string]string{
 	"move-coordinator":    "its transactions have ids of the kit's choice",
 	"keyless":             "it writes records without a key",
 	"hostile-batch":       "no client ever gets past it",
+	"uncompacted-leader":  "after a lost tail the model knows only what compaction had left",
 }
 
 // Every fault that the kit has is drawn, unless there is a reason.
