@@ -38,6 +38,15 @@ func (w *world) hold(c *kvstore.Client, name string) *kvstoretest.Effect {
 	return held
 }
 
+// openBehind opens a client that has read the first value of "k" and is kept from reading on, and
+// one that writes.
+func (w *world) openBehind() (c, writer *kvstore.Client, held *kvstoretest.Effect) {
+	w.t.Helper()
+	c, writer = w.open("c", smallFetches()), w.open("writer")
+	w.put(writer, "k", "1")
+	return c, writer, w.hold(c, "c")
+}
+
 // supersede writes the key again, far behind, and has compaction remove what it was before.
 func (w *world) supersede(value string) {
 	w.pad()
@@ -59,9 +68,7 @@ func (w *world) wantEntry(c *kvstore.Client, revision int64, what string) {
 func TestWaitsEndOnlyOnceWhatSupersededARemovedRecordIsShown(t *testing.T) {
 	t.Run("WaitRevision", func(t *testing.T) {
 		inWorld(t, slow(1), func(t *testing.T, w *world) {
-			c, writer := w.open("c", smallFetches()), w.open("writer")
-			w.put(writer, "k", "1")
-			held := w.hold(c, "c")
+			c, writer, held := w.openBehind()
 			revision := w.put(writer, "k", "2")
 			w.supersede("3")
 			done := make(chan error, 1)
@@ -76,9 +83,7 @@ func TestWaitsEndOnlyOnceWhatSupersededARemovedRecordIsShown(t *testing.T) {
 	})
 	t.Run("WaitRevision of a client that has passed it", func(t *testing.T) {
 		inWorld(t, slow(1), func(t *testing.T, w *world) {
-			c, writer := w.open("c", smallFetches()), w.open("writer")
-			w.put(writer, "k", "1")
-			held := w.hold(c, "c")
+			c, writer, held := w.openBehind()
 			revision := w.put(writer, "k", "2")
 			w.supersede("3")
 			held.Undo()
@@ -91,9 +96,7 @@ func TestWaitsEndOnlyOnceWhatSupersededARemovedRecordIsShown(t *testing.T) {
 	})
 	t.Run("WaitRevision, while what superseded it is superseded", func(t *testing.T) {
 		inWorld(t, slow(1), func(t *testing.T, w *world) {
-			c, writer := w.open("c", smallFetches()), w.open("writer")
-			w.put(writer, "k", "1")
-			held := w.hold(c, "c")
+			c, writer, held := w.openBehind()
 			revision := w.put(writer, "k", "2")
 			w.supersede("3")
 			held.Undo()
@@ -124,9 +127,7 @@ func TestWaitsEndOnlyOnceWhatSupersededARemovedRecordIsShown(t *testing.T) {
 	})
 	t.Run("Sync, when the end was asked for before", func(t *testing.T) {
 		inWorld(t, slow(1), func(t *testing.T, w *world) {
-			c, writer := w.open("c", smallFetches()), w.open("writer")
-			w.put(writer, "k", "1")
-			held := w.hold(c, "c")
+			c, writer, held := w.openBehind()
 			revision := w.put(writer, "k", "2")
 			done := make(chan error, 1)
 			go func() { done <- c.Sync(w.within(time.Hour)) }()
@@ -159,9 +160,7 @@ func TestWaitsEndOnlyOnceWhatSupersededARemovedRecordIsShown(t *testing.T) {
 // it waits for, although the position has passed its target.
 func TestGapsDelayNoOtherWaits(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {
-		c, writer := w.open("c", smallFetches()), w.open("writer")
-		w.put(writer, "k", "1")
-		held := w.hold(c, "c")
+		c, writer, held := w.openBehind()
 		before := w.put(writer, "a", "1")
 		gone := w.put(writer, "k", "2")
 		w.supersede("3")
@@ -211,9 +210,7 @@ func TestLossOfWhatSupersededARemovedRecordIsNoticed(t *testing.T) {
 	for name, grows := range map[string]bool{"shorter": false, "grown again": true} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
-				c, writer := w.open("c", smallFetches()), w.open("writer")
-				w.put(writer, "k", "1")
-				held := w.hold(c, "c")
+				c, writer, held := w.openBehind()
 				gone := w.put(writer, "k", "2")
 				w.pad()
 				successor := w.End()

@@ -77,6 +77,19 @@ func endsBefore(end int64) func(*reply) {
 	}
 }
 
+// openDeprived opens a client from which 21 records are withheld, the last of which is "k" = "new".
+func (w *world) openDeprived() (*kvstore.Client, *tampered) {
+	w.t.Helper()
+	a := w.answers("c")
+	c, other := w.open("c", a.option()), w.kafka("other")
+	a.set(withheld(everything))
+	for range 20 {
+		w.produce(other, record("k", "old"))
+	}
+	w.produce(other, record("k", "new"))
+	return c, a
+}
+
 // A leader that answers nothing where records are, for so long that it is believed, makes a
 // client late. It never makes it show what lies behind without what it left out.
 func TestNothingBehindWithheldRecordsIsShownWithoutThem(t *testing.T) {
@@ -138,13 +151,7 @@ func TestWithheldRecordsAreFoundThoughNobodyWrites(t *testing.T) {
 	for _, lasts := range []time.Duration{35 * time.Second, 10 * time.Minute} {
 		t.Run(lasts.String(), func(t *testing.T) {
 			inWorld(t, withTopic(1), func(t *testing.T, w *world) {
-				a := w.answers("c")
-				c, other := w.open("c", a.option()), w.kafka("other")
-				a.set(withheld(everything))
-				for range 20 {
-					w.produce(other, record("k", "old"))
-				}
-				w.produce(other, record("k", "new"))
+				c, a := w.openDeprived()
 				time.Sleep(lasts)
 				a.set(nil)
 				found := took(func() {
@@ -163,13 +170,7 @@ func TestWithheldRecordsAreFoundThoughNobodyWrites(t *testing.T) {
 // because the brokers do not say how long tombstones are kept.
 func TestWithheldRecordsAreFoundThoughSettingsCannotBeRead(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
-		a := w.answers("c")
-		c, other := w.open("c", a.option()), w.kafka("other")
-		a.set(withheld(everything))
-		for range 20 {
-			w.produce(other, record("k", "old"))
-		}
-		w.produce(other, record("k", "new"))
+		c, a := w.openDeprived()
 		time.Sleep(47 * time.Second) // settings are read each half a minute
 		refused := 0
 		a.set(func(r *reply) {
