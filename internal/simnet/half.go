@@ -67,9 +67,6 @@ func (h *half) init(p *pair, link Link) {
 	cfg := &p.n.cfg
 	h.p, h.link, h.raw = p, link, cfg.Raw
 	h.latency = cfg.Latency
-	if cfg.LatencyFor != nil {
-		h.latency = cfg.LatencyFor(link)
-	}
 	h.rng = link.stream(cfg.Seed)
 	h.lane = p.place.lane(cfg.Seed, link, openingLane+p.place.opening%openingLane)
 	h.cond.L = &h.mu

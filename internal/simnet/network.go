@@ -23,10 +23,6 @@ type Config struct {
 	Seed uint64
 	// Latency is the one-way delay of every link.
 	Latency Latency
-	// LatencyFor, if not nil, returns the delay of a link and replaces Latency.
-	// It is called twice for each dial, once for each direction, and must depend
-	// on its argument only.
-	LatencyFor func(Link) Latency
 	// DialTimeout bounds a dial that a stall or a black hole delays. Zero means 10 seconds,
 	// as in kgo's own dialer.
 	DialTimeout time.Duration
