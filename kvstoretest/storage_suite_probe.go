@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -42,27 +43,15 @@ func (p *storageProbe) fatalf(format string, args ...any) {
 	panic(stopCheck{})
 }
 
-// onBatch makes a check of one that needs a BatchStorage.
-func onBatch(check func(*storageProbe, kvstore.BatchStorage)) func(*storageProbe) {
+// on makes a check of one that needs more of a storage than kvstore.Storage: the interface S.
+func on[S any](check func(*storageProbe, S)) func(*storageProbe) {
 	return func(p *storageProbe) {
-		b, ok := p.s.(kvstore.BatchStorage)
+		s, ok := p.s.(S)
 		if !ok {
-			p.missing = fmt.Errorf("%T is no kvstore.BatchStorage: %w", p.s, errNothingToCheck)
+			p.missing = fmt.Errorf("%T is no %v: %w", p.s, reflect.TypeFor[S](), errNothingToCheck)
 			return
 		}
-		check(p, b)
-	}
-}
-
-// onRecords makes a check of one that needs a RecordStorage.
-func onRecords(check func(*storageProbe, kvstore.RecordStorage)) func(*storageProbe) {
-	return func(p *storageProbe) {
-		r, ok := p.s.(kvstore.RecordStorage)
-		if !ok {
-			p.missing = fmt.Errorf("%T is no kvstore.RecordStorage: %w", p.s, errNothingToCheck)
-			return
-		}
-		check(p, r)
+		check(p, s)
 	}
 }
 
