@@ -154,6 +154,29 @@ func benchmarkCheck(b *testing.B, opts lin.Options) {
 	}
 }
 
+// BenchmarkShapes measures both judges on histories that are hard to judge. The factor is how
+// many times the work for an operation is that of a history with a tenth of the operations.
+func BenchmarkShapes(b *testing.B) {
+	for _, s := range linearShapes {
+		before := 0.0
+		for _, n := range []int{4_000, 40_000} {
+			b.Run(fmt.Sprintf("%s/%d", s.name, n), func(b *testing.B) {
+				h := s.make(n)
+				b.ReportAllocs()
+				for b.Loop() {
+					lin.Check(h, lin.Options{})
+				}
+				each := float64(b.Elapsed().Nanoseconds()) / float64(b.N) / float64(n)
+				b.ReportMetric(each, "ns/operation")
+				if before > 0 {
+					b.ReportMetric(each/before, "factor")
+				}
+				before = each
+			})
+		}
+	}
+}
+
 // BenchmarkPorcupineW measures porcupine alone, on a history as large as that of the
 // reference workload: 5 clients with 200 operations each.
 func BenchmarkPorcupineW(b *testing.B) {

@@ -19,6 +19,12 @@ type Options struct {
 	// MaxViolations is the maximum number of violations that are explained; 0
 	// means 20. All are counted.
 	MaxViolations int
+	// WitnessSteps is the maximum number of steps of the log witness, by default
+	// 1,000,000,000 plus 1,000 for each event. Most checks take a few steps for each event
+	// and for each key that a range covers. Some histories need far more, such as many
+	// ranges over many keys that return nothing. When it is reached, the verdict says so: it
+	// has the violations that were found until then, or is inconclusive if there is none.
+	WitnessSteps int64
 	// Porcupine bounds the second judge.
 	Porcupine PorcupineOptions
 	// Witnessed, if not nil, is called with the verdict of the log witness before porcupine
@@ -61,8 +67,8 @@ func Check(h *History, opts Options) *Verdict {
 }
 
 // CheckContext is like Check, but porcupine gives up soon after ctx ends. The
-// verdict then says what is undecided. The log witness, which takes little time,
-// always finishes.
+// verdict then says what is undecided. The log witness does not look at ctx; what
+// bounds it is Options.WitnessSteps.
 func CheckContext(ctx context.Context, h *History, opts Options) *Verdict {
 	v := &Verdict{Operations: len(h.Ops), Duration: h.Duration()}
 	for i := range h.Log {
@@ -121,13 +127,15 @@ func (j *judge) witnessed(v *Verdict) *Verdict {
 
 // witness runs the checks that compare the history with the log.
 func (j *judge) witness() {
-	j.x = newLogIndex(j.h)
-	j.match()
-	j.checkWrites()
-	j.sweep()
-	j.checkHooks()
-	j.checkRebuilds()
-	j.checkStates()
+	j.opts.WitnessSteps = cmp.Or(j.opts.WitnessSteps, 1_000_000_000+1_000*int64(j.h.Events()))
+	j.x = newLogIndex(j.h, j.opts.WitnessSteps)
+	j.witnessing = true
+	for _, check := range []func(){j.match, j.checkWrites, j.sweep, j.checkHooks, j.checkRebuilds, j.checkStates} {
+		if check(); j.x.spent() {
+			break
+		}
+	}
+	j.witnessing, j.stopped = false, j.x.spent()
 }
 
 // noWitness switches off the checks that need a log, when there is none.
@@ -172,6 +180,9 @@ func (j *judge) noEvidence() {
 	for id, r := range j.results {
 		if r.Ran && r.Judged == 0 {
 			reason := cmp.Or(reasons[id], "no read returned")
+			if j.stopped {
+				reason = "the log witness had reached its bound, WitnessSteps"
+			}
 			j.without(id, reason)
 		}
 	}
@@ -186,6 +197,9 @@ func (j *judge) conclude(v *Verdict) {
 			v.Undecided = append(v.Undecided, fmt.Sprintf("%s could not decide %d of %d pieces within its bounds",
 				r.Check, r.Undecided, r.Judged))
 		}
+	}
+	if j.stopped {
+		v.Undecided = append(v.Undecided, fmt.Sprintf("the log witness used up its bound, WitnessSteps %d, so what comes after is not judged", j.opts.WitnessSteps))
 	}
 	if why := j.budget.spentWhy(); why != "" && len(v.Undecided) > 0 {
 		v.Undecided = append(v.Undecided, why)

@@ -53,8 +53,8 @@
 // # Two judges
 //
 // The log witness compares the operations with the log. The log is a total order of the
-// writes, so the witness has nothing to search for. It always reaches a decision, in
-// O(n log n), where a range counts once for each key in its interval. It takes the reads
+// writes, so the witness has nothing to search for. It takes O(n log n), where a range counts
+// once for each key in its interval, and ends at Options.WitnessSteps. It takes the reads
 // in the order in which they returned, and for each one finds the lowest position that
 // explains it. The lowest is always a safe choice: if a later read can be explained after
 // choosing any other position, it can be explained after choosing the lowest.

@@ -17,12 +17,14 @@ type judge struct {
 	results    map[CheckID]*CheckResult
 	violations []*Violation
 	found      int // violations that count, explained or not
+	// witnessing says that the log witness is at work, stopped that it reached its bound.
+	witnessing, stopped bool
 
 	items     []item2log
-	first     []int32           // by operation: the index of its first item; one more entry ends the last
-	writes    []int32           // operations that write, in the order of their call
-	torn      int32             // a record that no write explains if batches are whole, or -1
-	byClass   map[int32][]int32 // items by class, built when needed
+	first     []int32        // by operation: the index of its first item; one more entry ends the last
+	writes    []int32        // operations that write, in the order of their call
+	torn      int32          // a record that no write explains if batches are whole, or -1
+	byClass   *classWritesOf // built when needed
 	events    []opEvent
 	processes map[processID]*process
 	// accused has the keys that the log witness found something wrong with. charged
@@ -73,6 +75,9 @@ func (j *judge) judged(id CheckID) { j.results[id].Judged++ }
 // violate reports a violation. If its check is switched off, the first of the checks in
 // Also that runs takes its place; if none does, nothing is reported.
 func (j *judge) violate(v *Violation) {
+	if j.witnessing && j.x.spent() {
+		return // the search that led here was cut short
+	}
 	j.accuse(j.accused, v)
 	all := append([]CheckID{v.Check}, v.Also...)
 	all = slices.DeleteFunc(all, func(id CheckID) bool { return !j.runs(id) })
@@ -109,6 +114,9 @@ func (j *judge) accuse(keys map[string]bool, v *Violation) {
 		o := &j.h.Ops[j.byID[id]]
 		if o.Key != "" {
 			keys[o.Key] = true
+		}
+		if j.witnessing {
+			j.x.spend(len(o.Items))
 		}
 		for _, it := range o.Items {
 			keys[it.Key] = true

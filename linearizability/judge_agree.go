@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"fmt"
+	"sort"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -20,7 +21,7 @@ func (j *judge) compare() []*Disagreement {
 	reported := map[string]bool{}
 	for i, t := range j.illegal {
 		switch {
-		case j.x == nil:
+		case j.x == nil, j.stopped && !j.accused[t.h.key]:
 			j.violate(j.porcupineFound[i])
 		case !j.accused[t.h.key]:
 			if !reported[t.h.key] {
@@ -38,8 +39,14 @@ func (j *judge) compare() []*Disagreement {
 			j.violate(j.porcupineFound[i])
 		}
 	}
+	byKey := map[string][]*task{}
+	for _, t := range j.tasks {
+		if t.check == CheckPorcupineSession && t.result == porcupine.Ok {
+			byKey[t.h.key] = append(byKey[t.h.key], t)
+		}
+	}
 	for _, v := range j.certain {
-		if t := j.contradicts(v); t != nil && !reported[v.Key] {
+		if t := contradicts(byKey[v.Key], v); t != nil && !reported[v.Key] {
 			reported[v.Key] = true
 			out = append(out, &Disagreement{
 				Key:        v.Key,
@@ -51,14 +58,15 @@ func (j *judge) compare() []*Disagreement {
 	return out
 }
 
-// contradicts returns the piece in which porcupine would have had to find a
+// contradicts returns the piece of a key in which porcupine would have had to find a
 // violation of the log witness, and found none.
-func (j *judge) contradicts(v *Violation) *task {
-	for _, t := range j.tasks {
-		if t.check == CheckPorcupineSession && t.h.key == v.Key && t.result == porcupine.Ok &&
-			t.from <= 2*v.since && 2*v.To.Seq <= t.to {
-			return t
-		}
+//
+// The pieces are ascending in time and do not overlap, so only the last one that begins early
+// enough can be it.
+func contradicts(pieces []*task, v *Violation) *task {
+	n := sort.Search(len(pieces), func(i int) bool { return pieces[i].from > 2*v.since })
+	if n > 0 && 2*v.To.Seq <= pieces[n-1].to {
+		return pieces[n-1]
 	}
 	return nil
 }

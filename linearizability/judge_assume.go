@@ -3,7 +3,6 @@ package linearizability
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -235,8 +234,9 @@ func (a *assumptions) values(h *History) {
 // log checks that the events of the log tap describe a possible log.
 func (a *assumptions) log(h *History) {
 	end := int64(0)
-	live := make([]int64, 0, len(h.Log)) // offsets, ascending
-	removed := map[int64]bool{}
+	live := make([]int64, 0, len(h.Log))    // offsets, ascending
+	appends := make([]int64, 0, len(h.Log)) // the events of the appends of live
+	removed := map[int64]bool{}             // by the event of the append
 	ended := map[string]bool{}
 	begun := map[string]bool{}
 	exact := h.Header.Tap == TapExact
@@ -255,6 +255,7 @@ func (a *assumptions) log(h *History) {
 			end = l.Offset + 1
 			begun[l.Txn] = true
 			live = append(live, l.Offset)
+			appends = append(appends, l.Seq)
 		case LogTruncate, LogRecreate:
 			to := l.Offset
 			if l.Kind == LogRecreate {
@@ -262,28 +263,31 @@ func (a *assumptions) log(h *History) {
 			}
 			a.within(exact, l, end)
 			n, _ := slices.BinarySearch(live, to)
-			live = live[:n]
+			live, appends = live[:n], appends[:n]
 			end = min(end, to)
-			maps.DeleteFunc(removed, func(o int64, _ bool) bool { return o >= to })
 		case LogCompact:
 			for j, o := range l.Removed {
 				if j > 0 && o <= l.Removed[j-1] {
 					a.broken(ruleLog, l.Seq, "compaction lists offset %d after offset %d", o, l.Removed[j-1])
 				}
-				if _, ok := slices.BinarySearch(live, o); !ok {
+				i, ok := slices.BinarySearch(live, o)
+				if !ok {
 					a.broken(ruleLog, l.Seq, "compaction removed offset %d, which the log does not have", o)
+					continue
 				}
-				removed[o] = true
+				removed[appends[i]] = true
 			}
 		case LogUncompact:
 			for j, o := range l.Returned {
 				if j > 0 && o <= l.Returned[j-1] {
 					a.broken(ruleLog, l.Seq, "offset %d is listed as returned after offset %d", o, l.Returned[j-1])
 				}
-				if !removed[o] {
+				i, ok := slices.BinarySearch(live, o)
+				if !ok || !removed[appends[i]] {
 					a.broken(ruleLog, l.Seq, "offset %d returned, which compaction had not removed", o)
+					continue
 				}
-				delete(removed, o)
+				delete(removed, appends[i])
 			}
 		case LogCommit, LogAbort:
 			if exact && !begun[l.Txn] {

@@ -94,9 +94,11 @@ func (j *judge) again(tasks []*task, opts PorcupineOptions) []*task {
 			check CheckID
 		}
 		var undecided []model
+		is := map[model]bool{}
 		for _, t := range tasks {
-			if m := (model{t.h, t.check}); t.result == porcupine.Unknown && !slices.Contains(undecided, m) {
+			if m := (model{t.h, t.check}); t.result == porcupine.Unknown && !is[m] {
 				undecided = append(undecided, m)
+				is[m] = true
 			}
 		}
 		if len(undecided) == 0 || j.budget.spent() {
@@ -104,7 +106,7 @@ func (j *judge) again(tasks []*task, opts PorcupineOptions) []*task {
 		}
 		// A piece that was found illegal stays illegal.
 		tasks = slices.DeleteFunc(tasks, func(t *task) bool {
-			return t.result != porcupine.Illegal && slices.Contains(undecided, model{t.h, t.check})
+			return t.result != porcupine.Illegal && is[model{t.h, t.check}]
 		})
 		opts.PieceOperations = max(opts.PieceOperations/3, 8)
 		var more []*task
@@ -159,7 +161,7 @@ func (j *judge) unfit(key string) bool {
 			if r.key < 0 {
 				continue
 			}
-			if r.died != never || j.h.Log[r.event].Foreign || j.trimmed(int32(i), forever) {
+			if r.died != never || j.h.Log[r.event].Foreign || j.x.trimmed(int32(i)) {
 				j.unfitKey[r.key] = true
 			}
 		}

@@ -47,6 +47,7 @@ type keyHistory struct {
 	values []string // by value number; values[0] is ""
 	procs  []processID
 	shared []bool // by value number
+	past   *pastWrites
 }
 
 // keyHistories returns the history of each key that a get reads, sorted by key.
@@ -113,9 +114,13 @@ func (b *keyBuilder) called(op int32, o *Operation) {
 	case o.Kind == OpDelete:
 		add(o.Key, keyOp{kind: keyWrite}, "")
 	case o.Kind == OpBatch:
+		// If a batch writes a key several times, only the last write is ever seen.
+		last := make(map[string]int, len(o.Items))
 		for i, it := range o.Items {
-			// If a batch writes a key several times, only the last write is ever seen.
-			if !slices.ContainsFunc(o.Items[i+1:], func(n Item) bool { return n.Key == it.Key }) {
+			last[it.Key] = i
+		}
+		for i, it := range o.Items {
+			if last[it.Key] == i {
 				add(it.Key, keyOp{kind: keyWrite}, it.Value)
 			}
 		}

@@ -30,53 +30,42 @@ type piece struct {
 	ops  []keyOp
 	from int64 // the cut before it, 0 for the first piece
 	to   int64 // the cut after it, or forever
-	// last has the values of the acknowledged writes that can have been the last
-	// one before from.
-	last map[int32]bool
-	// past has, for each value, the call of the first write of it, and unsure the
-	// call of the first write of it with an unknown outcome. 0 means none.
-	past, unsure []int64
+	// highest is the highest call of a write that was acknowledged before from, or -1.
+	highest int64
+	past    *pastWrites
 }
 
 // maybeLast reports whether the key can have had the value when the piece began.
 func (p *piece) maybeLast(value int32) bool {
-	return p.last[value] || (p.unsure[value] != 0 && p.unsure[value] < p.from)
+	if unsure := p.past.unsure[value]; unsure != 0 && unsure < p.from {
+		return true
+	}
+	if value == 0 && (p.from == 0 || p.highest < 0) {
+		return true // none of the writes is certain to have happened
+	}
+	return p.past.lastReturn(value, p.from) >= max(p.highest, 0)
 }
 
 // maybePast reports whether the key can have had the value before the piece.
 func (p *piece) maybePast(value int32) bool {
-	return value == 0 || (p.past[value] != 0 && p.past[value] < p.from)
+	first := p.past.first[value]
+	return value == 0 || (first != 0 && first < p.from)
 }
 
 // A splitter cuts the history of one key.
 type splitter struct {
 	h        *keyHistory
 	opts     PorcupineOptions
-	past     []int64 // by value, as in piece
-	unsure   []int64
+	past     *pastWrites
 	lastRead []int64 // by value: the return of the last read
-	carried  []lastWrite
-	highest  int64 // the highest call of an acknowledged write before the cut
+	highest  int64   // the highest call of an acknowledged write before the cut
+	crossing crossing
 }
-
-// A lastWrite is a write that may be the last one before a cut.
-type lastWrite struct {
-	value int32
-	ret   int64
-}
-
-// initially is the return of an imagined first write, which leaves the key without a
-// value.
-const initially = int64(-1)
 
 // split cuts a key's history into pieces of at most opts.PieceOperations operations.
 // Register says to judge barrier reads only.
 func (h *keyHistory) split(opts PorcupineOptions, register bool) []*piece {
-	n := len(h.values)
-	s := &splitter{
-		h: h, opts: opts, highest: -1,
-		past: make([]int64, n), unsure: make([]int64, n), lastRead: make([]int64, n),
-	}
+	s := &splitter{h: h, opts: opts, highest: -1, lastRead: make([]int64, len(h.values)), past: h.pastWrites()}
 	ops := make([]keyOp, 0, len(h.ops))
 	for _, o := range h.ops {
 		if o.kind == keyRead && register {
@@ -88,58 +77,63 @@ func (h *keyHistory) split(opts PorcupineOptions, register bool) []*piece {
 		ops = append(ops, o)
 		if o.kind == keyRead {
 			s.lastRead[o.value] = max(s.lastRead[o.value], o.ret)
-			continue
-		}
-		s.past[o.value] = cmp.Or(s.past[o.value], o.call)
-		if o.unknown && s.unsure[o.value] == 0 {
-			s.unsure[o.value] = o.call
 		}
 	}
 	if register {
 		slices.SortStableFunc(ops, func(a, b keyOp) int { return cmp.Compare(a.call, b.call) })
 	}
-	s.carried = []lastWrite{{0, initially}}
 	return s.cut(ops)
 }
 
 // cut makes the pieces.
 func (s *splitter) cut(ops []keyOp) []*piece {
 	var out []*piece
-	var crossing []keyOp // writes that were in progress at the previous cut
 	from := int64(0)
 	for len(ops) > 0 {
-		n := s.length(ops, len(crossing))
+		n := s.length(ops, s.crossing.at(from))
 		to := forever
 		if n < len(ops) {
 			to = ops[n].call
 		}
-		p := &piece{h: s.h, from: from, to: to, past: s.past, unsure: s.unsure, last: s.last(from)}
-		var still []keyOp
-		for _, o := range crossing {
-			if o.ret > to && s.lastRead[o.value] > to {
-				still = append(still, o)
-			}
+		p := &piece{h: s.h, from: from, to: to, past: s.past, highest: s.highest}
+		for _, o := range s.crossing.of(readValues(ops[:n], to), from, s.h.shared, s.opts.PieceUnknown+1) {
 			o.call, o.ret, o.unknown = from, forever, true
 			p.ops = append(p.ops, o)
 		}
 		for _, o := range ops[:n] {
-			s.note(o, to)
+			if o.kind == keyWrite && o.ret <= to && !o.unknown {
+				s.highest = max(s.highest, o.call)
+			}
 			switch {
 			case o.ret <= to || to == forever:
 				p.ops = append(p.ops, o)
 			case o.kind == keyWrite:
 				if s.lastRead[o.value] > to {
-					still = append(still, o)
+					s.crossing.add(o, s.lastRead[o.value])
 				}
 				o.ret, o.unknown = forever, true
 				p.ops = append(p.ops, o)
 			}
 		}
 		p.settle(s.opts.PieceUnknown)
+		if cap(p.ops) > 2*len(p.ops) {
+			p.ops = slices.Clone(p.ops)
+		}
 		out = append(out, p)
-		crossing, ops, from = still, ops[n:], to
+		ops, from = ops[n:], to
 	}
 	return out
+}
+
+// readValues returns the values that the reads of a piece return, each once.
+func readValues(ops []keyOp, to int64) (values []int32) {
+	for _, o := range ops {
+		if o.kind == keyRead && (o.ret <= to || to == forever) {
+			values = append(values, o.value)
+		}
+	}
+	slices.Sort(values)
+	return slices.Compact(values)
 }
 
 // length returns how many operations the next piece takes. In the last third of those
@@ -165,34 +159,6 @@ func (s *splitter) length(ops []keyOp, crossing int) int {
 		}
 	}
 	return best
-}
-
-// note updates the set of writes that may be the last one before the cut at to.
-func (s *splitter) note(o keyOp, to int64) {
-	if o.kind != keyWrite {
-		return
-	}
-	if o.ret <= to && !o.unknown {
-		s.highest = max(s.highest, o.call)
-	}
-	if !o.unknown {
-		s.carried = append(s.carried, lastWrite{o.value, o.ret})
-	}
-}
-
-// last returns the values of the acknowledged writes that may be the last one before
-// a cut, and "no value" if there may have been none.
-func (s *splitter) last(from int64) map[int32]bool {
-	if from > 0 && s.highest >= 0 {
-		s.carried = slices.DeleteFunc(s.carried, func(w lastWrite) bool {
-			return w.ret == initially || w.ret < s.highest
-		})
-	}
-	last := make(map[int32]bool, len(s.carried))
-	for _, w := range s.carried {
-		last[w.value] = true
-	}
-	return last
 }
 
 // settle removes the writes of unknown outcome that make no difference. If more than

@@ -10,7 +10,7 @@ func (s *sweeper) claims(op int32, f *inFlight) {
 	switch o.Kind {
 	case OpWait:
 		s.judged(CheckWaitRevision)
-		if end := s.furthest(o.Return.Seq); o.Revision >= end {
+		if end := s.x.furthest(o.Return.Seq); o.Revision >= end {
 			s.claim(op, CheckWaitRevision, o.Revision+1, fmt.Sprintf("readers could get to position %d only", end))
 			return
 		}
@@ -29,7 +29,7 @@ func (s *sweeper) claims(op int32, f *inFlight) {
 // tap, the position may move a moment after the operation has returned.
 func (s *sweeper) claimed(op int32, f *inFlight, check CheckID, want position) {
 	o := s.op(op)
-	if o.Position == None || s.h.Header.Tap != TapExact || s.lost(o.Call.Seq, o.Return.Seq) {
+	if o.Position == None || s.h.Header.Tap != TapExact || s.x.lost(o.Call.Seq, o.Return.Seq) {
 		return
 	}
 	cur := s.x.current(o.Return.Seq)

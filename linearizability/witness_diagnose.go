@@ -73,6 +73,7 @@ func (s *sweeper) neverThere(op int32, t *target) {
 	v := s.accusation(CheckReadFromLog, op)
 	v.Key = key
 	if t.class >= 0 {
+		s.x.spend(len(s.x.written[t.class]))
 		for _, rec := range s.x.written[t.class] {
 			if s.x.records[rec].status == committed {
 				continue

@@ -9,15 +9,15 @@ import (
 // it reports a violation and returns false.
 func (r *hookReader) hook(h *Hook) bool {
 	held := r.records(h)
-	if len(held) == 0 {
+	if held.len() == 0 {
 		r.strange(h, r.anyRecords(h))
 		return false
 	}
 	var next []int
-	if len(held) == 1 {
-		next = r.ledTo(held[0], h.Seq)
+	if held.len() == 1 {
+		next = r.ledTo(held.at(0), h.Seq)
 	} else {
-		next = r.ledToAny(r.x.records[held[0]].class, h.Seq)
+		next = r.ledToAny(r.x.records[held.at(0)].class, h.Seq)
 	}
 	next = r.readable(next, h.Seq)
 	if len(next) > 0 {
@@ -28,16 +28,17 @@ func (r *hookReader) hook(h *Hook) bool {
 		return false
 	}
 	k := r.x.search(held, r.offset())
-	if k == len(held) {
+	if k == held.len() {
 		r.strange(h, held)
 		return false
 	}
-	for i := r.furthest(); i < len(r.list) && r.list[i] != held[k]; i++ {
-		if m := r.list[i]; !r.mayMiss(m, h.Seq) {
+	turn := held.at(k)
+	for i := r.furthest(); i < r.list.len() && r.list.at(i) != turn && r.x.spend(1); i++ {
+		if m := r.list.at(i); !r.mayMiss(m, h.Seq) {
 			v := r.violation(h)
 			v.Reason = fmt.Sprintf("the hook for %s was skipped: the next one to fire was for offset %d",
-				r.recordName(m), r.x.records[held[k]].off)
-			r.violate(r.with(v, m, held[k]))
+				r.recordName(m), r.x.records[turn].off)
+			r.violate(r.with(v, m, turn))
 			return false
 		}
 	}
@@ -48,48 +49,44 @@ func (r *hookReader) hook(h *Hook) bool {
 // readable leaves out the places that readers could not get to by an event.
 func (r *hookReader) readable(next []int, seq int64) []int {
 	end := r.x.reach(r.epoch, seq).lso
-	return slices.DeleteFunc(next, func(i int) bool { return r.x.records[r.list[i-1]].off >= end })
+	return slices.DeleteFunc(next, func(i int) bool { return r.x.records[r.list.at(i-1)].off >= end })
 }
 
 // tooEarly reports a hook for a record that readers could not see yet.
-func (r *hookReader) tooEarly(h *Hook, held []int32) bool {
+func (r *hookReader) tooEarly(h *Hook, held list) bool {
 	end := r.x.reach(r.epoch, h.Seq).lso
 	k := r.x.search(held, r.offset())
-	if k == len(held) || r.x.records[held[k]].off < end {
+	if k == held.len() || r.x.records[held.at(k)].off < end {
 		return false
 	}
 	v := r.violation(h)
-	v.Reason = fmt.Sprintf("%s fired when readers could get to position %d only, but its record is at offset %d", hookName(h), end, r.x.records[held[k]].off)
-	r.violate(r.with(v, held[k]))
+	v.Reason = fmt.Sprintf("%s fired when readers could get to position %d only, but its record is at offset %d", hookName(h), end, r.x.records[held.at(k)].off)
+	r.violate(r.with(v, held.at(k)))
 	return true
 }
 
 // records returns the records that the hook may have been called for.
-func (r *hookReader) records(h *Hook) []int32 {
+func (r *hookReader) records(h *Hook) list {
 	held := r.anyRecords(h)
 	if h.Offset == None {
 		return held
 	}
-	k := r.x.search(held, h.Offset)
-	if k == len(held) || r.x.records[held[k]].off != h.Offset {
-		return nil
-	}
-	return held[k : k+1]
+	return r.x.only(held, h.Offset)
 }
 
 // anyRecords returns the records with the key and the value of the hook.
-func (r *hookReader) anyRecords(h *Hook) []int32 {
+func (r *hookReader) anyRecords(h *Hook) list {
 	value := h.Value
 	if h.Delete {
 		value = ""
 	} else if value == "" {
-		return nil // a set hook has a value
+		return list{} // a set hook has a value
 	}
 	c := r.x.lookup(h.Key, value)
 	if c < 0 {
-		return nil
+		return list{}
 	}
-	return r.x.byClass[r.epoch][c]
+	return r.x.byClass.in(r.epoch, c)
 }
 
 // ledTo returns the next places in the timeline after a hook of the given record, or nil
@@ -109,15 +106,15 @@ func (r *hookReader) ledTo(rec int32, seq int64) []int {
 func (r *hookReader) ledToAny(class int32, seq int64) []int {
 	var next []int
 	for n, from := range r.next {
-		for i := from; i < len(r.list); i++ {
+		for i := from; i < r.list.len() && r.x.spend(1); i++ {
 			if n+1 < len(r.next) && i >= r.next[n+1] {
 				break // covered when the loop comes to the next place
 			}
-			rec := &r.x.records[r.list[i]]
+			rec := &r.x.records[r.list.at(i)]
 			if rec.class == class && rec.visible() {
 				next = append(next, i+1)
 			}
-			if !r.mayMiss(r.list[i], seq) {
+			if !r.mayMiss(r.list.at(i), seq) {
 				break
 			}
 		}
@@ -126,7 +123,12 @@ func (r *hookReader) ledToAny(class int32, seq int64) []int {
 }
 
 func (r *hookReader) allMissable(from, to int, seq int64) bool {
-	return !slices.ContainsFunc(r.list[from:to], func(m int32) bool { return !r.mayMiss(m, seq) })
+	for i := from; i < to && r.x.spend(1); i++ {
+		if !r.mayMiss(r.list.at(i), seq) {
+			return false
+		}
+	}
+	return true
 }
 
 // furthest returns the furthest of the next places.
@@ -135,7 +137,7 @@ func (r *hookReader) furthest() int { return r.next[len(r.next)-1] }
 // offset returns the offset up to which hooks have fired.
 func (r *hookReader) offset() int64 {
 	if n := r.furthest(); n > 0 {
-		return r.x.records[r.list[n-1]].off + 1
+		return r.x.records[r.list.at(n-1)].off + 1
 	}
 	return 0
 }
@@ -165,25 +167,25 @@ func hookName(h *Hook) string {
 }
 
 // strange reports a hook that fired twice, out of order, or for no record.
-func (r *hookReader) strange(h *Hook, held []int32) {
+func (r *hookReader) strange(h *Hook, held list) {
 	v := r.violation(h)
-	if len(held) == 0 {
+	if held.len() == 0 {
 		v.Reason = hookName(h) + " fired, but the log has no such record that is committed"
 		r.violate(v)
 		return
 	}
-	last := held[len(held)-1]
+	last := held.at(held.len() - 1)
 	v.Reason = fmt.Sprintf("%s fired after the hooks of later records: its record is at offset %d", hookName(h), r.x.records[last].off)
 	if n := r.furthest(); n > 0 {
-		passed := r.list[n-1]
+		passed := r.list.at(n - 1)
 		if passed == last {
 			v.Reason = hookName(h) + " fired twice"
 		}
 		v = r.with(v, last, passed)
-		for _, other := range r.x.versions[r.epoch][r.x.records[last].key] {
-			if off := r.x.records[other].off; off > r.x.records[last].off && off <= r.x.records[passed].off {
-				v.Also = []CheckID{CheckPerKeyOrder}
-			}
+		versions := r.x.versions.in(r.epoch, r.x.records[last].key)
+		newer := r.x.search(versions, r.x.records[last].off+1)
+		if newer < versions.len() && r.x.records[versions.at(newer)].off <= r.x.records[passed].off {
+			v.Also = []CheckID{CheckPerKeyOrder}
 		}
 	}
 	r.violate(v)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 )
 
 // A hookReader follows the hooks of one process along the log.
@@ -17,7 +18,9 @@ type hookReader struct {
 
 	proc  *process
 	epoch int32
-	list  []int32 // the timeline
+	list  list // the timeline
+	// finals has the final states of the process.
+	finals []*Snapshot
 	// next has the indices in list at which the next hook can be expected after the
 	// hooks so far, ascending.
 	next []int
@@ -46,7 +49,17 @@ func (j *judge) checkHooks() {
 			writes[id] = append(writes[id], e.op)
 		}
 	}
+	finals := map[processID][]*Snapshot{}
+	for i := range j.h.Snapshots {
+		if s := &j.h.Snapshots[i]; s.Kind == SnapshotFinal {
+			id := processID{s.Client, s.Process}
+			finals[id] = append(finals[id], s)
+		}
+	}
 	for _, id := range j.processIDs(hooks, start) {
+		if j.x.spent() {
+			return
+		}
 		if len(hooks[id]) == 0 && !j.h.Header.Hooks {
 			continue
 		}
@@ -59,7 +72,9 @@ func (j *judge) checkHooks() {
 			from = hs[0].Seq
 		}
 		e := j.x.current(from)
-		r := &hookReader{judge: j, proc: p, epoch: e, list: j.x.timeline[e], next: []int{0}, lost: j.firstLoss(from)}
+		r := &hookReader{
+			judge: j, proc: p, epoch: e, list: j.x.timeline.in(e, 0), finals: finals[id], next: []int{0}, lost: j.firstLoss(from),
+		}
 		r.follow(hooks[id], writes[id], min(r.lost, j.firstRebuild(id)))
 	}
 }
@@ -84,10 +99,9 @@ func (j *judge) processIDs(hooks map[processID][]*Hook, start map[processID]int6
 // firstLoss returns the first event after from at which the log lost records. From then
 // on a client may have to reread the log, and there is not one hook for each record.
 func (j *judge) firstLoss(from int64) int64 {
-	for i := range j.h.Log {
-		if l := &j.h.Log[i]; l.Kind.loses() && l.Seq > from {
-			return l.Seq
-		}
+	i := sort.Search(len(j.x.losses), func(i int) bool { return j.x.losses[i] > from })
+	if i < len(j.x.losses) {
+		return j.x.losses[i]
 	}
 	return math.MaxInt64
 }
@@ -95,10 +109,8 @@ func (j *judge) firstLoss(from int64) int64 {
 // firstRebuild returns the event at which a process first started to reread the log, for
 // whatever reason. Its hooks then report what differs from its old state.
 func (j *judge) firstRebuild(id processID) int64 {
-	for i := range j.h.Rebuilds {
-		if b := &j.h.Rebuilds[i]; b.Client == id.client && b.Process == id.number {
-			return b.Seq
-		}
+	if all := j.x.rebuilds[id]; len(all) > 0 {
+		return all[0]
 	}
 	return math.MaxInt64
 }
@@ -107,6 +119,9 @@ func (j *judge) firstRebuild(id processID) int64 {
 // one for each record, in order. Later hooks are judged by the state that they lead to.
 func (r *hookReader) follow(hooks []*Hook, writes []int32, loss int64) {
 	for i, h := range hooks {
+		if r.x.spent() {
+			return
+		}
 		if h.Seq > loss {
 			n := r.found
 			if r.afterLoss(hooks[:i], hooks[i:], writes); r.found == n {
@@ -160,17 +175,16 @@ func (r *hookReader) passed(off int64) bool {
 
 // complete judges whether a process that has caught up has called all its hooks.
 func (r *hookReader) complete(hooks []*Hook, loss int64) {
-	for i := range r.h.Snapshots {
-		s := &r.h.Snapshots[i]
-		if s.Kind != SnapshotFinal || s.Client != r.proc.client || s.Process != r.proc.number || s.Seq > loss {
+	for _, s := range r.finals {
+		if s.Seq > loss {
 			continue
 		}
 		end := r.x.reach(r.epoch, s.Seq).lso
 		if r.h.Header.Tap != TapExact {
 			end = min(end, r.x.settled) // later records may have been noted before the snapshot
 		}
-		for n := r.furthest(); n < len(r.list) && r.x.records[r.list[n]].off < end; n++ {
-			if m := r.list[n]; !r.mayMiss(m, s.Seq) {
+		for n := r.furthest(); n < r.list.len() && r.x.records[r.list.at(n)].off < end && r.x.spend(1); n++ {
+			if m := r.list.at(n); !r.mayMiss(m, s.Seq) {
 				v := r.ofSnapshot(CheckHooks, s)
 				v.Key = r.x.keys[r.x.records[m].key]
 				v.Reason = fmt.Sprintf("%s had caught up at %s, but the hook for %s had not fired, after %d hooks",
@@ -189,10 +203,9 @@ func (r *hookReader) finally(hooks []*Hook) {
 	for _, h := range hooks {
 		last[h.Key] = h
 	}
-	for i := range r.h.Snapshots {
-		s := &r.h.Snapshots[i]
-		if s.Kind != SnapshotFinal || s.Client != r.proc.client || s.Process != r.proc.number {
-			continue
+	for _, s := range r.finals {
+		if !r.x.spend(len(s.Items) + len(hooks)) {
+			return
 		}
 		state := map[string]string{}
 		for _, it := range s.Items {

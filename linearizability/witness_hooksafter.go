@@ -52,6 +52,9 @@ func (r *hookReader) news(h, last *Hook) bool {
 	}
 	recs := r.written(h.Key, h.Value)
 	readable := 0
+	if !r.x.spend(len(recs)) {
+		return false
+	}
 	for _, m := range recs {
 		rec := &r.x.records[m]
 		if rec.visible() && (h.Offset == None || h.Offset == rec.off) && rec.off < r.x.reach(rec.born, h.Seq).lso && r.x.epochs[rec.born].seq <= h.Seq {
@@ -93,9 +96,9 @@ func (r *hookReader) toldOwn(op int32, told map[string]*Hook) bool {
 		rec := &r.x.records[it.rec]
 		cls := r.x.classes[rec.class]
 		key := r.x.keys[cls.key]
-		versions := r.x.versions[now][cls.key]
-		newest := len(versions) > 0 && versions[len(versions)-1] == it.rec
-		if cls.value == "" || rec.born != now || rec.died != never || rec.gone != 0 || !newest || r.trimmed(it.rec, forever) {
+		versions := r.x.versions.in(now, cls.key)
+		newest := versions.len() > 0 && versions.at(versions.len()-1) == it.rec
+		if cls.value == "" || rec.born != now || rec.died != never || rec.gone != 0 || !newest || r.x.trimmed(it.rec) {
 			continue
 		}
 		if h := told[key]; h != nil && !h.Delete && h.Value == cls.value {

@@ -1,6 +1,9 @@
 package linearizability
 
-import "math"
+import (
+	"math"
+	"sort"
+)
 
 // A read is the result of one get, range or snapshot, as a question to the log: at
 // which position was this the log's state?
@@ -16,7 +19,6 @@ type read struct {
 	// base is the offset at which the process started to apply the log; one of the
 	// candidates.
 	base int64
-	all  []int64
 }
 
 // A target is what a read says about one key: the class of its value. If there was no
@@ -43,14 +45,21 @@ func (j *judge) target(key, value string, rev int64, seq int64) target {
 	}
 	t.key = k
 	t.class = j.x.lookup(key, value)
-	if rev != None && t.class >= 0 {
-		for e := j.x.current(seq); e >= 0 && t.off == None; e-- {
-			if r := j.x.at(e, rev); r >= 0 && j.x.records[r].class == t.class {
-				t.off = rev
-			}
-		}
+	if rev != None && t.class >= 0 && j.x.hadAt(t.class, rev, seq) {
+		t.off = rev
 	}
 	return t
+}
+
+// hadAt reports whether the log had a record of a class at an offset, up to the epoch of an
+// event.
+func (x *logIndex) hadAt(class int32, off, seq int64) bool {
+	if len(x.epochs) == 1 {
+		r := x.at(0, off)
+		return r >= 0 && x.records[r].class == class
+	}
+	recs := x.placed(class, off)
+	return len(recs) > 0 && x.records[recs[0]].born <= x.current(seq)
 }
 
 const beyond = int64(math.MaxInt64)
@@ -59,10 +68,14 @@ const beyond = int64(math.MaxInt64)
 // false if there is none. J1: the lowest position leaves later reads the most freedom. If
 // a later read can be explained after choosing any other, it can be after choosing this.
 func (x *logIndex) least(r *read, from position, limit func(e int32) int64) (position, bool) {
-	for e := from.epoch; e <= x.current(r.seq); e++ {
+	last := x.current(r.seq)
+	for e := from.epoch; e <= last && x.spend(1); e++ {
 		lo, hi := x.in(from, e), limit(e)
 		if q := x.leastOf(r, e, lo, hi); q <= hi {
 			return position{e, q}, true
+		}
+		if lo <= hi {
+			e = x.unchanged(r, e)
 		}
 	}
 	return position{}, false
@@ -76,8 +89,7 @@ func (x *logIndex) leastOf(r *read, e int32, lo, hi int64) int64 {
 		return x.leastIn(r, e, lo, hi)
 	}
 	q := beyond
-	r.all = x.bases(r.all[:0], r.proc, r.seq, e)
-	for _, r.base = range r.all {
+	for _, r.base = range x.basesFor(r, e, lo) {
 		// A process that has reread the log is at its start at least.
 		q = min(q, x.leastIn(r, e, max(lo, r.base), hi))
 	}
@@ -85,10 +97,32 @@ func (x *logIndex) leastOf(r *read, e int32, lo, hi int64) int64 {
 	return q
 }
 
+// unchanged returns the last epoch, from e on, that says no more about a read of one key than
+// e does: the records of the key are the same. If no position of e explains it, none of these
+// epochs does, because what they lost and got is of other keys.
+func (x *logIndex) unchanged(r *read, e int32) int32 {
+	if len(r.targets) != 1 || x.removed || len(x.trims) > 0 {
+		return e
+	}
+	k := r.targets[0].key
+	if k < 0 {
+		return int32(len(x.epochs))
+	}
+	v := x.versions[k].versions
+	i := sort.Search(len(v), func(i int) bool { return v[i].epoch > e })
+	if i == len(v) {
+		return int32(len(x.epochs))
+	}
+	return v[i].epoch - 1
+}
+
 // leastIn is leastOf for one start, r.base.
 func (x *logIndex) leastIn(r *read, e int32, lo, hi int64) int64 {
 	q := lo
 	for again := true; again && q <= hi; {
+		if !x.spend(len(r.targets)) {
+			return beyond
+		}
 		again = false
 		for i := range r.targets {
 			if n := x.leastFor(r, &r.targets[i], e, q); n != q {
@@ -116,47 +150,47 @@ func (x *logIndex) leastFor(r *read, t *target, e int32, lo int64) int64 {
 		}
 		return beyond
 	}
-	versions := x.versions[e][t.key]
+	versions := x.versions.in(e, t.key)
 	if r.base > 0 {
-		versions = versions[x.search(versions, r.base):]
+		versions = versions.part(x.search(versions, r.base), versions.len())
 	}
 	i := x.search(versions, lo) // versions before i are applied at lo
-	var held []int32
-	if t.class >= 0 {
-		held = x.byClass[e][t.class]
-	}
-	if t.off != None {
-		held = x.only(held, t.off)
-	}
-	if i > 0 && t.is(&x.records[versions[i-1]]) {
+	if i > 0 && t.is(&x.records[versions.at(i-1)]) {
 		return lo
 	}
 	if i == 0 && t.none && t.off == None {
 		return lo
 	}
-	if x.removed && x.overlooked(r, t, e, versions[:i]) {
+	if x.removed && x.overlooked(r, t, e, versions.part(0, i)) {
 		return lo
 	}
-	if k := x.search(held, lo); k < len(held) {
-		return x.records[held[k]].off + 1
+	if t.class < 0 {
+		return beyond
+	}
+	held := x.byClass.in(e, t.class)
+	if t.off != None {
+		held = x.only(held, t.off)
+	}
+	if k := x.search(held, lo); k < held.len() {
+		return x.records[held.at(k)].off + 1
 	}
 	return beyond
 }
 
 // only returns the part of the list that is at the offset: one record or none.
-func (x *logIndex) only(list []int32, off int64) []int32 {
-	if i := x.search(list, off); i < len(list) && x.records[list[i]].off == off {
-		return list[i : i+1]
+func (x *logIndex) only(l list, off int64) list {
+	if i := x.search(l, off); i < l.len() && x.records[l.at(i)].off == off {
+		return l.part(i, i+1)
 	}
-	return nil
+	return list{}
 }
 
 // overlooked reports whether a process that has passed all the versions may still hold
 // an older one, of the target's class. That is so if the newer ones were removed from
 // the log before the process could see them.
-func (x *logIndex) overlooked(r *read, t *target, e int32, versions []int32) bool {
-	for i := len(versions) - 1; i >= 0; i-- {
-		rec := &x.records[versions[i]]
+func (x *logIndex) overlooked(r *read, t *target, e int32, versions list) bool {
+	for i := versions.len() - 1; i >= 0 && x.spend(1); i-- {
+		rec := &x.records[versions.at(i)]
 		if t.is(rec) {
 			return true
 		}

@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -38,6 +39,10 @@ type epoch struct {
 	seq int64 // the event that starts the epoch
 	cut int64 // the end of what it keeps of the previous epoch
 	end int64 // the end of the log when the epoch ended
+	// lost are the records that the log lost when the epoch began.
+	lost []int32
+	// highest is the highest end of an earlier epoch.
+	highest int64
 }
 
 // A class is a key together with one of its value ids, or with "" for no value.
@@ -54,7 +59,11 @@ type step struct {
 	lso   int64 // the last stable offset: end, or the first offset of an open transaction
 }
 
-type trim struct{ seq, off int64 }
+// A trim is a deletion from the start of the log, up to off.
+type trim struct {
+	seq, off int64
+	highest  int64 // the highest off of it and all later ones
+}
 
 // An absence is the time between two events in which a record was not in the log. to is 0 if it
 // did not come back.
@@ -63,7 +72,7 @@ type absence struct{ from, to int64 }
 // A logIndex answers questions about the log's state at a position.
 //
 // Invariant: each list of an epoch's records is ascending by offset, and holds the
-// records with born <= epoch < died.
+// records with born <= epoch < died. Trims is ascending by seq.
 type logIndex struct {
 	h       *History
 	records []record
@@ -80,25 +89,64 @@ type logIndex struct {
 	keyID    map[string]int32
 	classes  []class
 	classID  map[class]int32
-	sorted   []int32     // keys sorted by name
-	written  [][]int32   // by class: all records, in the order in which they were appended
-	timeline [][]int32   // by epoch: all records
-	versions [][][]int32 // by epoch and key: the visible records
-	byClass  [][][]int32 // by epoch and class: the visible records
-	batches  [][]span    // by epoch, ascending
+	sorted   []int32   // keys sorted by name
+	none     []int32   // by key: the class of its tombstones, or -1
+	written  [][]int32 // by class: all records, in the order in which they were appended
+	timeline lists     // one group: all records
+	versions lists     // by key: the visible records
+	byClass  lists     // by class: the visible records
+	batches  lists     // one group: the first records of batches
+	batchLen []int32   // by record: the number of records of the batch that it is the first of
+	cuts     lowest
+	losses   []int64 // the events at which the log lost something
+	rebuilds map[processID][]int64
+	// places has all records with a key by class, and those of a class by offset; classAt
+	// has where the records of each class begin. They are built when needed.
+	places, classAt []int32
+
+	// lateBases and few are what bases and basesFor answered last; lateEpoch is the epoch.
+	lateBases, few []int64
+	lateEpoch      int32
+
+	budgetLeft int64 // see spend
 }
 
-// newLogIndex builds the index of the history's log, in O(n log n).
-func newLogIndex(h *History) *logIndex {
-	x := &logIndex{h: h, keyID: map[string]int32{}, classID: make(map[class]int32, len(h.Log))}
+// spend takes n steps from the bound of the log witness, Options.WitnessSteps. It returns
+// false if there are not as many left. What is concluded then is not to be used.
+func (x *logIndex) spend(n int) bool {
+	x.budgetLeft -= int64(n)
+	return x.budgetLeft >= 0
+}
+
+// spent reports whether the bound has been reached.
+func (x *logIndex) spent() bool { return x.budgetLeft < 0 }
+
+// lossesBetween returns how many times the log lost something between two events.
+func (x *logIndex) lossesBetween(from, to int64) int {
+	i := sort.Search(len(x.losses), func(i int) bool { return x.losses[i] > from })
+	k, _ := slices.BinarySearch(x.losses, to)
+	return max(0, k-i)
+}
+
+// newLogIndex builds the index of the history's log, in O(n log n). The checks may take as
+// many steps as given.
+func newLogIndex(h *History, steps int64) *logIndex {
+	x := &logIndex{h: h, budgetLeft: steps, rebuilds: map[processID][]int64{}, keyID: map[string]int32{}, classID: make(map[class]int32, len(h.Log))}
 	x.records = make([]record, 0, len(h.Log))
 	x.epochs = []epoch{{}}
-	open := map[string]int64{} // open transactions, by their first offset
+	open := &openTxns{of: map[string]*txnStart{}}
 	byTxn := map[string][]int32{}
 	var start, end int64
 	var alive []int32 // the records of the current timeline
+	for i := range h.Rebuilds {
+		id := processID{h.Rebuilds[i].Client, h.Rebuilds[i].Process}
+		x.rebuilds[id] = append(x.rebuilds[id], h.Rebuilds[i].Seq)
+	}
 	for i := range h.Log {
 		l := &h.Log[i]
+		if l.Kind.loses() {
+			x.losses = append(x.losses, l.Seq)
+		}
 		switch l.Kind {
 		case LogAppend:
 			x.append(l, int32(i))
@@ -106,9 +154,7 @@ func newLogIndex(h *History) *logIndex {
 			alive = append(alive, n)
 			end = l.Offset + 1
 			if l.Txn != "" {
-				if _, ok := open[l.Txn]; !ok {
-					open[l.Txn] = l.Offset
-				}
+				open.begin(l.Txn, l.Offset)
 				byTxn[l.Txn] = append(byTxn[l.Txn], n)
 			}
 		case LogCommit, LogAbort:
@@ -118,7 +164,7 @@ func newLogIndex(h *History) *logIndex {
 					x.records[n].status = aborted
 				}
 			}
-			delete(open, l.Txn)
+			open.end(l.Txn)
 			delete(byTxn, l.Txn)
 		case LogTruncate, LogRecreate:
 			cut := l.Offset
@@ -127,11 +173,7 @@ func newLogIndex(h *History) *logIndex {
 			}
 			alive = x.lose(alive, cut, end, l.Seq)
 			start, end = min(start, cut), min(end, cut)
-			for t, first := range open {
-				if first >= cut {
-					delete(open, t)
-				}
-			}
+			open.lose(cut)
 		case LogTrim:
 			start = x.trim(l, start, open)
 		case LogCompact:
@@ -141,33 +183,25 @@ func newLogIndex(h *History) *logIndex {
 		case LogEnd:
 			continue
 		}
-		x.steps = append(x.steps, step{l.Seq, int32(len(x.epochs) - 1), end, stable(end, open)})
+		x.steps = append(x.steps, step{l.Seq, int32(len(x.epochs) - 1), end, open.stable(end)})
 	}
 	x.epochs[len(x.epochs)-1].end = end
-	x.settled = stable(end, open)
-	x.batches = make([][]span, len(x.epochs))
-	x.group()
+	x.settled = open.stable(end)
+	x.cuts = newLowest(x.epochs)
+	x.noteHighest()
+	x.sort()
 	return x
 }
 
 // trim notes that records were deleted from the start of the log, and returns the new
 // start.
-func (x *logIndex) trim(l *LogEvent, start int64, open map[string]int64) int64 {
+func (x *logIndex) trim(l *LogEvent, start int64, open *openTxns) int64 {
 	if l.Offset <= start {
 		return start // nothing new was deleted
 	}
-	x.trims = append(x.trims, trim{l.Seq, l.Offset})
-	for t, first := range open { // readers continue at the new start
-		open[t] = max(first, l.Offset)
-	}
+	x.trims = append(x.trims, trim{seq: l.Seq, off: l.Offset})
+	open.trim(l.Offset) // readers continue at the new start
 	return l.Offset
-}
-
-func stable(end int64, open map[string]int64) int64 {
-	for _, first := range open {
-		end = min(end, first)
-	}
-	return end
 }
 
 func (x *logIndex) append(l *LogEvent, event int32) {
@@ -218,6 +252,7 @@ func (x *logIndex) lose(alive []int32, cut, end, seq int64) []int32 {
 	x.epochs[len(x.epochs)-1].end = end
 	x.epochs = append(x.epochs, epoch{seq: seq, cut: cut})
 	n := sort.Search(len(alive), func(i int) bool { return x.records[alive[i]].off >= cut })
+	x.epochs[len(x.epochs)-1].lost = slices.Clone(alive[n:])
 	for _, r := range alive[n:] {
 		x.records[r].died = int32(len(x.epochs) - 1)
 	}

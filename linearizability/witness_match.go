@@ -90,31 +90,6 @@ func (j *judge) reported(op int32, n int) int64 {
 	return o.Revision
 }
 
-// matchReported claims the records at the offsets that the operation reported. Offsets
-// of a lost tail are used again, so it takes all records from the one epoch that has the
-// most of them.
-func (j *judge) matchReported(op int32) {
-	if j.op(op).Outcome == Failed {
-		return
-	}
-	best, most := int32(0), 0
-	for e := range j.x.timeline {
-		found := 0
-		for n := range j.itemsOf(op) {
-			if j.find(op, n, int32(e)) >= 0 {
-				found++
-			}
-		}
-		if found > most {
-			best, most = int32(e), found
-		}
-	}
-	items := j.itemsOf(op)
-	for n := range items {
-		j.claim(&items[n], j.find(op, n, best))
-	}
-}
-
 // byReturn returns the writes in the order of their returns. Those of unknown outcome
 // come last. The order matters if two deletes of a key report the same offset, because it
 // was used again after a loss: the one that returned first can't have written the later
@@ -144,9 +119,8 @@ func (j *judge) find(op int32, n int, e int32) int32 {
 	if r < 0 || !j.free(op, r) || j.x.records[r].class != it.class {
 		return -1
 	}
-	late := j.x.records[r].seq > j.op(op).Return.Seq && j.op(op).Outcome == OK
-	if late && j.h.Header.Tap == TapExact && len(j.x.epochs) > 1 {
-		return -1 // the offset was used again
+	if j.tooLate(op, r) {
+		return -1
 	}
 	return r
 }
@@ -179,6 +153,7 @@ func (j *judge) matchByValue(op int32) {
 		}
 		off := j.reported(op, n)
 		best, rank := int32(-1), -1
+		j.x.spend(len(j.x.written[it.class]))
 		for _, r := range j.x.written[it.class] {
 			fit := 0
 			if o := j.op(op); exact && o.Outcome == OK && j.x.records[r].seq < o.Return.Seq {
@@ -277,7 +252,7 @@ func (j *judge) noteBatch(op int32) {
 	if len(items) < 2 || !certain || !j.contiguous(items) {
 		return
 	}
-	j.x.addBatch(&j.x.records[items[0].rec], len(items))
+	j.x.addBatch(items[0].rec, len(items))
 }
 
 // uncertain reports whether the record is paired with a write, but may be another's.

@@ -1,11 +1,5 @@
 package linearizability
 
-import (
-	"cmp"
-	"slices"
-	"sort"
-)
-
 // J7: a position is a place in the log: all records below off in the epoch's timeline are
 // applied. Used as a bound, it allows every position that is not before it: positions of
 // the same epoch with the same or a higher off, and positions of later epochs that include
@@ -22,11 +16,10 @@ type position struct {
 // in returns the lowest offset of epoch e that satisfies the bound. E must not be before
 // the epoch of the bound.
 func (x *logIndex) in(p position, e int32) int64 {
-	off := p.off
-	for i := p.epoch + 1; i <= e; i++ {
-		off = min(off, x.epochs[i].cut)
+	if p.epoch == e {
+		return p.off
 	}
-	return off
+	return min(p.off, x.cuts.of(p.epoch+1, e))
 }
 
 // join returns the weakest bound that implies both.
@@ -42,29 +35,38 @@ func (x *logIndex) satisfied(bound, p position) bool {
 	return p.epoch >= bound.epoch && p.off >= x.in(bound, p.epoch)
 }
 
-// A span holds the offsets of a batch, without end.
-type span struct{ start, end int64 }
-
 // batchEnd returns off or, if off lies inside a batch, the end of the batch.
 func (x *logIndex) batchEnd(e int32, off int64) int64 {
-	spans := x.batches[e]
-	i := sort.Search(len(spans), func(i int) bool { return spans[i].start >= off })
-	if i > 0 && off < spans[i-1].end {
-		return spans[i-1].end
+	if len(x.batchLen) == 0 {
+		return off
+	}
+	l := x.batches.in(e, 0)
+	if i := x.search(l, off); i > 0 {
+		first := l.at(i - 1)
+		if end := x.records[first].off + int64(x.batchLen[first]); off < end {
+			return end
+		}
 	}
 	return off
 }
 
 // addBatch notes that the n records from first on are one batch.
-func (x *logIndex) addBatch(first *record, n int) {
-	for e := first.born; e < min(first.died, int32(len(x.epochs))); e++ {
-		x.batches[e] = append(x.batches[e], span{first.off, first.off + int64(n)})
+func (x *logIndex) addBatch(first int32, n int) {
+	if x.batchLen == nil {
+		x.batchLen = make([]int32, len(x.records))
 	}
+	x.batchLen[first] = int32(n)
 }
 
 // sortBatches must be called once, after the last addBatch.
 func (x *logIndex) sortBatches() {
-	for _, spans := range x.batches {
-		slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	if x.batchLen == nil {
+		return
 	}
+	x.batches = x.group(1, func(r int32) int32 {
+		if x.batchLen[r] == 0 {
+			return -1
+		}
+		return 0
+	})
 }

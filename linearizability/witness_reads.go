@@ -25,7 +25,7 @@ func (r *read) reach(x *logIndex) func(e int32) int64 {
 func (s *sweeper) readOf(op int32, p *process) *read {
 	o := s.op(op)
 	r := &s.scratch
-	*r = read{seq: o.Return.Seq, proc: p, pos: o.Position, targets: r.targets[:0], all: r.all, batches: s.runs(CheckBatchVisible)}
+	*r = read{seq: o.Return.Seq, proc: p, pos: o.Position, targets: r.targets[:0], batches: s.runs(CheckBatchVisible)}
 	if o.Kind == OpGet {
 		r.targets = append(r.targets, s.target(o.Key, o.Value, o.Revision, r.seq))
 		return r
@@ -53,12 +53,15 @@ func (j *judge) state(targets []target, items []Item, start, end string, seq int
 	}
 	first := sort.Search(len(j.x.sorted), func(i int) bool { return j.x.keys[j.x.sorted[i]] >= start })
 	for _, k := range j.x.sorted[first:] {
+		if !j.x.spend(1) {
+			break
+		}
 		key := j.x.keys[k]
 		if end != "" && key >= end {
 			break
 		}
 		if _, ok := in[key]; !ok {
-			targets = append(targets, j.target(key, "", None, seq))
+			targets = append(targets, target{key: k, class: j.x.none[k], none: true, off: None})
 		}
 	}
 	return targets
@@ -114,9 +117,11 @@ func (s *sweeper) countRead(o *Operation, f *inFlight) {
 // keySeen notes the version of a key that a get returned.
 func (s *sweeper) keySeen(op int32, p *process, r *read, pos position) {
 	t := &r.targets[0]
-	versions := s.x.versions[pos.epoch][t.key]
-	if i := s.x.search(versions, pos.off); i > 0 && s.x.records[versions[i-1]].class == t.class {
-		p.read[t.key] = seen{versions[i-1], op}
+	versions := s.x.versions.in(pos.epoch, t.key)
+	if i := s.x.search(versions, pos.off); i > 0 {
+		if rec := versions.at(i - 1); s.x.records[rec].class == t.class {
+			p.read[t.key] = seen{rec, op}
+		}
 	}
 }
 
@@ -176,14 +181,14 @@ func (s *sweeper) revision(op int32, key, value string, rev int64, t *target) bo
 	}
 	o := s.op(op)
 	var offsets []int64
-	for _, r := range s.x.written[t.class] {
+	for _, r := range s.x.written[t.class][:min(3, len(s.x.written[t.class]))] {
 		offsets = append(offsets, s.x.records[r].off)
 	}
 	v := s.accusation(CheckRevision, op)
 	v.Key = key
 	v.Reason = o.call() + " reported offset " + itoa(rev) + " for " + quote(key) + " = " + value +
 		", but there is " + s.whatIsAt(rev, o.Return.Seq)
-	v.Offsets = append([]int64{rev}, offsets[:min(len(offsets), 3)]...)
+	v.Offsets = append([]int64{rev}, offsets...)
 	slices.Sort(v.Offsets)
 	s.violate(v)
 	return false

@@ -1,6 +1,9 @@
 package linearizability
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // checkRebuilds judges whether each process had a reason to reread the log.
 //
@@ -10,7 +13,12 @@ import "fmt"
 // it may have missed deletions must have been kept from reading; the history says so in
 // Rebuild.Away.
 func (j *judge) checkRebuilds() {
-	spent := map[processID]int{} // losses that have been the reason for a rebuild
+	spent := map[processID]int{}   // losses that have been the reason for a rebuild
+	begun := map[processID]int64{} // the event of a process's first call
+	for i := range slices.Backward(j.h.Ops) {
+		o := &j.h.Ops[i]
+		begun[processID{o.Client, o.Process}] = o.Call.Seq
+	}
 	for i := range j.h.Rebuilds {
 		b := &j.h.Rebuilds[i]
 		j.judged(CheckRebuild)
@@ -18,35 +26,13 @@ func (j *judge) checkRebuilds() {
 			continue
 		}
 		id := processID{b.Client, b.Process}
-		losses := j.losses(id, b.Seq)
+		losses := j.x.lossesBetween(begun[id], b.Seq)
 		if b.Cause != RebuildAbsence && spent[id] < losses {
 			spent[id]++
 			continue
 		}
 		j.violate(j.needless(b, losses))
 	}
-}
-
-// losses returns how many times the log lost records between the start of a process and
-// an event.
-func (j *judge) losses(id processID, until int64) (n int) {
-	from := j.begun(id)
-	for i := range j.h.Log {
-		if l := &j.h.Log[i]; l.Kind.loses() && from < l.Seq && l.Seq < until {
-			n++
-		}
-	}
-	return n
-}
-
-// begun returns the event of a process's first call, or 0 if it has none.
-func (j *judge) begun(id processID) int64 {
-	for i := range j.h.Ops {
-		if o := &j.h.Ops[i]; o.Client == id.client && o.Process == id.number {
-			return o.Call.Seq
-		}
-	}
-	return 0
 }
 
 func (j *judge) needless(b *Rebuild, losses int) *Violation {

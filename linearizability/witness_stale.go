@@ -104,6 +104,7 @@ func (s *sweeper) olderVersion(r *read, f *inFlight) bool {
 		return false
 	}
 	before := &s.x.records[f.read.rec]
+	s.x.spend(len(s.x.written[r.targets[0].class]))
 	for _, rec := range s.x.written[r.targets[0].class] {
 		now := &s.x.records[rec]
 		if now.born > before.born || (now.born == before.born && now.off >= before.off) {

@@ -22,7 +22,7 @@ func (s *sweeper) snapshot(snap *Snapshot) {
 		return
 	}
 	r := &s.scratch
-	*r = read{seq: snap.Seq, proc: p, pos: snap.Position, batches: s.runs(CheckBatchVisible), targets: r.targets[:0], all: r.all}
+	*r = read{seq: snap.Seq, proc: p, pos: snap.Position, batches: s.runs(CheckBatchVisible), targets: r.targets[:0]}
 	r.targets = s.state(r.targets, snap.Items, "", "", snap.Seq)
 	if pos, ok := s.x.least(r, s.x.joined(&p.bounds), r.reach(s.x)); ok {
 		s.raise(p, causeSeen, bound{pos, -1})
@@ -48,6 +48,9 @@ func (j *judge) ofSnapshot(check CheckID, snap *Snapshot) *Violation {
 // checkStates judges the final states of clients and the states of cold readers.
 func (j *judge) checkStates() {
 	for i := range j.h.Snapshots {
+		if j.x.spent() {
+			return
+		}
 		snap := &j.h.Snapshots[i]
 		switch snap.Kind {
 		case SnapshotFinal:
@@ -98,9 +101,9 @@ func (j *judge) compareState(check CheckID, snap *Snapshot) {
 	}
 	var best *difference
 	for _, base := range j.basesOf(snap, e) {
-		if d := j.differs(snap, e, base, at); len(d.wrong) == 0 {
+		if d := j.differs(snap, e, base, at); d.count == 0 {
 			return
-		} else if best == nil || len(d.wrong) < len(best.wrong) {
+		} else if best == nil || d.count < best.count {
 			best = d
 		}
 	}
@@ -110,15 +113,20 @@ func (j *judge) compareState(check CheckID, snap *Snapshot) {
 	if snap.Kind == SnapshotCold {
 		what = "what " + snap.Client + " read from the log"
 	}
-	v.Reason = fmt.Sprintf("%s differs from the log at position %d%s in %d keys: %s", what, at, best.from(), len(best.wrong), best.wrong[0])
-	v.Evidence = append(v.Evidence, best.wrong[1:min(len(best.wrong), 8)]...)
+	v.Reason = fmt.Sprintf("%s differs from the log at position %d%s in %d keys: %s", what, at, best.from(), best.count, best.wrong[0])
+	v.Evidence = append(v.Evidence, best.wrong[1:]...)
 	j.violate(v)
 }
 
 // shows reports whether the log has a record between two offsets that readers see.
 func (j *judge) shows(e int32, from, to int64) bool {
-	list := j.x.timeline[e]
-	return slices.ContainsFunc(list[j.x.search(list, from):j.x.search(list, to)], func(r int32) bool { return j.x.records[r].visible() })
+	l := j.x.timeline.in(e, 0)
+	for i, end := j.x.search(l, from), j.x.search(l, to); i < end && j.x.spend(1); i++ {
+		if j.x.records[l.at(i)].visible() {
+			return true
+		}
+	}
+	return false
 }
 
 // keyTwice returns a key that a state lists twice.
@@ -140,20 +148,24 @@ func (j *judge) basesOf(snap *Snapshot, e int32) []int64 {
 	if p == nil || snap.Kind == SnapshotCold {
 		p = &process{} // nothing is known about it
 	}
-	return j.x.bases(nil, p, snap.Seq, e)
+	return slices.Clone(j.x.bases(p, snap.Seq, e))
 }
 
 // A difference is how a state differs from that of the log, applied from base on.
 type difference struct {
 	base    int64
-	wrong   []string // one line for each key
+	count   int      // how many keys differ
+	wrong   []string // one line for each of the first keys
 	key     string   // the first of them
 	offsets []int64
 }
 
 func (d *difference) add(key, got, want string, off int64) {
-	if len(d.wrong) == 0 {
+	if d.count == 0 {
 		d.key = key
+	}
+	if d.count++; d.count > 8 {
+		return
 	}
 	d.wrong = append(d.wrong, fmt.Sprintf("key %s has %s, want %s", quote(key), valueName(got), want))
 	if off >= 0 {
@@ -182,6 +194,9 @@ func (j *judge) differs(snap *Snapshot, e int32, base, at int64) *difference {
 		have[k] = it
 	}
 	for _, k := range j.x.sorted {
+		if !j.x.spend(1) {
+			break
+		}
 		it, has := have[k]
 		rec, want := j.stateAt(e, k, at)
 		if rec >= 0 && j.x.records[rec].off < base {
@@ -208,23 +223,13 @@ func (j *judge) differs(snap *Snapshot, e int32, base, at int64) *difference {
 
 // stateAt returns the record that determines a key at a position, or -1, and the value.
 func (j *judge) stateAt(e, k int32, at int64) (rec int32, value string) {
-	versions := j.x.versions[e][k]
+	versions := j.x.versions.in(e, k)
 	i := j.x.search(versions, at)
 	if i == 0 {
 		return -1, ""
 	}
-	rec = versions[i-1]
+	rec = versions.at(i - 1)
 	return rec, j.x.classes[j.x.records[rec].class].value
-}
-
-// trimmed reports whether a record had been deleted from the start of the log by event
-// seq. Some clients may still have its effect, and others will never see it.
-func (j *judge) trimmed(rec int32, seq int64) bool {
-	if rec < 0 {
-		return false
-	}
-	r := &j.x.records[rec]
-	return slices.ContainsFunc(j.x.trims, func(t trim) bool { return t.seq < seq && r.off < t.off && r.born <= j.x.current(t.seq) })
 }
 
 // checkFinalAgreement compares final states with each other, if there is no log to compare

@@ -48,6 +48,8 @@ type process struct {
 	opened int64
 	// read has the version of each key that the process read last.
 	read map[int32]seen
+	// started is where the process may have started to apply the log.
+	started started
 }
 
 type seen struct{ rec, op int32 }
@@ -72,6 +74,9 @@ func (j *judge) sweep() {
 	s.anyone.op = -1
 	logs, snaps := j.h.Log, j.h.Snapshots
 	for _, e := range j.events {
+		if s.x.spent() {
+			break
+		}
 		for len(logs) > 0 && logs[0].Seq < e.seq {
 			s.logEvent(&logs[0])
 			logs = logs[1:]
@@ -87,6 +92,9 @@ func (j *judge) sweep() {
 		}
 	}
 	for i := range snaps {
+		if s.x.spent() {
+			break
+		}
 		s.snapshot(&snaps[i])
 	}
 	j.processes = s.processes
@@ -144,6 +152,9 @@ func (s *sweeper) called(op int32) {
 			s.raise(p, causeOpen, bound{position{s.x.current(o.Call.Seq), 0}, -1})
 		}
 	}
+	if o.Outcome != OK {
+		return // nothing will be judged when it returns
+	}
 	f := inFlight{bounds: p.bounds, anyone: s.anyone, reported: p.reported, read: seen{-1, -1}}
 	if o.Kind == OpGet {
 		if k, ok := s.x.keyID[o.Key]; ok {
@@ -164,14 +175,15 @@ func (s *sweeper) called(op int32) {
 func (s *sweeper) returned(op int32) {
 	o := s.op(op)
 	p := s.process(o.Client, o.Process)
+	if o.Outcome != OK {
+		s.mark(p, o.Return.Seq)
+		return
+	}
 	f := &s.slots[s.slot[op]]
 	s.free = append(s.free, s.slot[op])
-	if o.Outcome == OK {
-		s.claims(op, f)
-	}
+	s.claims(op, f)
 	lowest := s.x.joined(&f.bounds) // the process was here, or further, at the return
 	switch {
-	case o.Outcome != OK:
 	case o.Kind.Writes():
 		if pos, ok := s.wrote(op); ok {
 			s.raise(p, causeOwn, bound{pos, op})
@@ -191,7 +203,7 @@ func (s *sweeper) returned(op int32) {
 	case o.Kind == OpOpen:
 		s.raise(p, causeOpen, bound{f.anyone.pos, op})
 	}
-	if o.Position != None && o.Outcome == OK {
+	if o.Position != None {
 		// The position is of the epoch of lowest, or of a later one.
 		at := bound{position{lowest.epoch, o.Position}, op}
 		s.position(at, p, f)
@@ -220,7 +232,7 @@ func (s *sweeper) position(at bound, p *process, f *inFlight) {
 		v.Offsets = []int64{o.Position, before.pos.off}
 		s.violate(v)
 	}
-	if end := s.furthest(o.Return.Seq); o.Position > end {
+	if end := s.x.furthest(o.Return.Seq); o.Position > end {
 		v := s.accusation(CheckPosition, at.op)
 		v.Reason = fmt.Sprintf("%s was at position %d at %s, but readers could get to %d only", o.Client, o.Position, o.Return.Time, end)
 		v.Offsets = []int64{end}
@@ -238,29 +250,5 @@ func (s *sweeper) position(at bound, p *process, f *inFlight) {
 // answers from all four, at position 4, and is found at position 1 next, because it rereads the
 // log. So what counts is the log that it had been known to follow, not what was lost since.
 func (s *sweeper) reread(before bound, later int64) bool {
-	return before.pos.epoch != s.x.current(later) || s.lost(s.op(before.op).Return.Seq, later)
-}
-
-// lost reports whether the log lost something between two events.
-func (s *sweeper) lost(from, to int64) bool {
-	for _, t := range s.x.trims {
-		if t.seq > from && t.seq < to {
-			return true
-		}
-	}
-	return s.x.current(from) != s.x.current(to)
-}
-
-// furthest returns how far readers could get at most up to an event.
-func (s *sweeper) furthest(seq int64) int64 {
-	cur := s.x.current(seq)
-	if s.h.Header.Tap != TapExact {
-		cur = int32(len(s.x.epochs) - 1)
-		seq = int64(1) << 62
-	}
-	var end int64
-	for e := int32(0); e <= cur; e++ {
-		end = max(end, s.x.reach(e, seq).lso)
-	}
-	return end
+	return before.pos.epoch != s.x.current(later) || s.x.lost(s.op(before.op).Return.Seq, later)
 }

@@ -9,24 +9,27 @@ import (
 // visible reports whether readers of committed records ever see the record.
 func (r *record) visible() bool { return r.key >= 0 && r.status == committed }
 
-// group builds the lists of each epoch.
-func (x *logIndex) group() {
-	all := func(r *record) int32 { return 0 }
-	for _, t := range x.lists(1, all) {
-		x.timeline = append(x.timeline, t[0])
+// sort builds the lists of records.
+func (x *logIndex) sort() {
+	x.timeline = x.group(1, func(int32) int32 { return 0 })
+	x.versions = x.group(len(x.keys), func(r int32) int32 {
+		if rec := &x.records[r]; rec.visible() {
+			return rec.key
+		}
+		return -1
+	})
+	x.byClass = x.group(len(x.classes), func(r int32) int32 {
+		if rec := &x.records[r]; rec.visible() {
+			return rec.class
+		}
+		return -1
+	})
+	x.none = slices.Repeat([]int32{-1}, len(x.keys))
+	for c := range x.classes {
+		if x.classes[c].value == "" {
+			x.none[x.classes[c].key] = int32(c)
+		}
 	}
-	x.versions = x.lists(len(x.keys), func(r *record) int32 {
-		if !r.visible() {
-			return -1
-		}
-		return r.key
-	})
-	x.byClass = x.lists(len(x.classes), func(r *record) int32 {
-		if !r.visible() {
-			return -1
-		}
-		return r.class
-	})
 	x.sorted = make([]int32, len(x.keys))
 	for i := range x.sorted {
 		x.sorted[i] = int32(i)
@@ -34,77 +37,39 @@ func (x *logIndex) group() {
 	slices.SortFunc(x.sorted, func(a, b int32) int { return cmp.Compare(x.keys[a], x.keys[b]) })
 }
 
-// lists returns, by epoch and group, the records of the group that are in the log in that
-// epoch. Epochs share the lists that did not change.
-func (x *logIndex) lists(groups int, group func(*record) int32) [][][]int32 {
-	first := make([][]int32, groups)
-	count := make([]int32, groups)
-	var total int32
-	for i := range x.records {
-		if g := group(&x.records[i]); g >= 0 && x.records[i].born == 0 {
-			count[g]++
-			total++
-		}
-	}
-	backing := make([]int32, total)
-	for g, n := range count {
-		first[g], backing = backing[:0:n], backing[n:]
-	}
-	out := [][][]int32{first}
-	next := 0
-	for ; next < len(x.records) && x.records[next].born == 0; next++ {
-		if g := group(&x.records[next]); g >= 0 {
-			first[g] = append(first[g], int32(next))
-		}
-	}
-	for e := 1; e < len(x.epochs); e++ {
-		lists := slices.Clone(out[e-1])
-		for g, list := range lists {
-			n := sort.Search(len(list), func(i int) bool { return x.records[list[i]].died <= int32(e) })
-			lists[g] = list[:n:n]
-		}
-		for ; next < len(x.records) && x.records[next].born == int32(e); next++ {
-			if g := group(&x.records[next]); g >= 0 {
-				lists[g] = append(lists[g], int32(next))
-			}
-		}
-		out = append(out, lists)
-	}
-	return out
-}
-
 // at returns the record at an offset in an epoch, or -1.
 func (x *logIndex) at(e int32, off int64) int32 {
-	t := x.timeline[e]
-	i := x.search(t, off)
-	if i < len(t) && x.records[t[i]].off == off {
-		return t[i]
+	t := x.timeline.in(e, 0)
+	if i := x.search(t, off); i < t.len() {
+		if r := t.at(i); x.records[r].off == off {
+			return r
+		}
 	}
 	return -1
 }
 
-// search returns the index of the first record in the list with an offset of
-// off or above.
-func (x *logIndex) search(list []int32, off int64) int {
-	lo, hi := 0, len(list)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if x.records[list[mid]].off < off {
-			lo = mid + 1
-		} else {
-			hi = mid
+// placed returns all records of a class that were ever appended at an offset, in the order
+// in which they were.
+func (x *logIndex) placed(class int32, off int64) []int32 {
+	if class < 0 {
+		return nil
+	}
+	if x.places == nil {
+		x.places = make([]int32, 0, len(x.records))
+		for _, recs := range x.written {
+			at := len(x.places)
+			x.places = append(x.places, recs...)
+			slices.SortStableFunc(x.places[at:], func(a, b int32) int { return cmp.Compare(x.records[a].off, x.records[b].off) })
+		}
+		x.classAt = make([]int32, len(x.written)+1)
+		for c, recs := range x.written {
+			x.classAt[c+1] = x.classAt[c] + int32(len(recs))
 		}
 	}
-	return lo
-}
-
-// current returns the epoch in which an event falls.
-func (x *logIndex) current(seq int64) int32 {
-	e := len(x.epochs) - 1
-	for e > 0 && x.epochs[e].seq > seq {
-		e--
-	}
-	return int32(e)
+	recs := x.places[x.classAt[class]:x.classAt[class+1]]
+	lo := sort.Search(len(recs), func(i int) bool { return x.records[recs[i]].off >= off })
+	hi := lo + sort.Search(len(recs)-lo, func(i int) bool { return x.records[recs[lo+i]].off > off })
+	return recs[lo:hi]
 }
 
 // reach returns how far readers could get in an epoch up to an event.

@@ -11,16 +11,16 @@ func (j *judge) unclaimed(r int32) {
 	rec := &j.x.records[r]
 	cls := j.x.classes[rec.class]
 	key := j.x.keys[cls.key]
-	for _, other := range j.x.written[rec.class] {
-		o := &j.x.records[other]
-		if o.op >= 0 && !shared(cls.value) {
+	if !shared(cls.value) {
+		if other := j.classes().of(rec.class).claimed; other >= 0 {
+			o := &j.x.records[other]
 			if j.overlap(o, rec) {
 				j.doubled(o.op, other, r)
 			}
 			return
 		}
 	}
-	if j.triedAgain(rec) {
+	if j.triedAgain(r) {
 		return
 	}
 	if op, ok := j.writerOf(cls, rec.seq); ok {
@@ -48,29 +48,14 @@ func (j *judge) unclaimed(r int32) {
 // triedAgain reports whether a record with a shared value may be the second one of an
 // operation that was sent again, because the first was lost with the log's tail. It may be
 // if no timeline has more such records than there were writes.
-func (j *judge) triedAgain(rec *record) bool {
+func (j *judge) triedAgain(r int32) bool {
 	if len(j.x.epochs) == 1 {
 		return false
 	}
-	writes := 0
-	for _, n := range j.itemsOfClass(rec.class) {
-		if o := j.op(j.items[n].op); o.Outcome != Failed && o.Call.Seq < rec.seq {
-			writes++
-		}
-	}
-	for e := rec.born; e < min(rec.died, int32(len(j.x.epochs))); e++ {
-		records := 0
-		for _, r := range j.x.written[rec.class] {
-			other := &j.x.records[r]
-			if other.born <= e && e < other.died && other.seq <= rec.seq && !j.h.Log[other.event].Foreign {
-				records++
-			}
-		}
-		if records > writes {
-			return false
-		}
-	}
-	return true
+	// Of the records that were there when this one was appended, later timelines have fewer.
+	rec := &j.x.records[r]
+	cs := j.classes()
+	return int(cs.held[r]) <= cs.of(rec.class).writesBefore(rec.seq)
 }
 
 // overlap reports whether two records were in the log at the same time. If a write was
@@ -107,32 +92,12 @@ func (j *judge) firstRecord(op int32) int32 {
 // writerOf returns an operation that wrote the class and was called before the event. It
 // prefers acknowledged ones, then those of unknown outcome.
 func (j *judge) writerOf(c class, seq int64) (int32, bool) {
-	id := j.x.classID[c]
-	best, found := int32(-1), false
-	for _, n := range j.itemsOfClass(id) {
-		op := j.items[n].op
-		o := j.op(op)
-		if o.Call.Seq > seq {
-			continue
-		}
-		if !found || (o.Outcome == OK && j.op(best).Outcome != OK) || (j.op(best).Outcome == Failed && o.Outcome != Failed) {
-			best, found = op, true
+	for _, op := range j.classes().of(j.x.classID[c]).first {
+		if op >= 0 && j.op(op).Call.Seq <= seq {
+			return op, true
 		}
 	}
-	return best, found
-}
-
-// itemsOfClass returns the items that write a class.
-func (j *judge) itemsOfClass(id int32) []int32 {
-	if j.byClass == nil {
-		j.byClass = map[int32][]int32{}
-		for n := range j.items {
-			if c := j.items[n].class; c >= 0 {
-				j.byClass[c] = append(j.byClass[c], int32(n))
-			}
-		}
-	}
-	return j.byClass[id]
+	return -1, false
 }
 
 // writerOfValue returns the first operation that wrote a value, to any key.

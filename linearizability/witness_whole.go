@@ -51,7 +51,7 @@ func (s *wholeSearch) collect() bool {
 	for _, op := range s.writes {
 		items := s.itemsOf(op)
 		o := s.op(op)
-		if o.Outcome == Failed || slices.ContainsFunc(items, func(it item2log) bool { return it.rec >= 0 }) {
+		if len(items) == 0 || o.Outcome == Failed || slices.ContainsFunc(items, func(it item2log) bool { return it.rec >= 0 }) {
 			continue
 		}
 		batch := len(items) > 1

@@ -8,6 +8,9 @@ import (
 // checkWrites compares the writes with the log. match must have paired them before.
 func (j *judge) checkWrites() {
 	for _, op := range j.writes {
+		if j.x.spent() {
+			return
+		}
 		o := j.op(op)
 		switch o.Outcome {
 		case OK:
@@ -24,6 +27,9 @@ func (j *judge) checkWrites() {
 		}
 	}
 	for r := range j.x.records {
+		if j.x.spent() {
+			return
+		}
 		rec := &j.x.records[r]
 		if rec.key < 0 || j.h.Log[rec.event].Foreign {
 			continue
@@ -151,14 +157,14 @@ func (j *judge) takenByAnother(op int32, n int) bool {
 	if len(j.x.epochs) == 1 || it.class < 0 || off == None || !shared(j.x.classes[it.class].value) {
 		return false
 	}
-	return slices.ContainsFunc(j.x.written[it.class], func(r int32) bool {
-		return j.x.records[r].off == off && j.x.records[r].seq > j.op(op).Call.Seq
-	})
+	recs := j.x.placed(it.class, off)
+	return len(recs) > 0 && j.x.records[recs[len(recs)-1]].seq > j.op(op).Call.Seq
 }
 
 func (j *judge) recordsOf(op int32) []int32 {
 	var recs []int32
 	items := j.itemsOf(op)
+	j.x.spend(len(items))
 	for n := range items {
 		if items[n].rec >= 0 {
 			recs = append(recs, items[n].rec)

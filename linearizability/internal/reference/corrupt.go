@@ -167,7 +167,7 @@ var rules = []rule{
 		}
 		return o != nil
 	}},
-	{"batch-item", op(func(o *lin.Operation) bool { return o.Kind == lin.OpBatch }, func(rng *rand.Rand, _ *lin.History, o *lin.Operation) {
+	{"batch-item", op(func(o *lin.Operation) bool { return o.Kind == lin.OpBatch && len(o.Items) > 0 }, func(rng *rand.Rand, _ *lin.History, o *lin.Operation) {
 		i := rng.IntN(len(o.Items))
 		switch rng.IntN(3) {
 		case 0:

@@ -1,0 +1,95 @@
+package linearizability
+
+import "slices"
+
+// A classWrites is what is known of the records of a class, and of the writes of it.
+type classWrites struct {
+	claimed int32 // the first record that is paired with a write, or -1
+	// first has the first write that was acknowledged, the first that was not refused, and
+	// the first of all, or -1.
+	first [3]int32
+	calls []int64 // the calls of those that were not refused, ascending
+}
+
+// writesBefore returns how many writes that were not refused were called before an event.
+func (c *classWrites) writesBefore(seq int64) int {
+	n, _ := slices.BinarySearch(c.calls, seq)
+	return n
+}
+
+// classWritesOf has it for all classes.
+type classWritesOf struct {
+	all []classWrites
+	// held has, for each record, how many records of its class the log had when it was
+	// appended, itself included, without foreign ones.
+	held []int32
+}
+
+func (c *classWritesOf) of(class int32) *classWrites { return &c.all[class] }
+
+// classes returns what is known of each class. The writes must have been paired.
+func (j *judge) classes() *classWritesOf {
+	if j.byClass != nil {
+		return j.byClass
+	}
+	c := &classWritesOf{all: make([]classWrites, len(j.x.classes))}
+	for i := range c.all {
+		c.all[i] = classWrites{claimed: -1, first: [3]int32{-1, -1, -1}}
+	}
+	for n := range j.items {
+		it := &j.items[n]
+		if it.class < 0 {
+			continue
+		}
+		w, outcome := c.of(it.class), j.op(it.op).Outcome
+		if outcome == OK && w.first[0] < 0 {
+			w.first[0] = it.op
+		}
+		if outcome != Failed && w.first[1] < 0 {
+			w.first[1] = it.op
+		}
+		if w.first[2] < 0 {
+			w.first[2] = it.op
+		}
+		if outcome != Failed {
+			w.calls = append(w.calls, j.op(it.op).Call.Seq)
+		}
+	}
+	for r := range j.x.records {
+		rec := &j.x.records[r]
+		if rec.class >= 0 && rec.op >= 0 && c.of(rec.class).claimed < 0 {
+			c.of(rec.class).claimed = int32(r)
+		}
+	}
+	c.held = j.heldAtAppend()
+	j.byClass = c
+	return c
+}
+
+// heldAtAppend returns, for each record, how many records of its class the log had when it
+// was appended, itself included, without foreign ones.
+func (j *judge) heldAtAppend() []int32 {
+	held := make([]int32, len(j.x.records))
+	if len(j.x.epochs) == 1 {
+		return held // nobody asks
+	}
+	now := make([]int32, len(j.x.classes))
+	count := func(r, by int32) {
+		if rec := &j.x.records[r]; rec.class >= 0 && !j.h.Log[rec.event].Foreign {
+			now[rec.class] += by
+		}
+	}
+	next := int32(0)
+	for e := range j.x.epochs {
+		for _, r := range j.x.epochs[e].lost {
+			count(r, -1)
+		}
+		for ; int(next) < len(held) && j.x.records[next].born == int32(e); next++ {
+			count(next, 1)
+			if c := j.x.records[next].class; c >= 0 {
+				held[next] = now[c]
+			}
+		}
+	}
+	return held
+}

@@ -1,0 +1,76 @@
+package linearizability
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+)
+
+// matchReported claims the records at the offsets that the operation reported. Offsets
+// of a lost tail are used again, so it takes all records from the one epoch that has the
+// most of them.
+func (j *judge) matchReported(op int32) {
+	if j.op(op).Outcome == Failed {
+		return
+	}
+	best := j.bestEpoch(op)
+	items := j.itemsOf(op)
+	for n := range items {
+		j.claim(&items[n], j.find(op, n, best))
+	}
+}
+
+// bestEpoch returns the first epoch that has the most records at the offsets that an
+// operation reported.
+func (j *judge) bestEpoch(op int32) int32 {
+	if len(j.x.epochs) == 1 {
+		return 0
+	}
+	type change struct {
+		epoch int32
+		by    int
+	}
+	var changes []change
+	for n := range j.itemsOf(op) {
+		for _, r := range j.candidates(op, n) {
+			rec := &j.x.records[r]
+			changes = append(changes, change{rec.born, 1}, change{rec.died, -1})
+		}
+	}
+	slices.SortFunc(changes, func(a, b change) int { return cmp.Compare(a.epoch, b.epoch) })
+	best, most, found := int32(0), 0, 0
+	for i, c := range changes {
+		found += c.by
+		if (i+1 == len(changes) || changes[i+1].epoch != c.epoch) && found > most {
+			best, most = c.epoch, found
+		}
+	}
+	return best
+}
+
+// candidates returns the records at the offset that an operation reported for its item n,
+// those that find would return in some epoch.
+func (j *judge) candidates(op int32, n int) (all []int32) {
+	it, off := &j.itemsOf(op)[n], j.reported(op, n)
+	if off == None || it.rec >= 0 {
+		return nil
+	}
+	recs := j.x.placed(it.class, off)
+	called := sort.Search(len(recs), func(i int) bool { return j.x.records[recs[i]].seq > j.op(op).Call.Seq })
+	for _, r := range recs[called:] {
+		if j.tooLate(op, r) || !j.x.spend(1) {
+			break
+		}
+		if j.free(op, r) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// tooLate reports whether a record was appended when the operation had been acknowledged.
+// Then its offset was used again.
+func (j *judge) tooLate(op, r int32) bool {
+	o := j.op(op)
+	return j.h.Header.Tap == TapExact && len(j.x.epochs) > 1 && o.Outcome == OK && j.x.records[r].seq > o.Return.Seq
+}
