@@ -11,7 +11,7 @@ import (
 func loggingIn[T any](l kgo.Logger, _ T) kgo.Opt { return kgo.WithLogger(l) }
 
 //go:noinline
-func optionOf(make func() kgo.Opt) kgo.Opt { return make() }
+func optionOf(opt func() kgo.Opt) kgo.Opt { return opt() }
 
 type maker struct{ l kgo.Logger }
 

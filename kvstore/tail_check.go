@@ -51,7 +51,7 @@ func (t *tail) renamed(ctx context.Context, pos int64, epoch int32) error {
 		t.silence = silence{}
 		t.rebuild, t.checked = newOpening(), noLeader
 		t.rebuild.cause = why
-		return nil
+		return nil //nolint:nilerr // the next step rereads the log because of it
 	}
 	resume := pos
 	var lost *lostError
