@@ -26,6 +26,7 @@ func main() {
 	engine.Serve(func(ctx context.Context, job world.Job, judging func(*world.Result)) (*world.Result, error) {
 		return world.RunInFiles(ctx, job, world.Env{Judging: judging})
 	})
+	crashApart()
 	// A pipe that nobody reads any more is an error of writing, after which commands clean up.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
