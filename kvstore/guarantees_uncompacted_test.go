@@ -2,6 +2,7 @@ package kvstore_test
 
 import (
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // Each replica compacts its own copy of the log. What one has removed may be back when another one
@@ -130,5 +132,67 @@ func rereading(below int64, change func(*reply)) func(*reply) {
 		if is.Load() {
 			change(r)
 		}
+	}
+}
+
+// A client that opens, or rereads the log, reads the record of a deleted key at a leader that still
+// has it, and its tombstone. Before it gets to that, another broker leads, which removed both long
+// ago. The key is not shown.
+func TestDeletedKeyStaysDeletedWhenALeaderIsBehindTheNext(t *testing.T) {
+	type reader func(w *world, a *tampered) *kvstore.Client
+	for name, read := range map[string]reader{
+		"that opens": func(w *world, a *tampered) *kvstore.Client {
+			opened := make(chan *kvstore.Client)
+			go func() { opened <- w.open("c", a.option(), smallFetches()) }()
+			w.between(a)
+			return <-opened
+		},
+		"that rereads": func(w *world, a *tampered) *kvstore.Client {
+			w.CompactedLeader(0)
+			c := w.open("c", a.option(), smallFetches())
+			back := w.cutOff("c")
+			w.Append(kvstoretest.Set("new", "1"))
+			w.UncompactedLeader(1)
+			time.Sleep(15 * time.Minute)
+			back()
+			w.between(a)
+			must(w.t, c.Sync(w.within(5*time.Minute)))
+			return c
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, keepingTombstones(2, 10*time.Minute), func(t *testing.T, w *world) {
+				w.Append(kvstoretest.Set("gone", "1"))
+				w.pad()
+				w.Append(kvstoretest.Tombstone("gone"))
+				w.pad()
+				w.Compact()
+				time.Sleep(15 * time.Minute)
+				w.Compact()
+				w.UncompactedLeader(1)
+				a := w.answers("c")
+				a.set(func(r *reply) {
+					if _, ok := r.req.(*kmsg.FetchRequest); ok {
+						time.Sleep(time.Second)
+					}
+				})
+				c := read(w, a)
+				w.wantAbsent(c, "gone")
+				if n := strings.Count(w.contents(c), "pad"); n < 40 {
+					t.Errorf("%d keys are there, want all 40 at least: %s", n, w.contents(c))
+				}
+			})
+		})
+	}
+}
+
+// between lets a broker lead that has compacted the log while a client reads it, a few records a
+// second.
+func (w *world) between(a *tampered) {
+	a.requests(kmsg.Fetch)
+	n := 0
+	w.eventually("some of the log is read", func() bool { n += a.requests(kmsg.Fetch); return n >= 2 })
+	if gone := w.CompactedLeader(0).Hits(); gone != 2 {
+		w.t.Errorf("%d records are gone, want 2", gone)
 	}
 }

@@ -54,6 +54,9 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 	}
 	t.advance(t.pos)
 	if t.rebuild != nil {
+		if t.rebuild.records == 0 {
+			t.rebuild.under = t.checked
+		}
 		t.rebuild.records += int64(len(f.changes))
 		t.progress(false)
 	}

@@ -46,15 +46,37 @@ func (t *tail) complete(ctx context.Context, f fetched) (bool, error) {
 			return false, fmt.Errorf("after %v without a look at the end of the log: %w", away.Round(time.Millisecond), err)
 		}
 	}
-	may := t.mayBeAway()
-	if away <= may {
-		if invariant.On {
-			t.vetted.Swap(vetted{f.got, may})
-		}
-		return true, nil
+	if may := t.mayBeAway(); away > may {
+		t.reread(t.expired(away, may))
+		return false, nil
+	} else if invariant.On {
+		t.vetted.Swap(vetted{f.got, may})
 	}
-	t.reread(t.expired(away, may))
-	return false, nil
+	if err := t.otherCopy(&f); err != nil {
+		t.reread(err)
+		return false, nil
+	}
+	return true, nil
+}
+
+// otherCopy returns why the log is to be reread if a part of it was read at another leader, whose
+// cleaner may have been behind. Each replica compacts its own copy:
+//
+//	at broker 1   k=1 ... k deleted      reread up to "..."
+//	at broker 0       ...                removed both long ago
+//
+// What was in the log when rereading began may be gone at any leader but the first. What came
+// later stays for as long as tombstones do, wherever it is read.
+func (t *tail) otherCopy(f *fetched) error {
+	rb := t.rebuild
+	if rb == nil || rb.records == 0 {
+		return nil
+	}
+	rb.moved = rb.moved || t.checked != rb.under
+	if !rb.moved || f.gap < 0 || f.gap >= rb.target {
+		return nil
+	}
+	return fmt.Errorf("%w: a part of the log was read at broker %d, and broker %d, which leads now, has removed records from offset %d on", ErrTombstonesExpired, rb.under.node, t.checked.node, f.gap)
 }
 
 // catchUp asks for what may have changed while the client was blocked for longer than it

@@ -51,6 +51,9 @@ type rebuild struct {
 	digest    digest
 	digested  bool
 
+	under leader // at which the first records were read
+	moved bool   // others were read at another one
+
 	cause   error
 	begun   bool
 	start   int64 // where it began to read

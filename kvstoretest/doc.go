@@ -43,7 +43,7 @@
 //	brokers        StopBroker RestartBrokers MoveLeader OutOfSync SlowBroker
 //	what they know StaleMetadata ForgetProducers ForgetProducersAtElections
 //	transactions   LoadCoordinators MoveCoordinator
-//	the log        Compact UncompactedLeader DeleteRecords LoseTail RecreateTopic GrowPartitions HostileBatch
+//	the log        Compact UncompactedLeader CompactedLeader DeleteRecords LoseTail RecreateTopic GrowPartitions HostileBatch
 //
 // Those of the network take names of clients; [Kit.On] narrows them further, to brokers, to
 // requests or answers, and to kinds of requests.

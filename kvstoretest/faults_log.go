@@ -23,8 +23,8 @@ func (k *Kit) Compact() *Effect {
 
 // UncompactedLeader makes a broker the leader of the topic, like [Kit.MoveLeader], that has not
 // compacted its copy of the log: each replica in Kafka does that for itself. The records and
-// tombstones that compaction had removed are in the log again, until the next [Kit.Compact]. What was
-// lost with the end of the log, or deleted from its start, does not come back. Hits is the number of
+// tombstones that compaction had removed are in the log again, until the next [Kit.Compact] or
+// [Kit.CompactedLeader]. What was lost with the end of the log, or deleted from its start, does not come back. Hits is the number of
 // records that came back.
 func (k *Kit) UncompactedLeader(to int) *Effect {
 	k.t.Helper()
@@ -41,6 +41,28 @@ func (k *Kit) UncompactedLeader(to int) *Effect {
 			return nil, err
 		}
 		return k.done(text, max(0, k.written()-before)), nil
+	})
+}
+
+// CompactedLeader makes a broker the leader of the topic, like [Kit.MoveLeader], that has compacted
+// its copy of the log as the leader before [Kit.UncompactedLeader] had: what came back is gone again,
+// tombstones too, however recently a client read what they delete. Hits is the number of records
+// that are gone, 0 if the log was compacted since.
+func (k *Kit) CompactedLeader(to int) *Effect {
+	k.t.Helper()
+	text := line("compacted-leader", "broker", strconv.Itoa(to))
+	if !k.exists("CompactedLeader", to) {
+		return k.inert(text)
+	}
+	return k.change(text, func(text string) (*Effect, error) {
+		before := k.written()
+		if err := k.cluster.LeadCompacted(k.cfg.topic, 0, int32(to)); err != nil {
+			return nil, err
+		}
+		if err := k.history.compacted(); err != nil {
+			return nil, err
+		}
+		return k.done(text, max(0, before-k.written())), nil
 	})
 }
 

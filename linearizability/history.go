@@ -164,8 +164,9 @@ type Rebuild struct {
 	Client  string
 	Process int
 	Cause   RebuildCause
-	// Away says that a fault had kept the process from reading for so long that
-	// it may have missed deletions.
+	// Away says that the process may have missed deletions: a fault had kept it from
+	// reading for so long, or another leader was elected while it read the log from its
+	// start.
 	Away bool
 	// Err is the cause as the process described it.
 	Err string

@@ -264,9 +264,13 @@ func (d *draw) uncompacted() {
 	if d.p.World.Brokers < 2 {
 		return
 	}
-	f := sim.UncompactedLeader{Span: d.span(300*ms, 3000*ms)}
+	f := sim.UncompactedLeader{Back: d.IntN(2) == 0, Span: d.span(300*ms, 3000*ms)}
 	if d.IntN(2) == 0 {
-		d.openDuring(f.From + d.between(0, f.For))
+		at := f.From + d.between(0, f.For)
+		if f.Back { // while they read, those that have compacted lead again
+			at = f.From + f.For - d.between(5*ms, 60*ms)
+		}
+		d.openDuring(at)
 	}
 	d.add(f)
 }
@@ -274,7 +278,7 @@ func (d *draw) uncompacted() {
 // compactedByOne compacts the log at the leader, and lets another broker lead that has not. Half of
 // the time a client was away for so long that it rereads what that one has.
 func (d *draw) compactedByOne() {
-	f := sim.UncompactedLeader{Span: d.span(500*ms, 4000*ms)}
+	f := sim.UncompactedLeader{Back: d.IntN(2) == 0, Span: d.span(500*ms, 4000*ms)}
 	f.From += 600 * ms
 	d.add(sim.Compact{Every: d.between(50*ms, 300*ms), Span: sim.Span{From: f.From - 600*ms, For: 500 * ms}})
 	if d.IntN(2) == 0 {

@@ -9,12 +9,14 @@ import (
 // UncompactedLeader makes another broker lead whose cleaner has not run yet. It has all that
 // compaction had removed at the former leader: records, tombstones and markers. When the fault
 // ends, its own cleaner catches up, and they are gone again, except for tombstones that it has met
-// for the first time.
+// for the first time. With Back, the former leader leads again instead, and all of them are gone.
 //
 // If nothing has been removed yet, the present leader compacts the log first.
 type UncompactedLeader struct {
 	// Broker is the new leader; without it, the one after the present leader.
 	Broker string `plan:"broker"`
+	// Back makes the former leader lead again in the end.
+	Back bool `plan:"back"`
 	Span
 }
 
@@ -48,16 +50,36 @@ func (f UncompactedLeader) start(ctx context.Context, w *world) (*effect, error)
 	if err != nil {
 		return nil, err
 	}
+	former := w.broker(leaderName)
 	n, err := f.lead(w)
 	if err != nil {
 		return nil, err
 	}
 	e := counted(n)
 	e.undo = func(context.Context) error {
+		if f.Back {
+			return w.leadCompacted(former)
+		}
 		_, err := w.compact()
 		return err
 	}
 	return e, nil
+}
+
+// leadCompacted makes a leader lead again, whose copy of the log is compacted.
+func (w *world) leadCompacted(former int32) error {
+	w.logMu.Lock()
+	defer w.logMu.Unlock()
+	if err := w.tap.sync(); err != nil {
+		return err
+	}
+	inflight := w.inflight.count(opKind.writes)
+	if err := w.cluster.LeadCompacted(former); err != nil {
+		return err
+	}
+	_, _, err := w.tap.compacted()
+	w.moved(inflight)
+	return err
 }
 
 // lead moves the leadership and returns how many records are back.

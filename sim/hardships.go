@@ -99,6 +99,13 @@ func (c fakeCluster) LeadUncompacted(to int32) error {
 	return c.together()
 }
 
+func (c fakeCluster) LeadCompacted(to int32) error {
+	if err := c.Cluster.LeadCompacted(topicName, 0, to); err != nil {
+		return err
+	}
+	return c.together()
+}
+
 func (c fakeCluster) ChangePassword(client string, right bool) error {
 	user := c.plan.userOf(client)
 	password := passwordOf(user)

@@ -59,6 +59,7 @@ type process struct {
 	cancel  context.CancelCauseFunc
 	crashed atomic.Bool
 	resets  atomic.Int64 // of its storage
+	scan    rescan       // since the last of them
 	refused atomic.Int64 // batches decompressed that are beyond its limit
 	sighted time.Time    // see sees; guarded by the slot's mu
 

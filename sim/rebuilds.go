@@ -11,19 +11,40 @@ import (
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
+// rescan is the reading of the log by a process from its start. Only the goroutine that empties the
+// storage uses it.
+type rescan struct {
+	rebuild int64 // how often the process had to reread the log, this time included
+	epoch   int32 // of the leader when it began
+}
+
 // emptied records that the process rereads the log: a storage that is emptied a second time
 // belongs to a process that had read before.
+//
+// A process that begins to read and begins again because another broker leads has the same reason
+// as one that was away: what it read at the first may have been deleted at the other long ago.
 func (p *process) emptied() {
-	if p.resets.Add(1) == 1 || p.crashed.Load() {
-		return
-	}
 	w := p.slot.w
-	b := lin.Rebuild{Client: p.slot.name, Process: p.number, Away: w.away(p.slot.name)}
+	now, before := rescan{epoch: -1}, p.scan
+	if info, err := w.cluster.Partition(); err == nil {
+		now.epoch = info.Epoch
+	}
 	p.slot.mu.Lock()
 	client := p.client // nil while it opens: the cause is not available then
 	p.slot.mu.Unlock()
+	var st kvstore.Status
 	if client != nil {
-		if st := client.Status(); st.State == kvstore.StateRebuilding && st.Err != nil {
+		st = client.Status()
+		now.rebuild = st.Rebuilds
+	}
+	p.scan = now
+	if p.resets.Add(1) == 1 || p.crashed.Load() {
+		return
+	}
+	again := now.rebuild == before.rebuild && now.epoch != before.epoch
+	b := lin.Rebuild{Client: p.slot.name, Process: p.number, Away: again || w.away(p.slot.name)}
+	if client != nil {
+		if st.State == kvstore.StateRebuilding && st.Err != nil {
 			b.Err, b.Cause = st.Err.Error(), lin.RebuildAbsence
 			if errors.Is(st.Err, kvstore.ErrDataLoss) {
 				b.Cause = lin.RebuildLoss

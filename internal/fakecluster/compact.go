@@ -87,7 +87,7 @@ func (c *Cluster) compactPartition(tp partition) error {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
 	if p.view == nil || p.view.upTo <= cl.end {
-		p.view = &view{upTo: cl.end, batches: left}
+		p.view, p.former = &view{upTo: cl.end, batches: left}, nil
 		p.passed(cl.end, now)
 	}
 	return nil

@@ -41,12 +41,16 @@ func (v *view) from(offset int64) []Batch {
 	return v.batches[i:]
 }
 
-// cut removes the batches at an offset and above.
-func (v *view) cut(at int64) {
-	v.upTo = min(v.upTo, at)
-	for len(v.batches) > 0 && v.batches[len(v.batches)-1].FirstOffset >= at {
-		v.batches = v.batches[:len(v.batches)-1]
+// below returns a view without the batches at an offset and above, nil for nil.
+func (v *view) below(at int64) *view {
+	if v == nil {
+		return nil
 	}
+	left := v.batches
+	for len(left) > 0 && left[len(left)-1].FirstOffset >= at {
+		left = left[:len(left)-1]
+	}
+	return &view{min(v.upTo, at), left}
 }
 
 // abort takes the records of a transaction that lost its marker out of the view. Compaction kept

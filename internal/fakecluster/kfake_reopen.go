@@ -45,6 +45,9 @@ func (c *Cluster) splitOpen(tp partition, p *part, log []Batch) (head []Batch, r
 		} else { // its marker was lost, and kfake aborts it
 			p.txns[x.Producer] = leaderTxn{x.Epoch, false, x.First}
 			p.view.abort(x)
+			if p.former != nil {
+				p.former.view.abort(x)
+			}
 		}
 	}
 	if first == math.MaxInt64 {

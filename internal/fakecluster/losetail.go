@@ -167,9 +167,9 @@ func (im *image) cut(tp partition, from int64) (lost []Batch) {
 func (p *part) truncate(from int64) {
 	p.forget(from)
 	p.next = min(p.next, from)
-	if p.view != nil {
-		p.view = &view{p.view.upTo, p.view.batches}
-		p.view.cut(from)
+	p.view = p.view.below(from)
+	if p.former != nil {
+		p.former.view = p.former.view.below(from)
 	}
 	for len(p.stamps) > 0 && p.stamps[len(p.stamps)-1].from >= from {
 		p.stamps = p.stamps[:len(p.stamps)-1]

@@ -30,6 +30,7 @@ type part struct {
 	view   *view   // the compacted part, see kfake_compact.go; nil if nothing was compacted
 	stamps []stamp // when batches were appended, in order
 	passes []stamp // how far passes of compaction came, and when, in order
+	former *copied // what compaction left at the leader before an uncompacted one, nil if it has compacted since
 
 	next      int64 // offset up to which the log has been scanned
 	producers map[int64]*producer

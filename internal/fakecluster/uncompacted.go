@@ -13,8 +13,8 @@ import "slices"
 // cleaner meets them for the first time. Offsets, both ends of the log and its epochs are not
 // affected, except that the leader's epoch rises.
 //
-// Of all states in which another replica may be, this is the one that is furthest behind. And
-// there is one log: leaders that are elected afterwards have what this one has.
+// Of all states in which another replica may be, this is the one that is furthest behind. Leaders
+// that are elected afterwards have what this one has, except by [Cluster.LeadCompacted].
 func (c *Cluster) LeadUncompacted(topic string, n, to int32) ([]Batch, error) {
 	if err := c.checkBroker(to); err != nil {
 		return nil, err
@@ -30,7 +30,10 @@ func (c *Cluster) LeadUncompacted(topic string, n, to int32) ([]Batch, error) {
 	err = c.moveLeader(tp, to, func(p *part) {
 		c.stateMu.Lock()
 		defer c.stateMu.Unlock()
-		was, p.view, p.passes = p.view, nil, nil
+		if was = p.view; was != nil {
+			p.former = &copied{was, p.passes}
+		}
+		p.view, p.passes = nil, nil
 	})
 	if err != nil || was == nil {
 		return nil, err
@@ -42,6 +45,30 @@ func (c *Cluster) LeadUncompacted(topic string, n, to int32) ([]Batch, error) {
 	back := slices.DeleteFunc(log, func(b Batch) bool { return b.FirstOffset >= was.upTo || whole(left, &b) })
 	c.unalias(back)
 	return back, nil
+}
+
+// copied is what a replica that does not lead has of the compacted part of a log.
+type copied struct {
+	view   *view
+	passes []stamp
+}
+
+// LeadCompacted makes a broker the leader that has compacted its copy of the log as the leader before
+// [Cluster.LeadUncompacted] had: what came back is gone again, tombstones too, however recently
+// somebody read it. If a leader has compacted the log since, it is like [Cluster.MoveLeader].
+func (c *Cluster) LeadCompacted(topic string, n, to int32) error {
+	if err := c.checkBroker(to); err != nil {
+		return err
+	}
+	c.op.lock()
+	defer c.op.unlock()
+	return c.moveLeader(partition{topic, n}, to, func(p *part) {
+		c.stateMu.Lock()
+		defer c.stateMu.Unlock()
+		if p.former != nil {
+			p.view, p.passes, p.former = p.former.view, p.former.passes, nil
+		}
+	})
 }
 
 // whole reports whether a log, in which batches are in order, has a batch with all its records.

@@ -53,6 +53,41 @@ func TestANewLeaderHasWhatTheFormerOneHadRemoved(t *testing.T) {
 	})
 }
 
+// TestALeaderThatHasCompactedIsElectedAgain has a leader without what another one has, and is gone
+// again with it, tombstones too. What was appended meanwhile is there.
+func TestALeaderThatHasCompactedIsElectedAgain(t *testing.T) {
+	configs := CompactConfigs()
+	configs["delete.retention.ms"] = "0"
+	c := start(t, Options{Brokers: 2, Topics: []Topic{{Name: topic, Configs: configs}}})
+	for _, r := range []Record{kv("a", "1"), tombstone("a"), kv("b", "1")} {
+		must(c.Append(topic, 0, r))(t)
+	}
+	check(t, c.Compact())
+	wantLog(t, c, "2:b=1 3:abort")
+	must(c.LeadUncompacted(topic, 0, 1))(t)
+	must(c.Append(topic, 0, kv("c", "1")))(t)
+	must(c.Append(topic, 0, kv("lost", "1")))(t)
+	must(c.LoseTail(topic, 0, 5))(t)
+	must(c.Append(topic, 0, kv("d", "1")))(t)
+	wantLog(t, c, "0:a=1 1:a 2:b=1 3:abort 4:c=1 5:d=1")
+	check(t, c.LeadCompacted(topic, 0, 0))
+	wantLog(t, c, "2:b=1 3:abort 4:c=1 5:d=1")
+	if p := must(c.Partition(topic, 0))(t); p.Leader != 0 {
+		t.Errorf("broker %d leads", p.Leader)
+	}
+
+	must(c.LeadUncompacted(topic, 0, 1))(t)
+	must(c.LoseTail(topic, 0, 1))(t)
+	must(c.Append(topic, 0, kv("e", "1")))(t)
+	check(t, c.LeadCompacted(topic, 0, 0))
+	wantLog(t, c, "1:e=1")
+
+	must(c.LeadUncompacted(topic, 0, 1))(t)
+	check(t, c.Compact())
+	check(t, c.LeadCompacted(topic, 0, 0))
+	wantLog(t, c, "0:a=1 1:e=1 2:abort") // what superseded a=1 was lost
+}
+
 // TestWhatWasLostDoesNotComeBack brings back what is below a lost tail only, and as it was in the
 // topic of this name that there is now. A transaction whose marker was lost is aborted there too.
 func TestWhatWasLostDoesNotComeBack(t *testing.T) {

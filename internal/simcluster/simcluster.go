@@ -135,6 +135,8 @@ type Hardships interface {
 	BeginFor(id string, timeout time.Duration) (Transactor, error)
 	// LeadUncompacted makes a broker lead that has not compacted its copy of the log.
 	LeadUncompacted(to int32) error
+	// LeadCompacted makes a broker lead that has compacted its copy as the leader before had.
+	LeadCompacted(to int32) error
 	// OutOfSync takes the replicas of a broker out of sync.
 	OutOfSync(broker int32) (fakecluster.Effect, error)
 	// AlterTopic changes settings of the topic.

@@ -84,6 +84,10 @@ func (unable) LeadUncompacted(int32) error {
 	return fmt.Errorf("let a replica lead that has not compacted: %w", errUnable)
 }
 
+func (unable) LeadCompacted(int32) error {
+	return fmt.Errorf("let a replica lead that has compacted: %w", errUnable)
+}
+
 func (unable) OutOfSync(int32) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("take a replica out of sync: %w", errUnable)
 }
