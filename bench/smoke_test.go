@@ -53,7 +53,7 @@ func TestEveryRowIsMeasured(t *testing.T) {
 		}
 		if o := measured[r.name]; o == nil {
 			t.Errorf("there is no row %s", r.name)
-		} else if strings.HasSuffix(r.unit, "B/key") {
+		} else if r.unit == "live-B" || strings.HasSuffix(r.unit, "B/key") {
 			continue // with so few keys the heap can shrink by more than they need
 		} else if o.store.Center < 0 || o.compares() && o.beside.Center < 0 {
 			t.Errorf("row %s: %v beside %v, want none below 0", r.name, o.store.Center, o.beside.Center)

@@ -46,17 +46,19 @@ func (t *tail) complete(ctx context.Context, f fetched) (bool, error) {
 			return false, fmt.Errorf("after %v without a look at the end of the log: %w", away.Round(time.Millisecond), err)
 		}
 	}
-	if may := t.mayBeAway(); away > may {
-		t.reread(t.expired(away, may))
-		return false, nil
-	} else if invariant.On {
-		t.vetted.Swap(vetted{f.got, may})
+	may := t.mayBeAway()
+	if away <= may {
+		if invariant.On {
+			t.vetted.Swap(vetted{f.got, may})
+		}
+		err := t.otherCopy(&f)
+		if err != nil {
+			t.reread(err)
+		}
+		return err == nil, nil
 	}
-	if err := t.otherCopy(&f); err != nil {
-		t.reread(err)
-		return false, nil
-	}
-	return true, nil
+	t.reread(t.expired(away, may))
+	return false, nil
 }
 
 // otherCopy returns why the log is to be reread if a part of it was read at another leader, whose

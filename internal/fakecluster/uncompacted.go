@@ -55,7 +55,7 @@ type copied struct {
 
 // LeadCompacted makes a broker the leader that has compacted its copy of the log as the leader before
 // [Cluster.LeadUncompacted] had: what came back is gone again, tombstones too, however recently
-// somebody read it. If a leader has compacted the log since, it is like [Cluster.MoveLeader].
+// a client read it. If a leader has compacted the log since, it is like [Cluster.MoveLeader].
 func (c *Cluster) LeadCompacted(topic string, n, to int32) error {
 	if err := c.checkBroker(to); err != nil {
 		return err
