@@ -266,29 +266,9 @@ func (a *assumptions) log(h *History) {
 			live, appends = live[:n], appends[:n]
 			end = min(end, to)
 		case LogCompact:
-			for j, o := range l.Removed {
-				if j > 0 && o <= l.Removed[j-1] {
-					a.broken(ruleLog, l.Seq, "compaction lists offset %d after offset %d", o, l.Removed[j-1])
-				}
-				i, ok := slices.BinarySearch(live, o)
-				if !ok {
-					a.broken(ruleLog, l.Seq, "compaction removed offset %d, which the log does not have", o)
-					continue
-				}
-				removed[appends[i]] = true
-			}
+			a.compacted(l, live, appends, removed)
 		case LogUncompact:
-			for j, o := range l.Returned {
-				if j > 0 && o <= l.Returned[j-1] {
-					a.broken(ruleLog, l.Seq, "offset %d is listed as returned after offset %d", o, l.Returned[j-1])
-				}
-				i, ok := slices.BinarySearch(live, o)
-				if !ok || !removed[appends[i]] {
-					a.broken(ruleLog, l.Seq, "offset %d returned, which compaction had not removed", o)
-					continue
-				}
-				delete(removed, appends[i])
-			}
+			a.uncompacted(l, live, appends, removed)
 		case LogCommit, LogAbort:
 			if exact && !begun[l.Txn] {
 				a.broken(ruleLog, l.Seq, "transaction %s ended, but the log has no record of it", l.Txn)
@@ -302,6 +282,36 @@ func (a *assumptions) log(h *History) {
 		default:
 			a.broken(ruleLog, l.Seq, "log event of kind %s", l.Kind)
 		}
+	}
+}
+
+// compacted checks that compaction removed what the log has, and notes it.
+func (a *assumptions) compacted(l *LogEvent, live, appends []int64, removed map[int64]bool) {
+	for j, o := range l.Removed {
+		if j > 0 && o <= l.Removed[j-1] {
+			a.broken(ruleLog, l.Seq, "compaction lists offset %d after offset %d", o, l.Removed[j-1])
+		}
+		i, ok := slices.BinarySearch(live, o)
+		if !ok {
+			a.broken(ruleLog, l.Seq, "compaction removed offset %d, which the log does not have", o)
+			continue
+		}
+		removed[appends[i]] = true
+	}
+}
+
+// uncompacted checks that what returned had been removed by compaction, and notes it.
+func (a *assumptions) uncompacted(l *LogEvent, live, appends []int64, removed map[int64]bool) {
+	for j, o := range l.Returned {
+		if j > 0 && o <= l.Returned[j-1] {
+			a.broken(ruleLog, l.Seq, "offset %d is listed as returned after offset %d", o, l.Returned[j-1])
+		}
+		i, ok := slices.BinarySearch(live, o)
+		if !ok || !removed[appends[i]] {
+			a.broken(ruleLog, l.Seq, "offset %d returned, which compaction had not removed", o)
+			continue
+		}
+		delete(removed, appends[i])
 	}
 }
 

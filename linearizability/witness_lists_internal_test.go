@@ -82,7 +82,7 @@ func TestLowest_is_the_lowest_of_each_range(t *testing.T) {
 		}
 		l := newLowest(epochs)
 		for from := range n {
-			low := int64(beyond)
+			low := beyond
 			for to := from; to < n; to++ {
 				if low = min(low, epochs[to].cut); l.of(int32(from), int32(to)) != low {
 					t.Fatalf("of(%d, %d) = %d, want %d", from, to, l.of(int32(from), int32(to)), low)
@@ -163,7 +163,7 @@ func TestReads_of_one_key_need_few_of_the_starts(t *testing.T) {
 		for c := range x.classes {
 			for lo := range n {
 				r := &read{seq: 100, proc: p, pos: None, targets: []target{j.target(x.keys[x.classes[c].key], x.classes[c].value, None, 100)}}
-				want := int64(beyond)
+				want := beyond
 				for _, r.base = range slices.Clone(x.bases(p, r.seq, 0)) {
 					want = min(want, x.leastIn(r, 0, max(lo, r.base), n))
 				}

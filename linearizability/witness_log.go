@@ -158,12 +158,7 @@ func newLogIndex(h *History, steps int64) *logIndex {
 				byTxn[l.Txn] = append(byTxn[l.Txn], n)
 			}
 		case LogCommit, LogAbort:
-			for _, n := range byTxn[l.Txn] {
-				x.records[n].status = committed
-				if l.Kind == LogAbort {
-					x.records[n].status = aborted
-				}
-			}
+			x.decide(byTxn[l.Txn], l.Kind)
 			open.end(l.Txn)
 			delete(byTxn, l.Txn)
 		case LogTruncate, LogRecreate:
@@ -191,6 +186,16 @@ func newLogIndex(h *History, steps int64) *logIndex {
 	x.noteHighest()
 	x.sort()
 	return x
+}
+
+// decide notes that a transaction ended, by an event of the kind.
+func (x *logIndex) decide(records []int32, kind LogKind) {
+	for _, n := range records {
+		x.records[n].status = committed
+		if kind == LogAbort {
+			x.records[n].status = aborted
+		}
+	}
 }
 
 // trim notes that records were deleted from the start of the log, and returns the new

@@ -36,7 +36,7 @@ func TestErrorsThatAreCutMatchTheirCause(t *testing.T) {
 		t.Error("no error became one")
 	}
 	cause := errors.New("cause")
-	if err := fmt.Errorf("short: %w", cause); Error(err) != err { //nolint:errorlint // the same value is wanted
+	if err := fmt.Errorf("short: %w", cause); Error(err) != err {
 		t.Errorf("a short error became %v", Error(err))
 	}
 	for name, cut := range map[string]error{
