@@ -84,22 +84,22 @@ func TestTopicRecreatedWhileItIsOpenedIsReadWhole(t *testing.T) {
 					time.Sleep(500 * time.Millisecond)
 					w.RecreateTopic()
 					other := w.kafka("other")
-					want := ""
+					var want strings.Builder
 					for i := range o.records {
 						w.produce(other, record(fmt.Sprintf("n%02d", i), "new"))
-						want += fmt.Sprintf("n%02d=new ", i)
+						want.WriteString(fmt.Sprintf("n%02d=new ", i))
 					}
 					time.Sleep(3 * time.Second)
 					late.Undo()
 					<-done
-					if got := w.contents(c); got != want {
-						t.Errorf("contents = %q, want %q", got, want)
+					if got := w.contents(c); got != want.String() {
+						t.Errorf("contents = %q, want %q", got, want.String())
 					}
 					if got := c.Position(); got != int64(o.records) {
 						t.Errorf("position = %d, want %d", got, o.records)
 					}
-					if hooks != want {
-						t.Errorf("hooks were told %q, want %q", hooks, want)
+					if hooks != want.String() {
+						t.Errorf("hooks were told %q, want %q", hooks, want.String())
 					}
 					if s := c.Status(); s.State != kvstore.StateLive || s.Rebuilds != 0 {
 						t.Errorf("status = %+v, want live and not rebuilt", s)

@@ -55,7 +55,7 @@ func TestCrashHasAnExitCodeOfItsOwn(t *testing.T) {
 		}
 		cmd, stdin, stderr := crashing(t, "ulimit -v 1500000; ")
 		line := bytes.Repeat([]byte{' '}, 1<<20)
-		for n := 0; n < 900; n++ {
+		for range 900 {
 			if _, err := stdin.Write(line); err != nil {
 				break
 			}

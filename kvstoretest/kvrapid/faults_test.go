@@ -57,10 +57,10 @@ func TestFaultsPrintAsTheKitDoes(t *testing.T) {
 				f := Fault{Kind: k, Client: "c1", N: n, Delay: 5e6}
 				done := f.Apply(kit)
 				have := map[string]bool{}
-				for _, word := range strings.Fields(done.String()) {
+				for word := range strings.FieldsSeq(done.String()) {
 					have[word] = true
 				}
-				for _, word := range strings.Fields(f.String()) {
+				for word := range strings.FieldsSeq(f.String()) {
 					if !have[word] {
 						t.Errorf("%q is %q for the kit: it does not say %q", f, done, word)
 					}
