@@ -87,7 +87,7 @@ func TestTopicRecreatedWhileItIsOpenedIsReadWhole(t *testing.T) {
 					var want strings.Builder
 					for i := range o.records {
 						w.produce(other, record(fmt.Sprintf("n%02d", i), "new"))
-						want.WriteString(fmt.Sprintf("n%02d=new ", i))
+						fmt.Fprintf(&want, "n%02d=new ", i)
 					}
 					time.Sleep(3 * time.Second)
 					late.Undo()
