@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -13,14 +14,35 @@ import (
 	"testing"
 )
 
-// crashing starts "kvsim check -" by a shell command and returns its input.
-func crashing(t *testing.T, shell string, env ...string) (cmd *exec.Cmd, stdin io.WriteCloser, stderr *bytes.Buffer) {
+// scarce leaves this process 100 MiB more of the address space than it has. It does nothing
+// where it can't know how much that is.
+func scarce() {
+	var pages uint64
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err == nil {
+		_, err = fmt.Sscan(string(statm), &pages)
+	}
+	if err != nil {
+		return
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &limit); err != nil {
+		panic(err)
+	}
+	limit.Cur = pages*uint64(os.Getpagesize()) + 100<<20
+	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &limit); err != nil {
+		panic(err)
+	}
+}
+
+// crashing starts "kvsim check -" and returns its input.
+func crashing(t *testing.T, env ...string) (cmd *exec.Cmd, stdin io.WriteCloser, stderr *bytes.Buffer) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd = exec.Command("/bin/sh", "-c", shell+`exec "$0" check -`, exe)
+	cmd = exec.Command(exe, "check", "-")
 	cmd.Env = append(os.Environ(), mainEnv+"=1", "GOTRACEBACK=")
 	cmd.Env = append(cmd.Env, env...)
 	stderr = &bytes.Buffer{}
@@ -53,7 +75,10 @@ func TestCrashHasAnExitCodeOfItsOwn(t *testing.T) {
 		if testing.Short() {
 			t.Skip("limits the address space, of which the race detector needs more; not with -short")
 		}
-		cmd, stdin, stderr := crashing(t, "ulimit -v 1500000; ")
+		if _, err := os.Stat("/proc/self/statm"); err != nil {
+			t.Skip(err)
+		}
+		cmd, stdin, stderr := crashing(t, scarceEnv+"=1")
 		line := bytes.Repeat([]byte{' '}, 1<<20)
 		for range 900 {
 			if _, err := stdin.Write(line); err != nil {
@@ -66,7 +91,7 @@ func TestCrashHasAnExitCodeOfItsOwn(t *testing.T) {
 		}
 	})
 	t.Run("fatal signal", func(t *testing.T) {
-		cmd, stdin, stderr := crashing(t, "")
+		cmd, stdin, stderr := crashing(t)
 		if _, err := stdin.Write(make([]byte, 1<<20)); err != nil { // more than the pipe holds: it reads
 			t.Fatal(err)
 		}
@@ -78,7 +103,7 @@ func TestCrashHasAnExitCodeOfItsOwn(t *testing.T) {
 		}
 	})
 	t.Run("as the user wants it", func(t *testing.T) {
-		cmd, stdin, _ := crashing(t, "", "GOTRACEBACK=all")
+		cmd, stdin, _ := crashing(t, "GOTRACEBACK=all")
 		if _, err := stdin.Write(make([]byte, 1<<20)); err != nil {
 			t.Fatal(err)
 		}

@@ -25,11 +25,17 @@ const bugEnv = "KVSIM_TEST_BUG"
 // command itself.
 const mainEnv = "KVSIM_TEST_MAIN"
 
+// scarceEnv is the environment variable that leaves such a process little memory.
+const scarceEnv = "KVSIM_TEST_SCARCE"
+
 func TestMain(m *testing.M) {
 	engine.Serve(func(ctx context.Context, job world.Job, judging func(*world.Result)) (*world.Result, error) {
 		return world.RunInFiles(ctx, job, world.Env{Open: openerOf(os.Getenv(bugEnv)), Judging: judging})
 	})
 	if os.Getenv(mainEnv) != "" {
+		if os.Getenv(scarceEnv) != "" {
+			scarce()
+		}
 		main()
 	}
 	os.Exit(m.Run())

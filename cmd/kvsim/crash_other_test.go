@@ -1,0 +1,6 @@
+//go:build !unix
+
+package main
+
+// scarce does nothing: there is no limit to set.
+func scarce() {}
