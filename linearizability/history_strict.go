@@ -212,7 +212,24 @@ func (s *fieldScanner) items() error {
 	if s.text[s.at] != '[' {
 		return s.value("items")
 	}
-	s.at++
+	return s.list(func() error {
+		if s.text[s.at] != '{' {
+			return errors.New(`"items" holds something that is no item`)
+		}
+		seen, err := s.object(itemFields)
+		if err == nil && seen&keyField == 0 {
+			err = errors.New(`"key" is missing`)
+		}
+		if err != nil {
+			return fmt.Errorf("an item: %w", err)
+		}
+		return nil
+	})
+}
+
+// list goes through a list, of which element goes through the element that begins here.
+func (s *fieldScanner) list(element func() error) error {
+	s.at++ // [
 	for {
 		s.space()
 		switch s.text[s.at] {
@@ -222,17 +239,10 @@ func (s *fieldScanner) items() error {
 		case ',':
 			s.at++
 			continue
-		case '{':
-			seen, err := s.object(itemFields)
-			if err == nil && seen&keyField == 0 {
-				err = errors.New(`"key" is missing`)
-			}
-			if err != nil {
-				return fmt.Errorf("an item: %w", err)
-			}
-			continue
 		}
-		return errors.New(`"items" holds something that is no item`)
+		if err := element(); err != nil {
+			return err
+		}
 	}
 }
 
@@ -253,21 +263,7 @@ func (s *fieldScanner) value(name string) error {
 			return s.value(name)
 		})
 	case '[': // of removed
-		s.at++
-		for {
-			s.space()
-			switch s.text[s.at] {
-			case ']':
-				s.at++
-				return nil
-			case ',':
-				s.at++
-				continue
-			}
-			if err := s.value(name); err != nil {
-				return err
-			}
-		}
+		return s.list(func() error { return s.value(name) })
 	case 'n':
 		return fmt.Errorf("%q is null: leave out what is not known", name)
 	}
