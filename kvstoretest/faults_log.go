@@ -24,23 +24,15 @@ func (k *Kit) Compact() *Effect {
 // UncompactedLeader makes a broker the leader of the topic, like [Kit.MoveLeader], that has not
 // compacted its copy of the log: each replica in Kafka does that for itself. The records and
 // tombstones that compaction had removed are in the log again, until the next [Kit.Compact] or
-// [Kit.CompactedLeader]. What was lost with the end of the log, or deleted from its start, does not come back. Hits is the number of
-// records that came back.
+// [Kit.CompactedLeader]. What was lost with the end of the log, or deleted from its start, does not
+// come back. Hits is the number of records that came back.
 func (k *Kit) UncompactedLeader(to int) *Effect {
 	k.t.Helper()
-	text := line("uncompacted-leader", "broker", strconv.Itoa(to))
-	if !k.exists("UncompactedLeader", to) {
-		return k.inert(text)
-	}
-	return k.change(text, func(text string) (*Effect, error) {
-		before := k.written()
-		if _, err := k.cluster.LeadUncompacted(k.cfg.topic, 0, int32(to)); err != nil {
-			return nil, err
+	return k.leadsWith("uncompacted-leader", "UncompactedLeader", to, func() (err error) {
+		if _, err = k.cluster.LeadUncompacted(k.cfg.topic, 0, int32(to)); err == nil {
+			err = k.history.uncompacted()
 		}
-		if err := k.history.uncompacted(); err != nil {
-			return nil, err
-		}
-		return k.done(text, max(0, k.written()-before)), nil
+		return err
 	})
 }
 
@@ -50,19 +42,29 @@ func (k *Kit) UncompactedLeader(to int) *Effect {
 // that are gone, 0 if the log was compacted since.
 func (k *Kit) CompactedLeader(to int) *Effect {
 	k.t.Helper()
-	text := line("compacted-leader", "broker", strconv.Itoa(to))
-	if !k.exists("CompactedLeader", to) {
+	return k.leadsWith("compacted-leader", "CompactedLeader", to, func() (err error) {
+		if err = k.cluster.LeadCompacted(k.cfg.topic, 0, int32(to)); err == nil {
+			err = k.history.compacted()
+		}
+		return err
+	})
+}
+
+// leadsWith makes a broker lead that has another copy of the log, by a call of the kit. Hits is by
+// how many records the copies differ.
+func (k *Kit) leadsWith(kind, call string, to int, lead func() error) *Effect {
+	k.t.Helper()
+	text := line(kind, "broker", strconv.Itoa(to))
+	if !k.exists(call, to) {
 		return k.inert(text)
 	}
 	return k.change(text, func(text string) (*Effect, error) {
 		before := k.written()
-		if err := k.cluster.LeadCompacted(k.cfg.topic, 0, int32(to)); err != nil {
+		if err := lead(); err != nil {
 			return nil, err
 		}
-		if err := k.history.compacted(); err != nil {
-			return nil, err
-		}
-		return k.done(text, max(0, before-k.written())), nil
+		after := k.written()
+		return k.done(text, max(after-before, before-after)), nil
 	})
 }
 

@@ -70,14 +70,23 @@ func (f UncompactedLeader) start(ctx context.Context, w *world) (*effect, error)
 func (w *world) leadCompacted(former int32) error {
 	w.logMu.Lock()
 	defer w.logMu.Unlock()
+	return w.leadWith(func() error { return w.cluster.LeadCompacted(former) }, func() error {
+		_, _, err := w.tap.compacted()
+		return err
+	})
+}
+
+// leadWith makes a broker lead that has another copy of the log, and notes how it differs. The
+// caller holds logMu.
+func (w *world) leadWith(lead, note func() error) error {
 	if err := w.tap.sync(); err != nil {
 		return err
 	}
 	inflight := w.inflight.count(opKind.writes)
-	if err := w.cluster.LeadCompacted(former); err != nil {
+	if err := lead(); err != nil {
 		return err
 	}
-	_, _, err := w.tap.compacted()
+	err := note()
 	w.moved(inflight)
 	return err
 }
@@ -89,15 +98,10 @@ func (f UncompactedLeader) lead(w *world) (back int, err error) {
 	if w.tap.removals() == 0 {
 		return 0, nil
 	}
-	if err := w.tap.sync(); err != nil {
-		return 0, err
-	}
-	inflight := w.inflight.count(opKind.writes)
-	if err := w.cluster.LeadUncompacted(w.successor(f.Broker)); err != nil {
-		return 0, err
-	}
-	back, err = w.tap.uncompacted()
-	w.moved(inflight)
+	err = w.leadWith(func() error { return w.cluster.LeadUncompacted(w.successor(f.Broker)) }, func() (err error) {
+		back, err = w.tap.uncompacted()
+		return err
+	})
 	if back > 0 {
 		w.sometimes.hit(sometimesUncompacted)
 	}
