@@ -65,14 +65,7 @@ func TestHooksAreToldOnceOfWhatAnotherLeaderBringsBack(t *testing.T) {
 		back := w.cutOff("c")
 		w.produce(other, record("k", "2"))
 		w.Compact()
-		time.Sleep(15 * time.Minute)
-		a.set(rereading(2, withholding(2, everything)))
-		back()
-		w.eventually("it rereads the log", func() bool { return c.Status().State == kvstore.StateRebuilding })
-		time.Sleep(10 * time.Second)
-		back = w.cutOff("c")
-		w.UncompactedLeader(1)
-		time.Sleep(15 * time.Minute)
+		back = w.rereadsInVain(c, a, back, rereading(2, withholding(2, everything)))
 		a.set(nil)
 		back()
 		must(t, c.Sync(w.within(5*time.Minute)))
@@ -99,14 +92,7 @@ func TestHooksAreNotToldOfWhatWentAgainBeforeItWasRead(t *testing.T) {
 		back := w.cutOff("c")
 		w.produce(other, record("k", "3"))
 		w.Compact()
-		time.Sleep(15 * time.Minute)
-		a.set(rereading(3, withholding(0, everything)))
-		back()
-		w.eventually("it rereads the log", func() bool { return c.Status().State == kvstore.StateRebuilding })
-		time.Sleep(10 * time.Second)
-		back = w.cutOff("c")
-		w.UncompactedLeader(1)
-		time.Sleep(15 * time.Minute)
+		back = w.rereadsInVain(c, a, back, rereading(3, withholding(0, everything)))
 		a.set(withholding(1, everything))
 		back()
 		time.Sleep(10 * time.Second)
@@ -120,6 +106,21 @@ func TestHooksAreNotToldOfWhatWentAgainBeforeItWasRead(t *testing.T) {
 			t.Errorf("hooks = %q, want %q", got, want)
 		}
 	})
+}
+
+// rereadsInVain brings back a client that is cut off after so long that it rereads the log, of which
+// it gets these answers only, and cuts it off again for as long. Meanwhile another broker leads.
+func (w *world) rereadsInVain(c *kvstore.Client, a *tampered, back func(), answers func(*reply)) func() {
+	w.t.Helper()
+	time.Sleep(15 * time.Minute)
+	a.set(answers)
+	back()
+	w.eventually("it rereads the log", func() bool { return c.Status().State == kvstore.StateRebuilding })
+	time.Sleep(10 * time.Second)
+	back = w.cutOff("c")
+	w.UncompactedLeader(1)
+	time.Sleep(15 * time.Minute)
+	return back
 }
 
 // rereading changes answers once a client has fetched from below an offset.
