@@ -149,13 +149,7 @@ func TestDeletedKeyStaysDeletedWhenALeaderIsBehindTheNext(t *testing.T) {
 			return <-opened
 		},
 		"that rereads": func(w *world, a *tampered) *kvstore.Client {
-			w.CompactedLeader(0)
-			c := w.open("c", a.option(), smallFetches())
-			back := w.cutOff("c")
-			w.Append(kvstoretest.Set("new", "1"))
-			w.UncompactedLeader(1)
-			time.Sleep(15 * time.Minute)
-			back()
+			c := w.rereadsWhatIsBack(a)
 			w.between(a)
 			must(w.t, c.Sync(w.within(5*time.Minute)))
 			return c
@@ -163,20 +157,8 @@ func TestDeletedKeyStaysDeletedWhenALeaderIsBehindTheNext(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, keepingTombstones(2, 10*time.Minute), func(t *testing.T, w *world) {
-				w.Append(kvstoretest.Set("gone", "1"))
-				w.pad()
-				w.Append(kvstoretest.Tombstone("gone"))
-				w.pad()
-				w.Compact()
-				time.Sleep(15 * time.Minute)
-				w.Compact()
-				w.UncompactedLeader(1)
 				a := w.answers("c")
-				a.set(func(r *reply) {
-					if _, ok := r.req.(*kmsg.FetchRequest); ok {
-						time.Sleep(time.Second)
-					}
-				})
+				w.bringBackADeletedKey(a)
 				c := read(w, a)
 				w.wantAbsent(c, "gone")
 				if n := strings.Count(w.contents(c), "pad"); n < 40 {
@@ -187,13 +169,70 @@ func TestDeletedKeyStaysDeletedWhenALeaderIsBehindTheNext(t *testing.T) {
 	}
 }
 
+// bringBackADeletedKey lets a broker lead that still has what another one has removed: the record of
+// a deleted key, and its tombstone. It answers a client's fetches slowly.
+func (w *world) bringBackADeletedKey(a *tampered) {
+	w.Append(kvstoretest.Set("gone", "1"))
+	w.pad()
+	w.Append(kvstoretest.Tombstone("gone"))
+	w.pad()
+	w.Compact()
+	time.Sleep(15 * time.Minute)
+	w.Compact()
+	w.UncompactedLeader(1)
+	a.set(func(r *reply) {
+		if _, ok := r.req.(*kmsg.FetchRequest); ok {
+			time.Sleep(time.Second)
+		}
+	})
+}
+
+// rereadsWhatIsBack opens a client at a broker that has compacted the log, and lets it be away for so
+// long that it rereads it, at another one.
+func (w *world) rereadsWhatIsBack(a *tampered) *kvstore.Client {
+	w.CompactedLeader(0)
+	c := w.open("c", a.option(), smallFetches())
+	back := w.cutOff("c")
+	w.Append(kvstoretest.Set("new", "1"))
+	w.UncompactedLeader(1)
+	time.Sleep(15 * time.Minute)
+	back()
+	return c
+}
+
 // between lets a broker lead that has compacted the log while a client reads it, a few records a
 // second.
 func (w *world) between(a *tampered) {
-	a.requests(kmsg.Fetch)
-	n := 0
-	w.eventually("some of the log is read", func() bool { n += a.requests(kmsg.Fetch); return n >= 2 })
+	w.readsSome(a)
 	if gone := w.CompactedLeader(0).Hits(); gone != 2 {
 		w.t.Errorf("%d records are gone, want 2", gone)
 	}
+}
+
+// readsSome waits until a client has read some of the log, and not all of it.
+func (w *world) readsSome(a *tampered) {
+	a.requests(kmsg.Fetch)
+	n := 0
+	w.eventually("some of the log is read", func() bool { n += a.requests(kmsg.Fetch); return n >= 2 })
+}
+
+// A client that begins to reread the log again because another broker leads has not taken too long.
+// When it takes too long after that, it is for the first time.
+func TestOnlyRereadingThatTookTooLongIsCounted(t *testing.T) {
+	inWorld(t, keepingTombstones(2, 10*time.Minute), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		w.bringBackADeletedKey(a)
+		c := w.rereadsWhatIsBack(a)
+		w.between(a)
+		w.eventually("it begins again", func() bool { return w.logged("has removed records from offset") > 0 })
+		w.readsSome(a)
+		back := w.cutOff("c")
+		time.Sleep(15 * time.Minute)
+		back()
+		must(t, c.Sync(w.within(5*time.Minute)))
+		w.wantAbsent(c, "gone")
+		if n := w.logged("rebuilding from the log", "reading the log has taken 15m"); n != 1 {
+			t.Errorf("it was logged %d times that reading the log has taken 15 minutes, want once: %q", n, w.logs.all())
+		}
+	})
 }

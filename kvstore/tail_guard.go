@@ -57,6 +57,9 @@ func (t *tail) complete(ctx context.Context, f fetched) (bool, error) {
 		}
 		return err == nil, nil
 	}
+	if rb := t.rebuild; rb != nil {
+		rb.expired++
+	}
 	t.reread(t.expired(away, may))
 	return false, nil
 }
@@ -104,10 +107,10 @@ func (t *tail) expired(away, may time.Duration) error {
 	switch {
 	case rb == nil:
 		return fmt.Errorf("%w: the end of the log was last seen %v ago, and tombstones stay for %v, which less a margin is %v", ErrTombstonesExpired, away.Round(time.Millisecond), retention, may)
-	case rb.expired == 0:
+	case rb.expired == 1:
 		return fmt.Errorf("%w: reading the log has taken %v so far, and tombstones stay for %v, which less a margin is %v", ErrTombstonesExpired, away.Round(time.Millisecond), retention, may)
 	default:
-		return fmt.Errorf("%w: reading the log takes longer than delete.retention.ms, which is %v and less a margin %v, each of %d times: raise it, or this client never gets to the end", ErrTombstonesExpired, retention, may, rb.expired+1)
+		return fmt.Errorf("%w: reading the log takes longer than delete.retention.ms, which is %v and less a margin %v, each of %d times: raise it, or this client never gets to the end", ErrTombstonesExpired, retention, may, rb.expired)
 	}
 }
 
@@ -120,7 +123,7 @@ func (t *tail) expired(away, may time.Duration) error {
 func (t *tail) reread(cause error) {
 	next := &rebuild{resume: t.pos, cause: cause, whole: true, seen: t.pos, seenEpoch: t.epoch}
 	if rb := t.rebuild; rb != nil {
-		next.opening, next.expired = rb.opening, rb.expired+1
+		next.opening, next.expired = rb.opening, rb.expired
 		if t.pos < rb.seen {
 			next.seen, next.seenEpoch, next.digest, next.digested = rb.seen, rb.seenEpoch, rb.digest, rb.digested
 		}

@@ -61,7 +61,7 @@ type rebuild struct {
 	started time.Time
 	target  int64 // the high watermark when the rebuild began
 	opening bool
-	expired int // how many times in a row before this the log could not be read in time
+	expired int // how many times in a row the log could not be read in time
 	records int64
 }
 
