@@ -1,6 +1,7 @@
 package kvstore_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -109,6 +110,55 @@ func TestTopicRecreatedWithoutIDsRebuildsWhenItHasGrown(t *testing.T) {
 		w.eventually("the rebuild", func() bool { return c.Status().Rebuilds > 0 && c.Status().State == kvstore.StateLive })
 		if got, want := w.contents(c), "b=3 "; got != want {
 			t.Errorf("contents = %q, want %q", got, want)
+		}
+	})
+}
+
+// The log lost its tail, others filled it up again, and then the start of the log was deleted,
+// up to anywhere. Where it was deleted up to the client's position, a leader says that the epoch
+// that the client read ended just there, wherever it ended.
+func TestLossThatWasDeletedIsALoss(t *testing.T) {
+	const read, left = 6, 3 // how much the client had read, and how much of it was left
+	for start := int64(left); start <= read+2; start++ {
+		t.Run(fmt.Sprintf("log begins at %d", start), func(t *testing.T) {
+			inWorld(t, withTopic(2), func(t *testing.T, w *world) {
+				c, other := w.open("c"), w.kafka("other")
+				for i := range read {
+					w.put(c, fmt.Sprint("a", i), "1")
+				}
+				away := w.refuseDials("c")
+				w.loseTail(left)
+				for i := range read {
+					w.produce(other, record(fmt.Sprint("b", i), "1"))
+				}
+				w.DeleteRecords(start)
+				away.Undo()
+				must(t, c.Sync(w.within(time.Minute)))
+				if got, want := w.contents(c), w.contents(w.open("fresh")); got != want {
+					t.Errorf("the client holds %s\nand one that opened later %s", got, want)
+				}
+			})
+		})
+	}
+}
+
+// Records that were read may be deleted without a loss. A client goes on then, unless it can't
+// know whether there was one.
+func TestDeletedStartMeansNoRebuild(t *testing.T) {
+	inWorld(t, withTopic(2), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "a", "1")
+		w.moveLeader(0)
+		w.put(c, "b", "1")
+		for _, start := range []int64{1, 2} {
+			w.DeleteRecords(start)
+			w.reconnects("c")
+		}
+		w.wantNoRebuild(c)
+		w.want(c, "a", "1")
+		w.moveLeader(1)
+		if got, want := w.contents(c), w.contents(w.open("fresh")); got != want {
+			t.Errorf("where only the start of the log says where its epoch ended, the client holds %q and one that opened later %q", got, want)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package kvstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,8 +69,8 @@ func (p *partition) holds(ctx context.Context, pos int64, epoch int32) error {
 		case err != nil:
 			return err
 		default:
-			if lost := epochLost(pos, epoch, l.epoch, known, end); lost != nil {
-				return lost
+			if err := cmp.Or(epochLost(pos, epoch, l.epoch, known, end), p.deleted(ctx, l, pos, known, end)); err != nil {
+				return err
 			}
 		}
 	}
@@ -83,12 +84,38 @@ func (p *partition) holds(ctx context.Context, pos int64, epoch int32) error {
 	return nil
 }
 
+// deleted asks whether the log begins at pos, where a leader says that an epoch it knows only
+// from that ended. Then it fails with a *lostError.
+//
+// Of epochs that ended at the start of the log or below, a leader says that they ended there
+// (endsAtStart). So the log may have lost what was read, got other records in its place, and had
+// those deleted up to pos.
+func (p *partition) deleted(ctx context.Context, l leader, pos int64, known int32, end int64) error {
+	if known < 0 || end != pos {
+		return nil
+	}
+	start, err := p.listOffset(ctx, atEarliest)
+	if err != nil || !endsAtStart(l, start, known, end) {
+		return err
+	}
+	return &lostError{pos, fmt.Sprintf("%v: the log begins at offset %d, up to which this client had read, and no longer shows where leader epoch %d ended", ErrDataLoss, start, known)}
+}
+
+// endsAtStart reports whether all that a leader says of an epoch is that it ended where the log
+// begins now. That is all that Kafka remembers (LeaderEpochFileCache.truncateFromStart,
+// endOffsetFor): the log may have departed anywhere below from one that had the epoch.
+func endsAtStart(l leader, start int64, known int32, end int64) bool {
+	return end <= start && known != l.epoch
+}
+
 // reaches asks whether the log still has what the log of a leader of an epoch (-1 where
 // leaders have none) had up to pos, although nothing there was read. If not it fails with a
 // *lostError.
 //
 // Unlike in holds, the epoch of the batches there is not known. A leader may have answered
-// before it had a batch of its own epoch, so that later ones know nothing of that.
+// before it had a batch of its own epoch, so that later ones know nothing of that. Nor does it
+// matter whether the epoch ended where the log begins: pos is ahead of the client, which reads
+// from the start then.
 func (p *partition) reaches(ctx context.Context, pos int64, epoch int32) error {
 	if epoch >= 0 {
 		l, err := p.lead(ctx)

@@ -89,9 +89,7 @@ func (w *writer) lowest(ctx context.Context, l leader, b *recordBatch) (lowest, 
 		}
 	}
 	if err == nil && known >= 0 {
-		if end <= start && known != l.epoch {
-			// The epoch ended at the start or below, which is all that Kafka remembers of it: the
-			// log may have departed anywhere below.
+		if endsAtStart(l, start, known, end) {
 			return 0, start, nil
 		}
 		return min(b.from, end), start, nil
