@@ -148,6 +148,9 @@ func dataLoss(d *draw) {
 	if d.IntN(2) == 0 {
 		d.loseTailBehindOlderEnd()
 	}
+	if d.IntN(2) == 0 {
+		d.times(1, 3, d.deleteWhereTailWasLost)
+	}
 }
 
 func unclean(d *draw) {
@@ -219,6 +222,9 @@ func everything(d *draw) {
 	d.smallFetches()
 	if d.IntN(3) == 0 {
 		d.times(1, 2, d.lagWhileCompacted)
+	}
+	if d.IntN(10) == 0 {
+		d.deleteWhereTailWasLost()
 	}
 }
 
@@ -458,6 +464,17 @@ func (d *draw) rebuildSlowly() {
 }
 
 func (d *draw) loseTail() { d.add(sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}) }
+
+// deleteWhereTailWasLost loses the tail while a client is cut off, and deletes the log up to where
+// that client was. What others wrote in place of what it had read is gone before it can see it.
+func (d *draw) deleteWhereTailWasLost() {
+	f := sim.LoseTail{Records: 3 + d.IntN(10), Span: d.once()}
+	hole := sim.Span{From: f.From, For: d.between(2500*ms, 4500*ms)}
+	f.From += d.between(0, 50*ms)
+	d.add(sim.BlackHole{Client: d.client(), Span: hole})
+	d.add(f)
+	d.add(sim.DeleteRecords{Read: true, Span: sim.Span{From: f.From + d.between(500*ms, 2000*ms)}})
+}
 
 // deleteRecords deletes records, in half of the cases while a client is behind.
 func (d *draw) deleteRecords() {

@@ -192,6 +192,10 @@ func (w *world) lowest() (lowest int64, opening bool) {
 type DeleteRecords struct {
 	// Keep is how many offsets at the end of the log stay.
 	Keep int `plan:"keep"`
+	// Read deletes what all clients have read, and nothing else, as programs do that no longer
+	// need it: Keep is not used. It waits until there is something, and until the log goes
+	// beyond it, which one that lost its tail may not do.
+	Read bool `plan:"read"`
 	Span
 }
 
@@ -201,10 +205,15 @@ func (f DeleteRecords) Kind() string { return "delete-records" }
 // String implements Fault.
 func (f DeleteRecords) String() string { return line(f.Kind(), &f) }
 
-func (f DeleteRecords) check(*Plan) error { return nil }
+func (f DeleteRecords) check(*Plan) error {
+	if f.Read && f.Keep != 0 {
+		return errors.New("read and keep exclude each other")
+	}
+	return nil
+}
 
 func (f DeleteRecords) start(ctx context.Context, w *world) (*effect, error) {
-	if err := w.await(ctx, func() bool { return w.longer(f.Keep) }); err != nil {
+	if err := w.await(ctx, func() bool { _, _, ok := f.begin(w); return ok }); err != nil {
 		return nil, err
 	}
 	w.logMu.Lock()
@@ -213,11 +222,10 @@ func (f DeleteRecords) start(ctx context.Context, w *world) (*effect, error) {
 	if err := w.tap.sync(); err != nil {
 		return nil, err
 	}
-	info, err := w.cluster.Partition()
-	if err != nil {
-		return nil, err
+	before, start, ok := f.begin(w)
+	if !ok { // the log lost its tail since
+		return counted(0), nil
 	}
-	start := max(info.LogStartOffset, info.HighWatermark-int64(f.Keep))
 	if behind, _ := w.lowest(); behind < start {
 		w.sometimes.hit(sometimesDeletedUnderReader)
 	}
@@ -225,13 +233,21 @@ func (f DeleteRecords) start(ctx context.Context, w *world) (*effect, error) {
 		return nil, err
 	}
 	w.tap.trimmed(start)
-	return counted(int(start - info.LogStartOffset)), nil
+	return counted(int(start - before)), nil
 }
 
-// longer reports whether the log has more than n offsets.
-func (w *world) longer(n int) bool {
+// begin returns where the log begins and where it has to begin, and whether there is something to
+// delete.
+func (f DeleteRecords) begin(w *world) (before, start int64, ok bool) {
 	info, err := w.cluster.Partition()
-	return err == nil && info.HighWatermark-info.LogStartOffset > int64(n)
+	if err != nil {
+		return 0, 0, false
+	}
+	start = info.HighWatermark - int64(f.Keep)
+	if f.Read {
+		start, _ = w.lowest()
+	}
+	return info.LogStartOffset, start, info.LogStartOffset < start && start <= info.HighWatermark
 }
 
 // LoseTail loses the newest records, as an unclean leader election does.
