@@ -22,7 +22,7 @@ func Judgements() []Judgement {
 		{passedName, "a client shows what precedes a record batch that it can't take, and nothing behind it"},
 		{namedName, "a client that such a batch has held up for two seconds names its offset, and the option that would let it pass, in Status.Reading and in the errors of calls that wait"},
 		{onceName, "a batch that decompresses to more than a client allows is not decompressed again at each try"},
-		{budgetName, "while a fault lasts, a client sends at most 100 requests a second, besides those for its calls and for new records"},
+		{budgetName, "while a fault lasts, a client sends at most 100 requests a second, besides those for its calls and for what it has to read"},
 		{quotaName, "a client under a quota waits, and asks no other brokers whether the leader still leads"},
 		{trafficName, "while max.message.bytes changes, a client sends at most six produce requests more than it makes writes"},
 		{limitName, "the error of a write that is refused as too large names a limit that the topic had while the write was under way"},

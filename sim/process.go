@@ -35,6 +35,7 @@ type slot struct {
 	writes  atomic.Int64 // that were called
 	calls   atomic.Int64 // operations that were called
 	asks    atomic.Int64 // those of them that ask brokers, besides writing
+	rereads atomic.Int64 // times that a process began to read the log from its start
 	pauses  valve.Valve  // shut while the client is paused
 	mu      sync.Mutex
 	current *process      // nil while down

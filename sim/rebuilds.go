@@ -25,6 +25,7 @@ type rescan struct {
 // as one that was away: what it read at the first may have been deleted at the other long ago.
 func (p *process) emptied() {
 	w := p.slot.w
+	p.slot.rereads.Add(1)
 	now, before := rescan{epoch: -1}, p.scan
 	if info, err := w.cluster.Partition(); err == nil {
 		now.epoch = info.Epoch

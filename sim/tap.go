@@ -192,11 +192,11 @@ func (t *tap) note(batches []fakecluster.Batch) {
 	}
 }
 
-// batches returns how many batches have been appended so far.
-func (t *tap) batches() int {
+// extent returns how many batches have been appended so far, and where the log ends.
+func (t *tap) extent() (batches int, end int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.noted
+	return t.noted, t.next
 }
 
 // marker records a control batch, which takes an offset and ends a transaction.
