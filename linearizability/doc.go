@@ -78,9 +78,9 @@
 //     then go back to the last state that both have in common, but no further.
 //     Porcupine does not judge keys that lost records.
 //   - A client that lags while compaction removes records may never see them,
-//     unless it claims to have caught up: by acknowledging its own write, by a
-//     barrier or by waiting for a revision. What an operation claims is judged by the
-//     position that it reports itself, too.
+//     unless it claims to have caught up: by opening, by acknowledging its own
+//     write, by a barrier or by waiting for a revision. What an operation claims is
+//     judged by the position that it reports itself, too.
 //   - A transaction that never ends hides what follows it from all clients, to the end.
 //   - When records are deleted from the start of the log (DeleteRecords,
 //     retention), a client that had not reached them may continue with what is

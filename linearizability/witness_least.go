@@ -205,7 +205,11 @@ func (x *logIndex) overlooked(r *read, t *target, e int32, versions list) bool {
 // that a write is visible. J8: a reader that lags while compaction removes records may
 // never see them. That is not its fault, but then it must not claim to have caught up.
 func (x *logIndex) firm(b *bounds) position {
-	return x.join(x.join(b[causeOwn].pos, b[causeBarrier].pos), b[causeWait].pos)
+	var all position
+	for _, c := range [...]cause{causeOwn, causeBarrier, causeWait, causeOpen} {
+		all = x.join(all, b[c].pos)
+	}
+	return all
 }
 
 // unlimited is a limit for least: a read may be explained by anything that was ever in
