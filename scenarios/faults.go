@@ -42,6 +42,9 @@ func compaction(d *draw) {
 		d.fallBehind()
 	}
 	d.times(0, 2, d.uncompacted)
+	if d.IntN(4) == 0 {
+		d.betweenCopies()
+	}
 }
 
 // fallBehind makes clients wait for what they read only later, a little at a time, while
@@ -63,7 +66,7 @@ func absence(d *draw) {
 	d.times(3, 6, d.absent)
 	d.times(0, 2, d.openSlowly)
 	d.times(0, 2, d.uncompacted)
-	if d.IntN(2) == 0 {
+	if d.IntN(4) == 0 {
 		d.rereadWhileCompacted()
 	}
 }

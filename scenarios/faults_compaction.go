@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"slices"
 	"time"
 
 	"github.com/kvsim/kvsim/sim"
@@ -46,17 +45,28 @@ func (d *draw) compactedByOne() {
 }
 
 // rereadWhileCompacted keeps a client from the log for so long that it rereads it, at a leader that
-// has not compacted it, and does so while the client reads.
+// has not compacted it, and does so while the client reads, a little at a time.
 func (d *draw) rereadWhileCompacted() {
-	if d.p.World.Brokers < 2 {
+	w, l := &d.p.World, &d.p.Workload
+	if w.Brokers < 2 {
 		return
 	}
-	d.p.World.Tombstones, d.p.World.FetchBytes = d.between(2000*ms, 2500*ms), 1500
-	d.p.Faults = slices.DeleteFunc(d.p.Faults, func(f sim.Fault) bool { return f.Kind() == sim.Compact{}.Kind() })
-	away := sim.Span{From: d.between(1000*ms, 3000*ms), For: d.p.World.Tombstones + 500*ms}
-	d.add(sim.Compact{Every: 100 * ms, Span: sim.Span{For: away.From - 200*ms}})
-	d.add(sim.Lag{Client: d.client(), Span: away})
-	d.add(sim.UncompactedLeader{Span: sim.Span{From: away.From + 200*ms, For: away.For - 200*ms + d.between(10*ms, 150*ms)}})
+	w.Tombstones, w.FetchBytes, w.LatencyMean = d.between(2000*ms, 2500*ms), 1000, 3*ms
+	l.Keys, l.Zipf, l.Value, l.Burst, l.Workers = 18, 0, 512, 1, 2
+	d.p.Phases.Faults, d.p.Faults = 20*time.Second, nil
+	at := d.between(1000*ms, 3000*ms)
+	d.add(sim.Compact{Every: 100 * ms, Span: sim.Span{For: at - 200*ms}})
+	for range 3 {
+		away := sim.Lag{Client: d.client(), Span: sim.Span{From: at, For: w.Tombstones + 500*ms}}
+		d.add(away)
+		if d.IntN(2) == 0 { // it rereads the log, and is away again before it gets to where it was
+			away.From += away.For + d.between(20*ms, 80*ms)
+			d.add(away)
+		}
+		f := sim.UncompactedLeader{Span: sim.Span{From: away.From + 200*ms, For: away.For - 200*ms + d.between(10*ms, 150*ms)}}
+		d.add(f)
+		at = f.From + f.For + 200*ms
+	}
 }
 
 // lagWhileCompacted lets a client fall behind, and compacts what it has not read.
@@ -64,4 +74,32 @@ func (d *draw) lagWhileCompacted() {
 	f := sim.Lag{Client: d.client(), Span: d.span(700*ms, 3000*ms)}
 	d.add(f)
 	d.add(sim.Compact{Every: d.between(50*ms, 300*ms), Span: sim.Span{From: f.From, For: f.For + 200*ms}})
+}
+
+// betweenCopies makes clients read the log at a leader that still has tombstones which the next one
+// removed long ago, and changes the leader meanwhile. Many keys are deleted and not set again.
+func (d *draw) betweenCopies() {
+	w, l := &d.p.World, &d.p.Workload
+	if w.Brokers < 2 {
+		return
+	}
+	w.Tombstones, w.FetchBytes, w.LatencyMean = d.between(1500*ms, 2500*ms), 1000, 3*ms
+	l.Keys, l.Zipf, l.Value, l.Delete = 120, 0, 512, l.Put
+	d.p.Faults = nil
+	at := 2*w.Tombstones + d.between(500*ms, 2500*ms)
+	d.add(sim.Compact{Every: 100 * ms, Span: sim.Span{For: at}})
+	for range 3 {
+		f := sim.UncompactedLeader{Back: true, Span: sim.Span{From: at + d.between(100*ms, 400*ms), For: d.between(400*ms, 1500*ms)}}
+		at = f.From + f.For
+		begin := at - d.between(90*ms, 200*ms)
+		d.openDuring(begin)
+		switch d.IntN(3) {
+		case 0:
+			d.add(sim.Crash{Client: d.client(), Span: sim.Span{From: begin - 50*ms, For: 50 * ms}})
+		case 1:
+			away := w.Tombstones + 500*ms
+			d.add(sim.Lag{Client: d.client(), Span: sim.Span{From: begin + 50*ms - away, For: away}})
+		}
+		d.add(f)
+	}
 }
