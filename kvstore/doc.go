@@ -88,7 +88,8 @@
 // says of the topic contradicts what was known - that it does not exist, has another id
 // or an older leader epoch - the client asks other brokers, and goes on with the first
 // that agrees with what was known. Only when all brokers that answer have said so for 30
-// seconds ([WithTopicGoneAfter]) does the client believe it; until then reads are
+// seconds ([WithTopicGoneAfter]), without a long break in which the client heard none of
+// them, does the client believe it; until then reads are
 // answered, Sync and writes wait, and Status says why.
 //
 // Other errors - brokers that can't be reached, a permission taken away, a record batch

@@ -44,7 +44,7 @@ func (p *partition) weigh(words []word) (topicMeta, error) {
 	}
 	// Nothing but odd answers. One without an id may be all that brokers before Kafka 2.8
 	// can give. It does not settle whether this is the topic.
-	if p.missing.lasts(p.goneAfter) {
+	if p.missing.lasts(p.goneAfter, p.quietLocked()) {
 		return words[0].topicMeta, words[0].err
 	}
 	for _, w := range words {
@@ -115,7 +115,7 @@ func (p *partition) weighOlder(words []word, n int) (topicMeta, error) {
 			best = w
 		}
 	}
-	lasts, believed := p.past.said(p.goneAfter)
+	lasts, believed := p.past.said(p.goneAfter, p.quietLocked())
 	if believed {
 		p.forgetEpochs()
 		return p.accept(best)
@@ -140,7 +140,7 @@ func (p *partition) weighGone(words []word, n int) (topicMeta, error) {
 		return denied.topicMeta, denied.err // it was never there
 	}
 	p.leader = noLeader // it is not used until this is settled
-	lasts, believed := p.missing.said(p.goneAfter)
+	lasts, believed := p.missing.said(p.goneAfter, p.quietLocked())
 	why, end := denied, ErrTopicDeleted
 	if strange != nil {
 		why, end = strange, ErrTopicRecreated

@@ -43,6 +43,7 @@ type partition struct {
 	renaming                      // of the topic or its cluster
 	missing       doubt           // that the topic is gone, or another one
 	past          doubt           // that its leader epoch is lower than the highest one seen
+	rested        time.Duration   // the last pause before the brokers were asked again
 }
 
 // defaultGoneAfter is what WithTopicGoneAfter changes.

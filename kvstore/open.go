@@ -64,7 +64,7 @@ func (o *opener) find(ctx context.Context) (topicMeta, error) {
 			return m, end
 		}
 		o.log.warn("kvstore: opening the topic failed, trying again", err)
-		sleep(ctx, max(wait, o.backoff(failures)))
+		o.part.rest(ctx, max(wait, o.backoff(failures)))
 	}
 }
 
@@ -155,7 +155,7 @@ func (o *opener) configs(ctx context.Context) (map[string]string, time.Time, err
 			return nil, sent, end
 		}
 		o.log.warn("kvstore: reading the topic's configuration failed, trying again", err)
-		sleep(ctx, max(wait, o.backoff(failures)))
+		o.part.rest(ctx, max(wait, o.backoff(failures)))
 	}
 }
 

@@ -222,7 +222,9 @@ func (c *clientConfig) lifeOfWrites(cl *kgo.Client) time.Duration {
 // That takes several rounds of questions, each to several brokers if there are several,
 // with no other answer in that time. A broker that knows the topic as it was restarts the
 // clock: one broker that lags, has just started, or disagrees with the others ends no
-// client. Meanwhile reads are answered, [Client.Sync] and writes wait, and [Status] says
+// client. So does a time in which the client hears no broker, if it is longer than a third of
+// d, or than a second if that is more; how long the client itself waits before it asks again
+// (kgo.RetryBackoffFn) comes on top. Meanwhile reads are answered, [Client.Sync] and writes wait, and [Status] says
 // why.
 func WithTopicGoneAfter(d time.Duration) ClientOption {
 	return func(c *clientConfig) { c.goneAfter = d }

@@ -20,13 +20,14 @@ import (
 //
 // Not every implementation of Kafka's protocol keeps to that: some answer nothing while
 // memory is short or a remote storage is slow. So one leader has to say it again and again,
-// for as long as anything else takes to be believed, while nothing limits the client's
-// fetches. And it is believed for no more than necessary: see hole.
+// for as long as anything else takes to be believed and with no longer break, while nothing
+// limits the client's fetches. And it is believed for no more than necessary: see hole.
 type silence struct {
 	by    leader
 	at    int64     // the position
 	upTo  int64     // the lowest offset up to which everything was said to be decided
 	since time.Time // of the first answer
+	last  time.Time // of the last one
 	count int
 
 	// denied says that it is not to be believed, see recall.
@@ -34,16 +35,17 @@ type silence struct {
 }
 
 // add counts an answer, and returns how long the series has lasted and whether it is to be
-// believed.
-func (s *silence) add(by leader, at int64, f *fetched, after time.Duration) (lasts time.Duration, believed bool) {
+// believed. quiet is the longest break between two answers.
+func (s *silence) add(by leader, at int64, f *fetched, after, quiet time.Duration) (lasts time.Duration, believed bool) {
 	if f.slow != nil || f.start > at { // a quota was used up, or the log begins behind
 		*s = silence{}
 		return 0, false
 	}
-	if s.count == 0 || s.by != by || s.at != at {
+	if s.count == 0 || s.by != by || s.at != at || elapsed(s.last, f.got) > quiet {
 		*s = silence{by: by, at: at, upTo: f.stable, since: f.got}
 	}
 	s.upTo = min(s.upTo, f.stable)
+	s.last = f.got
 	s.count++
 	lasts = elapsed(s.since, f.got)
 	return lasts, s.count >= leastRounds && lasts >= after
@@ -123,7 +125,7 @@ func (t *tail) silent(ctx context.Context, f *fetched, err error) error {
 		return err
 	}
 	after := t.part.goneAfter
-	lasts, believed := t.silence.add(t.checked, t.pos, f, after)
+	lasts, believed := t.silence.add(t.checked, t.pos, f, after, t.part.quiet()+t.waited)
 	h := t.hole
 	if h != nil && h.at == t.pos && f.stable <= h.upTo && !h.look {
 		h.later(f.got)

@@ -115,7 +115,7 @@ func (t *tail) failed(ctx context.Context, err error) error {
 		}
 	}
 	t.failures++
-	sleep(ctx, max(wait, t.backoff(t.failures)))
+	t.part.rest(ctx, max(wait, t.backoff(t.failures)))
 	return nil
 }
 

@@ -138,6 +138,6 @@ func (c *Client) askEnd(ctx context.Context) (int64, error) {
 		}
 		c.health.note(&c.health.asking, err)
 		c.log.warn("kvstore: asking for the end of the log failed, trying again", err)
-		sleep(ctx, c.backoff(failures))
+		c.part.rest(ctx, c.backoff(failures))
 	}
 }

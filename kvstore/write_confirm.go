@@ -71,7 +71,7 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 		if dead := c.tracker.DeadBy(); dead != nil {
 			return dead
 		}
-		sleep(ctx, c.backoff(failures))
+		c.part.rest(ctx, c.backoff(failures))
 	}
 }
 
@@ -176,7 +176,7 @@ func (f *confirms) run() {
 		if err := f.round(calls); err == nil {
 			failures = 0
 		} else {
-			sleep(f.ctx, f.client.backoff(failures))
+			f.client.part.rest(f.ctx, f.client.backoff(failures))
 		}
 	}
 }

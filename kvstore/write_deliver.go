@@ -89,7 +89,7 @@ func (w *writer) deliver(ctx context.Context, b *recordBatch) (d delivered) {
 		if ctx.Err() == nil {
 			w.held(a.problem())
 			w.reconsider(ctx, a)
-			sleep(ctx, w.backoff(tries))
+			w.part.rest(ctx, w.backoff(tries))
 		}
 		w.sparePointless(ctx)
 		if ctx.Err() != nil {
