@@ -47,10 +47,23 @@ func (w *world) ended(p *process, err error) {
 		w.endings.seen = map[string]bool{}
 	}
 	w.endings.seen[id] = true
-	if since, denied := w.holds.since(p.slot.name, time.Now(), topicGoneAfter/4, denies); denied && time.Since(since) >= topicGoneAfter {
-		return // it was told so for as long as it takes to be believed
+	if w.holds.denied(p.slot.name, time.Now()) {
+		return
 	}
 	w.endings.all = append(w.endings.all, ending{p.slot.name, p.number, time.Since(w.start), err.Error()})
+}
+
+// unheard is the longest break after which the store counts on when brokers go on to say that
+// the topic is gone: a third of the time that it takes to be believed, at least a second, and the
+// longest pause of slot.backoff. The brokers may be right for so long without a client that hears it:
+// it does not ask, or can't be reached, or its process stands still.
+const unheard = max(topicGoneAfter/3, time.Second) + 1200*time.Millisecond
+
+// denied reports whether a client may have been told for as long as it takes to be believed
+// that its topic is gone.
+func (h *holds) denied(client string, now time.Time) bool {
+	since, denied := h.since(client, now, unheard, denies)
+	return denied && now.Sub(since) >= topicGoneAfter
 }
 
 // denies reports whether a hold means that brokers say the topic is not there, or is
