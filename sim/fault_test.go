@@ -190,3 +190,33 @@ func TestCompactionRunsUnderAnOpenTransaction(t *testing.T) {
 		t.Errorf("%s, %v, want held and a compaction under an open transaction: %v", o.Result, o.Sometimes, o.Reasons)
 	}
 }
+
+// The log begins within a batch, which can't be lost: the log would end before it begins.
+func TestTailIsNotLostBelowTheStartOfTheLog(t *testing.T) {
+	var faults []sim.Fault
+	for at := time.Second; at < 4*time.Second; at += 200 * time.Millisecond {
+		faults = append(faults, sim.DeleteRecords{Keep: 1, Span: sim.Span{From: at}},
+			sim.LoseTail{Records: 50, Span: sim.Span{From: at + time.Millisecond}})
+	}
+	p := smallPlan(faults...)
+	p.Workload.Put, p.Workload.Delete, p.Workload.Batch = 0, 0, 40
+	o := virtual(t, p, sim.Env{})
+	if o.Status != lin.Held {
+		t.Errorf("%s, want held: %v\n%v", o.Result, o.Reasons, o.Verdict)
+	}
+	start, lost := int64(0), 0
+	for i := range o.History.Log {
+		switch l := &o.History.Log[i]; l.Kind {
+		case lin.LogTrim:
+			start = l.Offset
+		case lin.LogTruncate:
+			lost++
+			if l.Offset < start {
+				t.Errorf("the log, which begins at offset %d, was cut at %d", start, l.Offset)
+			}
+		}
+	}
+	if lost == 0 {
+		t.Error("nothing was lost")
+	}
+}

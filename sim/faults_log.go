@@ -336,11 +336,14 @@ func (w *world) tail(info kfake.PartitionInfo, n int64) (from int64, err error) 
 	}
 	from = lowest
 	for i := range batches { // the last batch that begins early enough
-		if first := batches[i].FirstOffset; first <= info.HighWatermark-n {
-			from = max(from, first)
+		switch b := &batches[i]; {
+		case b.FirstOffset < lowest: // the log begins within it, and may not end below
+			from = max(from, b.LastOffset+1)
+		case b.FirstOffset <= info.HighWatermark-n:
+			from = max(from, b.FirstOffset)
 		}
 	}
-	return recordlog.Before(from, ended), nil
+	return recordlog.Before(min(from, info.HighWatermark), ended), nil
 }
 
 // Recreate deletes the topic and creates it again.
