@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,5 +37,34 @@ func TestClientIsHeldUpAsLongAsTheLastCallThatWasMadeSlow(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// holdClients are the kinds of faults that may keep clients from the log, or delay what they ask for.
+var holdClients = []string{
+	Lag{}.Kind(), Pause{}.Kind(), Crash{}.Kind(), SlowStorage{}.Kind(), FailStorage{}.Kind(), SlowHooks{}.Kind(),
+	Latency{}.Kind(), Stall{}.Kind(), BlackHole{}.Kind(), Silence{}.Kind(), LoseRequest{}.Kind(), LoseAnswer{}.Kind(),
+	CutFrame{}.Kind(), Reset{}.Kind(), Restart{}.Kind(), RestartAll{}.Kind(), Rolling{}.Kind(), MoveLeader{}.Kind(),
+	FailProduce{}.Kind(), SlowBroker{}.Kind(), BelowMinimum{}.Kind(), StaleMetadata{}.Kind(), Throttle{}.Kind(),
+	AnswerAtOnce{}.Kind(), OlderEnds{}.Kind(), HostileBatch{}.Kind(), WithholdRecords{}.Kind(), FailFetch{}.Kind(),
+	Revoke{}.Kind(), ChangePassword{}.Kind(), UncompactedLeader{}.Kind(), LoseTail{}.Kind(), Recreate{}.Kind(),
+	Transaction{}.Kind(), AbandonTransaction{}.Kind(), LoadCoordinators{}.Kind(), SlowMarkers{}.Kind(), MoveCoordinator{}.Kind(),
+}
+
+// While a fault lasts that is not in holdNobody, judges excuse clients. So each kind is in one of
+// the two lists: a new one is not excused by being forgotten.
+func TestEachKindOfFaultHoldsClientsOrNobody(t *testing.T) {
+	left := map[string]int{}
+	for _, kind := range slices.Concat(holdClients, holdNobody) {
+		left[kind]++
+	}
+	for _, k := range FaultKinds() {
+		if left[k.Name] != 1 {
+			t.Errorf("fault %s is %d times in holdClients and holdNobody, want once", k.Name, left[k.Name])
+		}
+		delete(left, k.Name)
+	}
+	for kind := range left {
+		t.Errorf("there is no fault %s", kind)
 	}
 }
