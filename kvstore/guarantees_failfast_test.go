@@ -117,18 +117,15 @@ func TestOneUselessBrokerEndsNoOpening(t *testing.T) {
 		bad := w.Brokers()[w.Leader()]
 		dial := w.Dialer("c")
 		expired := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
-		opened := make(chan *kvstore.Client)
-		go func() {
-			opened <- w.open("c", kvstore.WithKafkaOptions(kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
-				if addr == bad {
-					return nil, expired
-				}
-				return dial(ctx, network, addr)
-			})))
-		}()
+		opened := w.opening("c", kvstore.WithKafkaOptions(kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if addr == bad {
+				return nil, expired
+			}
+			return dial(ctx, network, addr)
+		})))
 		time.Sleep(20 * time.Second)
 		w.MoveLeader((w.Leader() + 1) % 3)
-		w.put(<-opened, "a", "1")
+		w.put(opened(), "a", "1")
 	})
 }
 
@@ -164,11 +161,10 @@ func TestUselessNamesOfAllBrokersEndAnOpening(t *testing.T) {
 func TestMissingRightIsWaitedForWhenAsked(t *testing.T) {
 	opts := withTopic(1, kvstoretest.WithUsers(map[string]string{"u": "p"}))
 	inWorld(t, opts, func(t *testing.T, w *world) {
-		opened := make(chan *kvstore.Client)
-		go func() { opened <- w.open("c", kvstore.WithKafkaOptions(login("u", "p")), kvstore.WithFailFast(false)) }()
+		opened := w.opening("c", kvstore.WithKafkaOptions(login("u", "p")), kvstore.WithFailFast(false))
 		time.Sleep(20 * time.Second)
 		w.Allow("u")
-		w.put(<-opened, "a", "1")
+		w.put(opened(), "a", "1")
 	})
 }
 

@@ -146,12 +146,11 @@ func TestWaitsEndOnlyOnceWhatSupersededARemovedRecordIsShown(t *testing.T) {
 			revision := w.put(writer, "k", "2")
 			w.Dialer("c") // names it
 			held := w.On(onlyFetches("c")).Stall()
-			opened := make(chan *kvstore.Client, 1)
-			go func() { opened <- w.open("c", smallFetches()) }()
+			opened := w.opening("c", smallFetches())
 			time.Sleep(time.Second)
 			w.supersede("3")
 			held.Undo()
-			w.wantEntry(<-opened, revision, "NewClient")
+			w.wantEntry(opened(), revision, "NewClient")
 		})
 	})
 }

@@ -60,13 +60,12 @@ func TestRetriableMetadataErrorsAreRetried(t *testing.T) {
 		for b := range 3 {
 			w.StopBroker(b)
 		}
-		opened := make(chan *kvstore.Client)
-		go func() { opened <- w.open("c") }()
+		opened := w.opening("c")
 		time.Sleep(10 * time.Second)
 		for b := range 3 {
 			w.StartBroker(b)
 		}
-		d := took(func() { w.put(<-opened, "a", "1") })
+		d := took(func() { w.put(opened(), "a", "1") })
 		if d > 3*time.Second {
 			t.Errorf("the client opened %v after the brokers were back", d)
 		}

@@ -144,11 +144,10 @@ func TestOpenReturnsWhenTailIsTruncatedMeanwhile(t *testing.T) {
 		defer end(false)
 		// The open transaction holds the opening at 2 of 3; then the tail
 		// goes, as by retention: all records are deleted.
-		opened := make(chan *kvstore.Client)
-		go func() { opened <- w.open("c") }()
+		opened := w.opening("c")
 		time.Sleep(2 * time.Second)
 		w.DeleteRecords(3)
-		c := <-opened
+		c := opened()
 		if got := w.contents(c); got != "" {
 			t.Errorf("contents = %q, want none", got)
 		}
@@ -351,11 +350,10 @@ func TestReadOnlyNeverWritesNorCreates(t *testing.T) {
 		if w.topicExists() {
 			t.Fatal("a read-only client created the topic")
 		}
-		opened := make(chan *kvstore.Client)
-		go func() { opened <- w.open("r", kvstore.WithReadOnly()) }()
+		opened := w.opening("r", kvstore.WithReadOnly())
 		time.Sleep(time.Second)
 		writer := w.open("w")
-		reader := <-opened
+		reader := opened()
 		rev := w.put(writer, "k", "v")
 		if err := reader.WaitRevision(t.Context(), rev); err != nil {
 			t.Fatal(err)

@@ -143,10 +143,9 @@ func TestDeletedKeyStaysDeletedWhenALeaderIsBehindTheNext(t *testing.T) {
 	type reader func(w *world, a *tampered) *kvstore.Client
 	for name, read := range map[string]reader{
 		"that opens": func(w *world, a *tampered) *kvstore.Client {
-			opened := make(chan *kvstore.Client)
-			go func() { opened <- w.open("c", a.option(), smallFetches()) }()
+			opened := w.opening("c", a.option(), smallFetches())
 			w.between(a)
-			return <-opened
+			return opened()
 		},
 		"that rereads": func(w *world, a *tampered) *kvstore.Client {
 			c := w.rereadsWhatIsBack(a)

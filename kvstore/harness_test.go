@@ -83,6 +83,24 @@ func (w *world) openOn(name string, s kvstore.Storage, more ...kvstore.ClientOpt
 	return c
 }
 
+// opening opens a client in a goroutine. The returned function waits for it; if it can't be opened,
+// that ends the test.
+func (w *world) opening(name string, more ...kvstore.ClientOption) (opened func() *kvstore.Client) {
+	result := make(chan *kvstore.Client, 1)
+	go func() {
+		defer close(result) // also when a failed opening ends this goroutine
+		result <- w.open(name, more...)
+	}()
+	return func() *kvstore.Client {
+		w.t.Helper()
+		c, ok := <-result
+		if !ok {
+			w.t.FailNow() // open has said why
+		}
+		return c
+	}
+}
+
 // kafka returns a plain franz-go client, closed at the end of the test.
 func (w *world) kafka(name string, opts ...kgo.Opt) *kgo.Client {
 	w.t.Helper()
