@@ -53,6 +53,48 @@
 // join it. The write of a goroutine that writes alone waits for nothing. A [Batch] counts
 // as one write; what does not fit into one record batch goes into the next.
 //
+// # Typed clients
+//
+// A [ResourceClient] is a view of a client whose values have a type:
+//
+//	users := kvstore.NewResourceClient(kv, kvstore.JSON[User]())
+//	err = users.Put(ctx, []byte("ann"), User{Name: "Ann"})
+//	user, err := users.Get(ctx, []byte("ann"))
+//
+// It holds nothing but the client and a [Serde], so a client may have several, and their
+// [TypedBatch] is a Batch of it. A value that can't be serialized is refused. One that can't be
+// deserialized is a [*DecodeError], which ends [ResourceClient.Range] and which
+// [ResourceClient.RangeAll] passes over.
+//
+// # Serdes
+//
+// A Serde turns values into bytes and back. [JSON] refuses, with [ErrLossyJSON], what
+// encoding/json would change silently. [Proto] stores protobuf messages; with
+// [WithSchemaRegistry] each value begins with the id of its schema, as Confluent's
+// serializers write it. The schema is registered before Proto returns, unless
+// [WithSchemaLookup] or [WithSchemaID] says that it is there already. So writing asks the
+// registry nothing, and reading asks it once for each id that it has not met. While the
+// registry is down, values of schemas that are known are read as always, others fail with
+// [ErrRegistryUnavailable]; a schema that does not fit is [ErrSchemaMismatch]. A Serde of
+// one's own can be tested with package kvstoretest.
+//
+// # Hooks
+//
+// [WithOnSetHook] and [WithOnDeleteHook] register callbacks that are told of each record as it
+// is applied, in log order, those of the opening too: for a cache, or an index, beside the
+// store. They run on the goroutine that reads the log, so a slow hook delays everything behind
+// it, and a write returns only after the hooks that it caused. A hook may read through its
+// client; what would wait for the hook itself, such as a write, fails with
+// [ErrHookReentry]. A panic of a hook goes to [WithHookErrorHandler] and is counted in
+// [Status].HookPanics. [WrapOnSet] and [WrapOnSetErr] make typed callbacks fit.
+//
+// # Clients that only read
+//
+// [WithReadOnly] makes a client that never writes and never creates a topic, and needs no more
+// than the rights to describe and read it. While there is no topic, its opening waits. Reads,
+// hooks, Sync and WaitRevision are as with any client; Put, Delete and Execute fail with
+// [ErrReadOnly].
+//
 // # When the log loses records
 //
 // An unclean leader election, or records deleted by hand, can take back what clients have

@@ -6,6 +6,9 @@
 //	if invariant.On {
 //		invariant.Check("I2", done <= applied, "done %d, applied %d", done, applied)
 //	}
+//
+// What a check compares with an earlier moment is kept in a [Last], in a [Shared] if several
+// goroutines have it, or in a [Count] of events. Without the tag they take no memory.
 package invariant
 
 import "fmt"
