@@ -3,7 +3,6 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -47,7 +46,7 @@ func (w *world) ended(p *process, err error) {
 		w.endings.seen = map[string]bool{}
 	}
 	w.endings.seen[id] = true
-	if w.holds.denied(p.slot.name, time.Now()) {
+	if w.denied(p.slot.name, time.Now()) {
 		return
 	}
 	w.endings.all = append(w.endings.all, ending{p.slot.name, p.number, time.Since(w.start), err.Error()})
@@ -58,25 +57,6 @@ func (w *world) ended(p *process, err error) {
 // longest pause of slot.backoff. The brokers may be right for so long without a client that hears it:
 // it does not ask, or can't be reached, or its process stands still.
 const unheard = max(topicGoneAfter/3, time.Second) + 1200*time.Millisecond
-
-// denied reports whether a client may have been told for as long as it takes to be believed
-// that its topic is gone.
-func (h *holds) denied(client string, now time.Time) bool {
-	since, denied := h.since(client, now, unheard, denies)
-	return denied && now.Sub(since) >= topicGoneAfter
-}
-
-// denies reports whether a hold means that brokers say the topic is not there, or is
-// another one.
-func denies(h hold) bool {
-	switch f := h.fault.(type) {
-	case StaleMetadata:
-		return f.Knows == "unknown" || f.Knows == "other-id"
-	case FailFetch:
-		return strings.HasPrefix(f.Error, "UNKNOWN_TOPIC")
-	}
-	return false
-}
 
 // endingName is the name of the reason when a client gave up a topic that was there.
 const endingName = "gone-topic-was-there"

@@ -125,6 +125,7 @@ type downs struct {
 type down struct {
 	n      int
 	refuse *simnet.Effect // refuses the dials, and counts them
+	up     func()         // ends what holds note of it
 }
 
 // stop stops a broker. The returned function counts the dials that were
@@ -134,7 +135,7 @@ func (d *downs) stop(w *world, b int32) (refused func() int, err error) {
 	defer d.mu.Unlock()
 	s := d.all[b]
 	if s == nil {
-		s = &down{refuse: w.net.RefuseDials(simnet.Target{Brokers: []int32{b}})}
+		s = &down{refuse: w.net.RefuseDials(simnet.Target{Brokers: []int32{b}}), up: w.holds.down(b)}
 		d.all[b] = s
 	}
 	s.n++
@@ -154,6 +155,7 @@ func (d *downs) start(w *world, brokers []int32) error {
 		}
 		delete(d.all, b)
 		s.refuse.Undo()
+		s.up()
 		free = append(free, b)
 	}
 	return w.cluster.StartBrokers(free)

@@ -42,7 +42,7 @@ func (w *world) inflict(i int, f Fault) error {
 	r.From = time.Since(w.start)
 	r.Injected = true
 	heal := w.rec.Fault(f.String())
-	defer w.holds.begin(f)()
+	defer w.holds.begin(f, w.some(setting[string](f, "broker"))...)()
 	defer func() {
 		// What the fault released at this instant is recorded first.
 		_ = sleep(context.WithoutCancel(ctx), simnet.Round)

@@ -57,15 +57,20 @@ func (p *process) emptied() {
 
 // A hold is a period in which something kept clients from the log.
 type hold struct {
-	fault    Fault
-	client   string // empty: all
-	from, to time.Time
+	fault   Fault
+	client  string  // empty: all
+	brokers []int32 // those that the fault names, nil if it names none
+	period
 }
+
+// A period is a part of a run. It goes on if to is zero.
+type period struct{ from, to time.Time }
 
 // holds are those of a run.
 type holds struct {
-	mu  sync.Mutex
-	all []hold
+	mu    sync.Mutex
+	all   []hold
+	downs []hold // of brokers that don't run, whatever fault stopped them
 }
 
 // holdNobody are the kinds of faults that delay no client.
@@ -78,8 +83,9 @@ var holdNobody = []string{
 func fromLog(h hold) bool { return h.fault.Kind() != BelowMinimum{}.Kind() }
 
 // begin notes the start of a fault. The returned function notes its end. A fault that makes
-// calls slow counts until the last call that began before its end is over.
-func (h *holds) begin(f Fault) (end func()) {
+// calls slow counts until the last call that began before its end is over. brokers are those that
+// it names.
+func (h *holds) begin(f Fault, brokers ...int32) (end func()) {
 	if slices.Contains(holdNobody, f.Kind()) {
 		return func() {}
 	}
@@ -87,7 +93,7 @@ func (h *holds) begin(f Fault) (end func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := len(h.all)
-	h.all = append(h.all, hold{fault: f, client: setting[string](f, "client"), from: time.Now()})
+	h.all = append(h.all, hold{fault: f, client: setting[string](f, "client"), brokers: brokers, period: period{from: time.Now()}})
 	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -100,14 +106,23 @@ func (h *holds) begin(f Fault) (end func()) {
 func (h *holds) since(client string, now time.Time, recovery time.Duration, of func(hold) bool) (time.Time, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	var all []period
+	for _, x := range h.all {
+		if (x.client == "" || x.client == client) && of(x) {
+			all = append(all, x.period)
+		}
+	}
+	return unbroken(all, now, recovery)
+}
+
+// unbroken returns when the last of the periods began, with those before it that ended less than
+// a pause earlier, and false if there was none in the last pause before now.
+func unbroken(all []period, now time.Time, pause time.Duration) (time.Time, bool) {
 	begin, found := now, false
 	for again := true; again; {
 		again = false
-		for _, x := range h.all {
-			if x.client != "" && x.client != client || !x.from.Before(begin) || !of(x) {
-				continue
-			}
-			if x.to.IsZero() || x.to.Add(recovery).After(begin) {
+		for _, x := range all {
+			if x.from.Before(begin) && (x.to.IsZero() || x.to.Add(pause).After(begin)) {
 				begin, found, again = x.from, true, true
 			}
 		}
