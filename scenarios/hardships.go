@@ -43,6 +43,9 @@ func answers(d *draw) {
 	if d.IntN(2) == 0 {
 		d.withholdUntilRestart()
 	}
+	if d.IntN(2) == 0 {
+		d.staleTwice()
+	}
 }
 
 func rights(d *draw) {
@@ -191,6 +194,31 @@ func (d *draw) stale() {
 		f.Count = 1 + d.IntN(6)
 	}
 	d.add(f)
+}
+
+// staleTwice makes all brokers deny the topic twice, each time for too short to be believed. In
+// between they are right, and a client, or each of them, can't hear it. The time from the first denial
+// to the last would be long enough.
+func (d *draw) staleTwice() {
+	knows := [...]string{"unknown", "other-id"}[d.IntN(2)]
+	first := sim.Span{From: d.between(0, d.p.Phases.Faults/2), For: d.between(800*ms, 1100*ms)}
+	deaf := sim.Span{From: first.From + first.For - d.between(50*ms, 150*ms), For: d.between(2700*ms, 3200*ms)}
+	second := sim.Span{From: deaf.From + deaf.For - d.between(50*ms, 150*ms), For: d.between(1000*ms, 1300*ms)}
+	after := sim.Span{From: deaf.From + deaf.For + 10*ms} // what a connection lost, it does not get later
+	d.add(sim.StaleMetadata{Knows: knows, Span: first})
+	switch client := d.client(); d.IntN(4) {
+	case 0:
+		d.add(sim.BlackHole{Client: client, Span: deaf})
+		d.add(sim.Reset{Client: client, Span: after})
+	case 1:
+		d.add(sim.Pause{Client: client, Span: deaf})
+	case 2:
+		d.add(sim.Silence{Span: deaf})
+		d.add(sim.Reset{Span: after})
+	default:
+		d.add(sim.RestartAll{Span: deaf})
+	}
+	d.add(sim.StaleMetadata{Knows: knows, Span: second})
 }
 
 // withhold makes leaders withhold records, half of the time for longer than it takes to be
