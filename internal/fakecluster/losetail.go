@@ -18,7 +18,8 @@ import (
 // election: acknowledged records are lost, and their offsets are used again. The leader epoch
 // rises, so clients can find out: OffsetForLeaderEpoch answers that the old epoch ended earlier.
 //
-// Batches are lost whole, so the batch that holds the offset is lost with all its records.
+// Batches are lost whole, so the batch that holds the offset is lost with all its records, unless
+// the log begins within it.
 // Transactions stay open, without the batches that are lost. A transaction whose marker is lost
 // is aborted, whereas Kafka would leave it hanging: no answer shows its records as committed, also
 // where compaction had kept them, and later compactions remove them. Consumer groups are forgotten. The state of
@@ -71,7 +72,8 @@ func (c *Cluster) loseTail(tp partition, from int64) ([]Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	lost := im.cut(tp, c.boundary(tp, from))
+	start := before[tp].LogStartOffset
+	lost := im.cut(tp, c.boundary(tp, from, start), start)
 	tails := make(map[partition]tail)
 	for i := range im.Topics {
 		for n := range im.Topics[i].Logs {
@@ -118,14 +120,17 @@ func (c *Cluster) loseTail(tp partition, from int64) ([]Batch, error) {
 }
 
 // boundary returns the first offset of the batch that holds an offset or, if compaction removed
-// that batch, of the next one that is left.
-func (c *Cluster) boundary(tp partition, from int64) int64 {
+// that batch, of the next one that is left. A batch in which the log starts can't be lost, since the
+// log would end before it starts.
+func (c *Cluster) boundary(tp partition, from, start int64) int64 {
 	v := c.viewOf(tp)
 	if v == nil || from >= v.upTo {
 		return from
 	}
-	if left := v.from(from); len(left) > 0 {
-		return left[0].FirstOffset
+	for _, b := range v.from(from) {
+		if b.FirstOffset >= start {
+			return b.FirstOffset
+		}
 	}
 	return v.upTo
 }
@@ -146,14 +151,14 @@ func (p *part) uncompacted(batches []Batch) []Batch {
 }
 
 // cut removes the tail of a log and returns it.
-func (im *image) cut(tp partition, from int64) (lost []Batch) {
+func (im *image) cut(tp partition, from, start int64) (lost []Batch) {
 	for i := range im.Topics {
 		if im.Topics[i].Name != tp.topic || tp.n < 0 {
 			continue
 		}
 		log := im.Topics[i].Logs[tp.n]
 		for j, b := range log {
-			if b.LastOffset >= from {
+			if b.LastOffset >= from && b.FirstOffset >= start {
 				im.Topics[i].Logs[tp.n] = log[:j]
 				im.Topics[i].Ends[tp.n] = b.FirstOffset
 				return log[j:]

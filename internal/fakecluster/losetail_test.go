@@ -95,6 +95,35 @@ func TestLoseTailOfAnEmptyLog(t *testing.T) {
 	}
 }
 
+// A log can begin within a batch. The tail that is lost begins behind it, or the log would end
+// before it begins.
+func TestLoseTailLeavesTheBatchInWhichTheLogBegins(t *testing.T) {
+	for name, want := range map[string]string{"as written": "3:d=1", "compacted": "3:d=1 4:abort"} {
+		t.Run(name, func(t *testing.T) {
+			c := start(t, Options{})
+			must(c.Append(topic, 0, kv("a", "1"), kv("b", "1"), kv("c", "1")))(t)
+			must(c.Append(topic, 0, kv("d", "1")))(t)
+			if name == "compacted" { // which appends a marker
+				check(t, c.Compact())
+			}
+			check(t, c.DeleteRecords(topic, 0, 1))
+			lost := must(c.LoseTail(topic, 0, 1))(t)
+			if got := showBatches(lost); got != want {
+				t.Errorf("lost %s, want %s", got, want)
+			}
+			if lost := must(c.LoseTail(topic, 0, 2))(t); len(lost) > 0 {
+				t.Errorf("lost %s, want nothing: the log begins at 1", showBatches(lost))
+			}
+			if off := must(c.Append(topic, 0, kv("a", "2")))(t); off != 3 {
+				t.Errorf("the next record got offset %d, want 3", off)
+			}
+			if p := must(c.Partition(topic, 0))(t); p.LogStartOffset != 1 || p.HighWatermark != 4 {
+				t.Errorf("the log is %d to %d, want 1 to 4", p.LogStartOffset, p.HighWatermark)
+			}
+		})
+	}
+}
+
 // TestCrashKeepsProducerState loses the answer to a produce and crashes the
 // brokers: they must still know the batch when the client sends it again.
 func TestCrashKeepsProducerState(t *testing.T) {
