@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -125,6 +126,36 @@ func TestAcknowledgedWriteLostWithTheTailIsUnknown(t *testing.T) {
 		err := <-res
 		if !errors.Is(err, kvstore.ErrOutcomeUnknown) || !errors.Is(err, kvstore.ErrDataLoss) {
 			t.Errorf("Put whose record was lost with the tail = %v, want unknown because of ErrDataLoss", err)
+		}
+	})
+}
+
+// The leader has other records where the write was acknowledged, and does not show them yet to who
+// asks for that place.
+func TestAcknowledgedWriteIsNotConfirmedByALeaderThatShowsLess(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c, other := w.open("c"), w.kafka("other")
+		w.put(c, "a", "1")
+		hold := w.On(onlyFetches("c")).Stall()
+		for _, key := range []string{"b", "c"} {
+			go func() { _ = c.Put(w.within(time.Minute), []byte(key), []byte("1")) }()
+			synctest.Wait()
+		}
+		w.eventually("they are in the log", func() bool { return w.End() == 3 })
+		result := make(chan error, 1)
+		go func() { result <- c.Put(w.within(time.Minute), []byte("d"), []byte("1")) }()
+		w.eventually("the write is in the log", func() bool { return w.End() == 4 })
+		time.Sleep(100 * time.Millisecond)
+		w.loseTail(1)
+		for i := range 10 {
+			w.produce(other, record("k", fmt.Sprint(i)))
+		}
+		older := w.OlderEnds(1000, int(w.End()-3))
+		hold.Undo()
+		time.Sleep(3 * time.Second)
+		older.Undo()
+		if err := <-result; !errors.Is(err, kvstore.ErrOutcomeUnknown) || !errors.Is(err, kvstore.ErrDataLoss) {
+			t.Errorf("Put whose record was lost = %v, want unknown because of ErrDataLoss", err)
 		}
 	})
 }

@@ -145,3 +145,30 @@ func TestLookBelievesNoImpossibleOffset(t *testing.T) {
 		})
 	}
 }
+
+// A leader that has just been elected does not show yet all that its log has. A client that does not
+// find its write there can't know that it is missing.
+func TestWriteInDoubtIsLookedForUpToTheEndOfTheLog(t *testing.T) {
+	inWorld(t, slow(2), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.moveLeader(0)
+		w.put(c, "warm", "up")
+		answer := w.LoseAnswers(1, "c")
+		result := make(chan error, 1)
+		go func() { result <- c.Put(w.within(time.Minute), []byte("k"), []byte("v")) }()
+		answer.Wait(1)
+		away := w.refuseDials("c")
+		w.forgetProducers()
+		older := w.OlderEnds(1000, 1)
+		w.MoveLeader(1)
+		away.Undo()
+		time.Sleep(3 * time.Second)
+		older.Undo()
+		if err := <-result; err != nil {
+			t.Errorf("Put = %v, want that it is found in the log", err)
+		}
+		if n := w.countKeys()["k"]; n != 1 {
+			t.Errorf("the write is in the log %d times, want once", n)
+		}
+	})
+}

@@ -267,7 +267,7 @@ func (w *writer) stands(ctx context.Context, res written) error {
 	if err != nil {
 		return err
 	}
-	raw, _, err := w.peek(ctx, l, res.revision, 1) // a broker answers a whole batch, if there is one
+	raw, end, err := w.peek(ctx, l, res.revision, 1) // a broker answers a whole batch, if there is one
 	first := int64(math.MaxInt64)
 	switch {
 	case errors.Is(err, kerr.OffsetOutOfRange): // this client has read on from there: the log's start was deleted
@@ -276,6 +276,8 @@ func (w *writer) stands(ctx context.Context, res written) error {
 		return err
 	case len(raw) >= batchOverhead:
 		first = int64(binary.BigEndian.Uint64(raw))
+	case end <= res.revision: // a new leader may not show yet all that its log has
+		return fmt.Errorf("fetch at offset %d: %w, which ends at %d", res.revision, errNothing, end)
 	}
 	switch {
 	case first > res.revision && res.itself:

@@ -12,7 +12,7 @@ import (
 )
 
 // look searches the leader's log, up to the high watermark, for a batch that may have been
-// appended. found is also false when the batch is not there yet: it may be on its way, or
+// appended. It fails when fetches show less than the leader's log has. found is also false when the batch is not there yet: it may be on its way, or
 // above the high watermark. If the log does not have all places any more at which the batch
 // may have been appended, and it is at none of the others, the error is errUnseen.
 //
@@ -54,7 +54,16 @@ func (w *writer) lookOnce(ctx context.Context, l leader, b *recordBatch) (offset
 			b.unseen = fmt.Errorf("%w: it begins at offset %d, and the write may have been at offset %d or behind", errUnseen, start, lowest)
 		}
 	}
+	end, err := w.part.listOffset(ctx, atLatest)
+	if err != nil {
+		return -1, false, fmt.Errorf("up to where to look: %w", err)
+	}
 	offset, found, err = w.search(ctx, l, b)
+	if err == nil && !found && b.searched < end {
+		// A new leader may have to hear first how far its log is replicated. Fetches show less
+		// until then, while a question for offsets is answered only afterwards (KIP-207).
+		err = fmt.Errorf("fetch at offset %d: %w, though the log goes on to %d", b.searched, errNothing, end)
+	}
 	if errors.Is(err, kerr.OffsetOutOfRange) || errors.Is(err, errShorter) {
 		b.searchedAt = noLeader // its log has lost records, at its end or its start
 	}
