@@ -26,6 +26,9 @@ func producers(d *draw) {
 	if d.IntN(3) == 0 {
 		d.removeForgotten()
 	}
+	if d.IntN(2) == 0 {
+		d.times(1, 3, d.lookAtLess)
+	}
 }
 
 // answers makes brokers give rare answers: stale, throttled, refused.
@@ -153,6 +156,17 @@ func (d *draw) forgetOften() {
 
 func (d *draw) loseAnswerToWrite() {
 	d.add(sim.LoseAnswer{Client: d.anyClient(), API: "produce", Count: 1 + d.IntN(3), Span: d.span(500*ms, 2500*ms)})
+}
+
+// lookAtLess loses the answers to a client's writes while leaders show less than their log has, so
+// that the client can't see where it looks for them.
+func (d *draw) lookAtLess() {
+	at := d.span(800*ms, 1800*ms)
+	d.add(sim.LoseAnswer{Client: d.client(), API: "produce", Count: 1 + d.IntN(2), Span: at})
+	d.add(sim.OlderEnds{Back: 1 + d.IntN(8), Span: at})
+	if d.p.World.Brokers > 1 {
+		d.add(sim.MoveLeader{Span: sim.Span{From: at.From + d.between(50*ms, 400*ms)}})
+	}
 }
 
 // removeBeforeLook loses the answers to a client's writes, and removes records before the

@@ -1,0 +1,71 @@
+package scenarios
+
+import (
+	"time"
+
+	"github.com/kvsim/kvsim/sim"
+)
+
+// loseTailUnnoticed draws an unclean election whose new leader is slow to answer about earlier
+// epochs. Clients write to the log that is left while they still show the one that they had read.
+func (d *draw) loseTailUnnoticed() { d.unclean(2+d.IntN(12), 0) }
+
+// loseTailUnstored does the same while clients are still storing the records that are lost, so
+// that they show them only afterwards.
+func (d *draw) loseTailUnstored() { d.unclean(1+d.IntN(5), 100*ms) }
+
+func (d *draw) unclean(records int, storing time.Duration) {
+	const before = 700 * ms
+	f := sim.LoseTail{Records: records, Span: d.once()}
+	around := sim.Span{From: f.From + before - 200*ms, For: d.between(2000*ms, 4000*ms)}
+	d.add(sim.SlowBroker{API: "offset-for-leader-epoch", Delay: d.between(300*ms, 900*ms), Span: around})
+	if storing > 0 {
+		d.add(sim.SlowStorage{Delay: d.between(storing, 3*storing), Span: sim.Span{From: f.From, For: 2 * before}})
+	}
+	f.From += before
+	d.add(f)
+}
+
+// loseTailBehindOlderEnd loses the tail while leaders name older ends of the log. Clients that reread
+// it come to an end below what is left.
+func (d *draw) loseTailBehindOlderEnd() {
+	d.p.World.Tombstones = max(d.p.World.Tombstones, 15*time.Second)
+	d.p.World.FetchBytes = []int{1500, 4000}[d.IntN(2)]
+	f := sim.LoseTail{Records: 1 + d.IntN(8), Span: d.once()}
+	f.From += 300 * ms
+	d.add(sim.OlderEnds{Back: 2 + d.IntN(8), Span: sim.Span{From: f.From - d.between(0, 200*ms), For: d.between(1500*ms, 4000*ms)}})
+	d.add(f)
+}
+
+// rebuildSlowly loses the tail while storages are slow, so that clients take
+// their time to reread the log.
+func (d *draw) rebuildSlowly() {
+	f := sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}
+	f.From += 200 * ms
+	d.add(sim.SlowStorage{Delay: d.between(40*ms, 250*ms), Span: sim.Span{From: f.From - 200*ms, For: d.between(1500*ms, 3000*ms)}})
+	d.add(f)
+}
+
+func (d *draw) loseTail() { d.add(sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}) }
+
+// deleteWhereTailWasLost loses the tail while a client is cut off, and deletes the log up to where
+// that client was. What others wrote in place of what it had read is gone before it can see it.
+func (d *draw) deleteWhereTailWasLost() {
+	f := sim.LoseTail{Records: 3 + d.IntN(10), Span: d.once()}
+	hole := sim.Span{From: f.From, For: d.between(2500*ms, 4500*ms)}
+	f.From += d.between(0, 50*ms)
+	d.add(sim.BlackHole{Client: d.client(), Span: hole})
+	d.add(f)
+	d.add(sim.DeleteRecords{Read: true, Span: sim.Span{From: f.From + d.between(500*ms, 2000*ms)}})
+}
+
+// deleteRecords deletes records, in half of the cases while a client is behind.
+func (d *draw) deleteRecords() {
+	f := sim.DeleteRecords{Keep: d.IntN(30), Span: d.once()}
+	if d.IntN(2) == 0 {
+		d.add(sim.Lag{Client: d.client(), Span: sim.Span{From: f.From, For: d.between(500*ms, 3000*ms)}})
+		f.From += 400 * ms
+		f.Keep /= 10
+	}
+	d.add(f)
+}
