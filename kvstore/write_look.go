@@ -12,9 +12,10 @@ import (
 )
 
 // look searches the leader's log, up to the high watermark, for a batch that may have been
-// appended. It fails when fetches show less than the leader's log has. found is also false when the batch is not there yet: it may be on its way, or
+// appended. found is also false when the batch is not there yet: it may be on its way, or
 // above the high watermark. If the log does not have all places any more at which the batch
-// may have been appended, and it is at none of the others, the error is errUnseen.
+// may have been appended, and it is at none of the others, the error is errUnseen. It is
+// another one when the leader does not show all that its log has.
 //
 // What was searched at one leader is not searched there again. Another leader may have
 // other records at the same offsets.
