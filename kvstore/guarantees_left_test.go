@@ -1,8 +1,14 @@
 package kvstore_test
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/kvsim/kvsim/kvstore"
 )
 
 // A leader that has lost the tail names for a while an end of the log that is older still. The
@@ -49,4 +55,37 @@ func TestReadsWaitForWhatALossLeft(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client rereads a log that has lost its tail, and the log loses more before it gets to where the
+// first loss was. What others wrote instead is below that, so hooks are told of it when the state is
+// compared, and not as it is read.
+func TestWaitersAreReleasedAfterTheHooksAlsoInAShorterLog(t *testing.T) {
+	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+		var hooks hookBook
+		c := w.open("c", hooks.options()...)
+		for i := range 10 {
+			w.put(c, "x", fmt.Sprint(i))
+		}
+		hold := w.On(onlyFetches("c")).Stall()
+		w.loseTail(8)
+		w.eventually("it rereads", func() bool { return c.Position() == 0 })
+		w.loseTail(6)
+		w.produce(w.kafka("other"), record("z", "1"))
+		result := make(chan error, 1)
+		go func() {
+			err := c.WaitRevision(w.within(time.Minute), 6)
+			if all := hooks.all(); err == nil && !slices.Contains(all, "set z=1") {
+				t.Errorf("WaitRevision returned, and the hooks had been told %q", all)
+			}
+			result <- err
+		}()
+		synctest.Wait()
+		hold.Undo()
+		if err := <-result; err != nil && !errors.Is(err, kvstore.ErrDataLoss) {
+			t.Error(err)
+		}
+		must(t, c.Sync(w.within(time.Minute)))
+		w.want(c, "z", "1")
+	})
 }

@@ -77,9 +77,10 @@ func (t *tail) show(sources []position.Source) {
 	t.track.Show(t.pos, t.epoch)
 }
 
-// advance releases the waiters for a position, but not before reads show it.
+// advance releases the waiters for a position, but not before reads show it, nor, after a loss,
+// before the hooks have been told of what differs.
 func (t *tail) advance(done int64) {
-	if !t.rebuild.keeps() {
+	if rb := t.rebuild; rb == nil || rb.compared && !rb.keeps() {
 		t.track.Advance(done)
 	}
 }

@@ -154,6 +154,9 @@ func dataLoss(d *draw) {
 	if d.IntN(2) == 0 {
 		d.times(1, 3, d.deleteWhereTailWasLost)
 	}
+	if d.IntN(2) == 0 {
+		d.times(2, 4, d.loseUnreadWrites)
+	}
 }
 
 func unclean(d *draw) {
