@@ -78,8 +78,10 @@ func TestPositionThatIsNotWhatWasAppliedIsFoundOut(t *testing.T) {
 		"hooks not done":      {5, 4, nil, "I2"},
 		"kept":                {5, 5, kept, ""},
 		"kept, and moved":     {6, 5, kept, "I3"},
-		"after a loss":        {5, 5, &rebuild{}, ""},
-		"after a loss, stays": {4, 4, &rebuild{}, "I2"},
+		"after a loss":        {5, 5, &rebuild{compared: true}, ""},
+		"after a loss, stays": {4, 4, &rebuild{compared: true}, "I2"},
+		"a loss to be told":   {5, 3, &rebuild{start: 3}, ""},
+		"a loss, not told":    {5, 5, &rebuild{start: 3}, "I2"},
 	} {
 		tl := &tail{pos: 5, track: newTracker(), rebuild: c.rebuild}
 		tl.track.Show(c.shown, 0)
