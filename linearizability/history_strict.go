@@ -22,7 +22,7 @@ var fieldNames = [...]string{
 	"kvsim_history", "tap", "hooks", "meta",
 	"seq", "t", "ev", "client", "proc", "op", "call",
 	"key", "value", "items", "start", "end", "limit", "barrier",
-	"rev", "pos", "error", "offset", "txn", "foreign", "removed",
+	"rev", "pos", "error", "offset", "txn", "foreign", "removed", "returned",
 	"cause", "away", "of", "fault", "text",
 }
 
@@ -53,19 +53,20 @@ var (
 	endFields    = fields("op client proc rev pos error")
 
 	eventFields = map[string]fieldSet{
-		"hook":     fields("client proc call key value offset"),
-		"rebuild":  fields("client proc cause away error"),
-		"snapshot": fields("of client proc pos items"),
-		"fault":    fields("fault text"),
-		"heal":     fields("fault"),
-		"append":   fields("offset key value txn foreign"),
-		"truncate": fields("offset"),
-		"trim":     fields("offset"),
-		"end":      fields("offset"),
-		"commit":   fields("txn"),
-		"abort":    fields("txn"),
-		"compact":  fields("removed"),
-		"recreate": 0,
+		"hook":      fields("client proc call key value offset"),
+		"rebuild":   fields("client proc cause away error"),
+		"snapshot":  fields("of client proc pos items"),
+		"fault":     fields("fault text"),
+		"heal":      fields("fault"),
+		"append":    fields("offset key value txn foreign"),
+		"truncate":  fields("offset"),
+		"trim":      fields("offset"),
+		"end":       fields("offset"),
+		"commit":    fields("txn"),
+		"abort":     fields("txn"),
+		"compact":   fields("removed"),
+		"uncompact": fields("returned"),
+		"recreate":  0,
 	}
 	callFields = [...]fieldSet{
 		OpPut: fields("key value"), OpDelete: fields("key"), OpBatch: fields("items"),
@@ -262,7 +263,7 @@ func (s *fieldScanner) value(name string) error {
 			seen[string(member)] = struct{}{}
 			return s.value(name)
 		})
-	case '[': // of removed
+	case '[': // of removed and returned
 		return s.list(func() error { return s.value(name) })
 	case 'n':
 		return fmt.Errorf("%q is null: leave out what is not known", name)
