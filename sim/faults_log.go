@@ -213,7 +213,11 @@ func (f DeleteRecords) check(*Plan) error {
 }
 
 func (f DeleteRecords) start(ctx context.Context, w *world) (*effect, error) {
-	if err := w.await(ctx, func() bool { _, _, ok := f.begin(w); return ok }); err != nil {
+	begins := func() bool {
+		info, err := w.cluster.Partition()
+		return err == nil && f.begin(w, info) > info.LogStartOffset
+	}
+	if err := w.await(ctx, begins); err != nil {
 		return nil, err
 	}
 	w.logMu.Lock()
@@ -222,8 +226,12 @@ func (f DeleteRecords) start(ctx context.Context, w *world) (*effect, error) {
 	if err := w.tap.sync(); err != nil {
 		return nil, err
 	}
-	before, start, ok := f.begin(w)
-	if !ok { // the log lost its tail since
+	info, err := w.cluster.Partition()
+	if err != nil {
+		return nil, err
+	}
+	start := f.begin(w, info)
+	if start == info.LogStartOffset { // the log lost its tail since
 		return counted(0), nil
 	}
 	if behind, _ := w.lowest(); behind < start {
@@ -233,21 +241,19 @@ func (f DeleteRecords) start(ctx context.Context, w *world) (*effect, error) {
 		return nil, err
 	}
 	w.tap.trimmed(start)
-	return counted(int(start - before)), nil
+	return counted(int(start - info.LogStartOffset)), nil
 }
 
-// begin returns where the log begins and where it has to begin, and whether there is something to
-// delete.
-func (f DeleteRecords) begin(w *world) (before, start int64, ok bool) {
-	info, err := w.cluster.Partition()
-	if err != nil {
-		return 0, 0, false
-	}
-	start = info.HighWatermark - int64(f.Keep)
+// begin returns where the log has to begin, which is where it does if there is nothing to delete.
+func (f DeleteRecords) begin(w *world, info kfake.PartitionInfo) int64 {
+	start := info.HighWatermark - int64(f.Keep)
 	if f.Read {
 		start, _ = w.lowest()
 	}
-	return info.LogStartOffset, start, info.LogStartOffset < start && start <= info.HighWatermark
+	if start > info.HighWatermark {
+		return info.LogStartOffset
+	}
+	return max(info.LogStartOffset, start)
 }
 
 // LoseTail loses the newest records, as an unclean leader election does.
