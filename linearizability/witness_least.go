@@ -72,13 +72,40 @@ func (x *logIndex) least(r *read, from position, limit func(e int32) int64) (pos
 	for e := from.epoch; e <= last && x.spend(1); e++ {
 		lo, hi := x.in(from, e), limit(e)
 		if q := x.leastOf(r, e, lo, hi); q <= hi {
-			return position{e, q}, true
+			return position{e, x.lowered(r, from, position{e, q}, limit)}, true
 		}
 		if lo <= hi {
 			e = x.unchanged(r, e)
 		}
 	}
 	return position{}, false
+}
+
+// lowered lowers a position that explains a read, if a later epoch explains it at an offset
+// that the position rules out there. Then neither of the two is the lower one: the first is
+// wrong if the process has reread the log, and the second if it has not. The result is the
+// highest offset that both are at or above, in the epoch of the first.
+//
+// For example, a process is at 1 of the log [a=1 b=1 c=1 a=-], which then loses its last record
+// and begins at 2. That a has no value is so at 4 of the old log, which is 3 of the new one, and
+// also at 2 of the new one, for a process that begins there.
+//
+// This can only be when records were deleted or removed: else the later epoch has below the
+// cut what the first one has.
+func (x *logIndex) lowered(r *read, from, found position, limit func(e int32) int64) int64 {
+	low := found.off
+	if len(x.trims) == 0 && !x.removed {
+		return low
+	}
+	last := x.current(r.seq)
+	for e := found.epoch + 1; e <= last && x.spend(1); e++ {
+		if lo, hi := x.in(from, e), min(limit(e), x.in(position{found.epoch, low}, e)-1); lo <= hi {
+			if q := x.leastOf(r, e, lo, hi); q <= hi {
+				low = q
+			}
+		}
+	}
+	return low
 }
 
 // leastOf returns the lowest position in an epoch that explains the read, starting to
