@@ -17,14 +17,16 @@ func TestReadsWaitForWhatALossLeft(t *testing.T) {
 	for name, tc := range map[string]struct {
 		loses int64 // more, while the leader names the older end
 		want  string
+		gone  []string // what the hooks are told is gone
 	}{
-		"which turns up":      {8, "a=1 b=1 c=1 d=1 "},
-		"which is lost later": {6, "a=1 b=1 "},
+		"which turns up":      {8, "a=1 b=1 c=1 d=1 ", []string{"delete e", "delete f"}},
+		"which is lost later": {6, "a=1 b=1 ", []string{"delete c", "delete d", "delete e", "delete f"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, withTopic(3), func(t *testing.T, w *world) {
 				a := w.answers("c")
-				c := w.open("c", a.option())
+				var hooks hookBook
+				c := w.open("c", append(hooks.options(), a.option())...)
 				for _, k := range []string{"x", "x", "x", "x", "a", "b", "c", "d", "e", "f"} {
 					w.put(c, k, "1")
 				}
@@ -51,6 +53,9 @@ func TestReadsWaitForWhatALossLeft(t *testing.T) {
 				}
 				if got := w.contents(c); got != tc.want+"x=1 " {
 					t.Errorf("contents = %q, want %q", got, tc.want)
+				}
+				if got := hooks.all()[10:]; !slices.Equal(got, tc.gone) {
+					t.Errorf("after the loss the hooks were told %q, want %q", got, tc.gone)
 				}
 			})
 		})

@@ -21,21 +21,21 @@ func (t *tail) validate(ctx context.Context) error {
 	}
 	if err := t.part.holds(ctx, pos, epoch); err != nil {
 		if lost, ok := errors.AsType[*lostError](err); ok {
-			return t.lostBehind(ctx, lost.end, lost.end, l.epoch, err)
+			return t.lostBehind(ctx, lost.end, l.epoch, err)
 		}
 		return err
 	}
 	if at, _ := t.reached(); at > pos { // up to where a hole ends
 		if err := t.part.holds(ctx, at, -1); err != nil {
 			if lost, ok := errors.AsType[*lostError](err); ok {
-				return t.lost(ctx, min(lost.end, t.pos), err)
+				return t.lost(ctx, lost.end, err)
 			}
 			return err
 		}
 	}
 	if err := t.checkDebt(ctx); err != nil {
 		if lost, ok := errors.AsType[*lostError](err); ok {
-			return t.lost(ctx, min(lost.end, t.pos), err)
+			return t.lost(ctx, lost.end, err)
 		}
 		return err
 	}
@@ -78,13 +78,9 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 	at, _ := t.reached()
 	switch {
 	case t.pos < start:
-		resume := t.pos
-		if rb := t.rebuild; rb != nil && !rb.compared {
-			resume = rb.resume // what is left of the log below has been seen
-		}
-		return t.lost(ctx, resume, fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, t.pos))
+		return t.lost(ctx, t.unseen(), fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, t.pos))
 	case at > end:
-		return t.lost(ctx, min(end, t.pos), fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, at))
+		return t.lost(ctx, end, fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, at))
 	default:
 		return cause // a replica that lags; ask again
 	}
@@ -92,11 +88,11 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 
 // lost makes the next step reread the log, if it is still that of the same topic: requests
 // for offsets name the topic, and a recreated one has the same name.
-func (t *tail) lost(ctx context.Context, resume int64, cause error) error {
+func (t *tail) lost(ctx context.Context, end int64, cause error) error {
 	if err := t.part.sameTopic(ctx); err != nil {
 		return err
 	}
-	t.startOver(resume, cause)
+	t.startOver(end, cause)
 	return nil
 }
 
@@ -128,8 +124,8 @@ func (t *tail) caughtUp(ctx context.Context, f fetched) error {
 
 // lostBehind is lost when a leader has said where what had been read ends in its log, which up to
 // there is the one that a leader of an epoch had.
-func (t *tail) lostBehind(ctx context.Context, resume, end int64, under int32, cause error) error {
-	if err := t.lost(ctx, resume, cause); err != nil {
+func (t *tail) lostBehind(ctx context.Context, end int64, under int32, cause error) error {
+	if err := t.lost(ctx, end, cause); err != nil {
 		return err
 	}
 	if under >= 0 {
@@ -148,7 +144,7 @@ func (t *tail) checkLeft(ctx context.Context, f fetched) (enough bool, err error
 	}
 	if err := t.part.reaches(ctx, rb.left, rb.leftUnder); err != nil {
 		if lost, ok := errors.AsType[*lostError](err); ok {
-			return false, t.lostBehind(ctx, min(lost.end, t.pos), lost.end, rb.leftUnder, err)
+			return false, t.lostBehind(ctx, lost.end, rb.leftUnder, err)
 		}
 		return false, err
 	}
@@ -186,7 +182,7 @@ func (t *tail) checkEnd(ctx context.Context, f fetched) error {
 	}
 	t.short = 0
 	if end < owed {
-		t.startOver(min(end, t.pos), t.unpaid(end))
+		t.startOver(end, t.unpaid(end))
 		return nil
 	}
 	t.track.Lost(end, came, fmt.Errorf("%w: the log ends at offset %d", ErrDataLoss, end))

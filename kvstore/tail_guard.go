@@ -121,14 +121,11 @@ func (t *tail) expired(away, may time.Duration) error {
 // Only while the client opens, when nobody waits and there are no reads, does the position
 // go back, so that the reported progress is right.
 func (t *tail) reread(cause error) {
-	next := &rebuild{resume: t.pos, cause: cause, whole: true, seen: t.pos, seenEpoch: t.epoch}
+	next := &rebuild{resume: t.unseen(), cause: cause, whole: true, seen: t.pos, seenEpoch: t.epoch}
 	if rb := t.rebuild; rb != nil {
 		next.opening, next.expired = rb.opening, rb.expired
 		if t.pos < rb.seen {
 			next.seen, next.seenEpoch, next.digest, next.digested = rb.seen, rb.seenEpoch, rb.digest, rb.digested
-		}
-		if !rb.compared {
-			next.resume = rb.resume
 		}
 	}
 	if next.keeps() {

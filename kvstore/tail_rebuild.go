@@ -73,11 +73,20 @@ func (rb *rebuild) keeps() bool { return rb != nil && rb.whole && !rb.opening }
 // all records go to the hooks.
 func newOpening() *rebuild { return &rebuild{opening: true, compared: true} }
 
-// startOver makes the next step reread the log because it lost records. Those from resume
-// on have not been seen before.
-func (t *tail) startOver(resume int64, cause error) {
+// unseen returns the first offset of which no record has been seen. While the log is reread, that
+// is where it had been read up to before, and not how far the rereading is.
+func (t *tail) unseen() int64 {
+	if rb := t.rebuild; rb != nil && !rb.compared {
+		return rb.resume
+	}
+	return t.pos
+}
+
+// startOver makes the next step reread the log because it lost records. What has been read is in
+// it up to end at most.
+func (t *tail) startOver(end int64, cause error) {
 	t.hole, t.silence = nil, silence{}
-	t.begin(&rebuild{resume: resume, cause: cause})
+	t.begin(&rebuild{resume: min(end, t.unseen()), cause: cause})
 	t.track.Trust(-1)
 }
 

@@ -8,7 +8,8 @@ import (
 // afterLoss judges the hooks from the first loss or rebuild on by what holds however the
 // process reread the log: a hook tells something that is in some log and can be read, it
 // tells no value that its listener has already, or that it has had while the log lost nothing,
-// and the hook for the process's own write has fired once the write is acknowledged.
+// what the hooks tell one after the other are states of the log that don't go back, and the hook
+// for the process's own write has fired once the write is acknowledged.
 func (r *hookReader) afterLoss(before, hooks []*Hook, writes []int32) {
 	told := map[string]*Hook{}
 	fired := map[Item]*Hook{}
@@ -21,6 +22,7 @@ func (r *hookReader) afterLoss(before, hooks []*Hook, writes []int32) {
 	for _, h := range before {
 		note(h)
 	}
+	t := &toldStates{hookReader: r, at: position{r.epoch, r.offset()}, proc: process{client: r.proc.client, number: r.proc.number, opened: r.proc.opened}}
 	for _, h := range hooks {
 		for ; len(writes) > 0 && r.op(writes[0]).Return.Seq < h.Seq; writes = writes[1:] {
 			if !r.toldOwn(writes[0], told) {
@@ -32,7 +34,7 @@ func (r *hookReader) afterLoss(before, hooks []*Hook, writes []int32) {
 		if h.Seq < r.lost && !h.Delete {
 			last = cmp.Or(fired[Item{Key: h.Key, Value: h.Value}], last)
 		}
-		if !r.news(h, last) {
+		if !r.news(h, last) || !t.takes(h) {
 			return
 		}
 		note(h)
@@ -72,6 +74,44 @@ func (r *hookReader) news(h, last *Hook) bool {
 		return true
 	}
 	r.violate(r.with(v, recs...))
+	return false
+}
+
+// toldStates are the states that the hooks of a process have told since a loss or a rebuild. Each
+// hook is judged as a read of its key is: there must be a position, not before that of the hooks
+// before, at which the log has what it tells.
+type toldStates struct {
+	*hookReader
+
+	at position
+	// proc is the process, of which nothing is known: while it rereads the log, it may miss what
+	// compaction has removed after it had read it.
+	proc process
+}
+
+// takes judges one hook.
+func (t *toldStates) takes(h *Hook) bool {
+	value := h.Value
+	if h.Delete {
+		value = ""
+	}
+	q := read{seq: h.Seq, proc: &t.proc, pos: None, targets: []target{t.target(h.Key, value, h.Offset, h.Seq)}}
+	at, ok := t.x.least(&q, t.at, q.reach(t.x))
+	if ok {
+		t.at = at
+		return true
+	}
+	if t.x.spent() {
+		return false
+	}
+	v := t.violation(h)
+	v.Reason = fmt.Sprintf("%s fired, but the log had no such state from position %d on, where the hooks before were", hookName(h), t.x.in(t.at, t.x.current(h.Seq)))
+	if k, ok := t.x.keyID[h.Key]; ok {
+		if rec, _ := t.stateAt(t.x.current(h.Seq), k, t.x.in(t.at, t.x.current(h.Seq))); rec >= 0 {
+			v = t.with(v, rec)
+		}
+	}
+	t.violate(v)
 	return false
 }
 
