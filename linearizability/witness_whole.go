@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -73,10 +74,7 @@ func (s *wholeSearch) collect() bool {
 	}
 	for _, ops := range s.singles {
 		slices.SortStableFunc(ops, func(a, b int32) int {
-			if s.deadline(a) < s.deadline(b) {
-				return -1
-			}
-			return 1
+			return cmp.Or(cmp.Compare(s.deadline(a), s.deadline(b)), s.optional(a)-s.optional(b))
 		})
 	}
 	for r := range s.x.records {
@@ -86,6 +84,14 @@ func (s *wholeSearch) collect() bool {
 		}
 	}
 	return len(s.left) > 0
+}
+
+// optional returns 0 for a write that must be in the log, and 1 for one that may be.
+func (s *wholeSearch) optional(op int32) int {
+	if s.op(op).Outcome == OK {
+		return 0
+	}
+	return 1
 }
 
 // deadline returns the event or, with a late tap, the offset before which the record of a
