@@ -215,6 +215,16 @@ func (j *judge) wrote(op int32) (position, bool) {
 	return p, true
 }
 
+// lostBy reports whether the log had lost a record that may be of a write by an event. If that
+// was before the write returned, its process need not have seen the record.
+func (j *judge) lostBy(op int32, seq int64) bool {
+	if len(j.x.epochs) == 1 {
+		return false
+	}
+	now := j.x.current(seq)
+	return slices.ContainsFunc(j.itemsOf(op), func(it item2log) bool { return j.x.records[it.lowest()].died <= now })
+}
+
 // lowest returns the first record that may be the item's, or -1.
 func (it *item2log) lowest() int32 {
 	if it.paired {

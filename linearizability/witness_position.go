@@ -1,5 +1,7 @@
 package linearizability
 
+import "sort"
+
 // J7: a position is a place in the log: all records below off in the epoch's timeline are
 // applied. Used as a bound, it allows every position that is not before it: positions of
 // the same epoch with the same or a higher off, and positions of later epochs that include
@@ -28,6 +30,21 @@ func (x *logIndex) join(a, b position) position {
 		a, b = b, a
 	}
 	return position{b.epoch, max(b.off, x.in(a, b.epoch))}
+}
+
+// surviving returns the weakest bound that asks for what is below a position and was still in
+// the log at an event. What the broker lost before, nobody has to have seen.
+//
+// Example: the log [a b c] loses c, and then there is nothing new in it. Whoever knew of c knows
+// that the log has [a b], and so does a client that follows the log as it was.
+func (x *logIndex) surviving(p position, seq int64) position {
+	now := x.current(seq)
+	if now == 0 || p.epoch > now {
+		return p
+	}
+	off := x.in(p, now)
+	first := sort.Search(int(now), func(e int) bool { return x.cuts.of(int32(e)+1, now) >= off })
+	return position{int32(first), off}
 }
 
 // satisfied reports whether position p satisfies the bound.

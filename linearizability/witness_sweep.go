@@ -181,11 +181,12 @@ func (s *sweeper) returned(op int32) {
 	}
 	f := &s.slots[s.slot[op]]
 	s.free = append(s.free, s.slot[op])
+	f.anyone.pos = s.x.surviving(f.anyone.pos, o.Return.Seq)
 	s.claims(op, f)
 	lowest := s.x.joined(&f.bounds) // the process was here, or further, at the return
 	switch {
 	case o.Kind.Writes():
-		if pos, ok := s.wrote(op); ok {
+		if pos, ok := s.wrote(op); ok && !s.lostBy(op, o.Return.Seq) {
 			s.raise(p, causeOwn, bound{pos, op})
 			s.shown(bound{pos, op})
 			lowest = pos

@@ -242,7 +242,7 @@ func (j *judge) returns(op *lin.Operation, x state) bool {
 	}
 	switch op.Kind {
 	case lin.OpGet, lin.OpRange:
-		return has(x.done, op.ID) && (!op.Barrier || j.caughtUp(x, op))
+		return has(x.done, op.ID)
 	case lin.OpPut, lin.OpDelete, lin.OpBatch:
 		return j.includesAll(x, j.a.written(op), now)
 	case lin.OpWait:
@@ -259,9 +259,8 @@ func (j *judge) caughtUp(x state, op *lin.Operation) bool {
 	if !j.includesAll(x, j.acknowledged(op.Call.Seq), op.Return.Seq) {
 		return false
 	}
-	era := j.t.eras[x.era]
 	for _, end := range j.t.ends {
-		if end[0] >= era.since && end[0] < op.Call.Seq && x.at < end[1] {
+		if end[0] < op.Call.Seq && !j.t.reached(x, j.t.current(end[0]), end[1], op.Return.Seq) {
 			return false
 		}
 	}

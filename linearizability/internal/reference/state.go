@@ -64,6 +64,20 @@ func (t *timeline) includes(s state, r *record) bool {
 	return false
 }
 
+// reached reports whether a state is at or above an offset of an era, or at what was left
+// of the log below it at a moment.
+func (t *timeline) reached(s state, era int, at, now int64) bool {
+	for _, later := range t.eras[era+1 : t.current(now)+1] {
+		at = min(at, later.cut)
+	}
+	for i := s.era; i < era; i++ {
+		if t.eras[i+1].cut < at {
+			return false // that came to be after what s follows was lost
+		}
+	}
+	return s.at >= at
+}
+
 // steps returns the states that a process may reach from s by itself with one step.
 // Hooks are owed for each record on the way if hooks is set; then it takes no step over a
 // record that has one.
