@@ -19,10 +19,11 @@ import (
 // A file has several. Each starts with a line "== property - situation - verdict". Then
 // come "log:" with the verdict of the log witness alone, "porcupine:" with that of
 // porcupine alone, and "both:" if the verdict of the two together differs from that of the
-// log witness. A verdict is a status, followed by the check that must be violated, if any.
+// log witness. A verdict is a status, followed by the check that must be violated; without
+// one, it may be any.
 // The other lines are events, in order:
 //
-//	late                        the tap is late; else it is exact
+//	late, none                  the tap is late, or there is none; else it is exact
 //	hooks                       every process reports its hooks
 //	c1 get a -> v1 @0 ^1        an operation, called and returned; @ is the
 //	                            revision, ^ the position, - no value
@@ -99,13 +100,19 @@ func recordText(events []string) (*lin.History, error) {
 	var now time.Duration
 	opts := lin.RecorderOptions{Header: lin.Header{Tap: lin.TapExact}}
 	p := textParser{calls: map[string]*textCall{}}
-	for len(events) > 0 && (events[0] == "late" || events[0] == "hooks") {
-		if events[0] == "late" {
+	for ; len(events) > 0; events = events[1:] {
+		switch events[0] {
+		case "late":
 			opts.Header.Tap = lin.TapLate
-		} else {
+			continue
+		case "none":
+			opts.Header.Tap = lin.TapNone
+			continue
+		case "hooks":
 			opts.Header.Hooks = true
+			continue
 		}
-		events = events[1:]
+		break
 	}
 	p.r = lin.NewRecorder(func() time.Duration { now += time.Millisecond; return now }, opts)
 	for _, e := range events {

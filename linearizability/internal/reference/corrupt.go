@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -20,31 +19,21 @@ type rule struct {
 // not always wrong: another order may explain it.
 func Corrupt(seed uint64, h *lin.History) (*lin.History, string) {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	c := *h
-	c.Ops, c.Log = slices.Clone(h.Ops), slices.Clone(h.Log)
-	c.Hooks, c.Rebuilds, c.Snapshots = slices.Clone(h.Hooks), slices.Clone(h.Rebuilds), slices.Clone(h.Snapshots)
-	for i := range c.Ops {
-		c.Ops[i].Items = slices.Clone(c.Ops[i].Items)
-	}
-	for i := range c.Snapshots {
-		c.Snapshots[i].Items = slices.Clone(c.Snapshots[i].Items)
-	}
+	c := clone(h)
 	// Leave room between the events for others.
-	for _, at := range stamps(&c) {
+	for _, at := range stamps(c) {
 		at.Seq *= 10
 	}
 	r := rules[rng.IntN(len(rules))]
-	if !r.change(rng, &c) {
+	if !r.change(rng, c) {
 		return nil, r.name
 	}
-	slices.SortFunc(c.Ops, func(a, b lin.Operation) int { return cmp.Compare(a.Call.Seq, b.Call.Seq) })
-	slices.SortFunc(c.Log, func(a, b lin.LogEvent) int { return cmp.Compare(a.Seq, b.Seq) })
-	slices.SortFunc(c.Hooks, func(a, b lin.Hook) int { return cmp.Compare(a.Seq, b.Seq) })
+	sorted(c)
 	// Times say nothing to the judges, but they must not go back.
-	for _, at := range stamps(&c) {
+	for _, at := range stamps(c) {
 		at.Time = 0
 	}
-	return &c, r.name
+	return c, r.name
 }
 
 func stamps(h *lin.History) (all []*lin.Stamp) {
