@@ -29,7 +29,8 @@ type Options struct {
 	Porcupine PorcupineOptions
 	// Witnessed, if not nil, is called with the verdict of the log witness before porcupine
 	// starts its search, so that this much is known even if the search does not finish. It
-	// is not called if the history is empty or breaks an assumption.
+	// is not called if the history is empty, breaks an assumption, or has what the judges do
+	// not know.
 	Witnessed func(*Verdict)
 }
 
@@ -86,6 +87,9 @@ func CheckContext(ctx context.Context, h *History, opts Options) *Verdict {
 	}
 	if v.Assumptions = checkAssumptions(h); len(v.Assumptions) > 0 {
 		v.Status = HarnessFailure
+		return v
+	}
+	if h.refuse(v) {
 		return v
 	}
 	j := newJudge(h, opts)

@@ -99,6 +99,10 @@
 // operations at all, a log tap that tells of what is beyond the log) is reported as doing
 // so, and not held against a client.
 //
+// Version 2 of the history format can say more than the judges know: conditional writes,
+// transactions of clients, reads at a revision, watches and leases. A history with one of
+// these is inconclusive, and the verdict names what is not known.
+//
 // Histories come from a [Recorder], from [Recorder.Wrap] around any client with
 // Get, Put and Delete, or from a file that any other program wrote in the format of
 // docs/history-format.md.

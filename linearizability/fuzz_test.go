@@ -17,6 +17,9 @@ func smallHistories(f *testing.F) {
 	var all bytes.Buffer
 	recordAll(lin.NewRecorder(ticker(), lin.RecorderOptions{Output: &all}))
 	f.Add(all.Bytes())
+	var newer bytes.Buffer
+	recordEverything(lin.NewRecorder(ticker(), lin.RecorderOptions{Header: lin.Header{Version: 2}, Output: &newer}))
+	f.Add(newer.Bytes())
 }
 
 // FuzzReadHistory makes sure that no file makes the reader panic, and that what was read can be

@@ -29,7 +29,7 @@ func (t Tap) String() string { return enumName(taps[:], int(t)) }
 
 // A Header says how a history was recorded.
 type Header struct {
-	// Version is the version of the format, FormatVersion.
+	// Version is the version of the format. What is below 1 counts as 1.
 	Version int
 	// Tap says what the order between log events and other events means.
 	Tap Tap
@@ -93,6 +93,9 @@ type Record struct {
 	Txn string
 	// Foreign marks a record that no operation of the history wrote.
 	Foreign bool
+	// Lease names the lease whose end wrote the record. It is empty for a record of an
+	// operation, and for a foreign one.
+	Lease string
 }
 
 // A LogEvent is one event of the log tap.
@@ -142,9 +145,13 @@ const (
 	// RebuildAbsence says that the process had not read the log for so long that
 	// compaction may have removed deletions that it had not seen.
 	RebuildAbsence
+	// RebuildWithheld says that a leader had answered without records that it has.
+	RebuildWithheld
 )
 
-var rebuildCauses = [...]string{RebuildUnknown: "", RebuildLoss: "loss", RebuildAbsence: "absence"}
+var rebuildCauses = [...]string{
+	RebuildUnknown: "", RebuildLoss: "loss", RebuildAbsence: "absence", RebuildWithheld: "withheld",
+}
 
 // String returns the name of the cause in the history format, "" for
 // RebuildUnknown.
@@ -216,6 +223,10 @@ type History struct {
 	Rebuilds  []Rebuild
 	Snapshots []Snapshot
 	Faults    []Fault
+	// Statuses, Watched and Expiries are ordered by Seq, too.
+	Statuses []ClientStatus
+	Watched  []WatchEvent
+	Expiries []Expiry
 	// Torn says that the stored history ended in the middle of a line, because the
 	// program that wrote it was killed. That line was left out.
 	Torn bool
@@ -249,6 +260,15 @@ func (h *History) Stamps() iter.Seq[Stamp] {
 			if h.Faults[i].End.Seq != 0 {
 				see(h.Faults[i].End)
 			}
+		}
+		for i := range h.Statuses {
+			see(h.Statuses[i].Stamp)
+		}
+		for i := range h.Watched {
+			see(h.Watched[i].Stamp)
+		}
+		for i := range h.Expiries {
+			see(h.Expiries[i].Stamp)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 	"unicode/utf8"
 )
 
@@ -48,6 +49,8 @@ type line struct {
 	Of    string `json:"of"`
 	Fault int64  `json:"fault"`
 	Text  string `json:"text"`
+
+	newerLine
 }
 
 type item struct {
@@ -110,10 +113,10 @@ func (d *decoder) header() error {
 	if d.in.Version == nil {
 		return errors.New(`no header: the first line must be {"kvsim_history":1,...}`)
 	}
-	if *d.in.Version != FormatVersion {
-		return fmt.Errorf("version %d of the format, this program reads version %d", *d.in.Version, FormatVersion)
+	if *d.in.Version < 1 || *d.in.Version > FormatVersion {
+		return fmt.Errorf("version %d of the format, this program reads versions 1 to %d", *d.in.Version, FormatVersion)
 	}
-	d.h.Header = Header{Version: FormatVersion, Hooks: d.in.Hooks, Meta: d.in.Meta}
+	d.h.Header = Header{Version: *d.in.Version, Hooks: d.in.Hooks, Meta: d.in.Meta}
 	if d.in.Tap == "" {
 		return nil
 	}
@@ -150,11 +153,10 @@ func (d *decoder) event(at Stamp) error {
 		}
 		d.h.Faults[i].End = at
 	default:
-		i := slices.Index(logKinds[:], ev)
-		if i < 1 {
-			return errors.New("there is no such event")
+		if i := slices.Index(logKinds[:], ev); i > 0 {
+			return d.log(at, LogKind(i))
 		}
-		return d.log(at, LogKind(i))
+		return d.newerEvent(at)
 	}
 	return nil
 }
@@ -175,7 +177,10 @@ func (d *decoder) invoke(at Stamp) error {
 		ID: in.Op, Client: d.name(in.Client), Process: in.Proc, Kind: OpKind(kind),
 		Key: d.key(), Value: d.text(in.Value), Start: d.name(in.Start), End: d.name(in.End),
 		Limit: in.Limit, Items: d.items(), Barrier: in.Barrier,
-		Revision: d.known(in.Rev), Position: None, Call: at,
+		Revision: d.known(in.Rev), Position: None, Call: at, Deadline: time.Duration(in.Deadline),
+	}
+	if err := d.details(&o); err != nil {
+		return err
 	}
 	if err := validInvoke(&o, in.Key != nil); err != nil {
 		return err
@@ -204,11 +209,16 @@ func (d *decoder) complete(at Stamp, outcome Outcome) error {
 	}
 	o.Outcome, o.Return, o.Err = outcome, at, in.Error
 	o.Position = d.known(in.Pos)
-	if o.Kind != OpWait {
-		o.Revision = d.known(in.Rev)
+	if rev := d.known(in.Rev); o.Kind != OpWait {
+		o.Revision = rev
 	}
 	if outcome != OK {
-		return nil
+		class, err := classOf("class", in.Class)
+		o.Class = class
+		return err
+	}
+	if in.Until != 0 {
+		o.Details.Until = time.Duration(in.Until)
 	}
 	if emptyKey(o) {
 		return fmt.Errorf("%s of the empty key, which is none", o.Kind)
@@ -240,13 +250,13 @@ func (d *decoder) rebuild(at Stamp) error {
 	if err := d.needProcess(); err != nil {
 		return err
 	}
-	cause := slices.Index(rebuildCauses[:], d.in.Cause)
-	if cause < 0 {
-		return fmt.Errorf(`"cause" is %q, want "loss", "absence" or none`, d.in.Cause)
+	cause := RebuildCause(max(0, slices.Index(rebuildCauses[:], d.in.Cause)))
+	if cause.String() != d.in.Cause || cause == RebuildWithheld && d.h.Header.Version < 2 {
+		return fmt.Errorf(`"cause" is %q, want "loss", "absence", from version 2 of the format on "withheld", or none`, d.in.Cause)
 	}
 	d.h.Rebuilds = append(d.h.Rebuilds, Rebuild{
 		Stamp: at, Client: d.name(d.in.Client), Process: d.in.Proc,
-		Cause: RebuildCause(cause), Away: d.in.Away, Err: d.in.Error,
+		Cause: cause, Away: d.in.Away, Err: d.in.Error,
 	})
 	return nil
 }
@@ -287,6 +297,7 @@ func (d *decoder) log(at Stamp, kind LogKind) error {
 	case LogCompact, LogUncompact, LogRecreate:
 	}
 	l.Key, l.Value, l.Txn, l.Foreign = d.key(), d.text(in.Value), d.name(in.Txn), in.Foreign
+	l.Lease = d.name(in.Lease)
 	d.h.Log = append(d.h.Log, l)
 	return nil
 }

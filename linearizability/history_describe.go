@@ -28,28 +28,65 @@ func (o *Operation) describe() string {
 
 // call returns the operation as it was called.
 func (o *Operation) call() string {
+	return o.Kind.String() + "(" + join(o.arguments(), o.DescribeDetails()) + ")"
+}
+
+// arguments returns what the operation was called with, without its details.
+func (o *Operation) arguments() string {
 	switch o.Kind {
 	case OpPut:
-		return fmt.Sprintf("put(%s, %s)", quote(o.Key), o.Value)
+		return quote(o.Key) + ", " + o.Value
 	case OpDelete, OpGet:
-		return fmt.Sprintf("%s(%s)", o.Kind, quote(o.Key))
-	case OpBatch:
-		return fmt.Sprintf("batch(%s)", describeItems(o.Items, 8))
-	case OpRange:
-		end := "end"
+		return quote(o.Key)
+	case OpBatch, OpTxn:
+		return describeItems(o.Items, 8)
+	case OpRange, OpWatch:
+		s := quote(o.Start) + ", end"
 		if o.End != "" {
-			end = quote(o.End)
+			s = quote(o.Start) + ", " + quote(o.End)
 		}
-		s := fmt.Sprintf("range(%s, %s", quote(o.Start), end)
 		if o.Limit > 0 {
 			s += ", limit " + strconv.Itoa(o.Limit)
 		}
-		return s + ")"
+		return s
 	case OpWait:
-		return fmt.Sprintf("wait(%d)", o.Revision)
-	case OpSync, OpOpen, OpClose:
+		return strconv.FormatInt(o.Revision, 10)
+	case OpSync, OpOpen, OpClose, OpGrant, OpRenew, OpRevoke:
 	}
-	return o.Kind.String() + "()"
+	return ""
+}
+
+// DescribeDetails describes the details of the operation for people, for example `if "k" has no
+// value`. It is empty if there are none.
+func (o *Operation) DescribeDetails() string {
+	d := o.Details
+	if d == nil {
+		return ""
+	}
+	var s string
+	for i, c := range d.If {
+		if i == 0 {
+			s = "if " + c.String()
+		} else {
+			s += " and " + c.String()
+		}
+	}
+	if o.Kind.Reads() && d.At != None {
+		s = join(s, "at offset "+strconv.FormatInt(d.At, 10))
+	}
+	if d.Storage != "" {
+		s = join(s, "storage "+d.Storage)
+	}
+	if (o.Kind == OpOpen || o.Kind == OpWatch) && d.From != None {
+		s = join(s, "from offset "+strconv.FormatInt(d.From, 10))
+	}
+	if d.Lease != "" {
+		s = join(s, "lease "+d.Lease)
+	}
+	if d.TTL > 0 {
+		s = join(s, "for "+d.TTL.String())
+	}
+	return s
 }
 
 // result returns what the operation returned.
@@ -60,7 +97,11 @@ func (o *Operation) result() string {
 		s = valueName(o.Value)
 	case OpRange:
 		s = "{" + describeItems(o.Items, 8) + "}"
-	case OpPut, OpDelete, OpBatch, OpSync, OpWait, OpOpen, OpClose:
+	case OpGrant, OpRenew:
+		if o.Details != nil && o.Details.Until != 0 {
+			s = "until " + o.Details.Until.String()
+		}
+	case OpPut, OpDelete, OpBatch, OpSync, OpWait, OpOpen, OpClose, OpTxn, OpWatch, OpRevoke:
 	}
 	if o.Revision != None && o.Kind != OpWait {
 		s = join(s, "offset "+strconv.FormatInt(o.Revision, 10))
@@ -102,6 +143,21 @@ func (e *LogEvent) String() string {
 	return e.Kind.String()
 }
 
+// String describes the status.
+func (s *ClientStatus) String() string {
+	text := s.State.String()
+	if s.Lag != None {
+		text = join(text, "lag "+strconv.FormatInt(s.Lag, 10))
+	}
+	if s.Cause != ErrorNone {
+		text = join(text, s.Cause.String())
+	}
+	if s.Err != "" {
+		text += ": " + s.Err
+	}
+	return text
+}
+
 // String describes the record.
 func (r Record) String() string {
 	var s string
@@ -118,6 +174,9 @@ func (r Record) String() string {
 	}
 	if r.Foreign {
 		s += " (foreign)"
+	}
+	if r.Lease != "" {
+		s += " because lease " + r.Lease + " ended"
 	}
 	return s
 }
@@ -138,8 +197,11 @@ func describeItems(items []Item, most int) string {
 }
 
 func join(a, b string) string {
-	if a == "" {
+	switch {
+	case a == "":
 		return b
+	case b == "":
+		return a
 	}
 	return a + ", " + b
 }

@@ -138,7 +138,7 @@ func (e *encoder) items(items []Item) {
 
 func (e *encoder) header(h Header) []byte {
 	e.buf = append(e.buf[:0], `{"kvsim_history":`...)
-	e.buf = strconv.AppendInt(e.buf, FormatVersion, 10)
+	e.buf = strconv.AppendInt(e.buf, int64(max(1, h.Version)), 10)
 	e.text("tap", h.Tap.String())
 	e.flag("hooks", h.Hooks)
 	if len(h.Meta) > 0 {
@@ -158,19 +158,21 @@ func (e *encoder) invoke(o *Operation) []byte {
 		e.text("value", o.Value)
 	case OpDelete, OpGet:
 		e.text("key", o.Key)
-	case OpBatch:
+	case OpBatch, OpTxn:
 		e.items(unrevised(o.Items))
-	case OpRange:
+	case OpRange, OpWatch:
 		e.some("start", o.Start)
 		e.some("end", o.End)
-		if o.Limit > 0 {
+		if o.Limit > 0 && o.Kind == OpRange {
 			e.int("limit", int64(o.Limit))
 		}
 	case OpWait:
 		e.known("rev", o.Revision)
-	case OpSync, OpOpen, OpClose:
+	case OpSync, OpOpen, OpClose, OpGrant, OpRenew, OpRevoke:
 	}
 	e.flag("barrier", o.Barrier && o.Kind.Reads())
+	e.details(o)
+	e.positive("deadline", o.Deadline)
 	return e.end()
 }
 
@@ -184,19 +186,26 @@ func (e *encoder) complete(o *Operation) []byte {
 			e.some("value", o.Value)
 		case OpRange:
 			e.items(o.Items)
-		case OpBatch:
+		case OpBatch, OpTxn:
 			if o.Answer != nil {
 				e.items(o.Answer)
 			} else if revised(o.Items) {
 				e.items(o.Items)
 			}
-		case OpPut, OpDelete, OpSync, OpWait, OpOpen, OpClose:
+		case OpGrant, OpRenew:
+			if o.Details != nil {
+				e.positive("until", o.Details.Until)
+			}
+		case OpPut, OpDelete, OpSync, OpWait, OpOpen, OpClose, OpWatch, OpRevoke:
 		}
 	}
 	if o.Kind != OpWait {
 		e.known("rev", o.Revision)
 	}
 	e.known("pos", o.Position)
+	if o.Outcome != OK {
+		e.some("class", o.Class.String())
+	}
 	e.prose("error", o.Err)
 	return e.end()
 }
@@ -215,6 +224,7 @@ func (e *encoder) log(l *LogEvent) []byte {
 		e.some("value", l.Value)
 		e.some("txn", l.Txn)
 		e.flag("foreign", l.Foreign)
+		e.some("lease", l.Lease)
 	case LogTruncate, LogTrim, LogEnd:
 		e.int("offset", l.Offset)
 	case LogCommit, LogAbort:

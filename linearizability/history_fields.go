@@ -88,11 +88,19 @@ func validInvoke(o *Operation, hasKey bool) error {
 		if len(o.Items) == 0 {
 			return errors.New(`batch without "items"`)
 		}
+	case OpTxn:
+		if len(o.Items) == 0 && (o.Details == nil || len(o.Details.If) == 0) {
+			return errors.New(`txn without "items" and without "if"`)
+		}
+	case OpGrant, OpRenew, OpRevoke:
+		if o.Details == nil || o.Details.Lease == "" {
+			return fmt.Errorf(`%s without a "lease"`, o.Kind)
+		}
 	case OpWait:
 		if o.Revision == None {
 			return errors.New(`wait without a "rev"`)
 		}
-	case OpRange, OpSync, OpOpen, OpClose:
+	case OpRange, OpSync, OpOpen, OpClose, OpWatch:
 	}
 	return nil
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// FormatVersion is the version of the history format that this package writes
-// and reads. docs/history-format.md describes it.
-const FormatVersion = 1
+// FormatVersion is the newest version of the history format, which docs/history-format.md
+// describes. This package reads and writes all versions from 1 on.
+const FormatVersion = 2
 
 // None stands for a revision, a position or an offset that is not known.
 const None int64 = -1
@@ -26,8 +26,9 @@ type Stamp struct {
 // OpKind is what an operation does.
 type OpKind uint8
 
-// The operations. Put, Delete and Batch write; Get and Range read; Sync, Wait,
-// Open and Close concern the client's position.
+// The operations. Put, Delete, Batch and Txn write; Get and Range read; Sync, Wait,
+// Open and Close concern the client's position. Only version 2 of the format has Txn and
+// those after it.
 const (
 	OpPut    OpKind = iota + 1 // write one key
 	OpDelete                   // delete one key
@@ -38,18 +39,26 @@ const (
 	OpWait                     // wait until a revision is visible
 	OpOpen                     // start a process of a client, caught up with the log
 	OpClose                    // end a process of a client
+	OpTxn                      // write several keys together if conditions hold, at any offsets
+	OpWatch                    // start to be told of changes in an interval of keys
+	OpGrant                    // begin a lease
+	OpRenew                    // prolong a lease
+	OpRevoke                   // end a lease
 )
 
 var opKinds = [...]string{
 	OpPut: "put", OpDelete: "delete", OpBatch: "batch", OpGet: "get", OpRange: "range",
 	OpSync: "sync", OpWait: "wait", OpOpen: "open", OpClose: "close",
+	OpTxn: "txn", OpWatch: "watch", OpGrant: "grant", OpRenew: "renew", OpRevoke: "revoke",
 }
 
 // String returns the name of the operation in the history format.
 func (k OpKind) String() string { return enumName(opKinds[:], int(k)) }
 
 // Writes reports whether the operation changes the log.
-func (k OpKind) Writes() bool { return k == OpPut || k == OpDelete || k == OpBatch }
+func (k OpKind) Writes() bool {
+	return k == OpPut || k == OpDelete || k == OpBatch || k == OpTxn
+}
 
 // Reads reports whether the operation returns values.
 func (k OpKind) Reads() bool { return k == OpGet || k == OpRange }
@@ -104,19 +113,24 @@ type Operation struct {
 	// Value is the value id that a put wrote or a get returned. It is empty
 	// for a delete, and for a get that found no value.
 	Value string
-	// Start and End bound a range: Start <= key < End. An empty End means no
+	// Start and End bound a range or a watch: Start <= key < End. An empty End means no
 	// upper bound. Limit, if above 0, is the maximum number of keys returned.
 	Start, End string
 	Limit      int
-	// Items are the writes of a batch in order, or the result of a range in the
-	// order in which it was returned.
+	// Items are the writes of a batch or a transaction in order, or the result of a
+	// range in the order in which it was returned.
 	Items []Item
-	// Answer are the items that the answer to a batch named, if they are others than
-	// those that were called, and nil if not.
+	// Answer are the items that the answer to a batch or a transaction named, if they are
+	// others than those that were called, and nil if not.
 	Answer []Item
 	// Barrier marks a get or a range that claims to see everything that was acknowledged to
 	// any client before it began.
 	Barrier bool
+	// Deadline is when the caller gives up, in the time of the history; 0 if it does not,
+	// or if that is not known. The operation should have returned by then.
+	Deadline time.Duration
+	// Details are nil for most operations.
+	Details *Details
 
 	Outcome Outcome
 	// Revision is an offset: of the record that a put or a delete wrote, of the
@@ -126,8 +140,9 @@ type Operation struct {
 	// Position is the client's position when the operation returned: the next
 	// offset to apply. Everything below it is applied. None if it is not known.
 	Position int64
-	// Err is the text of the error, for people.
-	Err string
+	// Err is the text of the error, for people, and Class what kind of error it is.
+	Err   string
+	Class ErrorClass
 
 	// Call is when the operation began, Return when it returned. Return is
 	// zero while the operation is pending.
@@ -146,11 +161,11 @@ func enumName(names []string, i int) string {
 	return fmt.Sprintf("unknown(%d)", i)
 }
 
-// answered notes the items of an answer: the result of a range, or the revisions of a
-// batch's items. A batch stays what was called, whatever its answer says.
+// answered notes the items of an answer: the result of a range, or the revisions of the
+// items of a batch or a transaction. These stay what was called, whatever its answer says.
 func (o *Operation) answered(items []Item) {
 	same := func(a, b Item) bool { return a.Key == b.Key && a.Value == b.Value }
-	if o.Kind == OpBatch && !slices.EqualFunc(o.Items, items, same) {
+	if (o.Kind == OpBatch || o.Kind == OpTxn) && !slices.EqualFunc(o.Items, items, same) {
 		o.Answer = items
 		return
 	}

@@ -59,6 +59,9 @@ func (d *decoder) order() error {
 	slices.SortStableFunc(h.Hooks, func(a, b Hook) int { return cmp.Compare(a.Seq, b.Seq) })
 	slices.SortStableFunc(h.Rebuilds, func(a, b Rebuild) int { return cmp.Compare(a.Seq, b.Seq) })
 	slices.SortStableFunc(h.Snapshots, func(a, b Snapshot) int { return cmp.Compare(a.Seq, b.Seq) })
+	slices.SortStableFunc(h.Statuses, func(a, b ClientStatus) int { return cmp.Compare(a.Seq, b.Seq) })
+	slices.SortStableFunc(h.Watched, func(a, b WatchEvent) int { return cmp.Compare(a.Seq, b.Seq) })
+	slices.SortStableFunc(h.Expiries, func(a, b Expiry) int { return cmp.Compare(a.Seq, b.Seq) })
 	slices.SortStableFunc(h.Faults, func(a, b Fault) int { return cmp.Compare(a.Start.Seq, b.Start.Seq) })
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 
 // RecorderOptions configures a Recorder. The zero value records in memory only.
 type RecorderOptions struct {
-	// Header is the header of the history. The recorder fills in Version.
+	// Header is the header of the history. Its Version is that of Output, 1 if not set.
 	Header Header
 	// Output, if not nil, gets the history as it happens: one Write of one line
 	// for each event, made before the method that records the event returns. If
@@ -40,17 +40,20 @@ type Recorder struct {
 	rebuilds  []Rebuild
 	snapshots []Snapshot
 	faults    []Fault
+	statuses  []ClientStatus
+	watched   []WatchEvent
+	expiries  []Expiry
 }
 
 // NewRecorder returns a recorder. Clock returns the time since the start of the
 // history; the recorder reads no other clock. If it goes back, the recorder records
 // that as it is, and Check reports it.
 func NewRecorder(clock func() time.Duration, opts RecorderOptions) *Recorder {
-	opts.Header.Version = FormatVersion
+	opts.Header.Version = max(1, opts.Header.Version)
 	r := &Recorder{clock: clock, opts: opts}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.write(func(e *encoder) []byte { return e.header(opts.Header) })
+	r.write(false, func(e *encoder) []byte { return e.header(opts.Header) })
 	return r
 }
 
@@ -67,18 +70,20 @@ type Call struct {
 	hasItems bool
 	revision int64
 	position int64
+	class    ErrorClass
+	until    time.Duration
 }
 
 // Begin records that an operation is called. It uses the fields of op that are known
 // by then: Client, Process, Kind, Key, Value of a put, Items of a batch, Start, End and
-// Limit of a range, Barrier, and Revision of a wait. The recorder sets the id and the
-// time.
+// Limit of a range, Barrier, Revision of a wait, Deadline and Details. The recorder sets
+// the id and the time.
 func (r *Recorder) Begin(op Operation) *Call {
 	c := &Call{r: r, op: op, revision: None, position: None}
 	c.op.Outcome = Pending
 	c.op.Position = None
 	c.op.Return = Stamp{}
-	c.op.Err = ""
+	c.op.Err, c.op.Class = "", ErrorNone
 	if op.Kind != OpWait {
 		c.op.Revision = None
 	}
@@ -90,7 +95,7 @@ func (r *Recorder) Begin(op Operation) *Call {
 	if !r.opts.Discard {
 		r.pending = append(r.pending, c)
 	}
-	r.write(func(e *encoder) []byte { return e.invoke(&c.op) })
+	r.write(c.op.newer(), func(e *encoder) []byte { return e.invoke(&c.op) })
 	return c
 }
 
@@ -111,6 +116,13 @@ func (c *Call) Revision(offset int64) *Call { c.revision = offset; return c }
 // Position notes the client's position, read after the operation. With [TapExact], a
 // read must not have shown anything at or beyond it.
 func (c *Call) Position(next int64) *Call { c.position = next; return c }
+
+// Class notes what kind of error the operation returned. An operation that is OK has none.
+func (c *Call) Class(class ErrorClass) *Call { c.class = class; return c }
+
+// Until notes until when the process may rely on the lease that a grant or a renew
+// returned.
+func (c *Call) Until(at time.Duration) *Call { c.until = at; return c }
 
 // OK records that the operation returned without error.
 func (c *Call) OK() { c.finish(OK, nil) }
@@ -141,15 +153,28 @@ func (c *Call) finish(outcome Outcome, err error) {
 		op.Err = err.Error()
 	}
 	if outcome == OK {
-		if op.Kind == OpGet {
-			op.Value = c.value
-		}
-		if c.hasItems {
-			op.answered(c.items)
-		}
+		c.answer()
+	} else {
+		op.Class = c.class
 	}
 	op.Return = r.stamp()
-	r.write(func(e *encoder) []byte { return e.complete(op) })
+	r.write(op.newer(), func(e *encoder) []byte { return e.complete(op) })
+}
+
+// answer notes in the operation what it returned.
+func (c *Call) answer() {
+	op := &c.op
+	if op.Kind == OpGet {
+		op.Value = c.value
+	}
+	if c.hasItems {
+		op.answered(c.items)
+	}
+	if c.until != 0 && op.Details != nil {
+		d := *op.Details // the caller's
+		d.Until = c.until
+		op.Details = &d
+	}
 }
 
 // Append records that a record was appended to the log.
@@ -194,27 +219,49 @@ func (r *Recorder) logAt(kind LogKind, offset int64) {
 	r.logEvent(LogEvent{Kind: kind, Record: Record{Offset: offset}})
 }
 
-func (r *Recorder) logEvent(l LogEvent) { note(r, &r.log, &l, &l.Stamp, (*encoder).log) }
+func (r *Recorder) logEvent(l LogEvent) {
+	note(r, &r.log, &l, &l.Stamp, l.Lease != "", (*encoder).log)
+}
 
 // Hook records a call of a client's hook. The recorder sets the Stamp.
-func (r *Recorder) Hook(h Hook) { note(r, &r.hooks, &h, &h.Stamp, (*encoder).hook) }
+func (r *Recorder) Hook(h Hook) { note(r, &r.hooks, &h, &h.Stamp, false, (*encoder).hook) }
 
 // Rebuild records that a process starts to reread the log. The recorder sets the Stamp.
-func (r *Recorder) Rebuild(b Rebuild) { note(r, &r.rebuilds, &b, &b.Stamp, (*encoder).rebuild) }
+func (r *Recorder) Rebuild(b Rebuild) {
+	note(r, &r.rebuilds, &b, &b.Stamp, b.Cause == RebuildWithheld, (*encoder).rebuild)
+}
 
 // Snapshot records the full state of a client or of a reader of the log. The recorder
 // sets the Stamp.
-func (r *Recorder) Snapshot(s Snapshot) { note(r, &r.snapshots, &s, &s.Stamp, (*encoder).snapshot) }
+func (r *Recorder) Snapshot(s Snapshot) {
+	note(r, &r.snapshots, &s, &s.Stamp, false, (*encoder).snapshot)
+}
 
-// note stamps an event, keeps it in its list, and writes it.
-func note[E any](r *Recorder, list *[]E, event *E, at *Stamp, encode func(*encoder, *E) []byte) {
+// Status records what a process says of itself. The recorder sets the Stamp.
+func (r *Recorder) Status(s ClientStatus) {
+	note(r, &r.statuses, &s, &s.Stamp, true, (*encoder).status)
+}
+
+// Watched records what a watch told its process. The recorder sets the Stamp.
+func (r *Recorder) Watched(w WatchEvent) {
+	note(r, &r.watched, &w, &w.Stamp, true, (*encoder).watched)
+}
+
+// Expire records that a process took a lease for ended. The recorder sets the Stamp.
+func (r *Recorder) Expire(x Expiry) {
+	note(r, &r.expiries, &x, &x.Stamp, true, (*encoder).expiry)
+}
+
+// note stamps an event, keeps it in its list, and writes it. newer says that only version 2
+// of the format can say what it is.
+func note[E any](r *Recorder, list *[]E, event *E, at *Stamp, newer bool, encode func(*encoder, *E) []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	*at = r.stamp()
 	if !r.opts.Discard {
 		*list = append(*list, *event)
 	}
-	r.write(func(e *encoder) []byte { return encode(e, event) })
+	r.write(newer, func(e *encoder) []byte { return encode(e, event) })
 }
 
 // Fault records the start of a fault, and returns a function that records its end.
@@ -225,7 +272,7 @@ func (r *Recorder) Fault(text string) (heal func()) {
 	i := len(r.faults)
 	f := Fault{ID: int64(i + 1), Text: text, Start: r.stamp()}
 	r.faults = append(r.faults, f)
-	r.write(func(e *encoder) []byte { return e.fault(f.Start, &f, "fault") })
+	r.write(false, func(e *encoder) []byte { return e.fault(f.Start, &f, "fault") })
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -233,7 +280,7 @@ func (r *Recorder) Fault(text string) (heal func()) {
 			return
 		}
 		r.faults[i].End = r.stamp()
-		r.write(func(e *encoder) []byte { return e.fault(r.faults[i].End, &r.faults[i], "heal") })
+		r.write(false, func(e *encoder) []byte { return e.fault(r.faults[i].End, &r.faults[i], "heal") })
 	}
 }
 
@@ -249,6 +296,9 @@ func (r *Recorder) History() *History {
 		Hooks:     slices.Clone(r.hooks),
 		Rebuilds:  slices.Clone(r.rebuilds),
 		Snapshots: slices.Clone(r.snapshots),
+		Statuses:  slices.Clone(r.statuses),
+		Watched:   slices.Clone(r.watched),
+		Expiries:  slices.Clone(r.expiries),
 	}
 	if !r.opts.Discard {
 		h.Faults = append([]Fault(nil), r.faults...)
@@ -259,8 +309,9 @@ func (r *Recorder) History() *History {
 	return h
 }
 
-// Err returns the first error of writing to Output. Nothing is written after an error,
-// so later events are in memory only.
+// Err returns the first error of writing to Output, which is also that the version of its
+// header cannot say what was recorded. Nothing is written after an error, so later events
+// are in memory only.
 func (r *Recorder) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -273,9 +324,14 @@ func (r *Recorder) stamp() Stamp {
 	return Stamp{Seq: r.seq, Time: r.clock()}
 }
 
-// write writes one line. The caller holds the lock.
-func (r *Recorder) write(line func(*encoder) []byte) {
+// write writes one line. newer says that only version 2 of the format has it. The caller
+// holds the lock.
+func (r *Recorder) write(newer bool, line func(*encoder) []byte) {
 	if r.opts.Output == nil || r.err != nil {
+		return
+	}
+	if newer && r.opts.Header.Version < 2 {
+		r.err = fmt.Errorf("write history, event %d: only version 2 of the format can say it: set the Version of the header", r.seq)
 		return
 	}
 	if _, err := r.opts.Output.Write(line(&r.enc)); err != nil {

@@ -59,13 +59,73 @@ func recordAll(r *lin.Recorder) {
 	r.Begin(lin.Operation{Client: "c1", Process: 1, Kind: lin.OpClose})
 }
 
+// recordEverything records one of everything, with what only version 2 of the format can say.
+func recordEverything(r *lin.Recorder) {
+	recordAll(r)
+	begin := func(op lin.Operation) *lin.Call {
+		op.Client, op.Process = "c2", 1
+		return r.Begin(op)
+	}
+	begin(lin.Operation{Kind: lin.OpOpen, Details: &lin.Details{At: lin.None, Storage: "disk %1", From: 3}}).Position(5).OK()
+	for s := lin.StateOpening; s <= lin.StateClosed; s++ {
+		r.Status(lin.ClientStatus{Client: "c2", Process: 1, State: s, Lag: int64(s), Position: lin.None})
+	}
+	for c := lin.ErrorArgument; c <= lin.ErrorOther; c++ {
+		r.Status(lin.ClientStatus{Client: "c2", Process: 1, State: lin.StateStalled, Lag: lin.None, Position: 5, Cause: c, Err: "why"})
+	}
+	r.Rebuild(lin.Rebuild{Client: "c2", Process: 1, Cause: lin.RebuildWithheld})
+	none := lin.Details{At: lin.None, From: lin.None}
+	with := func(change func(*lin.Details)) *lin.Details {
+		d := none
+		change(&d)
+		return &d
+	}
+	all := with(func(d *lin.Details) {
+		d.Lease = "l\xff"
+		d.If = []lin.Condition{
+			{Kind: lin.IfRevision, Key: "a", Revision: 0},
+			{Kind: lin.IfValue, Key: "b\x00", Value: "v2"},
+			{Kind: lin.IfAbsent, Key: "c"},
+			{Kind: lin.IfUnchanged, Start: "a", Position: 7},
+			{Kind: lin.IfUnchanged, End: "b"},
+		}
+	})
+	begin(lin.Operation{Kind: lin.OpPut, Key: "a", Value: "v4", Details: all, Deadline: time.Second}).Class(lin.ErrorConflict).Failed(errors.New("no"))
+	begin(lin.Operation{Kind: lin.OpDelete, Key: "a", Details: with(func(d *lin.Details) { d.If = all.If[:1] })}).Class(lin.ErrorOther).Unknown(nil)
+	items := []lin.Item{{Key: "a", Value: "v5", Revision: lin.None}, {Key: "b", Revision: lin.None}}
+	begin(lin.Operation{Kind: lin.OpTxn, Items: items, Details: all}).
+		Items([]lin.Item{{Key: "a", Value: "v5", Revision: 6}, {Key: "b", Revision: 9}}).Revision(9).OK()
+	begin(lin.Operation{Kind: lin.OpTxn, Details: with(func(d *lin.Details) { d.If = all.If[2:] })}).OK()
+	begin(lin.Operation{Kind: lin.OpGet, Key: "a", Details: with(func(d *lin.Details) { d.At = 0 })}).Value("v1").OK()
+	begin(lin.Operation{Kind: lin.OpRange, Limit: 1, Details: with(func(d *lin.Details) { d.At = 3 })}).Class(lin.ErrorCompacted).Failed(nil)
+	watch := begin(lin.Operation{Kind: lin.OpWatch, Start: "a", End: "c", Details: with(func(d *lin.Details) { d.From = 2 })})
+	r.Watched(lin.WatchEvent{Kind: lin.WatchUpdate, Client: "c2", Process: 1, Watch: watch.ID(), Items: items, Position: lin.None})
+	watch.Position(2).OK()
+	r.Watched(lin.WatchEvent{Kind: lin.WatchReset, Client: "c2", Process: 1, Watch: watch.ID(), Position: 4})
+	r.Watched(lin.WatchEvent{Kind: lin.WatchEnd, Client: "c2", Process: 1, Watch: watch.ID(), Position: lin.None, Class: lin.ErrorClosed, Err: "closed"})
+	lease := with(func(d *lin.Details) { d.Lease, d.TTL = "l1", time.Minute })
+	begin(lin.Operation{Kind: lin.OpGrant, Details: lease}).Until(time.Hour).OK()
+	begin(lin.Operation{Kind: lin.OpRenew, Details: lease}).Class(lin.ErrorLease).Failed(nil)
+	begin(lin.Operation{Kind: lin.OpRevoke, Details: with(func(d *lin.Details) { d.Lease = "l1" })}).OK()
+	r.Expire(lin.Expiry{Client: "c2", Process: 1, Lease: "l1"})
+	r.Append(lin.Record{Offset: 0, Key: "a", Lease: "l1"})
+}
+
+// Each version of the format, with everything that it can say.
 func TestHistory_written_and_read_back_is_the_same(t *testing.T) {
+	for version, record := range map[int]func(*lin.Recorder){1: recordAll, 2: recordEverything} {
+		writtenAndReadBack(t, version, record)
+	}
+}
+
+func writtenAndReadBack(t *testing.T, version int, record func(*lin.Recorder)) {
+	t.Helper()
 	var out bytes.Buffer
 	r := lin.NewRecorder(ticker(), lin.RecorderOptions{
-		Header: lin.Header{Tap: lin.TapExact, Hooks: true, Meta: map[string]string{"seed": "7"}},
+		Header: lin.Header{Version: version, Tap: lin.TapExact, Hooks: true, Meta: map[string]string{"seed": "7"}},
 		Output: &out,
 	})
-	recordAll(r)
+	record(r)
 	if err := r.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +235,7 @@ func TestReadHistory_says_which_line_is_wrong_and_why(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"empty", "", "no header"},
 		{"no header", `{"seq":1,"t":0,"ev":"invoke"}`, "line 1: no header"},
-		{"newer version", `{"kvsim_history":2}`, "line 1: version 2 of the format, this program reads version 1"},
+		{"newer version", `{"kvsim_history":3}`, "line 1: version 3 of the format, this program reads versions 1 to 2"},
 		{"bad tap", `{"kvsim_history":1,"tap":"maybe"}`, `"tap" is "maybe"`},
 		{"not json", head + "put k v\n", "line 2: not a line of a history"},
 		{"unknown field", head + `{"seq":1,"ev":"invoke","revison":3}` + "\n", `line 2: not a line of a history: json: unknown field "revison"`},

@@ -17,13 +17,15 @@ const mostLine = 64 << 20
 // A fieldSet is a set of fields of a line, as a bit for each name in fieldNames.
 type fieldSet uint64
 
-// fieldNames are the names of all fields. Those of an item of a list are among them.
+// fieldNames are the names of all fields. Those of an item and of a condition are among them.
 var fieldNames = [...]string{
 	"kvsim_history", "tap", "hooks", "meta",
 	"seq", "t", "ev", "client", "proc", "op", "call",
 	"key", "value", "items", "start", "end", "limit", "barrier",
 	"rev", "pos", "error", "offset", "txn", "foreign", "removed", "returned",
 	"cause", "away", "of", "fault", "text",
+	"deadline", "class", "if", "absent", "at", "from", "storage", "lease", "ttl", "until",
+	"state", "lag", "watch",
 }
 
 var fieldNumbers = func() map[string]int {
@@ -45,88 +47,127 @@ func fields(names string) (s fieldSet) {
 // first returns the name of a field of the set, which is not empty.
 func (s fieldSet) first() string { return fieldNames[bits.TrailingZeros64(uint64(s))] }
 
-var (
-	headerFields = fields("kvsim_history tap hooks meta")
-	stampFields  = fields("seq t ev")
-	itemFields   = fields("key value rev")
-	keyField     = fields("key")
-	endFields    = fields("op client proc rev pos error")
+// A lineFields is what a kind of line may have: in all versions of the format, and from
+// version 2 on besides. A kind that version 1 does not have at all is added.
+type lineFields struct {
+	all, newer fieldSet
+	added      bool
+}
 
-	eventFields = map[string]fieldSet{
-		"hook":      fields("client proc call key value offset"),
-		"rebuild":   fields("client proc cause away error"),
-		"snapshot":  fields("of client proc pos items"),
-		"fault":     fields("fault text"),
-		"heal":      fields("fault"),
-		"append":    fields("offset key value txn foreign"),
-		"truncate":  fields("offset"),
-		"trim":      fields("offset"),
-		"end":       fields("offset"),
-		"commit":    fields("txn"),
-		"abort":     fields("txn"),
-		"compact":   fields("removed"),
-		"uncompact": fields("returned"),
-		"recreate":  0,
+// of returns the fields of a version.
+func (f lineFields) of(version int) fieldSet {
+	if version < 2 {
+		return f.all
 	}
-	callFields = [...]fieldSet{
-		OpPut: fields("key value"), OpDelete: fields("key"), OpBatch: fields("items"),
-		OpGet: fields("key barrier"), OpRange: fields("start end limit barrier"),
-		OpSync: 0, OpWait: fields("rev"), OpOpen: 0, OpClose: 0,
+	return f.all | f.newer
+}
+
+// and returns the fields of both.
+func (f lineFields) and(g lineFields) lineFields {
+	return lineFields{f.all | g.all, f.newer | g.newer, f.added || g.added}
+}
+
+// since1 and since2 return the fields of a kind of line that there is from that version on.
+func since1(all, newer string) lineFields { return lineFields{fields(all), fields(newer), false} }
+func since2(all string) lineFields        { return lineFields{0, fields(all), true} }
+
+var (
+	headerFields    = fields("kvsim_history tap hooks meta")
+	stampFields     = fields("seq t ev")
+	itemFields      = fields("key value rev")
+	conditionFields = fields("key value rev absent start end pos")
+	keyField        = fields("key")
+
+	eventFields = map[string]lineFields{
+		"hook":      since1("client proc call key value offset", ""),
+		"rebuild":   since1("client proc cause away error", ""),
+		"snapshot":  since1("of client proc pos items", ""),
+		"fault":     since1("fault text", ""),
+		"heal":      since1("fault", ""),
+		"append":    since1("offset key value txn foreign", "lease"),
+		"truncate":  since1("offset", ""),
+		"trim":      since1("offset", ""),
+		"end":       since1("offset", ""),
+		"commit":    since1("txn", ""),
+		"abort":     since1("txn", ""),
+		"compact":   since1("removed", ""),
+		"uncompact": since1("returned", ""),
+		"recreate":  since1("", ""),
+		"status":    since2("client proc state lag pos cause error"),
+		"update":    since2("client proc watch items pos"),
+		"reset":     since2("client proc watch items pos"),
+		"unwatch":   since2("client proc watch class error"),
+		"expire":    since2("client proc lease"),
 	}
-	invokeFields = fields("client proc op call")
+	// callFields are those of a call, besides invokeFields.
+	callFields = [...]lineFields{
+		OpPut: since1("key value", "if lease"), OpDelete: since1("key", "if"), OpBatch: since1("items", "if lease"),
+		OpGet: since1("key barrier", "at"), OpRange: since1("start end limit barrier", "at"),
+		OpSync: since1("", ""), OpWait: since1("rev", ""), OpOpen: since1("", "storage from"), OpClose: since1("", ""),
+		OpTxn: since2("items if lease"), OpWatch: since2("start end from"),
+		OpGrant: since2("lease ttl"), OpRenew: since2("lease ttl"), OpRevoke: since2("lease"),
+	}
+	invokeFields = since1("client proc op call", "deadline")
+	endFields    = since1("op client proc rev pos error", "")
+	failedFields = since1("", "class")
+	// answerFields are those that only the end of some operations has, if it is ok.
+	answerFields = [len(callFields)]lineFields{
+		OpGet: since1("value", ""), OpRange: since1("items", ""), OpBatch: since1("items", ""),
+		OpTxn: since2("items"), OpGrant: since2("until"), OpRenew: since2("until"),
+	}
 )
 
 // allowed returns the fields that the line which was decoded may have, and what it is. If
 // the line names no event or operation that there is, that is said later.
-func (d *decoder) allowed() (s fieldSet, what string, known bool) {
+func (d *decoder) allowed() (f lineFields, what string, known bool) {
 	in := &d.in
 	switch in.Event {
 	case "invoke":
 		kind := slices.Index(opKinds[:], in.Call)
 		if kind < 1 {
-			return 0, "", false
+			return f, "", false
 		}
-		return invokeFields | callFields[kind], "the call of a " + in.Call, true
+		return invokeFields.and(callFields[kind]), "the call of a " + in.Call, true
 	case "ok", "failed", "unknown":
 		i, ok := d.open[in.Op]
 		if !ok {
-			return 0, "", false
+			return f, "", false
 		}
 		kind := d.h.Ops[i].Kind
-		return endFields | answerFields(kind, in.Event == "ok"), "the end of a " + kind.String() + " that is " + in.Event, true
+		f = endFields.and(failedFields)
+		if in.Event == "ok" {
+			f = endFields.and(answerFields[kind])
+		}
+		return f, "the end of a " + kind.String() + " that is " + in.Event, true
 	}
-	s, known = eventFields[in.Event]
-	return s, in.Event, known
-}
-
-// answerFields returns the fields that only the end of some operations has.
-func answerFields(kind OpKind, ok bool) fieldSet {
-	switch {
-	case ok && kind == OpGet:
-		return fields("value")
-	case ok && (kind == OpRange || kind == OpBatch):
-		return fields("items")
-	}
-	return 0
+	f, known = eventFields[in.Event]
+	return f, in.Event, known
 }
 
 // strict returns an error if the line, which has been decoded, has a field that its event
 // has not.
 func (d *decoder) strict(seen fieldSet) error {
-	if d.h.Header.Version == 0 {
+	version := d.h.Header.Version
+	if version == 0 {
 		if extra := seen &^ headerFields; extra != 0 && seen&headerFields != 0 {
 			return fmt.Errorf("%q has no place in a header", extra.first())
 		}
 		return nil
 	}
-	allowed, what, known := d.allowed()
-	if extra := seen &^ (allowed | stampFields); known && extra != 0 {
+	f, what, known := d.allowed()
+	if known && f.added && version < 2 {
+		return fmt.Errorf("%s is of version 2 of the format, and the header says version %d", what, version)
+	}
+	if extra := seen &^ (f.of(version) | stampFields); known && extra != 0 {
+		if newer := extra & f.newer; newer != 0 {
+			return fmt.Errorf("%q of %s is of version 2 of the format, and the header says version %d", newer.first(), what, version)
+		}
 		return fmt.Errorf("%q has no place in %s", extra.first(), what)
 	}
 	if d.in.Event == "invoke" && slices.ContainsFunc(d.in.Items, func(it item) bool { return it.Rev != nil }) {
 		return errors.New(`"rev" has no place in the items of a call`)
 	}
-	return nil
+	return d.newerValues(seen)
 }
 
 // A fieldScanner goes through a line that is known to be valid JSON, and notes what a JSON
@@ -174,8 +215,11 @@ func (s *fieldScanner) object(names fieldSet) (seen fieldSet, err error) {
 			return fmt.Errorf("%q comes twice", name)
 		}
 		seen |= 1 << n
-		if fieldNames[n] == "items" {
-			return s.items()
+		switch fieldNames[n] {
+		case "items":
+			return s.objects("items", "item", itemFields, keyField)
+		case "if":
+			return s.objects("if", "condition", conditionFields, 0)
 		}
 		return s.value(fieldNames[n])
 	})
@@ -207,22 +251,22 @@ func (s *fieldScanner) members(value func(name []byte) error) error {
 	}
 }
 
-// items goes through a list of items.
-func (s *fieldScanner) items() error {
+// objects goes through a list of objects of one kind, whose names are among the given ones.
+func (s *fieldScanner) objects(field, kind string, names, needed fieldSet) error {
 	s.space()
 	if s.text[s.at] != '[' {
-		return s.value("items")
+		return s.value(field)
 	}
 	return s.list(func() error {
 		if s.text[s.at] != '{' {
-			return errors.New(`"items" holds something that is no item`)
+			return fmt.Errorf("%q holds something that is no %s", field, kind)
 		}
-		seen, err := s.object(itemFields)
-		if err == nil && seen&keyField == 0 {
-			err = errors.New(`"key" is missing`)
+		seen, err := s.object(names)
+		if missing := needed &^ seen; err == nil && missing != 0 {
+			err = fmt.Errorf("%q is missing", missing.first())
 		}
 		if err != nil {
-			return fmt.Errorf("an item: %w", err)
+			return fmt.Errorf("one %s: %w", kind, err)
 		}
 		return nil
 	})

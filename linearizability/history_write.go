@@ -8,11 +8,16 @@ import (
 	"slices"
 )
 
-// WriteHistory writes a history to w, in the order of its events.
+// WriteHistory writes a history to w, in the order of its events. The version of the format
+// is that of its header, or 2 if it has something that version 1 cannot say.
 func WriteHistory(w io.Writer, h *History) error {
 	bw := bufio.NewWriterSize(w, 1<<16)
 	var enc encoder
-	if _, err := bw.Write(enc.header(h.Header)); err != nil {
+	head := h.Header
+	if h.newer() {
+		head.Version = FormatVersion
+	}
+	if _, err := bw.Write(enc.header(head)); err != nil {
 		return fmt.Errorf("write history: %w", err)
 	}
 	events := eventsOf(h)
@@ -62,6 +67,15 @@ func eventsOf(h *History) []event {
 		if f.End.Seq != 0 {
 			add(f.End, func(e *encoder) []byte { return e.fault(f.End, f, "heal") })
 		}
+	}
+	for i := range h.Statuses {
+		add(h.Statuses[i].Stamp, func(e *encoder) []byte { return e.status(&h.Statuses[i]) })
+	}
+	for i := range h.Watched {
+		add(h.Watched[i].Stamp, func(e *encoder) []byte { return e.watched(&h.Watched[i]) })
+	}
+	for i := range h.Expiries {
+		add(h.Expiries[i].Stamp, func(e *encoder) []byte { return e.expiry(&h.Expiries[i]) })
 	}
 	slices.SortFunc(all, func(a, b event) int { return cmp.Compare(a.seq, b.seq) })
 	return all

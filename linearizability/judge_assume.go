@@ -61,7 +61,7 @@ func (a *assumptions) stamps(h *History) {
 		}
 		*last = s.Seq
 	}
-	var ops, log, hooks, rebuilds, snaps, faults int64
+	var ops, log, hooks, rebuilds, snaps, faults, statuses, watched, expiries int64
 	for i := range h.Ops {
 		ordered(h.Ops[i].Call, &ops)
 	}
@@ -79,6 +79,15 @@ func (a *assumptions) stamps(h *History) {
 	}
 	for i := range h.Faults {
 		ordered(h.Faults[i].Start, &faults)
+	}
+	for i := range h.Statuses {
+		ordered(h.Statuses[i].Stamp, &statuses)
+	}
+	for i := range h.Watched {
+		ordered(h.Watched[i].Stamp, &watched)
+	}
+	for i := range h.Expiries {
+		ordered(h.Expiries[i].Stamp, &expiries)
 	}
 	a.times(slices.AppendSeq(make([]Stamp, 0, h.Events()), h.Stamps()))
 }
@@ -133,7 +142,7 @@ func (a *assumptions) operations(h *History) {
 		}
 		ids[o.ID] = struct{}{}
 		switch {
-		case o.Client == "" || o.ID < 1 || o.Kind < OpPut || o.Kind > OpClose:
+		case o.Client == "" || o.ID < 1 || o.Kind < OpPut || o.Kind > OpRevoke:
 			a.broken(ruleEnds, o.Call.Seq, "operation %d of kind %s by client %q", o.ID, o.Kind, o.Client)
 		case o.Outcome != Pending && o.Return.Seq <= o.Call.Seq:
 			a.broken(ruleEnds, o.Call.Seq, "%s returned at event %d", o, o.Return.Seq)
@@ -153,9 +162,9 @@ func emptyKey(o *Operation) bool {
 	switch o.Kind {
 	case OpPut, OpDelete, OpGet:
 		return o.Key == ""
-	case OpBatch:
+	case OpBatch, OpTxn:
 		return slices.ContainsFunc(o.Items, func(it Item) bool { return it.Key == "" })
-	case OpRange, OpSync, OpWait, OpOpen, OpClose:
+	case OpRange, OpSync, OpWait, OpOpen, OpClose, OpWatch, OpGrant, OpRenew, OpRevoke:
 	}
 	return false
 }
@@ -222,11 +231,11 @@ func (a *assumptions) values(h *History) {
 				a.broken(ruleValues, o.Call.Seq, "%s has no value id", o)
 			}
 			write(o, o.Value)
-		case OpBatch:
+		case OpBatch, OpTxn:
 			for _, it := range o.Items {
 				write(o, it.Value)
 			}
-		case OpDelete, OpGet, OpRange, OpSync, OpWait, OpOpen, OpClose:
+		case OpDelete, OpGet, OpRange, OpSync, OpWait, OpOpen, OpClose, OpWatch, OpGrant, OpRenew, OpRevoke:
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -66,6 +67,9 @@ func (t *task) around(op int32) []keyOp {
 // shows the first piece in which porcupine found a violation, or else the first piece. It
 // returns an error if no get read the key.
 func VisualizeKey(w io.Writer, h *History, key string, opts Options) error {
+	if unknown := h.notJudged(); len(unknown) > 0 {
+		return fmt.Errorf("visualize key %s: the judges do not know %s", quote(key), strings.Join(unknown, ", "))
+	}
 	j := newJudge(h, opts)
 	j.events = j.opEvents()
 	for _, k := range j.keyHistories() {

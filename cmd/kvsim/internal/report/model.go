@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 
 	lin "github.com/kvsim/kvsim/linearizability"
@@ -155,7 +156,7 @@ func (b *modeller) ops() {
 		c.Kind = append(c.Kind, o.Kind.String())
 		low, high := b.interval(o)
 		c.Low, c.High = append(c.Low, low), append(c.High, high)
-		if o.Kind == lin.OpBatch {
+		if o.Kind == lin.OpBatch || o.Kind == lin.OpTxn {
 			for _, it := range o.Items {
 				c.Keys[i] = append(c.Keys[i], b.keys.of(it.Key))
 			}
@@ -178,13 +179,13 @@ func (b *modeller) interval(o *lin.Operation) (low, high int) {
 	case lin.OpPut, lin.OpDelete, lin.OpGet:
 		i := b.keys.of(o.Key)
 		return i, i + 1
-	case lin.OpRange:
+	case lin.OpRange, lin.OpWatch:
 		low, _ = slices.BinarySearch(b.rawKeys, o.Start)
 		if high = len(b.rawKeys); o.End != "" {
 			high, _ = slices.BinarySearch(b.rawKeys, o.End)
 		}
 		return low, high
-	case lin.OpBatch, lin.OpSync, lin.OpWait, lin.OpOpen, lin.OpClose:
+	default:
 	}
 	return -1, -1
 }
@@ -226,6 +227,25 @@ func (b *modeller) events() {
 			text += ": " + clean(r.Err)
 		}
 		b.m.Snapshots.add(r.Stamp, b.clients.of(r.Client), -1, lin.None, text)
+	}
+	for i := range b.h.Statuses {
+		s := &b.h.Statuses[i]
+		b.m.Snapshots.add(s.Stamp, b.clients.of(s.Client), -1, s.Position, clean(s.String()))
+	}
+	for i := range b.h.Watched {
+		w := &b.h.Watched[i]
+		text := fmt.Sprintf("%s of watch %d", w.Kind, w.Watch)
+		if len(w.Items) > 0 {
+			text += ": " + itemsText(w.Items)
+		}
+		if w.Err != "" {
+			text += ": " + clean(w.Err)
+		}
+		b.m.Snapshots.add(w.Stamp, b.clients.of(w.Client), -1, w.Position, text)
+	}
+	for i := range b.h.Expiries {
+		x := &b.h.Expiries[i]
+		b.m.Snapshots.add(x.Stamp, b.clients.of(x.Client), -1, lin.None, "lease "+printable(x.Lease)+" has ended")
 	}
 	for i := range b.h.Snapshots {
 		s := &b.h.Snapshots[i]

@@ -19,6 +19,9 @@ func clientsOf(h *lin.History) []string {
 	for i := range h.Hooks {
 		seen[h.Hooks[i].Client] = true
 	}
+	for i := range h.Statuses {
+		seen[h.Statuses[i].Client] = true
+	}
 	return slices.SortedFunc(maps.Keys(seen), compareNames)
 }
 
@@ -44,9 +47,8 @@ func keysOf(h *lin.History) []string {
 		switch o.Kind {
 		case lin.OpPut, lin.OpDelete, lin.OpGet:
 			seen[o.Key] = true
-		case lin.OpBatch, lin.OpRange:
+		default:
 			items(o.Items)
-		case lin.OpSync, lin.OpWait, lin.OpOpen, lin.OpClose:
 		}
 	}
 	for i := range h.Log {
@@ -59,6 +61,9 @@ func keysOf(h *lin.History) []string {
 	}
 	for i := range h.Snapshots {
 		items(h.Snapshots[i].Items)
+	}
+	for i := range h.Watched {
+		items(h.Watched[i].Items)
 	}
 	return slices.Sorted(maps.Keys(seen))
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -51,14 +52,25 @@ func callText(o *lin.Operation) string {
 	if o.Barrier {
 		barrier = "barrier "
 	}
+	args := argumentsText(o)
+	if extra := clean(o.DescribeDetails()); extra != "" && args != "" {
+		args += ", " + extra
+	} else {
+		args += extra
+	}
+	return barrier + o.Kind.String() + "(" + args + ")"
+}
+
+// argumentsText returns what an operation was called with, except for its details.
+func argumentsText(o *lin.Operation) string {
 	switch o.Kind {
 	case lin.OpPut:
-		return fmt.Sprintf("put(%s, %s)", quote(o.Key), printable(o.Value))
+		return quote(o.Key) + ", " + printable(o.Value)
 	case lin.OpDelete, lin.OpGet:
-		return fmt.Sprintf("%s%s(%s)", barrier, o.Kind, quote(o.Key))
-	case lin.OpBatch:
-		return "batch(" + itemsText(o.Items) + ")"
-	case lin.OpRange:
+		return quote(o.Key)
+	case lin.OpBatch, lin.OpTxn:
+		return itemsText(o.Items)
+	case lin.OpRange, lin.OpWatch:
 		end := "end"
 		if o.End != "" {
 			end = quote(o.End)
@@ -67,12 +79,12 @@ func callText(o *lin.Operation) string {
 		if o.Limit > 0 {
 			limit = fmt.Sprintf(", limit %d", o.Limit)
 		}
-		return fmt.Sprintf("%srange(%s, %s%s)", barrier, quote(o.Start), end, limit)
+		return quote(o.Start) + ", " + end + limit
 	case lin.OpWait:
-		return fmt.Sprintf("wait(%d)", o.Revision)
-	case lin.OpSync, lin.OpOpen, lin.OpClose:
+		return strconv.FormatInt(o.Revision, 10)
+	default:
 	}
-	return o.Kind.String() + "()"
+	return ""
 }
 
 // resultText returns the values that a read returned, or the error.
