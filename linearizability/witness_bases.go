@@ -137,6 +137,19 @@ func (x *logIndex) rebuiltBefore(p *process, seq int64) int {
 	return n
 }
 
+// rebuilt reports whether a process reported a rebuild between an event and the return of an
+// operation. Then the position that the operation reports may be one on the way back to where it
+// was.
+func (x *logIndex) rebuilt(o *Operation, since int64) bool {
+	all := x.rebuilds[processID{o.Client, o.Process}]
+	if len(all) == 0 {
+		return false
+	}
+	from, _ := slices.BinarySearch(all, since)
+	to, _ := slices.BinarySearch(all, o.Return.Seq)
+	return from < to
+}
+
 // deleted reports whether a process may never have seen a record, because it was deleted
 // from the start of the log.
 func (x *logIndex) deleted(p *process, r *record, seq int64, e int32) bool {

@@ -29,10 +29,13 @@ func (s *sweeper) claims(op int32, f *inFlight) {
 // tap, the position may move a moment after the operation has returned.
 func (s *sweeper) claimed(op int32, f *inFlight, check CheckID, want position) {
 	o := s.op(op)
-	if o.Position == None || s.h.Header.Tap != TapExact || s.x.lost(o.Call.Seq, o.Return.Seq) {
+	if o.Position == None || s.h.Header.Tap != TapExact || s.x.lost(o.Call.Seq, o.Return.Seq) || s.x.rebuilt(o, o.Call.Seq) {
 		return
 	}
 	cur := s.x.current(o.Return.Seq)
+	if s.x.joined(&f.bounds).epoch != cur {
+		return // it may not have heard of the last loss, and have gone back once it did
+	}
 	if f.reported.op >= 0 && !s.x.satisfied(f.reported.pos, position{cur, o.Position}) {
 		return // it went back, which is reported as that
 	}
@@ -53,10 +56,16 @@ func (s *sweeper) claim(op int32, check CheckID, want int64, but string) {
 func (s *sweeper) claimedWrite(op int32) {
 	o := s.op(op)
 	p, ok := s.wrote(op)
-	if !ok || s.h.Header.Tap != TapExact || p.epoch != s.x.current(o.Return.Seq) {
+	if !ok || p.epoch != s.x.current(o.Return.Seq) {
 		return
 	}
 	now := s.x.reach(p.epoch, o.Return.Seq)
+	if s.h.Header.Tap != TapExact { // it is known only what never ended
+		if int(p.epoch) < len(s.x.epochs)-1 {
+			return
+		}
+		now = step{end: s.x.epochs[p.epoch].end, lso: s.x.settled}
+	}
 	if p.off <= now.end && p.off > now.lso {
 		s.claim(op, CheckWriteVisible, p.off, fmt.Sprintf("a transaction was open from offset %d on", now.lso))
 	}

@@ -9,6 +9,9 @@ type classWrites struct {
 	// the first of all, or -1.
 	first [3]int32
 	calls []int64 // the calls of those that were not refused, ascending
+	// excess says that the log had more records of the class at some time than there had
+	// been writes of it.
+	excess bool
 }
 
 // writesBefore returns how many writes that were not refused were called before an event.
@@ -20,9 +23,6 @@ func (c *classWrites) writesBefore(seq int64) int {
 // classWritesOf has it for all classes.
 type classWritesOf struct {
 	all []classWrites
-	// held has, for each record, how many records of its class the log had when it was
-	// appended, itself included, without foreign ones.
-	held []int32
 }
 
 func (c *classWritesOf) of(class int32) *classWrites { return &c.all[class] }
@@ -61,7 +61,11 @@ func (j *judge) classes() *classWritesOf {
 			c.of(rec.class).claimed = int32(r)
 		}
 	}
-	c.held = j.heldAtAppend()
+	for r, n := range j.heldAtAppend() {
+		if rec := &j.x.records[r]; rec.class >= 0 && int(n) > c.of(rec.class).writesBefore(rec.seq) {
+			c.of(rec.class).excess = true
+		}
+	}
 	j.byClass = c
 	return c
 }
@@ -92,4 +96,38 @@ func (j *judge) heldAtAppend() []int32 {
 		}
 	}
 	return held
+}
+
+// calledFirst are the calls of the writes of each class, to be gone through record by record.
+type calledFirst struct {
+	*judge
+
+	seen []int32 // by class: how many records have been asked for
+}
+
+func (j *judge) calledFirst() *calledFirst {
+	return &calledFirst{j, make([]int32, len(j.x.classes))}
+}
+
+// before returns an event before which a record was not in the log. If several writes may have
+// written it, only how many of them had been called by then says something: the log has each
+// once, unless it lost something.
+func (c *calledFirst) before(r int32) int64 {
+	rec := &c.x.records[r]
+	if rec.class < 0 || c.h.Log[rec.event].Foreign {
+		return 0
+	}
+	if rec.op >= 0 && !c.uncertain(r) {
+		return c.op(rec.op).Call.Seq
+	}
+	n := int(c.seen[rec.class])
+	c.seen[rec.class]++
+	calls := c.classes().of(rec.class).calls
+	if len(c.x.epochs) > 1 {
+		n = 0
+	}
+	if n >= len(calls) {
+		return 0 // which is reported
+	}
+	return calls[n]
 }

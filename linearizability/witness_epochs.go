@@ -67,13 +67,21 @@ func (l *lowest) of(from, to int32) int64 {
 	return low
 }
 
+// epochOf returns the first epoch, not before another one, in which readers could get to a
+// position by an event. If there is none, it returns the epoch of the event.
+func (x *logIndex) epochOf(from int32, off, seq int64) int32 {
+	last := x.current(seq)
+	for e := from; e < last && x.spend(1); e++ {
+		if off <= x.epochs[e].end {
+			return e
+		}
+	}
+	return max(from, last)
+}
+
 // furthest returns how far readers could get at most up to an event.
 func (x *logIndex) furthest(seq int64) int64 {
 	cur := x.current(seq)
-	if x.h.Header.Tap != TapExact {
-		cur = int32(len(x.epochs) - 1)
-		seq = int64(1) << 62
-	}
 	return max(x.epochs[cur].highest, x.reach(cur, seq).lso)
 }
 

@@ -210,7 +210,7 @@ func (j *judge) wrote(op int32) (position, bool) {
 			return position{}, false
 		}
 		r := &j.x.records[items[i].lowest()]
-		p = j.x.join(p, position{r.born, r.off + 1})
+		p = j.x.join(p, position{r.born, r.off + int64(len(items)-i)})
 	}
 	return p, true
 }
@@ -291,10 +291,11 @@ func (j *judge) contiguous(items []item2log) bool {
 
 // lateSteps returns the steps for a late tap. Events are noted late, so each is taken to
 // have happened as early as possible: a record was not in the log before its write was
-// called, nor before the records below it. A compaction that was noted between two
-// records says nothing about when the second one was appended.
+// called, nor before the records below it. A compaction or a deletion that was noted between
+// two records says nothing about when the second one was appended, but a loss does.
 func (j *judge) lateSteps() []step {
 	steps := make([]step, 0, len(j.x.steps))
+	called := j.calledFirst()
 	var last int64
 	next := 0
 	for i := range j.h.Log {
@@ -308,15 +309,12 @@ func (j *judge) lateSteps() []step {
 			s.lso = min(s.end, j.x.settled) // but it is known which never did
 		}
 		switch l.Kind {
-		case LogCommit, LogAbort, LogCompact, LogUncompact:
+		case LogCommit, LogAbort, LogCompact, LogUncompact, LogTrim:
 			s.seq = last
 		case LogAppend:
-			s.seq = last
-			if op := j.x.records[next].op; op >= 0 && !j.uncertain(int32(next)) {
-				s.seq = max(last, j.op(op).Call.Seq)
-			}
+			s.seq = max(last, called.before(int32(next)))
 			next++
-		case LogTruncate, LogRecreate, LogTrim, LogEnd:
+		case LogTruncate, LogRecreate, LogEnd:
 		}
 		last = s.seq
 		steps = append(steps, s)

@@ -26,6 +26,9 @@ func (s *sweeper) readOf(op int32, p *process) *read {
 	o := s.op(op)
 	r := &s.scratch
 	*r = read{seq: o.Return.Seq, proc: p, pos: o.Position, targets: r.targets[:0], batches: s.runs(CheckBatchVisible)}
+	if s.x.rebuilt(o, o.Call.Seq) {
+		r.pos = None
+	}
 	if o.Kind == OpGet {
 		r.targets = append(r.targets, s.target(o.Key, o.Value, o.Revision, r.seq))
 		return r

@@ -206,7 +206,7 @@ func (s *sweeper) returned(op int32) {
 	}
 	if o.Position != None {
 		// The position is of the epoch of lowest, or of a later one.
-		at := bound{position{lowest.epoch, o.Position}, op}
+		at := bound{position{s.x.epochOf(lowest.epoch, o.Position, o.Return.Seq), o.Position}, op}
 		s.position(at, p, f)
 		s.raise(p, causeSeen, at)
 	}
@@ -226,14 +226,14 @@ func (s *sweeper) position(at bound, p *process, f *inFlight) {
 	s.judged(CheckPosition)
 	before := f.reported
 	cur := position{s.x.current(o.Return.Seq), o.Position}
-	if before.op >= 0 && !s.x.satisfied(before.pos, cur) && !s.reread(before, o.Return.Seq) {
+	if before.op >= 0 && !s.x.satisfied(before.pos, cur) && !s.reread(before, at.op) {
 		v := s.accusation(CheckPosition, at.op, before.op)
 		v.Reason = fmt.Sprintf("%s was at position %d at %s, and at position %d at %s", o.Client,
 			before.pos.off, s.op(before.op).Return.Time, o.Position, o.Return.Time)
 		v.Offsets = []int64{o.Position, before.pos.off}
 		s.violate(v)
 	}
-	if end := s.x.furthest(o.Return.Seq); o.Position > end {
+	if end := s.x.reach(at.pos.epoch, o.Return.Seq).lso; o.Position > end {
 		v := s.accusation(CheckPosition, at.op)
 		v.Reason = fmt.Sprintf("%s was at position %d at %s, but readers could get to %d only", o.Client, o.Position, o.Return.Time, end)
 		v.Offsets = []int64{end}
@@ -245,11 +245,12 @@ func (s *sweeper) position(at bound, p *process, f *inFlight) {
 }
 
 // reread reports whether a client that reported a position may have had to reread the log by
-// the time of a later event. Its position may then be lower for a while.
+// the time at which another operation returned. Its position may then be lower for a while.
 //
 // A client hears of a lost tail late. For example, the log [a b c d] loses d; a client still
 // answers from all four, at position 4, and is found at position 1 next, because it rereads the
 // log. So what counts is the log that it had been known to follow, not what was lost since.
-func (s *sweeper) reread(before bound, later int64) bool {
-	return before.pos.epoch != s.x.current(later) || s.x.lost(s.op(before.op).Return.Seq, later)
+func (s *sweeper) reread(before bound, op int32) bool {
+	since, now := s.op(before.op).Return.Seq, s.op(op)
+	return before.pos.epoch != s.x.current(now.Return.Seq) || s.x.lost(since, now.Return.Seq) || s.x.rebuilt(now, since)
 }

@@ -52,10 +52,7 @@ func (j *judge) triedAgain(r int32) bool {
 	if len(j.x.epochs) == 1 {
 		return false
 	}
-	// Of the records that were there when this one was appended, later timelines have fewer.
-	rec := &j.x.records[r]
-	cs := j.classes()
-	return int(cs.held[r]) <= cs.of(rec.class).writesBefore(rec.seq)
+	return !j.classes().of(j.x.records[r].class).excess
 }
 
 // overlap reports whether two records were in the log at the same time. If a write was

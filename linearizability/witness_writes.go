@@ -115,16 +115,21 @@ func (j *judge) checkAcked(op int32) {
 				o.call(), rec.off, j.h.Log[rec.event].Txn)
 			j.violate(j.with(v, it.rec))
 			return
-		case it.wrong:
+		case it.wrong || !it.paired && j.reported(op, n) != None && j.reported(op, n) != rec.off:
 			v := j.accusation(CheckRevision, op)
 			v.Reason = fmt.Sprintf("%s reported offset %d for key %s, but its record is at offset %d",
 				o.call(), j.reported(op, n), quote(j.x.keys[rec.key]), rec.off)
 			j.violate(j.with(v, it.rec))
 		}
-		if exact && rec.seq > o.Return.Seq {
+		// With a late tap, only what was noted before it had an effect tells when a record was not there.
+		since := rec.seq
+		if !exact {
+			since = j.x.epochs[rec.born].seq
+		}
+		if since > o.Return.Seq {
 			v := j.accusation(CheckAckedAfterAppend, op)
 			v.Reason = fmt.Sprintf("%s was acknowledged at %s, but its record was appended at %s only",
-				o.call(), o.Return.Time, j.eventTime(rec.seq))
+				o.call(), o.Return.Time, j.eventTime(since))
 			j.violate(j.with(v, it.rec))
 			return
 		}
@@ -138,6 +143,10 @@ func (j *judge) checkVisible(op int32) {
 	o := j.op(op)
 	p, ok := j.wrote(op)
 	if !ok || o.Position == None || p.epoch != j.x.current(o.Return.Seq) {
+		return
+	}
+	items := j.itemsOf(op)
+	if j.x.rebuilt(o, j.x.records[items[len(items)-1].rec].seq) {
 		return
 	}
 	j.judged(CheckWriteVisible)

@@ -150,8 +150,11 @@ func (w *world) decide(txn string) {
 
 // suffer lets something happen to the log.
 func (w *world) suffer() {
-	w.flush()
-	switch w.rng.IntN(8) {
+	what := w.rng.IntN(8)
+	if what != 3 && what != 4 {
+		w.flush()
+	}
+	switch what {
 	case 0, 1:
 		at := w.start0 + int64(w.rng.IntN(len(w.log)-int(w.start0)+1))
 		if at < int64(len(w.log)) && at > 0 && w.log[at-1].last >= at {

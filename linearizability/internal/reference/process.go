@@ -109,9 +109,6 @@ func (j *judge) answers(op *lin.Operation, s state) bool {
 	if j.torn(s) {
 		return false
 	}
-	if j.h.Header.Tap == lin.TapExact && op.Position != lin.None && s.at > op.Position {
-		return false
-	}
 	all := j.t.contents(s)
 	if op.Kind == lin.OpGet {
 		i := slices.IndexFunc(all, func(it lin.Item) bool { return it.Key == op.Key })
@@ -157,12 +154,14 @@ func (j *judge) follows(es []event) bool {
 			if e.op.Outcome == lin.OK {
 				s.keep(func(x state) bool { return j.returns(e.op, x) })
 			}
-			read := set{}
+			past := set{}
 			for _, x := range s {
-				x.done = strings.Replace(","+x.done, ","+list(e.op.ID), ",", 1)[1:]
-				read[x.key()] = x
+				for _, id := range []int64{e.op.ID, -e.op.ID} {
+					x.done = strings.Replace(","+x.done, ","+list(id), ",", 1)[1:]
+				}
+				past[x.key()] = x
 			}
-			s = read
+			s = past
 		}
 		if len(s) == 0 {
 			return false
@@ -202,7 +201,7 @@ func (j *judge) lostBefore(seq int64) bool {
 func (j *judge) again(s set, now int64) {
 	for _, x := range s {
 		e := j.t.eras[x.era]
-		x.base, x.skipped = min(e.start(now), x.at), ""
+		x.base, x.skipped, x.again = min(e.start(now), x.at), "", true
 		for o := x.base; o < x.at; o++ {
 			if r := e.records[o]; r != nil && r.removed <= now {
 				x.skipped += list(o)
@@ -212,17 +211,26 @@ func (j *judge) again(s set, now int64) {
 	}
 }
 
-// move returns what a process may do by itself: step, or let a pending read take place.
+// move returns what a process may do by itself: step, let a pending operation take place,
+// or, with an exact tap, have the position that an operation reports afterwards.
 func (j *judge) move(x state, now int64, pending map[int64]*lin.Operation) []state {
 	next := j.t.steps(x, now, false)
 	for id, op := range pending {
-		if op.Kind.Reads() && op.Outcome == lin.OK && !has(x.done, id) && j.answers(op, x) {
-			to := x
+		to := x
+		switch {
+		case op.Outcome != lin.OK:
+			continue
+		case !has(x.done, id) && j.completes(op, x):
 			to.done += list(id)
-			next = append(next, to)
+			to.again = false // nothing takes place while the log is reread
+		case has(x.done, id) && j.at(op, x):
+			to.done += list(-id)
+		default:
+			continue
 		}
+		next = append(next, to)
 	}
-	// The order in which reads took place does not matter to what follows.
+	// The order in which these took place does not matter to what follows.
 	for i := range next {
 		ids := strings.SplitAfter(next[i].done, ",")
 		slices.Sort(ids)
@@ -231,26 +239,41 @@ func (j *judge) move(x state, now int64, pending map[int64]*lin.Operation) []sta
 	return next
 }
 
-// returns reports whether an operation may return successfully in a state.
-func (j *judge) returns(op *lin.Operation, x state) bool {
-	now := op.Return.Seq
-	if op.Position != lin.None && x.at < op.Position {
-		return false
-	}
-	if (j.h.Header.Tap == lin.TapExact || op.Kind.Writes()) && op.Position != lin.None && !j.at(op, x) {
-		return false
-	}
+// at reports whether an operation may find a process at the position that it reports, and
+// has not yet.
+func (j *judge) at(op *lin.Operation, x state) bool {
+	return j.h.Header.Tap == lin.TapExact && (op.Position == x.at || op.Position < x.at && x.again) && !has(x.done, -op.ID)
+}
+
+// completes reports whether an operation may take place in a state.
+func (j *judge) completes(op *lin.Operation, x state) bool {
 	switch op.Kind {
 	case lin.OpGet, lin.OpRange:
-		return has(x.done, op.ID)
+		return j.answers(op, x) && (!op.Barrier || j.caughtUp(x, op))
 	case lin.OpPut, lin.OpDelete, lin.OpBatch:
-		return j.includesAll(x, j.a.written(op), now)
+		return j.includesAll(x, j.a.written(op), op.Return.Seq)
 	case lin.OpWait:
 		return x.at > op.Revision
 	case lin.OpSync, lin.OpOpen:
 		return j.caughtUp(x, op)
 	}
 	return true
+}
+
+// returns reports whether an operation may return successfully in a state.
+func (j *judge) returns(op *lin.Operation, x state) bool {
+	switch {
+	case !has(x.done, op.ID):
+		return false
+	case op.Position == lin.None:
+		return true
+	case j.h.Header.Tap == lin.TapExact:
+		return has(x.done, -op.ID)
+	case x.at < op.Position:
+		return false
+	}
+	x.at = op.Position
+	return !op.Kind.Writes() || j.completes(op, x)
 }
 
 // caughtUp reports whether a state includes what was acknowledged to anyone, and the
@@ -263,20 +286,6 @@ func (j *judge) caughtUp(x state, op *lin.Operation) bool {
 		if end[0] < op.Call.Seq && !j.t.reached(x, j.t.current(end[0]), end[1], op.Return.Seq) {
 			return false
 		}
-	}
-	return true
-}
-
-// at reports whether what an operation claims is so at the position that it reports.
-func (j *judge) at(op *lin.Operation, x state) bool {
-	x.at = op.Position
-	switch op.Kind {
-	case lin.OpPut, lin.OpDelete, lin.OpBatch:
-		return j.includesAll(x, j.a.written(op), op.Return.Seq)
-	case lin.OpSync, lin.OpOpen:
-		return j.caughtUp(x, op)
-	case lin.OpWait:
-		return op.Position > op.Revision
 	}
 	return true
 }

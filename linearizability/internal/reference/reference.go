@@ -20,7 +20,7 @@ func Held(h *lin.History) bool {
 			}
 		}
 		for _, es := range all {
-			if !j.follows(es) {
+			if !j.follows(es) || !j.causes(es) {
 				return false
 			}
 			if (h.Header.Hooks || anyHook(es)) && !j.tells(es) {
@@ -29,6 +29,36 @@ func Held(h *lin.History) bool {
 		}
 		return true
 	})
+}
+
+// causes reports whether each time that a process read the log again had a cause of its own.
+func (j *judge) causes(es []event) bool {
+	begun := int64(0)
+	for _, e := range es {
+		if e.op != nil && !e.end {
+			begun = e.seq
+			break
+		}
+	}
+	spent := 0
+	for _, e := range es {
+		switch {
+		case e.again == nil || e.again.Away && e.again.Cause != lin.RebuildLoss:
+			continue
+		case e.again.Cause == lin.RebuildAbsence:
+			return false
+		}
+		losses := 0
+		for _, l := range j.h.Log {
+			if (l.Kind == lin.LogTruncate || l.Kind == lin.LogRecreate || l.Kind == lin.LogTrim) && l.Seq > begun && l.Seq < e.seq {
+				losses++
+			}
+		}
+		if spent++; spent > losses {
+			return false
+		}
+	}
+	return true
 }
 
 func anyHook(es []event) bool {

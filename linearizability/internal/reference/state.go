@@ -14,13 +14,14 @@ type state struct {
 	era      int
 	base, at int64
 	skipped  string    // the offsets that were skipped, each with a comma
-	done     string    // the pending reads that have taken place, each with a comma
+	done     string    // the pending operations that have taken place, each with a comma; below 0: also reported
 	owed     string    // the hooks that are owed after a change of state, each with a newline
+	again    bool      // it may be rereading the log, so that its position is below at
 	_        [0]func() // not compared with ==
 }
 
 func (s state) key() string {
-	return fmt.Sprint(s.era, " ", s.base, " ", s.at, " ", s.skipped, " ", s.done, " ", s.owed)
+	return fmt.Sprint(s.era, " ", s.base, " ", s.at, " ", s.skipped, " ", s.done, " ", s.owed, " ", s.again)
 }
 
 func list(n int64) string { return fmt.Sprintf("%d,", n) }
@@ -97,12 +98,12 @@ func (t *timeline) steps(s state, now int64, hooks bool) []state {
 		}
 	}
 	if first := e.start(now); s.at < first && s.owed == "" {
-		next = append(next, t.change(s, state{era: s.era, base: first, at: first, done: s.done}, hooks))
+		next = append(next, t.change(s, state{era: s.era, base: first, at: first, done: s.done, again: true}, hooks))
 	}
 	cut := s.at
 	for i := s.era + 1; i < len(t.eras) && t.eras[i].since <= now; i++ {
 		cut = min(cut, t.eras[i].cut)
-		to := state{era: i, base: min(s.base, cut), at: cut, done: s.done}
+		to := state{era: i, base: min(s.base, cut), at: cut, done: s.done, again: true}
 		for o := range cut {
 			if has(s.skipped, o) {
 				to.skipped += list(o)

@@ -157,7 +157,7 @@ func (t *timeline) late(h *lin.History, of map[*record]*lin.Operation) {
 	for _, e := range h.Log {
 		switch e.Kind {
 		case lin.LogAppend:
-		case lin.LogTruncate, lin.LogRecreate, lin.LogTrim:
+		case lin.LogTruncate, lin.LogRecreate:
 			floor = max(floor, e.Seq)
 			continue
 		default:
