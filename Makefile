@@ -22,6 +22,8 @@ VERDICT      ?=
 COMMIT        = $(shell git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)
 JUDGES       ?= ^BenchmarkWitness$$/^100000$$|^BenchmarkPorcupineW$$
 MICROBENCH   ?= ./...
+REFERENCE      ?= 50000
+REFERENCE_FROM ?= 0
 FUZZ         ?= .
 FUZZTIME     ?= 2s
 
@@ -43,7 +45,7 @@ LEAVES  := bench $(patsubst %/go.mod,%,$(shell find examples -name go.mod 2>/dev
 MODULES := . $(LEAVES)
 
 # What the gate runs, in this order.
-GATE := test-all fuzz lint test-wasm test-32bit weight sim campaign mutate test-race test-report
+GATE := test-all fuzz reference lint test-wasm test-32bit weight sim campaign mutate test-race test-report
 
 ##@ Main jobs
 
@@ -98,6 +100,12 @@ test-report: ## Run the tests of report.html, with those that need Chromium
 .PHONY: fuzz
 fuzz: ## Give hostile inputs to whatever reads files and answers (FUZZTIME=4m FUZZ=ReadHistory)
 	GO="$(GO)" build/fuzz/fuzz.sh $(FUZZTIME) '$(FUZZ)'
+
+# Histories with each tap, as they were made and with a change in each. 50000 take a minute on
+# two cores. What the judges and the reference disagree about is printed as small histories.
+.PHONY: reference
+reference: ## Try the judges beside a brute-force reference (REFERENCE=200000 REFERENCE_FROM=7)
+	$(GO) test ./linearizability/internal/reference -count=1 -v -timeout=$(TEST_TIMEOUT) -histories=$(REFERENCE) -from=$(REFERENCE_FROM) $(TESTFLAGS)
 
 .PHONY: campaign
 campaign: ## Run many seeds (CAMPAIGN="--for 10m --scenario everything")
