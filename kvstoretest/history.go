@@ -21,6 +21,7 @@ import (
 type history struct {
 	k         *Kit
 	rec       *lin.Recorder
+	start     time.Time
 	tap       *fakecluster.Tap
 	stores    []*Recorded // guarded by the kit's mu
 	strangers int         // guarded by the kit's mu
@@ -49,9 +50,9 @@ func (k *Kit) startHistory() error {
 	}
 	start := time.Now()
 	h := &history{
-		k: k, tap: tap, live: map[int64]bool{}, removed: map[int64]bool{},
+		k: k, tap: tap, start: start, live: map[int64]bool{}, removed: map[int64]bool{},
 		rec: lin.NewRecorder(func() time.Duration { return time.Since(start) }, lin.RecorderOptions{
-			Header: lin.Header{Tap: lin.TapLate, Meta: map[string]string{"test": k.t.Name()}},
+			Header: lin.Header{Version: lin.FormatVersion, Tap: lin.TapLate, Meta: map[string]string{"test": k.t.Name()}},
 		}),
 	}
 	info, err := k.cluster.Partition(k.cfg.topic, 0)

@@ -75,8 +75,9 @@ func (r *Recorded) Name() string { return r.client }
 // Unwrap returns the store that is recorded.
 func (r *Recorded) Unwrap() Store { return r.kv }
 
-func (r *Recorded) begin(op lin.Operation) *lin.Call {
+func (r *Recorded) begin(ctx context.Context, op lin.Operation) *lin.Call {
 	op.Client, op.Process = r.client, r.process
+	op.Deadline = outcome.Deadline(ctx, r.k.history.start)
 	return r.k.history.rec.Begin(op)
 }
 
@@ -98,7 +99,7 @@ func (r *Recorded) Put(ctx context.Context, key, value []byte) error {
 
 // PutRevision is kvstore.Client.PutRevision, recorded.
 func (r *Recorded) PutRevision(ctx context.Context, key, value []byte) (int64, error) {
-	call := r.begin(lin.Operation{Kind: lin.OpPut, Key: string(key), Value: rawID(value)})
+	call := r.begin(ctx, lin.Operation{Kind: lin.OpPut, Key: string(key), Value: rawID(value)})
 	rev, err := r.kv.PutRevision(ctx, key, value)
 	r.wrote(call, rev, err)
 	return rev, err
@@ -112,7 +113,7 @@ func (r *Recorded) Delete(ctx context.Context, key []byte) error {
 
 // DeleteRevision is kvstore.Client.DeleteRevision, recorded.
 func (r *Recorded) DeleteRevision(ctx context.Context, key []byte) (int64, error) {
-	call := r.begin(lin.Operation{Kind: lin.OpDelete, Key: string(key)})
+	call := r.begin(ctx, lin.Operation{Kind: lin.OpDelete, Key: string(key)})
 	rev, err := r.kv.DeleteRevision(ctx, key)
 	r.wrote(call, rev, err)
 	return rev, err
@@ -126,7 +127,7 @@ func (r *Recorded) Get(ctx context.Context, key []byte) ([]byte, error) {
 
 // GetEntry is kvstore.Client.GetEntry, recorded.
 func (r *Recorded) GetEntry(ctx context.Context, key []byte) (kvstore.Entry, error) {
-	call := r.begin(lin.Operation{Kind: lin.OpGet, Key: string(key)})
+	call := r.begin(ctx, lin.Operation{Kind: lin.OpGet, Key: string(key)})
 	e, err := r.kv.GetEntry(ctx, key)
 	r.read(call, outcome.Got(call, rawID, e, err))
 	return e, err
@@ -163,7 +164,7 @@ func (r *Recorded) RangeEntries(ctx context.Context, c kvstore.KeyConstraint, op
 func (r *Recorded) scan(ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions) ([]kvstore.Entry, error) {
 	var call *lin.Call
 	if c.End == nil || len(c.End) > 0 {
-		call = r.begin(lin.Operation{
+		call = r.begin(ctx, lin.Operation{
 			Kind: lin.OpRange, Start: string(c.Start), End: string(c.End), Limit: max(0, opts.Limit),
 		})
 	}
@@ -186,7 +187,7 @@ func (r *Recorded) scan(ctx context.Context, c kvstore.KeyConstraint, opts kvsto
 
 // Sync is kvstore.Client.Sync, recorded.
 func (r *Recorded) Sync(ctx context.Context) error {
-	call := r.begin(lin.Operation{Kind: lin.OpSync})
+	call := r.begin(ctx, lin.Operation{Kind: lin.OpSync})
 	err := r.kv.Sync(ctx)
 	r.read(call, err)
 	return err
@@ -194,7 +195,7 @@ func (r *Recorded) Sync(ctx context.Context) error {
 
 // WaitRevision is kvstore.Client.WaitRevision, recorded.
 func (r *Recorded) WaitRevision(ctx context.Context, revision int64) error {
-	call := r.begin(lin.Operation{Kind: lin.OpWait, Revision: revision})
+	call := r.begin(ctx, lin.Operation{Kind: lin.OpWait, Revision: revision})
 	err := r.kv.WaitRevision(ctx, revision)
 	r.read(call, err)
 	return err
@@ -248,7 +249,7 @@ func (b *RecordedBatch) ExecuteRevision(ctx context.Context) (int64, error) {
 	if len(items) == 0 {
 		return b.b.ExecuteRevision(ctx)
 	}
-	call := b.r.begin(lin.Operation{Kind: lin.OpBatch, Items: items})
+	call := b.r.begin(ctx, lin.Operation{Kind: lin.OpBatch, Items: items})
 	rev, err := b.b.ExecuteRevision(ctx)
 	b.r.wrote(call, rev, err)
 	return rev, err

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kvsim/kvsim/internal/outcome"
 	"github.com/kvsim/kvsim/internal/simnet"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
@@ -161,7 +162,7 @@ func (f Herd) member(ctx context.Context, w *world, s *slot, i int, hits *atomic
 	call := w.rec.Begin(lin.Operation{Client: s.name, Process: p.number, Kind: lin.OpRange})
 	items, err := entries(ctx, p.client, "", "", 0)
 	if err != nil {
-		call.Failed(err)
+		call.Class(outcome.Class(err)).Failed(err)
 	} else {
 		call.Items(items).Position(p.client.Position()).OK()
 	}

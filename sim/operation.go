@@ -125,6 +125,7 @@ type operation struct {
 
 func (o *operation) begin(op lin.Operation) *lin.Call {
 	op.Client, op.Process = o.slot.name, o.p.number
+	op.Deadline = outcome.Deadline(o.ctx, o.w.start)
 	o.begun = time.Now()
 	if op.Kind.Writes() {
 		o.slot.writes.Add(1)
@@ -149,6 +150,7 @@ func (o *operation) end(record func()) bool {
 		return false
 	}
 	record()
+	o.p.said()
 	return true
 }
 
@@ -159,7 +161,7 @@ func (o *operation) ended(call *lin.Call, key string, revision int64, err error)
 	}
 	o.end(func() {
 		if err == nil && o.w.blind(o.p) {
-			call.Revision(revision).Unknown(errBlind)
+			call.Revision(revision).Class(lin.ErrorWithheld).Unknown(errBlind)
 			o.w.acknowledged()
 			return
 		}

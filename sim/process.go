@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kvsim/kvsim/internal/outcome"
 	"github.com/kvsim/kvsim/internal/valve"
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
@@ -66,7 +67,8 @@ type process struct {
 
 	// mu makes reading the position and recording it one step, so that the positions of two
 	// workers are recorded in the order in which they were read.
-	mu sync.Mutex
+	mu     sync.Mutex
+	status lin.ClientStatus // the last that is in the history; guarded by mu
 }
 
 func newSlot(w *world, name string, n int) *slot {
@@ -171,9 +173,11 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 
 	w.inflight.begin(opOpen)
 	defer w.inflight.end(opOpen)
-	call := w.rec.Begin(lin.Operation{Client: s.name, Process: p.number, Kind: lin.OpOpen})
 	octx, cancel := context.WithDeadline(ctx, after(ctx, timeout))
 	defer cancel()
+	call := w.rec.Begin(lin.Operation{
+		Client: s.name, Process: p.number, Kind: lin.OpOpen, Deadline: outcome.Deadline(octx, w.start),
+	})
 	stop := context.AfterFunc(p.ctx, cancel)
 	defer stop()
 	c, err := w.env.Open(octx, OpenRequest{
@@ -192,7 +196,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	}
 	if blind {
 		s.mu.Unlock()
-		call.Failed(errBlind)
+		call.Class(lin.ErrorWithheld).Failed(errBlind)
 		p.cancel(errBlind)
 		_ = c.Close()
 		return errBlind
@@ -201,12 +205,13 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	w.judgePunctual(octx, s.name, "the opening", lateOpening)
 	if err != nil {
 		w.ended(p, err)
-		call.Failed(err)
+		call.Class(outcome.Class(err)).Failed(err)
 		p.cancel(err)
 		return err
 	}
 	call.Position(c.Position()).OK()
 	p.client, s.opening = c, nil
+	p.said() // nobody else has p yet
 	s.become(p)
 	return nil
 }
@@ -301,6 +306,16 @@ func (p *process) hook(h lin.Hook) {
 	p.slot.w.rec.Hook(h)
 }
 
+// said records what the client says of itself, if its state or the cause is another one than the
+// last time. The caller holds mu.
+func (p *process) said() {
+	now := outcome.Status(p.slot.name, p.number, p.client.Status())
+	if now.State != p.status.State || now.Cause != p.status.Cause {
+		p.status = now
+		p.slot.w.rec.Status(now)
+	}
+}
+
 // crash ends the process as if its machine lost power: nothing that it was about to send is
 // sent, nothing that arrives for it is received, and its calls never return. The slot stays
 // down until up is called as often as crash.
@@ -374,10 +389,13 @@ func (s *slot) shut(p *process) {
 	err := p.client.Close()
 	p.cancel(kvstore.ErrClientClosed)
 	if err != nil {
-		call.Unknown(err)
+		call.Class(outcome.Class(err)).Unknown(err)
 		return
 	}
 	call.OK()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.said()
 }
 
 // lookAt counts what the Status of a client shows at its end.

@@ -46,7 +46,7 @@ func (p *process) emptied() {
 	b := lin.Rebuild{Client: p.slot.name, Process: p.number, Away: again || w.away(p.slot.name)}
 	if client != nil {
 		if st.State == kvstore.StateRebuilding && st.Err != nil {
-			b.Err, b.Cause = st.Err.Error(), lin.RebuildAbsence
+			b.Err, b.Cause = st.Err.Error(), lin.RebuildAbsence // lin.RebuildWithheld is not judged
 			if errors.Is(st.Err, kvstore.ErrDataLoss) {
 				b.Cause = lin.RebuildLoss
 			}

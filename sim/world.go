@@ -115,7 +115,7 @@ func newWorld(ctx context.Context, p Plan, env Env, out io.Writer) (*world, erro
 		tap = lin.TapLate
 	}
 	w.rec = lin.NewRecorder(func() time.Duration { return time.Since(w.start) }, lin.RecorderOptions{
-		Header: lin.Header{Tap: tap, Hooks: true, Meta: map[string]string{
+		Header: lin.Header{Version: lin.FormatVersion, Tap: tap, Hooks: true, Meta: map[string]string{
 			"scenario": p.Scenario, "seed": strconv.FormatUint(p.Seed, 10),
 		}},
 		Output: out,

@@ -23,12 +23,12 @@ func Wrote(call *lin.Call, position func() int64, revision int64, err error) (pl
 		}
 		call.Position(position()).OK()
 	case errors.Is(err, kvstore.ErrNotWritten), errors.Is(err, kvstore.ErrRefused):
-		call.Failed(err)
+		call.Class(Class(err)).Failed(err)
 	default:
 		if placed = errors.As(err, &we) && we.Revision >= 0; placed {
 			call.Revision(we.Revision)
 		}
-		call.Unknown(err)
+		call.Class(Class(err)).Unknown(err)
 	}
 	return placed
 }
@@ -37,7 +37,7 @@ func Wrote(call *lin.Call, position func() int64, revision int64, err error) (pl
 // succeeded.
 func Told(call *lin.Call, position func() int64, err error) {
 	if err != nil {
-		call.Failed(err)
+		call.Class(Class(err)).Failed(err)
 		return
 	}
 	call.Position(position()).OK()
