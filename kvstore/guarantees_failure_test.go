@@ -532,3 +532,75 @@ func TestWriteIsNotTakenForAnotherOneOfItsOwn(t *testing.T) {
 		}
 	})
 }
+
+// As before, but it is the first write that is lost, and the second one gets its offset from the
+// same producer: the client has not heard of the loss, and the leader has forgotten whose sequence
+// numbers were the last.
+func TestLostWriteIsNotTakenForTheNextOneOfItsClient(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		busy := make(chan struct{})
+		c := w.open("c", kvstore.WithOnSetHook(func(k, _ []byte) {
+			if string(k) == "slow" {
+				<-busy
+			}
+		}))
+		w.put(c, "k", "0")
+		w.produce(w.kafka("other"), record("slow", "1"))
+		synctest.Wait() // the client does not look at the log
+		first, second := make(chan error, 1), make(chan error, 1)
+		go func() { first <- c.Put(w.within(time.Minute), []byte("a"), []byte("1")) }()
+		w.eventually("the first is in the log", func() bool { return w.End() == 3 })
+		time.Sleep(100 * time.Millisecond) // acknowledged
+		w.loseTail(2)
+		w.ForgetProducers(kvstoretest.AcceptForgotten)
+		go func() {
+			second <- c.Batch().Put([]byte("b"), []byte("2")).Put([]byte("c"), []byte("3")).Execute(w.within(time.Minute))
+		}()
+		w.eventually("the second is in the log", func() bool { return w.End() == 4 })
+		close(busy)
+		must(t, <-second)
+		wantOutcome(t, "the Put that was lost", <-first, kvstore.ErrOutcomeUnknown)
+		w.want(c, "b", "2")
+	})
+}
+
+// The log loses a write that its client has not read, and compaction removes what others wrote in
+// its place. The client finds nothing at its offset, as if compaction had removed the write.
+func TestLostWriteIsNotTakenForACompactedOne(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lost bool
+		want error
+	}{
+		"lost, and what replaced it was compacted": {true, kvstore.ErrOutcomeUnknown},
+		"compacted": {false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+				busy := make(chan struct{})
+				c, other := w.open("c", kvstore.WithOnSetHook(func(k, _ []byte) {
+					if string(k) == "slow" {
+						<-busy
+					}
+				})), w.kafka("other")
+				w.produce(other, record("slow", "1"))
+				synctest.Wait() // the client does not look at the log
+				result := make(chan error, 1)
+				go func() { result <- c.Put(w.within(time.Minute), []byte("a"), []byte("1")) }()
+				w.eventually("the write is in the log", func() bool { return w.End() == 2 })
+				time.Sleep(100 * time.Millisecond) // acknowledged
+				if tc.lost {
+					w.loseTail(1)
+					w.produce(other, record("a", "2"))
+				}
+				w.produce(other, record("a", "3"))
+				w.produce(other, record("b", "3"))
+				w.Compact()
+				close(busy)
+				if err := <-result; !errors.Is(err, tc.want) {
+					t.Errorf("Put = %v, want %v", err, tc.want)
+				}
+				w.want(c, "a", "3")
+			})
+		})
+	}
+}

@@ -88,7 +88,7 @@ func (d *decoder) decode(out *fetched, part *kmsg.FetchResponseTopicPartition, o
 	var decoded []int // records decoded, batch by batch
 	codec := &inflater{decoder: d, raw: raw, next: offset}
 	fp, next := kgo.ProcessFetchPartition(opts, &lean, codec, func(m kgo.FetchBatchMetrics) { decoded = append(decoded, m.NumRecords) })
-	out.records, out.next = fp.Records, next
+	out.records, out.raw, out.next = fp.Records, raw, next
 	defer func() { out.epoch, out.gap = passed(all, offset, out.next) }()
 
 	found = codec.found.or(found)

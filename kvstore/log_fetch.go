@@ -24,6 +24,7 @@ type fetchLimits struct {
 // fetched is the part of the log that one fetch brought.
 type fetched struct {
 	records []*kgo.Record // committed ones and control records, in order
+	raw     []byte        // the batches that they came in
 
 	// What room.convert makes of them:
 	room    *room

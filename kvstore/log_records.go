@@ -11,7 +11,8 @@ import (
 // convert extracts what the client needs from what a fetch decoded into the room, and
 // releases kgo's records. own are the producer ids of this client, nil if not known.
 func (r *room) convert(f *fetched, own *position.Owners) {
-	f.sources = sources(f.records, own)
+	f.sources = sources(f.records, f.raw, own)
+	f.raw = nil
 	r.changes = slices.Grow(r.changes[:0], len(f.records))
 	for _, k := range f.records {
 		if k.Attrs.IsControl() {
@@ -34,16 +35,27 @@ func (r *room) convert(f *fetched, own *position.Owners) {
 }
 
 // sources returns the last records of a fetch that may be this client's, in
-// their order.
-func sources(records []*kgo.Record, own *position.Owners) []position.Source {
+// their order. raw has the batches that they came in.
+func sources(records []*kgo.Record, raw []byte, own *position.Owners) []position.Source {
+	mine := func(producer int64) bool { return producer >= 0 && (own == nil || own.Has(producer)) }
+	var batches []span // that may be this client's
+	for s := range spans(raw) {
+		if raw := s.raw; raw[headerMagic] == 2 && mine(sentBy(raw).id) {
+			batches = append(batches, s)
+		}
+	}
 	var out []position.Source
 	for _, r := range slices.Backward(records) {
-		if len(out) == recentRecords {
+		if len(out) == recentRecords || len(batches) == 0 {
 			break
 		}
-		if own == nil || own.Has(r.ProducerID) {
-			out = append(out, position.Source{Offset: r.Offset, Producer: r.ProducerID})
+		if !mine(r.ProducerID) {
+			continue
 		}
+		for len(batches) > 1 && batches[len(batches)-1].first > r.Offset {
+			batches = batches[:len(batches)-1]
+		}
+		out = append(out, position.Source{Offset: r.Offset, Batch: sentBy(batches[len(batches)-1].raw).batch()})
 	}
 	slices.Reverse(out)
 	return out

@@ -56,8 +56,8 @@ func (wr *write) end(res written) {
 // written is the result of a write.
 type written struct {
 	revision int64  // offset of the write's last record, -1 unknown
-	producer int64  // the id of who, or position.Nobody
 	who      sender // under which its batch was produced
+	epoch    int32  // of the leader that acknowledged it, -1 for none
 	term     uint64 // the tracker's term when it was handed to Kafka
 	outcome  error  // nil when acknowledged
 	cause    error

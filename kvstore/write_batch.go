@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // sender is how the broker distinguishes a record batch that is sent again from a new one:
@@ -21,6 +23,11 @@ type sender struct {
 }
 
 var noSender = sender{id: -1, epoch: -1}
+
+// batch returns what distinguishes the batch that it was made of.
+func (s sender) batch() position.Batch {
+	return position.Batch{Producer: s.id, Epoch: s.epoch, Sequence: s.sequence}
+}
 
 // lastSequence is the highest sequence number at which a batch starts. Kafka's wrap around
 // at 2^31; a producer id that gets near is not used further.

@@ -80,7 +80,7 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 // log has to be the one that was read, and to have had the write. After a loss, in another
 // term, the write itself has to be there.
 func (c *Client) confirm(ctx context.Context, res written) error {
-	if !res.itself && c.recent.Has(res.revision, res.producer) {
+	if !res.itself && c.recent.Has(res.revision, res.who.batch()) {
 		return nil
 	}
 	err := c.confirms.get(ctx, res)
@@ -260,8 +260,10 @@ func (f *confirms) close() {
 // had not read that far does not learn of its loss by reading (I20).
 //
 // It fails with a *lostError when another batch is there. When none is, compaction has
-// removed what was there: the write, unless it was lost before. That is a *lostError, too,
-// if the write itself has to be there.
+// removed what was there: the write, or what came in its place when the log had lost it. The
+// leader knows which, by the end of the epoch under which the write was acknowledged. It does not
+// if the log's start was deleted beyond the write, which therefore is a *lostError, as it is when
+// nothing is there and the write itself has to be.
 func (w *writer) stands(ctx context.Context, res written) error {
 	l, err := w.part.lead(ctx)
 	if err != nil {
@@ -270,7 +272,8 @@ func (w *writer) stands(ctx context.Context, res written) error {
 	raw, end, err := w.peek(ctx, l, res.revision, 1) // a broker answers a whole batch, if there is one
 	first := int64(math.MaxInt64)
 	switch {
-	case errors.Is(err, kerr.OffsetOutOfRange): // this client has read on from there: the log's start was deleted
+	case errors.Is(err, kerr.OffsetOutOfRange):
+		return &lostError{res.revision, fmt.Sprintf("%v: the log's start was deleted beyond offset %d, where the write was acknowledged, before this client had read it", ErrDataLoss, res.revision)}
 	case err != nil:
 		w.part.forget(l)
 		return err
@@ -282,7 +285,9 @@ func (w *writer) stands(ctx context.Context, res written) error {
 	switch {
 	case first > res.revision && res.itself:
 		return &lostError{res.revision, fmt.Sprintf("%v: nothing is left at offset %d, where the write was acknowledged", ErrDataLoss, res.revision)}
-	case first > res.revision, sentAs(raw, res.who):
+	case first > res.revision:
+		return w.part.reaches(ctx, res.revision+1, res.epoch)
+	case sentAs(raw, res.who):
 		return nil
 	}
 	return &lostError{res.revision, fmt.Sprintf("%v: the record at offset %d is not the write's that was acknowledged there", ErrDataLoss, res.revision)}

@@ -238,8 +238,14 @@ func firstGap(raw []byte, from int64, least int) (at, missing int64) {
 
 // sentAs reports whether a batch, by its header, was sent by who.
 func sentAs(raw []byte, who sender) bool {
-	return who.id >= 0 && raw[headerMagic] >= 2 &&
-		int64(binary.BigEndian.Uint64(raw[headerProducer:])) == who.id &&
-		int16(binary.BigEndian.Uint16(raw[headerProducerEpoch:])) == who.epoch &&
-		int32(binary.BigEndian.Uint32(raw[headerSequence:])) == who.sequence
+	return who.id >= 0 && raw[headerMagic] >= 2 && sentBy(raw) == who
+}
+
+// sentBy returns what a batch says of its sender.
+func sentBy(raw []byte) sender {
+	return sender{
+		id:       int64(binary.BigEndian.Uint64(raw[headerProducer:])),
+		epoch:    int16(binary.BigEndian.Uint16(raw[headerProducerEpoch:])),
+		sequence: int32(binary.BigEndian.Uint32(raw[headerSequence:])),
+	}
 }

@@ -164,7 +164,7 @@ func (w *writer) acknowledge(ctx context.Context, group []*write, d delivered, b
 		// What was answered before was not true, or the leader lost it.
 		w.own.end = 0
 	}
-	w.settle(group, result{delivered: d, who: b.who, term: w.own.term, known: max(applied, w.own.end), before: w.own.before})
+	w.settle(group, result{delivered: d, who: b.who, by: w.leader, term: w.own.term, known: max(applied, w.own.end)})
 	if d.offset >= 0 {
 		w.own.end = max(w.own.end, d.offset+int64(b.records))
 	}

@@ -4,22 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-
-	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // ownEnds is how long the log is known to be, from this client's own writes.
 type ownEnds struct {
-	end    int64  // of the log after what was acknowledged in term, 0 for nothing
-	term   uint64 // of the position
-	by     leader // the leader that acknowledged it
-	before int64  // the furthest end after what was acknowledged in earlier terms
+	end  int64  // of the log after what was acknowledged in term, 0 for nothing
+	term uint64 // of the position
+	by   leader // the leader that acknowledged it
 }
 
 // begin notes the term in which the next batch is sent.
 func (o *ownEnds) begin(term uint64) {
 	if term != o.term {
-		o.before = max(o.before, o.end)
 		o.end, o.term = 0, term
 	}
 }
@@ -36,11 +32,11 @@ func (o *ownEnds) from(l leader) {
 // writes depend on.
 type result struct {
 	delivered
-	who    sender    // under which the batch was produced
-	term   uint64    // in which it was sent
-	known  int64     // the log was at least that long before
-	before int64     // a log of an earlier term, since lost, was at least that long
-	limit  byteLimit // of a batch, as far as this client knows
+	who   sender    // under which the batch was produced
+	by    leader    // which acknowledged it
+	term  uint64    // in which it was sent
+	known int64     // the log was at least that long before
+	limit byteLimit // of a batch, as far as this client knows
 }
 
 // outcomes yields the result of each write of a group, in order. It depends on nothing but
@@ -66,7 +62,7 @@ func (r result) outcomes(group []*write) iter.Seq2[*write, written] {
 // acknowledged is the result of a write whose batch is in the log, with its last record at
 // last if the offset is known.
 func (r result) acknowledged(last int64) written {
-	res := written{revision: last, producer: r.who.id, who: r.who, term: r.term}
+	res := written{revision: last, who: r.who, epoch: r.by.epoch, term: r.term}
 	switch {
 	case r.offset < 0:
 		// A duplicate that the broker recognised, but whose offset it has
@@ -76,10 +72,6 @@ func (r result) acknowledged(last int64) written {
 		// The log is not the one that this client reads, or wrote to before: it was
 		// recreated or truncated since, and the tail has yet to find out.
 		res.below = fmt.Errorf("%w: acknowledged at offset %d, below position %d", ErrDataLoss, last, r.known)
-	case last < r.before:
-		// In a log that was lost, the offset may be that of another write of this producer,
-		// and a client that still reads that log would take it for this write.
-		res.producer = position.Nobody
 	}
 	return res
 }

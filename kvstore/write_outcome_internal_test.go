@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-
-	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
 // told says what a write was told, as text.
@@ -23,11 +21,7 @@ func (res written) told() string {
 	if res.awaits() {
 		end = "awaits"
 	}
-	whose := ""
-	if res.producer == position.Nobody {
-		whose = ", nobody's"
-	}
-	return fmt.Sprintf("%s at %d%s, %s", outcome, res.revision, whose, end)
+	return fmt.Sprintf("%s at %d, %s", outcome, res.revision, end)
 }
 
 // writesOf returns a group of writes, each with so many records.
@@ -62,7 +56,7 @@ func TestOutcomesOfAGroup(t *testing.T) {
 			[3]string{"written at 0, awaits", "written at 3, awaits", "written at 4, awaits"},
 		},
 		"in the log, nobody says where": {
-			result{delivered: at(-1), known: 20, before: 40},
+			result{delivered: at(-1), known: 20},
 			[3]string{"written at -1, ends", "written at -1, ends", "written at -1, ends"},
 		},
 		"in another log, which ends below what is known": {
@@ -72,14 +66,6 @@ func TestOutcomesOfAGroup(t *testing.T) {
 		"in another log, in part below what is known": {
 			result{delivered: at(20), known: 23},
 			[3]string{"below at 20, ends", "written at 23, awaits", "written at 24, awaits"},
-		},
-		"where an earlier write of a lost log may have been": {
-			result{delivered: at(20), known: 20, before: 24},
-			[3]string{"written at 20, nobody's, awaits", "written at 23, nobody's, awaits", "written at 24, awaits"},
-		},
-		"below what is known, and what was known before": {
-			result{delivered: at(20), known: 24, before: 40},
-			[3]string{"below at 20, ends", "below at 23, ends", "written at 24, nobody's, awaits"},
 		},
 		"unknown": {
 			result{delivered: ended(ErrOutcomeUnknown, ErrDeliveryTimeout), known: 20},
@@ -170,7 +156,7 @@ func TestOwnEndsAreThoseOfOneTermAndOneLeader(t *testing.T) {
 	o.begin(0)
 	o.from(first)
 	o.end = 20
-	if o.begin(0); o.end != 20 || o.before != 0 {
+	if o.begin(0); o.end != 20 {
 		t.Errorf("in the same term: %+v, want end 20", o)
 	}
 	if o.from(first); o.end != 20 {
@@ -180,11 +166,7 @@ func TestOwnEndsAreThoseOfOneTermAndOneLeader(t *testing.T) {
 		t.Errorf("from another leader: %+v, want end 0", o)
 	}
 	o.end = 15
-	if o.begin(1); o.end != 0 || o.before != 15 || o.term != 1 {
-		t.Errorf("in the next term: %+v, want end 0, before 15", o)
-	}
-	o.end = 9
-	if o.begin(2); o.before != 15 {
-		t.Errorf("in the term after: %+v, want the furthest, 15", o)
+	if o.begin(1); o.end != 0 || o.term != 1 {
+		t.Errorf("in the next term: %+v, want end 0", o)
 	}
 }

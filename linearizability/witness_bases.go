@@ -132,8 +132,11 @@ func (x *logIndex) basesFor(r *read, e int32, lo int64) []int64 {
 // rebuiltBefore returns how many times a process reported that it reread the log before an
 // event.
 func (x *logIndex) rebuiltBefore(p *process, seq int64) int {
-	all := x.rebuilds[processID{p.client, p.number}]
-	n, _ := slices.BinarySearch(all, seq)
+	return x.rebuiltAt(processID{p.client, p.number}, seq)
+}
+
+func (x *logIndex) rebuiltAt(id processID, seq int64) int {
+	n, _ := slices.BinarySearch(x.rebuilds[id], seq)
 	return n
 }
 

@@ -135,6 +135,7 @@ func (j *judge) checkAcked(op int32) {
 		}
 	}
 	j.checkVisible(op)
+	j.checkApplied(op)
 }
 
 // checkVisible judges whether the client had applied its write when it was

@@ -9,9 +9,9 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
 )
 
-// Recent remembers the last records that were applied, and who produced them. I20: this is
-// how a write distinguishes its own record from another one at the same offset, for example
-// in a log that has lost its tail since.
+// Recent remembers the last records that were applied, and the record batches that they came in.
+// I20: this is how a write distinguishes its own record from another one at the same offset, for
+// example in a log that has lost its tail since.
 type Recent struct {
 	// own has the producer ids that this client had last, nil before the first
 	// one. From then on other clients' records are not kept.
@@ -39,10 +39,19 @@ func (r *Recent) Mine(id int64) {
 	r.own.Store(&next)
 }
 
-// Source is the offset of a record and its producer.
+// Source is the offset of a record, and the record batch that it came in.
 type Source struct {
-	Offset   int64
-	Producer int64 // its id
+	Offset int64
+	Batch  Batch
+}
+
+// Batch distinguishes the record batches of all producers that have an id: none of them gives two
+// batches of an epoch the same sequence number. The id alone does not distinguish a batch from one
+// of the same client that had its offset before the log lost its tail.
+type Batch struct {
+	Producer int64 // its id, below 0 for none
+	Epoch    int16 // of the producer
+	Sequence int32 // of its first record
 }
 
 // Nobody is the id of no producer; -1 is that of a producer that has none.
@@ -80,15 +89,18 @@ func (r *Recent) Add(records []Source) {
 	}
 }
 
-// Has reports whether the record at offset was applied and was the producer's.
-func (r *Recent) Has(offset, producer int64) bool {
+// Has reports whether the record at offset was applied and came in the batch.
+func (r *Recent) Has(offset int64, batch Batch) bool {
+	if batch.Producer < 0 {
+		return false
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// In a full ring, the records before the oldest one have replaced older ones.
 	for _, part := range [][]Source{r.ring[:r.next], r.ring[r.next:]} {
 		i, found := slices.BinarySearchFunc(part, offset, func(s Source, offset int64) int { return cmp.Compare(s.Offset, offset) })
 		if found {
-			return part[i].Producer == producer
+			return part[i].Batch == batch
 		}
 	}
 	return false

@@ -9,25 +9,42 @@ import (
 func TestRecentKnowsTheLastRecords(t *testing.T) {
 	t.Parallel()
 	r := position.NewRecent(4)
-	for offset := int64(0); offset < 11; offset += 2 { // 0 to 10, each of a producer of its own
-		r.Add([]position.Source{{Offset: offset, Producer: 100 + offset}})
+	of := func(offset int64) position.Batch {
+		return position.Batch{Producer: 100 + offset, Epoch: 2, Sequence: 5}
+	}
+	for offset := int64(0); offset < 11; offset += 2 { // 0 to 10, each of a batch of its own
+		r.Add([]position.Source{{Offset: offset, Batch: of(offset)}})
 		for o := int64(-1); o <= offset+1; o++ {
 			want := o%2 == 0 && o >= 0 && o > offset-8
-			if got := r.Has(o, 100+o); got != want {
+			if got := r.Has(o, of(o)); got != want {
 				t.Errorf("at %d: Has(%d) = %v, want %v", offset, o, got, want)
-			}
-			if r.Has(o, 99) {
-				t.Errorf("at %d: offset %d is anybody's", offset, o)
 			}
 		}
 	}
 	r.Reset()
-	if r.Has(10, 110) {
+	if r.Has(10, of(10)) {
 		t.Error("Has(10) after Reset")
 	}
-	r.Add([]position.Source{{Offset: 3, Producer: 7}})
-	if !r.Has(3, 7) {
+	r.Add([]position.Source{{Offset: 3, Batch: of(3)}})
+	if !r.Has(3, of(3)) {
 		t.Error("Has(3) = false after it was added behind a Reset")
+	}
+}
+
+func TestRecentDistinguishesBatches(t *testing.T) {
+	t.Parallel()
+	r := position.NewRecent(2)
+	r.Add([]position.Source{{Offset: 3, Batch: position.Batch{Producer: 7, Epoch: 1, Sequence: 9}}, {Offset: 4, Batch: position.Batch{Producer: -1, Epoch: -1, Sequence: -1}}})
+	for name, b := range map[string]position.Batch{
+		"another producer":            {Producer: 8, Epoch: 1, Sequence: 9},
+		"another epoch":               {Producer: 7, Epoch: 0, Sequence: 9},
+		"another batch":               {Producer: 7, Epoch: 1, Sequence: 8},
+		"a producer that has no id":   {Producer: -1, Epoch: -1, Sequence: -1},
+		"the zero batch of no record": {},
+	} {
+		if r.Has(3, b) || r.Has(4, b) {
+			t.Errorf("%s is taken for the one that was applied", name)
+		}
 	}
 }
 

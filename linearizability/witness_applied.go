@@ -1,0 +1,56 @@
+package linearizability
+
+import "fmt"
+
+// checkApplied judges by what came later whether the client had applied a write when it was
+// acknowledged, although the log lost the write: a client that applied it has to reread the log
+// before it can go on in what is left.
+//
+// For example, the log [a=1 b=1] loses b=1, which was acknowledged to a client, and gets b=2 in its
+// place. If the client holds a=1 and b=2 in the end and has never reread the log, it has read only
+// a=1 before the loss.
+//
+// This needs an exact tap, and a history in which processes report that they reread the log.
+func (j *judge) checkApplied(op int32) {
+	if j.h.Header.Tap != TapExact || len(j.h.Rebuilds) == 0 {
+		return
+	}
+	o := j.op(op)
+	id := processID{o.Client, o.Process}
+	for _, it := range j.itemsOf(op) {
+		if it.rec < 0 || it.paired {
+			continue
+		}
+		rec := &j.x.records[it.rec]
+		if rec.died == never {
+			continue
+		}
+		end := j.lastFinal(id)
+		if end < j.x.epochs[rec.died].seq {
+			continue
+		}
+		j.judged(CheckWriteVisible)
+		if j.x.rebuiltAt(id, end) > j.x.rebuiltAt(id, rec.seq) {
+			continue
+		}
+		v := j.accusation(CheckWriteVisible, op)
+		v.Key = j.x.keys[rec.key]
+		v.Reason = fmt.Sprintf("%s was acknowledged at %s, and the log lost its record at offset %d, but %s has not reread the log and holds its state in the end: it never applied the record",
+			o.call(), o.Return.Time, rec.off, who(o.Client, o.Process))
+		j.violate(j.with(v, it.rec))
+		return
+	}
+}
+
+// lastFinal returns the event of the last final state of a process, or 0.
+func (j *judge) lastFinal(id processID) int64 {
+	if j.finals == nil {
+		j.finals = map[processID]int64{}
+		for i := range j.h.Snapshots {
+			if s := &j.h.Snapshots[i]; s.Kind == SnapshotFinal {
+				j.finals[processID{s.Client, s.Process}] = s.Seq
+			}
+		}
+	}
+	return j.finals[id]
+}
