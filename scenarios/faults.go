@@ -169,6 +169,11 @@ func unclean(d *draw) {
 	if d.IntN(2) == 0 {
 		d.forgetOften()
 		d.times(2, 5, d.loseAnswerToWrite)
+	} else {
+		// The next batch of a client is appended where a write that it has not read was lost, and
+		// ends behind it.
+		l.Workers, l.Batch = 4, 6*l.Batch
+		d.add(sim.ForgetProducers{Mode: "accept", Elections: true, Span: sim.Span{For: d.p.Phases.Faults}})
 	}
 }
 

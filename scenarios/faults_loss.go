@@ -71,11 +71,17 @@ func (d *draw) deleteRecords() {
 }
 
 // loseUnreadWrites loses the tail while a client is late, so that its own writes, acknowledged, are
-// lost before it reads them, and lets leaders show less than their log has while it finds out.
+// lost before it reads them. While it finds out, leaders show less than their log has, or what came
+// in place of the writes is compacted.
 func (d *draw) loseUnreadWrites() {
 	f := sim.LoseTail{Records: 1 + d.IntN(4), Span: d.once()}
 	d.add(sim.Lag{Client: d.client(), Span: sim.Span{From: f.From, For: d.between(600*ms, 1200*ms)}})
 	f.From += d.between(200*ms, 500*ms)
 	d.add(f)
-	d.add(sim.OlderEnds{Back: 5 + d.IntN(40), Span: sim.Span{From: f.From + 10*ms, For: d.between(800*ms, 2000*ms)}})
+	after := sim.Span{From: f.From + 10*ms, For: d.between(800*ms, 2000*ms)}
+	if d.IntN(2) == 0 {
+		d.add(sim.Compact{Every: d.between(40*ms, 150*ms), Span: after})
+	} else {
+		d.add(sim.OlderEnds{Back: 5 + d.IntN(40), Span: after})
+	}
 }
