@@ -64,11 +64,15 @@ func (o *Operation) DescribeDetails() string {
 		return ""
 	}
 	var s string
+	const most = 8
 	for i, c := range d.If {
-		if i == 0 {
+		switch {
+		case i == 0:
 			s = "if " + c.String()
-		} else {
+		case i < most:
 			s += " and " + c.String()
+		case i == most:
+			s += fmt.Sprintf(" and %d more", len(d.If)-most)
 		}
 	}
 	if o.Kind.Reads() && d.At != None {

@@ -4,7 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"net"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,5 +113,44 @@ func TestAStatusIsRecordedWithItsCause(t *testing.T) {
 		if got := outcome.Status("c1", 2, c.status); got != c.want {
 			t.Errorf("%s: Status() = %+v, want %+v", name, got, c.want)
 		}
+	}
+}
+
+// noClass are the errors of the store that say nothing about the class: the outcome of a write, that
+// there is no value, and errors of typed clients, which no history has.
+var noClass = []string{
+	"ErrNotFound", "ErrNotWritten", "ErrRefused", "ErrOutcomeUnknown", "ErrNotVisible",
+	"ErrLossyJSON", "ErrNilMessage", "ErrSchemaMismatch", "ErrRegistryUnavailable",
+}
+
+func TestEachErrorOfTheStoreHasAClass(t *testing.T) {
+	t.Parallel()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../kvstore/errors.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := os.ReadFile("class.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		for _, id := range spec.Names {
+			if !strings.HasPrefix(id.Name, "Err") {
+				continue
+			}
+			found++
+			if !strings.Contains(string(code), "kvstore."+id.Name) && !slices.Contains(noClass, id.Name) {
+				t.Errorf("class.go gives kvstore.%s no class, and noClass does not say that it needs none", id.Name)
+			}
+		}
+		return false
+	})
+	if found < 20 {
+		t.Errorf("%d errors were found", found)
 	}
 }
