@@ -63,7 +63,7 @@ var guarantees = []struct {
 	{CheckOpen, "a process that has opened has applied the log as it stood when opening began"},
 	{CheckOnePosition, "all that a range returns is the log's state at one and the same position"},
 	{CheckBatchVisible, "a batch becomes visible to a read whole or not at all"},
-	{CheckHooks, "hooks fire once for each record, in log order, and have fired when the write that caused them returns"},
+	{CheckHooks, "hooks fire once for each record, in log order, and have fired when the write that caused them returns, or a wait for it; after the log was reread, they tell what differs first"},
 	{CheckRebuild, "a process rereads the log only after the log lost records, once for each loss, or when it was kept from reading for so long that it may have missed deletions"},
 	{CheckConvergence, "when writes have ended, all clients hold the log's final state"},
 	{CheckCompaction, "reading the compacted log from its start gives the state that the full log gives"},

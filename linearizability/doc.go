@@ -88,6 +88,11 @@
 //     state combined with what is left is not a state of the log. A process
 //     that opens after the deletion starts from what is left. One that had
 //     applied the deleted records keeps their effect.
+//   - When a process rereads the log, its hooks tell what differs from the state that
+//     they had told, at the end of what is left of what the process had read: first a
+//     delete for each key that is gone, then a set for each key that has another
+//     record, both in the order of the keys. From there on they tell each record. If
+//     the log lost nothing, they tell only which keys are gone, at any time later.
 //   - Several writes may share a value id, as the deletes of one key do. A
 //     record with that id may then belong to any of them that fits.
 //

@@ -17,50 +17,80 @@ type hookReader struct {
 	*judge
 
 	proc  *process
+	from  int64 // the event at which the process started
 	epoch int32
 	list  list // the timeline
-	// finals has the final states of the process.
-	finals []*Snapshot
 	// next has the indices in list at which the next hook can be expected after the
 	// hooks so far, ascending.
 	next []int
-	// lost is the event after the process started at which the log first lost records.
-	lost int64
+	of   *processHooks
+	log  *hookLog // nil if the log lost nothing and nobody reread it
+}
+
+// processHooks are the hooks of a process, and what they are judged by.
+type processHooks struct {
+	hooks    []*Hook
+	claims   []hookClaim // in the order of the returns
+	rebuilds []*Rebuild
+	finals   []*Snapshot
+}
+
+// A hookClaim is an operation that has returned, and the position up to which all hooks must have
+// fired then.
+type hookClaim struct {
+	op  int32
+	pos position
+	// any says that the position may be one of an earlier log, which the process still reads.
+	any bool
+}
+
+// in returns the offset of the position in an epoch's log.
+func (c *hookClaim) in(x *logIndex, e int32) int64 {
+	if e < c.pos.epoch {
+		return c.pos.off
+	}
+	return x.in(c.pos, e)
 }
 
 // checkHooks judges the hooks of each process. There must be one for each record that
 // the process must have seen, in log order.
 func (j *judge) checkHooks() {
-	hooks := map[processID][]*Hook{}
+	if len(j.h.Hooks) == 0 && !j.h.Header.Hooks {
+		return
+	}
+	all := map[processID]*processHooks{}
+	of := func(client string, number int) *processHooks {
+		id := processID{client, number}
+		if all[id] == nil {
+			all[id] = &processHooks{}
+		}
+		return all[id]
+	}
 	for i := range j.h.Hooks {
-		h := &j.h.Hooks[i]
-		id := processID{h.Client, h.Process}
-		hooks[id] = append(hooks[id], h)
+		p := of(j.h.Hooks[i].Client, j.h.Hooks[i].Process)
+		p.hooks = append(p.hooks, &j.h.Hooks[i])
 	}
-	writes := map[processID][]int32{} // acknowledged ones, in order of return
-	start := map[processID]int64{}
-	for _, e := range j.events {
-		o := j.op(e.op)
-		id := processID{o.Client, o.Process}
-		if _, ok := start[id]; !ok {
-			start[id] = e.seq
-		}
-		if e.ret && o.Kind.Writes() && o.Outcome == OK {
-			writes[id] = append(writes[id], e.op)
-		}
-	}
-	finals := map[processID][]*Snapshot{}
+	start := j.hookClaims(of)
 	for i := range j.h.Snapshots {
 		if s := &j.h.Snapshots[i]; s.Kind == SnapshotFinal {
-			id := processID{s.Client, s.Process}
-			finals[id] = append(finals[id], s)
+			p := of(s.Client, s.Process)
+			p.finals = append(p.finals, s)
 		}
 	}
-	for _, id := range j.processIDs(hooks, start) {
+	for i := range j.h.Rebuilds {
+		p := of(j.h.Rebuilds[i].Client, j.h.Rebuilds[i].Process)
+		p.rebuilds = append(p.rebuilds, &j.h.Rebuilds[i])
+	}
+	var log *hookLog
+	if len(j.x.losses) > 0 || len(j.h.Rebuilds) > 0 {
+		log = newHookLog(j.h)
+	}
+	for _, id := range j.processIDs(all, start) {
 		if j.x.spent() {
 			return
 		}
-		if len(hooks[id]) == 0 && !j.h.Header.Hooks {
+		hs := of(id.client, id.number).hooks
+		if len(hs) == 0 && !j.h.Header.Hooks {
 			continue
 		}
 		p := j.processes[id]
@@ -68,25 +98,81 @@ func (j *judge) checkHooks() {
 			p = &process{client: id.client, number: id.number}
 		}
 		from := start[id]
-		if hs := hooks[id]; len(hs) > 0 && (from == 0 || hs[0].Seq < from) {
+		if len(hs) > 0 && (from == 0 || hs[0].Seq < from) {
 			from = hs[0].Seq
 		}
 		e := j.x.current(from)
-		r := &hookReader{
-			judge: j, proc: p, epoch: e, list: j.x.timeline.in(e, 0), finals: finals[id], next: []int{0}, lost: j.firstLoss(from),
-		}
-		r.follow(hooks[id], writes[id], min(r.lost, j.firstRebuild(id)))
+		r := &hookReader{judge: j, proc: p, from: from, epoch: e, list: j.x.timeline.in(e, 0), next: []int{0}, of: all[id], log: log}
+		r.follow(min(j.firstLoss(from), j.firstRebuild(id)))
 	}
 }
 
+// hookClaims notes for each process what its operations say of its hooks, and returns the event
+// at which it started.
+func (j *judge) hookClaims(of func(client string, number int) *processHooks) map[processID]int64 {
+	start := map[processID]int64{}
+	var known position // of what had been acknowledged to anyone
+	atCall := map[int32]position{}
+	for _, e := range j.events {
+		o := j.op(e.op)
+		id := processID{o.Client, o.Process}
+		if _, ok := start[id]; !ok {
+			start[id] = e.seq
+		}
+		waits := o.Kind == OpSync || o.Kind == OpOpen || o.Kind.Reads() && (o.Barrier || j.opts.Linearizable)
+		switch {
+		case o.Outcome != OK:
+		case !e.ret && waits:
+			atCall[e.op] = known
+		case !e.ret:
+		case o.Kind.Writes():
+			if pos, ok := j.hooksOfWrite(e.op); ok {
+				known = j.x.join(known, pos)
+				of(o.Client, o.Process).claim(hookClaim{op: e.op, pos: pos})
+			}
+		case o.Kind == OpWait:
+			pos := position{j.x.current(o.Call.Seq), o.Revision + 1}
+			of(o.Client, o.Process).claim(hookClaim{op: e.op, pos: pos, any: true})
+		case waits:
+			pos, lost := atCall[e.op], j.x.lossesBetween(o.Call.Seq, o.Return.Seq) > 0
+			if now := j.x.current(o.Return.Seq); lost {
+				pos = position{now, j.x.in(pos, now)}
+			}
+			of(o.Client, o.Process).claim(hookClaim{op: e.op, pos: pos, any: lost})
+			delete(atCall, e.op)
+		}
+	}
+	return start
+}
+
+func (p *processHooks) claim(c hookClaim) { p.claims = append(p.claims, c) }
+
+// hooksOfWrite returns the position behind the records of a write, and false if they are not known
+// or were lost when it returned.
+func (j *judge) hooksOfWrite(op int32) (pos position, ok bool) {
+	now := j.x.current(j.op(op).Return.Seq)
+	for _, it := range j.itemsOf(op) {
+		rec := it.lowest()
+		if rec < 0 {
+			continue
+		}
+		m := &j.x.records[rec]
+		if m.born > now || m.died <= now {
+			return position{}, false
+		}
+		pos, ok = j.x.join(pos, position{m.born, m.off + 1}), true
+	}
+	return pos, ok
+}
+
 // processIDs returns the processes that operations or hooks name, sorted.
-func (j *judge) processIDs(hooks map[processID][]*Hook, start map[processID]int64) []processID {
+func (j *judge) processIDs(hooks map[processID]*processHooks, start map[processID]int64) []processID {
 	var ids []processID
 	for id := range start {
 		ids = append(ids, id)
 	}
-	for id := range hooks {
-		if _, ok := start[id]; !ok {
+	for id, p := range hooks {
+		if _, ok := start[id]; !ok && len(p.hooks) > 0 {
 			ids = append(ids, id)
 		}
 	}
@@ -116,66 +202,84 @@ func (j *judge) firstRebuild(id processID) int64 {
 }
 
 // follow judges the hooks of a process. Up to the first loss or rebuild, there must be
-// one for each record, in order. Later hooks are judged by the state that they lead to.
-func (r *hookReader) follow(hooks []*Hook, writes []int32, loss int64) {
-	for i, h := range hooks {
+// one for each record, in order.
+func (r *hookReader) follow(loss int64) {
+	n := 0
+	for _, h := range r.of.hooks {
 		if r.x.spent() {
 			return
 		}
 		if h.Seq > loss {
-			n := r.found
-			if r.afterLoss(hooks[:i], hooks[i:], writes); r.found == n {
-				r.finally(hooks[i:])
-			}
-			return
+			break
 		}
 		r.judged(CheckHooks)
-		if !r.ownWrites(&writes, h.Seq) || !r.hook(h) {
+		if !r.claimed(h.Seq) || !r.hook(h) {
 			return
 		}
+		n++
 	}
-	if r.ownWrites(&writes, loss) {
-		r.complete(hooks, loss)
-		r.afterLoss(hooks, nil, writes)
+	if r.claimed(loss) && r.complete(n, loss) && loss < math.MaxInt64 {
+		r.afterLoss(n, loss)
 	}
 }
 
-// ownWrites judges whether the hooks for the process's own writes had fired when the
-// writes returned. It takes the writes that returned up to event seq.
-func (r *hookReader) ownWrites(writes *[]int32, seq int64) bool {
-	for ; len(*writes) > 0; *writes = (*writes)[1:] {
-		op := (*writes)[0]
-		o := r.op(op)
-		if o.Return.Seq > seq {
+// claimed judges whether the hooks for what the operations claim that returned up to an event had
+// fired when they returned.
+func (r *hookReader) claimed(seq int64) bool {
+	for ; len(r.of.claims) > 0; r.of.claims = r.of.claims[1:] {
+		c := &r.of.claims[0]
+		ret := r.op(c.op).Return.Seq
+		if ret > seq {
 			return true
 		}
-		for _, it := range r.itemsOf(op) {
-			rec := it.lowest()
-			if rec < 0 {
-				continue
-			}
-			m := &r.x.records[rec]
-			if m.born > r.epoch || m.died <= r.epoch || r.passed(m.off) || r.mayMiss(rec, o.Return.Seq) {
-				continue
-			}
-			v := r.accusation(CheckHooks, op)
-			v.Reason = fmt.Sprintf("%s was acknowledged at %s, when the hook for its record at offset %d had not fired",
-				o.call(), o.Return.Time, m.off)
-			r.violate(r.with(v, rec))
+		if !c.any && c.pos.epoch > r.epoch {
+			continue
+		}
+		if rec := r.owed(c.in(r.x, r.epoch), ret); rec >= 0 {
+			r.early(c, rec)
 			return false
 		}
 	}
 	return true
 }
 
-// passed reports whether hooks have got past the record at an offset.
-func (r *hookReader) passed(off int64) bool {
-	return r.offset() > off
+// owed returns the first record below an offset that readers could see by an event and for which
+// no hook has fired, though it needs one, or -1.
+func (r *hookReader) owed(off, seq int64) int32 {
+	off = min(off, r.x.reach(r.epoch, seq).lso)
+	for n := r.furthest(); n < r.list.len() && r.x.spend(1); n++ {
+		m := r.list.at(n)
+		if r.x.records[m].off >= off {
+			break
+		}
+		if !r.mayMiss(m, seq) {
+			return m
+		}
+	}
+	return -1
 }
 
-// complete judges whether a process that has caught up has called all its hooks.
-func (r *hookReader) complete(hooks []*Hook, loss int64) {
-	for _, s := range r.finals {
+// early reports an operation that returned before a hook had fired.
+func (r *hookReader) early(c *hookClaim, rec int32) {
+	v := r.accusation(CheckHooks, c.op)
+	o := r.op(c.op)
+	what := "returned"
+	if o.Kind.Writes() {
+		what = "was acknowledged"
+	}
+	if rec < 0 {
+		v.Reason = fmt.Sprintf("%s %s at %s, when hooks had not told what differs since the log was reread", o.call(), what, o.Return.Time)
+		r.violate(v)
+		return
+	}
+	v.Key = r.x.keys[r.x.records[rec].key]
+	v.Reason = fmt.Sprintf("%s %s at %s, when the hook for %s had not fired", o.call(), what, o.Return.Time, r.recordName(rec))
+	r.violate(r.with(v, rec))
+}
+
+// complete judges whether a process that has caught up has called all its hooks, n of them.
+func (r *hookReader) complete(n int, loss int64) bool {
+	for _, s := range r.of.finals {
 		if s.Seq > loss {
 			continue
 		}
@@ -183,17 +287,16 @@ func (r *hookReader) complete(hooks []*Hook, loss int64) {
 		if r.h.Header.Tap != TapExact {
 			end = min(end, r.x.settled) // later records may have been noted before the snapshot
 		}
-		for n := r.furthest(); n < r.list.len() && r.x.records[r.list.at(n)].off < end && r.x.spend(1); n++ {
-			if m := r.list.at(n); !r.mayMiss(m, s.Seq) {
-				v := r.ofSnapshot(CheckHooks, s)
-				v.Key = r.x.keys[r.x.records[m].key]
-				v.Reason = fmt.Sprintf("%s had caught up at %s, but the hook for %s had not fired, after %d hooks",
-					who(s.Client, s.Process), s.Time, r.recordName(m), len(hooks))
-				r.violate(r.with(v, m))
-				return
-			}
+		if m := r.owed(end, s.Seq); m >= 0 {
+			v := r.ofSnapshot(CheckHooks, s)
+			v.Key = r.x.keys[r.x.records[m].key]
+			v.Reason = fmt.Sprintf("%s had caught up at %s, but the hook for %s had not fired, after %d hooks",
+				who(s.Client, s.Process), s.Time, r.recordName(m), n)
+			r.violate(r.with(v, m))
+			return false
 		}
 	}
+	return true
 }
 
 // finally judges the hooks after a loss or a rebuild: the last hook of each key must
@@ -203,7 +306,7 @@ func (r *hookReader) finally(hooks []*Hook) {
 	for _, h := range hooks {
 		last[h.Key] = h
 	}
-	for _, s := range r.finals {
+	for _, s := range r.of.finals {
 		if !r.x.spend(len(s.Items) + len(hooks)) {
 			return
 		}

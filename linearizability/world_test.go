@@ -35,6 +35,7 @@ type world struct {
 	limbo   []*worldOp // writes without an answer that may still arrive
 	batches map[int64]int64
 	epoch   int
+	cuts    []int64 // of the end of each epoch but the last
 }
 
 type worldClient struct {
@@ -232,11 +233,7 @@ func (w *world) advance(c *worldClient, all bool) {
 		}
 	}
 	to = min(to, w.stable())
-	for _, r := range w.log {
-		if r.Offset >= c.pos && r.Offset < to && !r.control && !r.aborted {
-			w.apply(c, r)
-		}
-	}
+	w.applyAll(c, c.pos, to)
 	c.pos = max(c.pos, to)
 }
 
@@ -255,20 +252,34 @@ func (w *world) apply(c *worldClient, r worldRecord) {
 	}
 }
 
-// rebuild makes the client's state that of the log, and calls hooks for what vanished.
+// rebuild makes the client's state that of the log, and calls hooks for what differs where what it
+// had read ends, and then for each record.
 func (w *world) rebuild(c *worldClient) {
 	before, hooks := c.state, c.hooks
 	c.behind = false
-	c.epoch, c.pos, c.must, c.state, c.hooks = w.epoch, w.stable(), 0, map[string]lin.Item{}, false
+	left := c.pos // of what it had read
+	for ; c.epoch < w.epoch; c.epoch++ {
+		left = min(left, w.cuts[c.epoch])
+	}
+	c.pos, c.must, c.state, c.hooks = w.stable(), 0, map[string]lin.Item{}, false
+	w.applyAll(c, 0, left)
+	if c.hooks = hooks; hooks {
+		w.differ(c, before)
+	}
+	w.applyAll(c, left, c.pos)
+}
+
+// applyAll applies the records from one offset up to another.
+func (w *world) applyAll(c *worldClient, from, to int64) {
 	for _, r := range w.log {
-		if r.Offset < c.pos && !r.control && !r.aborted {
+		if r.Offset >= from && r.Offset < to && !r.control && !r.aborted {
 			w.apply(c, r)
 		}
 	}
-	c.hooks = hooks
-	if !hooks {
-		return
-	}
+}
+
+// differ calls hooks for what differs from the state before.
+func (w *world) differ(c *worldClient, before map[string]lin.Item) {
 	for _, key := range slices.Sorted(maps.Keys(before)) {
 		if _, ok := c.state[key]; !ok {
 			w.r.Hook(lin.Hook{Client: c.name, Process: c.process, Delete: true, Key: key, Offset: lin.None})

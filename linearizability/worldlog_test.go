@@ -135,6 +135,7 @@ func (w *world) truncate(all bool) {
 	}
 	w.tell(len(w.queue))
 	w.epoch++
+	w.cuts = append(w.cuts, cut)
 	w.log = slices.DeleteFunc(w.log, func(r worldRecord) bool { return r.Offset >= cut })
 	w.end = cut
 	maps.DeleteFunc(w.batches, func(start, _ int64) bool { return start >= cut })

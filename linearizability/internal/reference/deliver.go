@@ -51,6 +51,9 @@ func (w *world) ends(p *proc, c *call) bool {
 		c.Unknown(errSome)
 		return true
 	}
+	if p.era < c.era {
+		return false
+	}
 	if p.at < c.until && (p.era == w.era || c.op.Kind != lin.OpOpen) || p.at < p.behind {
 		return false
 	}

@@ -3,7 +3,6 @@ package reference
 import (
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 
 	lin "github.com/kvsim/kvsim/linearizability"
@@ -72,35 +71,28 @@ func (w *world) hook(p *proc, h lin.Hook) {
 	}
 }
 
-// reread lets a process discard its state and read the log again, at least up to least.
+// reread lets a process discard its state and read the log again, up to where it tells what
+// differs.
 func (w *world) reread(p *proc, least int64) {
 	was := p.state
 	p.era, p.behind, p.state = w.era, 0, map[string]lin.Item{}
 	w.rec.Rebuild(lin.Rebuild{Client: p.client, Process: p.n, Cause: lin.RebuildLoss})
 	hooks := w.hooks
 	w.hooks = false
-	for p.at = w.start0; p.at < stable(w.log) && (p.at < least || p.at < p.behind || w.one(2)); {
+	for p.at = w.start0; p.at < stable(w.log) && p.at < least; {
 		w.apply(p)
 	}
 	w.hooks = hooks
-	for _, k := range shuffled(w.rng, was) {
-		if it, ok := p.state[k]; !ok {
+	for _, k := range slices.Sorted(maps.Keys(was)) {
+		if _, ok := p.state[k]; !ok {
 			w.hook(p, lin.Hook{Key: k, Offset: lin.None})
-		} else if it.Value != was[k].Value {
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(p.state)) {
+		if it := p.state[k]; it.Value != was[k].Value {
 			w.hook(p, lin.Hook{Key: k, Value: it.Value, Offset: it.Revision})
 		}
 	}
-	for _, k := range shuffled(w.rng, p.state) {
-		if _, ok := was[k]; !ok {
-			w.hook(p, lin.Hook{Key: k, Value: p.state[k].Value, Offset: p.state[k].Revision})
-		}
-	}
-}
-
-func shuffled(rng *rand.Rand, m map[string]lin.Item) []string {
-	keys := slices.Sorted(maps.Keys(m))
-	rng.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
-	return keys
 }
 
 // foreign lets another program write, with or without a transaction.

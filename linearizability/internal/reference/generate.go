@@ -83,6 +83,7 @@ type call struct {
 	*lin.Call
 
 	op    lin.Operation
+	era   int // of the log that it has to read
 	until int64
 	needs []*entry
 	write *write
@@ -162,7 +163,7 @@ func (w *world) begin(p *proc, op lin.Operation, until int64) *call {
 	}
 	c := &call{op: op, until: until}
 	if op.Barrier || op.Kind == lin.OpSync {
-		c.needs = w.log[:stable(w.log)]
+		c.needs, c.era = w.log[:stable(w.log)], w.era
 	}
 	c.Call = w.rec.Begin(op)
 	p.calls = append(p.calls, c)

@@ -25,15 +25,22 @@ func (j *judge) tells(es []event) bool {
 			}
 			s = told
 		case e.again != nil:
+			again := set{}
 			for _, x := range s {
-				j.reread(s, x, e.seq)
+				j.reread(again, x, e.seq)
 			}
+			s = again
 		case e.snap != nil && e.snap.Kind == lin.SnapshotFinal:
 			s.keep(func(x state) bool {
 				return x.owed == "" && x.era == j.t.current(e.seq) && x.at == j.t.stable(j.t.eras[x.era], e.seq)
 			})
 		case e.end && e.op.Kind.Writes() && e.op.Outcome == lin.OK:
 			s.keep(func(x state) bool { return x.owed == "" && j.includesAll(x, j.a.written(e.op), e.seq) })
+		case e.end && e.op.Outcome == lin.OK && (e.op.Kind == lin.OpSync || e.op.Barrier ||
+			e.op.Kind == lin.OpOpen && j.t.current(e.op.Call.Seq) == j.t.current(e.seq)):
+			s.keep(func(x state) bool { return x.owed == "" && j.caughtUp(x, e.op) })
+		case e.end && e.op.Outcome == lin.OK && e.op.Kind == lin.OpWait:
+			s.keep(func(x state) bool { return x.owed == "" && (x.at > e.op.Revision || j.lostBefore(e.seq)) })
 		}
 		if len(s) == 0 {
 			return false
@@ -49,8 +56,7 @@ func (j *judge) tell(hook *lin.Hook, x state) (state, bool) {
 	}
 	if x.owed != "" {
 		this := fmt.Sprintf("%q=%q\n", hook.Key, hook.Value)
-		rest := strings.Replace("\n"+x.owed, "\n"+this, "\n", 1)[1:]
-		ok := rest != x.owed
+		rest, ok := strings.CutPrefix(x.owed, this)
 		x.owed = rest
 		return x, ok
 	}
@@ -66,13 +72,35 @@ func (j *judge) tell(hook *lin.Hook, x state) (state, bool) {
 	return x, true
 }
 
-// reread adds the states of a process that discards its state and reads the log again.
+// reread adds the states of a process that discards its state and reads the log again. If it was
+// about to do so before, its hooks still have the state before that.
 func (j *judge) reread(s set, x state, now int64) {
+	if x.owed != "" {
+		x = *x.from
+	}
 	for i := x.era; i < len(j.t.eras); i++ {
-		first := j.t.eras[i].start(now)
-		for at := first; at <= j.t.stable(j.t.eras[i], now); at++ {
-			to := j.t.change(x, state{era: i, base: first, at: at, done: x.done}, true)
-			s[to.key()] = to
+		first, at := j.t.eras[i].start(now), x.at
+		for _, e := range j.t.eras[x.era+1 : i+1] {
+			at = min(at, e.cut)
 		}
+		to := state{era: i, base: first, at: max(at, first), done: x.done}
+		j.skipping(to, first, now, func(to state) {
+			to = j.t.change(x, to, true)
+			s[to.key()] = to
+		})
+	}
+}
+
+// skipping calls a function with the states that skip any of the records from an offset on that
+// compaction had removed.
+func (j *judge) skipping(x state, o, now int64, fn func(state)) {
+	if o == x.at {
+		fn(x)
+		return
+	}
+	j.skipping(x, o+1, now, fn)
+	if r := j.t.eras[x.era].records[o]; r != nil && r.removed <= now {
+		x.skipped += list(o)
+		j.skipping(x, o+1, now, fn)
 	}
 }

@@ -17,6 +17,7 @@ type state struct {
 	done     string    // the pending operations that have taken place, each with a comma; below 0: also reported
 	owed     string    // the hooks that are owed after a change of state, each with a newline
 	again    bool      // it may be rereading the log, so that its position is below at
+	from     *state    // before it owed hooks
 	_        [0]func() // not compared with ==
 }
 
@@ -97,7 +98,7 @@ func (t *timeline) steps(s state, now int64, hooks bool) []state {
 			next = append(next, to)
 		}
 	}
-	if first := e.start(now); s.at < first && s.owed == "" {
+	if first := e.start(now); s.at < first && s.owed == "" && (!hooks || !t.reported) {
 		next = append(next, t.change(s, state{era: s.era, base: first, at: first, done: s.done, again: true}, hooks))
 	}
 	cut := s.at
@@ -116,11 +117,12 @@ func (t *timeline) steps(s state, now int64, hooks bool) []state {
 		if s.at <= cut && s.owed == "" {
 			next = append(next, to)
 		}
-		// It may read again, up to any later position before it tells the difference.
-		for at := cut; at <= t.stable(t.eras[i], now); at++ {
-			to.at = at
-			next = append(next, t.change(s, to, true))
+		if t.reported {
+			continue
 		}
+		// It may read again, up to there, and then tell the difference.
+		to.at = max(cut, to.base)
+		next = append(next, t.change(s, to, true))
 	}
 	return next
 }
@@ -130,24 +132,23 @@ func (t *timeline) change(from, to state, hooks bool) state {
 	if !hooks {
 		return to
 	}
-	// What it still owes was not told, so it is as if the old state lacked it.
 	was := map[string]string{}
 	for _, it := range t.contents(from) {
 		was[it.Key] = it.Value
 	}
 	is := t.contents(to)
-	var owed []string
+	var gone, other []string
 	for _, it := range is {
 		if was[it.Key] != it.Value {
-			owed = append(owed, fmt.Sprintf("%q=%q\n", it.Key, it.Value))
+			other = append(other, fmt.Sprintf("%q=%q\n", it.Key, it.Value))
 		}
 		delete(was, it.Key)
 	}
 	for k := range was {
-		owed = append(owed, fmt.Sprintf("%q=%q\n", k, ""))
+		gone = append(gone, fmt.Sprintf("%q=%q\n", k, ""))
 	}
-	slices.Sort(owed)
-	to.owed = strings.Join(owed, "")
+	slices.Sort(gone)
+	to.owed, to.from = strings.Join(append(gone, other...), ""), &from
 	return to
 }
 

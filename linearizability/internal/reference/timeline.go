@@ -59,10 +59,12 @@ type timeline struct {
 	ends    [][2]int64 // when an end was seen, and where
 	commits map[string]int64
 	aborts  map[string]int64
+	// reported says that processes report when they read the log again.
+	reported bool
 }
 
 func newTimeline(h *lin.History) *timeline {
-	t := &timeline{commits: map[string]int64{}, aborts: map[string]int64{}}
+	t := &timeline{commits: map[string]int64{}, aborts: map[string]int64{}, reported: len(h.Rebuilds) > 0}
 	cur := &era{records: map[int64]*record{}}
 	t.eras = append(t.eras, cur)
 	loss := func(seq, at int64) {
