@@ -132,6 +132,10 @@ type Hook struct {
 	Value  string
 	// Offset is the offset of the record that caused the hook, or None.
 	Offset int64
+	// Away says that something kept the process from reading, so that it may take records that are
+	// there for ones that are not, as in Rebuild: what it tells after a loss is then not held against
+	// it.
+	Away bool
 }
 
 // RebuildCause is why a process reread the log.

@@ -241,7 +241,7 @@ func (d *decoder) hook(at Stamp) error {
 	}
 	d.h.Hooks = append(d.h.Hooks, Hook{
 		Stamp: at, Client: d.name(d.in.Client), Process: d.in.Proc, Delete: d.in.Call == "delete",
-		Key: d.key(), Value: d.text(d.in.Value), Offset: d.known(d.in.Offset),
+		Key: d.key(), Value: d.text(d.in.Value), Offset: d.known(d.in.Offset), Away: d.in.Away,
 	})
 	return nil
 }

@@ -249,6 +249,7 @@ func (e *encoder) hook(h *Hook) []byte {
 	e.text("key", h.Key)
 	e.some("value", h.Value)
 	e.known("offset", h.Offset)
+	e.flag("away", h.Away)
 	return e.end()
 }
 

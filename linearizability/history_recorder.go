@@ -224,7 +224,7 @@ func (r *Recorder) logEvent(l LogEvent) {
 }
 
 // Hook records a call of a client's hook. The recorder sets the Stamp.
-func (r *Recorder) Hook(h Hook) { note(r, &r.hooks, &h, &h.Stamp, false, (*encoder).hook) }
+func (r *Recorder) Hook(h Hook) { note(r, &r.hooks, &h, &h.Stamp, h.Away, (*encoder).hook) }
 
 // Rebuild records that a process starts to reread the log. The recorder sets the Stamp.
 func (r *Recorder) Rebuild(b Rebuild) {

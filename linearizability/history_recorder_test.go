@@ -50,6 +50,7 @@ func recordAll(r *lin.Recorder) {
 	r.End(6)
 	r.Rebuild(lin.Rebuild{Client: "c1", Process: 1, Err: "it did not say why"})
 	r.Compact([]int64{1, 3})
+	r.Uncompact([]int64{3})
 	r.Trim(1)
 	r.Truncate(5)
 	r.Snapshot(lin.Snapshot{Kind: lin.SnapshotFinal, Client: "c1", Process: 1, Position: 5, Items: []lin.Item{{Key: "b", Value: "v2", Revision: 1}}})
@@ -74,6 +75,7 @@ func recordEverything(r *lin.Recorder) {
 		r.Status(lin.ClientStatus{Client: "c2", Process: 1, State: lin.StateStalled, Lag: lin.None, Position: 5, Cause: c, Err: "why"})
 	}
 	r.Rebuild(lin.Rebuild{Client: "c2", Process: 1, Cause: lin.RebuildWithheld})
+	r.Hook(lin.Hook{Client: "c2", Process: 1, Key: "b", Delete: true, Offset: lin.None, Away: true})
 	none := lin.Details{At: lin.None, From: lin.None}
 	with := func(change func(*lin.Details)) *lin.Details {
 		d := none

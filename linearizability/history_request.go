@@ -158,6 +158,7 @@ func (o *Operation) newer() bool {
 func (h *History) newer() bool {
 	return len(h.Statuses)+len(h.Watched)+len(h.Expiries) > 0 ||
 		slices.ContainsFunc(h.Ops, func(o Operation) bool { return o.newer() }) ||
+		slices.ContainsFunc(h.Hooks, func(k Hook) bool { return k.Away }) ||
 		slices.ContainsFunc(h.Log, func(l LogEvent) bool { return l.Lease != "" }) ||
 		slices.ContainsFunc(h.Rebuilds, func(b Rebuild) bool { return b.Cause == RebuildWithheld })
 }

@@ -79,7 +79,7 @@ var (
 	keyField        = fields("key")
 
 	eventFields = map[string]lineFields{
-		"hook":      since1("client proc call key value offset", ""),
+		"hook":      since1("client proc call key value offset", "away"),
 		"rebuild":   since1("client proc cause away error", ""),
 		"snapshot":  since1("of client proc pos items", ""),
 		"fault":     since1("fault text", ""),

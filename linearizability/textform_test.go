@@ -36,7 +36,7 @@ import (
 //	c1 get! a -> v1             a get that claims to be linearizable
 //	log 3 a v1 txn=t foreign    an append; - - is a record without a key
 //	truncate 3, recreate, trim 3, compact 0 1, uncompact 0 1, commit t, abort t, end 3
-//	hook c1 set a v1 @0, hook c1 delete a
+//	hook c1 set a v1 @0, hook c1 delete a away
 //	rebuild c1 loss, rebuild c1 absence away
 //	final c1 ^3 a=v1, state c1, cold reader
 //	fault TEXT, heal
@@ -227,11 +227,15 @@ func (p *textParser) hook(w []string) error {
 	}
 	h := lin.Hook{Client: client, Process: process, Delete: w[1] == "delete", Key: w[2], Offset: lin.None}
 	for _, s := range w[3:] {
-		if off, ok := strings.CutPrefix(s, "@"); ok {
+		off, revision := strings.CutPrefix(s, "@")
+		switch {
+		case revision:
 			if h.Offset, err = strconv.ParseInt(off, 10, 64); err != nil {
 				return err
 			}
-		} else {
+		case s == "away":
+			h.Away = true
+		default:
 			h.Value = s
 		}
 	}

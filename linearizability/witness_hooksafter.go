@@ -58,6 +58,10 @@ func (r *hookReader) afterLoss(n int, loss int64) {
 				return
 			}
 		}
+		if h.Away { // it can't be known where the process is from here on
+			r.finally(hooks)
+			return
+		}
 		r.judged(CheckHooks)
 		if !f.hook(h) {
 			return

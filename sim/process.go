@@ -302,7 +302,7 @@ func (p *process) hook(h lin.Hook) {
 	if p.crashed.Load() {
 		return
 	}
-	h.Client, h.Process, h.Offset = p.slot.name, p.number, lin.None
+	h.Client, h.Process, h.Offset, h.Away = p.slot.name, p.number, lin.None, p.slot.w.blind(p)
 	p.slot.w.rec.Hook(h)
 }
 
