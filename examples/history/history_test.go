@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -127,6 +128,36 @@ var (
 	}
 )
 
+// named are the fields that have one of some words.
+var named = []string{"class", "cause", "state", "call", "ev", "of", "tap"}
+
+// words returns all words of the format, as JSON.
+func words() (all []string) {
+	add := func(w fmt.Stringer) { all = append(all, strconv.Quote(w.String())) }
+	for w := lin.ErrorArgument; w <= lin.ErrorOther; w++ {
+		add(w)
+	}
+	for w := lin.StateOpening; w <= lin.StateClosed; w++ {
+		add(w)
+	}
+	for w := lin.OpPut; w <= lin.OpRevoke; w++ {
+		add(w)
+	}
+	for w := lin.LogAppend; w <= lin.LogEnd; w++ {
+		add(w)
+	}
+	for w := lin.WatchUpdate; w <= lin.WatchEnd; w++ {
+		add(w)
+	}
+	for w := lin.SnapshotClient; w <= lin.SnapshotCold; w++ {
+		add(w)
+	}
+	for w := lin.TapNone; w <= lin.TapExact; w++ {
+		add(w)
+	}
+	return all
+}
+
 // Each line of the examples is changed in each of its fields, loses each of them, and gets each
 // field that there is with each of the values. The reader and the schema have to agree on what
 // comes out.
@@ -220,6 +251,9 @@ func changes(t *testing.T, line string, names []string) (all []string) {
 		changed := added
 		if is {
 			changed = values
+			if slices.Contains(named, name) {
+				changed = slices.Concat(values, words())
+			}
 		}
 		for _, v := range changed {
 			fields[name] = json.RawMessage(v)
