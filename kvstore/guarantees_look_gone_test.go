@@ -1,10 +1,15 @@
 package kvstore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kvsim/kvsim/kvstore"
 )
@@ -129,6 +134,90 @@ func TestWriteInDoubtIsSentAgainWhereTheLogShowsThatItIsNotThere(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A write is made while its client rereads a log that has lost its tail. What was compacted away
+// below the loss, before the write was made, does not matter; what a further loss changes does.
+func TestWriteInDoubtDuringARebuildIsLookedForWhereTheLossWas(t *testing.T) {
+	keys := []string{"x", "x", "a", "y", "y", "b", "c", "d"} // what the log had
+	const left = 6                                           // is left after the loss
+	for _, tc := range []struct {
+		name  string
+		again int64  // not 0: the log loses what is behind this, too, before the write is appended
+		stop  string // the key before which the client stops to read again
+		lost  bool   // the only try is lost on its way
+	}{
+		{"lost, nothing reread", 0, "x", true},
+		{"lost, some reread", 0, "y", true},
+		{"appended, nothing reread", 0, "x", false},
+		{"appended, some reread", 0, "y", false},
+		{"appended below a further loss, nothing reread", 3, "x", false},
+		{"appended below a further loss, some reread", 3, "y", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			inWorld(t, slow(1), func(t *testing.T, w *world) {
+				var rereading atomic.Bool
+				reread, goOn := make(chan struct{}), make(chan struct{})
+				release := sync.OnceFunc(func() { close(goOn) })
+				defer release()
+				storage := &pausingStorage{plainStorage: newPlain(), before: func(key string) {
+					if rereading.Load() && key == tc.stop {
+						rereading.Store(false)
+						close(reread)
+						<-goOn
+					}
+				}}
+				c, other := w.openOn("c", storage, kvstore.WithKafkaOptions(kgo.FetchMaxPartitionBytes(1))), w.open("other") // one batch a fetch
+				for i, key := range keys {
+					w.put(other, key, fmt.Sprint(i))
+				}
+				must(t, c.Sync(t.Context()))
+				w.Compact() // offsets 0 and 3
+				rereading.Store(true)
+				w.loseTail(left)
+				<-reread
+				lost := w.LoseRequests(1, "c")
+				result := make(chan error, 1)
+				go func() { result <- c.Put(w.within(time.Minute), []byte("k"), []byte("v")) }()
+				lost.Wait(1)
+				if !tc.lost {
+					away := w.refuseDials("c")
+					if tc.again > 0 {
+						w.loseTail(tc.again)
+					}
+					w.forgetProducers() // else the write's sequence is not next
+					answer := w.LoseAnswers(1, "c")
+					away.Undo()
+					answer.Wait(1)
+					away = w.refuseDials("c")
+					w.forgetProducers()
+					must(t, other.Sync(w.within(time.Minute)))
+					for i := range len(keys) {
+						w.put(other, fmt.Sprintf("c%d", i), "1")
+					}
+					away.Undo()
+				}
+				time.AfterFunc(20*time.Second, release)
+				if err := <-result; err != nil {
+					t.Errorf("Put = %v, want that it is in the log\n%s", err, w.Log())
+				}
+				if n := w.countKeys()["k"]; n != 1 {
+					t.Errorf("the write is in the log %d times, want once", n)
+				}
+			})
+		})
+	}
+}
+
+// pausingStorage calls a function before it sets a key.
+type pausingStorage struct {
+	*plainStorage
+	before func(key string)
+}
+
+func (s *pausingStorage) Set(ctx context.Context, key, value []byte) error {
+	s.before(string(key))
+	return s.plainStorage.Set(ctx, key, value)
 }
 
 // The log lost its tail, a write went to where others were before, and then the start of the

@@ -135,7 +135,11 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 	}
 	if rb.cause != nil {
 		if !rb.keeps() {
-			t.track.Rollback(start, rb.cause)
+			left := rb.resume
+			if l.naming != t.naming {
+				left = 0 // the epochs of what had been read mean nothing there
+			}
+			t.track.Rollback(start, left, rb.cause)
 			t.recent.Reset()
 		}
 		t.track.Because(rb.cause)

@@ -42,9 +42,12 @@ type recordBatch struct {
 	records int // how many
 	who     sender
 
-	// The position when the batch was made, and the leader epoch there, -1 for none. In
-	// that log no record of the batch is below it.
-	from  int64
+	// The position when the batch was made. In that log no record of the batch is below it.
+	from int64
+
+	// How far the log was known then, and the leader epoch there, -1 for none. It is ahead of
+	// from while a log that lost records is reread.
+	known int64
 	epoch int32
 
 	// How far the log of a leader was searched for it, see writer.look.

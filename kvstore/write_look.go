@@ -77,7 +77,7 @@ func (w *writer) lookOnce(ctx context.Context, l leader, b *recordBatch) (offset
 // lowest returns an offset of the leader's log below which no record of the batch was ever
 // appended to it, and the offset at which that log begins now.
 //
-// The batch was made when the log had been read up to b.from. But the log may have lost its
+// The batch was made when the log was known up to b.known. But the log may have lost its
 // tail since, or before, unnoticed. Then the batch is below that, wherever the leader's log
 // departs from the one that was read:
 //
@@ -102,7 +102,7 @@ func (w *writer) lowest(ctx context.Context, l leader, b *recordBatch) (lowest, 
 		if endsAtStart(l, start, known, end) {
 			return 0, start, nil
 		}
-		return min(b.from, end), start, nil
+		return min(b.known, end), start, nil
 	}
 	// There are no epochs to compare. A log that ends below b.from has lost its tail, nobody
 	// knows from where on.

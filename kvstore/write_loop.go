@@ -116,9 +116,9 @@ func (w *writer) send(ctx context.Context, group []*write) {
 		w.checkFront(true)
 		defer w.checkFront(false)
 	}
-	term, applied, epoch := w.track.Reading()
+	term, applied, _ := w.track.Now()
 	w.own.begin(term)
-	b := w.pack(group, applied, epoch)
+	b := w.pack(group, applied)
 	life, cancel := w.lifeOf(ctx, group)
 	defer cancel()
 	d := w.deliver(life, b)
@@ -137,11 +137,11 @@ func (w *writer) send(ctx context.Context, group []*write) {
 	}
 }
 
-// pack makes the record batch of a group. The log has been read up to applied, and epoch is
-// the leader epoch there.
-func (w *writer) pack(group []*write, applied int64, epoch int32) *recordBatch {
+// pack makes the record batch of a group. The log has been read up to applied.
+func (w *writer) pack(group []*write, applied int64) *recordBatch {
 	all := make([][]change, len(group))
-	b := &recordBatch{who: noSender, from: max(applied, 0), epoch: epoch, searchedAt: noLeader}
+	b := &recordBatch{who: noSender, from: max(applied, 0), searchedAt: noLeader}
+	b.known, b.epoch = w.track.Known()
 	for i, wr := range group {
 		all[i] = wr.changes
 		b.records += len(wr.changes)

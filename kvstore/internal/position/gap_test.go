@@ -86,7 +86,7 @@ func TestGapEndsWithTheTermAndWithTheTracker(t *testing.T) {
 	tr.Show(5, 1)
 	tr.Advance(5)
 	ws := waiting(tr, 4)
-	tr.Rollback(0, errLost)
+	tr.Rollback(0, 0, errLost)
 	wantOutcomes(t, ws, "lost")
 	tr.Advance(5)
 	if err := tr.Wait(t.Context(), 4, 1); err != nil {

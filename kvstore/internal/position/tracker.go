@@ -26,6 +26,8 @@ type Tracker struct {
 	applied int64
 	done    int64
 	epoch   int32 // leader epoch of the last batch below applied, -1 for none
+	left    int64 // up to where the log has what had been read before a rollback, at most; 0 for nowhere
+	under   int32 // leader epoch of the last batch that had been read then, -1 for none
 	trusted int32 // leader epoch whose log is known to hold what was applied, -1 for none
 	gaps    []gap // those that matter still, in order of both offsets
 	term    uint64
@@ -75,7 +77,7 @@ func (r Reason) Met(err error) Reason {
 // NewTracker returns the tracker of a client that has not found the log's start yet:
 // positions, epochs and the log's end are -1, the term is 0.
 func NewTracker(errs Errors) *Tracker {
-	t := &Tracker{errs: errs, applied: -1, done: -1, epoch: -1, trusted: -1, end: -1, tallest: -1, died: make(chan struct{})}
+	t := &Tracker{errs: errs, applied: -1, done: -1, epoch: -1, under: -1, trusted: -1, end: -1, tallest: -1, died: make(chan struct{})}
 	if invariant.On {
 		t.seen.Swap(place{0, -1, -1})
 	}
@@ -118,6 +120,22 @@ func (t *Tracker) Reading() (term uint64, applied int64, epoch int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.term, t.applied, t.epoch
+}
+
+// Known returns how far the log is known, and the leader epoch there. That is what Read returns,
+// unless the log was rolled back and has yet to be read again up to where it is the one that had
+// been read: then it is known up to there, and may depart from it where the epoch ends.
+func (t *Tracker) Known() (upTo int64, epoch int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.known()
+}
+
+func (t *Tracker) known() (upTo int64, epoch int32) {
+	if t.under >= 0 && t.left > t.applied {
+		return t.left, t.under
+	}
+	return t.applied, t.epoch
 }
 
 // Trust notes that the log of the leader of this epoch holds everything below
@@ -192,10 +210,13 @@ func (t *Tracker) Why() error {
 }
 
 // Rollback ends the term and fails all waiters with err. The position starts
-// again at pos.
-func (t *Tracker) Rollback(pos int64, err error) {
+// again at pos. What had been read is in the log up to left at most, 0 if the log may be
+// another one, with epochs of its own.
+func (t *Tracker) Rollback(pos, left int64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	upTo, epoch := t.known()
+	t.left, t.under = min(upTo, left), epoch
 	t.term++
 	t.applied, t.done, t.epoch = pos, pos, -1
 	t.gaps = t.gaps[:0]

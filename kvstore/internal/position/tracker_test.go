@@ -76,7 +76,7 @@ func wantOutcomes(t *testing.T, ws []*position.Waiter, want ...string) {
 func TestAdvanceReleasesThoseWhoWaitForThePosition(t *testing.T) {
 	t.Parallel()
 	tr := newTracker()
-	tr.Rollback(0, errLost) // the log's start
+	tr.Rollback(0, 0, errLost) // the log's start
 	ws := []*position.Waiter{}
 	for _, target := range []int64{5, 2, 9, 0} {
 		w := position.NewWaiter()
@@ -114,7 +114,7 @@ func TestRollbackEndsTheTermAndFailsAllWaiters(t *testing.T) {
 	tr := newTracker()
 	tr.Advance(5)
 	ws := waiting(tr, 7, 6)
-	tr.Rollback(2, errLost)
+	tr.Rollback(2, 0, errLost)
 	wantOutcomes(t, ws, "lost", "lost")
 	wantOutcomes(t, waiting(tr, 1), "rolled back") // below the position, but of the term before
 	if term, applied, done := tr.Now(); term != 1 || applied != 2 || done != 2 {
@@ -123,6 +123,41 @@ func TestRollbackEndsTheTermAndFailsAllWaiters(t *testing.T) {
 	if _, epoch := tr.Read(); epoch != -1 {
 		t.Errorf("epoch = %d after a rollback, want -1", epoch)
 	}
+}
+
+// While the log is read again, what is left of what had been read is known.
+func TestLogIsKnownUpToWhereItWasRolledBack(t *testing.T) {
+	t.Parallel()
+	tr := newTracker()
+	want := func(when string, upTo int64, epoch int32) {
+		t.Helper()
+		if gotUpTo, gotEpoch := tr.Known(); gotUpTo != upTo || gotEpoch != epoch {
+			t.Errorf("%s: Known = %d, epoch %d, want %d, epoch %d", when, gotUpTo, gotEpoch, upTo, epoch)
+		}
+	}
+	want("at first", -1, -1)
+	tr.Rollback(0, 0, errLost) // the log's start
+	want("at the log's start", 0, -1)
+	tr.Show(9, 3)
+	want("read", 9, 3)
+	tr.Rollback(0, 7, errLost)
+	want("lost its tail", 7, 3)
+	tr.Show(2, 1)
+	want("read again in part", 7, 3)
+	tr.Rollback(0, 8, errLost)
+	want("lost something that had not been read again", 7, 3)
+	tr.Rollback(0, 5, errLost)
+	want("lost more", 5, 3)
+	tr.Show(6, 4)
+	want("read again beyond that", 6, 4)
+	tr.Rollback(6, 5, errLost)
+	want("begins behind what is left", 6, -1)
+	tr.Show(8, 4)
+	tr.Rollback(0, 0, errLost)
+	want("may be another log", 0, -1)
+	tr.Show(8, -1)
+	tr.Rollback(0, 6, errLost)
+	want("has no epochs to tell where it departs", 0, -1)
 }
 
 func TestLostFailsOnlyWhatTheLogOnceHadAndWasWaitedForBefore(t *testing.T) {
@@ -279,7 +314,7 @@ func TestOverWaitsForTheEndOfATerm(t *testing.T) {
 		if far, _ := tr.Farthest(); far != -1 {
 			t.Errorf("Farthest = %d: a wait for a term's end makes the log look longer", far)
 		}
-		tr.Rollback(0, errLost)
+		tr.Rollback(0, 0, errLost)
 		if err := <-result; err != nil {
 			t.Errorf("Over = %v, want nil", err)
 		}
@@ -300,7 +335,7 @@ func TestTrustIsForgottenOnlyByOtherTrust(t *testing.T) {
 		t.Errorf("Trusts = %d before anything was trusted, want -1", got)
 	}
 	tr.Trust(4)
-	tr.Rollback(0, errLost)
+	tr.Rollback(0, 0, errLost)
 	if got := tr.Trusts(); got != 4 {
 		t.Errorf("Trusts = %d, want 4", got)
 	}
