@@ -23,6 +23,7 @@ type judge struct {
 	items     []item2log
 	first     []int32        // by operation: the index of its first item; one more entry ends the last
 	writes    []int32        // operations that write, in the order of their call
+	several   map[int32]bool // operations that reported an offset at which several records may be theirs
 	torn      int32          // a record that no write explains if batches are whole, or -1
 	byClass   *classWritesOf // built when needed
 	events    []opEvent

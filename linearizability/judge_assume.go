@@ -249,6 +249,7 @@ func (a *assumptions) log(h *History) {
 	ended := map[string]bool{}
 	begun := map[string]bool{}
 	exact := h.Header.Tap == TapExact
+	var furthest *LogEvent // that a late tap told of since the last loss
 	for i := range h.Log {
 		l := &h.Log[i]
 		if l.Offset < 0 || l.Offset > mostNumber {
@@ -271,6 +272,7 @@ func (a *assumptions) log(h *History) {
 				to = 0
 			}
 			a.within(exact, l, end)
+			furthest = nil
 			n, _ := slices.BinarySearch(live, to)
 			live, appends = live[:n], appends[:n]
 			end = min(end, to)
@@ -288,9 +290,15 @@ func (a *assumptions) log(h *History) {
 			ended[l.Txn] = true
 		case LogTrim, LogEnd:
 			a.within(exact, l, end)
+			if furthest == nil || l.Offset > furthest.Offset {
+				furthest = l
+			}
 		default:
 			a.broken(ruleLog, l.Seq, "log event of kind %s", l.Kind)
 		}
+	}
+	if furthest != nil && !exact { // by the end, what is there has been noted
+		a.within(true, furthest, end)
 	}
 }
 

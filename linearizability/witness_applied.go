@@ -22,8 +22,8 @@ func (j *judge) checkApplied(op int32) {
 			continue
 		}
 		rec := &j.x.records[it.rec]
-		if rec.died == never {
-			continue
+		if rec.died == never || len(j.x.placed(rec.class, rec.off)) > 1 {
+			continue // in the log again at the same offset, it may be either
 		}
 		end := j.lastFinal(id)
 		if end < j.x.epochs[rec.died].seq {

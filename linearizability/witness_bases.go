@@ -140,6 +140,16 @@ func (x *logIndex) rebuiltAt(id processID, seq int64) int {
 	return n
 }
 
+// begin returns the position at which a process starts that opens at an event.
+func (x *logIndex) begin(seq int64) position {
+	p := position{x.current(seq), 0}
+	i := sort.Search(len(x.trims), func(i int) bool { return x.trims[i].seq >= seq })
+	if i > 0 {
+		p = x.join(p, position{x.current(x.trims[i-1].seq), x.trims[i-1].off})
+	}
+	return p
+}
+
 // rebuilt reports whether a process reported a rebuild between an event and the return of an
 // operation. Then the position that the operation reports may be one on the way back to where it
 // was.

@@ -18,7 +18,7 @@ func (s *sweeper) claims(op int32, f *inFlight) {
 	case OpSync:
 		s.claimed(op, f, CheckBarrier, f.anyone.pos)
 	case OpOpen:
-		s.claimed(op, f, CheckOpen, f.anyone.pos)
+		s.claimed(op, f, CheckOpen, s.x.join(f.anyone.pos, f.bounds[causeOpen].pos))
 	case OpPut, OpDelete, OpBatch:
 		s.claimedWrite(op)
 	case OpGet, OpRange, OpClose:
@@ -29,12 +29,17 @@ func (s *sweeper) claims(op int32, f *inFlight) {
 // tap, the position may move a moment after the operation has returned.
 func (s *sweeper) claimed(op int32, f *inFlight, check CheckID, want position) {
 	o := s.op(op)
-	if o.Position == None || s.h.Header.Tap != TapExact || s.x.lost(o.Call.Seq, o.Return.Seq) || s.x.rebuilt(o, o.Call.Seq) {
+	if s.h.Header.Tap != TapExact || s.x.lost(o.Call.Seq, o.Return.Seq) {
 		return
 	}
 	cur := s.x.current(o.Return.Seq)
-	if s.x.joined(&f.bounds).epoch != cur {
-		return // it may not have heard of the last loss, and have gone back once it did
+	heard := s.x.joined(&f.bounds).epoch == cur // of the last loss
+	if end := s.x.reach(cur, o.Return.Seq).lso; want.epoch == cur && want.off > end && (heard || check != CheckWaitRevision) {
+		s.claim(op, check, want.off, fmt.Sprintf("readers could get to position %d only", end))
+		return
+	}
+	if o.Position == None || s.x.rebuilt(o, o.Call.Seq) || !heard {
+		return // it may have gone back meanwhile
 	}
 	if f.reported.op >= 0 && !s.x.satisfied(f.reported.pos, position{cur, o.Position}) {
 		return // it went back, which is reported as that

@@ -9,6 +9,9 @@ type classWrites struct {
 	// the first of all, or -1.
 	first [3]int32
 	calls []int64 // the calls of those that were not refused, ascending
+	// until is the event of the last return of those that were acknowledged, or the highest
+	// number if there are others.
+	until int64
 	// excess says that the log had more records of the class at some time than there had
 	// been writes of it.
 	excess bool
@@ -18,6 +21,13 @@ type classWrites struct {
 func (c *classWrites) writesBefore(seq int64) int {
 	n, _ := slices.BinarySearch(c.calls, seq)
 	return n
+}
+
+// within reports whether a record that was noted at an event may be of one of the writes that
+// were not refused, of which one had been called, and one had not been acknowledged since an
+// event before which the record was not there.
+func (c *classWrites) within(noted, since int64) bool {
+	return len(c.calls) > 0 && c.calls[0] < noted && since < c.until
 }
 
 // classWritesOf has it for all classes.
@@ -53,6 +63,7 @@ func (j *judge) classes() *classWritesOf {
 		}
 		if outcome != Failed {
 			w.calls = append(w.calls, j.op(it.op).Call.Seq)
+			w.until = max(w.until, j.deadline(it.op))
 		}
 	}
 	for r := range j.x.records {

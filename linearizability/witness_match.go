@@ -95,15 +95,17 @@ func (j *judge) reported(op int32, n int) int64 {
 // was used again after a loss: the one that returned first can't have written the later
 // record, but the other one may have written either.
 func (j *judge) byReturn() []int32 {
-	deadline := func(op int32) int64 {
-		if o := j.op(op); o.Outcome == OK {
-			return o.Return.Seq
-		}
-		return math.MaxInt64
-	}
 	all := slices.Clone(j.writes)
-	slices.SortStableFunc(all, func(a, b int32) int { return cmp.Compare(deadline(a), deadline(b)) })
+	slices.SortStableFunc(all, func(a, b int32) int { return cmp.Compare(j.deadline(a), j.deadline(b)) })
 	return all
+}
+
+// deadline returns the event by which the record of a write is in the log, if it is at all.
+func (j *judge) deadline(op int32) int64 {
+	if o := j.op(op); o.Outcome == OK {
+		return o.Return.Seq
+	}
+	return math.MaxInt64
 }
 
 // find returns the record at the offset that the operation reported for its item n, if
@@ -144,7 +146,6 @@ func (j *judge) matchByValue(op int32) {
 	if j.op(op).Outcome == Failed {
 		return
 	}
-	exact := j.h.Header.Tap == TapExact
 	items := j.itemsOf(op)
 	for n := range items {
 		it := &items[n]
@@ -156,7 +157,7 @@ func (j *judge) matchByValue(op int32) {
 		j.x.spend(len(j.x.written[it.class]))
 		for _, r := range j.x.written[it.class] {
 			fit := 0
-			if o := j.op(op); exact && o.Outcome == OK && j.x.records[r].seq < o.Return.Seq {
+			if o := j.op(op); o.Outcome == OK && j.since(r) < o.Return.Seq {
 				fit += 4
 			}
 			if j.x.records[r].off == off {
@@ -213,16 +214,6 @@ func (j *judge) wrote(op int32) (position, bool) {
 		p = j.x.join(p, position{r.born, r.off + int64(len(items)-i)})
 	}
 	return p, true
-}
-
-// lostBy reports whether the log had lost a record that may be of a write by an event. If that
-// was before the write returned, its process need not have seen the record.
-func (j *judge) lostBy(op int32, seq int64) bool {
-	if len(j.x.epochs) == 1 {
-		return false
-	}
-	now := j.x.current(seq)
-	return slices.ContainsFunc(j.itemsOf(op), func(it item2log) bool { return j.x.records[it.lowest()].died <= now })
 }
 
 // lowest returns the first record that may be the item's, or -1.

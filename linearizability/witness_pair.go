@@ -12,9 +12,12 @@ type window struct {
 	item  int32
 	lo    int64    // the event of the call; the append comes after it
 	after position // the position after all that was acknowledged before the call
-	// hi is the deadline: with an exact tap the event of the return, otherwise
-	// the lowest offset of a write that was called after the return.
+	// hi is the deadline: with an exact tap the event of the return, otherwise the lowest
+	// offset of a write that was called after the return, or the epoch of the return if
+	// offsets were used again.
 	hi int64
+	// at is the offset at which the record must be, or None.
+	at int64
 	// least is the first record that can be the write's.
 	least int32
 }
@@ -46,6 +49,9 @@ func (j *judge) matchShared() {
 	if len(classes) == 0 {
 		return
 	}
+	for _, c := range classes {
+		j.only(c, waiting[c])
+	}
 	bounds := j.realTimeBounds()
 	j.torn = j.whole(bounds)
 	for _, c := range classes {
@@ -53,22 +59,48 @@ func (j *judge) matchShared() {
 	}
 }
 
+// only claims the record of a class for a write if both are the only ones.
+func (j *judge) only(c int32, waiting []int32) {
+	recs := j.x.written[c]
+	if len(waiting) != 1 || len(recs) != 1 || j.items[waiting[0]].rec >= 0 || !j.free(j.items[waiting[0]].op, recs[0]) {
+		return
+	}
+	it := &j.items[waiting[0]]
+	j.claim(it, recs[0])
+	it.wrong = j.reportedItem(waiting[0]) != None
+	j.matchBatchNeighbours(it.op)
+}
+
 // pair assigns the free records of a class to the items that wait for one. Acknowledged
 // writes go first.
 func (j *judge) pair(c int32, waiting []int32, bounds []opBounds) {
 	var acked, unknown []window
+	several := false
 	for _, n := range waiting {
 		op := j.items[n].op
-		w := window{item: n, lo: j.op(op).Call.Seq, hi: math.MaxInt64, after: bounds[op].after}
+		w := window{item: n, lo: j.op(op).Call.Seq, hi: math.MaxInt64, after: bounds[op].after, at: None}
+		if j.items[n].rec >= 0 {
+			continue
+		}
+		if j.several[op] {
+			several, w.at = true, j.reported(op, 0)
+		}
 		if j.op(op).Outcome != OK {
 			unknown = append(unknown, w)
 			continue
 		}
-		w.hi = bounds[op].before
-		if j.h.Header.Tap == TapExact {
+		switch {
+		case j.h.Header.Tap == TapExact:
 			w.hi = j.op(op).Return.Seq
+		case len(j.x.epochs) > 1:
+			w.hi = int64(j.x.current(j.op(op).Return.Seq))
+		default:
+			w.hi = bounds[op].before
 		}
 		acked = append(acked, w)
+	}
+	if several && j.assignAny(c, append(acked, unknown...)) {
+		return
 	}
 	j.assign(c, acked)
 	j.assign(c, unknown)
@@ -98,7 +130,7 @@ func (j *judge) assign(c int32, windows []window) {
 			it := &j.items[w.item]
 			j.claim(it, r)
 			it.paired, it.least = true, w.least
-			it.wrong = j.reportedItem(w.item) != None
+			it.wrong = j.reportedItem(w.item) != None && !j.several[it.op]
 		}
 	}
 }

@@ -13,8 +13,15 @@ func (j *judge) matchReported(op int32) {
 	if j.op(op).Outcome == Failed {
 		return
 	}
-	best := j.bestEpoch(op)
 	items := j.itemsOf(op)
+	if len(j.x.epochs) > 1 && len(items) == 1 && len(j.candidates(op, 0)) > 1 {
+		if j.several == nil {
+			j.several = map[int32]bool{}
+		}
+		j.several[op] = true
+		return // which of them it is depends on others, see matchShared
+	}
+	best := j.bestEpoch(op)
 	for n := range items {
 		j.claim(&items[n], j.find(op, n, best))
 	}
@@ -72,5 +79,15 @@ func (j *judge) candidates(op int32, n int) (all []int32) {
 // Then its offset was used again.
 func (j *judge) tooLate(op, r int32) bool {
 	o := j.op(op)
-	return j.h.Header.Tap == TapExact && len(j.x.epochs) > 1 && o.Outcome == OK && j.x.records[r].seq > o.Return.Seq
+	return len(j.x.epochs) > 1 && o.Outcome == OK && j.since(r) > o.Return.Seq
+}
+
+// since returns an event before which a record was not in the log. With a late tap, only what
+// was noted before it had an effect tells: the last loss before.
+func (j *judge) since(r int32) int64 {
+	rec := &j.x.records[r]
+	if j.h.Header.Tap == TapExact {
+		return rec.seq
+	}
+	return j.x.epochs[rec.born].seq
 }

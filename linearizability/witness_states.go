@@ -24,6 +24,16 @@ func (s *sweeper) snapshot(snap *Snapshot) {
 	r := &s.scratch
 	*r = read{seq: snap.Seq, proc: p, pos: snap.Position, batches: s.runs(CheckBatchVisible), targets: r.targets[:0]}
 	r.targets = s.state(r.targets, snap.Items, "", "", snap.Seq)
+	for i, it := range snap.Items {
+		if t := &r.targets[i]; it.Revision != None && t.off == None && t.class >= 0 {
+			v := s.ofSnapshot(CheckRevision, snap)
+			v.Key, v.Offsets = it.Key, []int64{it.Revision}
+			v.Reason = fmt.Sprintf("the state of %s has %s = %s from offset %d, but there is %s",
+				who(snap.Client, snap.Process), quote(it.Key), it.Value, it.Revision, s.whatIsAt(it.Revision, snap.Seq))
+			s.violate(v)
+			return
+		}
+	}
 	if pos, ok := s.x.least(r, s.x.joined(&p.bounds), r.reach(s.x)); ok {
 		s.raise(p, causeSeen, bound{pos, -1})
 		return

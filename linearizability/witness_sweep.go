@@ -149,7 +149,7 @@ func (s *sweeper) called(op int32) {
 	if o.Kind == OpOpen && p.opened == 0 {
 		p.opened = o.Call.Seq
 		if s.h.Header.Tap == TapExact { // it reads the log from its start
-			s.raise(p, causeOpen, bound{position{s.x.current(o.Call.Seq), 0}, -1})
+			s.raise(p, causeOpen, bound{s.x.begin(o.Call.Seq), -1})
 		}
 	}
 	if o.Outcome != OK {
@@ -186,7 +186,7 @@ func (s *sweeper) returned(op int32) {
 	lowest := s.x.joined(&f.bounds) // the process was here, or further, at the return
 	switch {
 	case o.Kind.Writes():
-		if pos, ok := s.wrote(op); ok && !s.lostBy(op, o.Return.Seq) {
+		if pos, ok := s.wrote(op); ok {
 			s.raise(p, causeOwn, bound{pos, op})
 			s.shown(bound{pos, op})
 			lowest = pos
@@ -252,5 +252,8 @@ func (s *sweeper) position(at bound, p *process, f *inFlight) {
 // log. So what counts is the log that it had been known to follow, not what was lost since.
 func (s *sweeper) reread(before bound, op int32) bool {
 	since, now := s.op(before.op).Return.Seq, s.op(op)
+	if s.h.Header.Tap != TapExact && len(s.x.trims) > 0 {
+		return true // it is not known what was deleted when
+	}
 	return before.pos.epoch != s.x.current(now.Return.Seq) || s.x.lost(since, now.Return.Seq) || s.x.rebuilt(now, since)
 }

@@ -14,7 +14,7 @@ func (j *judge) unclaimed(r int32) {
 	if !shared(cls.value) {
 		if other := j.classes().of(rec.class).claimed; other >= 0 {
 			o := &j.x.records[other]
-			if j.overlap(o, rec) {
+			if j.overlap(o, rec) || !j.classes().of(rec.class).within(rec.seq, j.since(r)) {
 				j.doubled(o.op, other, r)
 			}
 			return
@@ -52,7 +52,8 @@ func (j *judge) triedAgain(r int32) bool {
 	if len(j.x.epochs) == 1 {
 		return false
 	}
-	return !j.classes().of(j.x.records[r].class).excess
+	c := j.classes().of(j.x.records[r].class)
+	return !c.excess && c.within(j.x.records[r].seq, j.since(r))
 }
 
 // overlap reports whether two records were in the log at the same time. If a write was

@@ -121,11 +121,7 @@ func (j *judge) checkAcked(op int32) {
 				o.call(), j.reported(op, n), quote(j.x.keys[rec.key]), rec.off)
 			j.violate(j.with(v, it.rec))
 		}
-		// With a late tap, only what was noted before it had an effect tells when a record was not there.
-		since := rec.seq
-		if !exact {
-			since = j.x.epochs[rec.born].seq
-		}
+		since := j.since(it.rec)
 		if since > o.Return.Seq {
 			v := j.accusation(CheckAckedAfterAppend, op)
 			v.Reason = fmt.Sprintf("%s was acknowledged at %s, but its record was appended at %s only",
@@ -146,8 +142,11 @@ func (j *judge) checkVisible(op int32) {
 	if !ok || o.Position == None || p.epoch != j.x.current(o.Return.Seq) {
 		return
 	}
-	items := j.itemsOf(op)
-	if j.x.rebuilt(o, j.x.records[items[len(items)-1].rec].seq) {
+	since := o.Call.Seq
+	if items := j.itemsOf(op); j.h.Header.Tap == TapExact {
+		since = j.x.records[items[len(items)-1].rec].seq
+	}
+	if j.x.rebuilt(o, since) {
 		return
 	}
 	j.judged(CheckWriteVisible)

@@ -98,7 +98,7 @@ func (a *assignment) explains(h *lin.History, writes []*lin.Operation) bool {
 			continue
 		}
 		rs := a.written(op)
-		if len(rs) == 0 || h.Header.Tap == lin.TapExact && rs[0].noted > op.Return.Seq {
+		if len(rs) == 0 || h.Header.Tap == lin.TapExact && rs[0].noted > op.Return.Seq || rs[0].since > op.Return.Seq {
 			return false
 		}
 		if !slices.ContainsFunc(a.attempts[op], func(rs []*record) bool { return revised(op, rs) }) {

@@ -24,7 +24,8 @@ func Corrupt(seed uint64, h *lin.History) (*lin.History, string) {
 	for _, at := range stamps(c) {
 		at.Seq *= 10
 	}
-	r := rules[rng.IntN(len(rules))]
+	all := append(slices.Clone(rules), rulesOfTheLog...)
+	r := all[rng.IntN(len(all))]
 	if !r.change(rng, c) {
 		return nil, r.name
 	}

@@ -11,7 +11,7 @@ import (
 func (w *world) deliver() {
 	var waiting []*write
 	for _, x := range w.writes {
-		if !x.gone && x.records == nil {
+		if !x.gone && (x.records == nil || x.lost() && !x.acked && w.one(2)) {
 			waiting = append(waiting, x)
 		}
 	}
@@ -24,6 +24,18 @@ func (w *world) deliver() {
 		rs = append(rs, lin.Record{Key: it.Key, Value: it.Value})
 	}
 	x.records = w.append(rs...)
+}
+
+// lost reports whether the log has lost the records of a write. It may then be sent again.
+func (x *write) lost() bool {
+	return !slices.ContainsFunc(x.records, func(e *entry) bool { return !e.lost })
+}
+
+// look records the state of a process.
+func (w *world) look(p *proc) {
+	if w.tap != lin.TapNone && p.opened && p.begun && !p.dead && p.at >= p.behind {
+		w.rec.Snapshot(lin.Snapshot{Kind: lin.SnapshotClient, Client: p.client, Process: p.n, Position: p.at, Items: p.items(w.one(2))})
+	}
 }
 
 // end ends one of a process's operations, if it can.
@@ -48,6 +60,10 @@ func (w *world) ends(p *proc, c *call) bool {
 			c.Failed(errSome)
 			return true
 		}
+		if c.op.Kind.Reads() && w.one(2) {
+			c.Failed(errSome)
+			return true
+		}
 		c.Unknown(errSome)
 		return true
 	}
@@ -61,7 +77,7 @@ func (w *world) ends(p *proc, c *call) bool {
 		return false
 	}
 	if c.write != nil {
-		if c.write.records == nil || slices.ContainsFunc(c.write.records, func(e *entry) bool { return !e.lost && !p.has(w, e) }) {
+		if c.write.records == nil || slices.ContainsFunc(c.write.records, func(e *entry) bool { return !e.seen[p] }) {
 			return false
 		}
 		c.write.acked = true
@@ -77,6 +93,12 @@ func (w *world) ends(p *proc, c *call) bool {
 	}
 	p.opened = p.opened || c.op.Kind == lin.OpOpen
 	c.OK()
+	if c.op.Kind == lin.OpClose {
+		p.dead = true
+		if w.one(2) {
+			w.start(p.client, p.n+1)
+		}
+	}
 	return true
 }
 

@@ -43,6 +43,7 @@ func (w *world) apply(p *proc) {
 	}
 	for last := log[p.at].last; p.at <= last; p.at++ {
 		e := log[p.at]
+		e.seen[p] = true
 		if e.Key == "" || e.aborted {
 			continue
 		}
@@ -110,7 +111,7 @@ func (w *world) foreign() {
 	} else if !w.one(4) {
 		r.Value = w.value()
 	}
-	if w.one(2) && !slices.Contains(slices.Collect(maps.Values(w.txns)), true) {
+	if w.one(2) && (!slices.Contains(slices.Collect(maps.Values(w.txns)), true) || w.one(4)) {
 		r.Txn = fmt.Sprint("t", len(w.txns)+1)
 		w.txns[r.Txn] = true
 	} else {
@@ -128,16 +129,13 @@ func (w *world) foreign() {
 func (w *world) decide(txn string) {
 	w.txns[txn] = false
 	w.append(lin.Record{Foreign: true})
-	w.flush()
 	commit := !w.one(3)
 	for _, e := range w.log {
 		if e.Txn == txn {
 			e.committed, e.aborted = commit, !commit
 		}
 	}
-	if w.tap != lin.TapNone {
-		w.rec.Transaction(txn, commit)
-	}
+	w.note(func() { w.rec.Transaction(txn, commit) })
 }
 
 // suffer lets something happen to the log.

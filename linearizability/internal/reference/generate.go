@@ -14,7 +14,7 @@ func Generate(seed uint64, tap lin.Tap) *lin.History {
 	w := &world{rng: rand.New(rand.NewPCG(seed, uint64(tap))), tap: tap, txns: map[string]bool{}}
 	w.rough = tap != lin.TapNone && w.one(2)
 	w.hooks = tap != lin.TapNone && w.one(2)
-	w.opens = w.one(2)
+	w.opens, w.dull = w.one(2), w.one(4)
 	w.rec = lin.NewRecorder(func() time.Duration {
 		if !w.one(3) {
 			w.clock += time.Millisecond
@@ -39,12 +39,13 @@ type world struct {
 	rough bool // the log loses records and is compacted
 	hooks bool
 	opens bool
+	dull  bool // most values are shared
 
 	log    []*entry // by offset
 	start0 int64    // the first offset that was not trimmed
 	era    int
-	cuts   []int64 // of each loss
-	notes  []lin.Record
+	cuts   []int64         // of each loss
+	notes  []func()        // what the tap has not noted yet
 	txns   map[string]bool // transactions: true while open
 	values int
 	procs  []*proc
@@ -55,7 +56,8 @@ type world struct {
 type entry struct {
 	lin.Record
 
-	last      int64 // the offset of the last record of its batch
+	last      int64          // the offset of the last record of its batch
+	seen      map[*proc]bool // who has applied it
 	removed   bool
 	returned  bool // it was removed once, and came back
 	lost      bool
@@ -68,6 +70,7 @@ type proc struct {
 	client string
 	n      int
 	dead   bool
+	closes bool // it has been asked to
 	opened bool
 	begun  bool // it has made its first call
 	era    int
@@ -102,25 +105,25 @@ func (w *world) one(in int) bool { return w.rng.IntN(in) == 0 }
 func (w *world) key() string { return string("abc"[w.rng.IntN(3)]) }
 
 func (w *world) value() string {
-	if w.one(6) {
+	if w.one(6) || w.dull && !w.one(3) {
 		return "~e"
 	}
 	w.values++
 	return fmt.Sprint("v", w.values)
 }
 
-// note tells the tap of an append, now or, if the tap is late, later.
-func (w *world) note(r lin.Record) {
-	w.notes = append(w.notes, r)
+// note tells the tap of something, now or, if the tap is late, later.
+func (w *world) note(what func()) {
+	w.notes = append(w.notes, what)
 	if w.tap == lin.TapExact || w.one(2) {
 		w.flush()
 	}
 }
 
 func (w *world) flush() {
-	for _, r := range w.notes {
+	for _, what := range w.notes {
 		if w.tap != lin.TapNone {
-			w.rec.Append(r)
+			what()
 		}
 	}
 	w.notes = nil
@@ -131,9 +134,9 @@ func (w *world) append(rs ...lin.Record) []*entry {
 	first := int64(len(w.log))
 	for i, r := range rs {
 		r.Offset = first + int64(i)
-		e := &entry{Record: r, last: first + int64(len(rs)) - 1}
+		e := &entry{Record: r, last: first + int64(len(rs)) - 1, seen: map[*proc]bool{}}
 		w.log, es = append(w.log, e), append(es, e)
-		w.note(r)
+		w.note(func() { w.rec.Append(r) })
 	}
 	return es
 }
@@ -191,6 +194,8 @@ func (w *world) step() {
 		w.rec.End(stable(w.log))
 	case n < 92:
 		w.flush()
+	case n < 94:
+		w.look(p)
 	case w.rough:
 		w.suffer()
 	default:
@@ -200,11 +205,15 @@ func (w *world) step() {
 
 // call begins an operation.
 func (w *world) call(p *proc) {
-	if p.dead || !p.opened || len(p.calls) >= 2 {
+	if p.dead || p.closes || !p.opened || len(p.calls) >= 2 {
 		return
 	}
 	op := lin.Operation{Key: w.key(), Revision: lin.None, Position: lin.None}
-	switch w.rng.IntN(12) {
+	what := w.rng.IntN(12)
+	if w.tap == lin.TapNone && w.one(2) {
+		what = 5
+	}
+	switch what {
 	case 0, 1, 2:
 		op.Kind, op.Value = lin.OpPut, w.value()
 	case 3:
@@ -213,7 +222,7 @@ func (w *world) call(p *proc) {
 		op.Kind, op.Key = lin.OpBatch, ""
 		for range 2 + w.rng.IntN(2) {
 			it := lin.Item{Key: w.key(), Revision: lin.None}
-			if !w.one(3) {
+			if deletes := w.one(3) || w.dull && w.one(2); !deletes {
 				it.Value = w.value()
 			}
 			op.Items = append(op.Items, it)
@@ -225,11 +234,15 @@ func (w *world) call(p *proc) {
 		op.Start, op.End, op.Limit = []string{"", "a", "b"}[w.rng.IntN(3)], []string{"", "", "c"}[w.rng.IntN(3)], w.rng.IntN(3)
 	case 10:
 		op.Kind, op.Key = lin.OpSync, ""
+		if p.closes = w.one(5); p.closes {
+			op.Kind = lin.OpClose
+		}
 	default:
-		if w.tap == lin.TapNone || len(w.log) == 0 {
+		most := max(len(w.log), len(p.log(w))) // it may wait for what was lost
+		if w.tap == lin.TapNone || most == 0 {
 			return
 		}
-		op.Kind, op.Key, op.Revision = lin.OpWait, "", int64(w.rng.IntN(len(w.log)+1))
+		op.Kind, op.Key, op.Revision = lin.OpWait, "", int64(w.rng.IntN(most+1))
 	}
 	c := w.begin(p, op, 0)
 	switch {

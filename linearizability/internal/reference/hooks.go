@@ -11,8 +11,11 @@ import (
 func (j *judge) tells(es []event) bool {
 	// What it told before is not known, so it is taken to begin with its first event.
 	era := j.t.current(es[0].seq)
-	first := j.t.eras[era].start(es[0].seq)
-	s := of(state{era: era, base: first, at: first})
+	s := set{}
+	for _, first := range j.t.starts(j.t.eras[era], es[0].seq) {
+		x := state{era: era, base: first, at: first}
+		s[x.key()] = x
+	}
 	for _, e := range es {
 		s.closure(func(x state) []state { return j.t.steps(x, e.seq, true) })
 		switch {

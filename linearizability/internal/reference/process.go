@@ -65,9 +65,10 @@ func (j *judge) begin(es []event) set {
 			for i := 0; i <= j.t.current(e.seq); i++ {
 				// With a late tap, a loss may be noted long before it happens.
 				if i == j.t.current(e.seq) || j.h.Header.Tap != lin.TapExact {
-					first := j.t.eras[i].start(e.seq)
-					x := state{era: i, base: first, at: first}
-					s[x.key()] = x
+					for _, first := range j.t.starts(j.t.eras[i], e.seq) {
+						x := state{era: i, base: first, at: first}
+						s[x.key()] = x
+					}
 				}
 			}
 			return s
@@ -190,24 +191,38 @@ func (j *judge) advances(es []event) bool {
 }
 
 // lostBefore reports whether the log had lost records before an event. A process may
-// find that out at any time later, and then go back.
+// find that out at any time later, and then go back. With a late tap, it is not known when
+// records were deleted.
 func (j *judge) lostBefore(seq int64) bool {
+	start := int64(0)
 	return slices.ContainsFunc(j.h.Log, func(l lin.LogEvent) bool {
-		return l.Seq < seq && (l.Kind == lin.LogTruncate || l.Kind == lin.LogRecreate || l.Kind == lin.LogTrim)
+		switch l.Kind {
+		case lin.LogTruncate, lin.LogRecreate:
+			return l.Seq < seq
+		case lin.LogTrim:
+			more := l.Offset > start
+			start = max(start, l.Offset)
+			return more && (l.Seq < seq || j.t.late)
+		default:
+			return false
+		}
 	})
 }
 
 // again adds the states of a process that reads the log again, up to where it was.
 func (j *judge) again(s set, now int64) {
 	for _, x := range s {
-		e := j.t.eras[x.era]
-		x.base, x.skipped, x.again = min(e.start(now), x.at), "", true
-		for o := x.base; o < x.at; o++ {
-			if r := e.records[o]; r != nil && r.removed <= now {
-				x.skipped += list(o)
+		at := x.at
+		for i := x.era; i <= j.t.current(now); i++ {
+			e := j.t.eras[i]
+			if i > x.era {
+				at = min(at, e.cut)
+			}
+			for _, first := range j.t.starts(e, now) {
+				to := state{era: i, base: first, at: max(first, at), done: x.done, again: true}
+				j.skipping(to, first, now, func(to state) { s[to.key()] = to })
 			}
 		}
-		s[x.key()] = x
 	}
 }
 
@@ -251,7 +266,10 @@ func (j *judge) completes(op *lin.Operation, x state) bool {
 	case lin.OpGet, lin.OpRange:
 		return j.answers(op, x) && (!op.Barrier || j.caughtUp(x, op))
 	case lin.OpPut, lin.OpDelete, lin.OpBatch:
-		return j.includesAll(x, j.a.written(op), op.Return.Seq)
+		// It has applied them, even if the log lost them since.
+		return len(items(op)) == 0 || slices.ContainsFunc(j.a.attempts[op], func(rs []*record) bool {
+			return !slices.ContainsFunc(rs, func(r *record) bool { return !j.t.includes(x, r) })
+		})
 	case lin.OpWait:
 		return x.at > op.Revision
 	case lin.OpSync, lin.OpOpen:
@@ -272,14 +290,35 @@ func (j *judge) returns(op *lin.Operation, x state) bool {
 	case x.at < op.Position:
 		return false
 	}
+	again := x.again
 	x.at = op.Position
-	return !op.Kind.Writes() || j.completes(op, x)
+	// After the loss of what it wrote, its process is elsewhere.
+	return !op.Kind.Writes() || again || j.completes(op, x) || !slices.ContainsFunc(j.a.attempts[op], func(rs []*record) bool {
+		return j.t.eras[x.era].records[rs[0].Offset] == rs[0]
+	})
+}
+
+// includesRead reports whether a state includes all values that gets of anyone had returned before
+// an operation was called: of each, one of the records that may have been read.
+func (j *judge) includesRead(x state, op *lin.Operation) bool {
+	for i := range j.h.Ops {
+		get := &j.h.Ops[i]
+		if get.Kind != lin.OpGet || get.Outcome != lin.OK || get.Value == "" || get.Return.Seq > op.Call.Seq {
+			continue
+		}
+		if !slices.ContainsFunc(j.t.records, func(r *record) bool {
+			return r.Key == get.Key && r.Value == get.Value && (r.lost <= op.Return.Seq || j.t.includes(x, r))
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // caughtUp reports whether a state includes what was acknowledged to anyone, and the
 // ends of the log that were seen, before an operation was called.
 func (j *judge) caughtUp(x state, op *lin.Operation) bool {
-	if !j.includesAll(x, j.acknowledged(op.Call.Seq), op.Return.Seq) {
+	if !j.includesAll(x, j.acknowledged(op.Call.Seq), op.Return.Seq) || !j.includesRead(x, op) {
 		return false
 	}
 	for _, end := range j.t.ends {

@@ -11,7 +11,7 @@ func Held(h *lin.History) bool {
 	t := newTimeline(h)
 	return assign(h, t, func(a *assignment) bool {
 		if h.Header.Tap != lin.TapExact {
-			t.late(h, a.of)
+			t.move(h, a.of)
 		}
 		j := &judge{h: h, t: t, a: a}
 		for i := range h.Snapshots {

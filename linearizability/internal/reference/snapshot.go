@@ -1,6 +1,8 @@
 package reference
 
 import (
+	"slices"
+
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
@@ -22,7 +24,8 @@ func (j *judge) snapshot(snap *lin.Snapshot, x state) bool {
 		}
 		return true
 	}
-	return snap.Position == lin.None || j.h.Header.Tap != lin.TapExact || x.at <= snap.Position
+	// The position was read later, maybe on the way back after a loss.
+	return snap.Position == lin.None || j.t.late || x.at <= snap.Position || x.era < j.t.current(snap.Seq)
 }
 
 // cold reports whether a new reader may have got a snapshot by reading the log.
@@ -33,6 +36,7 @@ func (j *judge) cold(snap *lin.Snapshot) bool {
 	if at == lin.None {
 		at = j.t.stable(e, snap.Seq)
 	}
-	first := e.start(snap.Seq)
-	return at <= j.t.stable(e, snap.Seq) && same(byKey(snap.Items), j.t.contents(state{era: era, base: first, at: max(first, at)}))
+	return at <= j.t.stable(e, snap.Seq) && slices.ContainsFunc(j.t.starts(e, snap.Seq), func(first int64) bool {
+		return same(byKey(snap.Items), j.t.contents(state{era: era, base: first, at: max(first, at)}))
+	})
 }

@@ -98,8 +98,10 @@ func (t *timeline) steps(s state, now int64, hooks bool) []state {
 			next = append(next, to)
 		}
 	}
-	if first := e.start(now); s.at < first && s.owed == "" && (!hooks || !t.reported) {
-		next = append(next, t.change(s, state{era: s.era, base: first, at: first, done: s.done, again: true}, hooks))
+	for _, first := range t.starts(e, now) {
+		if s.at < first && s.owed == "" && (!hooks || !t.reported) {
+			next = append(next, t.change(s, state{era: s.era, base: first, at: first, done: s.done, again: true}, hooks))
+		}
 	}
 	cut := s.at
 	for i := s.era + 1; i < len(t.eras) && t.eras[i].since <= now; i++ {
@@ -109,6 +111,9 @@ func (t *timeline) steps(s state, now int64, hooks bool) []state {
 			if has(s.skipped, o) {
 				to.skipped += list(o)
 			}
+		}
+		if t.reported && s.at > cut {
+			continue // it says so when it discards what it had read
 		}
 		if !hooks {
 			next = append(next, to)

@@ -16,6 +16,7 @@ import (
 type record struct {
 	lin.Record
 
+	since   int64 // when its era began
 	seq     int64 // when it was appended, or for a late tap the earliest moment that explains it
 	noted   int64 // when the tap noted it
 	removed int64 // when compaction first removed it, or forever
@@ -42,6 +43,22 @@ func (e *era) start(now int64) (at int64) {
 	return at
 }
 
+// starts returns the offsets at which a new reader may begin at a moment. With a late tap, it
+// is not known when records were deleted.
+func (t *timeline) starts(e *era, now int64) []int64 {
+	if !t.late {
+		return []int64{e.start(now)}
+	}
+	all := []int64{0}
+	for _, trim := range e.trims {
+		if trim[1] <= e.end(now) {
+			all = append(all, trim[1])
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // end returns the next offset to be appended at a moment.
 func (e *era) end(now int64) (at int64) {
 	for _, r := range e.records {
@@ -54,6 +71,7 @@ func (e *era) end(now int64) (at int64) {
 
 // A timeline is all that happened to the log.
 type timeline struct {
+	late    bool // events of the log may have been noted late
 	eras    []*era
 	records []*record
 	ends    [][2]int64 // when an end was seen, and where
@@ -64,7 +82,7 @@ type timeline struct {
 }
 
 func newTimeline(h *lin.History) *timeline {
-	t := &timeline{commits: map[string]int64{}, aborts: map[string]int64{}, reported: len(h.Rebuilds) > 0}
+	t := &timeline{late: h.Header.Tap != lin.TapExact, commits: map[string]int64{}, aborts: map[string]int64{}, reported: len(h.Rebuilds) > 0}
 	cur := &era{records: map[int64]*record{}}
 	t.eras = append(t.eras, cur)
 	loss := func(seq, at int64) {
@@ -82,7 +100,7 @@ func newTimeline(h *lin.History) *timeline {
 	for _, e := range h.Log {
 		switch e.Kind {
 		case lin.LogAppend:
-			r := &record{Record: e.Record, seq: e.Seq, noted: e.Seq, removed: forever, lost: forever}
+			r := &record{Record: e.Record, since: cur.since, seq: e.Seq, noted: e.Seq, removed: forever, lost: forever}
 			cur.records[e.Offset] = r
 			t.records = append(t.records, r)
 		case lin.LogTruncate:
@@ -122,10 +140,10 @@ func (t *timeline) current(now int64) int {
 // stable returns the offset up to which readers can read at a moment: the end, or the
 // first record of a transaction that is open.
 func (t *timeline) stable(e *era, now int64) int64 {
-	at := e.end(now)
+	at, start := e.end(now), e.start(now)
 	for _, r := range e.records {
 		if r.seq <= now && r.Txn != "" && !t.committed(r, now) && !t.aborted(r, now) {
-			at = min(at, r.Offset)
+			at = min(at, max(r.Offset, start)) // readers go on where the log begins
 		}
 	}
 	return at
@@ -147,9 +165,9 @@ func (t *timeline) shows(r *record) bool {
 	return r.Key != "" && (r.Txn == "" || !aborted)
 }
 
-// late moves each append as early as its writer, its predecessor in the log and the
+// move moves each append as early as its writer, its predecessor in the log and the
 // losses allow, and the ends of transactions to the start.
-func (t *timeline) late(h *lin.History, of map[*record]*lin.Operation) {
+func (t *timeline) move(h *lin.History, of map[*record]*lin.Operation) {
 	for _, ends := range []map[string]int64{t.commits, t.aborts} {
 		for txn := range ends {
 			ends[txn] = 0
