@@ -533,6 +533,33 @@ func TestWriteIsNotTakenForAnotherOneOfItsOwn(t *testing.T) {
 	})
 }
 
+// The client is storing a record when the log loses it, and writes: its write gets the offset of that
+// record, and is done when the client has found out and has reread the log.
+func TestWriteAfterTheLossOfWhatIsBeingStoredIsDone(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		s := newFlaky()
+		c := w.openOn("c", s)
+		w.put(c, "k", "0")
+		s.fail(errors.New("disk full"))
+		w.produce(w.kafka("other"), record("x", "1"))
+		w.eventually("the client has it", func() bool { return c.Status().State == kvstore.StateStalled })
+		w.loseTail(1)
+		result := make(chan error, 1)
+		go func() {
+			rev, err := c.PutRevision(w.within(time.Minute), []byte("k"), []byte("2"))
+			if err == nil && rev != 1 {
+				err = fmt.Errorf("revision %d, want 1", rev)
+			}
+			result <- err
+		}()
+		w.eventually("the write is in the log", func() bool { return w.End() == 2 })
+		time.Sleep(100 * time.Millisecond) // acknowledged
+		s.fail(nil)
+		must(t, <-result)
+		w.want(c, "k", "2")
+	})
+}
+
 // As before, but it is the first write that is lost, and the second one gets its offset from the
 // same producer: the client has not heard of the loss, and the leader has forgotten whose sequence
 // numbers were the last.

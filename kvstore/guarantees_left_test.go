@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/kvsim/kvsim/kvstore"
 )
 
@@ -92,5 +94,74 @@ func TestWaitersAreReleasedAfterTheHooksAlsoInAShorterLog(t *testing.T) {
 		}
 		must(t, c.Sync(w.within(time.Minute)))
 		w.want(c, "z", "1")
+	})
+}
+
+// A client rereads a log that has lost its tail. Before it has read anything, the log loses more, and
+// others write until it is as long as the first loss had left it. Hooks are told of each record that
+// they were not told of before.
+func TestHooksAreToldOfAllThatCameAfterTheDeepestLoss(t *testing.T) {
+	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+		var hooks hookBook
+		c := w.open("c", hooks.options()...)
+		for i := range 8 {
+			w.put(c, fmt.Sprint("k", i), "old")
+		}
+		hold := w.On(onlyFetches("c")).Stall()
+		w.loseTail(6)
+		w.eventually("it rereads", func() bool { return c.Status().State == kvstore.StateRebuilding })
+		w.loseTail(2)
+		other := w.kafka("other")
+		for _, r := range []*kgo.Record{record("c", "first"), record("c", "second"), record("d", "set"), {Key: []byte("d")}} {
+			w.produce(other, r)
+		}
+		hold.Undo()
+		must(t, c.Sync(w.within(time.Minute)))
+		want := []string{
+			"delete k2", "delete k3", "delete k4", "delete k5", "delete k6", "delete k7",
+			"set c=first", "set c=second", "set d=set", "delete d",
+		}
+		if got := hooks.all()[8:]; !slices.Equal(got, want) {
+			t.Errorf("hooks were told %q, want %q", got, want)
+		}
+	})
+}
+
+// A leader names a last stable offset that is older than what a loss has left, because a transaction
+// is open behind it, and the end of the log. The client does not go back behind what is left, unless
+// the leader says so again and again: it may have lost the end of a transaction.
+func TestReadsWaitForWhatALossLeftToBeDecided(t *testing.T) {
+	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+		var hooks hookBook
+		a := w.answers("c")
+		c := w.open("c", append(hooks.options(), a.option())...)
+		for _, k := range []string{"a", "b", "c", "d"} {
+			w.put(c, k, "1")
+		}
+		a.set(decidedBefore(1))
+		w.loseTail(3)
+		w.eventually("it rereads", func() bool { return c.Status().Rebuilds > 0 })
+		time.Sleep(5 * time.Second)
+		if s := c.Status(); s.State == kvstore.StateLive || s.Reading.Err == nil {
+			t.Errorf("status = %+v, want that what holds reads up is named", s)
+		}
+		a.set(nil)
+		must(t, c.Sync(w.within(20*time.Second)))
+		if got, want := hooks.all()[4:], []string{"delete d"}; !slices.Equal(got, want) {
+			t.Errorf("hooks were told %q, want %q", got, want)
+		}
+	})
+	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		c := w.open("c", a.option())
+		for _, k := range []string{"a", "b", "c", "d"} {
+			w.put(c, k, "1")
+		}
+		a.set(decidedBefore(1))
+		w.loseTail(3)
+		w.eventually("it believes", func() bool { return c.Status().Rebuilds > 0 && c.Status().State == kvstore.StateLive })
+		if got := w.contents(c); got != "a=1 " {
+			t.Errorf("contents = %q, want what is decided", got)
+		}
 	})
 }

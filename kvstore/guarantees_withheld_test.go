@@ -51,23 +51,33 @@ func withholding(from, to int64) func(*reply) {
 	}
 }
 
-// endsBefore makes the log look as if the batches from an offset on were not written yet.
-func endsBefore(end int64) func(*reply) {
+// decidedBefore makes the log look as if a transaction were open from an offset on.
+func decidedBefore(stable int64) func(*reply) {
 	return func(r *reply) {
-		switch resp := r.resp.(type) {
-		case *kmsg.FetchResponse:
-			if len(resp.Topics) == 0 {
-				return
-			}
+		if resp, ok := r.resp.(*kmsg.FetchResponse); ok && len(resp.Topics) > 0 {
 			p := &resp.Topics[0].Partitions[0]
-			p.HighWatermark, p.LastStableOffset = end, end
+			p.LastStableOffset = stable
 			for at := 0; at < len(p.RecordBatches); {
-				if int64(binary.BigEndian.Uint64(p.RecordBatches[at:])) >= end {
+				if int64(binary.BigEndian.Uint64(p.RecordBatches[at:])) >= stable {
 					p.RecordBatches = p.RecordBatches[:at]
 					time.Sleep(100 * time.Millisecond) // nothing has come for so long
 				} else {
 					at += 12 + int(binary.BigEndian.Uint32(p.RecordBatches[at+8:]))
 				}
+			}
+		}
+	}
+}
+
+// endsBefore makes the log look as if the batches from an offset on were not written yet.
+func endsBefore(end int64) func(*reply) {
+	decided := decidedBefore(end)
+	return func(r *reply) {
+		decided(r)
+		switch resp := r.resp.(type) {
+		case *kmsg.FetchResponse:
+			if len(resp.Topics) > 0 {
+				resp.Topics[0].Partitions[0].HighWatermark = end
 			}
 		case *kmsg.ListOffsetsResponse:
 			if r.req.(*kmsg.ListOffsetsRequest).Topics[0].Partitions[0].Timestamp == -1 {

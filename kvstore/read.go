@@ -230,9 +230,10 @@ func (c *Client) gateError() error { return c.gate.Err() }
 // to this one. When ctx ends first, the error is a [*WaitError].
 //
 // A revision is nothing but an offset, and when the log loses its tail, its offsets are
-// used again. So there are limits to what a client can know. If the log loses records while
-// WaitRevision waits, it fails with [ErrDataLoss], whether or not the record was among
-// them. It also fails with that error if the log does not reach the revision although it is
+// used again. So there are limits to what a client can know. If the client finds, while
+// WaitRevision waits, that the log has lost records which it had read, it fails with
+// [ErrDataLoss], whether or not the record was among them. A loss of records that it had not
+// read yet it does not find if others have written that far again. It also fails with that error if the log does not reach the revision although it is
 // known to have been that long once: a client that waits for an offset that it has not
 // heard of asks for the end of the log. A revision beyond the furthest end that this client
 // has heard of may still be to come, or may have been lost: WaitRevision waits for it, and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // validate makes sure, whenever the leader may have changed, that the log still has what
@@ -38,6 +39,12 @@ func (t *tail) validate(ctx context.Context) error {
 			return t.lost(ctx, lost.end, err)
 		}
 		return err
+	}
+	// What has been read before may be ahead of the rereading, and this leader may have lost more of it.
+	if rb := t.rebuild; rb != nil && !rb.compared {
+		if more, err := t.lostMore(ctx); more || err != nil {
+			return err
+		}
 	}
 	t.checked, t.doubts = l, doubts
 	t.track.Trust(l.epoch)
@@ -137,19 +144,46 @@ func (t *tail) lostBehind(ctx context.Context, end int64, under int32, cause err
 // checkLeft handles a leader that names an end of the log below what is left of what was read,
 // as one does that does not know yet how far the log is replicated. Reads would go back
 // beyond the loss; so they wait, unless the leader says that the log lost more.
+//
+// Nor does the client go back behind what was decided there, unless the leader says for long that
+// it is not any more: the log may have lost the end of a transaction.
 func (t *tail) checkLeft(ctx context.Context, f fetched) (enough bool, err error) {
 	rb := t.rebuild
-	if f.end >= rb.left || t.pos >= rb.left {
+	switch {
+	case t.pos >= rb.left:
+		return true, nil
+	case f.end < rb.left:
+		rb.undecided = time.Time{}
+		if more, err := t.lostMore(ctx); more || err != nil {
+			return false, err
+		}
+		t.held(fmt.Errorf("the leader says that the log ends at offset %d, and that it has what was read up to %d", f.end, rb.left))
+		return false, nil
+	case f.stable >= rb.left:
+		rb.undecided = time.Time{}
+		return true, nil
+	case rb.undecided.IsZero():
+		rb.undecided = f.got
+	}
+	if elapsed(rb.undecided, f.got) >= t.part.goneAfter {
 		return true, nil
 	}
-	if err := t.part.reaches(ctx, rb.left, rb.leftUnder); err != nil {
-		if lost, ok := errors.AsType[*lostError](err); ok {
-			return false, t.lostBehind(ctx, lost.end, rb.leftUnder, err)
-		}
-		return false, err
-	}
-	t.held(fmt.Errorf("the leader says that the log ends at offset %d, and that it has what was read up to %d", f.end, rb.left))
+	t.held(fmt.Errorf("the leader says that a transaction is open from offset %d on, and that it has what was read up to %d (believed after %v)", f.stable, rb.left, t.part.goneAfter))
 	return false, nil
+}
+
+// lostMore asks whether the log still has what a loss has left of what had been read. If not, the
+// next step rereads it.
+func (t *tail) lostMore(ctx context.Context) (bool, error) {
+	rb := t.rebuild
+	if rb.left == 0 {
+		return false, nil
+	}
+	err := t.part.reaches(ctx, rb.left, rb.leftUnder)
+	if lost, ok := errors.AsType[*lostError](err); ok {
+		return true, t.lostBehind(ctx, lost.end, rb.leftUnder, err)
+	}
+	return false, err
 }
 
 // checkEnd handles a log that ends before a position that is waited for: the tail was lost,

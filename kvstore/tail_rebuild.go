@@ -38,6 +38,7 @@ type rebuild struct {
 	// when it had lost the rest. 0 if no leader said so.
 	left      int64
 	leftUnder int32
+	undecided time.Time // since when the leader says that less than that is decided, zero if it does not
 
 	// The position of reads when rereading began although the log lost nothing. I3: nothing
 	// moves for waiters until the log has been read up to there, and up to its end.

@@ -25,7 +25,8 @@ import (
 //
 // Waiters for an offset are then told of the loss, because the log may have other records
 // there now. This write may be one of those: it is if the leader that acknowledged it leads
-// the log that is reread. So the client waits once more, and looks for it there.
+// the log that is reread. So the client waits once more, until it has found out about the loss if
+// it has not, and looks for it there.
 func (c *Client) shown(ctx context.Context, res written) error {
 	err := res.wait
 	switch {
@@ -37,7 +38,17 @@ func (c *Client) shown(ctx context.Context, res written) error {
 	for errors.Is(err, ErrDataLoss) {
 		term, _, _ := c.tracker.Now()
 		if term == res.term {
-			break
+			if _, another := errors.AsType[*anotherLogError](err); !another {
+				break
+			}
+			if over := c.tracker.Over(ctx, term); over != nil {
+				if ctx.Err() != nil {
+					over = contextError(ctx)
+				}
+				err = fmt.Errorf("%w: %w", err, over)
+				break
+			}
+			continue
 		}
 		res.term, res.itself = term, true
 		if err = c.tracker.Wait(ctx, res.revision+1, term); err == nil {
@@ -92,6 +103,12 @@ func (c *Client) confirm(ctx context.Context, res written) error {
 	}
 	return err
 }
+
+// anotherLogError says that the log is not the one that this client has read, so that nothing is
+// known yet of the write.
+type anotherLogError struct{ error }
+
+func (e *anotherLogError) Unwrap() error { return e.error }
 
 // unconfirmed reports whether err says for sure that a write is not in the log.
 func unconfirmed(err error) bool {
@@ -232,6 +249,9 @@ func (f *confirms) ask(calls []*confirmCall) (lost map[confirmQuestion]error, er
 	c := f.client
 	pos, epoch := c.tracker.Read()
 	if err := c.part.holds(f.ctx, pos, epoch); err != nil {
+		if errors.Is(err, ErrDataLoss) {
+			err = &anotherLogError{err}
+		}
 		return nil, err
 	}
 	lost = map[confirmQuestion]error{}
