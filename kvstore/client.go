@@ -134,7 +134,7 @@ func open(ctx context.Context, topic string, storage Storage, opts []ClientOptio
 	o := &opener{cfg: cfg, asks: asks, part: c.part, backoff: c.backoff, log: log, haste: haste}
 	c.settings = &settings{
 		ask: c.askSettings(o), logger: cfg.logger, topic: topic, health: c.health, backoff: c.backoff, caps: clientLimits(cl, topic),
-		retains: cfg.retains, silent: cfg.validation == TopicValidationSkip, wake: make(chan struct{}, 1),
+		answer: answerLimit(cl), retains: cfg.retains, silent: cfg.validation == TopicValidationSkip, wake: make(chan struct{}, 1),
 	}
 	o.follow = c.settings
 	if err := o.open(ctx); err != nil {
@@ -222,7 +222,7 @@ func (c *Client) startWriter(ctx context.Context, cfg *clientConfig) error {
 func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLog, haste *failFast, opened func()) {
 	t := &tail{
 		part: c.part, view: c.view, hooks: c.hooks, track: c.tracker, recent: c.recent, gate: c.gate, health: c.health,
-		log: log, limits: fetchSettings(c.kafka), decoder: newDecoder(c.kafka, c.topic), backoff: c.backoff,
+		log: log, limits: fetchSettings(c.kafka, c.topic), decoder: newDecoder(c.kafka, c.topic), backoff: c.backoff,
 		haste: haste, opened: opened, report: cfg.onProgress, settings: c.settings, epoch: -1, checked: noLeader, rebuild: newOpening(),
 	}
 	c.running.Go(func() {

@@ -29,6 +29,7 @@ func TestEveryLegalSizeOpensOrIsRefusedByNameAndNumber(t *testing.T) {
 		bySegment = "the topic's segment.bytes"
 		byBatch   = "kgo.ProducerBatchMaxBytes"
 		byRequest = "kgo.BrokerMaxWriteBytes, with room for the request around it"
+		byAnswer  = "kgo.BrokerMaxReadBytes, above which this client could not read it back"
 	)
 	most := fmt.Sprint(math.MaxInt32)
 	requestRoom := 512 + len(topic) + len("kgo")
@@ -67,6 +68,7 @@ func TestEveryLegalSizeOpensOrIsRefusedByNameAndNumber(t *testing.T) {
 		"BrokerMaxWriteBytes below a batch":   {nil, []kgo.Opt{kgo.BrokerMaxWriteBytes(500000)}, 500000 - requestRoom, byRequest, nil},
 		"BrokerMaxWriteBytes too small":       {nil, []kgo.Opt{kgo.BrokerMaxWriteBytes(1)}, 0, "", []string{"kgo.BrokerMaxWriteBytes", " 1 ", "1024"}},
 		"BrokerMaxWriteBytes below the other": {nil, []kgo.Opt{kgo.BrokerMaxWriteBytes(2000), kgo.ProducerBatchMaxBytes(3000)}, 0, "", []string{"max broker write bytes 2000", "3000"}},
+		"BrokerMaxReadBytes as in kgo":        {map[string]string{"max.message.bytes": most}, []kgo.Opt{kgo.BrokerMaxWriteBytes(1 << 30)}, 100<<20 - 512 - len(topic), byAnswer, nil},
 		"BrokerMaxReadBytes of two fetches":   {nil, []kgo.Opt{kgo.BrokerMaxReadBytes(4 << 20)}, 1048588, byTopic, nil},
 		"BrokerMaxReadBytes of a batch":       {nil, []kgo.Opt{kgo.BrokerMaxReadBytes(1<<20 + 1000)}, 1048588, byTopic, nil},
 		"BrokerMaxReadBytes below a batch":    {nil, []kgo.Opt{kgo.BrokerMaxReadBytes(1 << 20)}, 0, "", []string{"kgo.BrokerMaxReadBytes", "1048576", "max.message.bytes", "1048588"}},

@@ -119,7 +119,7 @@ func (w *writer) produceSettings(cl *kgo.Client) error {
 	if v, ok := cl.OptValue(kgo.ProduceRequestTimeout).(time.Duration); ok && v > 0 {
 		w.produceTimeout = v
 	}
-	w.peekBytes = fetchSettings(cl).maxBytes
+	w.peekBytes = fetchSettings(cl, w.part.topic).maxBytes
 	if v, ok := cl.OptValue(kgo.WithCompressor).(kgo.Compressor); ok && v != nil {
 		w.codec = guardedCompressor{v, w.log}
 		return nil
@@ -134,8 +134,9 @@ func (w *writer) produceSettings(cl *kgo.Client) error {
 // when kgo.ProduceRequestTimeout is not given.
 const defaultProduceTimeout = 10 * time.Second
 
-// fetchSettings reads back the fetch options.
-func fetchSettings(cl *kgo.Client) fetchLimits {
+// fetchSettings reads back the fetch options. What is around the records has to fit the answer,
+// too.
+func fetchSettings(cl *kgo.Client, topic string) fetchLimits {
 	lim := fetchLimits{wait: defaultFetchWait, minBytes: 1, maxBytes: defaultFetchBytes}
 	if v, ok := cl.OptValue(kgo.FetchMaxWait).(time.Duration); ok {
 		lim.wait = v
@@ -146,6 +147,7 @@ func fetchSettings(cl *kgo.Client) fetchLimits {
 	if v, ok := cl.OptValue(kgo.FetchMaxPartitionBytes).(int32); ok {
 		lim.maxBytes = v
 	}
+	lim.maxBytes = max(1, min(lim.maxBytes, int32(answerLimit(cl)-around(topic))))
 	return lim
 }
 

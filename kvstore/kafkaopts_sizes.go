@@ -42,8 +42,20 @@ func clientLimits(cl *kgo.Client, topic string) (limits []byteLimit) {
 		id, _ := cl.OptValue(kgo.ClientID).(string)
 		limits = append(limits, byteLimit{max(0, int(n)-envelope-len(topic)-len(id)), "kgo.BrokerMaxWriteBytes, with room for the request around it"})
 	}
-	limits = append(limits, byteLimit{inflatedLimit(cl), "kgo.MaxDecompressBatchBytes, above which this client could not read it back"})
-	return limits
+	return append(limits,
+		byteLimit{max(0, answerLimit(cl)-around(topic)), "kgo.BrokerMaxReadBytes, above which this client could not read it back"},
+		byteLimit{inflatedLimit(cl), "kgo.MaxDecompressBatchBytes, above which this client could not read it back"})
+}
+
+// around is the most that an answer to a fetch has besides its record batch.
+func around(topic string) int { return envelope + len(topic) }
+
+// answerLimit returns how many bytes an answer may have.
+func answerLimit(cl *kgo.Client) int {
+	if n, ok := cl.OptValue(kgo.BrokerMaxReadBytes).(int32); ok {
+		return int(n)
+	}
+	return defaultBrokerBytes
 }
 
 // inflatedLimit returns how many bytes a record batch may decompress to.
@@ -73,14 +85,19 @@ func checkFetchSizes(cl *kgo.Client) error {
 }
 
 // checkReadable refuses a kgo.BrokerMaxReadBytes that keeps the largest record batch of the
-// topic from being read. franz-go's own default is not refused: brokers do not accept what
-// it keeps out either, unless configured to, and a topic without a real limit may be meant
-// to have none.
+// topic from being read.
 func checkReadable(cl *kgo.Client, topic string, maxMessageBytes int) error {
-	n, ok := cl.OptValue(kgo.BrokerMaxReadBytes).(int32)
-	if !ok || n == defaultBrokerBytes || int(n) >= maxMessageBytes+envelope+len(topic) {
+	if readable(answerLimit(cl), topic, maxMessageBytes) {
 		return nil
 	}
 	return refused("BrokerMaxReadBytes", fmt.Sprintf("it is %d, and the topic's max.message.bytes is %d: a record batch of that size, with %d bytes around it, could never be read",
-		n, maxMessageBytes, envelope+len(topic)))
+		answerLimit(cl), maxMessageBytes, around(topic)))
+}
+
+// readable reports whether a client that reads so many bytes of an answer can read the largest
+// record batch of the topic. franz-go's own default counts as enough: brokers do not accept
+// what it keeps out either, unless configured to, and a topic without a real limit may be meant
+// to have none.
+func readable(answer int, topic string, maxMessageBytes int) bool {
+	return answer == defaultBrokerBytes || answer >= maxMessageBytes+around(topic)
 }

@@ -25,6 +25,7 @@ type settings struct {
 	backoff func(failures int) time.Duration
 
 	caps    []byteLimit   // what the client's options say about the size of a record batch
+	answer  int           // how many bytes of an answer the client reads
 	retains time.Duration // what WithTombstoneRetention says, 0 for nothing
 	silent  bool          // the user wants no message about settings that do not fit
 
@@ -113,7 +114,7 @@ func (s *settings) begin(configs map[string]string, sent time.Time) {
 // judge updates Status with whether the settings fit a store. mu is held.
 func (s *settings) judge() (problem error) {
 	if !s.silent {
-		problem = errors.Join(s.now.problems(s.topic, s.retains)...)
+		problem = errors.Join(append(s.now.problems(s.topic, s.retains), s.now.readBy(s.answer, s.topic))...)
 	}
 	s.health.note(&s.health.topic, problem)
 	return problem

@@ -52,7 +52,7 @@ func follow(t *testing.T, fn func(t *testing.T, f *fakeTopic, s *settings)) (log
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeTopic{configs: map[string]string{"cleanup.policy": "compact"}}
 		s := &settings{
-			ask: f.ask, logger: slog.New(slog.NewTextHandler(&out, nil)), topic: "kv", health: newHealth(),
+			ask: f.ask, logger: slog.New(slog.NewTextHandler(&out, nil)), topic: "kv", answer: defaultBrokerBytes, health: newHealth(),
 			backoff: func(n int) time.Duration { return time.Duration(min(n, 10)) * 100 * time.Millisecond }, wake: make(chan struct{}, 1),
 		}
 		s.begin(f.configs, time.Now())
@@ -177,7 +177,7 @@ func TestShortestRetentionSinceAMoment(t *testing.T) {
 		return map[string]string{"delete.retention.ms": fmt.Sprint(n * 3600 * 1000)}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := &settings{logger: slog.New(slog.DiscardHandler), health: newHealth()}
+		s := &settings{answer: defaultBrokerBytes, logger: slog.New(slog.DiscardHandler), health: newHealth()}
 		start := time.Now()
 		at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
 		s.begin(hours(10), start)

@@ -60,6 +60,15 @@ func (ts topicSettings) limit() byteLimit {
 	return limit
 }
 
+// readBy returns why a running client that reads so many bytes of an answer does not suit the topic.
+func (ts topicSettings) readBy(answer int, topic string) error {
+	if readable(answer, topic, ts.maxMessageBytes) {
+		return nil
+	}
+	return fmt.Errorf("its max.message.bytes is %d, and kgo.BrokerMaxReadBytes of this client is %d: at a record batch above %d bytes the client would stand still; open it with a larger one",
+		ts.maxMessageBytes, answer, answer-around(topic))
+}
+
 // problems returns why a store can't rely on the topic. retains is what
 // WithTombstoneRetention says, 0 for nothing.
 func (ts topicSettings) problems(topic string, retains time.Duration) (problems []error) {

@@ -80,9 +80,10 @@ type Status struct {
 	// client.
 	Writing Problem
 
-	// Topic is what makes the topic's configuration unfit for a store, since that was
-	// found: a cleanup.policy that removes keys, a delete.retention.ms too short to keep up
-	// with. The client keeps going, and the problem ends when the setting is corrected.
+	// Topic is what makes the topic's configuration unfit for a store, or for this client,
+	// since that was found: a cleanup.policy that removes keys, a delete.retention.ms too
+	// short to keep up with, a max.message.bytes above what kgo.BrokerMaxReadBytes lets the
+	// client read. The client keeps going, and the problem ends when the setting is corrected.
 	// [TopicValidationSkip] keeps it zero.
 	Topic Problem
 
