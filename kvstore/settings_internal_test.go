@@ -201,6 +201,21 @@ func TestShortestRetentionSinceAMoment(t *testing.T) {
 	})
 }
 
+// What is around a record batch counts, and franz-go's default is always enough.
+func TestAnswersThatAreTooSmallForTheTopicDoNotFit(t *testing.T) {
+	ts := parseSettings(map[string]string{"max.message.bytes": "3000"})
+	enough := 3000 + around("kv")
+	for answer, fits := range map[int]bool{enough: true, enough + 1: true, enough - 1: false, 1024: false} {
+		if err := ts.readBy(answer, "kv"); (err == nil) != fits {
+			t.Errorf("readBy(%d) = %v, want fits = %v", answer, err, fits)
+		}
+	}
+	ts.maxMessageBytes = math.MaxInt32
+	if err := ts.readBy(defaultBrokerBytes, "kv"); err != nil {
+		t.Errorf("readBy of franz-go's default = %v, want nil", err)
+	}
+}
+
 // Whatever is not exactly compact does not fit, and an answer without a policy says nothing.
 func TestPolicyThatIsNotCompactDoesNotFit(t *testing.T) {
 	for _, policy := range []string{"", " ", "delete", "compact,delete", "delete,compact", "Compact", "compact "} {
