@@ -10,9 +10,10 @@ import "fmt"
 // place. If the client holds a=1 and b=2 in the end and has never reread the log, it has read only
 // a=1 before the loss.
 //
-// This needs an exact tap, and a history in which processes report that they reread the log.
+// This needs a history in which processes report that they reread the log. With a late tap, it is
+// not known whether that was before the append.
 func (j *judge) checkApplied(op int32) {
-	if j.h.Header.Tap != TapExact || len(j.h.Rebuilds) == 0 {
+	if len(j.h.Rebuilds) == 0 {
 		return
 	}
 	o := j.op(op)
@@ -30,7 +31,11 @@ func (j *judge) checkApplied(op int32) {
 			continue
 		}
 		j.judged(CheckWriteVisible)
-		if j.x.rebuiltAt(id, end) > j.x.rebuiltAt(id, rec.seq) {
+		since := rec.seq
+		if j.h.Header.Tap != TapExact {
+			since = o.Call.Seq
+		}
+		if j.x.rebuiltAt(id, end) > j.x.rebuiltAt(id, since) {
 			continue
 		}
 		v := j.accusation(CheckWriteVisible, op)

@@ -21,8 +21,10 @@ type wholeSearch struct {
 	singles map[int32][]int32 // by class: operations that write one key, by deadline
 	batches map[int32][]int32 // by class of the first item
 	bounds  []opBounds
-	used    map[int32]bool
-	must    int // acknowledged writes that have no records yet
+	last    map[int32]int32   // by operation: the first of the records that it was given last
+	claimed map[int32][]int32 // by class: operations with records that are known
+	several bool              // the log lost something, so a write may be in it again
+	must    int               // acknowledged writes that have no records yet
 	steps   int
 	deepest int // the index of the first record that none explained
 }
@@ -31,11 +33,12 @@ type wholeSearch struct {
 // could take exponential time. If it is reached, only each class is judged by itself.
 const wholeSteps = 20_000
 
-// whole returns -1 if there may be such an assignment, or else a record that none explains. After a loss a write may be in
-// the log again, so then it does not look.
+// whole returns -1 if there may be such an assignment, or else a record that none explains. After
+// a loss a write may be in the log again: then more than one single write is tried, and records
+// are left out that may be the ones that the log lost of a write whose records are known.
 func (j *judge) whole(bounds []opBounds) (torn int32) {
-	s := &wholeSearch{judge: j, bounds: bounds, singles: map[int32][]int32{}, batches: map[int32][]int32{}, used: map[int32]bool{}}
-	if len(j.x.epochs) > 1 || !s.collect() {
+	s := &wholeSearch{judge: j, bounds: bounds, singles: map[int32][]int32{}, batches: map[int32][]int32{}, last: map[int32]int32{}, claimed: map[int32][]int32{}, several: len(j.x.epochs) > 1}
+	if !s.collect() {
 		return -1
 	}
 	s.steps = wholeSteps + 8*len(s.left)
@@ -52,10 +55,15 @@ func (s *wholeSearch) collect() bool {
 	for _, op := range s.writes {
 		items := s.itemsOf(op)
 		o := s.op(op)
-		if len(items) == 0 || o.Outcome == Failed || slices.ContainsFunc(items, func(it item2log) bool { return it.rec >= 0 }) {
+		if len(items) == 0 || o.Outcome == Failed {
 			continue
 		}
 		batch := len(items) > 1
+		if slices.ContainsFunc(items, func(it item2log) bool { return it.rec >= 0 }) {
+			found = found || batch && s.several
+			s.known(op, items)
+			continue
+		}
 		found = found || batch
 		if slices.ContainsFunc(items, func(it item2log) bool { return it.class < 0 || !shared(s.x.classes[it.class].value) }) {
 			continue // it is not in the log
@@ -106,17 +114,63 @@ func (s *wholeSearch) deadline(op int32) int64 {
 	return s.bounds[op].before
 }
 
+// known notes a write whose records are known.
+func (s *wholeSearch) known(op int32, items []item2log) {
+	if !s.several {
+		return
+	}
+	for n := range items {
+		if c := items[n].class; c >= 0 && (n == 0 || c != items[n-1].class) {
+			s.claimed[c] = append(s.claimed[c], op)
+		}
+	}
+}
+
 // fits reports whether a record can be of a write.
 func (s *wholeSearch) fits(op, r int32) bool {
 	s.steps--
 	rec := &s.x.records[r]
-	if s.used[op] || rec.seq < s.op(op).Call.Seq || rec.off < s.bounds[op].after.off {
+	before, used := s.last[op]
+	if used && s.x.records[before].died > rec.born || rec.seq < s.op(op).Call.Seq {
 		return false
 	}
-	if s.h.Header.Tap == TapExact {
-		return rec.seq < s.deadline(op)
+	if after := s.bounds[op].after; after.epoch == rec.born && rec.off < after.off {
+		return false
+	}
+	if s.several || s.h.Header.Tap == TapExact {
+		return s.op(op).Outcome != OK || s.since(r) < s.op(op).Return.Seq
 	}
 	return rec.off < s.deadline(op)
+}
+
+// tried reports whether a record may be one that the log lost of a write whose records are known.
+func (s *wholeSearch) tried(r int32) bool {
+	rec := &s.x.records[r]
+	for _, op := range s.claimed[rec.class] {
+		items := s.itemsOf(op)
+		for n := range items {
+			if items[n].class == rec.class && s.fits(op, r) && s.attempt(items, n, rec) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// attempt reports whether the log had all records of a write around the one of item n, at a
+// time when it had not those that are known.
+func (s *wholeSearch) attempt(items []item2log, n int, rec *record) bool {
+	for m := range items {
+		s.steps--
+		r := s.x.at(rec.born, rec.off+int64(m-n))
+		if r < 0 || s.x.records[r].born != rec.born || s.x.records[r].class != items[m].class {
+			return false
+		}
+		if known := items[m].rec; known >= 0 && s.overlap(&s.x.records[known], rec) {
+			return false
+		}
+	}
+	return true
 }
 
 // place assigns the records from index i on.
@@ -132,18 +186,20 @@ func (s *wholeSearch) place(i int) bool {
 	class := s.x.records[r].class
 	for _, op := range s.singles[class] {
 		if s.fits(op, r) {
-			if s.with(op, i+1) {
+			if s.with(op, i, i+1) {
 				return true
 			}
-			break
+			if !s.several {
+				break
+			}
 		}
 	}
 	for _, op := range s.batches[class] {
-		if n := len(s.itemsOf(op)); s.holds(op, i) && s.with(op, i+n) {
+		if n := len(s.itemsOf(op)); s.holds(op, i) && s.with(op, i, i+n) {
 			return true
 		}
 	}
-	return false
+	return s.several && s.tried(r) && s.place(i+1)
 }
 
 // holds reports whether the records from index i on are those of a batch.
@@ -154,26 +210,30 @@ func (s *wholeSearch) holds(op int32, i int) bool {
 	}
 	for n := range items {
 		rec := &s.x.records[s.left[i+n]]
-		if rec.class != items[n].class || rec.off != s.x.records[s.left[i]].off+int64(n) || !s.fits(op, s.left[i+n]) {
+		if rec.class != items[n].class || rec.born != s.x.records[s.left[i]].born || rec.off != s.x.records[s.left[i]].off+int64(n) || !s.fits(op, s.left[i+n]) {
 			return false
 		}
 	}
 	return true
 }
 
-// with places a write and goes on.
-func (s *wholeSearch) with(op int32, next int) bool {
+// with gives a write the records from index i on up to another one, and goes on.
+func (s *wholeSearch) with(op int32, i, next int) bool {
+	before, again := s.last[op]
 	must := 0
-	if s.op(op).Outcome == OK {
+	if s.op(op).Outcome == OK && !again {
 		must = 1
 	}
-	s.used[op] = true
+	s.last[op] = s.left[i]
 	s.must -= must
 	if s.place(next) {
 		return true
 	}
-	s.used[op] = false
-	s.must += must
+	if s.must += must; again {
+		s.last[op] = before
+	} else {
+		delete(s.last, op)
+	}
 	return false
 }
 
