@@ -22,7 +22,9 @@ type hookFollower struct {
 	first  int64 // where the log began when the process started
 	places []place
 	told   map[string]*Hook // by key: the last hook
-	last   int64            // the event of the last hook
+	// begunBy is the event for which begun was asked last, and begunAt what it returned.
+	begunBy, begunAt int64
+	last             int64 // the event of the last hook
 	// maybe has values of keys that the process may hold though no hook has told of them: when it
 	// rereads a log that lost nothing, another leader may still have a record that compaction
 	// had removed before the process read it.

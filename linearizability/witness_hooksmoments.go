@@ -138,10 +138,20 @@ func (f *hookFollower) skips(p *place, e, rec int32, seq int64) bool {
 		return true
 	case p.again != nil:
 		return f.absent(m, p.again.seq, seq)
-	case m.off < f.first || f.x.missable(f.proc, m, seq, e, 0):
+	case p.at == 0 && m.off < f.begun(seq) || m.off < f.first || f.x.missable(f.proc, m, seq, e, 0):
 		return true
 	}
 	return !f.log.reported && f.x.deleted(f.proc, m, seq, e)
+}
+
+// begun returns the highest offset at which the process, of which there was no hook before an event,
+// may have begun to read.
+func (f *hookFollower) begun(seq int64) int64 {
+	if f.begunBy != seq {
+		f.begunBy = seq
+		_, f.begunAt = f.log.startsBetween(f.from, seq)
+	}
+	return f.begunAt
 }
 
 // owed returns the first record from a place up to an offset of an epoch's log that needs a hook,
