@@ -165,3 +165,32 @@ func TestReadsWaitForWhatALossLeftToBeDecided(t *testing.T) {
 		}
 	})
 }
+
+// A client rereads a log that has gaps, and the log loses more of what had been read before the
+// client gets there. What the first loss left does not count any more: the client does not reread the
+// log once more because of it, and its hooks are told once.
+func TestWhatALossLeftEndsWithTheNextLoss(t *testing.T) {
+	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		var hooks hookBook
+		c := w.open("c", append(hooks.options(), a.option())...)
+		for _, k := range []string{"k", "x", "x", "x", "a", "b", "c", "d", "e", "f"} {
+			w.put(c, k, "1")
+		}
+		w.Compact()
+		a.set(bringsBefore(5))
+		w.loseTail(8)
+		w.eventually("it rereads", func() bool { return c.Status().Rebuilds == 1 })
+		time.Sleep(time.Second)
+		w.loseTail(6)
+		w.produce(w.kafka("other"), record("z", "1"))
+		time.Sleep(5 * time.Second)
+		a.set(nil)
+		must(t, c.Sync(w.within(time.Minute)))
+		time.Sleep(5 * time.Second)
+		want := []string{"delete c", "delete d", "delete e", "delete f", "set z=1"}
+		if got := hooks.all()[10:]; !slices.Equal(got, want) {
+			t.Errorf("after the losses the hooks were told %q, want %q", got, want)
+		}
+	})
+}

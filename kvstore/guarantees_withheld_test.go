@@ -51,20 +51,31 @@ func withholding(from, to int64) func(*reply) {
 	}
 }
 
+// bringsBefore makes fetches bring no batch at an offset or above.
+func bringsBefore(end int64) func(*reply) {
+	return func(r *reply) {
+		resp, ok := r.resp.(*kmsg.FetchResponse)
+		if !ok || len(resp.Topics) == 0 {
+			return
+		}
+		p := &resp.Topics[0].Partitions[0]
+		for at := 0; at < len(p.RecordBatches); {
+			if int64(binary.BigEndian.Uint64(p.RecordBatches[at:])) >= end {
+				p.RecordBatches = p.RecordBatches[:at]
+				time.Sleep(100 * time.Millisecond) // nothing has come for so long
+			} else {
+				at += 12 + int(binary.BigEndian.Uint32(p.RecordBatches[at+8:]))
+			}
+		}
+	}
+}
+
 // decidedBefore makes the log look as if a transaction were open from an offset on.
 func decidedBefore(stable int64) func(*reply) {
 	return func(r *reply) {
 		if resp, ok := r.resp.(*kmsg.FetchResponse); ok && len(resp.Topics) > 0 {
-			p := &resp.Topics[0].Partitions[0]
-			p.LastStableOffset = stable
-			for at := 0; at < len(p.RecordBatches); {
-				if int64(binary.BigEndian.Uint64(p.RecordBatches[at:])) >= stable {
-					p.RecordBatches = p.RecordBatches[:at]
-					time.Sleep(100 * time.Millisecond) // nothing has come for so long
-				} else {
-					at += 12 + int(binary.BigEndian.Uint32(p.RecordBatches[at+8:]))
-				}
-			}
+			resp.Topics[0].Partitions[0].LastStableOffset = stable
+			bringsBefore(stable)(r)
 		}
 	}
 }
