@@ -53,7 +53,8 @@ func (f *hookFollower) left(t extent, e int32) (low, high int64) {
 	if e <= t.epoch {
 		return t.low, t.high
 	}
-	return min(t.low, f.x.cuts.of(t.epoch+1, e)), f.firstCut(t.epoch, e, t.high)
+	cut := f.x.cuts.of(t.epoch+1, e)
+	return min(t.low, cut), min(t.high, cut)
 }
 
 // A foundKey tells apart what the differences depend on: the epoch in which the process has read
@@ -209,16 +210,6 @@ func (f *hookFollower) owedAt(p *place, e int32, seq int64) int64 {
 		return f.x.records[rec].off
 	}
 	return max(p.upTo, f.x.reach(e, seq).end)
-}
-
-// firstCut returns where the log was first cut below an offset after an epoch, or the offset.
-func (f *hookFollower) firstCut(e, now int32, off int64) int64 {
-	for e++; e <= now && f.x.spend(1); e++ {
-		if cut := f.x.epochs[e].cut; cut < off {
-			return cut
-		}
-	}
-	return off
 }
 
 // settled returns where a process may be that was at a place when it may have told more: one that

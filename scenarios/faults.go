@@ -157,6 +157,12 @@ func dataLoss(d *draw) {
 	if d.IntN(2) == 0 {
 		d.times(2, 4, d.loseUnreadWrites)
 	}
+	if d.IntN(2) == 0 {
+		d.times(1, 3, d.loseTailTwice)
+	}
+	if d.IntN(3) == 0 {
+		d.times(1, 2, d.loseTailBehindOlderDecision)
+	}
 }
 
 func unclean(d *draw) {

@@ -37,6 +37,28 @@ func (d *draw) loseTailBehindOlderEnd() {
 	d.add(f)
 }
 
+// loseTailTwice loses the tail, and more of it before a client has emptied its storage to reread the
+// log. Others write on meanwhile, so that the log may be as long again as the first loss had left it.
+func (d *draw) loseTailTwice() {
+	first := sim.LoseTail{Records: 1 + d.IntN(4), Span: d.once()}
+	first.From += 20 * ms
+	second := sim.LoseTail{Records: 10 + d.IntN(15), Span: sim.Span{From: first.From + d.between(60*ms, 200*ms)}}
+	slow := sim.Span{From: first.From - 20*ms, For: d.between(800*ms, 1200*ms)}
+	d.add(sim.SlowStorage{Client: d.client(), Delay: d.between(400*ms, 900*ms), Span: slow})
+	d.add(first)
+	d.add(second)
+}
+
+// loseTailBehindOlderDecision loses the tail and opens a transaction, and lets leaders name older ends
+// of what is decided. They do that for less time than clients need to believe it.
+func (d *draw) loseTailBehindOlderDecision() {
+	d.p.World.Tombstones = max(d.p.World.Tombstones, 15*time.Second)
+	f := sim.LoseTail{Records: 1 + d.IntN(6), Span: d.once()}
+	d.add(f)
+	d.add(sim.AbandonTransaction{Records: 1, Timeout: 3 * time.Second, Span: sim.Span{From: f.From + d.between(5*ms, 40*ms)}})
+	d.add(sim.OlderEnds{Back: 2 + d.IntN(6), Span: sim.Span{From: f.From + d.between(5*ms, 60*ms), For: d.between(600*ms, 1200*ms)}})
+}
+
 // rebuildSlowly loses the tail while storages are slow, so that clients take
 // their time to reread the log.
 func (d *draw) rebuildSlowly() {
