@@ -81,9 +81,10 @@
 //     unless it claims to have caught up: by opening, by acknowledging its own
 //     write, by a barrier or by waiting for a revision. What an operation claims is
 //     judged by the position that it reports itself, too.
-//   - A barrier asks for what the log still has when it returns. What the broker lost before,
-//     nobody has to have seen. The position that an operation reports is read after it, so
-//     after a loss it may be one on the way back to where the process was.
+//   - A barrier that is answered from a log that was lost asks for all that was known of that
+//     log, and one that is answered from the new log for what that has of it. The position that
+//     an operation reports is read after it, so after a loss it may be one on the way back to
+//     where the process was.
 //   - A transaction that never ends hides what follows it from all clients, to the end.
 //   - When records are deleted from the start of the log (DeleteRecords,
 //     retention), a client that had not reached them may continue with what is

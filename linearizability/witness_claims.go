@@ -29,6 +29,10 @@ func (s *sweeper) claims(op int32, f *inFlight) {
 // tap, the position may move a moment after the operation has returned.
 func (s *sweeper) claimed(op int32, f *inFlight, check CheckID, want position) {
 	o := s.op(op)
+	if last := len(s.x.epochs) - 1; s.h.Header.Tap != TapExact && check != CheckWaitRevision && int(want.epoch) == last && want.off > s.x.settled {
+		s.claim(op, check, want.off, fmt.Sprintf("a transaction was open from offset %d on, to the end", s.x.settled))
+		return
+	}
 	if s.h.Header.Tap != TapExact || s.x.lost(o.Call.Seq, o.Return.Seq) {
 		return
 	}

@@ -111,9 +111,15 @@ func (j *judge) checkHooks() {
 // at which it started.
 func (j *judge) hookClaims(of func(client string, number int) *processHooks) map[processID]int64 {
 	start := map[processID]int64{}
-	var known position // of what had been acknowledged to anyone
+	var known position // of what had been acknowledged to anyone, and ends of the log that were seen
 	atCall := map[int32]position{}
+	logs := j.h.Log
 	for _, e := range j.events {
+		for ; len(logs) > 0 && logs[0].Seq < e.seq; logs = logs[1:] {
+			if l := &logs[0]; l.Kind == LogEnd {
+				known = j.x.join(known, position{j.x.current(l.Seq), l.Offset})
+			}
+		}
 		o := j.op(e.op)
 		id := processID{o.Client, o.Process}
 		if _, ok := start[id]; !ok {

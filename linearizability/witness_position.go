@@ -32,19 +32,13 @@ func (x *logIndex) join(a, b position) position {
 	return position{b.epoch, max(b.off, x.in(a, b.epoch))}
 }
 
-// surviving returns the weakest bound that asks for what is below a position and was still in
-// the log at an event. What the broker lost before, nobody has to have seen.
+// earliest returns the same bound in the first epoch whose log had all that is below it.
 //
-// Example: the log [a b c] loses c, and then there is nothing new in it. Whoever knew of c knows
-// that the log has [a b], and so does a client that follows the log as it was.
-func (x *logIndex) surviving(p position, seq int64) position {
-	now := x.current(seq)
-	if now == 0 || p.epoch > now {
-		return p
-	}
-	off := x.in(p, now)
-	first := sort.Search(int(now), func(e int) bool { return x.cuts.of(int32(e)+1, now) >= off })
-	return position{int32(first), off}
+// Example: the log [a b c] loses c, and then there is nothing new in it. Whoever has seen the end
+// of the new log knows that it has [a b], and so does a client that follows the log as it was.
+func (x *logIndex) earliest(p position) position {
+	first := sort.Search(int(p.epoch), func(e int) bool { return x.cuts.of(int32(e)+1, p.epoch) >= p.off })
+	return position{int32(first), p.off}
 }
 
 // satisfied reports whether position p satisfies the bound.

@@ -181,7 +181,7 @@ func (s *sweeper) returned(op int32) {
 	}
 	f := &s.slots[s.slot[op]]
 	s.free = append(s.free, s.slot[op])
-	f.anyone.pos = s.x.surviving(f.anyone.pos, o.Return.Seq)
+	f.anyone.pos = s.x.earliest(f.anyone.pos)
 	s.claims(op, f)
 	lowest := s.x.joined(&f.bounds) // the process was here, or further, at the return
 	switch {

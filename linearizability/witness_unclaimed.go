@@ -16,6 +16,11 @@ func (j *judge) unclaimed(r int32) {
 			o := &j.x.records[other]
 			if j.overlap(o, rec) || !j.classes().of(rec.class).within(rec.seq, j.since(r)) {
 				j.doubled(o.op, other, r)
+			} else if !j.attempted(o.op, r) {
+				v := j.accusation(CheckBatchInLog, o.op)
+				v.Key = key
+				v.Reason = fmt.Sprintf("of %s the log had only a part when it was sent before: %s", j.op(o.op).call(), j.recordName(r))
+				j.violate(j.with(v, r))
 			}
 			return
 		}
@@ -43,6 +48,31 @@ func (j *judge) unclaimed(r int32) {
 		v.Evidence = append(v.Evidence, j.op(op).String())
 	}
 	j.violate(j.with(v, r))
+}
+
+// attempted reports whether the log had all records of a write around one of them.
+func (j *judge) attempted(op, r int32) bool {
+	items, rec := j.itemsOf(op), &j.x.records[r]
+	j.x.spend(len(items))
+	return slices.ContainsFunc(j.placesOf(items, rec.class), func(n int) bool {
+		for m := range items {
+			other := j.x.at(rec.born, rec.off+int64(m-n))
+			if other < 0 || j.x.records[other].born != rec.born || j.x.records[other].class != items[m].class {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// placesOf returns where items have a class.
+func (j *judge) placesOf(items []item2log, class int32) (places []int) {
+	for n := range items {
+		if items[n].class == class {
+			places = append(places, n)
+		}
+	}
+	return places
 }
 
 // triedAgain reports whether a record with a shared value may be the second one of an

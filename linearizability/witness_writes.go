@@ -139,8 +139,9 @@ func (j *judge) checkAcked(op int32) {
 func (j *judge) checkVisible(op int32) {
 	o := j.op(op)
 	p, ok := j.wrote(op)
-	if !ok || o.Position == None || p.epoch != j.x.current(o.Return.Seq) {
-		return
+	if now := j.x.current(o.Return.Seq); !ok || o.Position == None || p.epoch > now ||
+		p.epoch < now && j.x.reach(j.x.epochOf(p.epoch+1, o.Position, o.Return.Seq), o.Return.Seq).lso >= o.Position {
+		return // after a loss, it may be on the way back
 	}
 	since := o.Call.Seq
 	if items := j.itemsOf(op); j.h.Header.Tap == TapExact {

@@ -73,7 +73,8 @@ func (w *world) ends(p *proc, c *call) bool {
 	if p.at < c.until && (p.era == w.era || c.op.Kind != lin.OpOpen) || p.at < p.behind {
 		return false
 	}
-	if slices.ContainsFunc(c.needs, func(e *entry) bool { return !e.lost && !p.has(w, e) }) {
+	// Who follows a log that was lost since needs all of that log.
+	if slices.ContainsFunc(c.needs, func(e *entry) bool { return !p.has(w, e) && (!e.lost || p.era <= c.era) }) {
 		return false
 	}
 	if c.write != nil {

@@ -307,7 +307,7 @@ func (j *judge) includesRead(x state, op *lin.Operation) bool {
 			continue
 		}
 		if !slices.ContainsFunc(j.t.records, func(r *record) bool {
-			return r.Key == get.Key && r.Value == get.Value && (r.lost <= op.Return.Seq || j.t.includes(x, r))
+			return r.Key == get.Key && r.Value == get.Value && (r.lost <= j.t.eras[x.era].since || j.t.includes(x, r))
 		}) {
 			return false
 		}
@@ -318,11 +318,13 @@ func (j *judge) includesRead(x state, op *lin.Operation) bool {
 // caughtUp reports whether a state includes what was acknowledged to anyone, and the
 // ends of the log that were seen, before an operation was called.
 func (j *judge) caughtUp(x state, op *lin.Operation) bool {
-	if !j.includesAll(x, j.acknowledged(op.Call.Seq), op.Return.Seq) || !j.includesRead(x, op) {
+	// What the log lost since it was as the state has it does not excuse the state.
+	since := j.t.eras[x.era].since
+	if !j.includesAll(x, j.acknowledged(op.Call.Seq), since) || !j.includesRead(x, op) {
 		return false
 	}
 	for _, end := range j.t.ends {
-		if end[0] < op.Call.Seq && !j.t.reached(x, j.t.current(end[0]), end[1], op.Return.Seq) {
+		if end[0] < op.Call.Seq && !j.t.reached(x, j.t.current(end[0]), end[1]) {
 			return false
 		}
 	}

@@ -66,11 +66,11 @@ func (t *timeline) includes(s state, r *record) bool {
 	return false
 }
 
-// reached reports whether a state is at or above an offset of an era, or at what was left
-// of the log below it at a moment.
-func (t *timeline) reached(s state, era int, at, now int64) bool {
-	for _, later := range t.eras[era+1 : t.current(now)+1] {
-		at = min(at, later.cut)
+// reached reports whether a state is at or above an offset of an era, or at what a later era
+// had left of the log below it.
+func (t *timeline) reached(s state, era int, at int64) bool {
+	for i := era + 1; i <= s.era; i++ {
+		at = min(at, t.eras[i].cut)
 	}
 	for i := s.era; i < era; i++ {
 		if t.eras[i+1].cut < at {

@@ -161,8 +161,8 @@ func (t *timeline) aborted(r *record, now int64) bool {
 
 // shows reports whether a record, once applied, changes the state.
 func (t *timeline) shows(r *record) bool {
-	_, aborted := t.aborts[r.Txn]
-	return r.Key != "" && (r.Txn == "" || !aborted)
+	_, committed := t.commits[r.Txn]
+	return r.Key != "" && (r.Txn == "" || committed)
 }
 
 // move moves each append as early as its writer, its predecessor in the log and the
