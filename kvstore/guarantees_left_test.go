@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/kvstore"
 )
@@ -191,6 +192,41 @@ func TestWhatALossLeftEndsWithTheNextLoss(t *testing.T) {
 		want := []string{"delete c", "delete d", "delete e", "delete f", "set z=1"}
 		if got := hooks.all()[10:]; !slices.Equal(got, want) {
 			t.Errorf("after the losses the hooks were told %q, want %q", got, want)
+		}
+	})
+}
+
+// A client reads a log that has gaps, and the log loses records that it has not read yet. Fetches
+// name an older end of the log for a while: the client does not go back to that.
+func TestReadsWaitForWhatALossOfTheUnreadLeft(t *testing.T) {
+	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		var hooks hookBook
+		c := w.open("c", append(hooks.options(), a.option())...)
+		a.set(bringsBefore(0))
+		other := w.kafka("other")
+		for _, k := range []string{"k", "x", "x", "x", "a", "b", "c", "d", "e", "f"} {
+			w.produce(other, record(k, "1"))
+		}
+		w.Compact()
+		a.set(bringsBefore(5))
+		w.eventually("it has read some", func() bool { return c.Position() == 5 })
+		before := hooks.all()
+		a.set(func(r *reply) {
+			if resp, ok := r.resp.(*kmsg.FetchResponse); ok && len(resp.Topics) > 0 {
+				resp.Topics[0].Partitions[0].HighWatermark = 4
+				decidedBefore(4)(r)
+			}
+		})
+		w.loseTail(8)
+		time.Sleep(20 * time.Second)
+		if got := hooks.all(); !slices.Equal(got, before) {
+			t.Errorf("hooks are told %q while the leader shows less than is left", got[len(before):])
+		}
+		a.set(nil)
+		must(t, c.Sync(w.within(time.Minute)))
+		if got, want := hooks.all(), append(before, "set b=1", "set c=1", "set d=1"); !slices.Equal(got, want) {
+			t.Errorf("the hooks were told %q, want %q", got, want)
 		}
 	})
 }

@@ -35,8 +35,8 @@ func (t *tail) validate(ctx context.Context) error {
 		}
 	}
 	if err := t.checkDebt(ctx); err != nil {
-		if lost, ok := errors.AsType[*lostError](err); ok {
-			return t.lost(ctx, lost.end, err)
+		if lost, ok := errors.AsType[*lostError](err); ok { // what was read is left, also if not all of it is shown yet
+			return t.lostBehind(ctx, min(lost.end, t.unseen()), l.epoch, err)
 		}
 		return err
 	}
