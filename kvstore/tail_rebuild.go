@@ -88,6 +88,7 @@ func (t *tail) unseen() int64 {
 func (t *tail) startOver(end int64, cause error) {
 	t.hole, t.silence = nil, silence{}
 	t.begin(&rebuild{resume: min(end, t.unseen()), cause: cause})
+	t.rebuild.left = min(t.rebuild.left, end) // or the next leader would be found to have lost that
 	t.track.Trust(-1)
 }
 
