@@ -55,9 +55,7 @@ func TestCheck_holds_correct_histories(t *testing.T) {
 
 // TestCheck_finds_what_the_reference_finds compares the judges with the reference on
 // histories with one change. What the reference can't explain the judges must call a
-// violation, except for a few in a thousand: hooks after a loss that a process may have read
-// again, batches of shared values when the log has lost something, and reads that together tell
-// from where on a process reread the log.
+// violation, except for a few in a thousand, which docs/judges.md lists.
 func TestCheck_finds_what_the_reference_finds(t *testing.T) {
 	for tap, most := range map[lin.Tap]uint64{lin.TapExact: 4, lin.TapLate: 6} {
 		t.Run(tap.String(), func(t *testing.T) {
@@ -101,7 +99,7 @@ func (c *comparison) judge(seed uint64) {
 	if accused(h) {
 		c.note(rule+" accused", seed, h, accused)
 		if !slices.ContainsFunc(v.Violations, func(w *lin.Violation) bool { return w.Check == lin.CheckHooks }) {
-			c.Fail() // hooks after a loss are judged by more than their sentence says
+			c.Fail() // after a loss, the reference lets hooks come later than the judges do
 		}
 	}
 }
