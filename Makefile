@@ -75,7 +75,7 @@ test-all: ## Run all tests: those too that build guests for the exact engine, me
 	$(call TEST_MODULES,)
 
 .PHONY: check
-check: $(GATE) ## Run everything that the gate runs
+check: $(GATE) ## Run what the gate runs, without real brokers
 
 ##@ More tests
 
