@@ -195,6 +195,39 @@ func TestLossDuringALongAbsenceIsALoss(t *testing.T) {
 	})
 }
 
+// The log's start is deleted while it is reread after a long absence, and leaders name an older end of
+// it for a while. The client does not go back behind what it had read.
+func TestReadsWaitForWhatADeletionLeftAfterAnAbsence(t *testing.T) {
+	inWorld(t, keepingTombstones(1, 10*time.Minute), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		var hooks hookBook
+		c, other := w.open("c", append(hooks.options(), a.option())...), w.kafka("other")
+		for _, k := range []string{"a", "b", "c", "d", "e", "f"} {
+			w.put(c, k, "1")
+		}
+		back := w.cutOff("c")
+		w.produce(other, record("x", "2"))
+		time.Sleep(15 * time.Minute)
+		slow := w.On(onlyFetches("c")).Latency(3 * time.Second)
+		back()
+		w.eventually("the client rebuilds", func() bool { return c.Status().State == kvstore.StateRebuilding })
+		time.Sleep(time.Second) // the log's begin was asked for, and the fetch is on its way
+		w.DeleteRecords(3)
+		a.set(endsBefore(5))
+		slow.Undo()
+		time.Sleep(20 * time.Second)
+		before := len(hooks.all())
+		if before != 6 {
+			t.Errorf("while the leader shows less than is left, hooks were told %q", hooks.all()[6:])
+		}
+		a.set(nil)
+		must(t, c.Sync(w.within(5*time.Minute)))
+		if got, want := hooks.all()[6:], []string{"delete a", "delete b", "delete c", "set x=2"}; !slices.Equal(got, want) {
+			t.Errorf("hooks were told %q, want %q", got, want)
+		}
+	})
+}
+
 // The log loses its tail, or its start, while it is reread after a long absence.
 func TestLossDuringTheRebuildAfterAnAbsence(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -85,7 +85,11 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 	at, _ := t.reached()
 	switch {
 	case t.pos < start:
-		return t.lost(ctx, t.unseen(), fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, t.pos))
+		under := int32(-1)
+		if rb := t.rebuild; rb.keeps() { // what had been read is left, except the start
+			under = rb.seenEpoch
+		}
+		return t.lostBehind(ctx, t.unseen(), under, fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, t.pos))
 	case at > end:
 		return t.lost(ctx, end, fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, at))
 	default:
