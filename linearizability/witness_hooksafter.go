@@ -153,7 +153,7 @@ func (f *hookFollower) hook(h *Hook) bool {
 			next = f.after(next, p, h)
 		}
 	}
-	if len(next) == 0 || h.Delete || shared(h.Value) {
+	if len(next) == 0 || h.Delete || shared(h.Value) || len(f.written(h.Key, h.Value)) > 1 {
 		for _, p := range f.silently(h.Seq) {
 			next = f.after(next, &p, h)
 		}
