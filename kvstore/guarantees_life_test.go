@@ -79,6 +79,28 @@ func TestWriteDoesNotOutliveItsTime(t *testing.T) {
 	}
 }
 
+// A write that seems too large waits until the client knows whether the limit was raised. That is a
+// part of its life.
+func TestLifeOfAWriteBeginsWithItsCall(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		w.AlterTopic(map[string]string{"max.message.bytes": "1000"})
+		c := w.open("c", kvstore.WithDeliveryTimeout(3*time.Second))
+		w.put(c, "warm", "up")
+		w.AlterTopic(map[string]string{"max.message.bytes": "65536"})
+		w.StopBroker(0)
+		result := make(chan error, 1)
+		go func() { result <- c.Put(context.Background(), []byte("k"), make([]byte, 2000)) }()
+		time.Sleep(3500 * time.Millisecond)
+		w.StartBroker(0)
+		err := <-result
+		wantOutcome(t, "Put that waited for the limit for as long as it lives", err, kvstore.ErrNotWritten)
+		time.Sleep(time.Minute)
+		if end := w.End(); end != 1 {
+			t.Errorf("the log ends at %d, want 1: a write outlived its time", end)
+		}
+	})
+}
+
 // The end is logged also when nobody waits any more.
 func TestEndOfAWriteThatWasGivenUpIsLogged(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {

@@ -72,6 +72,10 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	if ctx == nil {
 		return fail(ErrRefused, errNoContext, -1)
 	}
+	if c.writer == nil {
+		return fail(ErrRefused, ErrReadOnly, -1)
+	}
+	deadline := c.writer.deadline() // what follows may wait for the brokers
 	size, err := c.admissible(ctx, changes)
 	if err != nil {
 		return fail(ErrRefused, err, -1)
@@ -85,7 +89,7 @@ func (c *Client) write(ctx context.Context, op string, changes []change) (int64,
 	if invariant.On {
 		c.hooks.checkWait(op)
 	}
-	res, err := c.writer.submit(ctx, c.writer.newWrite(changes, size))
+	res, err := c.writer.submit(ctx, c.writer.newWrite(changes, size, deadline))
 	if err != nil {
 		return fail(ErrNotWritten, err, -1)
 	}
@@ -126,9 +130,6 @@ func (c *Client) syncWrite(ctx context.Context, fail func(error, error, int64) (
 // the topic's limit was raised, and returns the size of the record batch that the
 // changes need.
 func (c *Client) admissible(ctx context.Context, changes []change) (size int, err error) {
-	if c.writer == nil {
-		return 0, ErrReadOnly
-	}
 	for _, ch := range changes {
 		if len(ch.key) == 0 {
 			return 0, ErrInvalidKey

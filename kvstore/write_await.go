@@ -27,13 +27,14 @@ type write struct {
 	visible position.Waiter
 }
 
-// newWrite returns a write of changes that fit a record batch of size bytes.
-func (w *writer) newWrite(changes []change, size int) *write {
+// newWrite returns a write of changes that fit a record batch of size bytes. Its life ends at the
+// deadline.
+func (w *writer) newWrite(changes []change, size int, deadline time.Time) *write {
 	wr, _ := w.over.Get().(*write)
 	if wr == nil {
 		wr = &write{visible: position.NewWaiter()}
 	}
-	wr.changes, wr.size, wr.deadline = changes, size-batchOverhead, w.deadline()
+	wr.changes, wr.size, wr.deadline = changes, size-batchOverhead, deadline
 	return wr
 }
 

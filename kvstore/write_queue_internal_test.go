@@ -14,7 +14,7 @@ const enough = 1 << 20
 func queueOf(n int) (*queue, []*write) {
 	w, q := &writer{}, &queue{wake: make(chan struct{}, 1)}
 	for range n {
-		wr := w.newWrite([]change{{key: []byte("k")}}, batchOverhead+10)
+		wr := w.newWrite([]change{{key: []byte("k")}}, batchOverhead+10, w.deadline())
 		_ = q.add(wr)
 	}
 	return q, slices.Clone(q.waiting)
