@@ -26,6 +26,10 @@ func (t *tail) validate(ctx context.Context) error {
 		}
 		return err
 	}
+	// What has been read before may be ahead of the rereading, and this leader may have lost more of it.
+	if more, err := t.lostMore(ctx); more || err != nil {
+		return err
+	}
 	if at, _ := t.reached(); at > pos { // up to where a hole ends
 		if err := t.part.holds(ctx, at, -1); err != nil {
 			if lost, ok := errors.AsType[*lostError](err); ok {
@@ -39,12 +43,6 @@ func (t *tail) validate(ctx context.Context) error {
 			return t.lostBehind(ctx, min(lost.end, t.unseen()), l.epoch, err)
 		}
 		return err
-	}
-	// What has been read before may be ahead of the rereading, and this leader may have lost more of it.
-	if rb := t.rebuild; rb != nil && !rb.compared {
-		if more, err := t.lostMore(ctx); more || err != nil {
-			return err
-		}
 	}
 	t.checked, t.doubts = l, doubts
 	t.track.Trust(l.epoch)
@@ -74,6 +72,9 @@ func (t *tail) renamed(ctx context.Context, pos int64, epoch int32) error {
 
 // outOfRange finds out what an OFFSET_OUT_OF_RANGE error means.
 func (t *tail) outOfRange(ctx context.Context, cause error) error {
+	if more, err := t.lostMore(ctx); more || err != nil {
+		return err
+	}
 	start, err := t.part.listOffset(ctx, atEarliest)
 	if err != nil {
 		return err
@@ -176,11 +177,12 @@ func (t *tail) checkLeft(ctx context.Context, f fetched) (enough bool, err error
 	return false, nil
 }
 
-// lostMore asks whether the log still has what a loss has left of what had been read. If not, the
-// next step rereads it.
+// lostMore asks whether the log still has what a loss has left of what had been read, while it is
+// reread. If not, the next step rereads it. An end of the log that is named otherwise may lie behind
+// what others have written since; so this comes first, or one loss would be found twice.
 func (t *tail) lostMore(ctx context.Context) (bool, error) {
 	rb := t.rebuild
-	if rb.left == 0 {
+	if rb == nil || t.pos >= rb.left {
 		return false, nil
 	}
 	err := t.part.reaches(ctx, rb.left, rb.leftUnder)
@@ -220,6 +222,9 @@ func (t *tail) checkEnd(ctx context.Context, f fetched) error {
 	}
 	t.short = 0
 	if end < owed {
+		if more, err := t.lostMore(ctx); more || err != nil {
+			return err
+		}
 		t.startOver(end, t.unpaid(end))
 		return nil
 	}
