@@ -310,7 +310,7 @@ func (f *hookFollower) claimed(c *hookClaim) bool {
 // allows reports whether an operation may have returned at a place. One that claims nothing of what
 // the log has may return while the process rereads it.
 func (f *hookFollower) allows(p *place, c *hookClaim, seq int64) bool {
-	if c.in(f.x, f.x.current(seq)) <= f.log.start(seq) {
+	if c.in(f.x, f.x.current(seq)) <= f.log.start(seq) || f.toldOf(p, c.op) {
 		return true
 	}
 	if p.again != nil && (p.waiting || p.differs != nil) && f.op(c.op).Call.Seq < p.again.seq && f.reaches(&p.again.from, c, seq) {
@@ -322,6 +322,25 @@ func (f *hookFollower) allows(p *place, c *hookClaim, seq int64) bool {
 		}
 	}
 	return false
+}
+
+// toldOf reports whether hooks have told of a write in the log that a process follows at a place. The
+// log may have lost that record since, and got another one of the same write, which was sent again.
+func (f *hookFollower) toldOf(p *place, op int32) bool {
+	o := f.op(op)
+	if !o.Kind.Writes() || p.waiting || p.differs != nil {
+		return false
+	}
+	for _, it := range f.itemsOf(op) {
+		told := it.class >= 0 && slices.ContainsFunc(f.x.written[max(0, it.class)], func(rec int32) bool {
+			m := &f.x.records[rec]
+			return m.seq > o.Call.Seq && m.born <= p.epoch && m.died > p.epoch && m.off < p.at
+		})
+		if !told {
+			return false
+		}
+	}
+	return true
 }
 
 // reaches reports whether a process that follows the log may have got as far as an operation claims.
