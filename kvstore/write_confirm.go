@@ -41,10 +41,7 @@ func (c *Client) shown(ctx context.Context, res written) error {
 			if _, another := errors.AsType[*anotherLogError](err); !another {
 				break
 			}
-			if over := c.tracker.Over(ctx, term); over != nil {
-				if ctx.Err() != nil {
-					over = contextError(ctx)
-				}
+			if over := c.over(ctx, term); over != nil {
 				err = fmt.Errorf("%w: %w", err, over)
 				break
 			}
@@ -72,10 +69,7 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 			return res.below
 		case errors.Is(err, ErrDataLoss), c.part.unsettled() != nil:
 			c.part.suspect()
-			if err := c.tracker.Over(ctx, term); err != nil {
-				if ctx.Err() != nil {
-					err = contextError(ctx)
-				}
+			if err := c.over(ctx, term); err != nil {
 				return fmt.Errorf("%w: %w", res.below, err)
 			}
 		}
@@ -84,6 +78,15 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 		}
 		c.part.rest(ctx, c.backoff(failures))
 	}
+}
+
+// over waits until the tail has found out about a loss, which ends the term.
+func (c *Client) over(ctx context.Context, term uint64) error {
+	err := c.tracker.Over(ctx, term)
+	if err != nil && ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	return err
 }
 
 // confirm makes sure that the record which was applied at a write's revision is the write's
