@@ -70,7 +70,7 @@ func (w *world) ends(p *proc, c *call) bool {
 	if p.era < c.era {
 		return false
 	}
-	if p.at < c.until && (p.era == w.era || c.op.Kind != lin.OpOpen) || p.at < p.behind {
+	if p.at < c.until && (p.era == w.era || p.era == c.era || c.op.Kind != lin.OpOpen) || p.at < p.behind {
 		return false
 	}
 	// Who follows a log that was lost since needs all of that log.

@@ -15,6 +15,7 @@ func Generate(seed uint64, tap lin.Tap) *lin.History {
 	w.rough = tap != lin.TapNone && w.one(2)
 	w.hooks = tap != lin.TapNone && w.one(2)
 	w.opens, w.dull = w.one(2), w.one(4)
+	w.keys = "abc"
 	w.rec = lin.NewRecorder(func() time.Duration {
 		if !w.one(3) {
 			w.clock += time.Millisecond
@@ -24,7 +25,11 @@ func Generate(seed uint64, tap lin.Tap) *lin.History {
 	for i := range 1 + w.rng.IntN(3) {
 		w.start(fmt.Sprintf("c%d", i+1), 1)
 	}
-	for range 8 + w.rng.IntN(30) {
+	steps := 8 + w.rng.IntN(30)
+	if tap == lin.TapNone { // all that there is are operations, and keys have nothing to do with each other
+		w.keys, steps = w.keys[:1+w.rng.IntN(3)], 4*steps
+	}
+	for range steps {
 		w.step()
 	}
 	w.finish()
@@ -40,6 +45,7 @@ type world struct {
 	hooks bool
 	opens bool
 	dull  bool // most values are shared
+	keys  string
 
 	log    []*entry // by offset
 	start0 int64    // the first offset that was not trimmed
@@ -102,7 +108,7 @@ type write struct {
 
 func (w *world) one(in int) bool { return w.rng.IntN(in) == 0 }
 
-func (w *world) key() string { return string("abc"[w.rng.IntN(3)]) }
+func (w *world) key() string { return string(w.keys[w.rng.IntN(len(w.keys))]) }
 
 func (w *world) value() string {
 	if w.one(6) || w.dull && !w.one(3) {
@@ -167,6 +173,9 @@ func (w *world) begin(p *proc, op lin.Operation, until int64) *call {
 	c := &call{op: op, until: until}
 	if op.Barrier || op.Kind == lin.OpSync {
 		c.needs, c.era = w.log[:stable(w.log)], w.era
+	}
+	if op.Kind == lin.OpOpen {
+		c.era = w.era
 	}
 	c.Call = w.rec.Begin(op)
 	p.calls = append(p.calls, c)
