@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -243,6 +244,14 @@ func everything(d *draw) {
 	if d.IntN(10) == 0 {
 		d.deleteWhereTailWasLost()
 	}
+	if d.IntN(12) == 0 && !d.has(sim.HostileBatch{}.Kind()) {
+		d.readLittle()
+	}
+}
+
+// has reports whether the plan has a fault of the kind.
+func (d *draw) has(kind string) bool {
+	return slices.ContainsFunc(d.p.Faults, func(f sim.Fault) bool { return f.Kind() == kind })
 }
 
 // swarmWorkload draws what the clients do.

@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"slices"
 	"strconv"
 	"time"
 
@@ -75,6 +74,18 @@ func settings(d *draw) {
 	}
 	d.times(0, 1, d.compact)
 	d.times(0, 1, d.crash)
+	if d.IntN(2) == 0 {
+		d.readLittle()
+		d.add(sim.AlterTopic{Config: "max.message.bytes", Value: "65536", Span: d.span(1500*ms, 4000*ms)})
+	}
+}
+
+// readLittle makes clients read answers that are hardly larger than the largest record batch, and
+// write values that would not fit one.
+func (d *draw) readLittle() {
+	d.p.World.MaxMessage = []int{1500, 3000}[d.IntN(2)]
+	d.p.World.ReadBytes = d.p.World.MaxMessage + 1000 + d.IntN(500)
+	d.p.Workload.Value = 8192
 }
 
 // outage stops the brokers for longer than callers wait and writes may take. Writes that
@@ -304,7 +315,7 @@ func (d *draw) comeBehindRemoved() {
 
 // keepHostileAway makes hostile batches be deleted where they would come back after compaction.
 func (d *draw) keepHostileAway() {
-	back := slices.ContainsFunc(d.p.Faults, func(f sim.Fault) bool { return f.Kind() == sim.UncompactedLeader{}.Kind() })
+	back := d.has(sim.UncompactedLeader{}.Kind())
 	for i, f := range d.p.Faults {
 		if h, ok := f.(sim.HostileBatch); ok && back {
 			h.Removed = ""

@@ -71,7 +71,7 @@ func (w *world) metering(f Fault) (judge func()) {
 			now := s.reading()
 			n, calls := now.sent-was[i].sent, now.calls-was[i].calls
 			most := int(requestsPerSecond*(seconds+1)) + int(requestsPerCall*calls) + requestsPerBatch*appended
-			if w.plan.World.FetchBytes > 0 {
+			if w.plan.World.FetchBytes > 0 || w.plan.World.ReadBytes > 0 {
 				rereads := min(now.rereads-was[i].rereads, int64(rereadsPerSecond*(seconds+1)))
 				most += was[i].unread + int(rereads)*all
 			}

@@ -67,6 +67,9 @@ type World struct {
 	// record batch. Where it is small, a client that is behind takes several requests to catch
 	// up. 0 is the store's default.
 	FetchBytes int `plan:"fetch.bytes"`
+	// ReadBytes is the largest answer that clients read (kgo.BrokerMaxReadBytes). It has to have
+	// room for a record batch of MaxMessage. 0 is kgo's default of 100 MiB.
+	ReadBytes int `plan:"read.bytes"`
 }
 
 // A Workload says what the clients do.
@@ -171,6 +174,10 @@ func (p Plan) Validate() error {
 	}
 	between("world min.insync", w.MinInSync, 0, w.Brokers)
 	between("world fetch.bytes", w.FetchBytes, 0, math.MaxInt32)
+	between("world read.bytes", w.ReadBytes, 0, 1<<30)
+	if w.ReadBytes > 0 && (w.MaxMessage == 0 || w.ReadBytes < w.MaxMessage+aroundRecords) {
+		bad("world read.bytes is %d, and has to be %d or more above max.message, which has to be set: clients that can't read the largest record batch do not open", w.ReadBytes, aroundRecords)
+	}
 	if w.RequestTimeout != 0 && w.RequestTimeout < 100*time.Millisecond {
 		bad("world request.timeout is %v and has to be 100ms or more, or 0 for the default", w.RequestTimeout)
 	}
@@ -225,6 +232,9 @@ const (
 	MostClients = 1000       // clients of a world
 	MostBrokers = 100        // brokers of a world
 	MostOps     = 10_000_000 // operations of each client
+
+	// aroundRecords is more than an answer has besides its record batch.
+	aroundRecords = 1000
 
 	mostFaults = 10_000
 	mostWeight = 1_000_000 // of one operation

@@ -74,6 +74,8 @@ func TestValidateNamesWhatMakesNoSense(t *testing.T) {
 		{func(p *sim.Plan) { p.World.Clients = 0 }, "world clients is 0"},
 		{func(p *sim.Plan) { p.World.LatencyMin = 0 }, "latency.min is 0s"},
 		{func(p *sim.Plan) { p.World.FetchBytes = -1 }, "world fetch.bytes is -1 and has to be from 0"},
+		{func(p *sim.Plan) { p.World.ReadBytes = 1 << 20 }, "world read.bytes is 1048576, and has to be 1000 or more above max.message"},
+		{func(p *sim.Plan) { p.World.MaxMessage, p.World.ReadBytes = 3000, 3999 }, "world read.bytes is 3999"},
 		{func(p *sim.Plan) { p.World.LatencyMax = 1 }, "latency.max is 1ns"},
 		{func(p *sim.Plan) { p.Workload = sim.Workload{Ops: 1, Keys: 1, Timeout: 1} }, "no operation with a weight"},
 		{func(p *sim.Plan) { p.Workload.Get = math.MaxInt }, "workload get is 9223372036854775807 and has to be from 0 to 1000000"},

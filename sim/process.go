@@ -232,6 +232,9 @@ func (s *slot) kafka(p *process) []kgo.Opt {
 	if n := w.plan.World.FetchBytes; n > 0 {
 		kafka = append(kafka, kgo.FetchMaxPartitionBytes(int32(n)))
 	}
+	if n := w.plan.World.ReadBytes; n > 0 {
+		kafka = append(kafka, kgo.BrokerMaxReadBytes(int32(n)), kgo.FetchMaxBytes(int32(n)))
+	}
 	if w.plan.grows() {
 		kafka = append(kafka, kgo.MetadataMaxAge(metadataAge+rounds(r, metadataAge)))
 	}

@@ -101,6 +101,9 @@ func (o *operation) judgeLimit(err error) {
 	if w.plan.hostile() {
 		limits = append(limits, strconv.Itoa(mostInflated)) // more could not be read back
 	}
+	if n := w.plan.World.ReadBytes; n > 0 && size.Limit < n && size.Limit > n-aroundRecords {
+		limits = append(limits, strconv.Itoa(size.Limit)) // likewise
+	}
 	if !slices.Contains(limits, strconv.Itoa(size.Limit)) {
 		w.findings.add(limitName, "a write of %s at %v was refused with a limit of %d bytes, but %s was %s", o.slot.name, o.begun.Sub(w.start), size.Limit, settingMessage, strings.Join(limits, ", then "))
 	}

@@ -100,9 +100,14 @@ func plainWorkload(p sim.Plan) []candidate {
 		lower(&p, &l.Burst, 1, "the longest burst: %d of %d"),
 		lower(&p, &l.Value, 0, "bytes of the largest value: %d of %d"),
 	)
-	if l.Zipf != 0 {
+	if old := l.Zipf; old != 0 {
 		l.Zipf = 0
 		out = append(out, candidate{"keys are chosen evenly", p})
+		l.Zipf = old
+	}
+	if p.World.ReadBytes != 0 {
+		p.World.ReadBytes = 0
+		out = append(out, candidate{"clients read answers of any size", p})
 	}
 	return out
 }
