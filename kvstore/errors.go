@@ -112,6 +112,21 @@ var (
 	ErrDataLoss = errors.New("the log lost records")
 )
 
+// What may block a client for a while, as [Status].Reading, [Status].Writing and the errors of calls
+// that waited for it say. Each ends without the client's doing.
+var (
+	// ErrOpenTransaction: what is behind the first record of an open transaction can't be
+	// shown yet.
+	ErrOpenTransaction = errors.New("an open transaction of another producer holds the log")
+
+	// ErrStorage: the [Storage] returned an error, which the client tries again, or has been
+	// busy with a change for long.
+	ErrStorage = errors.New("storage")
+
+	// ErrThrottled: the client has used up a quota of the cluster.
+	ErrThrottled = errors.New("throttled")
+)
+
 // ErrStorageInUse is returned by [NewClient] for a storage that another client
 // of this process uses, by itself or embedded in another one: two clients would
 // write over each other's state.

@@ -27,7 +27,7 @@ func TestHangingTransactionShowsInStatusAndLog(t *testing.T) {
 		began := time.Now()
 		time.Sleep(10 * time.Second)
 		p := c.Status().Reading
-		if p.Err == nil || !strings.Contains(p.Err.Error(), "open transaction") {
+		if !errors.Is(p.Err, kvstore.ErrOpenTransaction) || !strings.Contains(p.Err.Error(), "open transaction") {
 			t.Fatalf("Status().Reading.Err = %v, want the open transaction", p.Err)
 		}
 		if p.Since.Sub(began).Abs() > 2*time.Second || p.Count < 5 {

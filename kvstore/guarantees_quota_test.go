@@ -37,7 +37,7 @@ func TestQuotaIsNamedAndCostsNoRequests(t *testing.T) {
 			t.Errorf("%d other requests because of a quota", n)
 		}
 		s := c.Status()
-		if s.State != kvstore.StateStalled || !strings.Contains(s.Reading.Err.Error(), "throttled by broker 0 for 200ms") || s.Reading.Count < 5 {
+		if s.State != kvstore.StateStalled || !errors.Is(s.Reading.Err, kvstore.ErrThrottled) || !strings.Contains(s.Reading.Err.Error(), "throttled by broker 0 for 200ms") || s.Reading.Count < 5 {
 			t.Errorf("Status() = %+v, want the quota in Reading", s)
 		}
 		err := c.Sync(w.within(time.Second))

@@ -35,7 +35,7 @@ func TestSlowStorageIsNamed(t *testing.T) {
 		}
 		const want = "the storage has been busy with a change for"
 		p := c.Status().Reading
-		if p.Err == nil || !strings.Contains(p.Err.Error(), want) || p.Count != 1 || !p.Since.Before(began) {
+		if !errors.Is(p.Err, kvstore.ErrStorage) || !strings.Contains(p.Err.Error(), want) || p.Count != 1 || !p.Since.Before(began) {
 			t.Errorf("Status().Reading = %+v, want %q since before the read", p, want)
 		}
 		var wait *kvstore.WaitError

@@ -169,7 +169,7 @@ func TestWaitersSeeTheStoragesErrorWhenTheirContextEnds(t *testing.T) {
 		for op, call := range calls {
 			err := w.promptly(time.Second, func(ctx context.Context) error { return call(ctx, c) })
 			var we *kvstore.WaitError
-			if !errors.Is(err, errDisk) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &we) {
+			if !errors.Is(err, errDisk) || !errors.Is(err, kvstore.ErrStorage) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &we) {
 				t.Errorf("%s = %v, want a WaitError with the storage's error and the deadline", op, err)
 			}
 		}

@@ -103,7 +103,7 @@ func (h *health) slowStorage() Problem {
 		return Problem{}
 	}
 	return Problem{
-		Err:   fmt.Errorf("the storage has been busy with a change for %v", time.Since(h.storing).Round(time.Millisecond)),
+		Err:   fmt.Errorf("%w: the storage has been busy with a change for %v", ErrStorage, time.Since(h.storing).Round(time.Millisecond)),
 		Since: h.storing, Count: 1,
 	}
 }

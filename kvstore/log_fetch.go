@@ -85,7 +85,7 @@ func (p *partition) fetch(ctx context.Context, l leader, offset int64, lim fetch
 		}
 		return part.ErrorCode, nil
 	})
-	if throttle > 0 && !errors.Is(err, errThrottled) {
+	if throttle > 0 && !errors.Is(err, ErrThrottled) {
 		slow = throttled(l.node, throttle)
 	}
 	var open error

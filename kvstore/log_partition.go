@@ -164,7 +164,7 @@ func (p *partition) ask(ctx context.Context, l leader, req kmsg.Request, code fu
 		}
 	}
 	p.heard(l, err)
-	if errors.Is(err, errThrottled) {
+	if errors.Is(err, ErrThrottled) {
 		return fmt.Errorf("%s: %w", kmsg.NameForKey(req.Key()), err) // it leads as before
 	}
 	if err != nil {

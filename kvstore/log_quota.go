@@ -1,7 +1,6 @@
 package kvstore
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -11,11 +10,8 @@ import (
 	"github.com/kvsim/kvsim/kvstore/internal/position"
 )
 
-// errThrottled says that this client has used up a quota of the cluster.
-var errThrottled = errors.New("throttled")
-
 func throttled(broker int32, d time.Duration) error {
-	return fmt.Errorf("%w by broker %d for %v: the client has used up a quota", errThrottled, broker, d)
+	return fmt.Errorf("%w by broker %d for %v: the client has used up a quota", ErrThrottled, broker, d)
 }
 
 // quota is a kgo hook that keeps what brokers last said, in any answer, about quotas that

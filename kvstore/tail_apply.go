@@ -122,7 +122,7 @@ func (t *tail) insist(ctx context.Context, fn func() error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		t.stall(fmt.Errorf("storage: %w", err))
+		t.stall(fmt.Errorf("%w: %w", ErrStorage, err))
 		sleep(ctx, t.backoff(failures))
 	}
 }

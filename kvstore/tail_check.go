@@ -173,7 +173,7 @@ func (t *tail) checkLeft(ctx context.Context, f fetched) (enough bool, err error
 	if elapsed(rb.undecided, f.got) >= t.part.goneAfter {
 		return true, nil
 	}
-	t.held(fmt.Errorf("the leader says that a transaction is open from offset %d on, and that it has what was read up to %d (believed after %v)", f.stable, rb.left, t.part.goneAfter))
+	t.held(fmt.Errorf("the leader says that %w at offset %d, and that it has what was read up to %d (believed after %v)", ErrOpenTransaction, f.stable, rb.left, t.part.goneAfter))
 	return false, nil
 }
 

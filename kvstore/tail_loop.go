@@ -166,7 +166,7 @@ func (t *tail) undecided(f fetched) {
 		t.moving()
 		t.stable, t.stood = f.stable, time.Now()
 	}
-	err := fmt.Errorf("an open transaction of another producer holds the log at offset %d; the high watermark is %d", f.stable, f.end)
+	err := fmt.Errorf("%w at offset %d; the high watermark is %d", ErrOpenTransaction, f.stable, f.end)
 	t.held(err)
 	if time.Since(t.stood) >= repeatInterval {
 		t.log.warn("kvstore: what is in the log can't be shown yet", err)
@@ -232,7 +232,7 @@ func (t *tail) step(ctx context.Context) error {
 		}
 	}
 	t.giveRoom(f.room)
-	if errors.Is(fetchErr, errThrottled) {
+	if errors.Is(fetchErr, ErrThrottled) {
 		return fetchErr // the leader has not changed
 	}
 	if fetchErr != nil {

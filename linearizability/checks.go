@@ -64,7 +64,7 @@ var guarantees = []struct {
 	{CheckOnePosition, "all that a range returns is the log's state at one and the same position"},
 	{CheckBatchVisible, "a batch becomes visible to a read whole or not at all"},
 	{CheckHooks, "hooks fire once for each record, in log order, and have fired when the write that caused them returns, or a wait for it; after the log was reread, they tell what differs first"},
-	{CheckRebuild, "a process rereads the log only after the log lost records, once for each loss, or when it was kept from reading for so long that it may have missed deletions"},
+	{CheckRebuild, "a process rereads the log only after the log lost records, once for each loss, or when it was kept from reading for so long that it may have missed deletions, or a leader had withheld records from it"},
 	{CheckConvergence, "when writes have ended, all clients hold the log's final state"},
 	{CheckCompaction, "reading the compacted log from its start gives the state that the full log gives"},
 	{CheckPorcupineKey, "writes and barrier reads of a key are linearizable"},

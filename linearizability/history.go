@@ -166,6 +166,10 @@ func (c RebuildCause) String() string {
 	return enumName(rebuildCauses[:], int(c))
 }
 
+// lossless reports whether the process says that the log lost nothing: offsets still name the
+// records that it had read.
+func (c RebuildCause) lossless() bool { return c == RebuildAbsence || c == RebuildWithheld }
+
 // A Rebuild is the moment at which a process discards its whole state and starts
 // to read the log from the beginning again. Reading the log for the first time,
 // when the process opens, is not a rebuild.
@@ -177,7 +181,7 @@ type Rebuild struct {
 	Cause   RebuildCause
 	// Away says that the process may have missed deletions: a fault had kept it from
 	// reading for so long, or another leader was elected while it read the log from its
-	// start.
+	// start. After RebuildWithheld, it says that a leader had withheld records.
 	Away bool
 	// Err is the cause as the process described it.
 	Err string

@@ -34,9 +34,6 @@ func (h *History) notJudged() (all []string) {
 	if len(h.Expiries) > 0 {
 		note("leases", fmt.Sprintf("%s expired at %s", h.Expiries[0].Lease, h.Expiries[0].Time))
 	}
-	if i := slices.IndexFunc(h.Rebuilds, func(b Rebuild) bool { return b.Cause == RebuildWithheld }); i >= 0 {
-		note("rebuilds because records were withheld", fmt.Sprintf("by %s at %s", who(h.Rebuilds[i].Client, h.Rebuilds[i].Process), h.Rebuilds[i].Time))
-	}
 	return all
 }
 

@@ -47,10 +47,10 @@ func TestCheck_refuses_what_the_judges_do_not_know(t *testing.T) {
 		}, "watches"},
 		"an expiry":           {func(r *lin.Recorder) { r.Expire(lin.Expiry{Client: "c1", Process: 1, Lease: "l"}) }, "leases"},
 		"a record of a lease": {func(r *lin.Recorder) { r.Append(lin.Record{Offset: 1, Key: "a", Lease: "l"}) }, "leases"},
-		"a rebuild because records were withheld": {func(r *lin.Recorder) {
-			r.Rebuild(lin.Rebuild{Client: "c1", Process: 1, Cause: lin.RebuildWithheld})
-		}, "rebuilds because records were withheld"},
 
+		"a rebuild because records were withheld": {func(r *lin.Recorder) {
+			r.Rebuild(lin.Rebuild{Client: "c1", Process: 1, Cause: lin.RebuildWithheld, Away: true})
+		}, ""},
 		"a deadline": {op(lin.Operation{Kind: lin.OpSync, Deadline: time.Second}), ""},
 		"a storage":  {op(lin.Operation{Process: 2, Kind: lin.OpOpen, Details: details(func(d *lin.Details) { d.Storage = "disk" })}), ""},
 		"a status": {func(r *lin.Recorder) {

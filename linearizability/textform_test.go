@@ -37,7 +37,7 @@ import (
 //	log 3 a v1 txn=t foreign    an append; - - is a record without a key
 //	truncate 3, recreate, trim 3, compact 0 1, uncompact 0 1, commit t, abort t, end 3
 //	hook c1 set a v1 @0, hook c1 delete a away
-//	rebuild c1 loss, rebuild c1 absence away
+//	rebuild c1 loss, rebuild c1 absence away, rebuild c1 withheld away
 //	final c1 ^3 a=v1, state c1, cold reader
 //	fault TEXT, heal
 type textHistory struct {
@@ -193,6 +193,8 @@ func (p *textParser) rebuild(w []string) error {
 			b.Cause = lin.RebuildLoss
 		case "absence":
 			b.Cause = lin.RebuildAbsence
+		case "withheld":
+			b.Cause = lin.RebuildWithheld
 		case "away":
 			b.Away = true
 		default:

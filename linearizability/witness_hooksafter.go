@@ -128,7 +128,7 @@ func (f *hookFollower) rebuilt(b *Rebuild) {
 			}
 		}
 		for n := range from {
-			if b.Cause != RebuildAbsence {
+			if !b.Cause.lossless() {
 				next = add(next, f.reread(&from[n], b.Seq, false))
 			}
 			if b.Cause != RebuildLoss {

@@ -10,8 +10,8 @@ import (
 // The loss of the log's tail, of its start or of the whole log is a reason for one rebuild
 // of each process that had started by then. For example, if the log [a b c] loses c, a
 // client that had applied c may reread the log once, but not twice. A client that says that
-// it may have missed deletions must have been kept from reading; the history says so in
-// Rebuild.Away.
+// it may have missed deletions must have been kept from reading, and one that says that records had
+// been withheld must have met such a leader; the history says so in Rebuild.Away.
 func (j *judge) checkRebuilds() {
 	spent := map[processID]int{}   // losses that have been the reason for a rebuild
 	begun := map[processID]int64{} // the event of a process's first call
@@ -27,7 +27,7 @@ func (j *judge) checkRebuilds() {
 		}
 		id := processID{b.Client, b.Process}
 		losses := j.x.lossesBetween(begun[id], b.Seq)
-		if b.Cause != RebuildAbsence && spent[id] < losses {
+		if !b.Cause.lossless() && spent[id] < losses {
 			spent[id]++
 			continue
 		}
@@ -38,9 +38,12 @@ func (j *judge) checkRebuilds() {
 func (j *judge) needless(b *Rebuild, losses int) *Violation {
 	v := &Violation{Check: CheckRebuild, Client: b.Client, Process: b.Process, From: b.Stamp, To: b.Stamp}
 	name := who(b.Client, b.Process)
-	if b.Cause == RebuildAbsence {
+	switch b.Cause {
+	case RebuildAbsence:
 		v.Reason = fmt.Sprintf("%s reread the log at %s because it may have missed deletions, but nothing had kept it from reading", name, b.Time)
-	} else {
+	case RebuildWithheld:
+		v.Reason = fmt.Sprintf("%s reread the log at %s because a leader had withheld records, but none had", name, b.Time)
+	case RebuildUnknown, RebuildLoss:
 		v.Reason = fmt.Sprintf("%s reread the log at %s, but the log had lost records %d times since it began, each of which was already the reason for a rebuild", name, b.Time, losses)
 		if losses == 0 {
 			v.Reason = fmt.Sprintf("%s reread the log at %s, but the log had lost nothing since it began", name, b.Time)

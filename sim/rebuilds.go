@@ -2,11 +2,11 @@ package sim
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/kvsim/kvsim/internal/outcome"
 	"github.com/kvsim/kvsim/kvstore"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
@@ -46,10 +46,7 @@ func (p *process) emptied() {
 	b := lin.Rebuild{Client: p.slot.name, Process: p.number, Away: again || w.away(p.slot.name)}
 	if client != nil {
 		if st.State == kvstore.StateRebuilding && st.Err != nil {
-			b.Err, b.Cause = st.Err.Error(), lin.RebuildAbsence // lin.RebuildWithheld is not judged
-			if errors.Is(st.Err, kvstore.ErrDataLoss) {
-				b.Cause = lin.RebuildLoss
-			}
+			b.Err, b.Cause = st.Err.Error(), outcome.Rebuild(st.Err)
 		}
 	}
 	w.rec.Rebuild(b)

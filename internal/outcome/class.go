@@ -36,7 +36,9 @@ var classes = []struct {
 		kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.GroupAuthorizationFailed,
 		kerr.TransactionalIDAuthorizationFailed, kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism,
 	}},
-	{lin.ErrorThrottled, []error{kerr.ThrottlingQuotaExceeded}},
+	{lin.ErrorThrottled, []error{kvstore.ErrThrottled, kerr.ThrottlingQuotaExceeded}},
+	{lin.ErrorTransaction, []error{kvstore.ErrOpenTransaction}},
+	{lin.ErrorStorage, []error{kvstore.ErrStorage}},
 }
 
 // Class returns the class that an error of the store has in a history.
@@ -63,6 +65,21 @@ func Class(err error) lin.ErrorClass {
 		return lin.ErrorArgument
 	}
 	return lin.ErrorOther
+}
+
+// Rebuild returns why a client rereads the log, as a history has it: err is that of its Status
+// meanwhile.
+func Rebuild(err error) lin.RebuildCause {
+	switch Class(err) { //nolint:exhaustive // nothing else is a reason
+	case lin.ErrorLoss:
+		return lin.RebuildLoss
+	case lin.ErrorAbsence:
+		return lin.RebuildAbsence
+	case lin.ErrorWithheld:
+		return lin.RebuildWithheld
+	default:
+		return lin.RebuildUnknown
+	}
 }
 
 // Deadline returns when a call gives up, in the time of a history that began at start, and 0 if

@@ -9,6 +9,8 @@ import (
 	"go/token"
 	"net"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +48,10 @@ func TestErrorsHaveTheClassOfWhatEndedTheCall(t *testing.T) {
 		"records that were withheld":          {kvstore.ErrRecordsWithheld, lin.ErrorWithheld},
 		"a right that is missing":             {write(kvstore.ErrRefused, kerr.TopicAuthorizationFailed), lin.ErrorDenied},
 		"a quota":                             {kerr.ThrottlingQuotaExceeded, lin.ErrorThrottled},
+		"an open transaction":                 {fmt.Errorf("%w at offset 3", kvstore.ErrOpenTransaction), lin.ErrorTransaction},
+		"a deadline behind a transaction":     {&kvstore.WaitError{Err: context.DeadlineExceeded, Cause: kvstore.ErrOpenTransaction}, lin.ErrorDeadline},
+		"a storage that failed":               {fmt.Errorf("%w: disk full", kvstore.ErrStorage), lin.ErrorStorage},
+		"a quota that slows the client":       {fmt.Errorf("%w by broker 1", kvstore.ErrThrottled), lin.ErrorThrottled},
 		"a storage that panicked":             {&kvstore.PanicError{In: "storage", Panic: "no"}, lin.ErrorStorage},
 		"a callback that panicked":            {&kvstore.PanicError{In: "progress callback", Panic: "no"}, lin.ErrorOther},
 		"a network":                           {fmt.Errorf("sync: %w", unreachable), lin.ErrorUnavailable},
@@ -120,37 +126,157 @@ func TestAStatusIsRecordedWithItsCause(t *testing.T) {
 // there is no value, and errors of typed clients, which no history has.
 var noClass = []string{
 	"ErrNotFound", "ErrNotWritten", "ErrRefused", "ErrOutcomeUnknown", "ErrNotVisible",
-	"ErrLossyJSON", "ErrNilMessage", "ErrSchemaMismatch", "ErrRegistryUnavailable",
+	"ErrLossyJSON", "ErrNilMessage", "ErrSchemaMismatch", "ErrRegistryUnavailable", "DecodeError", "errNoProtoSerde",
 }
 
-func TestEachErrorOfTheStoreHasAClass(t *testing.T) {
+// wrapping are the types that have the class of what they wrap.
+var wrapping = []string{
+	"WriteError", "WaitError", "SizeError", "lostError", "anotherLogError", "hangUpError", "rightError", "PanicError", "errRolledBack",
+}
+
+// other are those of which a history can only say that they are none of its classes: the brokers
+// answer what makes no sense, the program's own code failed, or they go no further than the store itself.
+var other = []string{
+	"errNoContext", "errCorrupt", "errOutOfPlace", "errForeign", "errPartial", "errNothing", "errMismatch", "errEnough",
+	"errNoPartition", "errNoProgress", "errUnseen", "errShorter", "errWithdrawn", "errRenamed", "errImpossible", "errLogger",
+	"movedError", "DecompressError", "HookError", "the leader says that the log ends at offset %d",
+}
+
+// TestEachCauseOfTheStoreHasAClass goes through all that the store can say that it met: its errors, the
+// types of its errors, and texts by themselves of what blocks a client. A new one needs a
+// class, or a reason why it has none.
+func TestEachCauseOfTheStoreHasAClass(t *testing.T) {
 	t.Parallel()
-	file, err := parser.ParseFile(token.NewFileSet(), "../../kvstore/errors.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	code, err := os.ReadFile("class.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok {
+	known := append(append(slices.Clone(noClass), wrapping...), other...)
+	names := causesOfTheStore(t)
+	for _, name := range names {
+		if !strings.Contains(string(code), "kvstore."+name) && !slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(name, k) }) {
+			t.Errorf("class.go gives %q of the store no class, and this test does not say that it needs none", name)
+		}
+	}
+	for _, k := range known {
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, k) }) {
+			t.Errorf("the store has no %q", k)
+		}
+	}
+	if len(names) < 50 {
+		t.Errorf("%d causes were found", len(names))
+	}
+}
+
+// causesOfTheStore returns the names of the store's errors and of their types, and the texts that
+// are given as what blocks a client and wrap none of them.
+func causesOfTheStore(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob("../../kvstore/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			names = append(names, declared(d)...)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if text := bare(n); text != "" {
+				names = append(names, text)
+			}
 			return true
-		}
-		for _, id := range spec.Names {
-			if !strings.HasPrefix(id.Name, "Err") {
-				continue
+		})
+	}
+	return names
+}
+
+// declared returns the errors of a declaration, and the types of errors.
+func declared(d ast.Decl) (names []string) {
+	gen, ok := d.(*ast.GenDecl)
+	if !ok {
+		return nil
+	}
+	for _, s := range gen.Specs {
+		if s, ok := s.(*ast.ValueSpec); ok && gen.Tok == token.VAR {
+			for _, id := range s.Names {
+				if strings.HasPrefix(strings.ToLower(id.Name), "err") {
+					names = append(names, id.Name)
+				}
 			}
-			found++
-			if !strings.Contains(string(code), "kvstore."+id.Name) && !slices.Contains(noClass, id.Name) {
-				t.Errorf("class.go gives kvstore.%s no class, and noClass does not say that it needs none", id.Name)
+		}
+		if s, ok := s.(*ast.TypeSpec); ok && strings.HasSuffix(s.Name.Name, "Error") {
+			names = append(names, s.Name.Name)
+		}
+	}
+	return names
+}
+
+// bare returns the text of an error that is made where it is given as what blocks the client, and wraps
+// no other.
+func bare(n ast.Node) string {
+	call, ok := n.(*ast.CallExpr)
+	if !ok {
+		return ""
+	}
+	to, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok || !slices.Contains([]string{"held", "stall", "stalled", "say", "note", "met"}, to.Sel.Name) {
+		return ""
+	}
+	for _, arg := range call.Args {
+		made, ok := arg.(*ast.CallExpr)
+		if !ok || len(made.Args) == 0 {
+			continue
+		}
+		if text, ok := made.Args[0].(*ast.BasicLit); ok && !strings.Contains(text.Value, "%w") {
+			return strings.Trim(text.Value, `"`)
+		}
+	}
+	return ""
+}
+
+// TestRebuildsAreRecordedWithTheirCause goes through the causes that the documentation of
+// kvstore.StateRebuilding names.
+func TestRebuildsAreRecordedWithTheirCause(t *testing.T) {
+	t.Parallel()
+	causes := map[string]struct {
+		err  error
+		want lin.RebuildCause
+	}{
+		"ErrDataLoss":          {kvstore.ErrDataLoss, lin.RebuildLoss},
+		"ErrTombstonesExpired": {kvstore.ErrTombstonesExpired, lin.RebuildAbsence},
+		"ErrRecordsWithheld":   {kvstore.ErrRecordsWithheld, lin.RebuildWithheld},
+	}
+	for name, c := range causes {
+		// While something blocks a rebuild, that comes first.
+		for _, err := range []error{c.err, fmt.Errorf("fetch: %w; rebuilding because of: %w", kerr.NotLeaderForPartition, c.err)} {
+			if got := outcome.Rebuild(err); got != c.want {
+				t.Errorf("%s: Rebuild(%v) = %q, want %q", name, err, got, c.want)
 			}
 		}
-		return false
-	})
-	if found < 20 {
-		t.Errorf("%d errors were found", found)
+	}
+	if got := outcome.Rebuild(nil); got != lin.RebuildUnknown {
+		t.Errorf("Rebuild(nil) = %q", got)
+	}
+	text, err := os.ReadFile("../../kvstore/status.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, doc, _ := strings.Cut(string(text), "// StateRebuilding: ")
+	doc, _, _ = strings.Cut(doc, "StateRebuilding\n")
+	named := regexp.MustCompile(`\[(Err\w+)\]`).FindAllStringSubmatch(doc, -1)
+	for _, n := range named {
+		if _, ok := causes[n[1]]; !ok {
+			t.Errorf("kvstore.%s is a cause of rebuilds, and this test does not know it", n[1])
+		}
+	}
+	if len(named) != len(causes) {
+		t.Errorf("the documentation of StateRebuilding names %d causes, want %d", len(named), len(causes))
 	}
 }

@@ -45,7 +45,7 @@ func (j *judge) causes(es []event) bool {
 		switch {
 		case e.again == nil || e.again.Away && e.again.Cause != lin.RebuildLoss:
 			continue
-		case e.again.Cause == lin.RebuildAbsence:
+		case e.again.Cause == lin.RebuildAbsence || e.again.Cause == lin.RebuildWithheld:
 			return false
 		}
 		losses := 0

@@ -153,7 +153,11 @@ func (c *comparison) report(most uint64) {
 func pasted(name string, h *lin.History) string {
 	want, log := "held", "inconclusive"
 	register, session := reference.Operations(withoutLog(h), nil)
-	if len(h.Log) > 0 && !reference.Held(h) || len(h.Log) == 0 && !(register && session) {
+	explained := register && session
+	if len(h.Log) > 0 {
+		explained = reference.Held(h)
+	}
+	if !explained {
 		want = "violated"
 	}
 	if len(h.Log) > 0 {
