@@ -118,8 +118,8 @@ func (r *ResourceClient[T]) Range(ctx context.Context, constraint KeyConstraint,
 
 // RangeAll is like Range but skips no key and does not end at a value that can't be
 // deserialized: it yields the Key and a [*DecodeError], and goes on for as long as the loop
-// does. Such a value counts towards opts.Limit. Any other error, and one of a value after
-// the end of ctx, is yielded last.
+// does. Such a value counts towards opts.Limit. Any other error, such as the end of ctx, is
+// yielded last.
 func (r *ResourceClient[T]) RangeAll(ctx context.Context, constraint KeyConstraint, opts QueryOptions) iter.Seq2[TypedKV[T], error] {
 	return decodeAll(ctx, r.client.Range(ctx, constraint, opts), func(kv KeyValue) (TypedKV[T], error) {
 		v, err := r.decode(ctx, kv.Key, kv.Value)
@@ -141,8 +141,9 @@ func (r *ResourceClient[T]) RangeAllEntries(ctx context.Context, constraint KeyC
 	})
 }
 
-// decodeAll yields the result of decode for each element, and goes on after its errors
-// until ctx ends.
+// decodeAll yields the result of decode for each element, and goes on after its errors until
+// ctx ends. Then it says so, or a loop that passes over its errors would take a part for the
+// whole.
 func decodeAll[R, T any](ctx context.Context, raw iter.Seq2[R, error], decode func(R) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for r, err := range raw {
@@ -152,7 +153,12 @@ func decodeAll[R, T any](ctx context.Context, raw iter.Seq2[R, error], decode fu
 				return
 			}
 			typed, err := decode(r)
-			if !yield(typed, err) || err != nil && ctx.Err() != nil {
+			if !yield(typed, err) {
+				return
+			}
+			if err != nil && ctx.Err() != nil {
+				var none T
+				yield(none, fmt.Errorf("range: %w", contextError(ctx)))
 				return
 			}
 		}

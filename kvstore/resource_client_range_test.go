@@ -76,19 +76,42 @@ func TestTypedRangeOverBadValuesEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		numbers := kvstore.NewResourceClient(s.Client, errEnds{cancel})
 		n := 0
+		want := []error{errText, context.Canceled}
 		for _, err := range numbers.RangeAll(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
+			wantError(t, "RangeAll", err, want[min(n, 1)])
 			n++
-			wantError(t, "RangeAll", err, errText)
 		}
-		if n != 1 {
-			t.Errorf("RangeAll yielded %d values, want it to end with its context after 1", n)
+		if n != 2 {
+			t.Errorf("RangeAll yielded %d errors, want that of a value and then that of its context", n)
 		}
 		for _, err := range numbers.RangeAll(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
 			n++
 			wantError(t, "RangeAll", err, context.Canceled)
 		}
-		if n != 2 {
-			t.Errorf("RangeAll with an ended context yielded %d values, want its error alone", n-1)
+		if n != 3 {
+			t.Errorf("RangeAll with an ended context yielded %d values, want its error alone", n-2)
 		}
+	})
+}
+
+// A loop that takes a bad value, and whose context ends before it goes on, must not look complete.
+func TestTypedRangeWhoseContextEndsAtABadValueSaysSo(t *testing.T) {
+	inTypedStore(t, func(t *testing.T, s *typedStore) {
+		for _, key := range []string{"a", "b", "c"} {
+			s.put(key, "text")
+		}
+		numbers := kvstore.NewResourceClient(s.Client, evenSerde{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var last error
+		n := 0
+		for _, err := range numbers.RangeAll(ctx, kvstore.KeyConstraint{}, kvstore.QueryOptions{}) {
+			n, last = n+1, err
+			cancel()
+		}
+		if n != 2 {
+			t.Errorf("RangeAll yielded %d values, want the first one and the error of its context", n)
+		}
+		wantError(t, "RangeAll", last, context.Canceled)
 	})
 }
