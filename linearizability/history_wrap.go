@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"time"
 )
 
 // A Store is a client of any key-value store, to be recorded. The store may neither
@@ -29,6 +30,9 @@ type WrapOptions struct {
 	// ValueID returns the value id of a value. It must be different for the
 	// values of any two writes. If it is nil, the function ValueID is used.
 	ValueID func([]byte) string
+	// Class returns what kind of error a call returned. If it is nil, a context's error has
+	// ErrorCanceled or ErrorDeadline, and of others nothing is known.
+	Class func(error) ErrorClass
 	// Position returns the position of the client. It is called after each
 	// operation. Nil if the store has no positions.
 	Position func() int64
@@ -50,10 +54,14 @@ type Recorded struct {
 //
 // The recorded history has no log and no offsets, so only porcupine can judge it.
 // Reads may lag unless Options.Linearizable is set. The keys must have no value when
-// the recording starts.
+// the recording starts. If the recorder's header has version 2, the history says the deadline of
+// each call's context and the class of its error.
 func (r *Recorder) Wrap(client string, process int, store Store, opts WrapOptions) *Recorded {
 	if opts.ValueID == nil {
 		opts.ValueID = ValueID
+	}
+	if opts.Class == nil {
+		opts.Class = contextClass
 	}
 	return &Recorded{r: r, client: client, process: process, store: store, opts: opts}
 }
@@ -77,8 +85,43 @@ func ValueID(value []byte) string {
 	return id
 }
 
-func (s *Recorded) begin(kind OpKind, key []byte, id string) *Call {
-	return s.r.Begin(Operation{Client: s.client, Process: s.process, Kind: kind, Key: string(key), Value: id})
+func (s *Recorded) begin(ctx context.Context, kind OpKind, key []byte, id string) *Call {
+	return s.r.Begin(Operation{Client: s.client, Process: s.process, Kind: kind, Key: string(key), Value: id, Deadline: s.deadline(ctx)})
+}
+
+// deadline returns the deadline of a context in the time of the history, 0 if there is none to say.
+func (s *Recorded) deadline(ctx context.Context) time.Duration {
+	if ctx == nil || !s.newer() {
+		return 0
+	}
+	at, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	return max(1, s.r.clock()+time.Until(at))
+}
+
+// class notes what kind of error a call returned.
+func (s *Recorded) class(c *Call, err error) *Call {
+	if s.newer() {
+		c.Class(s.opts.Class(err))
+	}
+	return c
+}
+
+// newer reports whether the format that is written has deadlines and classes.
+func (s *Recorded) newer() bool { return s.r.opts.Header.Version >= 2 }
+
+func contextClass(err error) ErrorClass {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return ErrorCanceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return ErrorDeadline
+	}
+	return ErrorNone
 }
 
 func (s *Recorded) position(c *Call) *Call {
@@ -90,7 +133,7 @@ func (s *Recorded) position(c *Call) *Call {
 
 // Get reads a key through the store and records it.
 func (s *Recorded) Get(ctx context.Context, key []byte) ([]byte, error) {
-	c := s.begin(OpGet, key, "")
+	c := s.begin(ctx, OpGet, key, "")
 	value, err := s.store.Get(ctx, key)
 	switch {
 	case err == nil:
@@ -98,7 +141,7 @@ func (s *Recorded) Get(ctx context.Context, key []byte) ([]byte, error) {
 	case s.opts.NotFound != nil && s.opts.NotFound(err):
 		s.position(c).OK()
 	default:
-		c.Failed(err)
+		s.class(c, err).Failed(err)
 	}
 	return value, err
 }
@@ -106,13 +149,13 @@ func (s *Recorded) Get(ctx context.Context, key []byte) ([]byte, error) {
 // Put writes a key through the store and records it. The value must be
 // different from every other value that is written.
 func (s *Recorded) Put(ctx context.Context, key, value []byte) error {
-	c := s.begin(OpPut, key, s.opts.ValueID(value))
+	c := s.begin(ctx, OpPut, key, s.opts.ValueID(value))
 	return s.written(c, s.store.Put(ctx, key, value))
 }
 
 // Delete deletes a key through the store and records it.
 func (s *Recorded) Delete(ctx context.Context, key []byte) error {
-	c := s.begin(OpDelete, key, "")
+	c := s.begin(ctx, OpDelete, key, "")
 	return s.written(c, s.store.Delete(ctx, key))
 }
 
@@ -124,9 +167,9 @@ func (s *Recorded) Sync(ctx context.Context) error {
 	if !ok {
 		return errors.New("sync: the recorded store has no method Sync(context.Context) error")
 	}
-	c := s.begin(OpSync, nil, "")
+	c := s.begin(ctx, OpSync, nil, "")
 	if err := syncer.Sync(ctx); err != nil {
-		c.Failed(err)
+		s.class(c, err).Failed(err)
 		return err
 	}
 	s.position(c).OK()
@@ -138,9 +181,9 @@ func (s *Recorded) written(c *Call, err error) error {
 	case err == nil:
 		s.position(c).OK()
 	case s.refused(err):
-		c.Failed(err)
+		s.class(c, err).Failed(err)
 	default:
-		c.Unknown(err)
+		s.class(c, err).Unknown(err)
 	}
 	return err
 }

@@ -1,11 +1,14 @@
 package linearizability_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	lin "github.com/kvsim/kvsim/linearizability"
 )
@@ -104,6 +107,61 @@ func TestWrap_records_what_errors_mean(t *testing.T) {
 	}
 	if v := lin.Check(r.History(), lin.Options{Linearizable: true}); v.Status != lin.Held {
 		t.Errorf("verdict: %s", v)
+	}
+}
+
+// TestWrap_records_deadlines_and_classes makes sure that a history of version 2 has them, and one of
+// version 1, which can't say them, is written without.
+func TestWrap_records_deadlines_and_classes(t *testing.T) {
+	for version, says := range map[int]bool{1: false, 2: true} {
+		synctest.Test(t, func(t *testing.T) {
+			store := newMapStore()
+			start := time.Now().Add(-time.Minute)
+			var out bytes.Buffer
+			r := lin.NewRecorder(func() time.Duration { return time.Since(start) }, lin.RecorderOptions{Header: lin.Header{Version: version}, Output: &out})
+			opts := wrapOptions
+			c := r.Wrap("c1", 1, store, opts)
+			opts.Class = func(error) lin.ErrorClass { return lin.ErrorUnavailable }
+			d := r.Wrap("c2", 1, store, opts)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			late, cancelLate := context.WithTimeout(t.Context(), -time.Hour)
+			defer cancelLate()
+
+			key := []byte("k")
+			for _, err := range []error{context.DeadlineExceeded, context.Canceled, errTooLarge} {
+				store.fault = func(string) (bool, error) { return false, err }
+				if got := c.Delete(ctx, key); !errors.Is(got, err) {
+					t.Error(got)
+				}
+			}
+			if _, err := d.Get(late, key); err == nil {
+				t.Error("the store did not fail")
+			}
+			store.fault = func(string) (bool, error) { return true, nil }
+			if err := d.Sync(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if err := r.Err(); err != nil {
+				t.Errorf("version %d: %v", version, err)
+			}
+			h, err := lin.ReadHistory(&out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := time.Minute + time.Second
+			for i, want := range []lin.Operation{
+				{Deadline: in, Class: lin.ErrorDeadline}, {Deadline: in, Class: lin.ErrorCanceled}, {Deadline: in},
+				{Deadline: 1, Class: lin.ErrorUnavailable}, {},
+			} {
+				if !says {
+					want.Deadline, want.Class = 0, lin.ErrorNone
+				}
+				if got := h.Ops[i]; got.Deadline != want.Deadline || got.Class != want.Class {
+					t.Errorf("version %d: %s has deadline %v and class %q, want %v and %q", version, &got, got.Deadline, got.Class, want.Deadline, want.Class)
+				}
+			}
+		})
 	}
 }
 
