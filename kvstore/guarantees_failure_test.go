@@ -591,6 +591,49 @@ func TestLostWriteIsNotTakenForTheNextOneOfItsClient(t *testing.T) {
 	})
 }
 
+// The client has not read its first write when the log loses it, and does not know that the same
+// broker leads under another epoch: what is left of the log is all that it has read. The second
+// write, at the same offset, is done when the client comes to it.
+func TestWriteInPlaceOfAnUnreadOneIsDone(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		s := newFlaky()
+		c := w.openOn("c", s)
+		w.put(c, "k", "0")
+		s.fail(errors.New("disk full"))
+		first, second := make(chan error, 1), make(chan error, 1)
+		go func() { first <- c.Put(w.within(time.Minute), []byte("a"), []byte("1")) }()
+		w.eventually("the first is in the log", func() bool { return w.End() == 2 })
+		time.Sleep(100 * time.Millisecond) // acknowledged, and being stored
+		w.loseTail(1)
+		w.ForgetProducers(kvstoretest.AcceptForgotten)
+		go func() { second <- c.Put(w.within(time.Minute), []byte("b"), []byte("2")) }()
+		w.eventually("the second is in the log", func() bool { return w.End() == 2 })
+		time.Sleep(time.Second)
+		s.fail(nil)
+		must(t, <-second)
+		<-first // it was shown, or lost
+		must(t, c.Sync(w.within(time.Minute)))
+		if got := w.contents(c); got != "b=2 k=0 " {
+			t.Errorf("contents = %q", got)
+		}
+	})
+}
+
+// The context of a write ends while its client finds out why it was acknowledged below what had been
+// read. That is what the error says: the write may well be in the log.
+func TestWriteThatIsNotFoundOutAboutIsNotSaidToBeLost(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "k", "0")
+		w.put(c, "k", "1")
+		w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{kmsg.OffsetForLeaderEpoch, kmsg.Fetch}}).Stall()
+		w.loseTail(1)
+		err := c.Put(w.within(5*time.Second), []byte("k"), []byte("2"))
+		wantOutcome(t, "Put", err, kvstore.ErrOutcomeUnknown)
+		wantError(t, "Put", err, context.DeadlineExceeded)
+	})
+}
+
 // The log loses a write that its client has not read, and compaction removes what others wrote in
 // its place. The client finds nothing at its offset, as if compaction had removed the write.
 func TestLostWriteIsNotTakenForACompactedOne(t *testing.T) {

@@ -56,8 +56,9 @@ func (c *Client) shown(ctx context.Context, res written) error {
 }
 
 // foundOut waits until the tail knows of the loss because of which a write was acknowledged
-// below the position, and returns the write's error for it. It returns immediately when there
-// is nothing to find out.
+// below the position, and returns the write's error for it. When there is nothing to find out, the
+// log has all that was read, and what it did not keep are writes of this client that it has not read.
+// Then this one is at its place, or it is not, as any other.
 func (c *Client) foundOut(ctx context.Context, res written) error {
 	for failures := 1; ; failures++ {
 		term, pos, epoch := c.tracker.Reading()
@@ -65,8 +66,16 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 			return res.below
 		}
 		switch err := cmp.Or(c.part.unsettled(), c.part.holds(ctx, pos, epoch)); {
-		case err == nil, ctx.Err() != nil:
-			return res.below
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w: %w", res.below, contextError(ctx))
+		case err == nil:
+			if err = c.tracker.Wait(ctx, res.revision+1, term); err == nil {
+				err = c.confirm(ctx, res)
+			}
+			if err != nil {
+				err = fmt.Errorf("%w: %w", res.below, err)
+			}
+			return err
 		case errors.Is(err, ErrDataLoss), c.part.unsettled() != nil:
 			c.part.suspect()
 			if err := c.over(ctx, term); err != nil {
