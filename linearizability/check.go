@@ -160,6 +160,7 @@ func (j *judge) noEvidence() {
 		CheckAckedOnce:         "no write was acknowledged",
 		CheckRefusedAbsent:     "no write was refused",
 		CheckUnknownAtMostOnce: "no write has an unknown outcome",
+		CheckReportedLost:      "no write was reported as lost",
 		CheckLogFromWrites:     "the log has no record of a client",
 		CheckAckedAfterAppend:  "the log tap is late, or no write was acknowledged",
 		CheckRevision:          "no operation reported a revision",

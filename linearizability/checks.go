@@ -10,6 +10,7 @@ const (
 	CheckAckedOnce         CheckID = "acknowledged-write-in-log-once"
 	CheckRefusedAbsent     CheckID = "refused-write-not-in-log"
 	CheckUnknownAtMostOnce CheckID = "unknown-write-at-most-once"
+	CheckReportedLost      CheckID = "lost-write-not-in-log"
 	CheckLogFromWrites     CheckID = "log-holds-only-what-was-written"
 	CheckAckedAfterAppend  CheckID = "acknowledged-after-append"
 	CheckRevision          CheckID = "revision-is-offset"
@@ -45,6 +46,7 @@ var guarantees = []struct {
 	{CheckAckedOnce, "a write that was acknowledged is in the log exactly once, unless the broker itself lost the tail that held it"},
 	{CheckRefusedAbsent, "a write that was refused is not in the log, then or later"},
 	{CheckUnknownAtMostOnce, "a write of unknown outcome is in the log at most once"},
+	{CheckReportedLost, "a write that is reported as lost with the log's tail is not in the log: it was lost, or compaction or a deletion has removed it"},
 	{CheckLogFromWrites, "every record of the log was written by an operation, with its key and its value"},
 	{CheckAckedAfterAppend, "a write is acknowledged only once its record is in the log"},
 	{CheckRevision, "the revision that an operation reports is the offset of the record it wrote or read"},

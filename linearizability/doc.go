@@ -19,6 +19,7 @@
 //	acknowledged-write-in-log-once   an acknowledged write is in the log exactly once
 //	refused-write-not-in-log         a refused write never gets into the log
 //	unknown-write-at-most-once       a write of unknown outcome is in it at most once
+//	lost-write-not-in-log            a write that is reported as lost is not in it
 //	log-holds-only-what-was-written  nothing else is in the log
 //	acknowledged-after-append        a write is acknowledged once it is in the log
 //	revision-is-offset               reported revisions are the records' offsets
@@ -77,6 +78,8 @@
 //     A client may serve the lost state until it has seen the new one. It may
 //     then go back to the last state that both have in common, but no further.
 //     Porcupine does not judge keys that lost records.
+//   - A write of unknown outcome with an error of class loss is reported as lost. It may be
+//     in the log if an earlier try of it was lost, or if it got there after it had returned.
 //   - A client that lags while compaction removes records may never see them,
 //     unless it claims to have caught up: by opening, by acknowledging its own
 //     write, by a barrier or by waiting for a revision. What an operation claims is

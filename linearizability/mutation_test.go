@@ -50,6 +50,16 @@ var mutations = []mutation{
 		}
 		return o != nil
 	}},
+	{"put in the log is reported as lost", []lin.CheckID{lin.CheckReportedLost}, func(m *mutant) bool {
+		o := m.op(func(o *lin.Operation) bool { return o.Kind == lin.OpPut && o.Outcome == lin.OK && unique(o.Value) })
+		if i := m.appended(o); i < 0 || m.tampered() || slices.ContainsFunc(m.Log, func(e lin.LogEvent) bool {
+			return e.Kind == lin.LogTrim || e.Kind == lin.LogTruncate || e.Kind == lin.LogRecreate || e.Kind == lin.LogCompact
+		}) || o.Return.Seq < m.Log[i].Seq {
+			return false
+		}
+		o.Outcome, o.Class, o.Revision, o.Position = lin.Unknown, lin.ErrorLoss, lin.None, lin.None
+		return true
+	}},
 	{"put reports the next offset", []lin.CheckID{lin.CheckRevision}, func(m *mutant) bool {
 		o := m.op(func(o *lin.Operation) bool {
 			return o.Kind == lin.OpPut && o.Outcome == lin.OK && unique(o.Value) && o.Revision != lin.None

@@ -29,7 +29,7 @@ import (
 //	                            revision, ^ the position, - no value
 //	c1/2 put a v1 => ok @0      by process 2; the append is between the call
 //	                            and the return, at the revision or at !offset
-//	x = c1 put a v1             a call; x ok @0, x failed or x unknown ends it
+//	x = c1 put a v1             a call; x ok @0, x failed, x unknown or x lost ends it
 //	c1 batch a=v1 b=- => ok @1  items
 //	c1 range a..c -> a=v1@0     from a to below c; "max 2" limits it
 //	c1 sync | open | close | wait 3
@@ -351,7 +351,7 @@ func (p *textParser) finish(c *textCall, w []string) error {
 		var err error
 		var n int64
 		switch {
-		case s == "ok" || s == "failed" || s == "unknown" || s[0] == '!':
+		case s == "ok" || s == "failed" || s == "unknown" || s == "lost" || s[0] == '!':
 		case s[0] == '@':
 			n, err = strconv.ParseInt(s[1:], 10, 64)
 			c.call.Revision(n)
@@ -379,6 +379,8 @@ func (p *textParser) finish(c *textCall, w []string) error {
 		c.call.Failed(errors.New("refused"))
 	case len(w) > 0 && w[0] == "unknown":
 		c.call.Unknown(errors.New("timed out"))
+	case len(w) > 0 && w[0] == "lost":
+		c.call.Class(lin.ErrorLoss).Unknown(errors.New("data loss"))
 	default:
 		c.call.OK()
 	}

@@ -20,6 +20,7 @@ func (j *judge) checkWrites() {
 			j.judged(CheckRefusedAbsent)
 		case Unknown, Pending:
 			j.judged(CheckUnknownAtMostOnce)
+			j.checkReportedLost(op)
 		}
 		if o.Kind == OpBatch && o.Outcome != Failed {
 			j.judged(CheckBatchInLog)

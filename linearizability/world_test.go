@@ -71,7 +71,7 @@ func newWorld(choose func(n int) int) *world {
 	if w.late {
 		tap = lin.TapLate
 	}
-	w.r = lin.NewRecorder(w.clock, lin.RecorderOptions{Header: lin.Header{Tap: tap}})
+	w.r = lin.NewRecorder(w.clock, lin.RecorderOptions{Header: lin.Header{Tap: tap, Version: 2}})
 	for i := range w.between(1, 4) {
 		c := &worldClient{name: fmt.Sprintf("c%d", i+1), hooks: w.one(2)}
 		w.clients = append(w.clients, c)
@@ -358,6 +358,9 @@ func (w *world) endWrite(o *worldOp) {
 	default:
 		if o.off < 0 {
 			w.limbo = append(w.limbo, o)
+		}
+		if (o.off < 0 || o.lost || o.again) && w.one(3) {
+			o.call.Class(lin.ErrorLoss)
 		}
 		o.call.Unknown(errors.New("timed out"))
 	}

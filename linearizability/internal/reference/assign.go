@@ -41,7 +41,7 @@ func assign(h *lin.History, t *timeline, try func(*assignment) bool) bool {
 	var step func(i int) bool
 	step = func(i int) bool {
 		if i == len(t.records) {
-			return a.explains(h, writes) && try(a)
+			return a.explains(h, writes) && a.lost(h, writes) && try(a)
 		}
 		if r := t.records[i]; r.Foreign || r.Key == "" {
 			return step(i + 1)
@@ -114,6 +114,36 @@ func (a *assignment) explains(h *lin.History, writes []*lin.Operation) bool {
 					return false
 				}
 			}
+		}
+	}
+	return true
+}
+
+// reportedLost reports whether the error of a write says that the log has lost it.
+func reportedLost(op *lin.Operation) bool {
+	return op.Outcome == lin.Unknown && op.Kind.Writes() && op.Class == lin.ErrorLoss
+}
+
+// lost reports whether the writes that are reported as lost are not in the log: an attempt of each
+// was lost when it returned, or is not in the log as it was appended. What a late tap notes may have
+// happened long before.
+func (a *assignment) lost(h *lin.History, writes []*lin.Operation) bool {
+	for _, op := range writes {
+		if !reportedLost(op) {
+			continue
+		}
+		by := op.Return.Seq
+		if h.Header.Tap != lin.TapExact {
+			by = forever
+		}
+		once := slices.ContainsFunc(a.attempts[op], func(rs []*record) bool { return rs[0].lost < by })
+		stays := func(r *record) bool {
+			return r.noted < op.Return.Seq && r.lost >= by && r.removed >= by && !slices.ContainsFunc(h.Log, func(e lin.LogEvent) bool {
+				return e.Kind == lin.LogTrim && e.Offset > r.Offset && e.Seq > r.noted && e.Seq < by
+			})
+		}
+		if !once && slices.ContainsFunc(a.attempts[op], func(rs []*record) bool { return !slices.ContainsFunc(rs, func(r *record) bool { return !stays(r) }) }) {
+			return false
 		}
 	}
 	return true

@@ -145,6 +145,10 @@ var rules = []rule{
 		func(_ *rand.Rand, _ *lin.History, o *lin.Operation) {
 			o.Outcome, o.Revision, o.Position = lin.Failed, lin.None, lin.None
 		})},
+	{"lost", op(func(o *lin.Operation) bool { return o.Return.Seq != 0 && !reportedLost(o) && o.Kind.Writes() },
+		func(_ *rand.Rand, _ *lin.History, o *lin.Operation) {
+			o.Outcome, o.Class, o.Revision, o.Position = lin.Unknown, lin.ErrorLoss, lin.None, lin.None
+		})},
 	{"early-return", op(func(o *lin.Operation) bool { return o.Outcome == lin.OK }, func(_ *rand.Rand, _ *lin.History, o *lin.Operation) { o.Return.Seq = o.Call.Seq + 1 })},
 	{"late-call", func(rng *rand.Rand, h *lin.History) bool {
 		o := pick(rng, h.Ops, func(o *lin.Operation) bool {

@@ -64,6 +64,9 @@ func (w *world) ends(p *proc, c *call) bool {
 			c.Failed(errSome)
 			return true
 		}
+		if c.write != nil && (c.write.records == nil || c.write.lost()) && w.one(2) {
+			c.Class(lin.ErrorLoss)
+		}
 		c.Unknown(errSome)
 		return true
 	}

@@ -83,6 +83,7 @@ func sayings(h *lin.History) (all []func()) {
 			number(&o.Revision)
 		}
 		unless(!o.Barrier, func() { o.Barrier = false })
+		unless(o.Class == lin.ErrorNone, func() { o.Class = lin.ErrorNone })
 		unless(o.Limit == 0, func() { o.Limit = 0 })
 		unless(o.Start == "", func() { o.Start = "" })
 		unless(o.End == "", func() { o.End = "" })

@@ -144,6 +144,9 @@ func called(o *lin.Operation) string {
 
 func ended(o *lin.Operation) string {
 	words := []string{o.Outcome.String()}
+	if reportedLost(o) {
+		words[0] = "lost"
+	}
 	if o.Outcome == lin.OK {
 		switch {
 		case o.Kind == lin.OpGet:
