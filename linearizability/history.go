@@ -159,12 +159,7 @@ var rebuildCauses = [...]string{
 
 // String returns the name of the cause in the history format, "" for
 // RebuildUnknown.
-func (c RebuildCause) String() string {
-	if c == RebuildUnknown {
-		return ""
-	}
-	return enumName(rebuildCauses[:], int(c))
-}
+func (c RebuildCause) String() string { return enumName(rebuildCauses[:], int(c)) }
 
 // lossless reports whether the process says that the log lost nothing: offsets still name the
 // records that it had read.
@@ -244,39 +239,42 @@ type History struct {
 func (h *History) Stamps() iter.Seq[Stamp] {
 	return func(yield func(Stamp) bool) {
 		ok := true
-		see := func(s Stamp) { ok = ok && yield(s) }
-		for i := range h.Ops {
-			see(h.Ops[i].Call)
-			if h.Ops[i].Outcome != Pending {
-				see(h.Ops[i].Return)
+		for _, list := range h.lists() {
+			list(func(begin, end Stamp) {
+				ok = ok && yield(begin)
+				if end.Seq != 0 {
+					ok = ok && yield(end)
+				}
+			})
+		}
+	}
+}
+
+// lists returns a function for each list of events. It calls see with the stamps of each event in the
+// list: when it began and, if it is not of one moment and has ended, when it ended.
+func (h *History) lists() []func(see func(begin, end Stamp)) {
+	return []func(see func(begin, end Stamp)){
+		each(h.Ops, func(o *Operation) (Stamp, Stamp) {
+			if o.Outcome == Pending {
+				return o.Call, Stamp{}
 			}
-		}
-		for i := range h.Log {
-			see(h.Log[i].Stamp)
-		}
-		for i := range h.Hooks {
-			see(h.Hooks[i].Stamp)
-		}
-		for i := range h.Rebuilds {
-			see(h.Rebuilds[i].Stamp)
-		}
-		for i := range h.Snapshots {
-			see(h.Snapshots[i].Stamp)
-		}
-		for i := range h.Faults {
-			see(h.Faults[i].Start)
-			if h.Faults[i].End.Seq != 0 {
-				see(h.Faults[i].End)
-			}
-		}
-		for i := range h.Statuses {
-			see(h.Statuses[i].Stamp)
-		}
-		for i := range h.Watched {
-			see(h.Watched[i].Stamp)
-		}
-		for i := range h.Expiries {
-			see(h.Expiries[i].Stamp)
+			return o.Call, o.Return
+		}),
+		each(h.Log, func(l *LogEvent) (Stamp, Stamp) { return l.Stamp, Stamp{} }),
+		each(h.Hooks, func(k *Hook) (Stamp, Stamp) { return k.Stamp, Stamp{} }),
+		each(h.Rebuilds, func(b *Rebuild) (Stamp, Stamp) { return b.Stamp, Stamp{} }),
+		each(h.Snapshots, func(s *Snapshot) (Stamp, Stamp) { return s.Stamp, Stamp{} }),
+		each(h.Faults, func(f *Fault) (Stamp, Stamp) { return f.Start, f.End }),
+		each(h.Statuses, func(s *ClientStatus) (Stamp, Stamp) { return s.Stamp, Stamp{} }),
+		each(h.Watched, func(w *WatchEvent) (Stamp, Stamp) { return w.Stamp, Stamp{} }),
+		each(h.Expiries, func(x *Expiry) (Stamp, Stamp) { return x.Stamp, Stamp{} }),
+	}
+}
+
+func each[E any](list []E, of func(*E) (begin, end Stamp)) func(see func(begin, end Stamp)) {
+	return func(see func(begin, end Stamp)) {
+		for i := range list {
+			see(of(&list[i]))
 		}
 	}
 }

@@ -154,8 +154,9 @@ func (o *Operation) String() string {
 	return fmt.Sprintf("operation %d, %s", o.ID, o.describe())
 }
 
+// enumName returns a name out of a table. The first one may be empty, which says that nothing is known.
 func enumName(names []string, i int) string {
-	if i >= 0 && i < len(names) && names[i] != "" {
+	if i >= 0 && i < len(names) {
 		return names[i]
 	}
 	return fmt.Sprintf("unknown(%d)", i)

@@ -63,12 +63,7 @@ var errorClasses = [...]string{
 }
 
 // String returns the name of the class in the history format, "" for ErrorNone.
-func (c ErrorClass) String() string {
-	if c == ErrorNone {
-		return ""
-	}
-	return enumName(errorClasses[:], int(c))
-}
+func (c ErrorClass) String() string { return enumName(errorClasses[:], int(c)) }
 
 // Details are what only some operations have, and only version 2 of the format can say.
 type Details struct {

@@ -28,7 +28,7 @@ type judge struct {
 	byClass   *classWritesOf // built when needed
 	events    []opEvent
 	processes map[processID]*process
-	finals    map[processID]int64 // see lastFinal
+	finals    map[processID][]*Snapshot // see finalsOf
 	// accused has the keys that the log witness found something wrong with. charged
 	// has those for which it was reported, because the check is not switched off.
 	// certain has the violations that porcupine must find too.

@@ -55,39 +55,14 @@ const mostNumber = int64(1) << 60
 
 // stamps checks the sequence numbers and times of all events.
 func (a *assumptions) stamps(h *History) {
-	ordered := func(s Stamp, last *int64) {
-		if s.Seq <= *last {
-			a.broken(ruleSeq, s.Seq, "event %d is listed after event %d", s.Seq, *last)
-		}
-		*last = s.Seq
-	}
-	var ops, log, hooks, rebuilds, snaps, faults, statuses, watched, expiries int64
-	for i := range h.Ops {
-		ordered(h.Ops[i].Call, &ops)
-	}
-	for i := range h.Log {
-		ordered(h.Log[i].Stamp, &log)
-	}
-	for i := range h.Hooks {
-		ordered(h.Hooks[i].Stamp, &hooks)
-	}
-	for i := range h.Rebuilds {
-		ordered(h.Rebuilds[i].Stamp, &rebuilds)
-	}
-	for i := range h.Snapshots {
-		ordered(h.Snapshots[i].Stamp, &snaps)
-	}
-	for i := range h.Faults {
-		ordered(h.Faults[i].Start, &faults)
-	}
-	for i := range h.Statuses {
-		ordered(h.Statuses[i].Stamp, &statuses)
-	}
-	for i := range h.Watched {
-		ordered(h.Watched[i].Stamp, &watched)
-	}
-	for i := range h.Expiries {
-		ordered(h.Expiries[i].Stamp, &expiries)
+	for _, list := range h.lists() {
+		last := int64(0)
+		list(func(begin, _ Stamp) {
+			if begin.Seq <= last {
+				a.broken(ruleSeq, begin.Seq, "event %d is listed after event %d", begin.Seq, last)
+			}
+			last = begin.Seq
+		})
 	}
 	a.times(slices.AppendSeq(make([]Stamp, 0, h.Events()), h.Stamps()))
 }

@@ -17,7 +17,10 @@ func (j *judge) checkApplied(op int32) {
 		return
 	}
 	o := j.op(op)
-	id := processID{o.Client, o.Process}
+	id, end := processID{o.Client, o.Process}, int64(0)
+	if finals := j.finalsOf()[id]; len(finals) > 0 {
+		end = finals[len(finals)-1].Seq
+	}
 	for _, it := range j.itemsOf(op) {
 		if it.rec < 0 || it.paired {
 			continue
@@ -26,7 +29,6 @@ func (j *judge) checkApplied(op int32) {
 		if rec.died == never || len(j.x.placed(rec.class, rec.off)) > 1 {
 			continue // in the log again at the same offset, it may be either
 		}
-		end := j.lastFinal(id)
 		if end < j.x.epochs[rec.died].seq {
 			continue
 		}
@@ -47,15 +49,16 @@ func (j *judge) checkApplied(op int32) {
 	}
 }
 
-// lastFinal returns the event of the last final state of a process, or 0.
-func (j *judge) lastFinal(id processID) int64 {
+// finalsOf returns the final states of each process, in order.
+func (j *judge) finalsOf() map[processID][]*Snapshot {
 	if j.finals == nil {
-		j.finals = map[processID]int64{}
+		j.finals = map[processID][]*Snapshot{}
 		for i := range j.h.Snapshots {
 			if s := &j.h.Snapshots[i]; s.Kind == SnapshotFinal {
-				j.finals[processID{s.Client, s.Process}] = s.Seq
+				id := processID{s.Client, s.Process}
+				j.finals[id] = append(j.finals[id], s)
 			}
 		}
 	}
-	return j.finals[id]
+	return j.finals
 }

@@ -71,11 +71,8 @@ func (j *judge) checkHooks() {
 		p.hooks = append(p.hooks, &j.h.Hooks[i])
 	}
 	start := j.hookClaims(of)
-	for i := range j.h.Snapshots {
-		if s := &j.h.Snapshots[i]; s.Kind == SnapshotFinal {
-			p := of(s.Client, s.Process)
-			p.finals = append(p.finals, s)
-		}
+	for id, finals := range j.finalsOf() {
+		of(id.client, id.number).finals = finals
 	}
 	for i := range j.h.Rebuilds {
 		p := of(j.h.Rebuilds[i].Client, j.h.Rebuilds[i].Process)
