@@ -14,6 +14,7 @@ RACE_TIMEOUT ?= 40m
 SIM          ?=
 CAMPAIGN     ?= --seed 1..50 --scenario everything
 MUTATE       ?= --campaigns 1 --seeds 150 --clean 3
+MUTATE_ALL   ?=
 BENCH        ?= .
 ROUNDS       ?= 9
 BENCHTIME    ?= 300ms
@@ -114,6 +115,11 @@ campaign: ## Run many seeds (CAMPAIGN="--for 10m --scenario everything")
 .PHONY: mutate
 mutate: ## Plant bugs into the store: does each check find what it is named for? (MUTATE="--campaigns 1 tombstone-lost")
 	$(GO) run $(INVARIANTS) ./cmd/kvsim mutate $(MUTATE)
+
+# The whole takes a night; it goes on where it stopped.
+.PHONY: mutate-all
+mutate-all: ## Make mutants of the store by rule, and count what tests and worlds kill (MUTATE_ALL="--sample 100 --each")
+	$(GO) run $(INVARIANTS) ./cmd/kvsim mutate --all $(MUTATE_ALL)
 
 # Each round is a run of all benchmarks in new processes. A round of the simulator takes
 # as long as all other rows, so it has the fewest rounds that say something.

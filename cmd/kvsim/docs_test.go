@@ -24,8 +24,8 @@ const called = `go run \./cmd/kvsim|go run github\.com/kvsim/kvsim/cmd/kvsim|kvs
 var makeArguments = map[string]string{"SIM": "run", "CAMPAIGN": "run", "SIM_KAFKA": "run", "MUTATE": "mutate"}
 
 // The command must accept every command line that the documentation shows. The test also
-// runs those of "run", "list", "plan", "version" and "mutate", on an engine that does
-// nothing.
+// runs those of "run", "list", "plan", "version" and "mutate" without --all, on an engine that
+// does nothing.
 func TestCommandLinesOfTheDocumentationAreTaken(t *testing.T) {
 	t.Parallel()
 	lines := documented(t)
@@ -138,6 +138,9 @@ func wrongRun(t *testing.T, name string, args []string, fs *flag.FlagSet) string
 		}
 		args = append(args, "--out", t.TempDir())
 	case "mutate":
+		if given["all"] != "" { // it would compile what the store imports
+			return ""
+		}
 		args = append(args, "--list")
 	case "list", "plan", "version":
 		if given["plan"] != "" {

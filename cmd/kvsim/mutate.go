@@ -32,25 +32,36 @@ Each mutant is a small patch of the store's source, with which workers are built
 The first seed whose world fails one of the checks that are meant to find the mutant
 kills it. The store without a patch runs the same seeds, or the first of them, and
 must hold. Run this in the source of the module.
+
+With --all, nobody picks the mutants: rules make them of the whole store, or of
+--package, and tests and worlds run against them until something fails. The table says
+how many tests alone kill, seeds alone, and both. --seeds is then the number of worlds of
+the scenario everything (default 40), behind which one of each other scenario comes, and
+--seed is what --sample depends on. docs/mutation.md explains the rules.
 `,
 	flags: func(c *cli, fs *flag.FlagSet) execFunc {
 		m := &mutator{}
 		fs.IntVar(&m.campaigns, "campaigns", 5, "the `number` of campaigns, each with other seeds, that have to find a mutant")
-		fs.IntVar(&m.seeds, "seeds", 100, "the `number` of seeds after which a campaign gives up on a mutant")
+		fs.IntVar(&m.seeds, "seeds", 0, "the `number` of seeds after which a campaign gives up on a mutant; 0 means 100, with --all 40")
 		fs.IntVar(&m.clean, "clean", 0, "the `number` of seeds that the store without a bug runs in each scenario; 0 means all seeds of a campaign")
 		fs.IntVar(&m.jobs, "jobs", 0, "the `number` of worlds that run at the same time; 0 means one on each core")
 		fs.Uint64Var(&m.first, "seed", 1, "the first `seed`")
 		fs.BoolVar(&m.json, "json", false, "print a line of JSON for each mutant")
 		fs.BoolVar(&m.list, "list", false, "list the mutants and build nothing")
+		m.all.declare(fs)
 		return m.exec
 	},
 }
+
+// seedsOfCampaign is the default of --seeds without --all.
+const seedsOfCampaign = 100
 
 // A mutator carries out one "kvsim mutate".
 type mutator struct {
 	campaigns, seeds, clean, jobs int
 	first                         uint64
 	json, list                    bool
+	all                           allFlags
 
 	root, dir string
 	stderr    io.Writer
@@ -79,6 +90,17 @@ type mutantResult struct {
 
 func (m *mutator) exec(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
 	m.stderr = stderr
+	if m.all.all {
+		if err := noArgs(args); err != nil {
+			return err
+		}
+		m.seeds = cmp.Or(m.seeds, seedsOfAll)
+		return m.everything(ctx, stdout, stderr)
+	}
+	if m.all != (allFlags{results: resultFile}) {
+		return usagef("there is a flag that only --all has: kvsim help mutate says which")
+	}
+	m.seeds = cmp.Or(m.seeds, seedsOfCampaign)
 	chosen, err := m.choose(args)
 	if err != nil {
 		return err

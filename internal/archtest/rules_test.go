@@ -285,6 +285,21 @@ var rules = []rule{
 		why:     "a list of patches, which runs nothing",
 	},
 	{
+		pkg:     "cmd/kvsim/internal/mutation",
+		what:    "makes mutants of any package by rule, all in one program",
+		own:     []string{"cmd/kvsim/internal/procgroup"},
+		foreign: []string{rapid, testcontainers, wazero, kfake, porcupine},
+		why:     "it knows source only, and nothing that runs it",
+	},
+	{
+		pkg:     "cmd/kvsim/internal/mutation/score",
+		what:    "runs those mutants against tests and worlds, and counts",
+		own:     []string{"cmd/kvsim/internal", "sim", "kvstore", "linearizability", "internal"},
+		notOwn:  []string{"cmd/kvsim/internal/kafkaworld"},
+		foreign: []string{rapid, testcontainers},
+		why:     "it runs any plan and knows none by name",
+	},
+	{
 		pkg:     "cmd/kvsim/internal/procgroup",
 		what:    "leaf: ends a process with its children",
 		foreign: []string{porcupine, rapid, testcontainers, wazero, kfake},
