@@ -148,8 +148,7 @@ func (e *encoder) header(h Header) []byte {
 }
 
 func (e *encoder) invoke(o *Operation) []byte {
-	e.begin(o.Call, "invoke")
-	e.process(o.Client, o.Process)
+	e.by(o.Client, o.Process, o.Call, "invoke")
 	e.int("op", o.ID)
 	e.text("call", o.Kind.String())
 	switch o.Kind {
@@ -177,8 +176,7 @@ func (e *encoder) invoke(o *Operation) []byte {
 }
 
 func (e *encoder) complete(o *Operation) []byte {
-	e.begin(o.Return, o.Outcome.String())
-	e.process(o.Client, o.Process)
+	e.by(o.Client, o.Process, o.Return, o.Outcome.String())
 	e.int("op", o.ID)
 	if o.Outcome == OK {
 		switch o.Kind {
@@ -210,6 +208,12 @@ func (e *encoder) complete(o *Operation) []byte {
 	return e.end()
 }
 
+// by begins an event of a process.
+func (e *encoder) by(client string, process int, at Stamp, event string) {
+	e.begin(at, event)
+	e.process(client, process)
+}
+
 func (e *encoder) process(client string, process int) {
 	e.text("client", client)
 	e.int("proc", int64(process))
@@ -239,8 +243,7 @@ func (e *encoder) log(l *LogEvent) []byte {
 }
 
 func (e *encoder) hook(h *Hook) []byte {
-	e.begin(h.Stamp, "hook")
-	e.process(h.Client, h.Process)
+	e.by(h.Client, h.Process, h.Stamp, "hook")
 	if h.Delete {
 		e.text("call", "delete")
 	} else {
@@ -254,8 +257,7 @@ func (e *encoder) hook(h *Hook) []byte {
 }
 
 func (e *encoder) rebuild(b *Rebuild) []byte {
-	e.begin(b.Stamp, "rebuild")
-	e.process(b.Client, b.Process)
+	e.by(b.Client, b.Process, b.Stamp, "rebuild")
 	e.some("cause", b.Cause.String())
 	e.flag("away", b.Away)
 	e.prose("error", b.Err)

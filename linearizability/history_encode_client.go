@@ -72,8 +72,7 @@ func (e *encoder) conditions(all []Condition) {
 }
 
 func (e *encoder) status(s *ClientStatus) []byte {
-	e.begin(s.Stamp, "status")
-	e.process(s.Client, s.Process)
+	e.by(s.Client, s.Process, s.Stamp, "status")
 	e.text("state", s.State.String())
 	e.known("lag", s.Lag)
 	e.known("pos", s.Position)
@@ -83,8 +82,7 @@ func (e *encoder) status(s *ClientStatus) []byte {
 }
 
 func (e *encoder) watched(w *WatchEvent) []byte {
-	e.begin(w.Stamp, w.Kind.String())
-	e.process(w.Client, w.Process)
+	e.by(w.Client, w.Process, w.Stamp, w.Kind.String())
 	e.int("watch", w.Watch)
 	if w.Kind == WatchEnd {
 		e.some("class", w.Class.String())
@@ -97,8 +95,7 @@ func (e *encoder) watched(w *WatchEvent) []byte {
 }
 
 func (e *encoder) expiry(x *Expiry) []byte {
-	e.begin(x.Stamp, "expire")
-	e.process(x.Client, x.Process)
+	e.by(x.Client, x.Process, x.Stamp, "expire")
 	e.text("lease", x.Lease)
 	return e.end()
 }

@@ -40,6 +40,9 @@ import (
 //	rebuild c1 loss, rebuild c1 absence away, rebuild c1 withheld away
 //	final c1 ^3 a=v1, state c1, cold reader
 //	fault TEXT, heal
+//	{"ev":"status",...}         a line of the format itself, without seq and t; what
+//	                            is called in one ends as o1, if its op is 1
+//	x failed class=lease        the class of an error
 type textHistory struct {
 	file, name string
 	line       int
@@ -116,7 +119,11 @@ func recordText(events []string) (*lin.History, error) {
 	}
 	p.r = lin.NewRecorder(func() time.Duration { now += time.Millisecond; return now }, opts)
 	for _, e := range events {
-		if err := p.event(strings.Fields(e)); err != nil {
+		read := func() error { return p.event(strings.Fields(e)) }
+		if strings.HasPrefix(e, "{") {
+			read = func() error { return p.line(e) }
+		}
+		if err := read(); err != nil {
 			return nil, fmt.Errorf("%q: %w", e, err)
 		}
 	}
@@ -127,6 +134,7 @@ type textParser struct {
 	r     *lin.Recorder
 	calls map[string]*textCall
 	heal  func()
+	lines []string // of the format of files
 }
 
 type textCall struct {
@@ -352,6 +360,10 @@ func (p *textParser) finish(c *textCall, w []string) error {
 		var n int64
 		switch {
 		case s == "ok" || s == "failed" || s == "unknown" || s == "lost" || s[0] == '!':
+		case w[0] != "ok" && strings.HasPrefix(s, "class="):
+			var class lin.ErrorClass
+			class, err = classNamed(s[len("class="):])
+			c.call.Class(class)
 		case s[0] == '@':
 			n, err = strconv.ParseInt(s[1:], 10, 64)
 			c.call.Revision(n)
