@@ -145,7 +145,7 @@ func (r *hookReader) offset() int64 {
 // mayMiss reports whether a record needs no hook.
 func (r *hookReader) mayMiss(rec int32, seq int64) bool {
 	m := &r.x.records[rec]
-	return !m.visible() || r.x.missable(r.proc, m, seq, r.epoch, 0) || r.x.deleted(r.proc, m, seq, r.epoch)
+	return !m.visible() || m.off < r.first || r.x.missable(r.proc, m, seq, r.epoch, 0)
 }
 
 func (r *hookReader) violation(h *Hook) *Violation {

@@ -18,6 +18,8 @@ type hookReader struct {
 
 	proc  *process
 	from  int64 // the event at which the process started
+	until int64 // the event by which it had begun to read
+	first int64 // where the log began when it started
 	epoch int32
 	list  list // the timeline
 	// next has the indices in list at which the next hook can be expected after the
@@ -71,6 +73,7 @@ func (j *judge) checkHooks() {
 		p.hooks = append(p.hooks, &j.h.Hooks[i])
 	}
 	start := j.hookClaims(of)
+	opened := j.firstEvents(start)
 	for id, finals := range j.finalsOf() {
 		of(id.client, id.number).finals = finals
 	}
@@ -99,9 +102,41 @@ func (j *judge) checkHooks() {
 			from = hs[0].Seq
 		}
 		e := j.x.current(from)
-		r := &hookReader{judge: j, proc: p, from: from, epoch: e, list: j.x.timeline.in(e, 0), next: []int{0}, of: all[id], log: log}
+		r := &hookReader{judge: j, proc: p, from: from, until: max(from, opened[id]), epoch: e, list: j.x.timeline.in(e, 0), next: []int{0}, of: of(id.client, id.number), log: log}
+		if log != nil {
+			r.first = log.start(from)
+		}
 		r.follow(min(j.firstLoss(from), j.firstRebuild(id)))
 	}
+}
+
+// firstEvents adds to the first events of processes those that are no operations, and returns the
+// events at which processes had opened. One that is opening may begin to read again where the log
+// begins by then.
+func (j *judge) firstEvents(start map[processID]int64) (opened map[processID]int64) {
+	first := func(client string, number int, seq int64) {
+		id := processID{client, number}
+		if at, ok := start[id]; !ok || seq < at {
+			start[id] = seq
+		}
+	}
+	for i := range j.h.Snapshots {
+		if s := &j.h.Snapshots[i]; s.Kind != SnapshotCold {
+			first(s.Client, s.Process, s.Seq)
+		}
+	}
+	for i := range j.h.Rebuilds {
+		first(j.h.Rebuilds[i].Client, j.h.Rebuilds[i].Process, j.h.Rebuilds[i].Seq)
+	}
+	opened = map[processID]int64{}
+	for i := range j.h.Ops {
+		if o := &j.h.Ops[i]; o.Kind == OpOpen && o.Outcome == OK {
+			opened[processID{o.Client, o.Process}] = o.Return.Seq
+		} else if o.Kind == OpOpen {
+			opened[processID{o.Client, o.Process}] = math.MaxInt64
+		}
+	}
+	return opened
 }
 
 // hookClaims notes for each process what its operations say of its hooks, and returns the event
@@ -154,8 +189,9 @@ func (p *processHooks) claim(c hookClaim) { p.claims = append(p.claims, c) }
 // or were lost when it returned.
 func (j *judge) hooksOfWrite(op int32) (pos position, ok bool) {
 	now := j.x.current(j.op(op).Return.Seq)
-	for _, it := range j.itemsOf(op) {
-		rec := it.lowest()
+	items := j.itemsOf(op)
+	for n := range items {
+		rec := items[n].lowest()
 		if rec < 0 {
 			continue
 		}
@@ -163,7 +199,7 @@ func (j *judge) hooksOfWrite(op int32) (pos position, ok bool) {
 		if m.born > now || m.died <= now {
 			return position{}, false
 		}
-		pos, ok = j.x.join(pos, position{m.born, m.off + 1}), true
+		pos, ok = j.x.join(pos, position{m.born, m.off + int64(len(items)-n)}), true // those of its later items follow
 	}
 	return pos, ok
 }
@@ -186,8 +222,12 @@ func (j *judge) processIDs(hooks map[processID]*processHooks, start map[processI
 }
 
 // firstLoss returns the first event after from at which the log lost records. From then
-// on a client may have to reread the log, and there is not one hook for each record.
+// on a client may have to reread the log, and there is not one hook for each record. With a late
+// tap, it is not known when records were deleted.
 func (j *judge) firstLoss(from int64) int64 {
+	if j.h.Header.Tap != TapExact && len(j.x.trims) > 0 {
+		return from - 1
+	}
 	i := sort.Search(len(j.x.losses), func(i int) bool { return j.x.losses[i] > from })
 	if i < len(j.x.losses) {
 		return j.x.losses[i]
@@ -238,18 +278,19 @@ func (r *hookReader) claimed(seq int64) bool {
 		if !c.any && c.pos.epoch > r.epoch {
 			continue
 		}
-		if rec := r.owed(c.in(r.x, r.epoch), ret); rec >= 0 {
+		off := min(c.in(r.x, r.epoch), r.x.reach(r.epoch, ret).lso)
+		if rec := r.owed(off, ret); rec >= 0 {
 			r.early(c, rec)
 			return false
 		}
+		r.behind(off, ret)
 	}
 	return true
 }
 
-// owed returns the first record below an offset that readers could see by an event and for which
-// no hook has fired, though it needs one, or -1.
+// owed returns the first record below an offset for which no hook has fired, though it needs one by
+// an event, or -1.
 func (r *hookReader) owed(off, seq int64) int32 {
-	off = min(off, r.x.reach(r.epoch, seq).lso)
 	for n := r.furthest(); n < r.list.len() && r.x.spend(1); n++ {
 		m := r.list.at(n)
 		if r.x.records[m].off >= off {
@@ -260,6 +301,17 @@ func (r *hookReader) owed(off, seq int64) int32 {
 		}
 	}
 	return -1
+}
+
+// behind takes that the hooks for all records below an offset that need one have fired.
+func (r *hookReader) behind(off, seq int64) {
+	if at := r.x.search(r.list, off); r.next[0] < at {
+		r.next = slices.DeleteFunc(r.next, func(i int) bool { return i < at && !r.allMissable(i, at, seq) })
+		for n := range r.next {
+			r.next[n] = max(r.next[n], at)
+		}
+		r.next = slices.Compact(r.next)
+	}
 }
 
 // early reports an operation that returned before a hook had fired.

@@ -19,12 +19,9 @@ type hookFollower struct {
 	*hookReader
 
 	late   bool
-	first  int64 // where the log began when the process started
 	places []place
 	told   map[string]*Hook // by key: the last hook
-	// begunBy is the event for which begun was asked last, and begunAt what it returned.
-	begunBy, begunAt int64
-	last             int64 // the event of the last hook
+	last   int64            // the event of the last hook
 	// maybe has values of keys that the process may hold though no hook has told of them: when it
 	// rereads a log that lost nothing, another leader may still have a record that compaction
 	// had removed before the process read it.
@@ -41,7 +38,7 @@ type moment struct {
 
 // afterLoss judges the hooks from number n on, which fired after the first loss or rebuild.
 func (r *hookReader) afterLoss(n int, loss int64) {
-	f := &hookFollower{hookReader: r, late: r.h.Header.Tap != TapExact, told: map[string]*Hook{}, last: loss, first: r.log.start(r.from)}
+	f := &hookFollower{hookReader: r, late: r.h.Header.Tap != TapExact, told: map[string]*Hook{}, last: loss}
 	for _, i := range r.next {
 		p := place{epoch: r.epoch}
 		if i > 0 {
@@ -179,7 +176,7 @@ func (f *hookFollower) silently(seq int64) (all []place) {
 			if p.again != nil {
 				since = p.again.seq
 			}
-			if p.differs != nil || f.x.lossesBetween(max(since, f.from), seq) == 0 {
+			if p.differs != nil || !f.lostSince(&p, max(since, f.from), seq) {
 				continue
 			}
 			q := f.reread(&p, seq, false)
@@ -188,6 +185,18 @@ func (f *hookFollower) silently(seq int64) (all []place) {
 		}
 	}
 	return all
+}
+
+// lostSince reports whether the log lost its end or what a process at a place had not got to, between
+// two events. With a late tap, it is not known when records were deleted.
+func (f *hookFollower) lostSince(p *place, from, to int64) bool {
+	if f.x.current(from) != f.x.current(to) {
+		return true
+	}
+	f.x.spend(len(f.x.trims))
+	return slices.ContainsFunc(f.x.trims, func(t trim) bool {
+		return t.off > p.at && (f.late || t.seq > from && t.seq < to)
+	})
 }
 
 // after adds where a process at a place may be after a hook.
@@ -249,21 +258,24 @@ func (f *hookFollower) follows(p *place, h *Hook) (all []place) {
 	if recs := f.x.written[c]; len(recs) < 4 {
 		for _, rec := range recs {
 			m := &f.x.records[rec]
-			if e := max(p.epoch, m.born); e <= last && m.died > e && f.fits(p, e, rec, h) && f.owed(p, e, m.off, h.Seq) < 0 {
-				all = append(all, p.behind(e, m.off))
+			if e := max(p.epoch, m.born); e <= last && m.died > e && f.fits(p, e, rec, h) && f.owedUpTo(p, e, m.off, m.off, h.Seq) < 0 {
+				all = append(all, f.behind(p, e, m.off))
 			}
 		}
 		return all
 	}
 	for e := p.epoch; e <= last && f.x.spend(1); e++ {
-		l := f.x.timeline.in(e, 0)
+		l, above := f.x.timeline.in(e, 0), int64(-1)
 		for i := f.x.search(l, p.at); i < l.len() && f.x.spend(1); i++ {
 			rec := l.at(i)
-			if m := &f.x.records[rec]; m.class == c && f.fits(p, e, rec, h) {
-				all = add(all, p.behind(max(p.epoch, m.born), m.off))
+			if m := &f.x.records[rec]; m.class == c && f.fits(p, e, rec, h) && (above < 0 || f.began(e, above, m.off, h.Seq)) {
+				all = add(all, f.behind(p, max(p.epoch, m.born), m.off))
 			}
-			if !f.skips(p, e, rec, h.Seq) {
+			if !f.skips(p, e, rec, beyond, h.Seq) {
 				break
+			}
+			if !f.skips(p, e, rec, 0, h.Seq) {
+				above = f.x.records[rec].off // it has begun above
 			}
 		}
 	}
@@ -277,8 +289,11 @@ func (f *hookFollower) fits(p *place, e, rec int32, h *Hook) bool {
 }
 
 // behind returns the place behind a record.
-func (p *place) behind(e int32, off int64) place {
+func (f *hookFollower) behind(p *place, e int32, off int64) place {
 	q := *p
+	if e > p.epoch {
+		q.upTo = min(q.upTo, f.x.cuts.of(p.epoch+1, e))
+	}
 	q.epoch, q.at = e, off+1
 	q.upTo = max(q.upTo, q.at)
 	return q

@@ -7,9 +7,7 @@ func (f *hookFollower) claimed(c *hookClaim) bool {
 	seq := f.op(c.op).Return.Seq
 	check := func(all []place) (kept []place) {
 		for i := range all {
-			if f.allows(&all[i], c, seq) {
-				kept = append(kept, all[i])
-			}
+			kept = append(kept, f.allows(&all[i], c, seq)...)
 		}
 		return kept
 	}
@@ -25,21 +23,26 @@ func (f *hookFollower) claimed(c *hookClaim) bool {
 	return false
 }
 
-// allows reports whether an operation may have returned at a place. One that claims nothing of what
-// the log has may return while the process rereads it.
-func (f *hookFollower) allows(p *place, c *hookClaim, seq int64) bool {
-	if c.in(f.x, f.x.current(seq)) <= f.log.start(seq) || f.toldOf(p, c.op) {
-		return true
+// allows returns where a process at a place may be when an operation has returned. One that claims
+// nothing of what the log has may return while the process rereads it.
+func (f *hookFollower) allows(p *place, c *hookClaim, seq int64) []place {
+	anew := p.again != nil || !f.log.reported || f.op(c.op).Call.Seq <= f.until
+	if anew && c.in(f.x, f.x.current(seq)) <= f.log.start(seq) || f.toldOf(p, c.op) {
+		return []place{*p}
 	}
-	if p.again != nil && (p.waiting || p.differs != nil) && f.op(c.op).Call.Seq < p.again.seq && f.reaches(&p.again.from, c, seq) {
-		return true // it may have returned before that
+	rereads := p.waiting || p.differs != nil
+	if p.again != nil && rereads && f.op(c.op).Call.Seq < p.again.seq && len(f.reaches(&p.again.from, c, seq)) > 0 {
+		return []place{*p} // it may have returned before that
+	}
+	if !rereads {
+		return f.reaches(p, c, seq)
 	}
 	for _, q := range f.settled(p, seq) {
-		if q.differs == nil && f.reaches(&q, c, seq) {
-			return true
+		if q.differs == nil && len(f.reaches(&q, c, seq)) > 0 {
+			return []place{*p}
 		}
 	}
-	return false
+	return nil
 }
 
 // toldOf reports whether hooks have told of a write in the log that a process follows at a place. The
@@ -49,10 +52,11 @@ func (f *hookFollower) toldOf(p *place, op int32) bool {
 	if !o.Kind.Writes() || p.waiting || p.differs != nil {
 		return false
 	}
-	for _, it := range f.itemsOf(op) {
+	items := f.itemsOf(op)
+	for n, it := range items {
 		told := it.class >= 0 && slices.ContainsFunc(f.x.written[max(0, it.class)], func(rec int32) bool {
 			m := &f.x.records[rec]
-			return m.seq > o.Call.Seq && m.born <= p.epoch && m.died > p.epoch && m.off < p.at
+			return m.seq > o.Call.Seq && m.born <= p.epoch && m.died > p.epoch && m.off+int64(len(items)-n) <= p.at
 		})
 		if !told {
 			return false
@@ -61,8 +65,9 @@ func (f *hookFollower) toldOf(p *place, op int32) bool {
 	return true
 }
 
-// reaches reports whether a process that follows the log may have got as far as an operation claims.
-func (f *hookFollower) reaches(p *place, c *hookClaim, seq int64) bool {
+// reaches returns where a process that follows the log may be if it has got as far as an operation
+// claims. Then hooks have told of what is below, if it reads the log of one epoch only.
+func (f *hookFollower) reaches(p *place, c *hookClaim, seq int64) []place {
 	last := f.lastEpoch(p, seq)
 	from := p.epoch
 	if !c.any {
@@ -70,11 +75,16 @@ func (f *hookFollower) reaches(p *place, c *hookClaim, seq int64) bool {
 	}
 	for e := from; e <= last && f.x.spend(1); e++ {
 		off := c.in(f.x, e)
-		if off = min(off, f.x.reach(e, seq).lso); p.at >= off || f.owed(p, e, off, seq) < 0 {
-			return true
+		off = min(off, f.x.reach(e, seq).lso)
+		switch {
+		case p.at < off && f.owed(p, e, off, seq) >= 0:
+		case p.at >= off || from < last:
+			return []place{*p}
+		default:
+			return []place{f.behind(p, e, off-1)}
 		}
 	}
-	return false
+	return nil
 }
 
 // missing returns a record whose hook had not fired when an operation returned, or -1.

@@ -18,12 +18,13 @@ type hookDifference struct {
 // the one that it has reread, up to an offset: first the keys that are gone, then those that have
 // another record, each in the order of keys.
 type differences struct {
-	x         *logIndex
-	since     int64 // the event since which the log is reread
-	low, high int64 // of the offset
-	all       []hookDifference
-	sets      int     // all from there on are set
-	musts     []int32 // by index in all: the next one that must be told, or -1
+	x           *logIndex
+	since       int64 // the event since which the log is reread
+	low, high   int64 // of the offset
+	first, last int64 // where the process has begun
+	all         []hookDifference
+	sets        int     // all from there on are set
+	musts       []int32 // by index in all: the next one that must be told, or -1
 	// gone are the keys that are gone, if they are told of at the end.
 	gone *differences
 }
@@ -76,17 +77,25 @@ func (d *differences) finish() {
 }
 
 // differences returns what a process that rereads the log tells of, if it has read what it tells of
-// in the log of an epoch, before an event.
-func (f *hookFollower) differences(a *rereading, e int32, seq int64) *differences {
+// in the log of an epoch, before an event: for each offset at which it may have begun.
+func (f *hookFollower) differences(a *rereading, e int32, seq int64) (all []*differences) {
 	changes, _ := slices.BinarySearch(f.log.changes, seq)
-	if d := a.known[foundKey{e, changes}]; d != nil {
-		return d
+	for _, s := range f.scansOf(a, e, seq) {
+		key := foundKey{e, changes, s.first, s.last}
+		if a.known[key] == nil {
+			a.known[key] = f.differ(a, &s)
+		}
+		all = append(all, a.known[key])
 	}
-	s := f.scanOf(a, e, seq)
-	d := &differences{x: f.x, since: a.seq, low: s.low, high: s.high}
+	return all
+}
+
+// differ returns what a process tells of that has read this.
+func (f *hookFollower) differ(a *rereading, s *scan) *differences {
+	d := &differences{x: f.x, since: a.seq, low: s.low, high: s.high, first: s.first, last: s.last}
 	var gone, sets []hookDifference
-	for _, k := range f.keysOf(a, &s) {
-		f.differ(a, &s, k, &gone, &sets)
+	for _, k := range f.keysOf(a, s) {
+		f.differIn(a, s, k, &gone, &sets)
 	}
 	if a.whole {
 		if len(gone) > 0 {
@@ -100,7 +109,6 @@ func (f *hookFollower) differences(a *rereading, e int32, seq int64) *difference
 	}
 	d.all, d.sets = append(gone, sets...), len(gone)
 	d.finish()
-	a.known[foundKey{e, changes}] = d
 	return d
 }
 
@@ -113,24 +121,41 @@ type scan struct {
 	from, to    int64 // the events between which it reads
 }
 
-func (f *hookFollower) scanOf(a *rereading, e int32, seq int64) scan {
+func (f *hookFollower) scansOf(a *rereading, e int32, seq int64) []scan {
 	s := scan{epoch: e, from: a.seq, to: seq}
 	s.low, s.high = f.left(a.had, e)
 	low, high := f.left(a.alsoHad, e)
 	s.low, s.high = min(s.low, low), max(s.high, high)
 	from := max(a.seq, f.x.epochs[e].seq)
-	s.first = f.log.start(from)
-	s.last = s.first
+	begins := []int64{f.log.start(from)}
 	if a.silent || f.late {
 		if int(e)+1 < len(f.x.epochs) {
 			seq = min(seq, f.x.epochs[e+1].seq-1)
 		}
-		s.first, s.last = f.log.startsBetween(from, seq)
+		begins = append(begins, f.log.startsBetween(from, seq)...)
 	}
 	if f.late {
-		s.first = 0
+		begins = append(begins, slices.DeleteFunc(f.startsAfter(e, seq), func(base int64) bool { return base < begins[0] })...)
 	}
-	s.low, s.high = max(s.low, s.first), max(s.high, s.last)
+	slices.Sort(begins)
+	if begins = slices.Compact(begins); len(begins) > mostBegins {
+		return []scan{s.beginning(begins[0], begins[len(begins)-1])}
+	}
+	var all []scan
+	for _, base := range begins {
+		all = append(all, s.beginning(base, base))
+	}
+	return all
+}
+
+// mostBegins is the number of offsets at which a process may have begun to reread the log that are
+// told apart.
+const mostBegins = 4
+
+// beginning returns the scan that begins between two offsets.
+func (s scan) beginning(first, last int64) scan {
+	s.first, s.last = first, last
+	s.low, s.high = max(s.low, first), max(s.high, last)
 	return s
 }
 
@@ -186,8 +211,8 @@ func (f *hookFollower) states(s *scan, key int32) (recs []int32) {
 	return append(recs, -1)
 }
 
-// differ adds what is to be told of a key.
-func (f *hookFollower) differ(a *rereading, s *scan, key int32, gone, sets *[]hookDifference) {
+// differIn adds what is to be told of a key.
+func (f *hookFollower) differIn(a *rereading, s *scan, key int32, gone, sets *[]hookDifference) {
 	name := f.x.keys[key]
 	old := []int32{f.held(name)}
 	old = append(old, f.maybe[key]...)

@@ -60,8 +60,9 @@ func (f *hookFollower) left(t extent, e int32) (low, high int64) {
 // A foundKey tells apart what the differences depend on: the epoch in which the process has read
 // what it tells, and how many losses and compactions there had been.
 type foundKey struct {
-	epoch   int32
-	changes int
+	epoch       int32
+	changes     int
+	first, last int64 // where it has begun
 }
 
 // A hookLog is what the log went through, for the hooks after it lost something.
@@ -106,15 +107,13 @@ func (g *hookLog) start(seq int64) int64 {
 	return g.starts[i-1].off
 }
 
-// startsBetween returns the lowest and the highest offset at which the log began between two events.
-func (g *hookLog) startsBetween(from, to int64) (first, last int64) {
-	first = g.start(from)
-	last = first
+// startsBetween returns the offsets at which the log began between two events, after the first.
+func (g *hookLog) startsBetween(from, to int64) (all []int64) {
 	i := sort.Search(len(g.starts), func(i int) bool { return g.starts[i].seq > from })
 	for ; i < len(g.starts) && g.starts[i].seq <= to; i++ {
-		first, last = min(first, g.starts[i].off), max(last, g.starts[i].off)
+		all = append(all, g.starts[i].off)
 	}
-	return first, last
+	return all
 }
 
 // absent reports whether a record was not in the log at some moment between two events. It may have
@@ -131,40 +130,36 @@ func (f *hookFollower) absent(m *record, from, to int64) bool {
 	return slices.ContainsFunc(all, func(a absence) bool { return a.from <= to && (a.to == 0 || a.to >= from || f.late) })
 }
 
-// skips reports whether a process at a place needs no hook for a record of an epoch's log.
-func (f *hookFollower) skips(p *place, e, rec int32, seq int64) bool {
+// skips reports whether a process at a place needs no hook for a record of an epoch's log. It has
+// begun to read at most at upto.
+func (f *hookFollower) skips(p *place, e, rec int32, upto, seq int64) bool {
 	m := &f.x.records[rec]
 	switch {
-	case !m.visible() || m.off < p.upTo:
+	case !m.visible() || m.off < p.upTo && m.born <= p.epoch:
 		return true
 	case p.again != nil:
 		return f.absent(m, p.again.seq, seq)
-	case p.at == 0 && m.off < f.begun(seq) || m.off < f.first || f.x.missable(f.proc, m, seq, e, 0):
+	case m.off < f.first || f.x.missable(f.proc, m, seq, e, 0):
 		return true
 	}
-	return !f.log.reported && f.x.deleted(f.proc, m, seq, e)
-}
-
-// begun returns the highest offset at which the process, of which there was no hook before an event,
-// may have begun to read.
-func (f *hookFollower) begun(seq int64) int64 {
-	if f.begunBy != seq {
-		f.begunBy = seq
-		_, f.begunAt = f.log.startsBetween(f.from, seq)
-	}
-	return f.begunAt
+	return p.at == 0 && f.began(e, m.off, upto, seq)
 }
 
 // owed returns the first record from a place up to an offset of an epoch's log that needs a hook,
 // or -1. The steps that it takes are those records that need none.
 func (f *hookFollower) owed(p *place, e int32, to, seq int64) int32 {
+	return f.owedUpTo(p, e, to, beyond, seq)
+}
+
+// owedUpTo is owed for a process that has begun to read at most at upto.
+func (f *hookFollower) owedUpTo(p *place, e int32, to, upto, seq int64) int32 {
 	l := f.x.timeline.in(e, 0)
 	for i := f.x.search(l, p.at); i < l.len() && f.x.spend(1); i++ {
 		rec := l.at(i)
 		if f.x.records[rec].off >= to {
 			break
 		}
-		if !f.skips(p, e, rec, seq) {
+		if !f.skips(p, e, rec, upto, seq) {
 			return rec
 		}
 	}
@@ -227,18 +222,19 @@ func (f *hookFollower) settled(p *place, seq int64) []place {
 			if low, _ := f.left(p.again.had, e); p.again.whole && !p.again.lossy && low < p.again.had.low {
 				break // it would have lost something
 			}
-			d := f.differences(p.again, e, seq)
-			q := place{epoch: e, at: d.low, upTo: d.high, again: p.again, gone: p.gone, nextGone: p.nextGone}
-			if p.again.whole {
-				q.gone, q.nextGone = d.gone, 0
-			}
-			if len(d.all) > 0 {
-				q.differs = d
-				all = append(all, q)
-				q.differs = nil
-			}
-			if d.owed(0, nil) < 0 {
-				all = append(all, q)
+			for _, d := range f.differences(p.again, e, seq) {
+				q := place{epoch: e, at: d.low, upTo: d.high, again: p.again, gone: p.gone, nextGone: p.nextGone}
+				if p.again.whole {
+					q.gone, q.nextGone = d.gone, 0
+				}
+				if len(d.all) > 0 {
+					q.differs = d
+					all = append(all, q)
+					q.differs = nil
+				}
+				if d.owed(0, nil) < 0 {
+					all = append(all, q)
+				}
 			}
 		}
 	case p.differs != nil:
@@ -266,6 +262,9 @@ func add(all []place, p place) []place {
 func (p *place) is(q *place) bool {
 	if p.epoch != q.epoch || p.at != q.at || p.upTo != q.upTo || p.gone != q.gone || p.nextGone != q.nextGone ||
 		p.waiting != q.waiting || (p.differs == nil) != (q.differs == nil) || p.next != q.next || (p.again == nil) != (q.again == nil) {
+		return false
+	}
+	if d := p.differs; d != nil && (d.first != q.differs.first || d.last != q.differs.last) {
 		return false
 	}
 	if p.again == nil || p.again == q.again {

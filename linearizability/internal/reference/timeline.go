@@ -43,15 +43,15 @@ func (e *era) start(now int64) (at int64) {
 	return at
 }
 
-// starts returns the offsets at which a new reader may begin at a moment. With a late tap, it
-// is not known when records were deleted.
+// starts returns the offsets at which a new reader may begin at a moment. With a late tap, records
+// may have been deleted before it was noted.
 func (t *timeline) starts(e *era, now int64) []int64 {
 	if !t.late {
 		return []int64{e.start(now)}
 	}
-	all := []int64{0}
+	all := []int64{e.start(now)}
 	for _, trim := range e.trims {
-		if trim[1] <= e.end(now) {
+		if trim[1] > all[0] && trim[1] <= e.end(now) {
 			all = append(all, trim[1])
 		}
 	}
