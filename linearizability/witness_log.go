@@ -39,6 +39,10 @@ type epoch struct {
 	seq int64 // the event that starts the epoch
 	cut int64 // the end of what it keeps of the previous epoch
 	end int64 // the end of the log when the epoch ended
+	// settled is how far readers of the epoch's log ever got: transactions that never ended hide
+	// what follows. hiding are those that were open when the epoch ended.
+	settled int64
+	hiding  []*txnStart
 	// lost are the records that the log lost when the epoch began.
 	lost []int32
 	// highest is the highest end of an earlier epoch.
@@ -166,6 +170,7 @@ func newLogIndex(h *History, steps int64) *logIndex {
 			if l.Kind == LogRecreate {
 				cut = 0
 			}
+			x.epochs[len(x.epochs)-1].hiding = open.all()
 			alive = x.lose(alive, cut, end, l.Seq)
 			start, end = min(start, cut), min(end, cut)
 			open.lose(cut)
@@ -182,10 +187,26 @@ func newLogIndex(h *History, steps int64) *logIndex {
 	}
 	x.epochs[len(x.epochs)-1].end = end
 	x.settled = open.stable(end)
+	x.noteSettled()
 	x.cuts = newLowest(x.epochs)
 	x.noteHighest()
 	x.sort()
 	return x
+}
+
+// noteSettled notes how far readers got in each epoch.
+func (x *logIndex) noteSettled() {
+	for e := range x.epochs {
+		p := &x.epochs[e]
+		p.settled = p.end
+		for _, s := range p.hiding {
+			if s.open > 0 && s.merged == nil {
+				p.settled = min(p.settled, s.off)
+			}
+		}
+		p.hiding = nil
+	}
+	x.epochs[len(x.epochs)-1].settled = x.settled
 }
 
 // decide notes that a transaction ended, by an event of the kind.

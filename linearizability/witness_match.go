@@ -295,10 +295,8 @@ func (j *judge) lateSteps() []step {
 			continue
 		}
 		s := j.x.steps[len(steps)]
-		s.lso = s.end // it is not known when a transaction ended
-		if int(s.epoch) == len(j.x.epochs)-1 {
-			s.lso = min(s.end, j.x.settled) // but it is known which never did
-		}
+		// It is not known when a transaction ended, but which never did.
+		s.lso = min(s.end, j.x.epochs[s.epoch].settled)
 		switch l.Kind {
 		case LogCommit, LogAbort, LogCompact, LogUncompact, LogTrim:
 			s.seq = last

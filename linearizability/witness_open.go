@@ -63,6 +63,16 @@ func (o *openTxns) lose(cut int64) {
 	}
 }
 
+// all returns the starts of the transactions that are open.
+func (o *openTxns) all() (open []*txnStart) {
+	for _, s := range o.starts {
+		if s.open > 0 {
+			open = append(open, s)
+		}
+	}
+	return open
+}
+
 // trim notes that the log now begins at an offset.
 func (o *openTxns) trim(off int64) {
 	n := sort.Search(len(o.starts), func(i int) bool { return o.starts[i].off >= off })

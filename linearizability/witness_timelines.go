@@ -80,9 +80,8 @@ func (x *logIndex) reach(e int32, seq int64) step {
 	}
 	s := x.steps[i-1]
 	if s.epoch != e {
-		// The epoch is over: readers may know all of it.
-		end := x.epochs[e].end
-		return step{seq: s.seq, epoch: e, end: end, lso: end}
+		// The epoch is over: readers may know all of it that a transaction did not hide.
+		return step{seq: s.seq, epoch: e, end: x.epochs[e].end, lso: x.epochs[e].settled}
 	}
 	return s
 }
