@@ -9,6 +9,9 @@ import (
 // read of all keys. checkStates judges final and cold states.
 func (s *sweeper) snapshot(snap *Snapshot) {
 	if snap.Kind != SnapshotClient {
+		if snap.Kind == SnapshotFinal && s.track != nil {
+			s.final(snap)
+		}
 		return
 	}
 	p := s.process(snap.Client, snap.Process)
@@ -36,6 +39,9 @@ func (s *sweeper) snapshot(snap *Snapshot) {
 	}
 	if pos, ok := s.x.least(r, s.x.joined(&p.bounds), r.reach(s.x)); ok {
 		s.raise(p, causeSeen, bound{pos, -1})
+		if s.track != nil {
+			s.holds(snap, p, r)
+		}
 		return
 	}
 	v := s.ofSnapshot(CheckOnePosition, snap)
@@ -46,6 +52,18 @@ func (s *sweeper) snapshot(snap *Snapshot) {
 		v.Offsets = []int64{max(0, pos.off-1)}
 	}
 	s.violate(v)
+}
+
+// final judges the final state of a process by where the process may be.
+func (s *sweeper) final(snap *Snapshot) {
+	p := s.process(snap.Client, snap.Process)
+	if _, twice := keyTwice(snap.Items); twice {
+		return
+	}
+	r := &s.scratch
+	*r = read{seq: snap.Seq, proc: p, pos: None, batches: s.runs(CheckBatchVisible), targets: r.targets[:0]}
+	r.targets = s.state(r.targets, snap.Items, "", "", snap.Seq)
+	s.holds(snap, p, r)
 }
 
 func (j *judge) ofSnapshot(check CheckID, snap *Snapshot) *Violation {

@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"fmt"
+	"slices"
 )
 
 // A cause is a reason why a process must have reached a position.
@@ -50,6 +51,8 @@ type process struct {
 	read map[int32]seen
 	// started is where the process may have started to apply the log.
 	started started
+	// trail is where it may be.
+	trail trail
 }
 
 type seen struct{ rec, op int32 }
@@ -60,6 +63,8 @@ type inFlight struct {
 	anyone   bound // after all that had been acknowledged to, or read by, anyone
 	reported bound
 	read     seen // the version of the key that the process had read last
+	spots    []spot
+	given    bool // the spots are not known
 }
 
 type processID struct {
@@ -72,6 +77,7 @@ type processID struct {
 func (j *judge) sweep() {
 	s := &sweeper{judge: j, processes: map[processID]*process{}, slot: make([]int32, len(j.h.Ops))}
 	s.anyone.op = -1
+	s.track = j.newTracker()
 	logs, snaps := j.h.Log, j.h.Snapshots
 	for _, e := range j.events {
 		if s.x.spent() {
@@ -109,6 +115,8 @@ type sweeper struct {
 	// acknowledged write, by a read of any client, or by an end of the log that was seen. A
 	// later barrier of any client must not miss it.
 	anyone bound
+	track  *tracker
+	begins []int64 // what starts answered last
 
 	slot    []int32 // by operation: its index in slots
 	slots   []inFlight
@@ -152,6 +160,11 @@ func (s *sweeper) called(op int32) {
 			s.raise(p, causeOpen, bound{s.x.begin(o.Call.Seq), -1})
 		}
 	}
+	if s.track != nil {
+		if s.follow(p, o.Call.Seq); o.Kind == OpOpen && p.opened == o.Call.Seq {
+			s.opens(p, o.Call.Seq)
+		}
+	}
 	if o.Outcome != OK {
 		return // nothing will be judged when it returns
 	}
@@ -162,6 +175,9 @@ func (s *sweeper) called(op int32) {
 				f.read = v
 			}
 		}
+	}
+	if s.track != nil {
+		f.spots, f.given = slices.Clone(p.trail.spots), p.trail.given
 	}
 	if n := len(s.free); n > 0 {
 		s.slot[op], s.free = s.free[n-1], s.free[:n-1]
@@ -181,6 +197,7 @@ func (s *sweeper) returned(op int32) {
 	}
 	f := &s.slots[s.slot[op]]
 	s.free = append(s.free, s.slot[op])
+	found := s.found
 	f.anyone.pos = s.x.earliest(f.anyone.pos)
 	s.claims(op, f)
 	lowest := s.x.joined(&f.bounds) // the process was here, or further, at the return
@@ -211,6 +228,13 @@ func (s *sweeper) returned(op int32) {
 		s.raise(p, causeSeen, at)
 	}
 	s.mark(p, o.Return.Seq)
+	switch {
+	case s.track == nil:
+	case s.found > found:
+		p.trail.giveUp() // one accusation is enough
+	default:
+		s.tookPlace(op, p, f)
+	}
 }
 
 // raise raises the bound of a process for one cause.
