@@ -162,27 +162,3 @@ func (x *logIndex) rebuilt(o *Operation, since int64) bool {
 	to, _ := slices.BinarySearch(all, o.Return.Seq)
 	return from < to
 }
-
-// deleted reports whether a process may never have seen a record, because it was deleted
-// from the start of the log.
-func (x *logIndex) deleted(p *process, r *record, seq int64, e int32) bool {
-	if len(x.trims) == 0 {
-		return false
-	}
-	if x.h.Header.Tap == TapExact && e == 0 {
-		return x.deletedFirst(p, r.off, seq)
-	}
-	all := x.bases(p, seq, e)
-	x.spend(len(all))
-	return slices.ContainsFunc(all, func(base int64) bool { return r.off < base })
-}
-
-// deletedFirst is deleted for an exact tap and the first epoch, in which the offsets of trims
-// ascend.
-func (x *logIndex) deletedFirst(p *process, off, seq int64) bool {
-	if n := len(x.trims); x.trims[n-1].seq <= seq && x.trims[0].highest <= off {
-		return false
-	}
-	all := x.basesOfFirst(p, seq)
-	return off < all[len(all)-1]
-}

@@ -170,8 +170,7 @@ func newLogIndex(h *History, steps int64) *logIndex {
 			if l.Kind == LogRecreate {
 				cut = 0
 			}
-			x.epochs[len(x.epochs)-1].hiding = open.all()
-			alive = x.lose(alive, cut, end, l.Seq)
+			alive = x.lose(alive, cut, end, l.Seq, open.all())
 			start, end = min(start, cut), min(end, cut)
 			open.lose(cut)
 		case LogTrim:
@@ -274,8 +273,9 @@ func (x *logIndex) lookup(key, value string) int32 {
 }
 
 // lose starts a new epoch, in which the records at cut and above are gone.
-func (x *logIndex) lose(alive []int32, cut, end, seq int64) []int32 {
-	x.epochs[len(x.epochs)-1].end = end
+func (x *logIndex) lose(alive []int32, cut, end, seq int64, hiding []*txnStart) []int32 {
+	over := &x.epochs[len(x.epochs)-1]
+	over.end, over.hiding = end, hiding
 	x.epochs = append(x.epochs, epoch{seq: seq, cut: cut})
 	n := sort.Search(len(alive), func(i int) bool { return x.records[alive[i]].off >= cut })
 	x.epochs[len(x.epochs)-1].lost = slices.Clone(alive[n:])
