@@ -11,7 +11,7 @@ type spot struct {
 	epoch     int32
 	base, low int64
 	// again says that it may be on the way back to there, because it rereads the log or has just
-	// begun to read it. It then begins anew where the log begins, and follows it through a loss
+	// begun to read it. It then begins again where the log begins, and follows it through a loss
 	// after the epoch since, in which it began that.
 	again bool
 	since int32
@@ -19,7 +19,7 @@ type spot struct {
 
 // A trail is all spots at which a process may be. A bound alone can't say where that is once
 // records were deleted or lost: a process that began at the deletion is not below or above one that
-// has what was deleted. So the trail remembers that a process has read the log anew, or that it has
+// has what was deleted. So the trail remembers that a process has read the log from its start again, or that it has
 // not.
 //
 // For example, the log [a=1 b=1] is deleted below 1. A process that then reads that a has no value
@@ -120,8 +120,8 @@ func (s *sweeper) moved(all []spot, seq int64) []spot {
 	return all
 }
 
-// anew adds the spots of a process that reports at an event that it rereads the log.
-func (s *sweeper) anew(all []spot, seq int64) []spot {
+// rereads adds the spots of a process that reports at an event that it rereads the log.
+func (s *sweeper) rereads(all []spot, seq int64) []spot {
 	now := s.x.current(seq)
 	for i, n := 0, len(all); i < n && len(all) <= mostSpots; i++ {
 		p := all[i]
@@ -168,7 +168,7 @@ func (s *sweeper) turns(id processID, from, to int64, move func(seq int64, again
 // goOn moves spots through what happened at an event.
 func (s *sweeper) goOn(all []spot, seq int64, again bool) []spot {
 	if again {
-		return s.anew(all, seq)
+		return s.rereads(all, seq)
 	}
 	return s.moved(all, seq)
 }
