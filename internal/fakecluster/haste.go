@@ -32,7 +32,14 @@ func (c *Cluster) AnswerAtOnce(h Haste) (Effect, error) {
 	if h.Back > 0 {
 		meant := func(k *kfake.Cluster, req *kmsg.FetchRequest) bool {
 			p, info, ok := c.askedOf(k, req, h.Topic)
-			return ok && p.FetchOffset >= h.older(info, info.LastStableOffset) && p.FetchOffset <= info.HighWatermark
+			if !ok {
+				return false
+			}
+			end := info.LastStableOffset
+			if req.IsolationLevel == 0 { // what is not decided is answered too, up to the high watermark
+				end = info.HighWatermark
+			}
+			return p.FetchOffset >= h.older(info, end) && p.FetchOffset <= info.HighWatermark
 		}
 		return c.answerFetches(h.Brokers, h.Count, meant, func(k *kfake.Cluster, req *kmsg.FetchRequest) kmsg.Response {
 			return c.olderEnds(k, req, h)
