@@ -164,6 +164,9 @@ func dataLoss(d *draw) {
 	if d.IntN(3) == 0 {
 		d.times(1, 2, d.loseTailBehindOlderDecision)
 	}
+	if d.IntN(2) == 0 {
+		d.times(3, 5, d.loseWriteWhileRereading)
+	}
 }
 
 func unclean(d *draw) {

@@ -68,6 +68,19 @@ func (d *draw) rebuildSlowly() {
 	d.add(f)
 }
 
+// loseWriteWhileRereading loses writes while clients reread a log that was compacted and then lost
+// its tail.
+func (d *draw) loseWriteWhileRereading() {
+	d.p.World.FetchBytes = []int{1500, 4000}[d.IntN(2)]
+	d.p.World.Tombstones = max(d.p.World.Tombstones, 15*time.Second)
+	f := sim.LoseTail{Records: 1 + d.IntN(4), Span: d.once()}
+	f.From += 500 * ms
+	d.add(sim.Compact{Span: sim.Span{From: f.From - 500*ms, For: 300 * ms}})
+	d.add(sim.SlowStorage{Delay: d.between(80*ms, 250*ms), Span: sim.Span{From: f.From - 50*ms, For: d.between(1500*ms, 3000*ms)}})
+	d.add(f)
+	d.add(sim.LoseRequest{API: "produce", Count: 3 + d.IntN(5), Span: sim.Span{From: f.From + d.between(50*ms, 600*ms), For: d.between(1000*ms, 2000*ms)}})
+}
+
 func (d *draw) loseTail() { d.add(sim.LoseTail{Records: 1 + d.IntN(20), Span: d.once()}) }
 
 // deleteWhereTailWasLost loses the tail while a client is cut off, and deletes the log up to where

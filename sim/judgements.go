@@ -15,6 +15,7 @@ func Judgements() []Judgement {
 		{livenessName, "when everything is healed, every client that is alive opens, writes and shows all that was written within the time that the plan gives"},
 		{endingName, "a client says that its topic is gone only if it was gone, or if the brokers have said so for as long as clients wait before they believe it"},
 		{lifeName, "no try of a write gets into the log after the end of the write's life"},
+		{unseenName, "a write ends as unknown because compaction has removed records only if it may have been one of these: not below what its client had read of the log that is left"},
 		{causeName, "the error of a write that fails because too few replicas are in sync, or because the right to write is missing, says so, and Status says that writes fail"},
 		{readingName, "a client that has had no right to read, or a wrong password, for seconds names that in Status.Reading"},
 		{punctualName, "a call returns within 100 ms of the end of its context, an opening within half a second"},

@@ -104,6 +104,7 @@ func (w *world) outcome(ctx context.Context, hash string) *Outcome {
 	o.accused = w.findings.all
 	o.accuse(endingName, w.unfounded(h))
 	o.accuse(lifeName, w.outlived(h))
+	o.accuse(unseenName, needlessly(h))
 	known := func(v *lin.Verdict) {
 		if w.env.Judging != nil {
 			early := *o
