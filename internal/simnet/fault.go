@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -57,6 +58,7 @@ const (
 	kindCut
 	kindCorrupt
 	kindEdit
+	kindAnswer
 )
 
 // Effect is a fault that is active on a network until it is undone or used up. Faults
@@ -69,10 +71,16 @@ type Effect struct {
 	latency Latency
 	cutAt   int
 	edit    EditFunc
+	answer  AnswerFunc
+	arrived atomic.Int64
 
 	Counter
 	timer *time.Timer
 }
+
+// Arrived returns how many of the answers that f changed, or gave, have reached their clients. The hits
+// also count those that something else lost on the way.
+func (f *Effect) Arrived() int { return int(f.arrived.Load()) }
 
 // Wait blocks until the fault has at least n hits. It returns ctx's error if ctx ends
 // before that, [ErrUndone] if the fault does, or [ErrClosed] if the network does.
@@ -242,7 +250,8 @@ func (n *Network) Corrupt(t Target, count int) *Effect {
 }
 
 // An EditFunc changes a broker's answer to a request of an api key and a version: it returns the new
-// frame, with its length prefix. It owns the frame that it gets, and may return it.
+// frame, with its length prefix, or nil to leave the answer as it is, which does not count as a hit. It
+// may return the frame that it gets, and must not change it if it returns nil.
 type EditFunc func(key, version int16, frame []byte) []byte
 
 // EditAnswers lets edit change the next count answers to requests that t selects. A count of 0 means
@@ -250,6 +259,19 @@ type EditFunc func(key, version int16, frame []byte) []byte
 func (n *Network) EditAnswers(t Target, edit EditFunc, count int) *Effect {
 	t.Dir = ToClient
 	return n.add(&Effect{kind: kindEdit, target: t, edit: edit}, count)
+}
+
+// An AnswerFunc answers a request in place of its broker: it returns the answer to a frame of an api
+// key and a version, with its length prefix, or nil to let the broker answer. It must not change or keep
+// the request.
+type AnswerFunc func(key, version int16, request []byte) []byte
+
+// AnswerRequests lets answer answer the next count requests that t selects. The broker gets a request for
+// its api versions in place of each of them, so that the answer comes in its turn. A count of 0 means
+// until undone. The direction of t is ignored.
+func (n *Network) AnswerRequests(t Target, answer AnswerFunc, count int) *Effect {
+	t.Dir = ToBroker
+	return n.add(&Effect{kind: kindAnswer, target: t, answer: answer}, count)
 }
 
 // DropConns resets every connection that t selects and returns how many there were. On
@@ -285,35 +307,64 @@ type verdict struct {
 	kind    parcelKind
 	corrupt bool
 	cutAt   int
-	edits   []EditFunc
+	data    []byte    // what arrives in place of the frame, nil if that is not changed
+	answer  []byte    // what is answered in place of the broker, nil if the broker is
+	by      []*Effect // what changed or gave the answer
 }
+
+// arriving are the kinds of faults that are asked about a frame that would arrive.
+var arriving = []faultKind{kindLose, kindCut, kindCorrupt, kindEdit, kindAnswer}
 
 // judgeArrival asks the faults about a frame that would arrive now. Faults that count
 // hits are asked here rather than at the entry: many frames may enter at one instant, in
 // no particular order, but with latency no two arrive at the same instant.
-func (n *Network) judgeArrival(l Link, key int16) verdict {
+func (n *Network) judgeArrival(l Link, p *parcel) verdict {
 	var v verdict
 	fs := n.faults.Load()
 	if fs == nil {
 		return v
 	}
 	for _, f := range *fs {
-		if f.kind != kindLose && f.kind != kindCut && f.kind != kindCorrupt && f.kind != kindEdit || !f.target.matchesFrame(l, key) {
+		if v.kind != parcelData || v.answer != nil || !slices.Contains(arriving, f.kind) || !f.target.matchesFrame(l, p.key) {
 			continue
 		}
-		switch {
-		case v.kind != parcelData || !f.hit():
-		case f.kind == kindCorrupt:
-			v.corrupt = true
-		case f.kind == kindEdit:
-			v.edits = append(v.edits, f.edit)
-		case f.kind == kindCut:
-			v.kind, v.cutAt = parcelCut, f.cutAt
-		default:
-			v.kind = parcelLose
-		}
+		v.ask(f, p)
 	}
 	return v
+}
+
+// ask lets a fault do its part to a frame.
+func (v *verdict) ask(f *Effect, p *parcel) {
+	frame := p.data
+	if v.data != nil {
+		frame = v.data
+	}
+	var changed []byte
+	switch f.kind {
+	case kindEdit:
+		if f.Over() {
+			return
+		}
+		changed = f.edit(p.key, p.vers, frame)
+	case kindAnswer:
+		changed = f.answer(p.key, p.vers, frame)
+	default:
+	}
+	if (f.kind == kindEdit || f.kind == kindAnswer) && changed == nil || !f.hit() {
+		return
+	}
+	switch f.kind {
+	case kindCorrupt:
+		v.corrupt = true
+	case kindEdit:
+		v.data, v.by = changed, append(v.by, f)
+	case kindAnswer:
+		v.answer, v.by = changed, append(v.by, f)
+	case kindCut:
+		v.kind, v.cutAt = parcelCut, f.cutAt
+	default:
+		v.kind = parcelLose
+	}
 }
 
 // stalled reports whether a stall holds a frame. count says to count it as a hit, because

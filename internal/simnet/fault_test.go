@@ -1,7 +1,9 @@
 package simnet
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -398,4 +400,79 @@ func TestSentCountsDialsAndFramesOfEachClient(t *testing.T) {
 		t.Error(err)
 	}
 	wantSent("a", 4)
+}
+
+func TestRequestIsAnsweredInPlaceOfTheBroker(t *testing.T) {
+	for _, lat := range []Latency{{}, {Min: time.Millisecond}} {
+		t.Run(fmt.Sprint(lat.Min), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, Config{Latency: lat}, 1)
+				c, b := w.connect(t, "a", 0)
+				f := w.AnswerRequests(Target{Keys: []int16{produceKey}}, func(key, _ int16, frame []byte) []byte {
+					if key != produceKey || !bytes.HasSuffix(frame, []byte("mine")) {
+						return nil
+					}
+					return answer(int32(binary.BigEndian.Uint32(frame[8:])), "no")
+				}, 1)
+				mustWrite(t, c, request(produceKey, 6, "the broker's"))
+				mustRead(t, b, request(produceKey, 6, "the broker's"))
+				wantHits(t, f, 0)
+				mustWrite(t, c, request(produceKey, 7, "mine"))
+				mustRead(t, b, placeholder(7))
+				wantHits(t, f, 1)
+				mustWrite(t, b, answer(6, "yes"))
+				mustRead(t, c, answer(6, "yes"))
+				if n := f.Arrived(); n != 0 {
+					t.Errorf("Arrived() = %d before the answer, want 0", n)
+				}
+				mustWrite(t, b, answer(7, "these are my versions"))
+				mustRead(t, c, answer(7, "no"))
+				if n := f.Arrived(); n != 1 {
+					t.Errorf("Arrived() = %d after the answer, want 1", n)
+				}
+				mustWrite(t, c, request(produceKey, 8, "mine"))
+				mustRead(t, b, request(produceKey, 8, "mine"))
+			})
+		})
+	}
+}
+
+func TestAnswerThatIsLostHasNotArrived(t *testing.T) {
+	w := newWorld(t, Config{}, 1)
+	c, b := w.connect(t, "a", 0)
+	f := w.AnswerRequests(Target{Keys: []int16{produceKey}}, func(_, _ int16, frame []byte) []byte {
+		return answer(int32(binary.BigEndian.Uint32(frame[8:])), "no")
+	}, 0)
+	w.LoseAnswer(Target{}, 1)
+	mustWrite(t, c, request(produceKey, 7, ""))
+	mustRead(t, b, placeholder(7))
+	mustWrite(t, b, answer(7, ""))
+	if err := readErr(c); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("client reads %v, want ECONNRESET", err)
+	}
+	if f.Hits() != 1 || f.Arrived() != 0 {
+		t.Errorf("%d hits, %d arrived, want 1 and 0", f.Hits(), f.Arrived())
+	}
+}
+
+func TestAnswerThatAnEditLeavesAsItIsIsNoHit(t *testing.T) {
+	w := newWorld(t, Config{}, 1)
+	c, b := w.connect(t, "a", 0)
+	f := w.EditAnswers(Target{}, func(_, _ int16, frame []byte) []byte {
+		if bytes.HasSuffix(frame, []byte("leave")) {
+			return nil
+		}
+		return answer(int32(binary.BigEndian.Uint32(frame[4:])), "edited")
+	}, 1)
+	for corr, text := range []string{"leave", "change", "change"} {
+		mustWrite(t, c, request(produceKey, int32(corr), ""))
+		mustRead(t, b, request(produceKey, int32(corr), ""))
+		mustWrite(t, b, answer(int32(corr), text))
+	}
+	mustRead(t, c, answer(0, "leave"))
+	mustRead(t, c, answer(1, "edited"))
+	mustRead(t, c, answer(2, "change"))
+	if f.Hits() != 1 || f.Arrived() != 1 {
+		t.Errorf("%d hits, %d arrived, want 1 of each", f.Hits(), f.Arrived())
+	}
 }

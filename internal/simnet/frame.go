@@ -83,33 +83,60 @@ type asked struct {
 	corr int32
 	key  int16
 	vers int16
+
+	instead []byte    // the answer, if it is not to be the broker's
+	by      []*Effect // what gave it
 }
 
-// describe returns the api key and the version of a frame's request, and the correlation
-// id. It remembers requests, to recognise their answers.
-func (p *pair) describe(dir Direction, frame []byte) (key, version int16, corr int32) {
+// describe returns what a frame asks, or answers. It remembers requests, to recognise their
+// answers.
+func (p *pair) describe(dir Direction, frame []byte) asked {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if dir == ToBroker {
-		key, version, corr = requestHeader(frame)
+		key, version, corr := requestHeader(frame)
+		a := asked{corr: corr, key: key, vers: version}
 		if key != NoKey {
-			p.asked = append(p.asked, asked{corr, key, version})
+			p.asked = append(p.asked, a)
 		}
-		return key, version, corr
+		return a
 	}
 	corr, ok := answerCorrelation(frame)
 	if !ok {
-		return NoKey, 0, 0
+		return asked{key: NoKey}
 	}
 	for i, a := range p.asked {
 		if a.corr == corr {
 			// A broker answers in order. Requests that were sent before
 			// this one and are still here (acks=0) never get an answer.
 			p.asked = append(p.asked[:0], p.asked[i+1:]...)
-			return a.key, a.vers, corr
+			return a
 		}
 	}
-	return NoKey, 0, corr
+	return asked{key: NoKey, corr: corr}
+}
+
+// answer notes the answer to a request that the broker does not get.
+func (p *pair) answer(corr int32, frame []byte, by []*Effect) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.asked {
+		if a := &p.asked[i]; a.corr == corr {
+			a.instead, a.by = frame, by
+			return
+		}
+	}
+}
+
+// placeholder is a request that every broker answers at any time, for its api versions, in the
+// version that has no fields.
+func placeholder(corr int32) []byte {
+	const apiVersions, noClientID = 18, 0xffff
+	b := binary.BigEndian.AppendUint32(nil, 10)
+	b = binary.BigEndian.AppendUint16(b, apiVersions)
+	b = binary.BigEndian.AppendUint16(b, 0)
+	b = binary.BigEndian.AppendUint32(b, uint32(corr))
+	return binary.BigEndian.AppendUint16(b, noClientID)
 }
 
 // asks reports whether a request of one of the keys is unanswered.

@@ -27,6 +27,7 @@ type parcel struct {
 	corr int32
 	size int
 	data []byte
+	by   []*Effect // what changed or gave this answer
 	at   time.Time // at is the instant of delivery; zero means as soon as it is first.
 }
 
@@ -105,7 +106,11 @@ func (h *half) write(b []byte) {
 func (h *half) enter(frame []byte) {
 	pc := parcel{key: NoKey, size: len(frame)}
 	if !h.raw {
-		pc.key, pc.vers, pc.corr = h.p.describe(h.link.Dir, frame)
+		a := h.p.describe(h.link.Dir, frame)
+		pc.key, pc.vers, pc.corr = a.key, a.vers, a.corr
+		if a.instead != nil {
+			frame, pc.size, pc.by = a.instead, len(a.instead), a.by
+		}
 	}
 	if h.dead || h.closed {
 		h.observe(&pc, Vanished)
@@ -220,11 +225,17 @@ func (h *half) arrive(p *parcel) {
 	if h.closed {
 		return
 	}
-	v := h.p.n.judgeArrival(h.link, p.key)
+	v := h.p.n.judgeArrival(h.link, p)
 	p.kind = v.kind
-	for _, edit := range v.edits {
-		p.data = edit(p.key, p.vers, p.data)
+	if v.answer != nil {
+		h.p.answer(p.corr, v.answer, v.by)
+		p.data = placeholder(p.corr)
+		return
 	}
+	if v.data != nil {
+		p.data = v.data
+	}
+	p.by = append(p.by, v.by...)
 	n := len(p.data)
 	if v.corrupt && n > 0 {
 		p.data[n-1] ^= 1
@@ -302,6 +313,9 @@ func (h *half) deliver(pc *parcel, data []byte) {
 		return
 	}
 	h.receive(data)
+	for _, f := range pc.by {
+		f.arrived.Add(1)
+	}
 	h.observe(pc, Delivered)
 }
 
