@@ -1,7 +1,6 @@
 package fakecluster
 
 import (
-	"encoding/binary"
 	"errors"
 	"slices"
 	"time"
@@ -59,23 +58,13 @@ func (c *Cluster) answerFetches(brokers []int32, count int, meant func(*kfake.Cl
 // kind that has no throttle time stay as they are.
 func Throttled(d time.Duration) simnet.EditFunc {
 	return func(key, version int16, frame []byte) []byte {
-		resp := kmsg.ResponseForKey(key)
+		resp := readAnswer(key, version, frame)
 		throttled, ok := resp.(kmsg.SetThrottleResponse)
 		if !ok {
 			return frame
 		}
-		resp.SetVersion(version)
-		header := 8 // length and correlation id
-		if resp.IsFlexible() && key != int16(kmsg.ApiVersions) {
-			header++ // no tags
-		}
-		if len(frame) < header || header > 8 && frame[8] != 0 || resp.ReadFrom(frame[header:]) != nil {
-			return frame
-		}
 		throttled.SetThrottle(int32(d.Milliseconds()))
-		out := resp.AppendTo(slices.Clone(frame[:header]))
-		binary.BigEndian.PutUint32(out, uint32(len(out)-4))
-		return out
+		return writeAnswer(resp, frame)
 	}
 }
 
