@@ -46,7 +46,8 @@
 //	the log        Compact UncompactedLeader CompactedLeader DeleteRecords LoseTail RecreateTopic GrowPartitions HostileBatch
 //
 // Those of the network take names of clients; [Kit.On] narrows them further, to brokers, to
-// requests or answers, and to kinds of requests.
+// requests or answers, and to kinds of requests. [Links.Answer] answers requests of a kind with any
+// error code.
 //
 // [Kit.AlterTopic] changes the topic's configuration. With [WithUsers] clients
 // need a password and rights, which [Kit.SetPassword], [Kit.Allow] and

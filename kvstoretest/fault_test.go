@@ -76,6 +76,18 @@ func TestFaultsAreCalledAsInPlans(t *testing.T) {
 		"throttle client=a api=produce delay=1s count=2": func() *Effect {
 			return kit.On(Traffic{Clients: []string{"a"}, APIs: []kmsg.Key{kmsg.Produce}}).Throttle(2, time.Second)
 		},
+		"answer client=a broker=1 api=list-offsets error=OFFSET_NOT_AVAILABLE throttle=5ms count=2": func() *Effect {
+			return kit.On(Traffic{Clients: []string{"a"}, Brokers: []int{1}, APIs: []kmsg.Key{kmsg.ListOffsets}}).Answer(2, Refusal{Err: kerr.OffsetNotAvailable, Throttle: 5 * time.Millisecond})
+		},
+		"answer api=sasl-authenticate error=SASL_AUTHENTICATION_FAILED": func() *Effect {
+			return kit.On(Traffic{APIs: []kmsg.Key{kmsg.SASLAuthenticate}}).Answer(0, Refusal{Err: kerr.SaslAuthenticationFailed})
+		},
+		"answer api=metadata error=LEADER_NOT_AVAILABLE at=partition": func() *Effect {
+			return kit.On(Traffic{APIs: []kmsg.Key{kmsg.Metadata}}).Answer(0, Refusal{Err: kerr.LeaderNotAvailable, At: "partition"})
+		},
+		"answer api=produce error=NOT_LEADER_FOR_PARTITION after=true count=1": func() *Effect {
+			return kit.On(Traffic{APIs: []kmsg.Key{kmsg.Produce}}).Answer(1, Refusal{Err: kerr.NotLeaderForPartition, After: true})
+		},
 		"answer-at-once count=1":               func() *Effect { return kit.AnswerAtOnce(1) },
 		"older-ends back=3":                    func() *Effect { return kit.OlderEnds(0, 3) },
 		"hostile-batch does=claim":             func() *Effect { return kit.HostileBatch(Claims, 1000) },

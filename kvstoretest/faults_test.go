@@ -351,6 +351,9 @@ func TestFaultsWorkInRealTime(t *testing.T) {
 		func() *Effect { return kit.ForgetProducersAtElections(AcceptForgotten) },
 		func() *Effect { return kit.ThrottleFetches(1, time.Millisecond) },
 		func() *Effect { return kit.On(Traffic{APIs: []kmsg.Key{kmsg.Produce}}).Throttle(1, time.Millisecond) },
+		func() *Effect {
+			return kit.On(Traffic{APIs: []kmsg.Key{kmsg.Produce}}).Answer(1, Refusal{Err: kerr.NotLeaderForPartition, After: true})
+		},
 		func() *Effect { return kit.AnswerAtOnce(1) },
 		func() *Effect { return kit.OlderEnds(1, 1) },
 		func() *Effect { return kit.FailFetches(1, kerr.NotLeaderForPartition) },

@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/kvstore"
 	"github.com/kvsim/kvsim/kvstore/memory"
@@ -273,6 +274,14 @@ func TestMisuseFailsTheTest(t *testing.T) {
 		{"ThrottleFetches(-1): the number", onKit(func(k *Kit) { k.ThrottleFetches(-1, time.Second) })},
 		{"ThrottleFetches(1, 1ns): the time has to be at least one millisecond", onKit(func(k *Kit) { k.ThrottleFetches(1, 1) })},
 		{"Throttle(1, 1ns): the time has to be at least one millisecond", onKit(func(k *Kit) { k.On(Traffic{}).Throttle(1, 1) })},
+		{"Answer(1, nope): the error has to be one of package kerr", onKit(func(k *Kit) { k.On(Traffic{APIs: []kmsg.Key{kmsg.Fetch}}).Answer(1, Refusal{Err: errors.New("nope")}) })},
+		{"Answer(-1): the number", onKit(func(k *Kit) {
+			k.On(Traffic{APIs: []kmsg.Key{kmsg.Fetch}}).Answer(-1, Refusal{Err: kerr.UnknownTopicID})
+		})},
+		{"Answer: name one request: On(Traffic{APIs: ...}) has 0", onKit(func(k *Kit) { k.On(Traffic{}).Answer(1, Refusal{Err: kerr.UnknownTopicID}) })},
+		{"Answer: fakecluster: answer: Fetch does nothing after which", onKit(func(k *Kit) {
+			k.On(Traffic{APIs: []kmsg.Key{kmsg.Fetch}}).Answer(1, Refusal{Err: kerr.UnknownTopicID, After: true})
+		})},
 		{"AnswerAtOnce(-1): the number", onKit(func(k *Kit) { k.AnswerAtOnce(-1) })},
 		{"OlderEnds(1, 0): the ends have to lie back by 1 or more", onKit(func(k *Kit) { k.OlderEnds(1, 0) })},
 		{"HostileBatch(Hostile(5), 100): use Inflates or Claims", onKit(func(k *Kit) { k.HostileBatch(5, 100) })},

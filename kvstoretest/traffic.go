@@ -228,13 +228,13 @@ func apisOf(keys []kmsg.Key) string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		before := 'A'
-		for _, r := range key.Name() {
-			if unicode.IsUpper(r) && unicode.IsLower(before) {
+		name := []rune(key.Name())
+		for i, r := range name {
+			// A word begins in camel case: SASLHandshake has two of them.
+			if i > 0 && unicode.IsUpper(r) && (unicode.IsLower(name[i-1]) || i+1 < len(name) && unicode.IsLower(name[i+1])) {
 				b.WriteByte('-')
 			}
 			b.WriteRune(unicode.ToLower(r))
-			before = r
 		}
 	}
 	return b.String()

@@ -83,6 +83,7 @@ var all = []struct {
 	{"growth", "the topic gets more partitions while clients write, leaders move and brokers refuse", growth},
 	{"producers", "brokers lose answers to writes and forget producers, and accept, refuse or deny what these send next", producers},
 	{"answers", "brokers answer with old metadata, throttle fetches and refuse them", answers},
+	{"protocol", "brokers answer requests with error codes, any that Kafka may give, before they have acted or afterwards", protocol},
 	{"hostile", "other programs write batches that no client can take, and leaders do not let fetches wait or name older ends of the log", hostile},
 	{"quotas", "clients exceed quotas of bytes and of requests, for a moment and for seconds", quotas},
 	{"rights", "clients lose the right to read or to write, and their passwords change", rights},

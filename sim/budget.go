@@ -7,8 +7,9 @@ import (
 )
 
 // What a client may send while a fault lasts: so much a second, and as much once again at the
-// start, and so much for each of its calls and for each batch that is appended, which it has to
-// read. The store itself needs a tenth of that.
+// start, and so much for each of its calls, for each opening, which connects to all brokers and asks
+// them for the topic, and for each batch that is appended, which it has to read. The store itself
+// needs a tenth of that.
 //
 // If clients get a part of the log with each answer, there may also be one request for each batch
 // that was there before, each time a client reads the log from its start. It may begin so
@@ -17,6 +18,7 @@ import (
 const (
 	requestsPerSecond = 100
 	requestsPerCall   = 4
+	requestsPerOpen   = 30
 	requestsPerBatch  = 2
 	rereadsPerSecond  = 5
 )
@@ -28,12 +30,13 @@ const leastMetered = time.Second
 type reading struct {
 	sent    int
 	calls   int64
+	opens   int64
 	rereads int64
 	unread  int // see slot.unread; only of the first reading
 }
 
 func (s *slot) reading() reading {
-	return reading{sent: s.w.net.Sent(s.name), calls: s.calls.Load(), rereads: s.rereads.Load()}
+	return reading{sent: s.w.net.Sent(s.name), calls: s.calls.Load(), opens: s.opens.Load(), rereads: s.rereads.Load()}
 }
 
 // unread returns how many batches a client has yet to read, at most, of a log that has so many and
@@ -70,7 +73,7 @@ func (w *world) metering(f Fault) (judge func()) {
 		for i, s := range w.slots {
 			now := s.reading()
 			n, calls := now.sent-was[i].sent, now.calls-was[i].calls
-			most := int(requestsPerSecond*(seconds+1)) + int(requestsPerCall*calls) + requestsPerBatch*appended
+			most := int(requestsPerSecond*(seconds+1)) + int(requestsPerCall*calls) + int(requestsPerOpen*(now.opens-was[i].opens)) + requestsPerBatch*appended
 			if w.plan.World.FetchBytes > 0 || w.plan.World.ReadBytes > 0 {
 				rereads := min(now.rereads-was[i].rereads, int64(rereadsPerSecond*(seconds+1)))
 				most += was[i].unread + int(rereads)*all

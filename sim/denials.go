@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // denied reports whether a client may have been told, by all brokers that it could hear and for
@@ -94,8 +96,13 @@ func (h *holds) down(broker int32) (up func()) {
 // denies reports whether brokers say, because of a fault, that the topic is not there or is another
 // one. What they answer to fetches does not count: a client then asks for metadata.
 func denies(f Fault) bool {
-	s, ok := f.(StaleMetadata)
-	return ok && (s.Knows == "unknown" || s.Knows == "other-id")
+	switch f := f.(type) {
+	case StaleMetadata:
+		return f.Knows == "unknown" || f.Knows == "other-id"
+	case Answer:
+		return metadataToo(f.API) && (f.Error == kerr.UnknownTopicOrPartition.Message || f.Error == kerr.UnknownTopicID.Message)
+	}
+	return false
 }
 
 // lateAnswer is a delay of brokers or links with which a client may give up waiting for one of
@@ -112,6 +119,8 @@ func quietens(f Fault, timeout time.Duration) (beyond time.Duration, is bool) {
 		return 0, true
 	case StaleMetadata: // what they say of it is of no use
 		return 0, true
+	case Answer: // neither is an error, nor who can't connect
+		return f.Throttle, metadataToo(f.API) || f.connects()
 	case Latency: // as much as ten times the mean
 		return 0, max(f.Min, 10*f.Mean) >= lateAnswer
 	case Throttle:

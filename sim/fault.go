@@ -106,6 +106,7 @@ var kinds = []struct {
 	{OlderEnds{Back: 3, Span: span(1500, 900)}, "leaders answer fetches from near the end of the log immediately, without records, and name ends of the log that lie further back; hits are the fetches"},
 	{HostileBatch{Does: "inflate", Span: span(1500, 2500)}, "another program writes a batch that no client takes: it decompresses to more than they allow (does=inflate), or claims far more records than it holds (claim); afterwards it is deleted with all before it, or compacted away (removed=compact); hits are the clients that it stops, one at least"},
 	{WithholdRecords{Span: span(1500, 3000)}, "leaders answer fetches without the records that they have, and without an error; hits are the fetches"},
+	{Answer{API: "produce", Error: "NOT_LEADER_FOR_PARTITION", After: true, Count: 2, Span: span(1500, 2000)}, "brokers answer requests with an error code that Kafka may give (see list --answers), before they have done anything, or with after=true afterwards; with throttle they also tell clients to wait; hits are the answers that reached a client"},
 	{FailFetch{Error: "OFFSET_OUT_OF_RANGE", Count: 2, Span: span(1500, 2000)}, "brokers answer fetches with an error, as a broker that lags may; hits are the fetches"},
 	{Revoke{Client: "c2", Right: "write", Span: span(1500, 1500)}, "a client loses a right on the topic and gets it back; hits are its requests that need it"},
 	{ChangePassword{Client: "c1", Span: span(1500, 1500)}, "the password of a client's user is changed at the brokers and changed back, and its connections are reset; hits are the times that it tried the old one"},
@@ -232,6 +233,7 @@ var apis = []struct {
 	key  int16
 }{
 	{"produce", 0}, {"fetch", 1}, {"list-offsets", 2}, {"metadata", 3}, {"offset-for-leader-epoch", 23}, {"init-producer-id", 22},
+	{"describe-configs", 32}, {"create-topics", 19}, {"api-versions", 18}, {"sasl-handshake", 17}, {"sasl-authenticate", 36},
 }
 
 func apiKeys(s string) ([]int16, error) {

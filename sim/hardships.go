@@ -14,9 +14,13 @@ import (
 // secured reports whether the brokers of the plan authenticate their clients.
 func (p *Plan) secured() bool {
 	for _, f := range p.Faults {
-		switch f.(type) {
+		switch f := f.(type) {
 		case Revoke, ChangePassword:
 			return true
+		case Answer:
+			if f.logsIn() {
+				return true
+			}
 		}
 	}
 	return false

@@ -180,6 +180,9 @@ func (o *operation) ended(call *lin.Call, key string, revision int64, err error)
 
 // lost replaces the client when the error says that it can't go on.
 func (o *operation) lost(err error) {
+	if err != nil && !o.p.crashed.Load() {
+		o.judgeFailed()
+	}
 	if gone(err) {
 		o.w.ended(o.p, err)
 		o.slot.replace(o.p)
@@ -254,6 +257,7 @@ func (o *operation) read(call *lin.Call, barrier bool, read func() error) {
 		return
 	}
 	o.end(func() { o.told(call, err) })
+	o.judgeWaiting("a read behind a barrier", err)
 	o.judgeHostile(err)
 	o.lost(err)
 }
@@ -311,6 +315,7 @@ func (o *operation) sync() {
 	call := o.begin(lin.Operation{Kind: lin.OpSync})
 	err := o.p.client.Sync(o.ctx)
 	o.end(func() { o.told(call, err) })
+	o.judgeWaiting("a Sync", err)
 	o.judgeHostile(err)
 	o.lost(err)
 }
@@ -327,6 +332,7 @@ func (o *operation) wait() {
 	behind := o.p.client.Position() <= n.revision
 	err := o.p.client.WaitRevision(o.ctx, n.revision)
 	recorded := o.end(func() { o.told(call, err) })
+	o.judgeWaiting("a wait", err)
 	o.judgeHostile(err)
 	o.lost(err)
 	if err == nil && recorded {

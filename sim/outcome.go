@@ -38,6 +38,9 @@ type Outcome struct {
 	Faults []FaultResult `json:"faults"`
 	// Sometimes counts what may happen in a run; SometimesNames lists all of it.
 	Sometimes map[string]int `json:"sometimes"`
+	// Answers counts which error codes brokers answered because of faults "answer", by the Name of their
+	// AnswerCells: those that reached a client.
+	Answers map[string]int `json:"answers,omitempty"`
 	// accused has what the simulator itself found, besides the liveness.
 	accused []Reason
 	// Liveness tells how the clients converged. It is nil when the run ended
@@ -100,7 +103,7 @@ func (w *world) outcome(ctx context.Context, hash string) *Outcome {
 	}
 	o.count(h)
 	w.lookBack(h)
-	o.Sometimes = w.sometimes.n
+	o.Sometimes, o.Answers = w.sometimes.n, w.answers.n
 	o.accused = w.findings.all
 	o.accuse(endingName, w.unfounded(h))
 	o.accuse(lifeName, w.outlived(h))

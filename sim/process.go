@@ -36,6 +36,7 @@ type slot struct {
 	writes  atomic.Int64 // that were called
 	calls   atomic.Int64 // operations that were called
 	asks    atomic.Int64 // those of them that ask brokers, besides writing
+	opens   atomic.Int64 // attempts to open a process
 	rereads atomic.Int64 // times that a process began to read the log from its start
 	pauses  valve.Valve  // shut while the client is paused
 	mu      sync.Mutex
@@ -166,6 +167,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 		return errCrashed
 	}
 	s.number++
+	s.opens.Add(1)
 	p := &process{slot: s, number: s.number, sighted: time.Now()}
 	p.ctx, p.cancel = context.WithCancelCause(inLane(w.ctx, slotLane(s.n)))
 	s.opening = p
@@ -204,6 +206,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	defer s.mu.Unlock()
 	w.judgePunctual(octx, s.name, "the opening", lateOpening)
 	if err != nil {
+		w.judgePassing(octx, s.name, "an opening", err)
 		w.ended(p, err)
 		call.Class(outcome.Class(err)).Failed(err)
 		p.cancel(err)

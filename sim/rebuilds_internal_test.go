@@ -46,7 +46,7 @@ var holdClients = []string{
 	Latency{}.Kind(), Stall{}.Kind(), BlackHole{}.Kind(), Silence{}.Kind(), LoseRequest{}.Kind(), LoseAnswer{}.Kind(),
 	CutFrame{}.Kind(), Reset{}.Kind(), Restart{}.Kind(), RestartAll{}.Kind(), Rolling{}.Kind(), MoveLeader{}.Kind(),
 	FailProduce{}.Kind(), SlowBroker{}.Kind(), BelowMinimum{}.Kind(), StaleMetadata{}.Kind(), Throttle{}.Kind(),
-	AnswerAtOnce{}.Kind(), OlderEnds{}.Kind(), HostileBatch{}.Kind(), WithholdRecords{}.Kind(), FailFetch{}.Kind(),
+	AnswerAtOnce{}.Kind(), OlderEnds{}.Kind(), HostileBatch{}.Kind(), WithholdRecords{}.Kind(), FailFetch{}.Kind(), Answer{}.Kind(),
 	Revoke{}.Kind(), ChangePassword{}.Kind(), UncompactedLeader{}.Kind(), LoseTail{}.Kind(), Recreate{}.Kind(),
 	Transaction{}.Kind(), AbandonTransaction{}.Kind(), LoadCoordinators{}.Kind(), SlowMarkers{}.Kind(), MoveCoordinator{}.Kind(),
 }

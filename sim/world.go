@@ -72,6 +72,7 @@ type world struct {
 	hookTroubles  troubles
 	holds         holds // what kept clients from the log
 	withheld      withholdings
+	answers       answers
 	poisons       poisons
 	rights        rights
 	altered       alterations

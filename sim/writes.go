@@ -41,6 +41,7 @@ func (o *operation) judge(err error) {
 	}
 	o.judgeCause(err)
 	o.judgeLimit(err)
+	o.judgeRefusal(err)
 }
 
 // noticed is how long before a write a cause must have begun for the write to have met it.

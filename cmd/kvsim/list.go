@@ -20,6 +20,7 @@ var listCommand = command{
 		fs.BoolVar(&l.faults, "faults", false, "describe the faults that a plan may have")
 		fs.BoolVar(&l.checks, "checks", false, "describe the guarantees that are checked")
 		fs.BoolVar(&l.sometimes, "sometimes", false, "describe the situations that a large campaign of everything has to reach")
+		fs.BoolVar(&l.answers, "answers", false, "describe the error codes that brokers may answer to each request, which the fault answer draws from")
 		fs.BoolVar(&l.json, "json", false, "print JSON lines")
 		return l.exec
 	},
@@ -27,7 +28,7 @@ var listCommand = command{
 
 // A lister carries out one "kvsim list".
 type lister struct {
-	faults, checks, sometimes, json bool
+	faults, checks, sometimes, answers, json bool
 }
 
 // entry is one line of a list.
@@ -72,7 +73,7 @@ func (l *lister) exec(_ context.Context, args []string, _ io.Reader, stdout, _ i
 // entries returns what the flags ask for, or the scenarios if there are no flags.
 func (l *lister) entries() []entry {
 	var entries []entry
-	if !l.faults && !l.checks && !l.sometimes {
+	if !l.faults && !l.checks && !l.sometimes && !l.answers {
 		for _, s := range scenarios.All() {
 			entries = append(entries, entry{Kind: "scenario", Name: s.Name, Description: s.Description})
 		}
@@ -93,6 +94,15 @@ func (l *lister) entries() []entry {
 	if l.sometimes {
 		for _, name := range sim.SometimesNames() {
 			entries = append(entries, entry{Kind: "sometimes", Name: name})
+		}
+	}
+	if l.answers {
+		for _, c := range sim.AnswerCells() {
+			lasts := "passes"
+			if c.Lasts {
+				lasts = "a call may fail with it"
+			}
+			entries = append(entries, entry{Kind: "answer", Name: c.Name, Description: lasts + "; source: " + c.Source, Example: c.Fault})
 		}
 	}
 	return entries

@@ -72,6 +72,7 @@ func writeCampaign(w io.Writer, t *tally) {
 			fmt.Fprintf(w, "    %-48s %8s %9s\n", s.Name, count(s.Worlds), count(s.Times))
 		}
 	}
+	writeAnswers(w, t)
 	if len(t.Failures) > 0 {
 		fmt.Fprintln(w, "  failures")
 		for _, f := range t.Failures {
@@ -87,6 +88,18 @@ func writeCampaign(w io.Writer, t *tally) {
 		return
 	}
 	fmt.Fprintf(w, "  verdict    %s\n", t.Status)
+}
+
+// writeAnswers prints how much of the table of what brokers may answer was met, and what was not.
+func writeAnswers(w io.Writer, t *tally) {
+	unseen, all := t.unseen()
+	if all == 0 {
+		return
+	}
+	fmt.Fprintf(w, "  answers    %s of %s error codes that brokers may answer to a request reached a client\n", count(all-len(unseen)), count(all))
+	for _, name := range unseen {
+		fmt.Fprintf(w, "    never    %s\n", name)
+	}
 }
 
 func operationsText(o world.Operations, records int) string {

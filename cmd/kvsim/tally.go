@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/sim"
 )
 
 // sometimesSeeds is the number of seeds from which on a campaign of the scenario everything must
@@ -34,6 +35,7 @@ type tally struct {
 
 	Faults    []*faultTally     `json:"faults"`
 	Sometimes []*sometimesTally `json:"sometimes"`
+	Answers   []*answerTally    `json:"answers,omitempty"`
 	Failures  []*failureTally   `json:"failures"`
 	Status    world.Status      `json:"status"`
 	// Interrupted says that not all worlds were run, because a signal ended the
@@ -51,6 +53,13 @@ type faultTally struct {
 
 // A sometimesTally adds up one thing that should happen now and then.
 type sometimesTally struct {
+	Name   string `json:"name"`
+	Worlds int    `json:"worlds"`
+	Times  int    `json:"times"`
+}
+
+// An answerTally adds up one error code that brokers may answer to a request.
+type answerTally struct {
 	Name   string `json:"name"`
 	Worlds int    `json:"worlds"`
 	Times  int    `json:"times"`
@@ -100,6 +109,7 @@ func (t *tally) add(r *world.Result) *failureTally {
 			s.Times += n
 		}
 	}
+	t.answers(r.Answers)
 	switch r.Status {
 	case world.Held:
 		t.Held++
@@ -124,6 +134,32 @@ func (t *tally) fault(f world.FaultResult) {
 	if f.Hits > 0 {
 		t.Faults[i].Effective++
 	}
+}
+
+// answers counts the error codes that brokers answered. A campaign in which they answer none has no table
+// of them.
+func (t *tally) answers(got map[string]int) {
+	if len(got) > 0 && t.Answers == nil {
+		for _, c := range sim.AnswerCells() {
+			t.Answers = append(t.Answers, &answerTally{Name: c.Name})
+		}
+	}
+	for _, a := range t.Answers {
+		if n := got[a.Name]; n > 0 {
+			a.Worlds++
+			a.Times += n
+		}
+	}
+}
+
+// unseen returns the error codes that no client was given, and how many there are.
+func (t *tally) unseen() (names []string, all int) {
+	for _, a := range t.Answers {
+		if a.Times == 0 {
+			names = append(names, a.Name)
+		}
+	}
+	return names, len(t.Answers)
 }
 
 func (t *tally) failure(r *world.Result) *failureTally {

@@ -114,6 +114,8 @@ type Transactor interface {
 type Hardships interface {
 	ForgetProducers(f fakecluster.Forget) (fakecluster.Effect, error)
 	ThrottleFetches(t fakecluster.Throttle) (fakecluster.Effect, error)
+	// Answer makes brokers answer requests of clients with an error code.
+	Answer(a fakecluster.Answer) (fakecluster.Answering, error)
 	FailFetches(f fakecluster.FetchFault) (fakecluster.Effect, error)
 	StaleMetadata(s fakecluster.Stale) (fakecluster.Effect, error)
 	WithholdRecords(h fakecluster.Withhold) (fakecluster.Effect, error)

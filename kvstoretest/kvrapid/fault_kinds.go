@@ -76,6 +76,21 @@ var trafficKinds = []kind{
 // refusals are what brokers answer to fetches while they change the leader or their disk is slow.
 var refusals = []*kerr.Error{kerr.NotLeaderForPartition, kerr.KafkaStorageError, kerr.OffsetNotAvailable}
 
+// answers are error codes that brokers give for a moment, for requests of several kinds.
+var answers = []struct {
+	api   kmsg.Key
+	name  string
+	err   *kerr.Error
+	after bool
+}{
+	{kmsg.ListOffsets, "list-offsets", kerr.NotLeaderForPartition, false},
+	{kmsg.Produce, "produce", kerr.NotLeaderForPartition, true},
+	{kmsg.OffsetForLeaderEpoch, "offset-for-leader-epoch", kerr.KafkaStorageError, false},
+	{kmsg.Metadata, "metadata", kerr.LeaderNotAvailable, false},
+	{kmsg.InitProducerID, "init-producer-id", kerr.CoordinatorLoadInProgress, false},
+	{kmsg.Produce, "produce", kerr.UnknownServerError, true},
+}
+
 // brokerKinds are faults of brokers.
 var brokerKinds = []kind{
 	{name: FailBefore, settings: count, apply: func(f Fault, kit *kvstoretest.Kit, _ []string) *kvstoretest.Effect {
@@ -86,6 +101,17 @@ var brokerKinds = []kind{
 	}},
 	{name: FailFetches, settings: count, apply: func(f Fault, kit *kvstoretest.Kit, _ []string) *kvstoretest.Effect {
 		return kit.FailFetches(f.N, refusals[f.N%len(refusals)])
+	}},
+	{name: Answer, client: true, settings: func(f Fault) string {
+		a := answers[f.N%len(answers)]
+		text := fmt.Sprintf("api=%s error=%s count=%d", a.name, a.err.Message, f.N)
+		if a.after {
+			text += " after=true"
+		}
+		return text
+	}, apply: func(f Fault, kit *kvstoretest.Kit, clients []string) *kvstoretest.Effect {
+		a := answers[f.N%len(answers)]
+		return kit.On(kvstoretest.Traffic{Clients: clients, APIs: []kmsg.Key{a.api}}).Answer(f.N, kvstoretest.Refusal{Err: a.err, After: a.after})
 	}},
 	// Twice in a row can be long enough for a client to believe that nothing is there.
 	{name: WithholdRecords, apply: func(_ Fault, kit *kvstoretest.Kit, _ []string) *kvstoretest.Effect {

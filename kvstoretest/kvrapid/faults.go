@@ -22,6 +22,7 @@ const (
 	FailBefore       FaultKind = "fail-produce"
 	FailAfter        FaultKind = "fail-produce after=true"
 	FailFetches      FaultKind = "fail-fetch"
+	Answer           FaultKind = "answer"
 	WithholdRecords  FaultKind = "withhold-records"
 	AnswerAtOnce     FaultKind = "answer-at-once"
 	OlderEnds        FaultKind = "older-ends"

@@ -22,6 +22,7 @@ var withoutHardships = map[string]string{
 	"answer-at-once":      "a real leader lets a fetch wait",
 	"older-ends":          "a real leader's high watermark can't be made to go back",
 	"hostile-batch":       "a real broker validates what it appends, and the harness has no producer that writes such batches",
+	"answer":              "a real broker can't be made to answer with an error",
 	"fail-fetch":          "a real broker can't be made to answer fetches with an error",
 	"stale-metadata":      "a real broker can't be made to lag",
 	"withhold-records":    "a real broker answers with a batch if there is one (KIP-74)",
@@ -58,6 +59,10 @@ func (unable) AnswerAtOnce(fakecluster.Haste) (fakecluster.Effect, error) {
 
 func (unable) AppendHostile(fakecluster.Hostile, []byte, int) (*fakecluster.HostileBatch, error) {
 	return nil, fmt.Errorf("append a hostile batch: %w", errUnable)
+}
+
+func (unable) Answer(fakecluster.Answer) (fakecluster.Answering, error) {
+	return nil, fmt.Errorf("answer with an error: %w", errUnable)
 }
 
 func (unable) FailFetches(fakecluster.FetchFault) (fakecluster.Effect, error) {

@@ -22,8 +22,9 @@ var bugs embed.FS
 // records. Those of hostile show only with brokers, or other writers, that do what clients do not
 // expect: a client then believes, allocates, or asks too much. The last ones show only with brokers
 // that work, but behave unusually: they forget, lag, refuse and change. Some of those break
-// promises that only the simulator can judge, by reasons that have names of their own.
-var families = []string{"write", "look", "read", "tail", "follow", "rebuild", "hostile", "promise"}
+// promises that only the simulator can judge, by reasons that have names of their own. Those of answers
+// take an error code for another one.
+var families = []string{"write", "look", "read", "tail", "follow", "rebuild", "hostile", "promise", "answers"}
 
 // All returns the mutants.
 func All() []Mutant {

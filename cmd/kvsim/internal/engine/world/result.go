@@ -136,6 +136,8 @@ type Result struct {
 	Operations Operations     `json:"operations"`
 	Faults     []FaultResult  `json:"faults,omitempty"`
 	Sometimes  map[string]int `json:"sometimes,omitempty"`
+	// Answers counts which error codes brokers answered because of faults "answer".
+	Answers map[string]int `json:"answers,omitempty"`
 	// Schedule identifies the order in which goroutines ran, and Steps
 	// measures the work; the exact engine alone knows them.
 	Schedule uint64 `json:"schedule,omitempty"`

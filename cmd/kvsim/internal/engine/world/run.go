@@ -113,6 +113,7 @@ func resultOf(out *sim.Outcome) *Result {
 		Records:   out.Records,
 		Simulated: out.Simulated,
 		Sometimes: out.Sometimes,
+		Answers:   out.Answers,
 	}
 	for _, r := range out.Reasons {
 		res.Reasons = append(res.Reasons, Reason{Name: r.Name, Text: r.Text})
