@@ -67,3 +67,17 @@ func TestSleepOfTheMachineIsABreak(t *testing.T) {
 		t.Errorf("without records for %v (believed: %v) after a sleep of %v, want a new series", lasts, believed, asleep)
 	}
 }
+
+// The design promises three rounds of requests: neither two that lie far apart, nor more.
+func TestBrokersAreBelievedInTheThirdRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const after, quiet = time.Second, time.Minute
+		var d doubt
+		for round, want := range []bool{false, false, true, true} {
+			if _, believed := d.said(after, quiet); believed != want {
+				t.Errorf("round %d: believed %v, want %v", round+1, believed, want)
+			}
+			time.Sleep(2 * after)
+		}
+	})
+}
