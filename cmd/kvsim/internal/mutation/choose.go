@@ -19,7 +19,8 @@ type Choice struct {
 	Shard, Shards int
 }
 
-// Of returns the chosen ones of mutants, in their order.
+// Of returns the chosen ones of mutants: all of them in their order, a sample in the order in
+// which it is drawn, so that what is done first of it is a sample, too.
 func (c Choice) Of(mutants []*Mutant) []*Mutant {
 	var chosen []*Mutant
 	for _, m := range mutants {
@@ -33,8 +34,7 @@ func (c Choice) Of(mutants []*Mutant) []*Mutant {
 			draws[m] = m.draw(c.Seed)
 		}
 		sorted := slices.SortedFunc(slices.Values(chosen), func(a, b *Mutant) int { return cmp.Compare(draws[a], draws[b]) })
-		last := draws[sorted[c.Sample-1]]
-		chosen = slices.DeleteFunc(chosen, func(m *Mutant) bool { return draws[m] > last })
+		chosen = sorted[:c.Sample]
 	}
 	if c.Shards > 1 {
 		chosen = slices.DeleteFunc(chosen, func(m *Mutant) bool { return int(m.draw(^uint64(0))%uint64(c.Shards)) != c.Shard-1 })

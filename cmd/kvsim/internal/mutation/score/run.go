@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -62,12 +63,7 @@ func (r *Run) say(format string, args ...any) {
 
 // has reports whether a tier is run.
 func (r *Run) has(t Tier) bool {
-	for _, has := range r.Tiers {
-		if has == t {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.Tiers, t)
 }
 
 // Do runs the mutants that have no result yet. It returns the results of all, in their order.
@@ -97,7 +93,8 @@ func (r *Run) Do(ctx context.Context) ([]*Result, error) {
 		if err := r.prepare(ctx, todo, file); err != nil {
 			return nil, err
 		}
-		if err := r.judge(ctx, file); err != nil {
+		todo = slices.DeleteFunc(todo, func(m *mutation.Mutant) bool { return slices.Contains(r.woven.Refused, m) })
+		if err := r.judge(ctx, todo, file); err != nil {
 			return nil, err
 		}
 	}
@@ -170,11 +167,11 @@ func resultOf(m *mutation.Mutant, s State) *Result {
 	}
 }
 
-// judge runs the woven mutants.
-func (r *Run) judge(ctx context.Context, file *resultFile) error {
+// judge runs mutants.
+func (r *Run) judge(ctx context.Context, all []*mutation.Mutant, file *resultFile) error {
 	var mu sync.Mutex
 	done, killed, said, start := 0, 0, time.Now(), time.Now()
-	return together(ctx, r.Jobs, r.woven.Mutants, func(ctx context.Context, m *mutation.Mutant) error {
+	return together(ctx, r.Jobs, all, func(ctx context.Context, m *mutation.Mutant) error {
 		result, err := r.one(ctx, m)
 		if err != nil {
 			return fmt.Errorf("mutant %s: %w", m.Key(), err)
@@ -187,9 +184,9 @@ func (r *Run) judge(ctx context.Context, file *resultFile) error {
 		if done++; result.Killed() {
 			killed++
 		}
-		if time.Since(said) >= r.Every || done == len(r.woven.Mutants) {
+		if time.Since(said) >= r.Every || done == len(all) {
 			said = time.Now()
-			r.say("%d of %d mutants, %d killed, %v", done, len(r.woven.Mutants), killed, time.Since(start).Round(time.Second))
+			r.say("%d of %d mutants, %d killed, %v", done, len(all), killed, time.Since(start).Round(time.Second))
 		}
 		return nil
 	})

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -172,6 +173,9 @@ func (t *Table) Survivors() []*Result {
 			left = append(left, r)
 		}
 	}
+	slices.SortFunc(left, func(a, b *Result) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key))
+	})
 	return left
 }
 
