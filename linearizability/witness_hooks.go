@@ -356,8 +356,8 @@ func (r *hookReader) complete(n int, loss int64) bool {
 
 // finally judges the hooks after a loss or a rebuild: the last hook of each key must
 // agree with the final state of the process.
-func (r *hookReader) finally(hooks []*Hook) {
-	last := map[string]*Hook{}
+func (r *hookReader) finally() {
+	hooks, last := r.of.hooks, map[string]*Hook{}
 	for _, h := range hooks {
 		last[h.Key] = h
 	}

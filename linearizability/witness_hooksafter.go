@@ -58,7 +58,7 @@ func (r *hookReader) afterLoss(n int, loss int64) {
 			}
 		}
 		if h.Away { // it can't be known where the process is from here on
-			r.finally(hooks)
+			r.finally()
 			return
 		}
 		r.judged(CheckHooks)
@@ -71,7 +71,7 @@ func (r *hookReader) afterLoss(n int, loss int64) {
 			return
 		}
 	}
-	r.finally(hooks)
+	r.finally()
 }
 
 // moments returns what the process did after the first loss or rebuild, in order.

@@ -201,7 +201,7 @@ func (f *hookFollower) reread(p *place, seq int64, whole bool) place {
 
 // owedAt returns the offset of the first record of an epoch's log that needs a hook.
 func (f *hookFollower) owedAt(p *place, e int32, seq int64) int64 {
-	if rec := f.owed(p, e, math.MaxInt64, seq); rec >= 0 {
+	if rec := f.owedUpTo(p, e, math.MaxInt64, 0, seq); rec >= 0 {
 		return f.x.records[rec].off
 	}
 	return max(p.upTo, f.x.reach(e, seq).end)

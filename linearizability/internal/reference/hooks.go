@@ -2,6 +2,7 @@ package reference
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	lin "github.com/kvsim/kvsim/linearizability"
@@ -17,7 +18,7 @@ func (j *judge) tells(es []event) bool {
 		s[x.key()] = x
 	}
 	for _, e := range es {
-		s.closure(func(x state) []state { return j.t.steps(x, e.seq, true) })
+		s.closure(func(x state) []state { return j.hookSteps(x, e.seq, es) })
 		switch {
 		case e.hook != nil:
 			told := set{}
@@ -35,7 +36,8 @@ func (j *judge) tells(es []event) bool {
 			s = again
 		case e.snap != nil && e.snap.Kind == lin.SnapshotFinal:
 			s.keep(func(x state) bool {
-				return x.owed == "" && x.era == j.t.current(e.seq) && x.at == j.t.stable(j.t.eras[x.era], e.seq)
+				return x.owed == "" && x.era == j.t.current(e.seq) && x.at == j.t.stable(j.t.eras[x.era], e.seq) &&
+					agrees(es, e.snap)
 			})
 		case e.end && e.op.Kind.Writes() && e.op.Outcome == lin.OK:
 			s.keep(func(x state) bool { return x.owed == "" && j.includesAll(x, j.a.written(e.op), e.seq) })
@@ -43,13 +45,58 @@ func (j *judge) tells(es []event) bool {
 			e.op.Kind == lin.OpOpen && j.t.current(e.op.Call.Seq) == j.t.current(e.seq)):
 			s.keep(func(x state) bool { return x.owed == "" && j.caughtUp(x, e.op) })
 		case e.end && e.op.Outcome == lin.OK && e.op.Kind == lin.OpWait:
-			s.keep(func(x state) bool { return x.owed == "" && (x.at > e.op.Revision || j.lostBefore(e.seq)) })
+			s.keep(func(x state) bool { return x.owed == "" && (x.at > e.op.Revision || j.lostBetween(es[0].seq, e.seq)) })
 		}
 		if len(s) == 0 {
 			return false
 		}
 	}
 	return true
+}
+
+// hookSteps returns what a process may do by itself whose hooks have told of a state. While it opens,
+// and has read nothing, it may begin again where the log begins. It does not miss a record that was
+// removed after it had reported a higher position.
+func (j *judge) hookSteps(x state, now int64, es []event) []state {
+	next := slices.DeleteFunc(j.t.steps(x, now, true), func(to state) bool {
+		return to.era == x.era && to.at == x.at+1 && has(to.skipped, x.at) && !has(x.skipped, x.at) && j.passed(es, x)
+	})
+	opening := false
+	for _, e := range es {
+		opening = opening || e.op != nil && e.op.Kind == lin.OpOpen && e.op.Call.Seq < now && (e.op.Return.Seq == 0 || e.op.Outcome != lin.OK || e.op.Return.Seq >= now)
+	}
+	if opening && x.at == x.base && x.owed == "" {
+		for _, first := range j.t.starts(j.t.eras[x.era], now) {
+			next = append(next, state{era: x.era, base: first, at: first})
+		}
+	}
+	return next
+}
+
+// agrees reports whether a state has what the hooks before it told last of each key.
+func agrees(es []event, snap *lin.Snapshot) bool {
+	told := map[string]string{}
+	for _, e := range es {
+		if e.hook != nil && e.seq < snap.Seq {
+			told[e.hook.Key] = e.hook.Value
+		}
+	}
+	for key, value := range told {
+		i := slices.IndexFunc(snap.Items, func(it lin.Item) bool { return it.Key == key })
+		if i < 0 && value != "" || i >= 0 && snap.Items[i].Value != value {
+			return false
+		}
+	}
+	return true
+}
+
+// passed reports whether a process had reported a position above that of a state before compaction
+// removed the record there, in the same log.
+func (j *judge) passed(es []event, x state) bool {
+	r := j.t.eras[x.era].records[x.at]
+	return slices.ContainsFunc(es, func(e event) bool {
+		return e.end && e.op.Outcome == lin.OK && e.op.Position > r.Offset && e.seq < r.removed && !j.lostBetween(0, r.removed)
+	})
 }
 
 // tell lets a hook fire in a state.

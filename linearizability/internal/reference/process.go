@@ -182,7 +182,7 @@ func (j *judge) advances(es []event) bool {
 			if l.op == nil || !l.end || l.op.Outcome != lin.OK || l.op.Position == lin.None {
 				continue
 			}
-			if l.op.Call.Seq > e.seq && l.op.Position < e.op.Position && !j.lostBefore(l.seq) {
+			if l.op.Call.Seq > e.seq && l.op.Position < e.op.Position && !j.lostSince(e, l.seq) {
 				return false
 			}
 		}
@@ -190,22 +190,28 @@ func (j *judge) advances(es []event) bool {
 	return true
 }
 
-// lostBefore reports whether the log had lost records before an event. A process may
-// find that out at any time later, and then go back. With a late tap, it is not known when
-// records were deleted.
-func (j *judge) lostBefore(seq int64) bool {
+// lostSince reports whether the log had lost records by an event, since it was one in which a process
+// may have been at the position that it reported before. It may find that out at any time later, and
+// then go back. With a late tap, it is not known when records were deleted.
+func (j *judge) lostSince(e event, seq int64) bool {
+	i := 0
+	for i < j.t.current(e.seq) && j.t.stable(j.t.eras[i], e.seq) < e.op.Position {
+		i++
+	}
 	start := int64(0)
-	return slices.ContainsFunc(j.h.Log, func(l lin.LogEvent) bool {
-		switch l.Kind {
-		case lin.LogTruncate, lin.LogRecreate:
-			return l.Seq < seq
-		case lin.LogTrim:
-			more := l.Offset > start
-			start = max(start, l.Offset)
-			return more && (l.Seq < seq || j.t.late)
-		default:
-			return false
+	return j.lostBetween(j.t.eras[i].since, seq) || slices.ContainsFunc(j.h.Log, func(l lin.LogEvent) bool {
+		more := l.Kind == lin.LogTrim && l.Offset > start
+		if more {
+			start = l.Offset
 		}
+		return more && (l.Seq < seq || j.t.late)
+	})
+}
+
+// lostBetween reports whether the log lost its end between two events.
+func (j *judge) lostBetween(from, to int64) bool {
+	return slices.ContainsFunc(j.h.Log, func(l lin.LogEvent) bool {
+		return (l.Kind == lin.LogTruncate || l.Kind == lin.LogRecreate) && l.Seq > from && l.Seq < to
 	})
 }
 
@@ -227,7 +233,7 @@ func (j *judge) again(s set, now int64) {
 }
 
 // move returns what a process may do by itself: step, let a pending operation take place,
-// or, with an exact tap, have the position that an operation reports afterwards.
+// or have the position that an operation reports afterwards.
 func (j *judge) move(x state, now int64, pending map[int64]*lin.Operation) []state {
 	next := j.t.steps(x, now, false)
 	for id, op := range pending {
@@ -257,7 +263,20 @@ func (j *judge) move(x state, now int64, pending map[int64]*lin.Operation) []sta
 // at reports whether an operation may find a process at the position that it reports, and
 // has not yet.
 func (j *judge) at(op *lin.Operation, x state) bool {
-	return j.h.Header.Tap == lin.TapExact && (op.Position == x.at || op.Position < x.at && x.again) && !has(x.done, -op.ID)
+	switch {
+	case op.Position == lin.None || has(x.done, -op.ID):
+		return false
+	case j.h.Header.Tap == lin.TapExact:
+		return op.Position == x.at || op.Position < x.at && x.again
+	case x.at < op.Position:
+		return false
+	}
+	again := x.again
+	x.at = op.Position
+	// After the loss of what it wrote, its process is elsewhere.
+	return !op.Kind.Writes() || again || j.completes(op, x) || !slices.ContainsFunc(j.a.attempts[op], func(rs []*record) bool {
+		return j.t.eras[x.era].records[rs[0].Offset] == rs[0]
+	})
 }
 
 // completes reports whether an operation may take place in a state.
@@ -285,17 +304,8 @@ func (j *judge) returns(op *lin.Operation, x state) bool {
 		return false
 	case op.Position == lin.None:
 		return true
-	case j.h.Header.Tap == lin.TapExact:
-		return has(x.done, -op.ID)
-	case x.at < op.Position:
-		return false
 	}
-	again := x.again
-	x.at = op.Position
-	// After the loss of what it wrote, its process is elsewhere.
-	return !op.Kind.Writes() || again || j.completes(op, x) || !slices.ContainsFunc(j.a.attempts[op], func(rs []*record) bool {
-		return j.t.eras[x.era].records[rs[0].Offset] == rs[0]
-	})
+	return has(x.done, -op.ID)
 }
 
 // includesRead reports whether a state includes all values that gets of anyone had returned before

@@ -57,7 +57,7 @@ func TestCheck_holds_correct_histories(t *testing.T) {
 // histories with one change. What the reference can't explain the judges must call a
 // violation, except for a few in a thousand, which docs/judges.md lists.
 func TestCheck_finds_what_the_reference_finds(t *testing.T) {
-	for tap, most := range map[lin.Tap]uint64{lin.TapExact: 4, lin.TapLate: 6} {
+	for tap, most := range map[lin.Tap]uint64{lin.TapExact: 1, lin.TapLate: 1} {
 		t.Run(tap.String(), func(t *testing.T) {
 			t.Parallel()
 			c := comparison{T: t, tap: tap, broken: map[string]uint64{}, seen: map[string]uint64{}}
@@ -68,6 +68,22 @@ func TestCheck_finds_what_the_reference_finds(t *testing.T) {
 			c.report(most)
 		})
 	}
+}
+
+// explained are the rules of which a few broken histories are held, and why. One of another rule is
+// of a kind that nobody has looked at.
+var explained = map[string]string{
+	"lost":            "another write of a shared value may have written the record; when it was called is not compared",
+	"record-lost":     "a part of a batch that an earlier log had, and that was sent again, is taken for a try",
+	"records-swapped": "as record-lost",
+	"rebuild-missing": "a loss while a process rereads the log may be found in the same rebuild; a lost part of a batch as record-lost",
+	"early-return":    "with a late tap, the records of writes that share a value say little of when each was there",
+	"late-call":       "as early-return",
+	"hook-early":      "as early-return",
+	"position":        "as early-return",
+	"acknowledged":    "as early-return",
+	"never-ended":     "a lost part of a batch as record-lost; with a late tap, a position may be one from before a rebuild",
+	"deletion-moved":  "a cold reader has no event at which it began to read",
 }
 
 // A comparison counts how the judges and the reference agree.
@@ -100,9 +116,7 @@ func (c *comparison) judge(seed uint64) {
 	}
 	if accused(h) {
 		c.note(rule+" accused", seed, h, accused)
-		if !slices.ContainsFunc(v.Violations, func(w *lin.Violation) bool { return w.Check == lin.CheckHooks }) {
-			c.Fail() // after a loss, the reference lets hooks come later than the judges do
-		}
+		c.Fail()
 	}
 }
 
@@ -135,6 +149,9 @@ func (c *comparison) report(most uint64) {
 		c.Logf("%-20s %6d broken, %d missed", rule, c.broken[rule], c.seen[rule+" missed"])
 	}
 	for _, kind := range slices.Sorted(maps.Keys(c.seen)) {
+		if rule, is := strings.CutSuffix(kind, " missed"); is && explained[rule] == "" && c.tap != lin.TapNone {
+			c.Errorf("%s: nobody has explained why one of this rule is held", kind)
+		}
 		if strings.HasSuffix(kind, " accused") {
 			c.Logf("%s: %d", kind, c.seen[kind])
 		}
