@@ -80,6 +80,8 @@ var explained = map[string]string{
 	"early-return":    "with a late tap, the records of writes that share a value say little of when each was there",
 	"late-call":       "as early-return",
 	"hook-early":      "as early-return",
+	"hook-doubled":    "with a late tap and no rebuilds, a hook may tell what differs, and then its record",
+	"hook-missing":    "as hook-doubled",
 	"position":        "as early-return",
 	"acknowledged":    "as early-return",
 	"never-ended":     "a lost part of a batch as record-lost; with a late tap, a position may be one from before a rebuild",
