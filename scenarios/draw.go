@@ -37,7 +37,7 @@ func newDraw(name string, seed uint64, k Knobs) *draw {
 func (d *draw) finish() sim.Plan {
 	d.keepHostileAway()
 	l, f := &d.p.Workload, &d.p.Floors
-	writes := float64(l.Put+l.Delete+l.Batch) / float64(max(1, l.Put+l.Delete+l.Batch+l.Get+l.Range+l.BarrierGet+l.BarrierRange+l.Sync+l.Wait))
+	writes := float64(l.Put+l.Delete+l.Batch) / float64(max(1, l.Put+l.Delete+l.Batch+l.Get+l.Range+l.BarrierGet+l.BarrierRange+l.Sync+l.Wait+l.Reopen))
 	expected := float64(l.Ops*(d.p.World.Clients-d.p.Phases.DeadClients)) * writes
 	f.Before = min(f.Before, int(expected*0.05))
 	f.During = min(f.During, int(expected*0.1))

@@ -90,6 +90,7 @@ var all = []struct {
 	{"settings", "the topic's settings change while clients run, and replicas fall out of sync", settings},
 	{"outage", "brokers and links are down for longer than callers wait for their writes", outage},
 	{"liveness", "some clients and a broker die and stay dead: all others have to go on and converge", liveness},
+	{"forms", "clients call every method in every form, have storages and options of every kind, and are closed and opened again", everyForm},
 	{"everything", "each seed draws which of all faults it uses, and how hard they are", everything},
 }
 

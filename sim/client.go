@@ -44,6 +44,8 @@ type OpenRequest struct {
 	Topic   string
 	// Storage is empty, and the faults of the plan act on it.
 	Storage kvstore.RecordStorage
+	// Reduce, if set, hides optional methods of the storage that the client gets.
+	Reduce func(kvstore.RecordStorage) kvstore.Storage
 	// Options bring the client to the world's brokers and its hooks to the
 	// history.
 	Options []kvstore.ClientOption
@@ -58,11 +60,19 @@ type OpenFunc func(ctx context.Context, r OpenRequest) (Client, error)
 
 // DefaultOpen opens the client with kvstore.NewClient.
 func DefaultOpen(ctx context.Context, r OpenRequest) (Client, error) {
-	c, err := kvstore.NewClient(ctx, r.Topic, r.Storage, r.Options...)
+	c, err := kvstore.NewClient(ctx, r.Topic, r.storage(), r.Options...)
 	if err != nil {
 		return nil, err
 	}
 	return storeClient{c}, nil
+}
+
+// storage is what the client gets.
+func (r *OpenRequest) storage() kvstore.Storage {
+	if r.Reduce == nil {
+		return r.Storage
+	}
+	return r.Reduce(r.Storage)
 }
 
 // storeClient is a kvstore.Client with batches as one call.

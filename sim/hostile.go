@@ -229,7 +229,7 @@ func (w *world) hampered(client string, now time.Time) bool {
 // judgeHostile checks that a call which waited for the log, and whose context ended while
 // its client stood before a hostile batch, names it.
 func (o *operation) judgeHostile(err error) {
-	if err == nil || o.p.crashed.Load() || !errors.Is(o.ctx.Err(), context.DeadlineExceeded) {
+	if err == nil || o.hasty || o.p.crashed.Load() || !errors.Is(o.ctx.Err(), context.DeadlineExceeded) {
 		return
 	}
 	w, now, at := o.w, time.Now(), o.p.client.Position()

@@ -25,6 +25,7 @@ const (
 	opSync
 	opWait
 	opOpen
+	opReopen
 	opKinds // the number of kinds
 )
 
@@ -34,28 +35,35 @@ func (k opKind) writes() bool { return k <= opBatch }
 func (k opKind) waits() bool { return k != opGet && k != opRange }
 
 // reads reports whether the operation reads the log.
-func (k opKind) reads() bool { return !k.writes() && k != opOpen }
+func (k opKind) reads() bool { return !k.writes() && k != opOpen && k != opReopen }
 
 // A worker is one goroutine of a client. It does one operation after another.
 type worker struct {
-	w    *world
-	ctx  context.Context //nolint:containedctx // the run's life, in the worker's lane
-	slot *slot
-	n    int // index among the client's workers
-	id   string
-	rng  *rand.Rand
-	keys *zipf
-	next int // number of the next value
+	w     *world
+	ctx   context.Context //nolint:containedctx // the run's life, in the worker's lane
+	slot  *slot
+	n     int // index among the client's workers
+	index int // among those of all clients
+	id    string
+	rng   *rand.Rand
+	odd   *rand.Rand // for forms; nil for a worker that uses none
+	keys  *zipf
+	next  int // number of the next value
 }
 
-// value draws a value with an id of its own.
-func (k *worker) value() (id string, b []byte) {
+// payload draws a value with an id of its own.
+func (k *worker) payload() payload {
 	if k.rng.IntN(40) == 0 {
-		return emptyID, encodePayload(emptyID, 0)
+		return payload{id: emptyID}
 	}
 	k.next++
-	id = fmt.Sprintf("%s.%d", k.id, k.next)
-	return id, encodePayload(id, k.size())
+	return payload{id: fmt.Sprintf("%s.%d", k.id, k.next), size: k.size()}
+}
+
+// value draws a value as it is written.
+func (k *worker) value() (id string, b []byte) {
+	v := k.payload()
+	return v.id, v.bytes()
 }
 
 // size draws the size of a value: most are small, a few as large as allowed.
@@ -79,17 +87,25 @@ func (k *worker) key() string { return k.w.keys[k.keys.draw(k.rng)] }
 
 // do does one operation and records it.
 func (k *worker) do(ctx context.Context, p *process, kind opKind) {
-	ctx, cancel := context.WithDeadline(ctx, after(ctx, k.timeout()))
+	op := &operation{worker: k, p: p}
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(p.ctx, cancel)
 	defer stop()
+	if p.ctx.Err() != nil {
+		cancel() // now, and not when the function of AfterFunc gets to run
+	}
+	defer op.bound(ctx, k.timeout())()
 	k.w.inflight.begin(kind)
 	defer k.w.inflight.end(kind)
 	k.slot.calls.Add(1)
+	if kind != opReopen {
+		p.calls.Add(1)
+		defer p.calls.Add(-1)
+	}
 	if kind.waits() && !kind.writes() {
 		k.slot.asks.Add(1)
 	}
-	op := &operation{worker: k, p: p, ctx: ctx}
 	switch kind {
 	case opPut:
 		op.put()
@@ -105,6 +121,8 @@ func (k *worker) do(ctx context.Context, p *process, kind opKind) {
 		op.sync()
 	case opWait:
 		op.wait()
+	case opReopen:
+		op.reopen()
 	case opOpen, opKinds:
 	}
 }
@@ -121,6 +139,11 @@ type operation struct {
 	p     *process
 	begun time.Time
 	ctx   context.Context //nolint:containedctx // one operation's
+	until time.Time       // when ctx ends; zero if that is its deadline
+
+	hasEnded  bool // ctx had ended before the call
+	hasty     bool // ctx may end before the call can meet what is in its way
+	takesTime bool // a local read lets time pass
 }
 
 func (o *operation) begin(op lin.Operation) *lin.Call {
@@ -129,6 +152,7 @@ func (o *operation) begin(op lin.Operation) *lin.Call {
 	o.begun = time.Now()
 	if op.Kind.Writes() {
 		o.slot.writes.Add(1)
+		o.p.writing.Add(1)
 	}
 	return o.w.rec.Begin(op)
 }
@@ -140,7 +164,11 @@ func (o *operation) begin(op lin.Operation) *lin.Call {
 // Otherwise it would be chance which one is recorded first.
 func (o *operation) end(record func()) bool {
 	if !o.p.crashed.Load() {
-		o.w.judgePunctual(o.ctx, o.slot.name, "a call", lateCall)
+		until := o.until
+		if until.IsZero() {
+			until = deadline(o.ctx)
+		}
+		o.w.judgePunctual(until, o.slot.name, "a call", lateCall)
 	}
 	_ = sleep(context.WithoutCancel(o.ctx), time.Duration(1+o.rng.Int64N(20_000)))
 	o.p.mu.Lock()
@@ -156,6 +184,8 @@ func (o *operation) end(record func()) bool {
 
 // ended ends a write.
 func (o *operation) ended(call *lin.Call, key string, revision int64, err error) {
+	o.p.writing.Add(-1)
+	o.cut(err)
 	if err == nil {
 		o.p.showed(o.begun)
 	}
@@ -174,7 +204,13 @@ func (o *operation) ended(call *lin.Call, key string, revision int64, err error)
 		}
 	})
 	o.judge(err)
+	o.over(err)
+}
+
+// over judges how a call ended, and replaces the client if it can't go on.
+func (o *operation) over(err error) {
 	o.judgeHostile(err)
+	o.judgeContext(err)
 	o.lost(err)
 }
 
@@ -190,6 +226,10 @@ func (o *operation) lost(err error) {
 }
 
 func (o *operation) put() {
+	if c := o.other(); c != nil {
+		o.putAs(c)
+		return
+	}
 	key := o.key()
 	id, value := o.value()
 	call := o.begin(lin.Operation{Kind: lin.OpPut, Key: key, Value: id})
@@ -207,6 +247,10 @@ func spoil(value []byte) {
 }
 
 func (o *operation) delete() {
+	if c := o.other(); c != nil {
+		o.deleteAs(c)
+		return
+	}
 	key := o.key()
 	call := o.begin(lin.Operation{Kind: lin.OpDelete, Key: key})
 	rev, err := o.p.client.DeleteRevision(o.ctx, []byte(key))
@@ -214,6 +258,10 @@ func (o *operation) delete() {
 }
 
 func (o *operation) batch() {
+	if c := o.other(); c != nil {
+		o.batchAs(c)
+		return
+	}
 	n := 2 + o.rng.IntN(4)
 	items := make([]lin.Item, n)
 	changes := make([]Change, n)
@@ -246,20 +294,20 @@ func (o *operation) read(call *lin.Call, barrier bool, read func() error) {
 	if err == nil {
 		err = read()
 	}
-	if !barrier && err == nil {
+	if !barrier && err == nil && !o.takesTime && !o.p.waits {
 		// A local read lets no time pass: what it is about to record
 		// happens at the worker's own instant.
 		o.p.mu.Lock()
 		defer o.p.mu.Unlock()
 		if !o.p.crashed.Load() {
 			o.told(call, nil)
+			o.judgeContext(nil)
 		}
 		return
 	}
 	o.end(func() { o.told(call, err) })
 	o.judgeWaiting("a read behind a barrier", err)
-	o.judgeHostile(err)
-	o.lost(err)
+	o.over(err)
 }
 
 // told records the result of an operation that does not write.
@@ -273,12 +321,19 @@ func (o *operation) told(call *lin.Call, err error) {
 func (o *operation) get(key string, barrier bool) {
 	call := o.begin(lin.Operation{Kind: lin.OpGet, Key: key, Barrier: barrier})
 	o.read(call, barrier, func() error {
+		if c := o.other(); c != nil {
+			return o.getAs(c, call, key)
+		}
 		e, err := o.p.client.GetEntry(o.ctx, []byte(key))
 		return outcome.Got(call, decodePayload, e, err)
 	})
 }
 
 func (o *operation) scan(barrier bool) {
+	if c := o.other(); c != nil {
+		o.scanAs(c, barrier)
+		return
+	}
 	r := ranges[o.rng.IntN(len(ranges))]
 	limit := 0
 	if o.rng.IntN(4) == 0 {
@@ -316,13 +371,16 @@ func (o *operation) sync() {
 	err := o.p.client.Sync(o.ctx)
 	o.end(func() { o.told(call, err) })
 	o.judgeWaiting("a Sync", err)
-	o.judgeHostile(err)
-	o.lost(err)
+	o.over(err)
 }
 
 // wait takes the newest revision noted by another client, waits for it and reads its key.
 // If there is none, it just reads.
 func (o *operation) wait() {
+	if c := o.other(); c != nil && o.odd.IntN(2) == 0 {
+		o.waitAs(c)
+		return
+	}
 	n, ok := o.w.board.read(o.slot.name)
 	if !ok {
 		o.get(o.key(), false)
@@ -330,11 +388,11 @@ func (o *operation) wait() {
 	}
 	call := o.begin(lin.Operation{Kind: lin.OpWait, Revision: n.revision})
 	behind := o.p.client.Position() <= n.revision
+	o.hasEnded = o.hasEnded && behind // nobody waits for what is shown
 	err := o.p.client.WaitRevision(o.ctx, n.revision)
 	recorded := o.end(func() { o.told(call, err) })
 	o.judgeWaiting("a wait", err)
-	o.judgeHostile(err)
-	o.lost(err)
+	o.over(err)
 	if err == nil && recorded {
 		if behind {
 			o.w.sometimes.hit(sometimesHandedOver)

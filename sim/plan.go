@@ -70,6 +70,9 @@ type World struct {
 	// ReadBytes is the largest answer that clients read (kgo.BrokerMaxReadBytes). It has to have
 	// room for a record batch of MaxMessage. 0 is kgo's default of 100 MiB.
 	ReadBytes int `plan:"read.bytes"`
+	// Variants is how many of a hundred processes are unusual: they have another kind of
+	// storage, options that the others don't have, and hooks that call their client, or panic.
+	Variants int `plan:"variants"`
 }
 
 // A Workload says what the clients do.
@@ -103,6 +106,11 @@ type Workload struct {
 	BarrierRange int `plan:"barrier-range"`
 	Sync         int `plan:"sync"`
 	Wait         int `plan:"wait"`
+	// Reopen is the weight of closing the client and opening the next one.
+	Reopen int `plan:"reopen"`
+	// Forms is how many of a hundred operations are done in another form than the plainest: by
+	// other methods, with other bounds, contexts and keys.
+	Forms int `plan:"forms"`
 }
 
 // Phases says how a run goes: work before the faults, work during the faults,
@@ -150,13 +158,7 @@ func (p Plan) Validate() error {
 			errs = append(errs, err)
 		}
 	}
-	between("world clients", w.Clients, 1, MostClients)
-	between("world brokers", w.Brokers, 1, MostBrokers)
-	between("workload ops", l.Ops, 1, MostOps)
-	between("workload workers", l.Workers, 0, 100)
-	between("workload keys", l.Keys, 1, 1_000_000)
-	between("workload value", l.Value, 0, 64<<20)
-	between("workload burst", l.Burst, 0, 1_000_000)
+	errs = append(errs, p.checkNumbers()...)
 	if l.Zipf < 0 || l.Zipf > 10 {
 		bad("workload zipf is %v and has to be from 0 to 10", l.Zipf)
 	}
@@ -212,6 +214,26 @@ func (p Plan) Validate() error {
 	return fmt.Errorf("%w: %w", ErrPlan, errors.Join(errs...))
 }
 
+// checkNumbers returns what is wrong with each number that has bounds of its own.
+func (p *Plan) checkNumbers() (errs []error) {
+	w, l := &p.World, &p.Workload
+	between := func(name string, v, low, high int) {
+		if err := between(name, v, low, high); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	between("world clients", w.Clients, 1, MostClients)
+	between("world brokers", w.Brokers, 1, MostBrokers)
+	between("workload ops", l.Ops, 1, MostOps)
+	between("workload workers", l.Workers, 0, 100)
+	between("workload keys", l.Keys, 1, 1_000_000)
+	between("workload value", l.Value, 0, 64<<20)
+	between("workload burst", l.Burst, 0, 1_000_000)
+	between("workload forms", l.Forms, 0, 100)
+	between("world variants", w.Variants, 0, 100)
+	return errs
+}
+
 // checkFaults returns what is wrong with each fault.
 func (p *Plan) checkFaults() (errs []error) {
 	if n := len(p.Faults); n > mostFaults {
@@ -252,6 +274,7 @@ func (l *Workload) weights() []weighted {
 		{opBarrierRange, "barrier-range", l.BarrierRange},
 		{opSync, "sync", l.Sync},
 		{opWait, "wait", l.Wait},
+		{opReopen, "reopen", l.Reopen},
 	}
 }
 

@@ -73,6 +73,9 @@ func TestValidateNamesWhatMakesNoSense(t *testing.T) {
 	}{
 		{func(p *sim.Plan) { p.World.Clients = 0 }, "world clients is 0"},
 		{func(p *sim.Plan) { p.World.LatencyMin = 0 }, "latency.min is 0s"},
+		{func(p *sim.Plan) { p.World.Variants = 101 }, "world variants is 101"},
+		{func(p *sim.Plan) { p.Workload.Forms = 101 }, "workload forms is 101"},
+		{func(p *sim.Plan) { p.Workload.Reopen = -1 }, "workload reopen is -1"},
 		{func(p *sim.Plan) { p.World.FetchBytes = -1 }, "world fetch.bytes is -1 and has to be from 0"},
 		{func(p *sim.Plan) { p.World.ReadBytes = 1 << 20 }, "world read.bytes is 1048576, and has to be 1000 or more above max.message"},
 		{func(p *sim.Plan) { p.World.MaxMessage, p.World.ReadBytes = 3000, 3999 }, "world read.bytes is 3999"},

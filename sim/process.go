@@ -14,7 +14,6 @@ import (
 	"github.com/kvsim/kvsim/internal/outcome"
 	"github.com/kvsim/kvsim/internal/valve"
 	"github.com/kvsim/kvsim/kvstore"
-	"github.com/kvsim/kvsim/kvstore/memory"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
@@ -55,21 +54,32 @@ type slot struct {
 
 // A process is one incarnation of a client.
 type process struct {
-	slot    *slot
-	number  int
-	client  Client
-	ctx     context.Context //nolint:containedctx // its life
-	cancel  context.CancelCauseFunc
-	crashed atomic.Bool
-	resets  atomic.Int64 // of its storage
-	scan    rescan       // since the last of them
-	refused atomic.Int64 // batches decompressed that are beyond its limit
-	sighted time.Time    // see sees; guarded by the slot's mu
+	slot     *slot
+	number   int
+	client   Client
+	ctx      context.Context //nolint:containedctx // its life
+	cancel   context.CancelCauseFunc
+	crashed  atomic.Bool
+	resets   atomic.Int64 // of its storage
+	scan     rescan       // since the last of them
+	waits    bool         // its reads may wait for the storage
+	variant  *variant
+	hooks    *hookState // nil if its hooks are plain
+	left     bool       // a hook has closed it: it is chance which hooks are still called; only hooks use it
+	progress progress
+	refused  atomic.Int64 // batches decompressed that are beyond its limit
+	sighted  time.Time    // see sees; guarded by the slot's mu
 
 	// mu makes reading the position and recording it one step, so that the positions of two
 	// workers are recorded in the order in which they were read.
 	mu     sync.Mutex
 	status lin.ClientStatus // the last that is in the history; guarded by mu
+
+	calls       atomic.Int64 // operations under way, without those that end the process
+	writing     atomic.Int64 // writes under way
+	shutdown    time.Time    // when Shutdown was called, zero if it was not; guarded by mu, like all below
+	finished    bool         // Shutdown said that writes have finished
+	interrupted []error      // of writes that were called before it and ended because the client was closed
 }
 
 func newSlot(w *world, name string, n int) *slot {
@@ -170,6 +180,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	s.opens.Add(1)
 	p := &process{slot: s, number: s.number, sighted: time.Now()}
 	p.ctx, p.cancel = context.WithCancelCause(inLane(w.ctx, slotLane(s.n)))
+	p.variant = s.newVariant(p)
 	s.opening = p
 	s.mu.Unlock()
 
@@ -182,11 +193,16 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	})
 	stop := context.AfterFunc(p.ctx, cancel)
 	defer stop()
-	c, err := w.env.Open(octx, OpenRequest{
+	request := OpenRequest{
 		Client: s.name, Process: p.number, Topic: w.cluster.Topic(),
-		Storage: &storage{Storage: memory.New(), client: s.name, troubles: &w.troubles, lane: slotLane(s.n), emptied: p.emptied},
+		Storage: &storage{Storage: p.variant.memory(ctx, w), client: s.name, troubles: &w.troubles, lane: slotLane(s.n), emptied: p.emptied},
+		Reduce:  p.variant.reduce,
 		Options: s.options(p), Kafka: append(s.kafka(p), kgo.SeedBrokers(w.cluster.Seeds()...)),
-	})
+	}
+	c, err := w.env.Open(octx, request)
+	if kv := storeOf(c); err == nil && kv != nil && p.variant.odd {
+		p.variant.judge(octx, p, request, kv)
+	}
 	blind := err == nil && w.blind(p)
 	s.mu.Lock()
 	if p.crashed.Load() {
@@ -204,7 +220,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 		return errBlind
 	}
 	defer s.mu.Unlock()
-	w.judgePunctual(octx, s.name, "the opening", lateOpening)
+	w.judgePunctual(deadline(octx), s.name, "the opening", lateOpening)
 	if err != nil {
 		w.judgePassing(octx, s.name, "an opening", err)
 		w.ended(p, err)
@@ -270,20 +286,23 @@ func (s *slot) options(p *process) []kvstore.ClientOption {
 	options := []kvstore.ClientOption{
 		kvstore.WithTopicValidation(validation),
 		kvstore.WithTopicGoneAfter(topicGoneAfter),
-		kvstore.WithBrokers(w.cluster.Seeds()...),
+		p.variant.brokers(w),
 		kvstore.WithLogger(s.logger(p)),
 		kvstore.WithKafkaOptions(s.kafka(p)...),
 		kvstore.WithOnSetHook(func(key, value []byte) {
 			p.hook(lin.Hook{Key: string(key), Value: decodePayload(value)})
+			spoil(key) // they are the hook's
+			spoil(value)
 		}),
 		kvstore.WithOnDeleteHook(func(key []byte) {
 			p.hook(lin.Hook{Key: string(key), Delete: true})
+			spoil(key)
 		}),
 	}
 	if d := w.plan.World.DeliveryTimeout; d > 0 {
 		options = append(options, kvstore.WithDeliveryTimeout(d))
 	}
-	return options
+	return append(options, p.variant.options(p)...)
 }
 
 // backoff is kvstore's own, except for the source of its randomness: 50 ms, doubled up to 1 s,
@@ -302,6 +321,10 @@ func (s *slot) backoff(p *process) func(int) time.Duration {
 
 // hook records a call of a hook.
 func (p *process) hook(h lin.Hook) {
+	if p.left {
+		return
+	}
+	p.first(h)
 	if d := p.slot.w.hookDelay(p.slot.name); d > 0 {
 		_ = sleep(p.ctx, d)
 	}
@@ -399,6 +422,12 @@ func (s *slot) shut(p *process) {
 		return
 	}
 	call.OK()
+	p.closed()
+}
+
+// closed records and judges what a client says of itself after it was closed.
+func (p *process) closed() {
+	p.judgePanics(p.client.Status())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.said()

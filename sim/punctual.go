@@ -14,11 +14,16 @@ const (
 	lateOpening = 500 * time.Millisecond
 )
 
-// judgePunctual checks that a call which returns now did so soon after the end of its
-// context. Where time is not virtual, the waiting goroutine itself may be late.
-func (w *world) judgePunctual(ctx context.Context, client, call string, most time.Duration) {
-	deadline, ok := ctx.Deadline()
-	if late := time.Since(deadline); ok && late > most && !w.env.LateTap {
+// judgePunctual checks that a call which returns now did so soon after its context ended. Where time is
+// not virtual, the waiting goroutine itself may be late.
+func (w *world) judgePunctual(ended time.Time, client, call string, most time.Duration) {
+	if late := time.Since(ended); !ended.IsZero() && late > most && !w.env.LateTap {
 		w.findings.add(punctualName, "%s of %s returned at %v, %v after the end of its context", call, client, time.Since(w.start), late)
 	}
+}
+
+// deadline returns when a context ends by itself, zero if it does not.
+func deadline(ctx context.Context) time.Time {
+	at, _ := ctx.Deadline()
+	return at
 }

@@ -139,10 +139,14 @@ func (w *world) makeWorkers() {
 			if n > 0 {
 				id += "/" + strconv.Itoa(n+1)
 			}
-			w.workers = append(w.workers, &worker{
-				w: w, slot: s, n: n, id: id, keys: keys, ctx: inLane(w.ctx, workLane(len(w.workers))),
+			k := &worker{
+				w: w, slot: s, n: n, index: len(w.workers), id: id, keys: keys, ctx: inLane(w.ctx, workLane(len(w.workers))),
 				rng: stream(w.plan.Seed, "worker", s.n, n),
-			})
+			}
+			if w.plan.Workload.Forms > 0 {
+				k.odd = stream(w.plan.Seed, "forms", s.n, n)
+			}
+			w.workers = append(w.workers, k)
 		}
 	}
 }

@@ -39,7 +39,9 @@ func (o *operation) judge(err error) {
 	if err == nil || o.p.crashed.Load() {
 		return
 	}
-	o.judgeCause(err)
+	if !o.hasty {
+		o.judgeCause(err)
+	}
 	o.judgeLimit(err)
 	o.judgeRefusal(err)
 }
@@ -50,8 +52,12 @@ const noticed = time.Second
 // judgeCause checks that a write which failed while its client could not write names the
 // cause, if nothing else was in its way.
 func (o *operation) judgeCause(err error) {
-	if errors.Is(err, kvstore.ErrValueTooLarge) || errors.Is(err, kvstore.ErrBatchTooLarge) {
-		return // it would have failed anyway
+	for _, anyway := range []error{ // it would have failed without that cause
+		kvstore.ErrValueTooLarge, kvstore.ErrBatchTooLarge, kvstore.ErrInvalidKey, errUnwritable, kvstore.ErrClientClosed,
+	} {
+		if errors.Is(err, anyway) {
+			return
+		}
 	}
 	w, now := o.w, time.Now()
 	held := func(is func(hold) bool) bool {

@@ -99,6 +99,8 @@ func plainWorkload(p sim.Plan) []candidate {
 		lower(&p, &l.Keys, 1, "keys: %d of %d"),
 		lower(&p, &l.Burst, 1, "the longest burst: %d of %d"),
 		lower(&p, &l.Value, 0, "bytes of the largest value: %d of %d"),
+		lower(&p, &l.Forms, 0, "unusual operations: %d of %d in a hundred"),
+		lower(&p, &p.World.Variants, 0, "unusual processes: %d of %d in a hundred"),
 	)
 	if old := l.Zipf; old != 0 {
 		l.Zipf = 0
@@ -119,6 +121,7 @@ func fewerKinds(p sim.Plan) []candidate {
 		what   string
 		weight *int
 	}{
+		{"reopen", &p.Workload.Reopen},
 		{"batch", &p.Workload.Batch},
 		{"range", &p.Workload.Range},
 		{"barrier-range", &p.Workload.BarrierRange},
