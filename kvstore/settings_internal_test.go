@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -251,4 +252,23 @@ func topicProblem(h *health) Problem {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.topic
+}
+
+func TestEachSettingThatChangedIsNamed(t *testing.T) {
+	was := topicSettings{1, time.Second, "compact", 1, 10}
+	want := []settingChange{
+		{"max.message.bytes", "1", "2"}, {"segment.bytes", "10", "20"}, {"delete.retention.ms", "1000", "2000"},
+		{"cleanup.policy", "compact", "delete"}, {"min.insync.replicas", "1", "2"},
+	}
+	if got := (topicSettings{2, 2 * time.Second, "delete", 2, 20}).changesFrom(was); !slices.Equal(got, want) {
+		t.Errorf("the changes are %v, want %v", got, want)
+	}
+	// What was not known before has not changed.
+	unknown := was
+	unknown.segmentBytes, unknown.policy = 0, unknownPolicy
+	for _, pair := range [][2]topicSettings{{was, unknown}, {unknown, was}, {was, was}} {
+		if got := pair[1].changesFrom(pair[0]); len(got) > 0 {
+			t.Errorf("from %v to %v: the changes are %v, want none", pair[0], pair[1], got)
+		}
+	}
 }

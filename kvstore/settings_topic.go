@@ -99,7 +99,9 @@ func (ts topicSettings) changesFrom(was topicSettings) (changes []settingChange)
 		}
 	}
 	add("max.message.bytes", was.maxMessageBytes, ts.maxMessageBytes)
-	add("segment.bytes", was.segmentBytes, ts.segmentBytes)
+	if was.segmentBytes > 0 && ts.segmentBytes > 0 {
+		add("segment.bytes", was.segmentBytes, ts.segmentBytes)
+	}
 	add("delete.retention.ms", was.retention.Milliseconds(), ts.retention.Milliseconds())
 	if was.policy != unknownPolicy && ts.policy != unknownPolicy {
 		add("cleanup.policy", was.policy, ts.policy)
