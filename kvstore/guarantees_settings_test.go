@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/kvstore"
@@ -212,7 +213,7 @@ func TestWriteOfALoweredSizeLimitEndsThoughNobodyTellsTheLimit(t *testing.T) {
 		const life = 5 * time.Second
 		c := w.open("c", kvstore.WithDeliveryTimeout(life))
 		w.alter("max.message.bytes", "20000")
-		silent := w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{kmsg.DescribeConfigs}}).Stall()
+		silent := w.On(kvstoretest.Traffic{APIs: []kmsg.Key{kmsg.DescribeConfigs}}).Stall()
 		defer silent.Undo()
 		began := time.Now()
 		wantOutcome(t, "Put", c.Put(w.within(5*time.Minute), []byte("k"), random(30000)), kvstore.ErrRefused)
@@ -221,4 +222,42 @@ func TestWriteOfALoweredSizeLimitEndsThoughNobodyTellsTheLimit(t *testing.T) {
 		}
 		w.put(c, "small", "1")
 	})
+}
+
+// Rights that were just given do not reach all brokers at the same time. A client that took one broker's
+// word for it would go by Kafka's default for delete.retention.ms, a day, and show deleted keys.
+func TestOneRefusalToShowTheSettingsIsNotBelieved(t *testing.T) {
+	denial := func(w *world) *kvstoretest.Effect {
+		return w.On(kvstoretest.Traffic{APIs: []kmsg.Key{kmsg.DescribeConfigs}}).
+			Answer(1, kvstoretest.Refusal{Err: kerr.TopicAuthorizationFailed})
+	}
+	for name, kept := range map[string]time.Duration{"while it opens": 10 * time.Second, "while it runs": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, keepingTombstones(2, kept), func(t *testing.T, w *world) {
+				denied := denial(w)
+				if kept == time.Hour {
+					denied.Undo()
+				}
+				c, other := w.open("c"), w.kafka("other")
+				if kept == time.Hour {
+					denied = denial(w)
+					w.AlterTopic(map[string]string{"delete.retention.ms": "10000"})
+				}
+				denied.Wait(1)
+				time.Sleep(2 * time.Second)
+				w.produce(other, record("k", "1"))
+				if err := c.Sync(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				w.want(c, "k", "1")
+				back := w.cutOff("c")
+				w.missADelete(other, 20*time.Second, func() { w.produce(other, record("x", "1")) })
+				back()
+				if err := c.Sync(w.within(time.Minute)); err != nil {
+					t.Fatal(err)
+				}
+				w.WantMissing(c, "k")
+			})
+		})
+	}
 }

@@ -137,20 +137,27 @@ func (o *opener) create(ctx context.Context) error {
 // configs returns the topic's configuration, and when it was asked for. It is nil when
 // this client has no right to see it.
 func (o *opener) configs(ctx context.Context) (map[string]string, time.Time, error) {
-	for failures := 1; ; failures++ {
+	for failures, denials := 1, 0; ; failures++ {
 		sent := time.Now()
 		configs, err := o.describe(ctx)
+		if denials++; !undescribable(err) {
+			denials = 0
+		}
 		switch {
 		case err == nil:
 			if _, ok := configs["cleanup.policy"]; !ok && o.cfg.validation != TopicValidationSkip {
 				o.log.warn("kvstore: the topic's cleanup.policy is not checked", errors.New("the brokers' answer does not have it"))
 			}
 			return configs, sent, nil
-		case undescribable(err):
+		case denials >= mostRefusals: // one broker may not have heard yet of a right that was just given
 			o.log.warn("kvstore: no right to read the topic's configuration: cleanup.policy is not checked, max.message.bytes and delete.retention.ms are taken to be Kafka's defaults, 1 MiB and 24 hours", err)
 			return nil, sent, nil
 		}
-		wait, end := o.giveUp(ctx, err)
+		var wait time.Duration
+		var end error
+		if denials == 0 || ctx.Err() != nil { // a client may do without this right
+			wait, end = o.giveUp(ctx, err)
+		}
 		if end != nil {
 			return nil, sent, end
 		}

@@ -34,7 +34,8 @@ type settings struct {
 	mu     sync.Mutex
 	now    topicSettings
 	sent   time.Time // when the last request that was answered was sent
-	denied bool      // the last answer was that this client has no right to ask
+	denied bool      // brokers go on saying that this client has no right to ask
+	said   int       // how often in a row they have said so
 	past   []retention
 	next   *settingsCall // joined by those who came since the last request was sent
 	over   bool          // run has ended
@@ -124,7 +125,7 @@ func (s *settings) judge() (problem error) {
 func (s *settings) learn(configs map[string]string, sent time.Time) {
 	s.mu.Lock()
 	was, denied := s.now, s.denied
-	s.now, s.sent, s.denied = parseSettings(configs), sent, false
+	s.now, s.sent, s.denied, s.said = parseSettings(configs), sent, false, 0
 	is := s.now
 	if is.retention != was.retention {
 		s.past = append(s.past, retention{was.retention, time.Now()})
@@ -144,15 +145,20 @@ func (s *settings) learn(configs map[string]string, sent time.Time) {
 	}
 }
 
-// deny notes that this client has no right to ask.
-func (s *settings) deny(err error) {
+// deny notes an answer that this client has no right to ask. It reports whether that is believed: rights
+// that were just given do not reach all brokers at the same time, and a client that goes by old settings,
+// or by none, may miss deletions.
+func (s *settings) deny(err error) (believed bool) {
 	s.mu.Lock()
-	known := !s.denied
-	s.denied = true
+	s.said++
+	news := !s.denied && s.said >= mostRefusals
+	s.denied = s.denied || news
+	believed = s.denied
 	s.mu.Unlock()
-	if known {
+	if news {
 		s.logger.Warn("kvstore: no right to read the topic's configuration any more: what was read last is taken to hold", "topic", s.topic, "error", err)
 	}
+	return believed
 }
 
 // refresh returns once the settings are those at some moment after the call began. At most
@@ -254,8 +260,9 @@ func (s *settings) read(ctx context.Context) error {
 	case err == nil:
 		s.learn(configs, sent)
 	case undescribable(err):
-		s.deny(err)
-		err = nil
+		if s.deny(err) {
+			err = nil
+		}
 	case ctx.Err() != nil:
 		err = ErrClientClosed
 	}
