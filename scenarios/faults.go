@@ -225,7 +225,7 @@ func everything(d *draw) {
 		d.latency, d.stall, d.blackHole, d.loseRequest, d.loseAnswer, d.cutFrame, d.reset,
 		d.restart, d.restartAll, d.compact, d.transaction, d.compactUnderTransaction, d.coordinator, d.transactionsOfTwoLeaders, d.abandon, d.keyless, d.failProduce, d.slowBroker,
 		d.loseTail, d.deleteRecords, d.recreate, d.grow,
-		d.absentWhileCompacted, d.forget, d.stale, d.withhold, d.silence, d.throttle, d.haste, d.hostileBatch, d.failFetch, d.revoke, d.changePassword, d.alter,
+		d.absentWhileCompacted, d.forget, d.stale, d.withhold, d.silence, d.throttle, d.haste, d.hostileBatch, d.failFetch, d.revoke, d.changePassword, d.alter, d.answer,
 	}
 	if d.p.World.Brokers > 1 {
 		kinds = append(kinds, d.rolling, d.moveLeader, d.belowMinimum, d.compactedByOne)

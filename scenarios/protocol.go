@@ -22,6 +22,22 @@ func protocol(d *draw) {
 	d.times(0, 1, d.reset)
 	d.times(0, 1, d.loseAnswerToWrite)
 	d.times(0, 1, d.compact)
+	if d.IntN(3) == 0 {
+		d.absentAfterDenial()
+	}
+}
+
+// absentAfterDenial lets a client that opens hear once that it may not see the topic's settings, and then
+// keeps it from the log for longer than tombstones are kept.
+func (d *draw) absentAfterDenial() {
+	l := &d.p.Workload
+	l.Keys, l.Delete, l.Range, l.Zipf = 120, 3*l.Delete, 3*l.Range, 0.5
+	d.p.World.Tombstones = d.between(1200*ms, 2000*ms)
+	client, at := d.client(), d.between(d.p.Phases.Faults/2, d.p.Phases.Faults*2/3) // few are written again afterwards
+	d.add(sim.Answer{Client: client, API: "describe-configs", Error: "TOPIC_AUTHORIZATION_FAILED", Count: 1, Span: sim.Span{From: at, For: 3 * time.Second}})
+	d.add(sim.Crash{Client: client, Span: sim.Span{From: at + 50*ms, For: 10 * ms}})
+	d.add(sim.Compact{Every: d.between(100*ms, 300*ms), Span: sim.Span{From: at, For: 14 * time.Second}})
+	d.add(sim.Lag{Client: client, Span: sim.Span{From: at + d.between(1500*ms, 3000*ms), For: d.between(4000*ms, 7000*ms)}})
 }
 
 // answer makes brokers answer with an error code that is drawn from the table, and lets something happen

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
@@ -74,20 +75,24 @@ func (f Answer) connects() bool {
 }
 
 // rare reports whether clients make none of the requests unless they connect, or something is odd.
-func (f Answer) rare() bool {
-	return !slices.ContainsFunc(f.cells(), func(c fakecluster.Cell) bool {
+func rare(cells []fakecluster.Cell) bool {
+	return !slices.ContainsFunc(cells, func(c fakecluster.Cell) bool {
 		return slices.Contains([]kmsg.Key{kmsg.Produce, kmsg.Fetch, kmsg.ListOffsets}, c.Key)
 	})
 }
 
 func (f Answer) start(ctx context.Context, w *world) (*effect, error) {
+	return f.answer(ctx, w, f.cells())
+}
+
+// answer makes rows of the table come true, or others like them.
+func (f Answer) answer(ctx context.Context, w *world, cells []fakecluster.Cell) (*effect, error) {
 	var answering []fakecluster.Answering
 	undo := func() {
 		for _, a := range answering {
 			a.Undo()
 		}
 	}
-	cells := f.cells()
 	for _, c := range cells {
 		a := fakecluster.Answer{
 			Topic: w.cluster.Topic(), Brokers: w.some(f.Broker), Key: c.Key, Err: c.Err, At: c.At, After: c.After,
@@ -110,7 +115,7 @@ func (f Answer) start(ctx context.Context, w *world) (*effect, error) {
 		return sum
 	}
 	stop := func(context.Context) error { return nil }
-	if f.rare() {
+	if rare(cells) {
 		stop = w.repeat(ctx, 300*time.Millisecond, func() error {
 			if hits() == 0 {
 				w.net.DropConns(w.target(f.Client, f.Broker, "", ""))
@@ -130,6 +135,11 @@ func (f Answer) start(ctx context.Context, w *world) (*effect, error) {
 		return w.noting(sometimesErrorAfterAppend, e), nil
 	}
 	return e, nil
+}
+
+// refused is an error code in the answers to requests of a kind about the partition.
+func refused(api string, key kmsg.Key, e *kerr.Error, after bool) []fakecluster.Cell {
+	return []fakecluster.Cell{{API: api, Key: key, Err: e, At: fakecluster.AtPartition, After: after}}
 }
 
 // answers count which cells of the table clients were given, by their text.

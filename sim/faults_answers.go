@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/internal/fakecluster"
 )
@@ -116,7 +117,8 @@ func (f Throttle) throttle(w *world) (*effect, error) {
 	return during(w.net.EditAnswers(w.target("", f.Broker, "", f.API), fakecluster.Throttled(f.Delay), f.Count)), nil
 }
 
-// FailFetch makes brokers answer fetches with an error.
+// FailFetch makes brokers answer fetches with an error: an Answer of those that do not say that a right
+// is missing.
 type FailFetch struct {
 	Broker string `plan:"broker"`
 	// Error is Kafka's name for the error.
@@ -145,12 +147,13 @@ func (f FailFetch) check(*Plan) error {
 	return f.mustLast()
 }
 
-func (f FailFetch) start(_ context.Context, w *world) (*effect, error) {
+func (f FailFetch) start(ctx context.Context, w *world) (*effect, error) {
 	e, err := errorNamed(f.Error, fetchErrors)
 	if err != nil {
 		return nil, err
 	}
-	return brokerFault(w.cluster.FailFetches(fakecluster.FetchFault{Topic: w.cluster.Topic(), Brokers: w.some(f.Broker), Err: e, Count: f.Count}))
+	const api = "fetch"
+	return Answer{Broker: f.Broker, API: api, Count: f.Count, Span: f.Span}.answer(ctx, w, refused(api, kmsg.Fetch, e, false))
 }
 
 // noting counts an effect's hits in Outcome.Sometimes when it ends.

@@ -255,7 +255,7 @@ func (w *world) successor(broker string) int32 {
 	return (w.broker(leaderName) + 1) % int32(w.plan.World.Brokers)
 }
 
-// FailProduce makes brokers answer produce requests with an error.
+// FailProduce makes brokers answer produce requests with an error: an Answer of those that clients retry.
 type FailProduce struct {
 	// Error is Kafka's name for the error.
 	Error string `plan:"error"`
@@ -290,19 +290,13 @@ func (f FailProduce) check(*Plan) error {
 	return f.mustLast()
 }
 
-func (f FailProduce) start(_ context.Context, w *world) (*effect, error) {
+func (f FailProduce) start(ctx context.Context, w *world) (*effect, error) {
 	e, err := errorNamed(f.Error, produceErrors)
 	if err != nil {
 		return nil, err
 	}
-	r, err := w.cluster.FailProduces(fakecluster.ProduceFault{Topic: w.cluster.Topic(), Err: e, AfterAppend: f.After, Count: f.Count})
-	if err != nil {
-		return nil, err
-	}
-	if f.After {
-		return w.noting(sometimesErrorAfterAppend, during(r)), nil
-	}
-	return during(r), nil
+	const api = "produce"
+	return Answer{API: api, After: f.After, Count: f.Count, Span: f.Span}.answer(ctx, w, refused(api, kmsg.Produce, e, f.After))
 }
 
 // SlowBroker makes brokers wait before they act.

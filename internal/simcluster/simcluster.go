@@ -81,7 +81,6 @@ type Cluster interface {
 	AwaitBrokers(brokers []int32) error
 	MoveLeader(to int32) error
 	MoveLeadersFrom(broker int32) error
-	FailProduces(f fakecluster.ProduceFault) (fakecluster.Effect, error)
 	SlowBroker(s fakecluster.Slow) (fakecluster.Effect, error)
 	Hardships
 
@@ -116,7 +115,6 @@ type Hardships interface {
 	ThrottleFetches(t fakecluster.Throttle) (fakecluster.Effect, error)
 	// Answer makes brokers answer requests of clients with an error code.
 	Answer(a fakecluster.Answer) (fakecluster.Answering, error)
-	FailFetches(f fakecluster.FetchFault) (fakecluster.Effect, error)
 	StaleMetadata(s fakecluster.Stale) (fakecluster.Effect, error)
 	WithholdRecords(h fakecluster.Withhold) (fakecluster.Effect, error)
 	// AnswerAtOnce makes leaders answer fetches immediately that would have to wait.

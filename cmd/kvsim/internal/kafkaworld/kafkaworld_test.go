@@ -145,10 +145,10 @@ func TestPlanForMoreBrokersIsRefused(t *testing.T) {
 
 func TestUnableIsAnError(t *testing.T) {
 	c := &cluster{}
-	_, produce := c.FailProduces(fakecluster.ProduceFault{})
+	_, answer := c.Answer(fakecluster.Answer{})
 	_, slow := c.SlowBroker(fakecluster.Slow{})
 	_, tail := c.LoseTail(0)
-	for _, err := range []error{produce, slow, tail, c.Append()} {
+	for _, err := range []error{answer, slow, tail, c.Append()} {
 		if !errors.Is(err, errUnable) {
 			t.Errorf("%v, want errUnable", err)
 		}

@@ -17,11 +17,6 @@ import (
 // the brokers' abilities don't ask for it.
 var errUnable = errors.New("can't be done to real brokers")
 
-// FailProduces implements simcluster.Cluster. It always fails.
-func (c *cluster) FailProduces(fakecluster.ProduceFault) (fakecluster.Effect, error) {
-	return nil, fmt.Errorf("fail produce requests: %w", errUnable)
-}
-
 // SlowBroker implements simcluster.Cluster. It always fails.
 func (c *cluster) SlowBroker(fakecluster.Slow) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("slow a broker: %w", errUnable)

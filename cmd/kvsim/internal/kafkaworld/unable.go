@@ -65,10 +65,6 @@ func (unable) Answer(fakecluster.Answer) (fakecluster.Answering, error) {
 	return nil, fmt.Errorf("answer with an error: %w", errUnable)
 }
 
-func (unable) FailFetches(fakecluster.FetchFault) (fakecluster.Effect, error) {
-	return nil, fmt.Errorf("fail fetches: %w", errUnable)
-}
-
 func (unable) StaleMetadata(fakecluster.Stale) (fakecluster.Effect, error) {
 	return nil, fmt.Errorf("give stale metadata: %w", errUnable)
 }
