@@ -250,6 +250,9 @@ func everything(d *draw) {
 	if d.IntN(12) == 0 && !d.has(sim.HostileBatch{}.Kind()) {
 		d.readLittle()
 	}
+	if d.IntN(2) == 0 {
+		d.unusual(30, 40)
+	}
 }
 
 // has reports whether the plan has a fault of the kind.

@@ -1,6 +1,9 @@
 package sim
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // What may happen in a run, and has to happen sometimes in any useful campaign. Each is
 // counted.
@@ -67,7 +70,7 @@ var sometimesNames = []string{
 // SometimesNames returns the names of all counters of Outcome.Sometimes. A
 // campaign of many seeds over all faults in which one of them stays at zero
 // does not test what it claims to.
-func SometimesNames() []string { return append([]string(nil), sometimesNames...) }
+func SometimesNames() []string { return slices.Concat(sometimesNames, FormNames()) }
 
 // counters count what happened.
 type counters struct {

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/kvsim/kvsim/cmd/kvsim/internal/engine/world"
+	"github.com/kvsim/kvsim/sim"
 )
 
 // writeWorld prints what one world did, and which faults took effect. If all is set, it also prints
@@ -66,12 +68,13 @@ func writeCampaign(w io.Writer, t *tally) {
 			fmt.Fprintf(w, "    %-38s %8s %9s %9s\n", f.Kind, count(f.Planned), count(f.Effective), count(f.Hits))
 		}
 	}
-	if seen := t.seen(); len(seen) > 0 {
+	if seen := slices.DeleteFunc(slices.Clone(t.seen()), isForm); len(seen) > 0 {
 		fmt.Fprintf(w, "  sometimes %50s %9s\n", "worlds", "times")
 		for _, s := range seen {
 			fmt.Fprintf(w, "    %-48s %8s %9s\n", s.Name, count(s.Worlds), count(s.Times))
 		}
 	}
+	writeForms(w, t)
 	writeAnswers(w, t)
 	if len(t.Failures) > 0 {
 		fmt.Fprintln(w, "  failures")
@@ -88,6 +91,24 @@ func writeCampaign(w io.Writer, t *tally) {
 		return
 	}
 	fmt.Fprintf(w, "  verdict    %s\n", t.Status)
+}
+
+// isForm reports whether one of the sometimes is a form of a call or a client.
+func isForm(s *sometimesTally) bool { return slices.Contains(sim.FormNames(), s.Name) }
+
+// writeForms prints how many of the forms of calls and clients were met. Those that a campaign has to meet
+// and never did are among the others that never happened.
+func writeForms(w io.Writer, t *tally) {
+	all, met := 0, 0
+	for _, s := range t.Sometimes {
+		if isForm(s) {
+			all++
+			met += min(1, s.Times)
+		}
+	}
+	if met > 0 {
+		fmt.Fprintf(w, "  forms      %s of %s forms of calls and clients\n", count(met), count(all))
+	}
 }
 
 // writeAnswers prints how much of the table of what brokers may answer was met, and what was not.
