@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/internal/outcome"
+	"github.com/kvsim/kvsim/internal/simnet"
 	"github.com/kvsim/kvsim/kvstore"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
@@ -113,9 +114,6 @@ func (p *process) first(h lin.Hook) {
 // second is the second hook: it is told the same, right after the first.
 func (p *process) second(h lin.Hook) {
 	s, first := p.hooks, p.hooks.last
-	if p.left {
-		return
-	}
 	if s.told || h.Key != first.Key || h.Delete != first.Delete || h.Value != first.Value {
 		p.slot.w.findings.add(hooksName, "the second hook of %s was told of %q = %s (deleted: %v), the first one of %q = %s (deleted: %v), told before: %v",
 			p.slot.name, h.Key, h.Value, h.Delete, first.Key, first.Value, first.Delete, s.told)
@@ -142,7 +140,7 @@ func (p *process) call(key string) {
 	s.mu.Lock()
 	there := s.current == p
 	s.mu.Unlock()
-	if p.left || r.IntN(100) >= hookCalls || p.crashed.Load() {
+	if r.IntN(100) >= hookCalls || p.crashed.Load() {
 		return
 	}
 	if r.IntN(4) == 0 {
@@ -159,17 +157,20 @@ func (p *process) call(key string) {
 	ctx, cancel := context.WithDeadline(p.ctx, after(p.ctx, time.Second))
 	defer cancel()
 	began := time.Now()
-	p.callAs(ctx, c, key)
+	closed := p.callAs(ctx, c, key)
 	if took := time.Since(began); took > 0 && !s.w.env.LateTap {
 		s.w.findings.add(reentryName, "a call in a hook of %s at %v took %v", s.name, began.Sub(s.w.start), took)
+	}
+	if closed { // meanwhile the client gets so far that it calls no hook for the next record
+		_ = sleep(context.WithoutCancel(p.ctx), simnet.Round)
 	}
 }
 
 // hookCalls is how many of a hundred hooks do something.
 const hookCalls = 12
 
-// callAs calls the client from a hook.
-func (p *process) callAs(ctx context.Context, c *kvstore.Client, key string) {
+// callAs calls the client from a hook. It reports whether it has closed it.
+func (p *process) callAs(ctx context.Context, c *kvstore.Client, key string) (closed bool) {
 	w, r, k := p.slot.w, p.hooks.r, []byte(key)
 	switch r.IntN(8) {
 	case 0:
@@ -201,13 +202,14 @@ func (p *process) callAs(ctx context.Context, c *kvstore.Client, key string) {
 		if r.IntN(8) == 0 {
 			w.did(formHookClose)
 			p.closeIn(c)
-			return
+			return true
 		}
 		fallthrough
 	default:
 		w.did(formHookShutdown)
 		p.wantReentry("Shutdown", c.Shutdown(ctx), kvstore.ErrHookReentry)
 	}
+	return false
 }
 
 // readIn reads in a hook. That fails only while the client rereads the log, or is at its end.
@@ -235,7 +237,6 @@ func (p *process) closeIn(c *kvstore.Client) {
 	if err := c.Close(); err != nil {
 		p.slot.w.findings.add(reentryName, "Close in a hook of %s returned: %v", p.slot.name, err)
 	}
-	p.left = true
 	p.slot.replace(p)
 }
 

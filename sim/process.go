@@ -65,7 +65,6 @@ type process struct {
 	waits    bool         // its reads may wait for the storage
 	variant  *variant
 	hooks    *hookState // nil if its hooks are plain
-	left     bool       // a hook has closed it: it is chance which hooks are still called; only hooks use it
 	progress progress
 	refused  atomic.Int64 // batches decompressed that are beyond its limit
 	sighted  time.Time    // see sees; guarded by the slot's mu
@@ -321,9 +320,6 @@ func (s *slot) backoff(p *process) func(int) time.Duration {
 
 // hook records a call of a hook.
 func (p *process) hook(h lin.Hook) {
-	if p.left {
-		return
-	}
 	p.first(h)
 	if d := p.slot.w.hookDelay(p.slot.name); d > 0 {
 		_ = sleep(p.ctx, d)
