@@ -3,11 +3,15 @@ package linearizability
 import (
 	"fmt"
 	"slices"
+	"sort"
 )
 
 // hook takes the next hook. If it is not the turn of a record that the hook can be of,
 // it reports a violation and returns false.
 func (r *hookReader) hook(h *Hook) bool {
+	if r.ofNext(h) {
+		return true
+	}
 	held := r.records(h)
 	if held.len() == 0 {
 		r.strange(h, r.anyRecords(h))
@@ -44,6 +48,43 @@ func (r *hookReader) hook(h *Hook) bool {
 	}
 	r.strange(h, held)
 	return false
+}
+
+// ofNext takes a hook that is that of the next record, and can be of no other one. It returns false if
+// that is not certain.
+func (r *hookReader) ofNext(h *Hook) bool {
+	if len(r.next) != 1 || r.next[0] >= r.list.len() || h.Delete == (h.Value != "") {
+		return false
+	}
+	rec := r.list.at(r.next[0])
+	m := &r.x.records[rec]
+	if m.class < 0 || !m.visible() || h.Offset != None && h.Offset != m.off || m.off >= r.reached(h.Seq) {
+		return false
+	}
+	if r.x.classes[m.class].value != h.Value || r.x.keys[m.key] != h.Key || len(r.x.written[m.class]) != 1 && r.mayMiss(rec, h.Seq) {
+		return false
+	}
+	r.next[0]++
+	return true
+}
+
+// reached returns how far readers could get by an event. It is quick if that of the last call was a
+// little earlier.
+func (r *hookReader) reached(seq int64) int64 {
+	steps := r.x.steps
+	for range 8 {
+		if r.step == len(steps) || steps[r.step].seq > seq {
+			break
+		}
+		r.step++
+	}
+	if r.step > 0 && steps[r.step-1].seq <= seq && (r.step == len(steps) || steps[r.step].seq > seq) && steps[r.step-1].epoch == r.epoch {
+		return steps[r.step-1].lso
+	}
+	if r.step < len(steps) && steps[r.step].seq <= seq {
+		r.step = sort.Search(len(steps), func(i int) bool { return steps[i].seq > seq })
+	}
+	return r.x.reach(r.epoch, seq).lso
 }
 
 // readable leaves out the places that readers could not get to by an event.

@@ -25,6 +25,7 @@ type hookReader struct {
 	// next has the indices in list at which the next hook can be expected after the
 	// hooks so far, ascending.
 	next []int
+	step int // the step in which the last hook fell, or an earlier one
 	of   *processHooks
 	log  *hookLog // nil if the log lost nothing and nobody reread it
 }
@@ -61,12 +62,16 @@ func (j *judge) checkHooks() {
 		return
 	}
 	all := map[processID]*processHooks{}
+	var last processID
+	var p *processHooks
 	of := func(client string, number int) *processHooks {
-		id := processID{client, number}
-		if all[id] == nil {
-			all[id] = &processHooks{}
+		if id := (processID{client, number}); p == nil || id != last {
+			if last, p = id, all[id]; p == nil {
+				p = &processHooks{}
+				all[id] = p
+			}
 		}
-		return all[id]
+		return p
 	}
 	for i := range j.h.Hooks {
 		p := of(j.h.Hooks[i].Client, j.h.Hooks[i].Process)

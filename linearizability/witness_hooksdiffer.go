@@ -82,10 +82,12 @@ func (f *hookFollower) differences(a *rereading, e int32, seq int64) (all []*dif
 	changes, _ := slices.BinarySearch(f.log.changes, seq)
 	for _, s := range f.scansOf(a, e, seq) {
 		key := foundKey{e, changes, s.first, s.last}
-		if a.known[key] == nil {
-			a.known[key] = f.differ(a, &s)
+		d := a.find(key)
+		if d == nil {
+			d = f.differ(a, &s)
+			a.keep(key, d)
 		}
-		all = append(all, a.known[key])
+		all = append(all, d)
 	}
 	return all
 }

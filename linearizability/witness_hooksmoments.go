@@ -38,7 +38,35 @@ type rereading struct {
 	whole, lossy bool
 	silent       bool // the history does not say that it rereads, or when
 
+	few   []found // what has been found, before known is needed
 	known map[foundKey]*differences
+}
+
+type found struct {
+	foundKey
+
+	d *differences
+}
+
+// find returns the differences that have been found for a key, nil for none.
+func (a *rereading) find(key foundKey) *differences {
+	for i := range a.few {
+		if a.few[i].foundKey == key {
+			return a.few[i].d
+		}
+	}
+	return a.known[key]
+}
+
+func (a *rereading) keep(key foundKey, d *differences) {
+	switch {
+	case len(a.few) < 4:
+		a.few = append(a.few, found{key, d})
+	case a.known == nil:
+		a.known = map[foundKey]*differences{key: d}
+	default:
+		a.known[key] = d
+	}
 }
 
 // An extent is what a process may have read: the log of an epoch, at least up to low and at most up
@@ -178,7 +206,7 @@ func (f *hookFollower) lastEpoch(p *place, seq int64) int32 {
 
 // reread returns a process at a place that begins to reread the log.
 func (f *hookFollower) reread(p *place, seq int64, whole bool) place {
-	a := &rereading{seq: seq, from: *p, whole: whole, known: map[foundKey]*differences{}}
+	a := &rereading{seq: seq, from: *p, whole: whole}
 	if p.waiting { // the hooks still have the state before the first time
 		b := p.again
 		a.from, a.had, a.alsoHad, a.lossy, a.silent = b.from, b.had, b.alsoHad, b.lossy || !b.whole, b.silent

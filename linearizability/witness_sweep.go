@@ -2,7 +2,6 @@ package linearizability
 
 import (
 	"fmt"
-	"slices"
 )
 
 // A cause is a reason why a process must have reached a position.
@@ -51,8 +50,9 @@ type process struct {
 	read map[int32]seen
 	// started is where the process may have started to apply the log.
 	started started
-	// trail is where it may be.
-	trail trail
+	// trail is where it may be. rebuilds are the events at which it began to reread the log.
+	trail    trail
+	rebuilds []int64
 }
 
 type seen struct{ rec, op int32 }
@@ -63,8 +63,10 @@ type inFlight struct {
 	anyone   bound // after all that had been acknowledged to, or read by, anyone
 	reported bound
 	read     seen // the version of the key that the process had read last
-	spots    []spot
-	given    bool // the spots are not known
+	// spots are those of the process when it was called, unless they are given up. turn is the next.
+	spots []spot
+	turn  turn
+	given bool
 }
 
 type processID struct {
@@ -128,7 +130,7 @@ func (s *sweeper) process(client string, number int) *process {
 	id := processID{client, number}
 	p := s.processes[id]
 	if p == nil {
-		p = &process{client: client, number: number, read: map[int32]seen{}}
+		p = &process{client: client, number: number, read: map[int32]seen{}, rebuilds: s.x.rebuilds[id]}
 		for c := range p.bounds {
 			p.bounds[c].op = -1
 		}
@@ -161,8 +163,10 @@ func (s *sweeper) called(op int32) {
 		}
 	}
 	if s.track != nil {
-		if s.follow(p, o.Call.Seq); o.Kind == OpOpen && p.opened == o.Call.Seq {
+		if o.Kind == OpOpen && p.opened == o.Call.Seq {
 			s.opens(p, o.Call.Seq)
+		} else {
+			s.follow(p, o.Call.Seq)
 		}
 	}
 	if o.Outcome != OK {
@@ -176,16 +180,17 @@ func (s *sweeper) called(op int32) {
 			}
 		}
 	}
-	if s.track != nil {
-		f.spots, f.given = slices.Clone(p.trail.spots), p.trail.given
-	}
 	if n := len(s.free); n > 0 {
 		s.slot[op], s.free = s.free[n-1], s.free[:n-1]
 	} else {
 		s.slots = append(s.slots, inFlight{})
 		s.slot[op] = int32(len(s.slots) - 1)
 	}
-	s.slots[s.slot[op]] = f
+	slot := &s.slots[s.slot[op]]
+	if s.track != nil {
+		f.spots, f.turn, f.given = append(slot.spots[:0], p.trail.spots...), p.trail.turn, p.trail.given
+	}
+	*slot = f
 }
 
 func (s *sweeper) returned(op int32) {

@@ -29,7 +29,7 @@ type spot struct {
 // If there are more than mostSpots, it is given up, and the process judged by its bounds only.
 type trail struct {
 	spots []spot
-	seq   int64 // the event up to which spots are known
+	turn  turn // the next one
 	begun bool
 	given bool // given up
 }
@@ -41,6 +41,12 @@ type tracker struct {
 	log     *hookLog // where the log begins
 	changes []int64  // the events at which the log lost or deleted something
 	late    bool
+	first   struct { // where the log of an epoch begins, and at which event that was asked last
+		epoch    int32
+		seq, off int64
+	}
+	touched            int    // the first spot that addSpot changed, or more
+	rest, sure, merged []spot // what a passage used last, and both
 }
 
 func (j *judge) newTracker() *tracker {
@@ -58,9 +64,14 @@ func (s *sweeper) starts(e int32, seq int64) []int64 {
 	if int(e)+1 < len(s.x.epochs) {
 		then = min(seq, s.x.epochs[e+1].seq-1)
 	}
-	noted := s.track.log.start(then)
+	f := &s.track.first
+	if f.epoch != e || f.seq != then {
+		f.epoch, f.seq, f.off = e, then, s.track.log.start(then)
+	}
+	noted := f.off
 	if !s.track.late {
-		return append(s.begins[:0], noted)
+		s.begins = append(s.begins[:0], noted)
+		return s.begins
 	}
 	all, end := append(s.begins[:0], noted), s.x.reach(e, seq).end
 	for i := range s.x.trims {
@@ -78,12 +89,14 @@ func (s *sweeper) starts(e int32, seq int64) []int64 {
 // addSpot adds a spot to others. Those that differ in low only are one.
 func (s *sweeper) addSpot(all []spot, p spot) []spot {
 	s.x.spend(1)
-	for i := range all {
+	for i := len(all) - 1; i >= 0; i-- {
 		if q := &all[i]; q.epoch == p.epoch && q.base == p.base {
 			if p.again && (!q.again || p.since < q.since) {
-				q.again, q.since = true, p.since
+				q.again, q.since, s.track.touched = true, p.since, min(s.track.touched, i)
 			}
-			q.low = min(q.low, p.low)
+			if p.low < q.low {
+				q.low, s.track.touched = p.low, min(s.track.touched, i)
+			}
 			return all
 		}
 	}
@@ -93,18 +106,24 @@ func (s *sweeper) addSpot(all []spot, p spot) []spot {
 // moved adds the spots that a process may get to without saying so, by an event: it goes on in the log
 // of a later epoch that has all that it had read, or where the log begins if it had not got there. A
 // process that does not report when it rereads the log may also have done that after the loss.
-func (s *sweeper) moved(all []spot, seq int64) []spot {
+func (s *sweeper) moved(all []spot, seq int64) []spot { return s.movedTo(all, seq, 0) }
+
+// movedTo is moved for spots that have all that it adds in epochs before one.
+func (s *sweeper) movedTo(all []spot, seq int64, from int32) []spot {
 	now := s.x.current(seq)
-	for i := 0; i < len(all) && len(all) <= mostSpots; i++ {
+	for i := 0; i < len(all) && len(all) <= mostSpots; i = min(i+1, s.track.touched) {
+		s.track.touched = len(all)
 		p := all[i]
-		for _, first := range s.starts(p.epoch, seq) {
-			if p.low < first {
-				all = s.addSpot(all, spot{p.epoch, first, first, p.again, p.since})
-			} else if p.again {
-				all = s.addSpot(all, spot{p.epoch, first, p.low, true, p.since})
+		if p.epoch >= from {
+			for _, first := range s.starts(p.epoch, seq) {
+				if p.low < first {
+					all = s.addSpot(all, spot{p.epoch, first, first, p.again, p.since})
+				} else if p.again {
+					all = s.addSpot(all, spot{p.epoch, first, p.low, true, p.since})
+				}
 			}
 		}
-		for e := p.epoch + 1; e <= now && len(all) <= mostSpots; e++ {
+		for e := max(from, p.epoch+1); e <= now && len(all) <= mostSpots; e++ {
 			cut := s.x.cuts.of(p.epoch+1, e)
 			silent := len(s.h.Rebuilds) == 0
 			if silent || p.again && e > p.since {
@@ -138,31 +157,38 @@ func (s *sweeper) rereads(all []spot, seq int64) []spot {
 	return s.moved(all, seq)
 }
 
-// turns calls a function before each event between two at which the process may have moved, and moves
-// it.
-func (s *sweeper) turns(id processID, from, to int64, move func(seq int64, again bool)) {
-	rebuilds := s.x.rebuilds[id]
-	i := sort.Search(len(s.track.changes), func(i int) bool { return s.track.changes[i] > from })
-	k := sort.Search(len(rebuilds), func(i int) bool { return rebuilds[i] > from })
+// A turn is a place in the list of changes, and in that of the rebuilds of a process.
+type turn struct{ change, rebuild int }
+
+// turnAt returns the turn after an event.
+func (s *sweeper) turnAt(p *process, seq int64) turn {
+	after := func(all []int64) int { return sort.Search(len(all), func(i int) bool { return all[i] > seq }) }
+	return turn{after(s.track.changes), after(p.rebuilds)}
+}
+
+// turns calls a function at each event from a turn on, up to an event, at which the process may have
+// moved, and returns the next turn.
+func (s *sweeper) turns(p *process, t turn, to int64, move func(seq int64, again bool)) turn {
 	for s.x.spend(1) {
 		change, rebuild := beyond, beyond
-		if i < len(s.track.changes) {
-			change = s.track.changes[i]
+		if t.change < len(s.track.changes) {
+			change = s.track.changes[t.change]
 		}
-		if k < len(rebuilds) {
-			rebuild = rebuilds[k]
+		if t.rebuild < len(p.rebuilds) {
+			rebuild = p.rebuilds[t.rebuild]
 		}
 		switch {
 		case min(change, rebuild) > to:
-			return
+			return t
 		case change < rebuild:
 			move(change, false)
-			i++
+			t.change++
 		default:
 			move(rebuild, true)
-			k++
+			t.rebuild++
 		}
 	}
+	return t
 }
 
 // goOn moves spots through what happened at an event.
@@ -170,7 +196,10 @@ func (s *sweeper) goOn(all []spot, seq int64, again bool) []spot {
 	if again {
 		return s.rereads(all, seq)
 	}
-	return s.moved(all, seq)
+	if s.track.late {
+		return s.moved(all, seq)
+	}
+	return s.movedTo(all, seq, s.x.current(seq)) // it has been moved at each change before
 }
 
 // follow brings a trail up to an event.
@@ -182,12 +211,12 @@ func (s *sweeper) follow(p *process, seq int64) {
 	if t.given {
 		return
 	}
-	s.turns(processID{p.client, p.number}, t.seq, seq, func(at int64, again bool) {
+	t.turn = s.turns(p, t.turn, seq, func(at int64, again bool) {
 		if len(t.spots) <= mostSpots {
 			t.spots = s.goOn(t.spots, at, again)
 		}
 	})
-	if t.seq = seq; s.track.late {
+	if s.track.late {
 		t.spots = s.moved(t.spots, seq)
 	}
 	if len(t.spots) > mostSpots {
@@ -200,7 +229,7 @@ func (t *trail) giveUp() { t.given, t.spots = true, nil }
 // opens begins the trail of a process that opens.
 func (s *sweeper) opens(p *process, seq int64) {
 	t := &p.trail
-	*t = trail{begun: true, seq: seq}
+	*t = trail{begun: true, spots: t.spots[:0], turn: s.turnAt(p, seq)}
 	first := s.x.current(seq)
 	if s.track.late {
 		first = 0
@@ -235,8 +264,9 @@ func (s *sweeper) tookPlace(op int32, p *process, f *inFlight) {
 	if p.trail.given || f.given {
 		return
 	}
-	g := passage{waiting: f.spots}
-	s.turns(processID{p.client, p.number}, o.Call.Seq, o.Return.Seq, func(at int64, again bool) {
+	k := s.track
+	g := passage{waiting: f.spots, done: k.rest[:0], seen: k.sure[:0]}
+	s.turns(p, f.turn, o.Return.Seq, func(at int64, again bool) {
 		if g.stages++; g.tooMany() {
 			return
 		}
@@ -252,6 +282,7 @@ func (s *sweeper) tookPlace(op int32, p *process, f *inFlight) {
 	}
 	s.passes(op, f, &g, o.Return.Seq)
 	s.finds(op, p, &g)
+	f.spots, k.rest, k.sure = g.waiting, g.done, g.seen
 }
 
 // passes lets an operation take place, and then its position be read, by an event.
@@ -265,20 +296,22 @@ func (s *sweeper) passes(op int32, f *inFlight, g *passage, seq int64) {
 		}
 	}
 	g.done = s.moved(g.done, seq)
+	if o.Position == None {
+		g.seen = append(g.seen[:0], g.done...)
+		return
+	}
 	for _, q := range g.done {
-		if o.Position != None {
-			if o.Position > s.x.reach(q.epoch, seq).lso || !s.track.late && !q.again && o.Position < q.low {
-				continue
-			}
-			q.low = max(q.low, o.Position)
+		if o.Position > s.x.reach(q.epoch, seq).lso || !s.track.late && !q.again && o.Position < q.low {
+			continue
 		}
+		q.low = max(q.low, o.Position)
 		g.seen = s.addSpot(g.seen, q)
 	}
 	g.seen = s.moved(g.seen, seq)
 }
 
-// both returns the spots that are in two lists.
-func (s *sweeper) both(a, b []spot) (all []spot) {
+// both adds the spots that are in two lists.
+func (s *sweeper) both(all, a, b []spot) []spot {
 	for _, p := range a {
 		for _, q := range b {
 			if s.x.spend(1) && p.epoch == q.epoch && p.base == q.base {
@@ -292,9 +325,9 @@ func (s *sweeper) both(a, b []spot) (all []spot) {
 // finds takes where the process of an operation may be when that has returned.
 func (s *sweeper) finds(op int32, p *process, g *passage) {
 	o := s.op(op)
-	all := s.both(p.trail.spots, g.seen)
-	if len(all) > 0 || s.x.spent() {
-		p.trail.spots = all
+	all := s.both(s.track.merged[:0], p.trail.spots, g.seen)
+	if s.track.merged = all; len(all) > 0 || s.x.spent() {
+		p.trail.spots = append(p.trail.spots[:0], all...)
 		return
 	}
 	p.trail.giveUp()
