@@ -9,6 +9,9 @@ type classWrites struct {
 	// the first of all, or -1.
 	first [3]int32
 	calls []int64 // the calls of those that were not refused, ascending
+	// writers are those, and unsure the calls of those of which no record is known for certain.
+	writers []int32
+	unsure  []int64
 	// until is the event of the last return of those that were acknowledged, or the highest
 	// number if there are others.
 	until int64
@@ -62,7 +65,10 @@ func (j *judge) classes() *classWritesOf {
 			w.first[2] = it.op
 		}
 		if outcome != Failed {
-			w.calls = append(w.calls, j.op(it.op).Call.Seq)
+			w.calls, w.writers = append(w.calls, j.op(it.op).Call.Seq), append(w.writers, it.op)
+			if it.rec < 0 || it.paired {
+				w.unsure = append(w.unsure, j.op(it.op).Call.Seq)
+			}
 			w.until = max(w.until, j.deadline(it.op))
 		}
 	}
@@ -133,9 +139,9 @@ func (c *calledFirst) before(r int32) int64 {
 	}
 	n := int(c.seen[rec.class])
 	c.seen[rec.class]++
-	calls := c.classes().of(rec.class).calls
+	calls := c.classes().of(rec.class).unsure // each has one record
 	if len(c.x.epochs) > 1 {
-		n = 0
+		n, calls = 0, c.classes().of(rec.class).calls
 	}
 	if n >= len(calls) {
 		return 0 // which is reported
