@@ -72,7 +72,7 @@ func (l *lowest) of(from, to int32) int64 {
 func (x *logIndex) epochOf(from int32, off, seq int64) int32 {
 	last := x.current(seq)
 	for e := from; e < last && x.spend(1); e++ {
-		if off <= x.epochs[e].end {
+		if off <= x.epochs[e].settled {
 			return e
 		}
 	}
