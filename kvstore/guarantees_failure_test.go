@@ -634,6 +634,49 @@ func TestWriteThatIsNotFoundOutAboutIsNotSaidToBeLost(t *testing.T) {
 	})
 }
 
+// A client is storing what the log has lost, and its writes are acknowledged at those offsets: one, and
+// then three as one record batch. The log's start is deleted into the middle of that batch, which the
+// log has all the same.
+func TestWritesOfABatchInWhichTheLogBeginsAreDone(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		s := newFlaky()
+		c := w.openOn("c", s)
+		w.put(c, "k", "0")
+		s.fail(errors.New("disk full"))
+		for range 4 {
+			w.produce(w.kafka("other"), record("x", "1"))
+		}
+		w.eventually("the client has it", func() bool { return c.Status().State == kvstore.StateStalled })
+		w.loseTail(1)
+		stalled := w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{kmsg.Produce}}).Stall()
+		results := map[string]chan error{}
+		put := func(key string) {
+			results[key] = make(chan error, 1)
+			go func() { results[key] <- c.Put(w.within(time.Minute), []byte(key), []byte("2")) }()
+			synctest.Wait()
+		}
+		for _, key := range []string{"a", "b", "c", "d"} {
+			put(key)
+		}
+		stalled.Undo()
+		w.eventually("all are in the log", func() bool { return w.End() == 5 })
+		if b := w.batches(); len(b) != 3 || len(b[2].Records) != 3 {
+			t.Fatalf("batches = %v, want the last to have three records", b)
+		}
+		time.Sleep(100 * time.Millisecond) // acknowledged
+		w.DeleteRecords(3)
+		s.fail(nil)
+		for _, key := range []string{"b", "c", "d"} {
+			must(t, <-results[key])
+		}
+		err := <-results["a"]
+		wantOutcome(t, "the Put whose record was deleted", err, kvstore.ErrOutcomeUnknown)
+		if !strings.Contains(err.Error(), "offset 1, where the write was acknowledged") {
+			t.Errorf("it says %q, want its own offset", err)
+		}
+	})
+}
+
 // The log loses a write that its client has not read, and compaction removes what others wrote in
 // its place. The client finds nothing at its offset, as if compaction had removed the write.
 func TestLostWriteIsNotTakenForACompactedOne(t *testing.T) {

@@ -248,7 +248,7 @@ func (f *confirms) round(calls []*confirmCall) error {
 		if loss == nil && end == nil && err != nil && term == call.res.term {
 			continue
 		}
-		call.done <- cmp.Or(loss, end)
+		call.done <- cmp.Or(loss.of(call.res), end)
 		f.calls = slices.DeleteFunc(f.calls, func(c *confirmCall) bool { return c == call })
 	}
 	return err
@@ -257,7 +257,10 @@ func (f *confirms) round(calls []*confirmCall) error {
 // ask makes sure that the log is the one that was read, that it has what was acknowledged
 // in the batches of calls, and that the topic is the same after that. It returns which
 // batches are lost. Any error but those of unconfirmed may be temporary.
-func (f *confirms) ask(calls []*confirmCall) (lost map[confirmQuestion]error, err error) {
+//
+// A batch is asked for by its last write: the log has all of it or nothing, but its start may be
+// in the middle, and then nobody sees the batch at the offsets below.
+func (f *confirms) ask(calls []*confirmCall) (lost map[confirmQuestion]*batchLoss, err error) {
 	c := f.client
 	pos, epoch := c.tracker.Read()
 	if err := c.part.holds(f.ctx, pos, epoch); err != nil {
@@ -266,16 +269,15 @@ func (f *confirms) ask(calls []*confirmCall) (lost map[confirmQuestion]error, er
 		}
 		return nil, err
 	}
-	lost = map[confirmQuestion]error{}
-	for _, call := range calls {
+	lost = map[confirmQuestion]*batchLoss{}
+	for _, call := range slices.Backward(calls) {
 		if _, asked := lost[call.question()]; asked {
 			continue
 		}
-		err := c.writer.stands(f.ctx, call.res)
-		if err != nil && !unconfirmed(err) {
+		lost[call.question()], err = c.writer.stands(f.ctx, call.res)
+		if err != nil {
 			return nil, err
 		}
-		lost[call.question()] = err
 	}
 	return lost, c.part.sameTopic(f.ctx)
 }
@@ -288,39 +290,61 @@ func (f *confirms) close() {
 	f.running.Wait()
 }
 
+// A batchLoss says why a batch of acknowledged writes is not in the log, or can't be known to be.
+type batchLoss struct {
+	// is has a verb for the offset at which a write of the batch was acknowledged, unless err is set.
+	is  string
+	err error
+}
+
+// of returns the error of one of the batch's writes, nil if the batch is not lost.
+func (l *batchLoss) of(res written) error {
+	switch {
+	case l == nil:
+		return nil
+	case l.err != nil:
+		return l.err
+	}
+	return &lostError{res.revision, fmt.Sprintf("%v: "+l.is, ErrDataLoss, res.revision)}
+}
+
 // stands looks at what the log has at the offset of an acknowledged write. A client that
 // had not read that far does not learn of its loss by reading (I20).
 //
-// It fails with a *lostError when another batch is there. When none is, compaction has
+// The write's batch is lost when another one is there. When none is, compaction has
 // removed what was there: the write, or what came in its place when the log had lost it. The
 // leader knows which, by the end of the epoch under which the write was acknowledged. It does not
-// if the log's start was deleted beyond the write, which therefore is a *lostError, as it is when
+// if the log's start was deleted beyond the write, which therefore counts as lost, as it does when
 // nothing is there and the write itself has to be.
-func (w *writer) stands(ctx context.Context, res written) error {
+func (w *writer) stands(ctx context.Context, res written) (*batchLoss, error) {
 	l, err := w.part.lead(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	raw, end, err := w.peek(ctx, l, res.revision, 1) // a broker answers a whole batch, if there is one
 	first := int64(math.MaxInt64)
 	switch {
 	case errors.Is(err, kerr.OffsetOutOfRange):
-		return &lostError{res.revision, fmt.Sprintf("%v: the log's start was deleted beyond offset %d, where the write was acknowledged, before this client had read it", ErrDataLoss, res.revision)}
+		return &batchLoss{is: "the log's start was deleted beyond offset %d, where the write was acknowledged, before this client had read it"}, nil
 	case err != nil:
 		w.part.forget(l)
-		return err
+		return nil, err
 	case len(raw) >= batchOverhead:
 		first = int64(binary.BigEndian.Uint64(raw))
 	case end <= res.revision: // a new leader may not show yet all that its log has
-		return fmt.Errorf("fetch at offset %d: %w, which ends at %d", res.revision, errNothing, end)
+		return nil, fmt.Errorf("fetch at offset %d: %w, which ends at %d", res.revision, errNothing, end)
 	}
 	switch {
 	case first > res.revision && res.itself:
-		return &lostError{res.revision, fmt.Sprintf("%v: nothing is left at offset %d, where the write was acknowledged", ErrDataLoss, res.revision)}
+		return &batchLoss{is: "nothing is left at offset %d, where the write was acknowledged"}, nil
 	case first > res.revision:
-		return w.part.reaches(ctx, res.revision+1, res.epoch)
+		err := w.part.reaches(ctx, res.revision+1, res.epoch)
+		if unconfirmed(err) {
+			return &batchLoss{err: err}, nil
+		}
+		return nil, err
 	case sentAs(raw, res.who):
-		return nil
+		return nil, nil
 	}
-	return &lostError{res.revision, fmt.Sprintf("%v: the record at offset %d is not the write's that was acknowledged there", ErrDataLoss, res.revision)}
+	return &batchLoss{is: "the record at offset %d is not the write's that was acknowledged there"}, nil
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -190,9 +191,13 @@ func (o *operation) ended(call *lin.Call, key string, revision int64, err error)
 		o.p.showed(o.begun)
 	}
 	o.end(func() {
-		if err == nil && o.w.blind(o.p) {
+		switch blind := o.w.blind(o.p); {
+		case blind && err == nil:
 			call.Revision(revision).Class(lin.ErrorWithheld).Unknown(errBlind)
 			o.w.acknowledged()
+			return
+		case blind && errors.Is(err, kvstore.ErrDataLoss): // nothing was at the write's offset, or so the leader said
+			call.Class(lin.ErrorWithheld).Unknown(err)
 			return
 		}
 		if outcome.Wrote(call, o.p.client.Position, revision, err) {
