@@ -636,7 +636,7 @@ func TestWriteThatIsNotFoundOutAboutIsNotSaidToBeLost(t *testing.T) {
 
 // A client is storing what the log has lost, and its writes are acknowledged at those offsets: one, and
 // then three as one record batch. The log's start is deleted into the middle of that batch, which the
-// log has all the same.
+// log has nevertheless.
 func TestWritesOfABatchInWhichTheLogBeginsAreDone(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		s := newFlaky()

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kvsim/kvsim/kvstore"
+	"github.com/kvsim/kvsim/kvstoretest"
 )
 
 // withheld makes a leader answer nothing to fetches from below an offset on.
@@ -396,5 +397,46 @@ func TestLossBehindWithheldRecordsIsALoss(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.eventually("it shows the log", func() bool { return w.contents(c) == "a=1 d=1 " })
+	})
+}
+
+// A client believes that there is nothing at offsets 1 and 2; the log loses its tail, and the client's
+// write is acknowledged at 1, where it counts as having read. That it is in the log does not mean
+// that the client can read it.
+func TestWriteWhereALeaderHadWithheldRecordsIsDoneOnlyWhenItCanBeRead(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		a := w.answers("c")
+		c, other := w.open("c", a.option()), w.kafka("other")
+		w.put(c, "a", "1")
+		a.set(withheld(everything))
+		w.produce(other, record("b", "1"))
+		w.produce(other, record("c", "1"))
+		must(t, c.Sync(w.within(2*time.Minute)))
+		stalled := w.On(kvstoretest.Traffic{Clients: []string{"c"}, APIs: []kmsg.Key{kmsg.Fetch, kmsg.ListOffsets, kmsg.OffsetForLeaderEpoch}}).Stall()
+		a.set(func(r *reply) { // nothing new behind what the client believes to have read
+			if q, ok := r.req.(*kmsg.FetchRequest); ok && q.Topics[0].Partitions[0].FetchOffset >= 3 {
+				endsBefore(3)(r)
+			}
+		})
+		w.loseTail(1)
+		result := make(chan error, 1)
+		go func() {
+			err := c.Put(w.within(5*time.Minute), []byte("d"), []byte("1"))
+			if err == nil {
+				w.want(c, "d", "1")
+			}
+			result <- err
+		}()
+		w.eventually("it is in the log", func() bool { return w.End() == 2 })
+		w.produce(other, record("e", "1"))
+		w.produce(other, record("f", "1"))
+		stalled.Undo()
+		time.Sleep(time.Second)
+		a.set(nil)
+		if err := <-result; err != nil {
+			wantOutcome(t, "Put", err, kvstore.ErrOutcomeUnknown)
+		}
+		must(t, c.Sync(w.within(time.Minute)))
+		w.eventually("it shows the log", func() bool { return w.contents(c) == "a=1 d=1 e=1 f=1 " })
 	})
 }

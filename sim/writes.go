@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/kvsim/kvsim/kvstore"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
@@ -85,12 +87,24 @@ func (o *operation) judgeCause(err error) {
 	if _, disturbed := w.holds.since(o.slot.name, now, w.recovery(), others); disturbed {
 		return
 	}
-	if !strings.Contains(err.Error(), cause) {
+	names := func(err error) bool {
+		return err != nil && (strings.Contains(err.Error(), cause) || w.saysForgotten(err))
+	}
+	if !names(err) {
 		w.findings.add(causeName, "a write of %s that began at %v failed and does not say that it was %s: %v", o.slot.name, o.begun.Sub(w.start), cause, err)
 	}
-	if st := o.p.client.Status(); cause == "NOT_ENOUGH_REPLICAS" && (st.Writing.Err == nil || !strings.Contains(st.Writing.Err.Error(), cause)) {
+	if st := o.p.client.Status(); cause == "NOT_ENOUGH_REPLICAS" && !names(st.Writing.Err) {
 		w.findings.add(causeName, "a write of %s failed at %v for want of replicas in sync, and Status.Writing says: %v", o.slot.name, now.Sub(w.start), st.Writing.Err)
 	}
+}
+
+// saysForgotten reports whether an error names what brokers answer that have forgotten the client's
+// producer. They may be asked last, whatever else is in the way of a write.
+func (w *world) saysForgotten(err error) bool {
+	forget := func(f Fault) bool { return f.Kind() == ForgetProducers{}.Kind() }
+	names := func(e *kerr.Error) bool { return strings.Contains(err.Error(), e.Message) }
+	return slices.ContainsFunc(w.plan.Faults, forget) &&
+		slices.ContainsFunc([]*kerr.Error{kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerIDMapping}, names)
 }
 
 // judgeLimit checks that the error of a write that is too large has a limit that the topic
