@@ -5,6 +5,7 @@ import (
 	"iter"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/kvsim/kvsim/kvstore"
 )
@@ -17,27 +18,51 @@ type plainStorage struct {
 	// left are the keys that the client has still to remove until the storage is empty; nil while it
 	// does not empty it. Only the goroutine that applies the log uses it.
 	left map[string]bool
+
+	mu    sync.Mutex
+	given map[string][]byte // what Get has returned: it returns the same slice again
 }
 
 func newPlain(s kvstore.RecordStorage, p *process) *plainStorage {
 	p.waits = true
-	return &plainStorage{s: s, p: p}
+	return &plainStorage{s: s, p: p, given: map[string][]byte{}}
 }
 
 var _ kvstore.Storage = (*plainStorage)(nil)
 
-func (s *plainStorage) Get(ctx context.Context, key []byte) ([]byte, error) { return s.s.Get(ctx, key) }
+// Get returns a slice that nobody may change, as a storage may.
+func (s *plainStorage) Get(ctx context.Context, key []byte) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if value, ok := s.given[string(key)]; ok {
+		return value, nil
+	}
+	value, err := s.s.Get(ctx, key)
+	if err == nil {
+		s.given[string(key)] = value
+	}
+	return value, err
+}
 
 func (s *plainStorage) Set(ctx context.Context, key, value []byte) error {
+	s.forget(key)
 	return s.s.Set(ctx, key, value)
 }
 
 func (s *plainStorage) Delete(ctx context.Context, key []byte) error {
+	s.forget(key)
 	err := s.s.Delete(ctx, key)
 	if err == nil {
 		s.removed(key)
 	}
 	return err
+}
+
+// forget is called before a key changes. The client lets nobody read meanwhile.
+func (s *plainStorage) forget(key []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.given, string(key))
 }
 
 func (s *plainStorage) Range(ctx context.Context, c kvstore.KeyConstraint, opts kvstore.QueryOptions) iter.Seq2[kvstore.KeyValue, error] {
@@ -104,6 +129,9 @@ func (s *batchOf) Delete(ctx context.Context, key []byte) error {
 }
 
 func (s *batchOf) ApplyBatch(ctx context.Context, items []kvstore.KeyValue) error {
+	for _, it := range items {
+		s.forget(it.Key)
+	}
 	if err := s.rs.ApplyBatch(ctx, items); err != nil {
 		return err
 	}

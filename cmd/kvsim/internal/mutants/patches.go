@@ -23,8 +23,9 @@ var bugs embed.FS
 // expect: a client then believes, allocates, or asks too much. The last ones show only with brokers
 // that work, but behave unusually: they forget, lag, refuse and change. Some of those break
 // promises that only the simulator can judge, by reasons that have names of their own. Those of answers
-// take an error code for another one.
-var families = []string{"write", "look", "read", "tail", "follow", "rebuild", "hostile", "promise", "answers"}
+// take an error code for another one, and those of forms show only to callers that use another method,
+// bound, context or storage than the others.
+var families = []string{"write", "look", "read", "tail", "follow", "rebuild", "hostile", "promise", "answers", "forms"}
 
 // All returns the mutants.
 func All() []Mutant {
