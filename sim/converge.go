@@ -146,6 +146,7 @@ func (w *world) lastSync(ctx context.Context, s *slot) error {
 	op := &operation{worker: w.caller(s), p: p, ctx: ctx}
 	call := op.begin(lin.Operation{Kind: lin.OpSync})
 	err = p.client.Sync(ctx)
+	op.judgeServed(err)
 	op.end(func() { op.told(call, err) })
 	return err
 }

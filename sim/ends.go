@@ -56,7 +56,7 @@ func (w *world) ended(p *process, err error) {
 // the topic is gone: a third of the time that it takes to be believed, at least a second, and the
 // longest pause of slot.backoff. The brokers may be right for so long without a client that hears it:
 // it does not ask, or can't be reached, or its process stands still.
-const unheard = max(topicGoneAfter/3, time.Second) + 1200*time.Millisecond
+const unheard = max(topicGoneAfter/3, time.Second) + longestPause
 
 // endingName is the name of the reason when a client gave up a topic that was there.
 const endingName = "gone-topic-was-there"

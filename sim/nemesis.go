@@ -49,6 +49,8 @@ func (w *world) inflict(i int, f Fault) error {
 		heal()
 	}()
 	judge := w.metering(f)
+	w.lookAround()
+	cut := w.cutOff(f)
 	e, err := f.start(ctx, w)
 	if err != nil {
 		return err
@@ -58,6 +60,9 @@ func (w *world) inflict(i int, f Fault) error {
 	err = w.last(ctx, e, s.For, p)
 	r.Hits = e.hits()
 	judge()
+	cut()
+	w.lookAround()
+	w.judgeLeft()
 	if e.undo != nil {
 		undoErr := e.undo(ctx)
 		if !errors.Is(undoErr, errEnded) {

@@ -107,25 +107,7 @@ func (k *worker) do(ctx context.Context, p *process, kind opKind) {
 	if kind.waits() && !kind.writes() {
 		k.slot.asks.Add(1)
 	}
-	switch kind {
-	case opPut:
-		op.put()
-	case opDelete:
-		op.delete()
-	case opBatch:
-		op.batch()
-	case opGet, opBarrierGet:
-		op.get(k.key(), kind == opBarrierGet)
-	case opRange, opBarrierRange:
-		op.scan(kind == opBarrierRange)
-	case opSync:
-		op.sync()
-	case opWait:
-		op.wait()
-	case opReopen:
-		op.reopen()
-	case opOpen, opKinds:
-	}
+	p.labelled(op.ctx, func(context.Context) { op.do(kind) })
 }
 
 // timeout draws how long an operation may take.
@@ -145,6 +127,28 @@ type operation struct {
 	hasEnded  bool // ctx had ended before the call
 	hasty     bool // ctx may end before the call can meet what is in its way
 	takesTime bool // a local read lets time pass
+}
+
+func (o *operation) do(kind opKind) {
+	switch kind {
+	case opPut:
+		o.put()
+	case opDelete:
+		o.delete()
+	case opBatch:
+		o.batch()
+	case opGet, opBarrierGet:
+		o.get(o.key(), kind == opBarrierGet)
+	case opRange, opBarrierRange:
+		o.scan(kind == opBarrierRange)
+	case opSync:
+		o.sync()
+	case opWait:
+		o.wait()
+	case opReopen:
+		o.reopen()
+	case opOpen, opKinds:
+	}
 }
 
 func (o *operation) begin(op lin.Operation) *lin.Call {
@@ -190,6 +194,9 @@ func (o *operation) ended(call *lin.Call, key string, revision int64, err error)
 	if err == nil {
 		o.p.showed(o.begun)
 	}
+	o.judgeServed(err)
+	o.judgeWriting(err)
+	o.notServed(err)
 	o.end(func() {
 		switch blind := o.w.blind(o.p); {
 		case blind && err == nil:
@@ -310,9 +317,16 @@ func (o *operation) read(call *lin.Call, barrier bool, read func() error) {
 		}
 		return
 	}
-	o.end(func() { o.told(call, err) })
-	o.judgeWaiting("a read behind a barrier", err)
+	o.answered(call, "a read behind a barrier", err)
+}
+
+// answered ends an operation that asked for the log.
+func (o *operation) answered(call *lin.Call, what string, err error) (recorded bool) {
+	o.judgeServed(err)
+	recorded = o.end(func() { o.told(call, err) })
+	o.judgeWaiting(what, err)
 	o.over(err)
+	return recorded
 }
 
 // told records the result of an operation that does not write.
@@ -373,10 +387,7 @@ func entries(ctx context.Context, c Client, start, end string, limit int) ([]lin
 
 func (o *operation) sync() {
 	call := o.begin(lin.Operation{Kind: lin.OpSync})
-	err := o.p.client.Sync(o.ctx)
-	o.end(func() { o.told(call, err) })
-	o.judgeWaiting("a Sync", err)
-	o.over(err)
+	o.answered(call, "a Sync", o.p.client.Sync(o.ctx))
 }
 
 // wait takes the newest revision noted by another client, waits for it and reads its key.
@@ -395,9 +406,7 @@ func (o *operation) wait() {
 	behind := o.p.client.Position() <= n.revision
 	o.hasEnded = o.hasEnded && behind // nobody waits for what is shown
 	err := o.p.client.WaitRevision(o.ctx, n.revision)
-	recorded := o.end(func() { o.told(call, err) })
-	o.judgeWaiting("a wait", err)
-	o.over(err)
+	recorded := o.answered(call, "a wait", err)
 	if err == nil && recorded {
 		if behind {
 			o.w.sometimes.hit(sometimesHandedOver)

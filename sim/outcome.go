@@ -41,6 +41,9 @@ type Outcome struct {
 	// Answers counts which error codes brokers answered because of faults "answer", by the Name of their
 	// AnswerCells: those that reached a client.
 	Answers map[string]int `json:"answers,omitempty"`
+	// Availability says how long each client of the plan did not serve writes; none where time is
+	// not virtual.
+	Availability []Availability `json:"availability,omitempty"`
 	// accused has what the simulator itself found, besides the liveness.
 	accused []Reason
 	// Liveness tells how the clients converged. It is nil when the run ended
@@ -99,7 +102,8 @@ func (w *world) outcome(ctx context.Context, hash string) *Outcome {
 	o := &Outcome{
 		Scenario: w.plan.Scenario, Seed: w.plan.Seed, History: h, HistoryHash: hash,
 		Simulated: h.Duration(), Events: h.Events(), Liveness: w.liveness, Faults: w.results,
-		Acked: Acked{w.acked[phaseBefore], w.acked[phaseDuring], w.acked[phaseAfter]},
+		Acked:        Acked{w.acked[phaseBefore], w.acked[phaseDuring], w.acked[phaseAfter]},
+		Availability: w.availability(),
 	}
 	o.count(h)
 	w.lookBack(h)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,8 @@ type slot struct {
 	down    int           // crashes that have not been healed
 	dead    bool          // permanently
 
+	downtime downtime
+
 	// turn lets one goroutine at a time open a process. It is a channel and not a mutex
 	// because its holder lets time pass.
 	turn     chan struct{}
@@ -67,12 +70,17 @@ type process struct {
 	hooks    *hookState // nil if its hooks are plain
 	progress progress
 	refused  atomic.Int64 // batches decompressed that are beyond its limit
+	born     time.Time    // when it was about to be opened
+	label    string       // of its goroutines, see labelled
 	sighted  time.Time    // see sees; guarded by the slot's mu
 
 	// mu makes reading the position and recording it one step, so that the positions of two
 	// workers are recorded in the order in which they were read.
 	mu     sync.Mutex
 	status lin.ClientStatus // the last that is in the history; guarded by mu
+	looks  looks            // guarded by mu
+
+	callbacks callbacks
 
 	calls       atomic.Int64 // operations under way, without those that end the process
 	writing     atomic.Int64 // writes under way
@@ -108,6 +116,7 @@ func (s *slot) live(ctx context.Context) (p *process, waited bool, err error) {
 // become makes p the current process. The caller holds mu.
 func (s *slot) become(p *process) {
 	s.current = p
+	s.downtime.open(p != nil || s.dead)
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -177,7 +186,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	}
 	s.number++
 	s.opens.Add(1)
-	p := &process{slot: s, number: s.number, sighted: time.Now()}
+	p := &process{slot: s, number: s.number, born: time.Now(), sighted: time.Now(), label: strconv.FormatInt(processes.Add(1), 10)}
 	p.ctx, p.cancel = context.WithCancelCause(inLane(w.ctx, slotLane(s.n)))
 	p.variant = s.newVariant(p)
 	s.opening = p
@@ -198,7 +207,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 		Reduce:  p.variant.reduce,
 		Options: s.options(p), Kafka: append(s.kafka(p), kgo.SeedBrokers(w.cluster.Seeds()...)),
 	}
-	c, err := w.env.Open(octx, request)
+	c, err := p.open(octx, request)
 	if kv := storeOf(c); err == nil && kv != nil && p.variant.odd {
 		p.variant.judge(octx, p, request, kv)
 	}
@@ -209,19 +218,20 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 		if err == nil {
 			_ = c.Close()
 		}
+		p.ended()
 		return errCrashed
 	}
 	if blind {
 		s.mu.Unlock()
 		call.Class(lin.ErrorWithheld).Failed(errBlind)
-		p.cancel(errBlind)
-		_ = c.Close()
+		p.discard(c)
 		return errBlind
 	}
 	defer s.mu.Unlock()
 	w.judgePunctual(deadline(octx), s.name, "the opening", lateOpening)
 	if err != nil {
 		w.judgePassing(octx, s.name, "an opening", err)
+		p.ended()
 		w.ended(p, err)
 		call.Class(outcome.Class(err)).Failed(err)
 		p.cancel(err)
@@ -232,6 +242,18 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	p.said() // nobody else has p yet
 	s.become(p)
 	return nil
+}
+
+func (p *process) open(ctx context.Context, r OpenRequest) (c Client, err error) {
+	p.labelled(ctx, func(ctx context.Context) { c, err = p.slot.w.env.Open(ctx, r) })
+	return c, err
+}
+
+// discard closes a client that is not to be used.
+func (p *process) discard(c Client) {
+	p.cancel(errBlind)
+	_ = c.Close()
+	p.leaves()
 }
 
 // kafka are the options that connect a client to the world. Everything random in it depends
@@ -288,6 +310,7 @@ func (s *slot) options(p *process) []kvstore.ClientOption {
 		p.variant.brokers(w),
 		kvstore.WithLogger(s.logger(p)),
 		kvstore.WithKafkaOptions(s.kafka(p)...),
+		kvstore.WithProgress(func(kvstore.Progress) { p.calling("its progress callback")() }),
 		kvstore.WithOnSetHook(func(key, value []byte) {
 			p.hook(lin.Hook{Key: string(key), Value: decodePayload(value)})
 			spoil(key) // they are the hook's
@@ -303,6 +326,9 @@ func (s *slot) options(p *process) []kvstore.ClientOption {
 	}
 	return append(options, p.variant.options(p)...)
 }
+
+// longestPause is the most that slot.backoff gives.
+const longestPause = 1200 * time.Millisecond
 
 // backoff is kvstore's own, except for the source of its randomness: 50 ms, doubled up to 1 s,
 // randomised by a fifth up or down. It depends on the instant, since requests of one client
@@ -320,6 +346,7 @@ func (s *slot) backoff(p *process) func(int) time.Duration {
 
 // hook records a call of a hook.
 func (p *process) hook(h lin.Hook) {
+	defer p.calling("a hook")()
 	p.first(h)
 	if d := p.slot.w.hookDelay(p.slot.name); d > 0 {
 		_ = sleep(p.ctx, d)
@@ -334,7 +361,7 @@ func (p *process) hook(h lin.Hook) {
 // said records what the client says of itself, if its state or the cause is another one than the
 // last time. The caller holds mu.
 func (p *process) said() {
-	now := outcome.Status(p.slot.name, p.number, p.client.Status())
+	now := outcome.Status(p.slot.name, p.number, p.look())
 	if now.State != p.status.State || now.Cause != p.status.Cause {
 		p.status = now
 		p.slot.w.rec.Status(now)
@@ -369,6 +396,7 @@ func (s *slot) crash(forGood bool) (was bool) {
 	if client != nil {
 		s.w.lookAt(client)
 		_ = client.Close()
+		p.leaves()
 	}
 	refuse.Undo()
 	return true
@@ -400,6 +428,7 @@ func (s *slot) replace(p *process) {
 	}
 	s.w.sometimes.hit(sometimesReplaced)
 	s.w.background.Go(func() {
+		unlabelled()
 		s.shut(p)
 		if err := s.open(s.w.ctx); err != nil && !errors.Is(err, errCrashed) {
 			s.w.fail(err)
@@ -412,6 +441,7 @@ func (s *slot) shut(p *process) {
 	s.w.lookAt(p.client)
 	call := s.w.rec.Begin(lin.Operation{Client: s.name, Process: p.number, Kind: lin.OpClose})
 	err := p.client.Close()
+	p.leaves()
 	p.cancel(kvstore.ErrClientClosed)
 	if err != nil {
 		call.Class(outcome.Class(err)).Unknown(err)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -51,6 +52,52 @@ func (w *world) judgeReading(p *process, cause string) {
 func (w *world) disturbed(client string, now time.Time, cause string) bool {
 	_, other := w.holds.since(client, now, w.recovery(), func(h hold) bool { return readingCause(h.fault) != cause })
 	return other
+}
+
+// findsOut returns how long a fault has to keep a client from all brokers until the client must know
+// that, and false if it does not keep it from all of them. Where connections stay open, a fetch that was
+// under way may wait at the broker for its time and then for the request timeout.
+func (w *world) findsOut(f Fault) (time.Duration, bool) {
+	silent := unread + cmp.Or(w.plan.World.RequestTimeout, 10*time.Second)
+	switch f := f.(type) {
+	case RestartAll:
+		return unread, true
+	case Silence:
+		return silent, f.Broker == ""
+	case BlackHole:
+		return silent, f.Broker == ""
+	case Stall:
+		return silent, f.Broker == ""
+	}
+	return 0, false
+}
+
+// cutOff judges, when the returned function is called, whether clients that could reach no broker
+// since then say so. A process is judged only if it was live, and nothing else is in its way.
+func (w *world) cutOff(f Fault) (judge func()) {
+	least, is := w.findsOut(f)
+	if !is || w.env.LateTap {
+		return func() {}
+	}
+	began := time.Now()
+	var live []*process
+	for _, s := range named(w.slots, setting[string](f, "client")) {
+		if p := s.openProcess(); p != nil && p.client.Status().State == kvstore.StateLive {
+			live = append(live, p)
+		}
+	}
+	return func() {
+		now := time.Now()
+		for _, p := range live {
+			_, other := w.holds.since(p.slot.name, now, w.recovery(), func(h hold) bool { return h.fault != f })
+			if now.Sub(began) < least || other || p.slot.openProcess() != p {
+				continue
+			}
+			if st := p.client.Status(); st.State != kvstore.StateStalled || st.Reading.Err == nil {
+				w.findings.add(readingName, "%s could reach no broker since %v, and at %v it is %s, and Status.Reading says: %v", p.slot.name, began.Sub(w.start), now.Sub(w.start), st.State, st.Reading.Err)
+			}
+		}
+	}
 }
 
 // Causes by the names that brokers give them.

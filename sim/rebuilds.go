@@ -57,6 +57,7 @@ type hold struct {
 	fault   Fault
 	client  string  // empty: all
 	brokers []int32 // those that the fault names, nil if it names none
+	idle    bool    // it delays no client
 	period
 }
 
@@ -83,14 +84,11 @@ func fromLog(h hold) bool { return h.fault.Kind() != BelowMinimum{}.Kind() }
 // calls slow counts until the last call that began before its end is over. brokers are those that
 // it names.
 func (h *holds) begin(f Fault, brokers ...int32) (end func()) {
-	if slices.Contains(holdNobody, f.Kind()) {
-		return func() {}
-	}
 	slow := setting[time.Duration](f, "delay")
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := len(h.all)
-	h.all = append(h.all, hold{fault: f, client: setting[string](f, "client"), brokers: brokers, period: period{from: time.Now()}})
+	h.all = append(h.all, hold{fault: f, client: setting[string](f, "client"), brokers: brokers, idle: slices.Contains(holdNobody, f.Kind()), period: period{from: time.Now()}})
 	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -105,11 +103,20 @@ func (h *holds) since(client string, now time.Time, recovery time.Duration, of f
 	defer h.mu.Unlock()
 	var all []period
 	for _, x := range h.all {
-		if (x.client == "" || x.client == client) && of(x) {
+		if !x.idle && (x.client == "" || x.client == client) && of(x) {
 			all = append(all, x.period)
 		}
 	}
 	return unbroken(all, now, recovery)
+}
+
+// had reports whether a client had one of some faults at any time in a period.
+func (h *holds) had(client string, from, to time.Time, is func(Fault) bool) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.ContainsFunc(h.all, func(x hold) bool {
+		return (x.client == "" || x.client == client) && is(x.fault) && !x.from.After(to) && (x.to.IsZero() || !x.to.Before(from))
+	})
 }
 
 // unbroken returns when the last of the periods began, with those before it that ended less than

@@ -45,6 +45,7 @@ func (o *operation) reopen() {
 	if !mine {
 		return
 	}
+	unlabelled() // it outlives the process
 	if c := o.other(); c != nil {
 		o.endAs(c)
 	} else {
@@ -63,6 +64,7 @@ func (o *operation) endAs(c *kvstore.Client) {
 	if err := o.finish(c); err != nil { // the context of a Shutdown had ended
 		_ = c.Close() // now a hook or the storage has returned, too
 	}
+	p.leaves()
 	p.cancel(kvstore.ErrClientClosed)
 	// A Shutdown lets calls go on. In the history the client is closed when all of them have ended.
 	for p.calls.Load() > 0 {

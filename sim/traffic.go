@@ -73,7 +73,7 @@ func (t *tally) judge() {
 func (w *world) held(from time.Time) bool {
 	w.holds.mu.Lock()
 	defer w.holds.mu.Unlock()
-	return slices.ContainsFunc(w.holds.all, func(h hold) bool { return h.to.IsZero() || h.to.After(from) })
+	return slices.ContainsFunc(w.holds.all, func(h hold) bool { return !h.idle && (h.to.IsZero() || h.to.After(from)) })
 }
 
 // repeats reports whether the plan has a fault that makes clients send writes again without

@@ -77,6 +77,7 @@ type world struct {
 	rights        rights
 	altered       alterations
 	endings       endings
+	departed      departed
 	findings      findings
 	inflight      inflight
 	sometimes     *counters
@@ -163,9 +164,11 @@ func (w *world) close() {
 		if p != nil {
 			w.lookAt(p.client)
 			_ = p.client.Close()
+			p.leaves()
 			p.cancel(errEnded)
 		}
 	}
+	w.judgeLast()
 	w.tap.refresh()
 	_ = w.cluster.Close()
 	w.background.Wait()

@@ -21,6 +21,7 @@ import (
 const (
 	lifeName  = "write-ends-with-its-life"
 	causeName = "failed-write-names-its-cause"
+	heldName  = "refused-for-what-held"
 	limitName = "size-error-tells-the-limit"
 )
 
@@ -46,6 +47,36 @@ func (o *operation) judge(err error) {
 	}
 	o.judgeLimit(err)
 	o.judgeRefusal(err)
+	o.judgeRefused(err)
+}
+
+// tooLarge reports whether a write was too large.
+func tooLarge(err error) bool {
+	return errors.Is(err, kvstore.ErrValueTooLarge) || errors.Is(err, kvstore.ErrBatchTooLarge)
+}
+
+// judgeRefused checks that a write which is called refused would be refused again: what it was refused
+// for was so while it was under way. Which limits the topic had is judgeLimit's.
+func (o *operation) judgeRefused(err error) {
+	w, now := o.w, time.Now()
+	_, answered := errors.AsType[*kerr.Error](err)
+	late := errors.Is(err, kvstore.ErrDeliveryTimeout) || o.ctx.Err() != nil && errors.Is(err, o.ctx.Err())
+	if !errors.Is(err, kvstore.ErrRefused) || tooLarge(err) || !answered && !late {
+		return
+	}
+	says := func(name string) bool { return strings.Contains(err.Error(), name) }
+	if w.holds.had(o.slot.name, o.begun, now, func(f Fault) bool {
+		switch f := f.(type) {
+		case Revoke:
+			return f.Right != "read" && says(causeNoRight)
+		case Answer:
+			return says(f.Error)
+		}
+		return false
+	}) {
+		return
+	}
+	w.findings.add(heldName, "a write of %s at %v was refused at %v, and what it names was not so: %v", o.slot.name, o.begun.Sub(w.start), now.Sub(w.start), err)
 }
 
 // noticed is how long before a write a cause must have begun for the write to have met it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime/pprof"
 	"slices"
 
 	"github.com/kvsim/kvsim/kvstore"
@@ -28,7 +29,10 @@ func openerOf(bug string) sim.OpenFunc {
 		return func(context.Context, sim.OpenRequest) (sim.Client, error) { panic("a planted panic") }
 	case "leak":
 		return func(ctx context.Context, r sim.OpenRequest) (sim.Client, error) {
-			go func() { <-make(chan int) }()
+			go func() {
+				pprof.SetGoroutineLabels(context.Background()) // or it would be one that the client left behind
+				<-make(chan int)
+			}()
 			return sim.DefaultOpen(ctx, r)
 		}
 	case "stuck":

@@ -392,3 +392,25 @@ func TestBothEndsAtOnce(t *testing.T) {
 	})
 	wg.Wait()
 }
+
+// A client that has closed a connection does not have it any more, even if its broker could not hear
+// of that.
+func TestConnectionIsHeldUntilTheClientClosesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Config{Latency: Latency{Min: time.Millisecond}}, 1)
+		c, b := w.connect(t, "c1", 0)
+		defer b.Close()
+		hole := w.BlackHole(Target{Clients: []string{"c1"}})
+		defer hole.Undo()
+		for _, want := range []int{1, 0} {
+			if got := w.Held("c1"); got != want || w.Held("c2") != 0 {
+				t.Errorf("Held = %d of c1 and %d of c2, want %d and 0", got, w.Held("c2"), want)
+			}
+			c.Close()
+			time.Sleep(time.Second)
+		}
+		if got := w.Conns(Target{}); got != 1 {
+			t.Errorf("Conns = %d, want the one that the broker has not heard of", got)
+		}
+	})
+}

@@ -316,6 +316,17 @@ func (n *Network) live(t Target) []*pair {
 // Conns returns the number of open connections that a target matches.
 func (n *Network) Conns(t Target) int { return len(n.live(t)) }
 
+// Held returns the number of connections that a client has and has not closed. One that it has closed
+// may be open at the broker, if that could not hear of it.
+func (n *Network) Held(client string) (held int) {
+	for _, p := range n.live(Target{Clients: []string{client}}) {
+		if !p.client.closed.Load() {
+			held++
+		}
+	}
+	return held
+}
+
 // Close closes the listeners, resets every connection immediately and stops all timers. From
 // then on dials fail and waiters return. Close never blocks and may be called again.
 func (n *Network) Close() error {

@@ -20,12 +20,13 @@ var bugs embed.FS
 // write into the log, in looking for a write in doubt, in reads and waits, on the way of a record
 // from the log to reads and hooks, in hooks and the position, and in clients whose log lost
 // records. Those of hostile show only with brokers, or other writers, that do what clients do not
-// expect: a client then believes, allocates, or asks too much. The last ones show only with brokers
+// expect: a client then believes, allocates, or asks too much. Those of promise show only with brokers
 // that work, but behave unusually: they forget, lag, refuse and change. Some of those break
 // promises that only the simulator can judge, by reasons that have names of their own. Those of answers
 // take an error code for another one, and those of forms show only to callers that use another method,
-// bound, context or storage than the others.
-var families = []string{"write", "look", "read", "tail", "follow", "rebuild", "hostile", "promise", "answers", "forms"}
+// bound, context or storage than the others. Of the last ones no history tells anything: clients are
+// slow, say what is not true, or leave something behind.
+var families = []string{"write", "look", "read", "tail", "follow", "rebuild", "hostile", "promise", "answers", "forms", "notice"}
 
 // All returns the mutants.
 func All() []Mutant {
