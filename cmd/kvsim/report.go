@@ -135,6 +135,11 @@ func describeCapsule(rep *report.Report, c *capsule) {
 		{Name: "engine", Value: c.info.Engine},
 		{Name: "again with", Value: replayLine(c.dir)},
 	}
+	for _, a := range c.result.Availability {
+		if a.Down > 0 {
+			rep.Facts = append(rep.Facts, report.Fact{Name: a.Client + " down", Value: downText(a.Down, a.Explained)})
+		}
+	}
 }
 
 // statusWords returns a status in the words of package linearizability.

@@ -33,6 +33,11 @@ func writeWorld(w io.Writer, x ran, all bool) {
 	for _, f := range r.Faults {
 		fmt.Fprintf(w, "    %6s  %s\n", hitsText(f), f.Text)
 	}
+	for _, a := range r.Availability {
+		if a.Down > 0 {
+			fmt.Fprintf(w, "  %-9s  down %s\n", a.Client, downText(a.Down, a.Explained))
+		}
+	}
 	if all && r.Verdict != "" {
 		fmt.Fprintf(w, "  verdict    %s\n", indent(strings.TrimSpace(r.Verdict), "    "))
 	}
@@ -62,6 +67,9 @@ func writeCampaign(w io.Writer, t *tally) {
 	fmt.Fprintf(w, "  did        %s\n", operationsText(t.Operations, t.Records))
 	fmt.Fprintf(w, "  simulated  %v in %v, %s, %s seeds an hour\n",
 		roundTime(t.Simulated), roundTime(t.Elapsed), speedText(t.Simulated, t.Elapsed), count(int(t.perHour())))
+	if t.Down > 0 {
+		fmt.Fprintf(w, "  clients    down %s\n", downText(t.Down, t.Explained))
+	}
 	if len(t.Faults) > 0 {
 		fmt.Fprintf(w, "  faults %43s %9s %9s\n", "planned", "effective", "hits")
 		for _, f := range t.Faults {
@@ -136,6 +144,14 @@ func hitsText(f world.FaultResult) string {
 		return "no hit"
 	}
 	return count(f.Hits)
+}
+
+// downText says how long clients did not serve writes, and how much of that the plan explains.
+func downText(down, explained time.Duration) string {
+	if explained == down {
+		return fmt.Sprintf("%v, all of it explained", roundTime(down))
+	}
+	return fmt.Sprintf("%v, %v of it explained", roundTime(down), roundTime(explained))
 }
 
 func speedText(simulated, wall time.Duration) string {

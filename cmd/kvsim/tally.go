@@ -33,6 +33,11 @@ type tally struct {
 	// CPU is the processor time of the workers, 0 if it is not known.
 	CPU time.Duration `json:"cpu_ns,omitempty"`
 
+	// Down is how long clients did not serve writes, all together, and Explained how much of that the
+	// plans explain.
+	Down      time.Duration `json:"down_ns"`
+	Explained time.Duration `json:"explained_ns"`
+
 	Faults    []*faultTally     `json:"faults"`
 	Sometimes []*sometimesTally `json:"sometimes"`
 	Answers   []*answerTally    `json:"answers,omitempty"`
@@ -100,6 +105,9 @@ func (t *tally) add(r *world.Result) *failureTally {
 	t.Records += r.Records
 	t.Simulated += r.Simulated
 	t.CPU += r.CPU
+	down, explained := r.Downtime()
+	t.Down += down
+	t.Explained += explained
 	for _, f := range r.Faults {
 		t.fault(f)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/kvsim/kvsim/sim"
 )
 
 // ErrPlan matches, in errors.Is, the error of a plan that can't be parsed or run. It is a
@@ -138,6 +140,9 @@ type Result struct {
 	Sometimes  map[string]int `json:"sometimes,omitempty"`
 	// Answers counts which error codes brokers answered because of faults "answer".
 	Answers map[string]int `json:"answers,omitempty"`
+	// Availability says how long each client did not serve writes, and what explains it. Only
+	// engines whose time is simulated know that.
+	Availability []sim.Availability `json:"availability,omitempty"`
 	// Schedule identifies the order in which goroutines ran, and Steps
 	// measures the work; the exact engine alone knows them.
 	Schedule uint64 `json:"schedule,omitempty"`
@@ -152,6 +157,16 @@ func (r *Result) Reason() Reason {
 		return Reason{}
 	}
 	return r.Reasons[0]
+}
+
+// Downtime returns for how long clients did not serve writes, all together, and how much of that the
+// plan explains.
+func (r *Result) Downtime() (down, explained time.Duration) {
+	for _, a := range r.Availability {
+		down += a.Down
+		explained += a.Explained
+	}
+	return down, explained
 }
 
 // NotJudged reports whether judging the world took too long.

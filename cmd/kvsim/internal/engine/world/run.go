@@ -114,6 +114,8 @@ func resultOf(out *sim.Outcome) *Result {
 		Simulated: out.Simulated,
 		Sometimes: out.Sometimes,
 		Answers:   out.Answers,
+
+		Availability: out.Availability,
 	}
 	for _, r := range out.Reasons {
 		res.Reasons = append(res.Reasons, Reason{Name: r.Name, Text: r.Text})
