@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/kvsim/kvsim/kvstore"
@@ -92,7 +93,7 @@ func (p *process) judgeTrouble(now look) {
 		return
 	case kvstore.StateStalled, kvstore.StateRebuilding:
 		if w.well(name, now.Since, now.Since) || w.well(name, now.at, now.at) {
-			tell("it is "+now.State.String()+" since "+now.Since.Sub(w.start).String(), now.Err)
+			tell(fmt.Sprintf("it is %v since %v", now.State, now.Since.Sub(w.start)), now.Err)
 		}
 	}
 	if now.State == kvstore.StateClosed {
