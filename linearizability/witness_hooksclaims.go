@@ -78,7 +78,7 @@ func (f *hookFollower) reaches(p *place, c *hookClaim, seq int64) []place {
 		off = min(off, f.x.reach(e, seq).lso)
 		switch {
 		case p.at < off && f.owed(p, e, off, seq) >= 0:
-		case p.at >= off || from < last:
+		case p.at >= off || from < last || p.at == 0 && p.again == nil && f.began(e, off-1, beyond, seq):
 			return []place{*p}
 		default:
 			return []place{f.behind(p, e, off-1)}

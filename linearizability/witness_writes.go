@@ -135,6 +135,19 @@ func (j *judge) checkAcked(op int32) {
 	j.checkApplied(op)
 }
 
+// triedBefore reports whether a write may have been in a log before that of an epoch. Its process may
+// have applied it there, and then be on the way back.
+func (j *judge) triedBefore(op, e int32) bool {
+	if items := j.itemsOf(op); e > 0 {
+		for _, r := range j.x.written[items[len(items)-1].class] {
+			if m := &j.x.records[r]; m.born < e && m.died <= e && m.seq > j.op(op).Call.Seq && j.x.spend(1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // checkVisible judges whether the client had applied its write when it was
 // acknowledged.
 func (j *judge) checkVisible(op int32) {
@@ -148,7 +161,7 @@ func (j *judge) checkVisible(op int32) {
 	if items := j.itemsOf(op); j.h.Header.Tap == TapExact {
 		since = j.x.records[items[len(items)-1].rec].seq
 	}
-	if j.x.rebuilt(o, since) {
+	if j.x.rebuilt(o, since) || j.triedBefore(op, p.epoch) {
 		return
 	}
 	j.judged(CheckWriteVisible)
