@@ -53,7 +53,12 @@ type textHistory struct {
 // readTextHistories reads all hand-written histories.
 func readTextHistories(t *testing.T) []textHistory {
 	t.Helper()
-	files, err := filepath.Glob("testdata/histories/*.txt")
+	return readTexts(t, "testdata/histories/*.txt")
+}
+
+func readTexts(t *testing.T, pattern string) []textHistory {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no histories: %v", err)
 	}
@@ -75,7 +80,7 @@ func readTextHistories(t *testing.T) []textHistory {
 				continue
 			}
 			h := &all[len(all)-1]
-			if who, what, ok := strings.Cut(text, ": "); ok && (who == "log" || who == "porcupine" || who == "both") {
+			if who, what, ok := strings.Cut(text, ": "); ok && (who == "log" || who == "porcupine" || who == "both" || who == "why") {
 				h.want[who] = what
 				continue
 			}

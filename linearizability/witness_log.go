@@ -156,7 +156,7 @@ func newLogIndex(h *History, steps int64) *logIndex {
 			x.append(l, int32(i))
 			n := int32(len(x.records) - 1)
 			alive = append(alive, n)
-			end = l.Offset + 1
+			end = max(end, l.Offset+1)
 			if l.Txn != "" {
 				open.begin(l.Txn, l.Offset)
 				byTxn[l.Txn] = append(byTxn[l.Txn], n)
@@ -175,6 +175,7 @@ func newLogIndex(h *History, steps int64) *logIndex {
 			open.lose(cut)
 		case LogTrim:
 			start = x.trim(l, start, open)
+			end = max(end, start) // a late tap may note the records later, or never
 		case LogCompact:
 			x.compact(alive, l)
 		case LogUncompact:

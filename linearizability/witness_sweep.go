@@ -268,9 +268,29 @@ func (s *sweeper) position(at bound, p *process, f *inFlight) {
 		v.Offsets = []int64{end}
 		s.violate(v)
 	}
+	s.behind(at, f)
 	if p.reported.op < 0 || !s.x.satisfied(at.pos, p.reported.pos) {
 		p.reported = bound{s.x.join(p.reported.pos, at.pos), at.op}
 	}
+}
+
+// behind judges a position of a log that lost nothing, which nobody reread: it is not below one that its
+// process had shown before the call.
+func (s *sweeper) behind(at bound, f *inFlight) {
+	low := s.x.joined(&f.bounds).off
+	if s.h.Header.Tap != TapExact || len(s.x.losses) > 0 || len(s.h.Rebuilds) > 0 || at.pos.off >= low {
+		return
+	}
+	v := s.accusation(CheckPosition, at.op)
+	v.Reason = fmt.Sprintf("%s was at position %d at %s", v.Client, at.pos.off, s.op(at.op).Return.Time)
+	var broken []cause
+	for c := range causes {
+		if f.bounds[c].pos.off > at.pos.off {
+			broken = append(broken, c)
+		}
+	}
+	s.addCauses(v, broken, f)
+	s.violate(v)
 }
 
 // reread reports whether a client that reported a position may have had to reread the log by
