@@ -174,8 +174,7 @@ func newLogIndex(h *History, steps int64) *logIndex {
 			start, end = min(start, cut), min(end, cut)
 			open.lose(cut)
 		case LogTrim:
-			start = x.trim(l, start, open)
-			end = max(end, start) // a late tap may note the records later, or never
+			start, end = x.trim(l, start, end, open)
 		case LogCompact:
 			x.compact(alive, l)
 		case LogUncompact:
@@ -219,15 +218,15 @@ func (x *logIndex) decide(records []int32, kind LogKind) {
 	}
 }
 
-// trim notes that records were deleted from the start of the log, and returns the new
-// start.
-func (x *logIndex) trim(l *LogEvent, start int64, open *openTxns) int64 {
+// trim notes that records were deleted from the start of the log, and returns the new start, and the
+// end: a late tap may note the records later, or never.
+func (x *logIndex) trim(l *LogEvent, start, end int64, open *openTxns) (newStart, newEnd int64) {
 	if l.Offset <= start {
-		return start // nothing new was deleted
+		return start, end // nothing new was deleted
 	}
 	x.trims = append(x.trims, trim{seq: l.Seq, off: l.Offset})
 	open.trim(l.Offset) // readers continue at the new start
-	return l.Offset
+	return l.Offset, max(end, l.Offset)
 }
 
 func (x *logIndex) append(l *LogEvent, event int32) {
