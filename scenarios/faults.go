@@ -167,6 +167,9 @@ func dataLoss(d *draw) {
 	if d.IntN(2) == 0 {
 		d.times(3, 5, d.loseWriteWhileRereading)
 	}
+	if d.IntN(2) == 0 {
+		d.times(1, 3, d.deleteInsideABatch)
+	}
 }
 
 func unclean(d *draw) {
@@ -225,7 +228,7 @@ func everything(d *draw) {
 		d.latency, d.stall, d.blackHole, d.loseRequest, d.loseAnswer, d.cutFrame, d.reset,
 		d.restart, d.restartAll, d.compact, d.transaction, d.compactUnderTransaction, d.coordinator, d.transactionsOfTwoLeaders, d.abandon, d.keyless, d.failProduce, d.slowBroker,
 		d.loseTail, d.deleteRecords, d.recreate, d.grow,
-		d.absentWhileCompacted, d.forget, d.stale, d.withhold, d.silence, d.throttle, d.haste, d.hostileBatch, d.failFetch, d.revoke, d.changePassword, d.alter, d.answer,
+		d.absentWhileCompacted, d.forget, d.stale, d.withhold, d.silence, d.throttle, d.haste, d.hostileBatch, d.failFetch, d.revoke, d.changePassword, d.alter, d.answerBeside,
 	}
 	if d.p.World.Brokers > 1 {
 		kinds = append(kinds, d.rolling, d.moveLeader, d.belowMinimum, d.compactedByOne)

@@ -94,6 +94,19 @@ func (d *draw) deleteWhereTailWasLost() {
 	d.add(sim.DeleteRecords{Read: true, Span: sim.Span{From: f.From + d.between(500*ms, 2000*ms)}})
 }
 
+// deleteInsideABatch loses the tail while what a client fetches is late, so that writes of its own, several
+// in a record batch, are acknowledged where it had read others, and deletes the log up to
+// somewhere among them.
+func (d *draw) deleteInsideABatch() {
+	l := &d.p.Workload
+	l.Workers = max(l.Workers, 4)
+	f := sim.LoseTail{Records: 8 + d.IntN(12), Span: d.once()}
+	d.add(sim.Lag{Client: d.client(), Span: sim.Span{From: f.From, For: d.between(2000*ms, 3000*ms)}})
+	f.From += d.between(50*ms, 300*ms)
+	d.add(f)
+	d.add(sim.DeleteRecords{Keep: 1 + d.IntN(10), Span: sim.Span{From: f.From + d.between(100*ms, 800*ms)}})
+}
+
 // deleteRecords deletes records, in half of the cases while a client is behind.
 func (d *draw) deleteRecords() {
 	f := sim.DeleteRecords{Keep: d.IntN(30), Span: d.once()}
