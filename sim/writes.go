@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -93,6 +94,9 @@ func (o *operation) judgeCause(err error) {
 		}
 	}
 	w, now := o.w, time.Now()
+	if errors.Is(err, context.Canceled) && now.Sub(o.begun) < noticed { // its caller gave it up before it met anything
+		return
+	}
 	held := func(is func(hold) bool) bool {
 		since, found := w.holds.since(o.slot.name, now, 0, is)
 		return found && o.begun.Sub(since) >= noticed
