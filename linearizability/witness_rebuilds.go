@@ -3,6 +3,7 @@ package linearizability
 import (
 	"fmt"
 	"slices"
+	"sort"
 )
 
 // checkRebuilds judges whether each process had a reason to reread the log.
@@ -12,6 +13,8 @@ import (
 // client that had applied c may reread the log once, but not twice. A client that says that
 // it may have missed deletions must have been kept from reading, and one that says that records had
 // been withheld must have met such a leader; the history says so in Rebuild.Away.
+//
+// A late tap may note a deletion of the start after processes have reread the log for it.
 func (j *judge) checkRebuilds() {
 	spent := map[processID]int{}   // losses that have been the reason for a rebuild
 	begun := map[processID]int64{} // the event of a process's first call
@@ -27,6 +30,9 @@ func (j *judge) checkRebuilds() {
 		}
 		id := processID{b.Client, b.Process}
 		losses := j.x.lossesBetween(begun[id], b.Seq)
+		if j.h.Header.Tap != TapExact {
+			losses += len(j.x.trims) - sort.Search(len(j.x.trims), func(i int) bool { return j.x.trims[i].seq > b.Seq })
+		}
 		if !b.Cause.lossless() && spent[id] < losses {
 			spent[id]++
 			continue

@@ -50,7 +50,8 @@ func (j *judge) causes(es []event) bool {
 		}
 		losses := 0
 		for _, l := range j.h.Log {
-			if (l.Kind == lin.LogTruncate || l.Kind == lin.LogRecreate || l.Kind == lin.LogTrim) && l.Seq > begun && l.Seq < e.seq {
+			if (l.Kind == lin.LogTruncate || l.Kind == lin.LogRecreate || l.Kind == lin.LogTrim) && l.Seq > begun &&
+				(l.Seq < e.seq || l.Kind == lin.LogTrim && j.t.late) {
 				losses++
 			}
 		}
