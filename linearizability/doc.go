@@ -100,6 +100,9 @@
 //     delete for each key that is gone, then a set for each key that has another
 //     record, both in the order of the keys. From there on they tell each record. If
 //     the log lost nothing, they tell only which keys are gone, at any time later.
+//   - If records are deleted just up to where a process is that rereads the log after a
+//     loss, nobody can tell it any more whether the log has lost more. It may then reread
+//     the log again, and take the new start for the end of what is left.
 //   - Several writes may share a value id, as the deletes of one key do. A
 //     record with that id may then belong to any of them that fits.
 //

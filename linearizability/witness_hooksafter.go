@@ -126,7 +126,8 @@ func (f *hookFollower) rebuilt(b *Rebuild) {
 		}
 		for n := range from {
 			if !b.Cause.lossless() {
-				next = add(next, f.reread(&from[n], b.Seq, false))
+				q := f.reread(&from[n], b.Seq, false)
+				next = f.addDeleted(add(next, q), &q)
 			}
 			if b.Cause != RebuildLoss {
 				next = add(next, f.reread(&from[n], b.Seq, true))

@@ -29,6 +29,7 @@ type place struct {
 // read up to an offset, and from there on each record.
 type rereading struct {
 	seq  int64 // from then on it has read all that it has
+	told int64 // since then it rereads the log after a loss, and its hooks have told nothing of that
 	from place // where it was
 	// The offset is what is left of what it had read. That was up to one of those between the two of
 	// had, in the log of an epoch, or of those of alsoHad, if it had gone on to a later epoch.
@@ -206,14 +207,21 @@ func (f *hookFollower) lastEpoch(p *place, seq int64) int32 {
 
 // reread returns a process at a place that begins to reread the log.
 func (f *hookFollower) reread(p *place, seq int64, whole bool) place {
-	a := &rereading{seq: seq, from: *p, whole: whole}
+	a := &rereading{seq: seq, told: seq, from: *p, whole: whole}
 	if p.waiting { // the hooks still have the state before the first time
 		b := p.again
 		a.from, a.had, a.alsoHad, a.lossy, a.silent = b.from, b.had, b.alsoHad, b.lossy || !b.whole, b.silent
+		if a.lossy {
+			a.told = b.told
+		}
 		then := f.x.current(b.seq)
 		low, high := f.left(b.had, then)
 		if !whole && low == high && b.alsoHad == b.had && f.log.start(b.seq) == f.log.start(seq) {
 			a.had = extent{then, low, high} // so the reason is a loss since
+			a.alsoHad = a.had
+		}
+		if start := f.log.start(seq); a.lossy && !f.late && a.had == a.alsoHad && a.had.high < start { // it begins there anyway
+			a.had.low, a.had.high = start, start
 			a.alsoHad = a.had
 		}
 	} else {
@@ -278,12 +286,16 @@ func (f *hookFollower) settled(p *place, seq int64) []place {
 	return all
 }
 
-// add adds a place to others, once.
+// add adds a place to others, once. Those that differ in told only are one.
 func add(all []place, p place) []place {
-	if slices.ContainsFunc(all, func(q place) bool { return q.is(&p) }) {
-		return all
+	i := slices.IndexFunc(all, func(q place) bool { return q.is(&p) })
+	if i < 0 {
+		return append(all, p)
 	}
-	return append(all, p)
+	if p.waiting && p.again.told < all[i].again.told {
+		all[i].again = p.again
+	}
+	return all
 }
 
 // is reports whether two places are the same.

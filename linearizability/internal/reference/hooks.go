@@ -31,7 +31,7 @@ func (j *judge) tells(es []event) bool {
 		case e.again != nil:
 			again := set{}
 			for _, x := range s {
-				j.reread(again, x, e.seq)
+				j.reread(again, x, e, until(es, e.seq))
 			}
 			s = again
 		case e.snap != nil && e.snap.Kind == lin.SnapshotFinal:
@@ -104,6 +104,7 @@ func (j *judge) tell(hook *lin.Hook, x state) (state, bool) {
 	if hook.Delete != (hook.Value == "") {
 		return x, false
 	}
+	x.told = 0
 	if x.owed != "" {
 		this := fmt.Sprintf("%q=%q\n", hook.Key, hook.Value)
 		rest, ok := strings.CutPrefix(x.owed, this)
@@ -122,35 +123,60 @@ func (j *judge) tell(hook *lin.Hook, x state) (state, bool) {
 	return x, true
 }
 
-// reread adds the states of a process that discards its state and reads the log again. If it was
-// about to do so before, its hooks still have the state before that.
-func (j *judge) reread(s set, x state, now int64) {
+// reread adds the states of a process that discards its state and reads the log again, by an event. If
+// it was about to do so before, its hooks still have the state before that. Records may then have been
+// deleted up to where it was, which it takes for the end of what is left.
+func (j *judge) reread(s set, x state, e event, by int64) {
+	told := x.told
 	if x.owed != "" {
 		x = *x.from
 	}
-	for i := x.era; i < len(j.t.eras); i++ {
-		first, at := j.t.eras[i].start(now), x.at
-		for _, e := range j.t.eras[x.era+1 : i+1] {
-			at = min(at, e.cut)
+	ends := []int64{x.at}
+	for _, l := range j.h.Log {
+		if l.Kind == lin.LogTrim && told > 0 && (j.t.late || l.Seq > told && l.Seq < e.seq) {
+			ends = append(ends, min(x.at, l.Offset))
 		}
-		to := state{era: i, base: first, at: max(at, first), done: x.done}
-		j.skipping(to, first, now, func(to state) {
-			to = j.t.change(x, to, true)
-			s[to.key()] = to
-		})
+	}
+	if told == 0 && e.again.Cause != lin.RebuildAbsence && e.again.Cause != lin.RebuildWithheld {
+		told = e.seq
+	}
+	for i := x.era; i < len(j.t.eras); i++ {
+		for _, at := range ends {
+			first := j.t.eras[i].start(e.seq)
+			for _, e := range j.t.eras[x.era+1 : i+1] {
+				at = min(at, e.cut)
+			}
+			to := state{era: i, base: first, at: max(at, first), done: x.done}
+			j.skipping(to, first, by, func(to state) {
+				to = j.t.change(x, to, true)
+				to.told = told
+				s[to.key()] = to
+			})
+		}
 	}
 }
 
+// until returns the event by which a process has reread the log that begins with an event: the first
+// one in which it tells of something.
+func until(es []event, seq int64) int64 {
+	for _, e := range es {
+		if e.seq > seq && (e.hook != nil || e.again != nil || e.snap != nil || e.end && e.op.Outcome == lin.OK) {
+			return e.seq
+		}
+	}
+	return forever
+}
+
 // skipping calls a function with the states that skip any of the records from an offset on that
-// compaction had removed.
-func (j *judge) skipping(x state, o, now int64, fn func(state)) {
+// compaction had removed by an event.
+func (j *judge) skipping(x state, o, by int64, fn func(state)) {
 	if o == x.at {
 		fn(x)
 		return
 	}
-	j.skipping(x, o+1, now, fn)
-	if r := j.t.eras[x.era].records[o]; r != nil && r.removed <= now {
+	j.skipping(x, o+1, by, fn)
+	if r := j.t.eras[x.era].records[o]; r != nil && r.removed <= by {
 		x.skipped += list(o)
-		j.skipping(x, o+1, now, fn)
+		j.skipping(x, o+1, by, fn)
 	}
 }

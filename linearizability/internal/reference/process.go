@@ -146,7 +146,7 @@ func (j *judge) follows(es []event) bool {
 		case e.snap != nil:
 			s.keep(func(x state) bool { return j.snapshot(e.snap, x) })
 		case e.again != nil:
-			j.again(s, e.seq)
+			j.again(s, e.seq, until(es, e.seq))
 		case e.op == nil:
 		case !e.end:
 			pending[e.op.ID] = e.op
@@ -215,8 +215,8 @@ func (j *judge) lostBetween(from, to int64) bool {
 	})
 }
 
-// again adds the states of a process that reads the log again, up to where it was.
-func (j *judge) again(s set, now int64) {
+// again adds the states of a process that reads the log again, up to where it was, by an event.
+func (j *judge) again(s set, now, by int64) {
 	for _, x := range s {
 		at := x.at
 		for i := x.era; i <= j.t.current(now); i++ {
@@ -226,7 +226,7 @@ func (j *judge) again(s set, now int64) {
 			}
 			for _, first := range j.t.starts(e, now) {
 				to := state{era: i, base: first, at: max(first, at), done: x.done, again: true}
-				j.skipping(to, first, now, func(to state) { s[to.key()] = to })
+				j.skipping(to, first, by, func(to state) { s[to.key()] = to })
 			}
 		}
 	}

@@ -18,11 +18,12 @@ type state struct {
 	owed     string    // the hooks that are owed after a change of state, each with a newline
 	again    bool      // it may be rereading the log, so that its position is below at
 	from     *state    // before it owed hooks
+	told     int64     // since when it rereads the log after a loss and has told nothing of that, or 0
 	_        [0]func() // not compared with ==
 }
 
 func (s state) key() string {
-	return fmt.Sprint(s.era, " ", s.base, " ", s.at, " ", s.skipped, " ", s.done, " ", s.owed, " ", s.again)
+	return fmt.Sprint(s.era, " ", s.base, " ", s.at, " ", s.skipped, " ", s.done, " ", s.owed, " ", s.again, " ", s.told)
 }
 
 func list(n int64) string { return fmt.Sprintf("%d,", n) }
@@ -88,7 +89,7 @@ func (t *timeline) steps(s state, now int64, hooks bool) []state {
 	e := t.eras[s.era]
 	if s.at < t.stable(e, now) && s.owed == "" {
 		to := s
-		to.at++
+		to.at, to.told = to.at+1, 0
 		r := e.records[s.at]
 		if r == nil || !t.shows(r) || !hooks {
 			next = append(next, to)
