@@ -38,7 +38,7 @@ func (l left) live() (names []string) {
 // that were under way when they were closed and with calls that had failed.
 func TestNothingOfAClosedClientStaysInMemory(t *testing.T) {
 	inWorld(t, withTopic(3), func(t *testing.T, w *world) {
-		use := func(t *testing.T, close func(*kvstore.Client)) left {
+		use := func(t *testing.T, end func(*kvstore.Client)) left {
 			s, held := memory.New(), new([1 << 16]byte)
 			c, err := kvstore.NewClient(t.Context(), topic, s, w.options("c", kvstore.WithOnSetHook(func(_, v []byte) { copy(held[:], v) }))...)
 			must(t, err)
@@ -46,7 +46,7 @@ func TestNothingOfAClosedClientStaysInMemory(t *testing.T) {
 			_, err = c.Get(t.Context(), []byte("a"))
 			must(t, err)
 			must(t, c.Sync(t.Context()))
-			close(c)
+			end(c)
 			return left{weak.Make(c), weak.Make(s), weak.Make(held)}
 		}
 		for name, end := range map[string]func(*kvstore.Client){

@@ -257,8 +257,11 @@ func topicProblem(h *health) Problem {
 func TestEachSettingThatChangedIsNamed(t *testing.T) {
 	was := topicSettings{1, time.Second, "compact", 1, 10}
 	want := []settingChange{
-		{"max.message.bytes", "1", "2"}, {"segment.bytes", "10", "20"}, {"delete.retention.ms", "1000", "2000"},
-		{"cleanup.policy", "compact", "delete"}, {"min.insync.replicas", "1", "2"},
+		{"max.message.bytes", "1", "2"},
+		{"segment.bytes", "10", "20"},
+		{"delete.retention.ms", "1000", "2000"},
+		{"cleanup.policy", "compact", "delete"},
+		{"min.insync.replicas", "1", "2"},
 	}
 	if got := (topicSettings{2, 2 * time.Second, "delete", 2, 20}).changesFrom(was); !slices.Equal(got, want) {
 		t.Errorf("the changes are %v, want %v", got, want)

@@ -151,8 +151,11 @@ func TestWrap_records_deadlines_and_classes(t *testing.T) {
 			}
 			in := time.Minute + time.Second
 			for i, want := range []lin.Operation{
-				{Deadline: in, Class: lin.ErrorDeadline}, {Deadline: in, Class: lin.ErrorCanceled}, {Deadline: in},
-				{Deadline: 1, Class: lin.ErrorUnavailable}, {},
+				{Deadline: in, Class: lin.ErrorDeadline},
+				{Deadline: in, Class: lin.ErrorCanceled},
+				{Deadline: in},
+				{Deadline: 1, Class: lin.ErrorUnavailable},
+				{},
 			} {
 				if !says {
 					want.Deadline, want.Class = 0, lin.ErrorNone

@@ -232,8 +232,17 @@ var apis = []struct {
 	name string
 	key  int16
 }{
-	{"produce", 0}, {"fetch", 1}, {"list-offsets", 2}, {"metadata", 3}, {"offset-for-leader-epoch", 23}, {"init-producer-id", 22},
-	{"describe-configs", 32}, {"create-topics", 19}, {"api-versions", 18}, {"sasl-handshake", 17}, {"sasl-authenticate", 36},
+	{"produce", 0},
+	{"fetch", 1},
+	{"list-offsets", 2},
+	{"metadata", 3},
+	{"offset-for-leader-epoch", 23},
+	{"init-producer-id", 22},
+	{"describe-configs", 32},
+	{"create-topics", 19},
+	{"api-versions", 18},
+	{"sasl-handshake", 17},
+	{"sasl-authenticate", 36},
 }
 
 func apiKeys(s string) ([]int16, error) {

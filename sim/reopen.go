@@ -204,8 +204,15 @@ func (o *operation) callClosed(c *kvstore.Client) {
 		name string
 		err  error
 	}{
-		{"Get", getErr}, {"GetEntry", entryErr}, {"Range", rangeErr}, {"RangeEntries", entriesErr}, {"Put", c.Put(ctx, key, nil)},
-		{"Delete", c.Delete(ctx, key)}, {"Execute", batchErr}, {"Sync", c.Sync(ctx)}, {"WaitRevision", c.WaitRevision(ctx, c.Position()+1)},
+		{"Get", getErr},
+		{"GetEntry", entryErr},
+		{"Range", rangeErr},
+		{"RangeEntries", entriesErr},
+		{"Put", c.Put(ctx, key, nil)},
+		{"Delete", c.Delete(ctx, key)},
+		{"Execute", batchErr},
+		{"Sync", c.Sync(ctx)},
+		{"WaitRevision", c.WaitRevision(ctx, c.Position()+1)},
 	} {
 		if !excused(call.err) && ctx.Err() == nil {
 			o.w.findings.add(closedName, "%s of %s, which is closed, returned: %v", call.name, o.slot.name, call.err)

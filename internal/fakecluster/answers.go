@@ -54,10 +54,17 @@ var answered = []struct {
 	name string
 	key  kmsg.Key
 }{
-	{"produce", kmsg.Produce}, {"fetch", kmsg.Fetch}, {"list-offsets", kmsg.ListOffsets}, {"metadata", kmsg.Metadata},
-	{"offset-for-leader-epoch", kmsg.OffsetForLeaderEpoch}, {"init-producer-id", kmsg.InitProducerID},
-	{"describe-configs", kmsg.DescribeConfigs}, {"create-topics", kmsg.CreateTopics}, {"api-versions", kmsg.ApiVersions},
-	{"sasl-handshake", kmsg.SASLHandshake}, {"sasl-authenticate", kmsg.SASLAuthenticate},
+	{"produce", kmsg.Produce},
+	{"fetch", kmsg.Fetch},
+	{"list-offsets", kmsg.ListOffsets},
+	{"metadata", kmsg.Metadata},
+	{"offset-for-leader-epoch", kmsg.OffsetForLeaderEpoch},
+	{"init-producer-id", kmsg.InitProducerID},
+	{"describe-configs", kmsg.DescribeConfigs},
+	{"create-topics", kmsg.CreateTopics},
+	{"api-versions", kmsg.ApiVersions},
+	{"sasl-handshake", kmsg.SASLHandshake},
+	{"sasl-authenticate", kmsg.SASLAuthenticate},
 }
 
 // table is answersText, parsed.
