@@ -33,7 +33,7 @@ func (x *write) lost() bool {
 
 // look records the state of a process.
 func (w *world) look(p *proc) {
-	if w.tap != lin.TapNone && p.opened && p.begun && !p.dead && p.at >= p.behind {
+	if w.tap != lin.TapNone && p.opened && p.begun && !p.dead && p.was == nil && p.at >= max(p.behind, p.shown) {
 		w.rec.Snapshot(lin.Snapshot{Kind: lin.SnapshotClient, Client: p.client, Process: p.n, Position: p.at, Items: p.items(w.one(2))})
 	}
 }
@@ -70,10 +70,14 @@ func (w *world) ends(p *proc, c *call) bool {
 		c.Unknown(errSome)
 		return true
 	}
-	if p.era < c.era {
+	if p.era < c.era || p.was != nil || p.at < p.shown {
 		return false
 	}
 	if p.at < c.until && (p.era == w.era || p.era == c.era || c.op.Kind != lin.OpOpen) || p.at < p.behind {
+		return false
+	}
+	// Who opens in one that was lost since needs what that had left.
+	if c.op.Kind == lin.OpOpen && p.at < slices.Min(append(w.cuts[c.era:p.era:p.era], c.until)) {
 		return false
 	}
 	// Who follows a log that was lost since needs all of that log.

@@ -18,6 +18,7 @@ func (w *world) advance(p *proc) {
 		for _, c := range w.cuts[p.era:] {
 			cut = min(cut, c)
 		}
+		p.shown, p.least = min(p.shown, cut), min(p.least, cut)
 		if p.at > cut || w.one(3) {
 			w.reread(p, min(p.at, cut))
 		} else {
@@ -25,10 +26,20 @@ func (w *world) advance(p *proc) {
 		}
 	}
 	for range 1 + w.rng.IntN(3) {
-		if p.era == w.era && p.at < w.start0 {
-			w.reread(p, w.start0)
+		if p.was != nil && p.era == w.era && w.one(2) {
+			w.trim(p.at)
 		}
-		if p.at < stable(p.log(w)) {
+		switch {
+		case p.era == w.era && p.at < w.start0:
+			w.reread(p, w.start0)
+		case p.era == w.era && p.at == w.start0 && p.was != nil && p.from < p.at && w.one(2):
+			p.least = min(p.least, p.at) // it can't tell any more whether more is left
+			w.reread(p, p.least)
+		}
+		switch {
+		case p.was != nil:
+			w.goOn(p, 1)
+		case p.at < stable(p.log(w)):
 			w.apply(p)
 		}
 	}
@@ -72,18 +83,32 @@ func (w *world) hook(p *proc, h lin.Hook) {
 	}
 }
 
-// reread lets a process discard its state and read the log again, up to where it tells what
-// differs.
-func (w *world) reread(p *proc, least int64) {
-	was := p.state
-	p.era, p.behind, p.state = w.era, 0, map[string]lin.Item{}
+// reread lets a process discard its state and read the log again, of which all below an offset is
+// left if it was not about to do so before.
+func (w *world) reread(p *proc, left int64) {
+	if p.was == nil {
+		p.was, p.least, p.shown = p.state, left, max(p.shown, left)
+	}
+	p.era, p.behind, p.state, p.at, p.from = w.era, 0, map[string]lin.Item{}, w.start0, w.start0
 	w.rec.Rebuild(lin.Rebuild{Client: p.client, Process: p.n, Cause: lin.RebuildLoss})
+	if !w.torn && w.one(2) {
+		w.goOn(p, len(w.log)+1)
+	}
+}
+
+// goOn lets a process read the log again, so many times the next batch. Then it tells what differs.
+func (w *world) goOn(p *proc, n int) {
 	hooks := w.hooks
 	w.hooks = false
-	for p.at = w.start0; p.at < stable(w.log) && p.at < least; {
+	for ; n > 0 && p.at < stable(p.log(w)) && p.at < p.least; n-- {
 		w.apply(p)
 	}
 	w.hooks = hooks
+	if p.at < stable(p.log(w)) && p.at < p.least {
+		return
+	}
+	was := p.was
+	p.was = nil
 	for _, k := range slices.Sorted(maps.Keys(was)) {
 		if _, ok := p.state[k]; !ok {
 			w.hook(p, lin.Hook{Key: k, Offset: lin.None})
@@ -164,18 +189,21 @@ func (w *world) suffer() {
 		w.lose(0)
 		w.start0 = 0
 	case 3, 4:
-		at := w.start0 + int64(w.rng.IntN(int(stable(w.log)-w.start0)+1))
-		if at == w.start0 || w.log[at-1].last >= at {
-			return
-		}
-		w.start0 = at
-		w.rec.Trim(at)
+		w.trim(w.start0 + int64(w.rng.IntN(int(stable(w.log)-w.start0)+1)))
 	default:
 		if w.one(3) {
 			w.uncompact()
 		} else {
 			w.compact()
 		}
+	}
+}
+
+// trim deletes the records below an offset.
+func (w *world) trim(at int64) {
+	if at > w.start0 && w.log[at-1].last < at {
+		w.start0 = at
+		w.rec.Trim(at)
 	}
 }
 
@@ -251,7 +279,7 @@ func (w *world) finish() {
 		}
 	}
 	for _, p := range w.procs {
-		for n := 0; !p.dead && p.begun && (p.era < w.era || p.at < stable(w.log)) && n < 1000; n++ {
+		for n := 0; !p.dead && p.begun && (p.era < w.era || p.was != nil || p.at < stable(w.log)) && n < 1000; n++ {
 			w.advance(p)
 		}
 		for range 4 {

@@ -11,9 +11,25 @@ import (
 // Generate returns a small correct history: that of a few processes that follow a log,
 // each at its own pace, while the log suffers what logs suffer. The seed decides all.
 func Generate(seed uint64, tap lin.Tap) *lin.History {
-	w := &world{rng: rand.New(rand.NewPCG(seed, uint64(tap))), tap: tap, txns: map[string]bool{}}
+	w := newWorld(seed, tap)
 	w.rough = tap != lin.TapNone && w.one(2)
 	w.hooks = tap != lin.TapNone && w.one(2)
+	return w.run()
+}
+
+// GenerateTorn is like Generate. But the log has records in the beginning and suffers much, so that
+// processes that have hooks often read it again, and more happens to it meanwhile.
+func GenerateTorn(seed uint64, tap lin.Tap) *lin.History {
+	w := newWorld(seed, tap)
+	w.rough, w.hooks, w.torn = true, true, true
+	return w.run()
+}
+
+func newWorld(seed uint64, tap lin.Tap) *world {
+	return &world{rng: rand.New(rand.NewPCG(seed, uint64(tap))), tap: tap, txns: map[string]bool{}}
+}
+
+func (w *world) run() *lin.History {
 	w.opens, w.dull = w.one(2), w.one(4)
 	w.keys = "abc"
 	w.rec = lin.NewRecorder(func() time.Duration {
@@ -21,12 +37,17 @@ func Generate(seed uint64, tap lin.Tap) *lin.History {
 			w.clock += time.Millisecond
 		}
 		return w.clock
-	}, lin.RecorderOptions{Header: lin.Header{Tap: tap, Hooks: w.hooks}})
+	}, lin.RecorderOptions{Header: lin.Header{Tap: w.tap, Hooks: w.hooks}})
 	for i := range 1 + w.rng.IntN(3) {
 		w.start(fmt.Sprintf("c%d", i+1), 1)
 	}
+	if w.torn {
+		for range 6 {
+			w.append(lin.Record{Key: w.key(), Value: w.value(), Foreign: true})
+		}
+	}
 	steps := 8 + w.rng.IntN(30)
-	if tap == lin.TapNone { // all that there is are operations, and keys have nothing to do with each other
+	if w.tap == lin.TapNone { // all that there is are operations, and keys have nothing to do with each other
 		w.keys, steps = w.keys[:1+w.rng.IntN(3)], 4*steps
 	}
 	for range steps {
@@ -42,6 +63,7 @@ type world struct {
 	rec   *lin.Recorder
 	clock time.Duration
 	rough bool // the log loses records and is compacted
+	torn  bool // often
 	hooks bool
 	opens bool
 	dull  bool // most values are shared
@@ -85,6 +107,13 @@ type proc struct {
 	behind int64 // it can't claim anything below this, because it skipped records
 	state  map[string]lin.Item
 	calls  []*call
+
+	// While it reads the log again, it tells nothing and no operation takes place.
+	was   map[string]lin.Item // what its hooks have told, nil if it does not
+	from  int64               // where the log began then
+	least int64               // up to where it reads before it tells what differs
+	// shown is up to where the log still has what it had read before: operations wait for that.
+	shown int64
 }
 
 // A call is an operation under way.
@@ -185,6 +214,8 @@ func (w *world) begin(p *proc, op lin.Operation, until int64) *call {
 func (w *world) step() {
 	p := w.procs[w.rng.IntN(len(w.procs))]
 	switch n := w.rng.IntN(100); {
+	case w.torn && n >= 25 && n < 35:
+		w.suffer()
 	case n < 25:
 		w.call(p)
 	case n < 50:

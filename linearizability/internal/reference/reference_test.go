@@ -54,6 +54,29 @@ func TestCheck_holds_correct_histories(t *testing.T) {
 	}
 }
 
+// TestCheck_holds_correct_histories_of_torn_logs is the same of processes that often read the log
+// again.
+func TestCheck_holds_correct_histories_of_torn_logs(t *testing.T) {
+	for _, tap := range []lin.Tap{lin.TapExact, lin.TapLate} {
+		t.Run(tap.String(), func(t *testing.T) {
+			t.Parallel()
+			shown := 0
+			for seed := *from; seed < *from+*histories/4; seed++ {
+				h := reference.GenerateTorn(seed, tap)
+				v := lin.Check(h, lin.Options{})
+				if explained := reference.Held(h); explained && v.Status != lin.Violated {
+					continue
+				} else if !explained {
+					t.Errorf("seed %d: the reference accuses\n%s", seed, reference.Text(h))
+				} else if t.Errorf("seed %d: %v", seed, v.Err()); shown < *show {
+					shown++
+					t.Log(pasted(fmt.Sprintf("torn history %d", seed), reference.Shrink(h, accused)))
+				}
+			}
+		})
+	}
+}
+
 // TestCheck_finds_what_the_reference_finds compares the judges with the reference on
 // histories with one change. What the reference can't explain the judges must call a
 // violation, except for a few in a thousand, which docs/judges.md lists.
