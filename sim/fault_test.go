@@ -124,9 +124,14 @@ func TestClientThatHangsIsNotLive(t *testing.T) {
 		}
 		return c, err
 	}})
-	if o.Status != lin.Violated || len(o.Reasons) != 1 || o.Reasons[0].Name != "liveness" ||
+	if o.Status != lin.Violated || len(o.Reasons) < 2 || o.Reasons[0].Name != "liveness" ||
 		!strings.HasPrefix(o.Reasons[0].Text, "c2 could not write within 20s") {
-		t.Errorf("status %s for %v, want violated for the liveness of c2", o.Result, o.Reasons)
+		t.Fatalf("status %s for %v, want violated for the liveness of c2", o.Result, o.Reasons)
+	}
+	for _, r := range o.Reasons[1:] {
+		if r.Name != "well-client-serves-in-time" || !strings.HasPrefix(r.Text, "a call of c2 ") {
+			t.Errorf("it is also accused of %v, want nothing but its calls", r)
+		}
 	}
 }
 
