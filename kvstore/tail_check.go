@@ -86,11 +86,7 @@ func (t *tail) outOfRange(ctx context.Context, cause error) error {
 	at, _ := t.reached()
 	switch {
 	case t.pos < start:
-		under := int32(-1)
-		if rb := t.rebuild; rb.keeps() { // what had been read is left, except the start
-			under = rb.seenEpoch
-		}
-		return t.lostBehind(ctx, t.unseen(), under, fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, t.pos))
+		return t.lostStart(ctx, start, t.pos)
 	case at > end:
 		return t.lost(ctx, end, fmt.Errorf("%w: the log ends at offset %d, this client had read up to %d", ErrDataLoss, end, at))
 	default:
@@ -106,6 +102,15 @@ func (t *tail) lost(ctx context.Context, end int64, cause error) error {
 	}
 	t.startOver(end, cause)
 	return nil
+}
+
+// lostStart is lost when the log begins behind what had been read.
+func (t *tail) lostStart(ctx context.Context, start, read int64) error {
+	under := int32(-1)
+	if rb := t.rebuild; rb != nil && rb.whole { // what had been read is left, except the start
+		under = rb.seenEpoch
+	}
+	return t.lostBehind(ctx, t.unseen(), under, fmt.Errorf("%w: the log begins at offset %d, this client had read up to %d", ErrDataLoss, start, read))
 }
 
 // caughtUp evaluates how far the position has got after a fetch.

@@ -135,13 +135,16 @@ func (t *tail) reread(cause error) {
 }
 
 // extent returns the offset up to which the log has to be the one that was read, and the
-// leader epoch there.
+// leader epoch there. Where a rereading begins at that offset, it has not met an epoch yet.
 func (t *tail) extent() (pos int64, epoch int32) {
 	rb := t.rebuild
-	switch {
-	case !rb.keeps() || t.pos >= max(rb.floor, rb.seen):
+	if rb == nil || !rb.whole {
 		return t.pos, t.epoch
-	case rb.seen > rb.floor:
+	}
+	switch most := max(rb.floor, rb.seen); {
+	case t.pos > most || t.pos == most && t.epoch >= 0:
+		return t.pos, t.epoch
+	case rb.seen >= rb.floor: // no floor is set while the client opens
 		return rb.seen, rb.seenEpoch
 	default:
 		return rb.floor, rb.floorEpoch

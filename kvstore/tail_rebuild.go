@@ -128,9 +128,11 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 	if err := t.part.current(first); err != nil {
 		return err
 	}
-	if rb.keeps() && l.naming != t.naming { // the log may be another one than that whose positions it keeps
-		pos, epoch := t.extent()
+	switch pos, epoch := t.extent(); {
+	case rb.whole && l.naming != t.naming: // the log may be another one than that whose positions it keeps
 		return t.renamed(ctx, pos, epoch)
+	case rb.whole && start > rb.seen: // what is new below the start is lost
+		return t.lostStart(ctx, start, rb.seen)
 	}
 	if !rb.keeps() {
 		t.debt = debt{}
@@ -179,10 +181,9 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 	t.health.sawEnd(end)
 	t.track.SawEnd(end)
 	t.health.setTarget(end)
-	if !rb.compared && start >= rb.resume {
-		if err := t.compare(ctx); err != nil {
-			return err
-		}
+	// If nothing was lost so far, the leader is asked first whether that is so.
+	if !rb.compared && !rb.whole && start >= rb.resume {
+		return t.compare(ctx)
 	}
 	return nil
 }
