@@ -68,7 +68,7 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 		switch err := cmp.Or(c.part.unsettled(), c.part.holds(ctx, pos, epoch)); {
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w: %w", res.below, contextError(ctx))
-		case err == nil && epoch < 0: // the write may be where the client only believes to have read (I10)
+		case err == nil && epoch < 0 && pos > res.revision: // where the client may only believe to have read (I10)
 			return res.below
 		case err == nil:
 			if err = c.tracker.Wait(ctx, res.revision+1, term); err == nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kvsim/kvsim/internal/recordlog"
+	"github.com/kvsim/kvsim/kvstore"
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
@@ -138,17 +139,22 @@ func (w *world) caller(s *slot) *worker {
 	return &worker{w: w, slot: s, rng: stream(w.plan.Seed, "converge", s.n)}
 }
 
+// lastSync reads up to the end of the log. A hook may close its client meanwhile; then the next one does.
 func (w *world) lastSync(ctx context.Context, s *slot) error {
-	p, _, err := s.live(ctx)
-	if err != nil {
-		return err
+	for {
+		p, _, err := s.live(ctx)
+		if err != nil {
+			return err
+		}
+		op := &operation{worker: w.caller(s), p: p, ctx: ctx}
+		call := op.begin(lin.Operation{Kind: lin.OpSync})
+		err = p.client.Sync(ctx)
+		op.judgeServed(err)
+		op.end(func() { op.told(call, err) })
+		if !errors.Is(err, kvstore.ErrClientClosed) || s.openProcess() == p || sleep(ctx, 100*time.Millisecond) != nil {
+			return err
+		}
 	}
-	op := &operation{worker: w.caller(s), p: p, ctx: ctx}
-	call := op.begin(lin.Operation{Kind: lin.OpSync})
-	err = p.client.Sync(ctx)
-	op.judgeServed(err)
-	op.end(func() { op.told(call, err) })
-	return err
 }
 
 // snapshot records everything that a client holds.
