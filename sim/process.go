@@ -414,16 +414,21 @@ func (s *slot) up(ctx context.Context) error {
 	return s.open(ctx)
 }
 
-// replace closes a client that says that it can't go on, as its documentation asks, and
-// opens another one. Of several workers that call it, one does it.
-func (s *slot) replace(p *process) {
+// take makes the client have no process, if it still has this one.
+func (s *slot) take(p *process) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	mine := s.current == p
 	if mine {
 		s.become(nil)
 	}
-	s.mu.Unlock()
-	if !mine {
+	return mine
+}
+
+// replace closes a client that says that it can't go on, as its documentation asks, and
+// opens another one. Of several workers that call it, one does it.
+func (s *slot) replace(p *process) {
+	if !s.take(p) {
 		return
 	}
 	s.w.sometimes.hit(sometimesReplaced)

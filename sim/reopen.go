@@ -36,13 +36,7 @@ var endForms = []form{
 // workers may have calls under way.
 func (o *operation) reopen() {
 	s, p := o.slot, o.p
-	s.mu.Lock()
-	mine := s.current == p
-	if mine {
-		s.become(nil)
-	}
-	s.mu.Unlock()
-	if !mine {
+	if !s.take(p) {
 		return
 	}
 	unlabelled() // it outlives the process

@@ -41,82 +41,85 @@ func (c *Cluster) refuseFetch(a Answer, req *kmsg.FetchRequest) kmsg.Response {
 // firstWholeFetch is the first version of fetches whose answers have an error code of the whole.
 const firstWholeFetch = 7
 
+// refusing gives the parts of an answer their error codes.
+type refusing struct {
+	c      *Cluster
+	answer Answer
+	meant  bool // a part is one that the answer is about
+}
+
+// code returns the error code of a part about a topic.
+func (r *refusing) code(topic string) int16 {
+	if !r.answer.names(r.c, topic, [16]byte{}) {
+		return kerr.UnknownServerError.Code
+	}
+	r.meant = true
+	return r.answer.Err.Code
+}
+
+// whole returns the answer, nil if no part of it is meant.
+func (r *refusing) whole(resp kmsg.Response) kmsg.Response {
+	if !r.meant {
+		return nil
+	}
+	return resp
+}
+
 func (c *Cluster) refuseOffsets(a Answer, req *kmsg.ListOffsetsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
-	meant := false
+	r := refusing{c: c, answer: a}
 	for _, t := range req.Topics {
 		st := kmsg.NewListOffsetsResponseTopic()
 		st.Topic = t.Topic
 		for _, p := range t.Partitions {
 			sp := kmsg.NewListOffsetsResponseTopicPartition()
-			sp.Partition, sp.ErrorCode, sp.Timestamp, sp.Offset = p.Partition, kerr.UnknownServerError.Code, -1, -1
-			if a.names(c, t.Topic, [16]byte{}) {
-				sp.ErrorCode, meant = a.Err.Code, true
-			}
+			sp.Partition, sp.ErrorCode, sp.Timestamp, sp.Offset = p.Partition, r.code(t.Topic), -1, -1
 			st.Partitions = append(st.Partitions, sp)
 		}
 		resp.Topics = append(resp.Topics, st)
 	}
-	if !meant {
-		return nil
-	}
-	return resp
+	return r.whole(resp)
 }
 
 func (c *Cluster) refuseEpochs(a Answer, req *kmsg.OffsetForLeaderEpochRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
-	meant := false
+	r := refusing{c: c, answer: a}
 	for _, t := range req.Topics {
 		st := kmsg.NewOffsetForLeaderEpochResponseTopic()
 		st.Topic = t.Topic
 		for _, p := range t.Partitions {
 			sp := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-			sp.Partition, sp.ErrorCode, sp.LeaderEpoch, sp.EndOffset = p.Partition, kerr.UnknownServerError.Code, -1, -1
-			if a.names(c, t.Topic, [16]byte{}) {
-				sp.ErrorCode, meant = a.Err.Code, true
-			}
+			sp.Partition, sp.ErrorCode, sp.LeaderEpoch, sp.EndOffset = p.Partition, r.code(t.Topic), -1, -1
 			st.Partitions = append(st.Partitions, sp)
 		}
 		resp.Topics = append(resp.Topics, st)
 	}
-	if !meant {
-		return nil
-	}
-	return resp
+	return r.whole(resp)
 }
 
 func (c *Cluster) refuseConfigs(a Answer, req *kmsg.DescribeConfigsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
-	meant := false
-	for _, r := range req.Resources {
+	r := refusing{c: c, answer: a}
+	for _, q := range req.Resources {
 		sr := kmsg.NewDescribeConfigsResponseResource()
-		sr.ResourceType, sr.ResourceName, sr.ErrorCode = r.ResourceType, r.ResourceName, kerr.UnknownServerError.Code
-		if r.ResourceType == kmsg.ConfigResourceTypeTopic && a.names(c, r.ResourceName, [16]byte{}) {
-			sr.ErrorCode, meant = a.Err.Code, true
+		sr.ResourceType, sr.ResourceName, sr.ErrorCode = q.ResourceType, q.ResourceName, kerr.UnknownServerError.Code
+		if q.ResourceType == kmsg.ConfigResourceTypeTopic {
+			sr.ErrorCode = r.code(q.ResourceName)
 		}
 		resp.Resources = append(resp.Resources, sr)
 	}
-	if !meant {
-		return nil
-	}
-	return resp
+	return r.whole(resp)
 }
 
 func (c *Cluster) refuseTopics(a Answer, req *kmsg.CreateTopicsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
-	meant := false
+	r := refusing{c: c, answer: a}
 	for _, t := range req.Topics {
 		st := kmsg.NewCreateTopicsResponseTopic()
-		st.Topic, st.ErrorCode = t.Topic, kerr.UnknownServerError.Code
-		if a.names(c, t.Topic, [16]byte{}) {
-			st.ErrorCode, meant = a.Err.Code, true
-		}
+		st.Topic, st.ErrorCode = t.Topic, r.code(t.Topic)
 		resp.Topics = append(resp.Topics, st)
 	}
-	if !meant {
-		return nil
-	}
-	return resp
+	return r.whole(resp)
 }
 
 // refuseVersions answers an unsupported version as brokers do, in the first version, with the versions of
