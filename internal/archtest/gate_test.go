@@ -24,7 +24,7 @@ func TestTheWorkflowRunsEachTargetOfTheGate(t *testing.T) {
 	if gate == nil {
 		t.Fatal("the Makefile has no GATE")
 	}
-	for _, target := range strings.Fields(string(gate[1])) {
+	for target := range strings.FieldsSeq(string(gate[1])) {
 		run := regexp.MustCompile(`(?m)^ *- run: make ` + regexp.QuoteMeta(target) + `$`)
 		if !run.Match(workflow) {
 			t.Errorf("ci.yml has no job that runs make %s", target)
