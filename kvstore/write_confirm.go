@@ -48,11 +48,17 @@ func (c *Client) shown(ctx context.Context, res written) error {
 			continue
 		}
 		res.term, res.itself = term, true
-		if err = c.tracker.Wait(ctx, res.revision+1, term); err == nil {
-			err = c.confirm(ctx, res)
-		}
+		err = c.readUpTo(ctx, res, term)
 	}
 	return err
+}
+
+// readUpTo waits until the log has been read up to a write, and makes sure that it is there.
+func (c *Client) readUpTo(ctx context.Context, res written, term uint64) error {
+	if err := c.tracker.Wait(ctx, res.revision+1, term); err != nil {
+		return err
+	}
+	return c.confirm(ctx, res)
 }
 
 // foundOut waits until the tail knows of the loss because of which a write was acknowledged
@@ -71,13 +77,10 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 		case err == nil && epoch < 0 && pos > res.revision: // where the client may only believe to have read (I10)
 			return res.below
 		case err == nil:
-			if err = c.tracker.Wait(ctx, res.revision+1, term); err == nil {
-				err = c.confirm(ctx, res)
+			if err := c.readUpTo(ctx, res, term); err != nil {
+				return fmt.Errorf("%w: %w", res.below, err)
 			}
-			if err != nil {
-				err = fmt.Errorf("%w: %w", res.below, err)
-			}
-			return err
+			return nil
 		case errors.Is(err, ErrDataLoss), c.part.unsettled() != nil:
 			c.part.suspect()
 			if err := c.over(ctx, term); err != nil {
