@@ -172,6 +172,7 @@ const hookCalls = 12
 // callAs calls the client from a hook. It reports whether it has closed it.
 func (p *process) callAs(ctx context.Context, c *kvstore.Client, key string) (closed bool) {
 	w, r, k := p.slot.w, p.hooks.r, []byte(key)
+	short := []byte("hook") // a key that fits any limit, also twice in a batch
 	switch r.IntN(8) {
 	case 0:
 		w.did(formHookGet)
@@ -188,10 +189,10 @@ func (p *process) callAs(ctx context.Context, c *kvstore.Client, key string) (cl
 		})
 	case 2:
 		w.did(formHookPut)
-		p.wantReentry("Put", c.Put(ctx, k, []byte("from a hook")), kvstore.ErrNotWritten)
+		p.wantReentry("Put", c.Put(ctx, short, []byte("from a hook")), kvstore.ErrNotWritten)
 	case 3:
 		w.did(formHookBatch)
-		p.wantReentry("Execute", c.Batch().Delete(k).Put(k, nil).Execute(ctx), kvstore.ErrNotWritten)
+		p.wantReentry("Execute", c.Batch().Delete(short).Put(short, nil).Execute(ctx), kvstore.ErrNotWritten)
 	case 4:
 		w.did(formHookSync)
 		p.wantReentry("Sync", c.Sync(ctx), kvstore.ErrHookReentry)
