@@ -93,6 +93,14 @@ func (h *holds) down(broker int32) (up func()) {
 	}
 }
 
+// anyDown reports whether a broker does not run now. One that is dead permanently delays nobody that
+// has recovered, but a client may still meet it, and say so until it has asked another one.
+func (h *holds) anyDown() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.ContainsFunc(h.downs, func(d hold) bool { return d.to.IsZero() })
+}
+
 // denies reports whether brokers say, because of a fault, that the topic is not there or is another
 // one. What they answer to fetches does not count: a client then asks for metadata.
 func denies(f Fault) bool {

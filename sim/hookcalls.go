@@ -137,9 +137,7 @@ func (p *process) panicked(err error) {
 // once NewClient has returned.
 func (p *process) call(key string) {
 	s, r := p.slot, p.hooks.r
-	s.mu.Lock()
-	there := s.current == p
-	s.mu.Unlock()
+	there := s.has(p)
 	if r.IntN(100) >= hookCalls || p.crashed.Load() {
 		return
 	}
@@ -219,6 +217,9 @@ func (p *process) readIn(ctx context.Context, op lin.Operation, read func(*lin.C
 	op.Client, op.Process, op.Deadline = p.slot.name, p.number, outcome.Deadline(ctx, w.start)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.slot.has(p) { // it was closed meanwhile, and the next one may be there
+		return
+	}
 	call := w.rec.Begin(op)
 	err := read(call)
 	if p.crashed.Load() {

@@ -411,6 +411,8 @@ func (o *operation) wait() {
 		if behind {
 			o.w.sometimes.hit(sometimesHandedOver)
 		}
-		o.get(n.key, false)
+		if o.slot.has(o.p) { // the wait may have ended as the client was closed
+			o.get(n.key, false)
+		}
 	}
 }

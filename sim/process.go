@@ -113,6 +113,13 @@ func (s *slot) live(ctx context.Context) (p *process, waited bool, err error) {
 	}
 }
 
+// has reports whether p is still the client's process.
+func (s *slot) has(p *process) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current == p
+}
+
 // become makes p the current process. The caller holds mu.
 func (s *slot) become(p *process) {
 	s.current = p

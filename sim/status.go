@@ -99,7 +99,7 @@ func (p *process) judgeTrouble(now look) {
 	if now.State == kvstore.StateClosed {
 		return
 	}
-	if now.Reading.Err != nil && w.well(name, now.at, now.at) {
+	if now.Reading.Err != nil && w.well(name, now.at, now.at) && !w.holds.anyDown() {
 		tell("Status.Reading names a problem since "+now.Reading.Since.Sub(w.start).String(), now.Reading.Err)
 	}
 	if now.Topic.Err != nil && !w.plan.unfits() {
