@@ -93,13 +93,19 @@
 //     retention), a client that had not reached them may continue with what is
 //     left. It must then drop everything that it held, for all keys: its old
 //     state combined with what is left is not a state of the log. A process
-//     that opens after the deletion starts from what is left. One that had
+//     that opens, or begins to reread the log, after the deletion starts from what is left. One that had
 //     applied the deleted records keeps their effect.
 //   - When a process rereads the log, its hooks tell what differs from the state that
 //     they had told, at the end of what is left of what the process had read: first a
 //     delete for each key that is gone, then a set for each key that has another
 //     record, both in the order of the keys. From there on they tell each record. If
 //     the log lost nothing, they tell only which keys are gone, at any time later.
+//   - The loss of records is a reason to reread the log for each process that may have had
+//     some of them, once. So is a deletion from the start, but not for a process that was
+//     above it: that has shown so with a position, a revision or the offset of a hook, in
+//     the same log and since it reread that last. What deletes or loses nothing is no
+//     reason. With a late tap, what was lost may never have been noted, and it is not known
+//     when records were deleted, so each is one.
 //   - If records are deleted just up to where a process is that rereads the log after a
 //     loss, nobody can tell it any more whether the log has lost more. It may then reread
 //     the log again, and take the new start for the end of what is left.

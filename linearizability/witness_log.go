@@ -103,6 +103,7 @@ type logIndex struct {
 	batchLen []int32   // by record: the number of records of the batch that it is the first of
 	cuts     lowest
 	losses   []int64 // the events at which the log lost something
+	lossy    []int64 // those at which it lost records of its tail, or became a new log
 	rebuilds map[processID][]int64
 	// places has all records with a key by class, and those of a class by offset; classAt
 	// has where the records of each class begin. They are built when needed.
@@ -170,7 +171,7 @@ func newLogIndex(h *History, steps int64) *logIndex {
 			if l.Kind == LogRecreate {
 				cut = 0
 			}
-			alive = x.lose(alive, cut, end, l.Seq, open.all())
+			alive = x.lose(alive, l, cut, end, open.all())
 			start, end = min(start, cut), min(end, cut)
 			open.lose(cut)
 		case LogTrim:
@@ -273,10 +274,13 @@ func (x *logIndex) lookup(key, value string) int32 {
 }
 
 // lose starts a new epoch, in which the records at cut and above are gone.
-func (x *logIndex) lose(alive []int32, cut, end, seq int64, hiding []*txnStart) []int32 {
+func (x *logIndex) lose(alive []int32, l *LogEvent, cut, end int64, hiding []*txnStart) []int32 {
+	if cut < end || l.Kind == LogRecreate || x.h.Header.Tap != TapExact {
+		x.lossy = append(x.lossy, l.Seq)
+	}
 	over := &x.epochs[len(x.epochs)-1]
 	over.end, over.hiding = end, hiding
-	x.epochs = append(x.epochs, epoch{seq: seq, cut: cut})
+	x.epochs = append(x.epochs, epoch{seq: l.Seq, cut: cut})
 	n := sort.Search(len(alive), func(i int) bool { return x.records[alive[i]].off >= cut })
 	x.epochs[len(x.epochs)-1].lost = slices.Clone(alive[n:])
 	for _, r := range alive[n:] {

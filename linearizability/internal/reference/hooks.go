@@ -149,7 +149,7 @@ func (j *judge) reread(s set, x state, e event, by int64) {
 			to := state{era: i, base: first, at: max(at, first), done: x.done}
 			j.skipping(to, first, by, func(to state) {
 				to = j.t.change(x, to, true)
-				to.told = told
+				to.told, to.fresh = told, e.seq
 				s[to.key()] = to
 			})
 		}

@@ -225,7 +225,7 @@ func (j *judge) again(s set, now, by int64) {
 				at = min(at, e.cut)
 			}
 			for _, first := range j.t.starts(e, now) {
-				to := state{era: i, base: first, at: max(first, at), done: x.done, again: true}
+				to := state{era: i, base: first, at: max(first, at), done: x.done, again: true, fresh: now}
 				j.skipping(to, first, by, func(to state) { s[to.key()] = to })
 			}
 		}

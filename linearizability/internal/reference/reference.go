@@ -1,6 +1,8 @@
 package reference
 
 import (
+	"slices"
+
 	lin "github.com/kvsim/kvsim/linearizability"
 )
 
@@ -31,7 +33,9 @@ func Held(h *lin.History) bool {
 	})
 }
 
-// causes reports whether each time that a process read the log again had a cause of its own.
+// causes reports whether each time that a process read the log again had a cause of its own: a loss
+// that took something, or a deletion of something from the start of the log that the process had not
+// passed.
 func (j *judge) causes(es []event) bool {
 	begun := int64(0)
 	for _, e := range es {
@@ -40,26 +44,75 @@ func (j *judge) causes(es []event) bool {
 			break
 		}
 	}
-	spent := 0
-	for _, e := range es {
+	var fit [][]int // by rebuild: the losses that may be its cause
+	for i, e := range es {
 		switch {
 		case e.again == nil || e.again.Away && e.again.Cause != lin.RebuildLoss:
 			continue
 		case e.again.Cause == lin.RebuildAbsence || e.again.Cause == lin.RebuildWithheld:
 			return false
 		}
-		losses := 0
-		for _, l := range j.h.Log {
-			if (l.Kind == lin.LogTruncate || l.Kind == lin.LogRecreate || l.Kind == lin.LogTrim) && l.Seq > begun &&
-				(l.Seq < e.seq || l.Kind == lin.LogTrim && j.t.late) {
-				losses++
+		var may []int
+		for n, l := range j.t.took {
+			late := l.Kind == lin.LogTrim && j.t.late
+			if l.Seq < begun || l.Seq > e.seq && !late {
+				continue
 			}
+			if l.Kind == lin.LogTrim && !late && j.beyond(es[:i], l, e.seq) {
+				continue
+			}
+			may = append(may, n)
 		}
-		if spent++; spent > losses {
-			return false
+		fit = append(fit, may)
+	}
+	return matched(fit, map[int]bool{})
+}
+
+// beyond reports whether a process had shown that it was above a deletion from the start of the log,
+// since the log lost its end and since it last began to read it again.
+func (j *judge) beyond(es []event, trim lin.LogEvent, seq int64) bool {
+	since, absent := int64(0), false
+	for _, l := range j.t.took {
+		if l.Kind != lin.LogTrim && l.Seq < seq {
+			since = max(since, l.Seq)
 		}
 	}
-	return true
+	if since > trim.Seq {
+		return false
+	}
+	for _, e := range es {
+		if e.again != nil {
+			since, absent = max(since, e.seq), e.again.Cause == lin.RebuildAbsence || e.again.Cause == lin.RebuildWithheld
+		}
+	}
+	return slices.ContainsFunc(es, func(e event) bool {
+		switch {
+		case e.hook != nil:
+			return e.seq > since && e.hook.Offset >= trim.Offset
+		case !e.end || e.op.Outcome != lin.OK || e.op.Call.Seq < since || absent && !e.op.Kind.Reads():
+			return false
+		}
+		shown := e.op.Kind == lin.OpGet || e.op.Kind.Writes()
+		return e.op.Position > trim.Offset || shown && e.op.Revision >= trim.Offset
+	})
+}
+
+// matched reports whether each list has a number that is taken for no other.
+func matched(lists [][]int, taken map[int]bool) bool {
+	if len(lists) == 0 {
+		return true
+	}
+	for _, n := range lists[0] {
+		if taken[n] {
+			continue
+		}
+		taken[n] = true
+		if matched(lists[1:], taken) {
+			return true
+		}
+		delete(taken, n)
+	}
+	return false
 }
 
 func anyHook(es []event) bool {

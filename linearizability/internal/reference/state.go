@@ -19,11 +19,12 @@ type state struct {
 	again    bool      // it may be rereading the log, so that its position is below at
 	from     *state    // before it owed hooks
 	told     int64     // since when it rereads the log after a loss and has told nothing of that, or 0
+	fresh    int64     // when it began to read the log again, or 0
 	_        [0]func() // not compared with ==
 }
 
 func (s state) key() string {
-	return fmt.Sprint(s.era, " ", s.base, " ", s.at, " ", s.skipped, " ", s.done, " ", s.owed, " ", s.again, " ", s.told)
+	return fmt.Sprint(s.era, " ", s.base, " ", s.at, " ", s.skipped, " ", s.done, " ", s.owed, " ", s.again, " ", s.told, " ", s.fresh)
 }
 
 func list(n int64) string { return fmt.Sprintf("%d,", n) }
@@ -101,13 +102,13 @@ func (t *timeline) steps(s state, now int64, hooks bool) []state {
 	}
 	for _, first := range t.starts(e, now) {
 		if s.at < first && s.owed == "" && (!hooks || !t.reported) {
-			next = append(next, t.change(s, state{era: s.era, base: first, at: first, done: s.done, again: true}, hooks))
+			next = append(next, t.change(s, state{era: s.era, base: first, at: first, done: s.done, again: true, fresh: s.fresh}, hooks))
 		}
 	}
 	cut := s.at
 	for i := s.era + 1; i < len(t.eras) && t.eras[i].since <= now; i++ {
 		cut = min(cut, t.eras[i].cut)
-		to := state{era: i, base: min(s.base, cut), at: cut, done: s.done, again: true}
+		to := state{era: i, base: min(s.base, cut), at: cut, done: s.done, again: true, fresh: s.fresh}
 		for o := range cut {
 			if has(s.skipped, o) {
 				to.skipped += list(o)
@@ -115,6 +116,12 @@ func (t *timeline) steps(s state, now int64, hooks bool) []state {
 		}
 		if t.reported && s.at > cut {
 			continue // it says so when it discards what it had read
+		}
+		if first := t.eras[i].start(s.fresh); s.fresh > 0 && to.at < first {
+			if to.base, to.at, to.skipped = first, first, ""; s.owed == "" {
+				next = append(next, t.change(s, to, hooks))
+			}
+			continue // it began to read when all below had been deleted
 		}
 		if !hooks {
 			next = append(next, to)

@@ -74,7 +74,8 @@ type timeline struct {
 	late    bool // events of the log may have been noted late
 	eras    []*era
 	records []*record
-	ends    [][2]int64 // when an end was seen, and where
+	ends    [][2]int64     // when an end was seen, and where
+	took    []lin.LogEvent // the losses and deletions that took something
 	commits map[string]int64
 	aborts  map[string]int64
 	// reported says that processes report when they read the log again.
@@ -97,6 +98,7 @@ func newTimeline(h *lin.History) *timeline {
 		cur = next
 		t.eras = append(t.eras, cur)
 	}
+	start := int64(0)
 	for _, e := range h.Log {
 		switch e.Kind {
 		case lin.LogAppend:
@@ -104,11 +106,20 @@ func newTimeline(h *lin.History) *timeline {
 			cur.records[e.Offset] = r
 			t.records = append(t.records, r)
 		case lin.LogTruncate:
+			before := cur
 			loss(e.Seq, e.Offset)
+			if start = min(start, e.Offset); t.late || len(cur.records) < len(before.records) {
+				t.took = append(t.took, e)
+			}
 		case lin.LogRecreate:
 			loss(e.Seq, 0)
-			cur.trims = nil
+			cur.trims, start = nil, 0
+			t.took = append(t.took, e)
 		case lin.LogTrim:
+			if e.Offset > start {
+				t.took = append(t.took, e)
+			}
+			start = max(start, e.Offset)
 			cur.trims = append(cur.trims, [2]int64{e.Seq, e.Offset})
 		case lin.LogCompact:
 			for _, o := range e.Removed {
