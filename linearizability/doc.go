@@ -39,7 +39,7 @@
 //	wait-reaches-revision            includes the revision that the process waited for
 //	per-key-order                    is not before what the process has read of the key
 //	monotonic-reads                  is not before anything that the process has read
-//	open-catches-up                  includes the log as it was before opening
+//	open-catches-up                  includes what anyone knew of before opening
 //	position-only-advances           fits the positions that the client reports
 //
 // About the rest:
@@ -71,6 +71,10 @@
 //
 // # What is not held against a client
 //
+//   - That a record was appended does not say that anyone can read it yet. Barriers and
+//     processes that open claim what had been acknowledged, what anyone had read, the
+//     positions that anyone had reported, the revisions that anyone had waited for, and
+//     the ends of the log that were seen, before they were called.
 //   - An operation of unknown outcome, or one that never returned, may take
 //     effect at any time after its call, or never. A failed read is ignored.
 //   - When the broker loses the log's tail (an unclean leader election), or the

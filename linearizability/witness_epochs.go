@@ -79,6 +79,17 @@ func (x *logIndex) epochOf(from int32, off, seq int64) int32 {
 	return max(from, last)
 }
 
+// showed returns how far the log had got at least, by the position that an operation reports or the
+// revision that it waited for: in the first epoch that got there, as it may follow any.
+func (x *logIndex) showed(o *Operation) position {
+	off := max(0, o.Position)
+	if o.Kind == OpWait {
+		off = max(off, o.Revision+1)
+	}
+	last := int(x.current(o.Return.Seq))
+	return position{int32(sort.Search(last, func(e int) bool { return x.epochs[e].farthest >= off })), off}
+}
+
 // furthest returns how far readers could get at most up to an event.
 func (x *logIndex) furthest(seq int64) int64 {
 	cur := x.current(seq)

@@ -148,7 +148,7 @@ func (j *judge) firstEvents(start map[processID]int64) (opened map[processID]int
 // at which it started.
 func (j *judge) hookClaims(of func(client string, number int) *processHooks) map[processID]int64 {
 	start := map[processID]int64{}
-	var known position // of what had been acknowledged to anyone, and ends of the log that were seen
+	var known position // of what had been acknowledged to anyone, positions that were reported, and ends of the log that were seen
 	atCall := map[int32]position{}
 	logs := j.h.Log
 	for _, e := range j.events {
@@ -183,6 +183,9 @@ func (j *judge) hookClaims(of func(client string, number int) *processHooks) map
 			}
 			of(o.Client, o.Process).claim(hookClaim{op: e.op, pos: pos, any: lost})
 			delete(atCall, e.op)
+		}
+		if e.ret && o.Outcome == OK {
+			known = j.x.join(known, j.x.showed(o))
 		}
 	}
 	return start

@@ -43,6 +43,8 @@ type epoch struct {
 	// what follows. hiding are those that were open when the epoch ended.
 	settled int64
 	hiding  []*txnStart
+	// farthest is the highest settled of it and all earlier epochs.
+	farthest int64
 	// lost are the records that the log lost when the epoch began.
 	lost []int32
 	// highest is the highest end of an earlier epoch.
@@ -207,6 +209,11 @@ func (x *logIndex) noteSettled() {
 		p.hiding = nil
 	}
 	x.epochs[len(x.epochs)-1].settled = x.settled
+	far := int64(0)
+	for e := range x.epochs {
+		far = max(far, x.epochs[e].settled)
+		x.epochs[e].farthest = far
+	}
 }
 
 // decide notes that a transaction ended, by an event of the kind.

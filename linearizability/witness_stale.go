@@ -84,7 +84,7 @@ func (s *sweeper) causeText(c cause, b bound) string {
 	case causeOwn:
 		return fmt.Sprintf("its own %s was acknowledged %s at offset %d", what, at, b.pos.off-1)
 	case causeBarrier:
-		if b.op >= 0 && s.op(b.op).Kind.Reads() {
+		if b.op >= 0 && (!s.op(b.op).Kind.Writes() || s.op(b.op).Position == b.pos.off) {
 			return fmt.Sprintf("%s had shown %s that the log reached position %d, before the barrier began", what, at, b.pos.off)
 		}
 		return fmt.Sprintf("%s had been acknowledged %s at offset %d, before the barrier began", what, at, b.pos.off-1)

@@ -114,8 +114,8 @@ type sweeper struct {
 
 	processes map[processID]*process
 	// anyone is the highest position that the log is known to have reached: by an
-	// acknowledged write, by a read of any client, or by an end of the log that was seen. A
-	// later barrier of any client must not miss it.
+	// acknowledged write, by a read of any client, by a position that any reported, or by an end
+	// of the log that was seen. A later barrier of any client must not miss it, nor who opens.
 	anyone bound
 	track  *tracker
 	begins []int64 // what starts answered last
@@ -232,6 +232,7 @@ func (s *sweeper) returned(op int32) {
 		s.position(at, p, f)
 		s.raise(p, causeSeen, at)
 	}
+	s.shown(bound{s.x.showed(o), op})
 	s.mark(p, o.Return.Seq)
 	switch {
 	case s.track == nil:

@@ -325,13 +325,37 @@ func (j *judge) includesRead(x state, op *lin.Operation) bool {
 	return true
 }
 
-// caughtUp reports whether a state includes what was acknowledged to anyone, and the
-// ends of the log that were seen, before an operation was called.
+// shows reports whether a state has what the log had when a process was at a position by an event: it may
+// have been that of any era that had got so far.
+func (j *judge) shows(x state, at, now int64) bool {
+	far := false
+	for i := 0; i <= j.t.current(now); i++ {
+		if j.t.stable(j.t.eras[i], now) >= at {
+			if j.t.reached(x, i, at) {
+				return true
+			}
+			far = true
+		}
+	}
+	return !far
+}
+
+// caughtUp reports whether a state includes what was acknowledged to anyone, the positions that
+// anyone had reported, and the ends of the log that were seen, before an operation was called.
 func (j *judge) caughtUp(x state, op *lin.Operation) bool {
 	// What the log lost since it was as the state has it does not excuse the state.
 	since := j.t.eras[x.era].since
 	if !j.includesAll(x, j.acknowledged(op.Call.Seq), since) || !j.includesRead(x, op) {
 		return false
+	}
+	for i := range j.h.Ops {
+		o := &j.h.Ops[i]
+		if o.Outcome != lin.OK || o.Return.Seq > op.Call.Seq {
+			continue
+		}
+		if !j.shows(x, o.Position, o.Return.Seq) || o.Kind == lin.OpWait && !j.shows(x, o.Revision+1, o.Return.Seq) {
+			return false
+		}
 	}
 	for _, end := range j.t.ends {
 		if end[0] < op.Call.Seq && !j.t.reached(x, j.t.current(end[0]), end[1]) {
