@@ -236,6 +236,29 @@ func TestFlagsOfTheDocumentationExist(t *testing.T) {
 	}
 }
 
+// A flag that nobody describes is found by nobody.
+func TestEachFlagIsInTheDocumentation(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("../../docs/*.md")
+	var text []byte
+	for _, name := range pages {
+		page, readErr := os.ReadFile(name)
+		text, err = append(text, page...), errors.Join(err, readErr)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range commands() {
+		fs := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
+		cmd.flags(new(cli), fs)
+		fs.VisitAll(func(f *flag.Flag) {
+			if described := regexp.MustCompile(`[ \x60\[(]--?` + f.Name + `\b[^-]`); !described.Match(text) {
+				t.Errorf("no page of docs says anything of kvsim %s --%s", cmd.name, f.Name)
+			}
+		})
+	}
+}
+
 func TestEachWrongCommandLineIsReported(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ line, want string }{
