@@ -71,6 +71,25 @@ func TestPlansOfAllSeedsAreValidAndRoundTrip(t *testing.T) {
 	}
 }
 
+// What the scenario everything does not draw, campaigns never do.
+func TestEverythingDrawsEachKindOfFault(t *testing.T) {
+	s, err := scenarios.Find("everything")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string]bool{}
+	for seed := range uint64(300) {
+		for _, f := range s.Plan(seed, scenarios.Knobs{}).Faults {
+			drawn[f.Kind()] = true
+		}
+	}
+	for _, k := range sim.FaultKinds() {
+		if !drawn[k.Name] {
+			t.Errorf("no plan of 300 seeds has a fault %s", k.Name)
+		}
+	}
+}
+
 func TestFindNamesWhatThereIs(t *testing.T) {
 	_, err := scenarios.Find("stedy")
 	if !errors.Is(err, scenarios.ErrUnknown) || !strings.Contains(err.Error(), "steady") {
