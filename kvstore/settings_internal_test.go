@@ -75,21 +75,21 @@ func TestSettingsAreParsed(t *testing.T) {
 		configs map[string]string
 		want    topicSettings
 	}{
-		{nil, topicSettings{defaultMaxMessageBytes, 24 * time.Hour, unknownPolicy, 1, 0}},
+		{nil, topicSettings{maxMessageBytes: defaultMaxMessageBytes, retention: 24 * time.Hour, policy: unknownPolicy, minISR: 1}},
 		{
 			map[string]string{"max.message.bytes": "2000000", "delete.retention.ms": "1500", "cleanup.policy": "compact", "min.insync.replicas": "2", "segment.bytes": "1000"},
-			topicSettings{2000000, 1500 * time.Millisecond, "compact", 2, 1000},
+			topicSettings{maxMessageBytes: 2000000, retention: 1500 * time.Millisecond, policy: "compact", minISR: 2, segmentBytes: 1000},
 		},
 		{
 			map[string]string{"max.message.bytes": "-5", "delete.retention.ms": "-1", "min.insync.replicas": "x"},
-			topicSettings{defaultMaxMessageBytes, 24 * time.Hour, unknownPolicy, 1, 0},
+			topicSettings{maxMessageBytes: defaultMaxMessageBytes, retention: 24 * time.Hour, policy: unknownPolicy, minISR: 1},
 		},
-		{map[string]string{"max.message.bytes": "0", "segment.bytes": "-1"}, topicSettings{0, 24 * time.Hour, unknownPolicy, 1, 0}},
-		{map[string]string{"cleanup.policy": ""}, topicSettings{defaultMaxMessageBytes, 24 * time.Hour, "", 1, 0}},
-		{map[string]string{"delete.retention.ms": "0"}, topicSettings{defaultMaxMessageBytes, 0, unknownPolicy, 1, 0}},
+		{map[string]string{"max.message.bytes": "0", "segment.bytes": "-1"}, topicSettings{maxMessageBytes: 0, retention: 24 * time.Hour, policy: unknownPolicy, minISR: 1}},
+		{map[string]string{"cleanup.policy": ""}, topicSettings{maxMessageBytes: defaultMaxMessageBytes, retention: 24 * time.Hour, policy: "", minISR: 1}},
+		{map[string]string{"delete.retention.ms": "0"}, topicSettings{maxMessageBytes: defaultMaxMessageBytes, retention: 0, policy: unknownPolicy, minISR: 1}},
 		{
 			map[string]string{"delete.retention.ms": fmt.Sprint(int64(math.MaxInt64))},
-			topicSettings{defaultMaxMessageBytes, math.MaxInt64 - math.MaxInt64%time.Millisecond, unknownPolicy, 1, 0},
+			topicSettings{maxMessageBytes: defaultMaxMessageBytes, retention: math.MaxInt64 - math.MaxInt64%time.Millisecond, policy: unknownPolicy, minISR: 1},
 		},
 	} {
 		if got := parseSettings(tc.configs); got != tc.want {
@@ -255,7 +255,7 @@ func topicProblem(h *health) Problem {
 }
 
 func TestEachSettingThatChangedIsNamed(t *testing.T) {
-	was := topicSettings{1, time.Second, "compact", 1, 10}
+	was := topicSettings{maxMessageBytes: 1, retention: time.Second, policy: "compact", minISR: 1, segmentBytes: 10}
 	want := []settingChange{
 		{"max.message.bytes", "1", "2"},
 		{"segment.bytes", "10", "20"},
@@ -263,7 +263,7 @@ func TestEachSettingThatChangedIsNamed(t *testing.T) {
 		{"cleanup.policy", "compact", "delete"},
 		{"min.insync.replicas", "1", "2"},
 	}
-	if got := (topicSettings{2, 2 * time.Second, "delete", 2, 20}).changesFrom(was); !slices.Equal(got, want) {
+	if got := (topicSettings{maxMessageBytes: 2, retention: 2 * time.Second, policy: "delete", minISR: 2, segmentBytes: 20}).changesFrom(was); !slices.Equal(got, want) {
 		t.Errorf("the changes are %v, want %v", got, want)
 	}
 	// What was not known before has not changed.
