@@ -58,7 +58,7 @@ func TestWorldsUseEverythingThatTheStoreExports(t *testing.T) {
 		reason, excused := notInWorlds[name]
 		switch {
 		case !used[name] && !excused:
-			t.Errorf("no world calls kvstore's %s: give it a form in sim/forms.go, or say in notInWorlds why not", name)
+			t.Errorf("no world calls kvstore's %s: give it a form in sim/forms.go, or in sim/variant.go if it is an option, or say in notInWorlds why not", name)
 		case used[name] && excused:
 			t.Errorf("worlds call kvstore's %s, and notInWorlds says that they don't because %s", name, reason)
 		}
