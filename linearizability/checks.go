@@ -65,7 +65,7 @@ var guarantees = []struct {
 	{CheckOpen, "a process that has opened has applied the log as it was known when opening began: what had been acknowledged, read or reached by anyone, and the ends that were seen"},
 	{CheckOnePosition, "all that a range returns is the log's state at one and the same position"},
 	{CheckBatchVisible, "a batch becomes visible to a read whole or not at all"},
-	{CheckHooks, "hooks fire once for each record, in log order, and have fired when the write that caused them returns, or a wait for it; after the log was reread, they tell what differs first"},
+	{CheckHooks, "hooks fire once for each record, in log order, and have fired when the write that caused them returns, even if the log has lost it by then, or a wait for it; after the log was reread, they tell what differs first"},
 	{CheckRebuild, "a process rereads the log only after the log lost records, once for each loss, or when it was kept from reading for so long that it may have missed deletions, or a leader had withheld records from it"},
 	{CheckConvergence, "when writes have ended, all clients hold the log's final state"},
 	{CheckCompaction, "reading the compacted log from its start gives the state that the full log gives"},

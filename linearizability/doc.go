@@ -82,6 +82,10 @@
 //     A client may serve the lost state until it has seen the new one. It may
 //     then go back to the last state that both have in common, but no further.
 //     Porcupine does not judge keys that lost records.
+//   - A write takes place at a moment between its call and its return: then its process has
+//     applied it. It may return after the log has lost it, and after its process has reread the log
+//     and shown what took its place, unless its process can't have applied it before. Its hooks
+//     tell that: one that was never told of was not applied.
 //   - A write of unknown outcome with an error of class loss is reported as lost. It may be
 //     in the log if an earlier try of it was lost, or if it got there after it had returned.
 //   - A client that lags while compaction removes records may never see them,

@@ -36,6 +36,7 @@ type processHooks struct {
 	claims   []hookClaim // in the order of the returns
 	rebuilds []*Rebuild
 	finals   []*Snapshot
+	torn     []int32 // its writes during which the log lost records
 }
 
 // A hookClaim is an operation that has returned, and the position up to which all hooks must have
@@ -111,7 +112,9 @@ func (j *judge) checkHooks() {
 		if log != nil {
 			r.first = log.start(from)
 		}
-		r.follow(min(j.firstLoss(from), j.firstRebuild(id)))
+		if r.toldOwn() {
+			r.follow(min(j.firstLoss(from), j.firstRebuild(id)))
+		}
 	}
 }
 
@@ -169,6 +172,9 @@ func (j *judge) hookClaims(of func(client string, number int) *processHooks) map
 			atCall[e.op] = known
 		case !e.ret:
 		case o.Kind.Writes():
+			if j.x.current(o.Call.Seq) < j.x.current(e.seq) {
+				of(o.Client, o.Process).torn = append(of(o.Client, o.Process).torn, e.op)
+			}
 			if pos, ok := j.hooksOfWrite(e.op); ok {
 				known = j.x.join(known, pos)
 				of(o.Client, o.Process).claim(hookClaim{op: e.op, pos: pos})

@@ -17,8 +17,9 @@ func (j *judge) tells(es []event) bool {
 		x := state{era: era, base: first, at: first}
 		s[x.key()] = x
 	}
+	pending := map[int64]*lin.Operation{}
 	for _, e := range es {
-		s.closure(func(x state) []state { return j.hookSteps(x, e.seq, es) })
+		s.closure(func(x state) []state { return append(j.hookSteps(x, e.seq, es), j.written(x, pending)...) })
 		switch {
 		case e.hook != nil:
 			told := set{}
@@ -39,8 +40,11 @@ func (j *judge) tells(es []event) bool {
 				return x.owed == "" && x.era == j.t.current(e.seq) && x.at == j.t.stable(j.t.eras[x.era], e.seq) &&
 					agrees(es, e.snap)
 			})
+		case e.op != nil && e.op.Kind.Writes() && e.op.Outcome == lin.OK && !e.end:
+			pending[e.op.ID] = e.op
 		case e.end && e.op.Kind.Writes() && e.op.Outcome == lin.OK:
-			s.keep(func(x state) bool { return x.owed == "" && j.includesAll(x, j.a.written(e.op), e.seq) })
+			delete(pending, e.op.ID)
+			s.keep(func(x state) bool { return has(x.done, e.op.ID) })
 		case e.end && e.op.Outcome == lin.OK && (e.op.Kind == lin.OpSync || e.op.Barrier ||
 			e.op.Kind == lin.OpOpen && j.t.current(e.op.Call.Seq) == j.t.current(e.seq)):
 			s.keep(func(x state) bool { return x.owed == "" && j.caughtUp(x, e.op) })
@@ -52,6 +56,19 @@ func (j *judge) tells(es []event) bool {
 		}
 	}
 	return true
+}
+
+// written lets the writes under way take place of which the hooks have told, even if the log loses them
+// before they return.
+func (j *judge) written(x state, pending map[int64]*lin.Operation) (next []state) {
+	for id, op := range pending {
+		if x.owed == "" && !has(x.done, id) && j.completes(op, x) {
+			to := x
+			to.done += list(id)
+			next = append(next, to.sorted())
+		}
+	}
+	return next
 }
 
 // hookSteps returns what a process may do by itself whose hooks have told of a state. While it opens,
@@ -67,7 +84,7 @@ func (j *judge) hookSteps(x state, now int64, es []event) []state {
 	}
 	if opening && x.at == x.base && x.owed == "" {
 		for _, first := range j.t.starts(j.t.eras[x.era], now) {
-			next = append(next, state{era: x.era, base: first, at: first})
+			next = append(next, state{era: x.era, base: first, at: first, done: x.done})
 		}
 	}
 	return next

@@ -251,11 +251,8 @@ func (j *judge) move(x state, now int64, pending map[int64]*lin.Operation) []sta
 		}
 		next = append(next, to)
 	}
-	// The order in which these took place does not matter to what follows.
 	for i := range next {
-		ids := strings.SplitAfter(next[i].done, ",")
-		slices.Sort(ids)
-		next[i].done = strings.Join(ids, "")
+		next[i] = next[i].sorted()
 	}
 	return next
 }

@@ -31,6 +31,14 @@ func list(n int64) string { return fmt.Sprintf("%d,", n) }
 
 func has(l string, n int64) bool { return strings.Contains(","+l, ","+list(n)) }
 
+// sorted forgets in which order operations took place, which does not matter to what follows.
+func (s state) sorted() state {
+	ids := strings.SplitAfter(s.done, ",")
+	slices.Sort(ids)
+	s.done = strings.Join(ids, "")
+	return s
+}
+
 // contents returns the items of a state, ordered by key.
 func (t *timeline) contents(s state) []lin.Item {
 	m := map[string]lin.Item{}
