@@ -51,7 +51,7 @@ var guarantees = []struct {
 	{CheckAckedAfterAppend, "a write is acknowledged only once its record is in the log"},
 	{CheckRevision, "the revision that an operation reports is the offset of the record it wrote or read"},
 	{CheckRealTimeOrder, "a write that began after another was acknowledged has the higher offset"},
-	{CheckBatchInLog, "a batch is in the log whole, in its order, at contiguous offsets, or not at all"},
+	{CheckBatchInLog, "a batch is in the log whole, in its order, at contiguous offsets, in one transaction or none, or not at all"},
 	{CheckWriteVisible, "a client that acknowledged a write has applied it: its position is beyond the write's offset"},
 	{CheckPosition, "the position of a process never goes back, and never lies beyond the end of the log"},
 	{CheckReadFromLog, "a read returns the log's state at some position"},

@@ -96,6 +96,10 @@
 //     log, and one that is answered from the new log for what that has of it. The position that
 //     an operation reports is read after it, so after a loss it may be one on the way back to
 //     where the process was.
+//   - In version 2 of the history format, a write may have been tried in transactions that were
+//     aborted. Such a record counts for nothing.
+//   - The records of a transaction become visible one after the other: a client may have got to
+//     somewhere inside it. It applies those of one batch together.
 //   - A transaction that never ends hides what follows it from all clients, to the end.
 //   - When records are deleted from the start of the log (DeleteRecords,
 //     retention), a client that had not reached them may continue with what is

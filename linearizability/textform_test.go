@@ -25,6 +25,7 @@ import (
 //
 //	late, none                  the tap is late, or there is none; else it is exact
 //	hooks                       every process reports its hooks
+//	version 2                   of the format
 //	c1 get a -> v1 @0 ^1        an operation, called and returned; @ is the
 //	                            revision, ^ the position, - no value
 //	c1/2 put a v1 => ok @0      by process 2; the append is between the call
@@ -118,6 +119,9 @@ func recordText(events []string) (*lin.History, error) {
 			continue
 		case "hooks":
 			opts.Header.Hooks = true
+			continue
+		case "version 2":
+			opts.Header.Version = 2
 			continue
 		}
 		break

@@ -79,7 +79,7 @@ func (j *judge) classes() *classWritesOf {
 		}
 	}
 	for r, n := range j.heldAtAppend() {
-		if rec := &j.x.records[r]; rec.class >= 0 && int(n) > c.of(rec.class).writesBefore(rec.seq) {
+		if rec := &j.x.records[r]; rec.class >= 0 && !j.x.try(rec) && int(n) > c.of(rec.class).writesBefore(rec.seq) {
 			c.of(rec.class).excess = true
 		}
 	}
@@ -96,7 +96,7 @@ func (j *judge) heldAtAppend() []int32 {
 	}
 	now := make([]int32, len(j.x.classes))
 	count := func(r, by int32) {
-		if rec := &j.x.records[r]; rec.class >= 0 && !j.h.Log[rec.event].Foreign {
+		if rec := &j.x.records[r]; rec.class >= 0 && !j.h.Log[rec.event].Foreign && !j.x.try(rec) {
 			now[rec.class] += by
 		}
 	}
@@ -131,7 +131,7 @@ func (j *judge) calledFirst() *calledFirst {
 // once, unless it lost something.
 func (c *calledFirst) before(r int32) int64 {
 	rec := &c.x.records[r]
-	if rec.class < 0 || c.h.Log[rec.event].Foreign {
+	if rec.class < 0 || c.h.Log[rec.event].Foreign || c.x.try(rec) {
 		return 0
 	}
 	if rec.op >= 0 && !c.uncertain(r) {

@@ -267,6 +267,25 @@ func intern[K comparable](ids map[K]int32, all *[]K, key K) int32 {
 	return id
 }
 
+// follows reports whether a record is the one n offsets behind another, which was appended in the same
+// epoch and in the same transaction, or in none either.
+func (x *logIndex) follows(first, rec int32, n int) bool {
+	a, b := &x.records[first], &x.records[rec]
+	return b.off == a.off+int64(n) && b.born == a.born && x.h.Log[b.event].Txn == x.h.Log[a.event].Txn
+}
+
+// unowned reports whether a record is paired with no write, and may be.
+func (x *logIndex) unowned(rec int32) bool {
+	r := &x.records[rec]
+	return r.op < 0 && !x.h.Log[r.event].Foreign && !x.try(r)
+}
+
+// try reports whether a record is one of a write that was tried in a transaction which was aborted. Version 2
+// of the format allows that, besides a record that is not.
+func (x *logIndex) try(r *record) bool {
+	return r.status == aborted && x.h.Header.Version > 1 && !x.h.Log[r.event].Foreign
+}
+
 // lookup returns the class of a key and a value, or -1 if the log never had it.
 func (x *logIndex) lookup(key, value string) int32 {
 	k, ok := x.keyID[key]

@@ -128,8 +128,7 @@ func (j *judge) find(op int32, n int, e int32) int32 {
 }
 
 func (j *judge) free(op, r int32) bool {
-	rec := &j.x.records[r]
-	return rec.op < 0 && rec.seq > j.op(op).Call.Seq && !j.h.Log[rec.event].Foreign
+	return j.x.records[r].seq > j.op(op).Call.Seq && j.x.unowned(r)
 }
 
 func (j *judge) claim(it *item2log, r int32) {
@@ -246,9 +245,20 @@ func (j *judge) opEvents() []opEvent {
 	return events
 }
 
-// noteBatch adds a batch to the index, if the log holds it whole and it is certain where.
+// noteBatch adds a batch to the index, if the log holds it whole and it is certain where. What the log
+// lost of one that was sent again is a batch, too.
 func (j *judge) noteBatch(op int32) {
 	items := j.itemsOf(op)
+	if len(j.x.epochs) > 1 && len(items) > 1 {
+		n := slices.IndexFunc(items, func(it item2log) bool { return it.class >= 0 && !shared(j.x.classes[it.class].value) })
+		if n >= 0 && len(j.x.written[items[n].class]) > 1 {
+			for _, r := range j.x.written[items[n].class] {
+				if j.x.spend(len(items)) && r != items[n].rec && j.wholeAround(items, n, r) {
+					j.x.addBatch(j.x.at(j.x.records[r].born, j.x.records[r].off-int64(n)), len(items))
+				}
+			}
+		}
+	}
 	certain := slices.ContainsFunc(items, func(it item2log) bool { return !it.paired })
 	if len(items) < 2 || !certain || !j.contiguous(items) {
 		return
@@ -272,8 +282,7 @@ func (j *judge) contiguous(items []item2log) bool {
 		if items[n].rec < 0 {
 			return false
 		}
-		r, first := &j.x.records[items[n].rec], &j.x.records[items[0].rec]
-		if r.off != first.off+int64(n) || r.born != first.born {
+		if !j.x.follows(items[0].rec, items[n].rec, n) {
 			return false
 		}
 	}

@@ -46,8 +46,8 @@ func (j *judge) matchShared() {
 			waiting[c] = append(waiting[c], n)
 		}
 	}
-	if len(classes) == 0 {
-		return
+	if len(classes) == 0 && len(j.x.epochs) == 1 {
+		return // after a loss, records may be left of writes that were sent before
 	}
 	for _, c := range classes {
 		j.only(c, waiting[c])
@@ -115,7 +115,7 @@ func (j *judge) assign(c int32, windows []window) {
 	next := 0
 	for _, r := range j.x.written[c] {
 		rec := &j.x.records[r]
-		if rec.op >= 0 || j.h.Log[rec.event].Foreign {
+		if !j.x.unowned(r) {
 			continue
 		}
 		for next < len(windows) && windows[next].opened(rec) {

@@ -97,7 +97,7 @@ func (j *judge) places(op, rec int32) (all [][]int32) {
 		var recs []int32
 		for i := at; i >= 0 && i < min(l.len(), at+len(items)) && j.x.spend(1); i++ {
 			r := &j.x.records[l.at(i)]
-			if r.class != items[i-at].class || r.off != m.off+int64(i-at-n) || r.born != m.born {
+			if r.class != items[i-at].class || !j.x.follows(rec, l.at(i), i-at-n) {
 				break
 			}
 			recs = append(recs, l.at(i))
@@ -117,7 +117,7 @@ func (j *judge) heldUntil(op, class int32) (all []int32) {
 	for _, r := range j.x.written[class] {
 		rec := &j.x.records[r]
 		switch {
-		case j.h.Log[rec.event].Foreign || rec.seq > o.Return.Seq:
+		case j.h.Log[rec.event].Foreign || j.x.try(rec) || rec.seq > o.Return.Seq:
 		case rec.died == never || j.x.epochs[rec.died].seq >= j.before(o.Return.Seq):
 			all = append(all, r)
 		case rec.seq > o.Call.Seq:

@@ -23,7 +23,7 @@ type pairing struct {
 func (j *judge) assignAny(c int32, windows []window) bool {
 	p := &pairing{judge: j, windows: windows}
 	for _, r := range j.x.written[c] {
-		if rec := &j.x.records[r]; rec.op < 0 && !j.h.Log[rec.event].Foreign {
+		if j.x.unowned(r) {
 			p.records, p.owner = append(p.records, r), append(p.owner, -1)
 		}
 	}

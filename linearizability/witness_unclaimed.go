@@ -11,16 +11,20 @@ func (j *judge) unclaimed(r int32) {
 	rec := &j.x.records[r]
 	cls := j.x.classes[rec.class]
 	key := j.x.keys[cls.key]
+	if j.x.try(rec) && j.triedInVain(r) {
+		return
+	}
+	if op, ok := j.writerOf(cls, rec.seq); ok && j.x.try(rec) && j.op(op).Outcome != Failed && !j.attempted(op, r) {
+		j.partly(op, r, "the log had only a part when it was tried in a transaction")
+		return
+	}
 	if !shared(cls.value) {
 		if other := j.classes().of(rec.class).claimed; other >= 0 {
 			o := &j.x.records[other]
 			if j.overlap(o, rec) || !j.classes().of(rec.class).within(rec.seq, j.since(r)) {
 				j.doubled(o.op, other, r)
 			} else if !j.attempted(o.op, r) {
-				v := j.accusation(CheckBatchInLog, o.op)
-				v.Key = key
-				v.Reason = fmt.Sprintf("of %s the log had only a part when it was sent before: %s", j.op(o.op).call(), j.recordName(r))
-				j.violate(j.with(v, r))
+				j.partly(o.op, r, "the log had only a part when it was sent before")
 			}
 			return
 		}
@@ -50,19 +54,41 @@ func (j *judge) unclaimed(r int32) {
 	j.violate(j.with(v, r))
 }
 
+// partly reports a batch of which the log had a part.
+func (j *judge) partly(op, r int32, when string) {
+	v := j.accusation(CheckBatchInLog, op)
+	v.Key = j.x.keys[j.x.records[r].key]
+	v.Reason = fmt.Sprintf("of %s %s: %s", j.op(op).call(), when, j.recordName(r))
+	j.violate(j.with(v, r))
+}
+
+// triedInVain reports whether a record may be one of a write that was tried in a transaction which was
+// aborted: one that was under way, and of which the transaction has all records.
+func (j *judge) triedInVain(r int32) bool {
+	rec := &j.x.records[r]
+	return slices.ContainsFunc(j.classes().of(rec.class).writers, func(op int32) bool {
+		o := j.op(op)
+		return o.Call.Seq < rec.seq && (o.Outcome != OK || j.since(r) < o.Return.Seq) && j.attempted(op, r)
+	})
+}
+
 // attempted reports whether the log had all records of a write around one of them.
 func (j *judge) attempted(op, r int32) bool {
-	items, rec := j.itemsOf(op), &j.x.records[r]
+	items := j.itemsOf(op)
 	j.x.spend(len(items))
-	return slices.ContainsFunc(j.placesOf(items, rec.class), func(n int) bool {
-		for m := range items {
-			other := j.x.at(rec.born, rec.off+int64(m-n))
-			if other < 0 || j.x.records[other].born != rec.born || j.x.records[other].class != items[m].class {
-				return false
-			}
+	return slices.ContainsFunc(j.placesOf(items, j.x.records[r].class), func(n int) bool { return j.wholeAround(items, n, r) })
+}
+
+// wholeAround reports whether the log had all records of a write around the one of its item n.
+func (j *judge) wholeAround(items []item2log, n int, r int32) bool {
+	rec := &j.x.records[r]
+	for m := range items {
+		other := j.x.at(rec.born, rec.off+int64(m-n))
+		if other < 0 || j.x.records[other].class != items[m].class || !j.x.follows(r, other, m-n) {
+			return false
 		}
-		return true
-	})
+	}
+	return true
 }
 
 // placesOf returns where items have a class.

@@ -87,7 +87,7 @@ func (s *wholeSearch) collect() bool {
 	}
 	for r := range s.x.records {
 		rec := &s.x.records[r]
-		if rec.op < 0 && rec.class >= 0 && !s.h.Log[rec.event].Foreign && shared(s.x.classes[rec.class].value) {
+		if rec.class >= 0 && s.x.unowned(int32(r)) && shared(s.x.classes[rec.class].value) {
 			s.left = append(s.left, int32(r))
 		}
 	}
@@ -149,7 +149,7 @@ func (s *wholeSearch) tried(r int32) bool {
 	for _, op := range s.claimed[rec.class] {
 		items := s.itemsOf(op)
 		for n := range items {
-			if items[n].class == rec.class && s.fits(op, r) && s.attempt(items, n, rec) {
+			if items[n].class == rec.class && s.fits(op, r) && s.attempt(items, n, r) {
 				return true
 			}
 		}
@@ -159,11 +159,12 @@ func (s *wholeSearch) tried(r int32) bool {
 
 // attempt reports whether the log had all records of a write around the one of item n, at a
 // time when it had not those that are known.
-func (s *wholeSearch) attempt(items []item2log, n int, rec *record) bool {
+func (s *wholeSearch) attempt(items []item2log, n int, given int32) bool {
+	rec := &s.x.records[given]
 	for m := range items {
 		s.steps--
 		r := s.x.at(rec.born, rec.off+int64(m-n))
-		if r < 0 || s.x.records[r].born != rec.born || s.x.records[r].class != items[m].class {
+		if r < 0 || s.x.records[r].class != items[m].class || !s.x.follows(given, r, m-n) {
 			return false
 		}
 		if known := items[m].rec; known >= 0 && s.overlap(&s.x.records[known], rec) {
@@ -210,7 +211,7 @@ func (s *wholeSearch) holds(op int32, i int) bool {
 	}
 	for n := range items {
 		rec := &s.x.records[s.left[i+n]]
-		if rec.class != items[n].class || rec.born != s.x.records[s.left[i]].born || rec.off != s.x.records[s.left[i]].off+int64(n) || !s.fits(op, s.left[i+n]) {
+		if rec.class != items[n].class || !s.x.follows(s.left[i], s.left[i+n], n) || !s.fits(op, s.left[i+n]) {
 			return false
 		}
 	}

@@ -207,7 +207,9 @@ func (j *judge) lost(op int32, n int) {
 		v.Also = append(v.Also, CheckBatchInLog)
 	}
 	v.Reason = fmt.Sprintf("%s was acknowledged, but the log never had a record of it", o.call())
-	if off := j.reported(op, n); off != None {
+	if c := j.itemsOf(op)[n].class; c >= 0 && slices.ContainsFunc(j.x.written[c], func(r int32) bool { return j.x.spend(1) && j.x.try(&j.x.records[r]) }) {
+		v.Reason = fmt.Sprintf("%s was acknowledged, but the log has it only in transactions that were aborted", o.call())
+	} else if off := j.reported(op, n); off != None {
 		v.Offsets = append(v.Offsets, off)
 		v.Reason += fmt.Sprintf(" (it reported offset %d, where there is %s)", off, j.whatIsAt(off, o.Return.Seq))
 	}
@@ -250,6 +252,10 @@ func (j *judge) checkBatch(op int32) {
 	}
 	v := j.accusation(CheckBatchInLog, op)
 	v.Reason = fmt.Sprintf("the records of %s are not one after the other: they are at offsets %v", o.call(), j.offsets(in))
+	txn := func(r int32) string { return j.h.Log[j.x.records[r].event].Txn }
+	if slices.ContainsFunc(in, func(r int32) bool { return txn(r) != txn(in[0]) }) {
+		v.Reason = fmt.Sprintf("the records of %s, at offsets %v, are not in one transaction", o.call(), j.offsets(in))
+	}
 	j.violate(j.with(v, in...))
 }
 

@@ -11,12 +11,16 @@ import (
 type assignment struct {
 	of       map[*record]*lin.Operation
 	attempts map[*lin.Operation][][]*record
+	tries    bool                    // attempts in aborted transactions count for nothing: version 2
+	aborted  func(rs []*record) bool // reports whether an attempt is in a transaction that was aborted
 }
 
-// written returns the records of the attempt that an acknowledgement is about: the last one.
+// written returns the records of the attempt that an acknowledgement is about: the last one that counts.
 func (a *assignment) written(op *lin.Operation) []*record {
-	if all := a.attempts[op]; len(all) > 0 {
-		return all[len(all)-1]
+	for _, rs := range slices.Backward(a.attempts[op]) {
+		if !a.aborted(rs) {
+			return rs
+		}
 	}
 	return nil
 }
@@ -31,7 +35,8 @@ func items(op *lin.Operation) []lin.Item {
 // assign calls try with each assignment that keeps what the package promises about writes
 // and the log, until try returns true. It reports whether that happened.
 func assign(h *lin.History, t *timeline, try func(*assignment) bool) bool {
-	a := &assignment{of: map[*record]*lin.Operation{}, attempts: map[*lin.Operation][][]*record{}}
+	a := &assignment{of: map[*record]*lin.Operation{}, attempts: map[*lin.Operation][][]*record{}, tries: h.Header.Version > 1}
+	a.aborted = func(rs []*record) bool { return t.aborted(rs[0], forever) }
 	var writes []*lin.Operation
 	for i := range h.Ops {
 		if h.Ops[i].Kind.Writes() {
@@ -79,12 +84,12 @@ func (a *assignment) fits(op *lin.Operation, rs []*record) bool {
 		if r.Foreign || r.Key != it.Key || r.Value != it.Value {
 			return false
 		}
-		if r.noted < op.Call.Seq || i > 0 && r.Offset != rs[i-1].Offset+1 {
+		if r.noted < op.Call.Seq || i > 0 && (r.Offset != rs[i-1].Offset+1 || r.Txn != rs[i-1].Txn) {
 			return false
 		}
 	}
 	for _, earlier := range a.attempts[op] {
-		if earlier[0].lost > rs[0].noted {
+		if earlier[0].lost > rs[0].noted && !(a.tries && (a.aborted(earlier) || a.aborted(rs))) {
 			return false // still in the log
 		}
 	}
@@ -98,7 +103,10 @@ func (a *assignment) explains(h *lin.History, writes []*lin.Operation) bool {
 			continue
 		}
 		rs := a.written(op)
-		if len(rs) == 0 || h.Header.Tap == lin.TapExact && rs[0].noted > op.Return.Seq || rs[0].since > op.Return.Seq {
+		late := func(rs []*record) bool {
+			return h.Header.Tap == lin.TapExact && rs[0].noted > op.Return.Seq || rs[0].since > op.Return.Seq
+		}
+		if len(rs) == 0 || slices.ContainsFunc(a.attempts[op], late) {
 			return false
 		}
 		if !slices.ContainsFunc(a.attempts[op], func(rs []*record) bool { return revised(op, rs) }) {
@@ -110,7 +118,7 @@ func (a *assignment) explains(h *lin.History, writes []*lin.Operation) bool {
 			}
 			for _, attempt := range a.attempts[later] {
 				// The offsets of records that were not in the log together say nothing.
-				if attempt[0].Offset <= rs[0].Offset && attempt[0].noted < rs[0].lost && rs[0].noted < attempt[0].lost {
+				if !(a.tries && a.aborted(attempt)) && attempt[0].Offset <= rs[0].Offset && attempt[0].noted < rs[0].lost && rs[0].noted < attempt[0].lost {
 					return false
 				}
 			}
@@ -138,7 +146,7 @@ func (a *assignment) lost(h *lin.History, writes []*lin.Operation) bool {
 		}
 		once := slices.ContainsFunc(a.attempts[op], func(rs []*record) bool { return rs[0].lost < by })
 		stays := func(r *record) bool {
-			return r.noted < op.Return.Seq && r.lost >= by && r.removed >= by && !slices.ContainsFunc(h.Log, func(e lin.LogEvent) bool {
+			return !(a.tries && a.aborted([]*record{r})) && r.noted < op.Return.Seq && r.lost >= by && r.removed >= by && !slices.ContainsFunc(h.Log, func(e lin.LogEvent) bool {
 				return e.Kind == lin.LogTrim && e.Offset > r.Offset && e.Seq > r.noted && e.Seq < by
 			})
 		}

@@ -36,6 +36,31 @@ var rulesOfTheLog = []rule{
 		}
 		e.Seq = most - 1 - rng.Int64N(2)
 	})},
+	{"in-a-transaction", func(rng *rand.Rand, h *lin.History) bool {
+		e := pick(rng, h.Log, isAppend)
+		if e == nil {
+			return false
+		}
+		e.Txn = "x"
+		h.Log = append(h.Log, endOf(rng, e))
+		return true
+	}},
+	{"tried-again", func(rng *rand.Rand, h *lin.History) bool {
+		e := pick(rng, h.Log, isAppend)
+		if e == nil {
+			return false
+		}
+		again, last := *e, h.Log[len(h.Log)-1]
+		for _, l := range h.Log {
+			if l.Kind == lin.LogAppend {
+				again.Offset = l.Offset + 1
+			}
+		}
+		again.Seq, again.Txn = last.Seq+1+rng.Int64N(3), "x"
+		h.Header.Version = 2
+		h.Log = append(h.Log, again, endOf(rng, &again))
+		return true
+	}},
 	{"rebuild-missing", without(func(h *lin.History) *[]lin.Rebuild { return &h.Rebuilds }, func(*lin.Rebuild) bool { return true })},
 	{"rebuild-doubled", func(rng *rand.Rand, h *lin.History) bool {
 		b := pick(rng, h.Rebuilds, func(*lin.Rebuild) bool { return true })
@@ -91,6 +116,15 @@ var rulesOfTheLog = []rule{
 		p := h.Ops[rng.IntN(len(h.Ops))]
 		o.Client, o.Process = p.Client, p.Process
 	})},
+}
+
+// endOf returns the end of the transaction of a record, right after it.
+func endOf(rng *rand.Rand, e *lin.LogEvent) lin.LogEvent {
+	end := lin.LogEvent{Stamp: lin.Stamp{Seq: e.Seq + 1}, Kind: lin.LogAbort, Record: lin.Record{Txn: e.Txn}}
+	if rng.IntN(3) == 0 {
+		end.Kind = lin.LogCommit
+	}
+	return end
 }
 
 // logEvent applies a change to a random log event that matches.

@@ -284,7 +284,7 @@ func (j *judge) completes(op *lin.Operation, x state) bool {
 	case lin.OpPut, lin.OpDelete, lin.OpBatch:
 		// It has applied them, even if the log lost them since.
 		return len(items(op)) == 0 || slices.ContainsFunc(j.a.attempts[op], func(rs []*record) bool {
-			return revised(op, rs) && !slices.ContainsFunc(rs, func(r *record) bool { return !j.t.includes(x, r) })
+			return revised(op, rs) && !j.a.aborted(rs) && !slices.ContainsFunc(rs, func(r *record) bool { return !j.t.includes(x, r) })
 		})
 	case lin.OpWait:
 		return x.at > op.Revision

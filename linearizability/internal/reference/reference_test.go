@@ -99,15 +99,16 @@ func TestCheck_finds_what_the_reference_finds(t *testing.T) {
 // another rule is of a kind that nobody has looked at.
 var explained = map[lin.Tap]map[string]string{
 	lin.TapExact: {
-		"acknowledged":    "a record that was sent again",
-		"append-late":     "half of a batch",
-		"barrier":         "what others had shown",
-		"deletion-moved":  "a cold reader",
-		"hook-missing":    "what others had shown",
-		"lost":            "several writes reported as lost",
-		"position":        "a record that was sent again",
-		"rebuild-missing": "a loss while the log is reread",
-		"restart-hidden":  "a record that was sent again",
+		"acknowledged":      "a record that was sent again",
+		"append-late":       "half of a batch",
+		"barrier":           "what others had shown",
+		"client-of-another": "what others had shown",
+		"deletion-moved":    "a cold reader",
+		"hook-missing":      "what others had shown",
+		"lost":              "several writes reported as lost",
+		"position":          "a record that was sent again",
+		"rebuild-missing":   "a loss while the log is reread",
+		"restart-hidden":    "a record that was sent again",
 	},
 	lin.TapLate: {
 		"acknowledged":    "shared values with a late tap",

@@ -37,6 +37,9 @@ func Text(h *lin.History) string {
 	if h.Header.Hooks {
 		t.line("hooks")
 	}
+	if h.Header.Version > 1 {
+		t.line("version", fmt.Sprint(h.Header.Version))
+	}
 	for seq := range t.at {
 		t.order = append(t.order, seq)
 	}
