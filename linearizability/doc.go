@@ -96,6 +96,9 @@
 //     log, and one that is answered from the new log for what that has of it. The position that
 //     an operation reports is read after it, so after a loss it may be one on the way back to
 //     where the process was.
+//   - A history may end while the records of a batch are noted: the log may end with the first ones
+//     of a batch that never returned, if no final or cold state says that the history is over. The
+//     rest is taken to follow, so nobody sees a part.
 //   - In version 2 of the history format, a write may have been tried in transactions that were
 //     aborted. Such a record counts for nothing.
 //   - The records of a transaction become visible one after the other: a client may have got to

@@ -12,9 +12,9 @@ type classWrites struct {
 	// writers are those, and unsure the calls of those of which no record is known for certain.
 	writers []int32
 	unsure  []int64
-	// until is the event of the last return of those that were acknowledged, or the highest
-	// number if there are others.
-	until int64
+	// until is the event of the last return of those, and of those called before it, or the highest number
+	// if one was not acknowledged.
+	until []int64
 	// excess says that the log had more records of the class at some time than there had
 	// been writes of it.
 	excess bool
@@ -30,7 +30,8 @@ func (c *classWrites) writesBefore(seq int64) int {
 // were not refused, of which one had been called, and one had not been acknowledged since an
 // event before which the record was not there.
 func (c *classWrites) within(noted, since int64) bool {
-	return len(c.calls) > 0 && c.calls[0] < noted && since < c.until
+	n := c.writesBefore(noted)
+	return n > 0 && since < c.until[n-1]
 }
 
 // classWritesOf has it for all classes.
@@ -69,7 +70,11 @@ func (j *judge) classes() *classWritesOf {
 			if it.rec < 0 || it.paired {
 				w.unsure = append(w.unsure, j.op(it.op).Call.Seq)
 			}
-			w.until = max(w.until, j.deadline(it.op))
+			until := j.deadline(it.op)
+			if n := len(w.until); n > 0 {
+				until = max(until, w.until[n-1])
+			}
+			w.until = append(w.until, until)
 		}
 	}
 	for r := range j.x.records {

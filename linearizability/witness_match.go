@@ -139,7 +139,7 @@ func (j *judge) claim(it *item2log, r int32) {
 }
 
 // matchByValue claims the records that hold the operation's unique values. If several
-// records hold a value, it prefers one appended before the acknowledgement, then one at
+// records hold a value, it prefers one that is not aborted, then one appended before the acknowledgement, then one at
 // the reported offset, then one that is still in the log, and then the last.
 func (j *judge) matchByValue(op int32) {
 	if j.op(op).Outcome == Failed {
@@ -156,6 +156,9 @@ func (j *judge) matchByValue(op int32) {
 		j.x.spend(len(j.x.written[it.class]))
 		for _, r := range j.x.written[it.class] {
 			fit := 0
+			if j.x.records[r].status != aborted {
+				fit += 8
+			}
 			if o := j.op(op); o.Outcome == OK && j.since(r) < o.Return.Seq {
 				fit += 4
 			}
@@ -259,8 +262,8 @@ func (j *judge) noteBatch(op int32) {
 			}
 		}
 	}
-	certain := slices.ContainsFunc(items, func(it item2log) bool { return !it.paired })
-	if len(items) < 2 || !certain || !j.contiguous(items) {
+	certain := slices.ContainsFunc(items, func(it item2log) bool { return it.rec >= 0 && !it.paired })
+	if len(items) < 2 || !certain || !j.contiguous(items) && !j.underWay(op) {
 		return
 	}
 	j.x.addBatch(items[0].rec, len(items))
@@ -275,6 +278,21 @@ func (j *judge) uncertain(r int32) bool {
 		}
 	}
 	return false
+}
+
+// underWay reports whether a batch was being noted when the history ended.
+func (j *judge) underWay(op int32) bool {
+	items := j.itemsOf(op)
+	n := slices.IndexFunc(items, func(it item2log) bool { return it.rec < 0 })
+	return n > 0 && j.op(op).Outcome == Pending && j.endsWith(items[n-1].rec) && j.contiguous(items[:n]) &&
+		!slices.ContainsFunc(items[n:], func(it item2log) bool { return it.rec >= 0 })
+}
+
+// endsWith reports whether a record is the last that happened to the log, and the history ends before
+// anything says that it has all. So it may have been interrupted there, in the middle of a batch.
+func (j *judge) endsWith(rec int32) bool {
+	return int(j.x.records[rec].event) == len(j.h.Log)-1 &&
+		!slices.ContainsFunc(j.h.Snapshots, func(s Snapshot) bool { return s.Kind != SnapshotClient })
 }
 
 func (j *judge) contiguous(items []item2log) bool {

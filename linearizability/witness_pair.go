@@ -102,20 +102,21 @@ func (j *judge) pair(c int32, waiting []int32, bounds []opBounds) {
 	if several && j.assignAny(c, append(acked, unknown...)) {
 		return
 	}
-	j.assign(c, acked)
-	j.assign(c, unknown)
+	j.assign(c, acked, true)
+	j.assign(c, unknown, false)
 }
 
 // assign gives each free record of the class to the open window with the earliest
 // deadline. A window with a later call also opens later in the log, so one pass over the
-// windows and the records, both in order, is enough.
-func (j *judge) assign(c int32, windows []window) {
+// windows and the records, both in order, is enough. An acknowledged write has no record that was aborted,
+// if the log may have lost that and have another.
+func (j *judge) assign(c int32, windows []window, acked bool) {
 	slices.SortFunc(windows, func(a, b window) int { return cmp.Compare(a.lo, b.lo) })
 	ready := &windowHeap{}
 	next := 0
 	for _, r := range j.x.written[c] {
 		rec := &j.x.records[r]
-		if !j.x.unowned(r) {
+		if !j.x.unowned(r) || acked && rec.status == aborted && len(j.x.epochs) > 1 {
 			continue
 		}
 		for next < len(windows) && windows[next].opened(rec) {

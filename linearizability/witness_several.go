@@ -67,5 +67,8 @@ func (p *pairing) place(w int) bool {
 func (p *pairing) fits(w int, r int32) bool {
 	win, rec := &p.windows[w], &p.x.records[r]
 	op := p.items[win.item].op
+	if p.op(op).Outcome == OK && rec.status == aborted {
+		return false
+	}
 	return win.opened(rec) && (win.at == None || win.at == rec.off) && (p.op(op).Outcome != OK || p.since(r) < p.op(op).Return.Seq)
 }

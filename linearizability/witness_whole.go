@@ -65,8 +65,9 @@ func (s *wholeSearch) collect() bool {
 			continue
 		}
 		found = found || batch
-		if slices.ContainsFunc(items, func(it item2log) bool { return it.class < 0 || !shared(s.x.classes[it.class].value) }) {
-			continue // it is not in the log
+		absent := func(it item2log) bool { return it.class < 0 || !shared(s.x.classes[it.class].value) }
+		if slices.ContainsFunc(items, absent) && (o.Outcome != Pending || absent(items[0])) {
+			continue // it is not in the log, not even at the end in part
 		}
 		if o.Outcome == OK {
 			s.must++
@@ -196,20 +197,24 @@ func (s *wholeSearch) place(i int) bool {
 		}
 	}
 	for _, op := range s.batches[class] {
-		if n := len(s.itemsOf(op)); s.holds(op, i) && s.with(op, i, i+n) {
+		n := len(s.itemsOf(op))
+		if s.holds(op, i, n) && s.with(op, i, i+n) {
+			return true
+		}
+		if left := len(s.left) - i; s.must == 0 && left < n && s.op(op).Outcome == Pending && s.endsWith(s.left[i+left-1]) && s.holds(op, i, left) {
 			return true
 		}
 	}
 	return s.several && s.tried(r) && s.place(i+1)
 }
 
-// holds reports whether the records from index i on are those of a batch.
-func (s *wholeSearch) holds(op int32, i int) bool {
+// holds reports whether the records from index i on are the first n of a batch.
+func (s *wholeSearch) holds(op int32, i, n int) bool {
 	items := s.itemsOf(op)
-	if i+len(items) > len(s.left) {
+	if i+n > len(s.left) {
 		return false
 	}
-	for n := range items {
+	for n := range items[:n] {
 		rec := &s.x.records[s.left[i+n]]
 		if rec.class != items[n].class || !s.x.follows(s.left[i], s.left[i+n], n) || !s.fits(op, s.left[i+n]) {
 			return false

@@ -237,7 +237,7 @@ func (j *judge) checkBatch(op int32) {
 	items := j.itemsOf(op)
 	in := j.recordsOf(op)
 	certain := slices.ContainsFunc(items, func(it item2log) bool { return it.rec >= 0 && !it.paired })
-	if !certain || j.contiguous(items) {
+	if !certain || j.contiguous(items) || j.underWay(op) {
 		return // it is absent or whole, or nothing says which records are its own
 	}
 	o := j.op(op)

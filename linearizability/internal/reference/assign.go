@@ -53,6 +53,9 @@ func assign(h *lin.History, t *timeline, try func(*assignment) bool) bool {
 		}
 		for _, op := range writes {
 			n := len(items(op))
+			if i+n > len(t.records) && interrupted(h) && op.Outcome == lin.Pending {
+				n = len(t.records) - i // the rest is not noted any more
+			}
 			if n == 0 || i+n > len(t.records) || !a.fits(op, t.records[i:i+n]) {
 				continue
 			}
@@ -74,12 +77,19 @@ func assign(h *lin.History, t *timeline, try func(*assignment) bool) bool {
 	return step(0)
 }
 
+// interrupted reports whether a history may have ended while the records of a batch were noted: the last
+// thing that happened to the log is an append, and nothing says that the history has all.
+func interrupted(h *lin.History) bool {
+	return len(h.Log) > 0 && h.Log[len(h.Log)-1].Kind == lin.LogAppend &&
+		!slices.ContainsFunc(h.Snapshots, func(s lin.Snapshot) bool { return s.Kind != lin.SnapshotClient })
+}
+
 // fits reports whether records that follow each other may be one attempt of a write.
 func (a *assignment) fits(op *lin.Operation, rs []*record) bool {
 	if op.Outcome == lin.Failed {
 		return false
 	}
-	for i, it := range items(op) {
+	for i, it := range items(op)[:len(rs)] {
 		r := rs[i]
 		if r.Foreign || r.Key != it.Key || r.Value != it.Value {
 			return false

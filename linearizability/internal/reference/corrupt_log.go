@@ -61,6 +61,14 @@ var rulesOfTheLog = []rule{
 		h.Log = append(h.Log, again, endOf(rng, &again))
 		return true
 	}},
+	{"interrupted", func(rng *rand.Rand, h *lin.History) bool {
+		if len(h.Log) == 0 {
+			return false
+		}
+		at := h.Log[rng.IntN(len(h.Log))].Seq
+		cutOff(h, at+1)
+		return true
+	}},
 	{"rebuild-missing", without(func(h *lin.History) *[]lin.Rebuild { return &h.Rebuilds }, func(*lin.Rebuild) bool { return true })},
 	{"rebuild-doubled", func(rng *rand.Rand, h *lin.History) bool {
 		b := pick(rng, h.Rebuilds, func(*lin.Rebuild) bool { return true })
@@ -125,6 +133,32 @@ func endOf(rng *rand.Rand, e *lin.LogEvent) lin.LogEvent {
 		end.Kind = lin.LogCommit
 	}
 	return end
+}
+
+// cutOff ends a history before an event.
+func cutOff(h *lin.History, at int64) {
+	h.Ops = slices.DeleteFunc(h.Ops, func(o lin.Operation) bool { return o.Call.Seq >= at })
+	for i := range h.Ops {
+		if o := &h.Ops[i]; o.Return.Seq >= at {
+			o.Return, o.Outcome, o.Position, o.Class = lin.Stamp{}, lin.Pending, lin.None, 0
+			if o.Kind != lin.OpWait {
+				o.Revision = lin.None
+			}
+			if o.Kind == lin.OpGet {
+				o.Value = ""
+			}
+			if o.Kind == lin.OpRange {
+				o.Items = nil
+			}
+			for i := range o.Items {
+				o.Items[i].Revision = lin.None
+			}
+		}
+	}
+	h.Log = slices.DeleteFunc(h.Log, func(e lin.LogEvent) bool { return e.Seq >= at })
+	h.Hooks = slices.DeleteFunc(h.Hooks, func(k lin.Hook) bool { return k.Seq >= at })
+	h.Rebuilds = slices.DeleteFunc(h.Rebuilds, func(b lin.Rebuild) bool { return b.Seq >= at })
+	h.Snapshots = slices.DeleteFunc(h.Snapshots, func(s lin.Snapshot) bool { return s.Seq >= at })
 }
 
 // logEvent applies a change to a random log event that matches.

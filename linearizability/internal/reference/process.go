@@ -94,10 +94,11 @@ func (j *judge) includesAll(s state, rs []*record, now int64) bool {
 
 // torn reports whether a position is inside a batch.
 func (j *judge) torn(s state) bool {
-	for _, attempts := range j.a.attempts {
+	for op, attempts := range j.a.attempts {
 		for _, rs := range attempts {
-			first, last := rs[0], rs[len(rs)-1]
-			if j.t.eras[s.era].records[first.Offset] == first && first.Offset < s.at && s.at <= last.Offset && s.base <= first.Offset {
+			first := rs[0]
+			last := first.Offset + int64(len(items(op))) - 1
+			if j.t.eras[s.era].records[first.Offset] == first && first.Offset < s.at && s.at <= last && s.base <= first.Offset {
 				return true
 			}
 		}
