@@ -132,7 +132,8 @@
 // A verdict is [Held], [Violated], [Inconclusive] or [HarnessFailure]. A history never
 // passes for lack of evidence. A check that had nothing to judge says so. A history that
 // breaks an assumption of the checks (two writes with one value id, time going back, no
-// operations at all, a log tap that tells of what is beyond the log) is reported as doing
+// operations at all, a log tap that tells of what is beyond the log, or of a loss inside
+// the records of a batch) is reported as doing
 // so, and not held against a client.
 //
 // Version 2 of the history format can say more than the judges know: conditional writes,

@@ -220,7 +220,9 @@ func (a *assumptions) log(h *History) {
 	end := int64(0)
 	live := make([]int64, 0, len(h.Log))    // offsets, ascending
 	appends := make([]int64, 0, len(h.Log)) // the events of the appends of live
-	removed := map[int64]bool{}             // by the event of the append
+	at := make([]int, 0, len(h.Log))        // where they are in h.Log
+	cuts := batchCuts{h: h, steps: 1000 + 16*h.Events()}
+	removed := map[int64]bool{} // by the event of the append
 	ended := map[string]bool{}
 	begun := map[string]bool{}
 	exact := h.Header.Tap == TapExact
@@ -239,7 +241,7 @@ func (a *assumptions) log(h *History) {
 			}
 			end = l.Offset + 1
 			begun[l.Txn] = true
-			live = append(live, l.Offset)
+			live, at = append(live, l.Offset), append(at, i)
 			appends = append(appends, l.Seq)
 		case LogTruncate, LogRecreate:
 			to := l.Offset
@@ -249,7 +251,10 @@ func (a *assumptions) log(h *History) {
 			a.within(exact, l, end)
 			furthest = nil
 			n, _ := slices.BinarySearch(live, to)
-			live, appends = live[:n], appends[:n]
+			if o := cuts.inside(at, n); o != nil {
+				a.broken(ruleBatches, l.Seq, "%s at offset %d, inside %s", l.Kind, to, o)
+			}
+			live, appends, at = live[:n], appends[:n], at[:n]
 			end = min(end, to)
 		case LogCompact:
 			a.compacted(l, live, appends, removed)

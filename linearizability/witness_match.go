@@ -280,12 +280,17 @@ func (j *judge) uncertain(r int32) bool {
 	return false
 }
 
-// underWay reports whether a batch was being noted when the history ended.
+// underWay reports whether a batch was being noted when the history ended. The log may have lost its other
+// records before.
 func (j *judge) underWay(op int32) bool {
+	if j.op(op).Outcome != Pending {
+		return false
+	}
 	items := j.itemsOf(op)
-	n := slices.IndexFunc(items, func(it item2log) bool { return it.rec < 0 })
-	return n > 0 && j.op(op).Outcome == Pending && j.endsWith(items[n-1].rec) && j.contiguous(items[:n]) &&
-		!slices.ContainsFunc(items[n:], func(it item2log) bool { return it.rec >= 0 })
+	n := 1 + slices.IndexFunc(items, func(it item2log) bool { return it.rec >= 0 && j.endsWith(it.rec) })
+	return n > 0 && j.contiguous(items[:n]) && !slices.ContainsFunc(items[n:], func(it item2log) bool {
+		return it.rec >= 0 && !it.paired && j.x.records[it.rec].died == never
+	})
 }
 
 // endsWith reports whether a record is the last that happened to the log, and the history ends before
@@ -313,7 +318,7 @@ func (j *judge) contiguous(items []item2log) bool {
 // two records says nothing about when the second one was appended, but a loss does.
 func (j *judge) lateSteps() []step {
 	steps := make([]step, 0, len(j.x.steps))
-	called := j.calledFirst()
+	called, missing := j.calledFirst(), j.missingAt()
 	var last int64
 	next := 0
 	for i := range j.h.Log {
@@ -322,6 +327,9 @@ func (j *judge) lateSteps() []step {
 			continue
 		}
 		s := j.x.steps[len(steps)]
+		if at := missing[i]; at >= 0 {
+			s.end = min(s.end, at)
+		}
 		// It is not known when a transaction ended, but which never did.
 		s.lso = min(s.end, j.x.epochs[s.epoch].settled)
 		switch l.Kind {
@@ -336,4 +344,23 @@ func (j *judge) lateSteps() []step {
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// missingAt returns, for each event of the log, the offset of the next record that is noted later, if the log
+// was said to be longer before: that record was deleted from the start of the log, and is noted after that. The
+// log was not that long before its write was called. It is -1 otherwise.
+func (j *judge) missingAt() []int64 {
+	missing := make([]int64, len(j.h.Log))
+	next := int64(-1)
+	for i := range slices.Backward(j.h.Log) {
+		missing[i] = next
+		switch l := &j.h.Log[i]; l.Kind {
+		case LogAppend:
+			next = l.Offset
+		case LogTruncate, LogRecreate:
+			next = -1
+		case LogCommit, LogAbort, LogCompact, LogUncompact, LogTrim, LogEnd:
+		}
+	}
+	return missing
 }

@@ -201,11 +201,23 @@ func (s *wholeSearch) place(i int) bool {
 		if s.holds(op, i, n) && s.with(op, i, i+n) {
 			return true
 		}
-		if left := len(s.left) - i; s.must == 0 && left < n && s.op(op).Outcome == Pending && s.endsWith(s.left[i+left-1]) && s.holds(op, i, left) {
+		if s.endsInside(op, i) {
+			return true
+		}
+	}
+	for _, op := range s.claimed[class] {
+		if known := s.itemsOf(op)[0].rec; (known < 0 || !s.overlap(&s.x.records[known], &s.x.records[r])) && s.endsInside(op, i) {
 			return true
 		}
 	}
 	return s.several && s.tried(r) && s.place(i+1)
+}
+
+// endsInside reports whether the records from index i on are the first ones of a batch that was being
+// noted when the history ended.
+func (s *wholeSearch) endsInside(op int32, i int) bool {
+	n := len(s.left) - i
+	return s.must == 0 && n < len(s.itemsOf(op)) && s.op(op).Outcome == Pending && s.endsWith(s.left[i+n-1]) && s.holds(op, i, n)
 }
 
 // holds reports whether the records from index i on are the first n of a batch.
