@@ -223,8 +223,7 @@ func (a *assumptions) log(h *History) {
 	at := make([]int, 0, len(h.Log))        // where they are in h.Log
 	cuts := batchCuts{h: h, steps: 1000 + 16*h.Events()}
 	removed := map[int64]bool{} // by the event of the append
-	ended := map[string]bool{}
-	begun := map[string]bool{}
+	begun, ended := map[string]bool{}, map[string]bool{}
 	exact := h.Header.Tap == TapExact
 	var furthest *LogEvent // that a late tap told of since the last loss
 	for i := range h.Log {
@@ -251,10 +250,7 @@ func (a *assumptions) log(h *History) {
 			a.within(exact, l, end)
 			furthest = nil
 			n, _ := slices.BinarySearch(live, to)
-			if o := cuts.inside(at, n); o != nil {
-				a.broken(ruleBatches, l.Seq, "%s at offset %d, inside %s", l.Kind, to, o)
-			}
-			live, appends, at = live[:n], appends[:n], at[:n]
+			live, appends, at = live[:n], appends[:n], a.lost(&cuts, l, at, n)
 			end = min(end, to)
 		case LogCompact:
 			a.compacted(l, live, appends, removed)

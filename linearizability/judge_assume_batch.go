@@ -49,6 +49,14 @@ func (c *batchCuts) build() {
 	}
 }
 
+// lost checks that the log loses no part of a batch, and returns what it keeps of its appends.
+func (a *assumptions) lost(c *batchCuts, l *LogEvent, live []int, n int) []int {
+	if o := c.inside(live, n); o != nil {
+		a.broken(ruleBatches, l.Seq, "%s at offset %d, inside %s", l.Kind, l.Offset, o)
+	}
+	return live[:n]
+}
+
 // inside returns a batch that has the last record of the log that is kept, and the first one that is lost:
 // live has the appends of the log, of which the first n are kept. It returns nil if another write may have
 // written the last one.

@@ -15,6 +15,9 @@ type assignment struct {
 	aborted  func(rs []*record) bool // reports whether an attempt is in a transaction that was aborted
 }
 
+// counts reports whether an attempt is more than a try.
+func (a *assignment) counts(rs []*record) bool { return !a.tries || !a.aborted(rs) }
+
 // written returns the records of the attempt that an acknowledgement is about: the last one that counts.
 func (a *assignment) written(op *lin.Operation) []*record {
 	for _, rs := range slices.Backward(a.attempts[op]) {
@@ -99,7 +102,7 @@ func (a *assignment) fits(op *lin.Operation, rs []*record) bool {
 		}
 	}
 	for _, earlier := range a.attempts[op] {
-		if earlier[0].lost > rs[0].noted && !(a.tries && (a.aborted(earlier) || a.aborted(rs))) {
+		if earlier[0].lost > rs[0].noted && a.counts(earlier) && a.counts(rs) {
 			return false // still in the log
 		}
 	}
@@ -128,7 +131,7 @@ func (a *assignment) explains(h *lin.History, writes []*lin.Operation) bool {
 			}
 			for _, attempt := range a.attempts[later] {
 				// The offsets of records that were not in the log together say nothing.
-				if !(a.tries && a.aborted(attempt)) && attempt[0].Offset <= rs[0].Offset && attempt[0].noted < rs[0].lost && rs[0].noted < attempt[0].lost {
+				if a.counts(attempt) && attempt[0].Offset <= rs[0].Offset && attempt[0].noted < rs[0].lost && rs[0].noted < attempt[0].lost {
 					return false
 				}
 			}
@@ -156,7 +159,7 @@ func (a *assignment) lost(h *lin.History, writes []*lin.Operation) bool {
 		}
 		once := slices.ContainsFunc(a.attempts[op], func(rs []*record) bool { return rs[0].lost < by })
 		stays := func(r *record) bool {
-			return !(a.tries && a.aborted([]*record{r})) && r.noted < op.Return.Seq && r.lost >= by && r.removed >= by && !slices.ContainsFunc(h.Log, func(e lin.LogEvent) bool {
+			return a.counts([]*record{r}) && r.noted < op.Return.Seq && r.lost >= by && r.removed >= by && !slices.ContainsFunc(h.Log, func(e lin.LogEvent) bool {
 				return e.Kind == lin.LogTrim && e.Offset > r.Offset && e.Seq > r.noted && e.Seq < by
 			})
 		}
