@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/kvsim/kvsim/internal/fakecluster"
 	"github.com/kvsim/kvsim/internal/simnet"
 )
 
@@ -227,34 +228,17 @@ func direction(s string) (simnet.Direction, error) {
 	return 0, fmt.Errorf("dir=%s is not a direction: use to-broker, to-client or both", s)
 }
 
-// apis are the requests that a fault can name.
-var apis = []struct {
-	name string
-	key  int16
-}{
-	{"produce", 0},
-	{"fetch", 1},
-	{"list-offsets", 2},
-	{"metadata", 3},
-	{"offset-for-leader-epoch", 23},
-	{"init-producer-id", 22},
-	{"describe-configs", 32},
-	{"create-topics", 19},
-	{"api-versions", 18},
-	{"sasl-handshake", 17},
-	{"sasl-authenticate", 36},
-}
-
+// apiKeys returns the key of the request of a name, nil for none.
 func apiKeys(s string) ([]int16, error) {
 	if s == "" {
 		return nil, nil
 	}
 	var names []string
-	for _, a := range apis {
-		if a.name == s {
-			return []int16{a.key}, nil
+	for _, a := range fakecluster.APIs() {
+		if a.Name == s {
+			return []int16{int16(a.Key)}, nil
 		}
-		names = append(names, a.name)
+		names = append(names, a.Name)
 	}
 	return nil, fmt.Errorf("api=%s is not known: use %s", s, strings.Join(names, ", "))
 }

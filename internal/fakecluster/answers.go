@@ -49,11 +49,14 @@ const (
 	AtResource  Place = "resource"
 )
 
-// answered are the requests of the table.
-var answered = []struct {
-	name string
-	key  kmsg.Key
-}{
+// An API is a kind of request that clients of a store send, with the name that plans have for it.
+type API struct {
+	Name string
+	Key  kmsg.Key
+}
+
+// apis are all of them.
+var apis = []API{
 	{"produce", kmsg.Produce},
 	{"fetch", kmsg.Fetch},
 	{"list-offsets", kmsg.ListOffsets},
@@ -66,6 +69,9 @@ var answered = []struct {
 	{"sasl-handshake", kmsg.SASLHandshake},
 	{"sasl-authenticate", kmsg.SASLAuthenticate},
 }
+
+// APIs returns the requests that a fault may name, and that brokers may answer with an error code.
+func APIs() []API { return slices.Clone(apis) }
 
 // table is answersText, parsed.
 var table = parseAnswers(answersText)
@@ -84,17 +90,11 @@ func parseAnswers(text string) (cells []Cell) {
 			panic(fmt.Sprintf("fakecluster: answers.txt: %q has %d words, not 6", line, len(words)))
 		}
 		c := Cell{API: words[0], Err: errorOf(words[1]), At: Place(words[2]), After: words[3] == "after", Lasting: words[4] == "lasting", Source: words[5]}
-		i := slices.IndexFunc(answered, func(a struct {
-			name string
-			key  kmsg.Key
-		},
-		) bool {
-			return a.name == c.API
-		})
+		i := slices.IndexFunc(apis, func(a API) bool { return a.Name == c.API })
 		if i < 0 || c.Err == nil {
 			panic(fmt.Sprintf("fakecluster: answers.txt: %q names no request or no error", line))
 		}
-		c.Key = answered[i].key
+		c.Key = apis[i].Key
 		cells = append(cells, c)
 	}
 	return cells
