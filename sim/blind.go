@@ -1,43 +1,11 @@
 package sim
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/kvsim/kvsim/internal/fakecluster"
 )
-
-// WithholdRecords makes leaders answer fetches without records although there are some, and
-// without an error.
-//
-// What leaders say for topicGoneAfter is believed: then a client takes the records for ones
-// that compaction has removed, and its reads may lack them until it has asked again. The
-// store does not promise otherwise, so the operations of a client that may believe this are
-// not judged; see blind. What it shows after its next write is.
-type WithholdRecords struct {
-	Broker string `plan:"broker"` // all if empty
-	Count  int    `plan:"count"`
-	Span
-}
-
-// Kind implements Fault.
-func (f WithholdRecords) Kind() string { return "withhold-records" }
-
-// String implements Fault.
-func (f WithholdRecords) String() string { return line(f.Kind(), &f) }
-
-func (f WithholdRecords) start(_ context.Context, w *world) (*effect, error) {
-	from := time.Now()
-	x, err := w.cluster.WithholdRecords(fakecluster.Withhold{Topic: w.cluster.Topic(), Brokers: w.some(f.Broker), Count: f.Count})
-	if err != nil {
-		return nil, err
-	}
-	end := w.withheld.begin(from, x.Hits)
-	return w.noting(sometimesWithheld, during(x, func() error { end(); return nil })), nil
-}
 
 // errBlind is the error of an operation that is not judged.
 var errBlind = errors.New("brokers withheld records for so long that the client may believe that there are none")
