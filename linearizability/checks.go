@@ -49,7 +49,7 @@ var guarantees = []struct {
 	{CheckReportedLost, "a write that is reported as lost with the log's tail is not in the log: it was lost, or compaction or a deletion has removed it"},
 	{CheckLogFromWrites, "every record of the log was written by an operation, with its key and its value"},
 	{CheckAckedAfterAppend, "a write is acknowledged only once its record is in the log"},
-	{CheckRevision, "the revision that an operation reports is the offset of the record it wrote or read"},
+	{CheckRevision, "the revision that an operation reports is the offset of the record it wrote or read, also if its outcome is unknown"},
 	{CheckRealTimeOrder, "a write that began after another was acknowledged has the higher offset"},
 	{CheckBatchInLog, "a batch is in the log whole, in its order, at contiguous offsets, in one transaction or none, or not at all"},
 	{CheckWriteVisible, "a client that acknowledged a write has applied it: its position is beyond the write's offset"},

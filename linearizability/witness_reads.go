@@ -175,14 +175,21 @@ func (s *sweeper) revisions(op int32, r *read) bool {
 }
 
 func (s *sweeper) revision(op int32, key, value string, rev int64, t *target) bool {
-	if rev == None || value == "" {
+	if rev == None {
 		return true
 	}
 	s.judged(CheckRevision)
+	o := s.op(op)
+	if value == "" {
+		v := s.accusation(CheckRevision, op)
+		v.Key, v.Offsets = key, []int64{rev}
+		v.Reason = o.call() + " reported offset " + itoa(rev) + " for " + quote(key) + ", which had no value"
+		s.violate(v)
+		return false
+	}
 	if t.off != None || t.class < 0 {
 		return true
 	}
-	o := s.op(op)
 	var offsets []int64
 	for _, r := range s.x.written[t.class][:min(3, len(s.x.written[t.class]))] {
 		offsets = append(offsets, s.x.records[r].off)

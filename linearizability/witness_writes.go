@@ -18,9 +18,12 @@ func (j *judge) checkWrites() {
 			j.checkAcked(op)
 		case Failed:
 			j.judged(CheckRefusedAbsent)
-		case Unknown, Pending:
+		case Unknown:
 			j.judged(CheckUnknownAtMostOnce)
 			j.checkReportedLost(op)
+			j.checkPlace(op)
+		case Pending:
+			j.judged(CheckUnknownAtMostOnce)
 		}
 		if o.Kind == OpBatch && o.Outcome != Failed {
 			j.judged(CheckBatchInLog)
@@ -133,6 +136,35 @@ func (j *judge) checkAcked(op int32) {
 	}
 	j.checkVisible(op)
 	j.checkApplied(op)
+}
+
+// checkPlace judges the offsets that a write of unknown outcome reports: a broker told its process that
+// it is there, so it was by then. A late tap may never note a record that was lost, and that of a shared
+// value may be another write's.
+func (j *judge) checkPlace(op int32) {
+	o, exact := j.op(op), j.h.Header.Tap == TapExact
+	for n, it := range j.itemsOf(op) {
+		off := j.reported(op, n)
+		if off == None {
+			continue
+		}
+		j.judged(CheckRevision)
+		if !exact && (it.class < 0 || shared(j.x.classes[it.class].value)) {
+			continue
+		}
+		there := slices.ContainsFunc(j.x.placed(it.class, off), func(r int32) bool {
+			rec := &j.x.records[r]
+			return rec.seq > o.Call.Seq && (!exact || rec.seq < o.Return.Seq) && !j.h.Log[rec.event].Foreign && j.x.spend(1)
+		})
+		if there || j.x.spent() {
+			continue
+		}
+		v := j.accusation(CheckRevision, op)
+		v.Reason = fmt.Sprintf("%s reported offset %d, where there was no record of it, but %s", o.call(), off, j.whatIsAt(off, o.Return.Seq))
+		v.Offsets = append(v.Offsets, max(0, off))
+		j.violate(j.with(v, j.recordsOf(op)...))
+		return
+	}
 }
 
 // triedBefore reports whether a write may have been in a log before that of an epoch. Its process may

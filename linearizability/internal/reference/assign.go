@@ -112,6 +112,9 @@ func (a *assignment) fits(op *lin.Operation, rs []*record) bool {
 // explains reports whether the assignment keeps what is promised to the writers.
 func (a *assignment) explains(h *lin.History, writes []*lin.Operation) bool {
 	for _, op := range writes {
+		if op.Outcome == lin.Unknown && !a.placed(h, op) {
+			return false
+		}
 		if op.Outcome != lin.OK || len(items(op)) == 0 {
 			continue
 		}
@@ -138,6 +141,39 @@ func (a *assignment) explains(h *lin.History, writes []*lin.Operation) bool {
 		}
 	}
 	return true
+}
+
+// placed reports whether a write of unknown outcome that reports a revision was there when it returned.
+// A late tap may never note a record that was lost, and that of a shared value may be another write's.
+func (a *assignment) placed(h *lin.History, op *lin.Operation) bool {
+	attempts := a.attempts[op]
+	known := op.Revision != lin.None || slices.ContainsFunc(op.Items, func(it lin.Item) bool { return it.Revision != lin.None })
+	late := h.Header.Tap != lin.TapExact
+	if !known || len(items(op)) == 0 || late && len(attempts) == 0 {
+		return true
+	}
+	if late {
+		own := *op
+		own.Items = slices.Clone(op.Items)
+		for i, it := range items(op) {
+			shared := it.Value == "" || it.Value[0] == '~'
+			switch {
+			case op.Kind != lin.OpBatch && shared:
+				return true
+			case op.Kind == lin.OpBatch && shared:
+				own.Items[i].Revision = lin.None
+			case op.Kind == lin.OpBatch && own.Items[i].Revision == lin.None && op.Revision != lin.None:
+				own.Items[i].Revision = op.Revision - int64(len(own.Items)-1-i)
+			}
+		}
+		if op.Kind == lin.OpBatch {
+			own.Revision = lin.None
+		}
+		op = &own
+	}
+	return slices.ContainsFunc(attempts, func(rs []*record) bool {
+		return revised(op, rs) && (late || rs[len(rs)-1].noted < op.Return.Seq)
+	})
 }
 
 // reportedLost reports whether the error of a write says that the log has lost it.

@@ -133,9 +133,9 @@ var rules = []rule{
 		func(rng *rand.Rand, h *lin.History, o *lin.Operation) { o.Items = damage(rng, h, o.Items) })},
 	{"barrier", op(ok(lin.OpGet, lin.OpRange), func(_ *rand.Rand, _ *lin.History, o *lin.Operation) { o.Barrier = true })},
 	{"revision", op(func(o *lin.Operation) bool {
-		return o.Outcome == lin.OK && o.Revision != lin.None && o.Kind != lin.OpWait
+		return (o.Outcome == lin.OK || o.Outcome == lin.Unknown) && o.Revision != lin.None && o.Kind != lin.OpWait || ok(lin.OpGet)(o) && o.Value == ""
 	},
-		func(rng *rand.Rand, _ *lin.History, o *lin.Operation) { o.Revision = shift(rng, o.Revision) })},
+		func(rng *rand.Rand, _ *lin.History, o *lin.Operation) { o.Revision = shift(rng, max(0, o.Revision)) })},
 	{"position", op(func(o *lin.Operation) bool { return o.Outcome == lin.OK && o.Position != lin.None },
 		func(rng *rand.Rand, _ *lin.History, o *lin.Operation) { o.Position = shift(rng, o.Position) })},
 	{"wait", op(ok(lin.OpWait), func(rng *rand.Rand, _ *lin.History, o *lin.Operation) { o.Revision = shift(rng, o.Revision) })},

@@ -67,6 +67,11 @@ func (w *world) ends(p *proc, c *call) bool {
 		if c.write != nil && (c.write.records == nil || c.write.lost()) && w.one(2) {
 			c.Class(lin.ErrorLoss)
 		}
+		if c.write != nil && len(c.write.records) > 0 && w.tap != lin.TapNone {
+			if last := c.write.records[len(c.write.records)-1].Offset; last%2 == 0 {
+				c.Revision(last)
+			}
+		}
 		c.Unknown(errSome)
 		return true
 	}

@@ -109,6 +109,7 @@ var explained = map[lin.Tap]map[string]string{
 		"position":          "a record that was sent again",
 		"rebuild-missing":   "a loss while the log is reread",
 		"restart-hidden":    "a record that was sent again",
+		"revision":          "a record that was sent again",
 	},
 	lin.TapLate: {
 		"acknowledged":    "shared values with a late tap",
