@@ -259,8 +259,14 @@ func (f *hookFollower) follows(p *place, h *Hook) (all []place) {
 	if recs := f.x.written[c]; len(recs) < 4 {
 		for _, rec := range recs {
 			m := &f.x.records[rec]
-			if e := max(p.epoch, m.born); e <= last && m.died > e && f.fits(p, e, rec, h) && f.owedUpTo(p, e, m.off, m.off, h.Seq) < 0 {
-				all = append(all, f.behind(p, e, m.off))
+			for e := max(p.epoch, m.born); e <= min(last, m.died-1) && f.fits(p, e, rec, h); e++ {
+				if f.owedUpTo(p, e, m.off, m.off, h.Seq) < 0 {
+					all = append(all, f.behind(p, e, m.off))
+					break
+				}
+				if p.at > 0 { // only where it begins depends on the epoch
+					break
+				}
 			}
 		}
 		return all
