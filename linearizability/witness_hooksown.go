@@ -39,11 +39,30 @@ func (r *hookReader) untold(op int32, n int) (rec int32, must bool) {
 	}
 	for _, rec := range r.x.written[it.class] {
 		m := &r.x.records[rec]
-		if !r.x.spend(1) || m.seq > o.Call.Seq && (m.gone != 0 && m.gone < r.before(o.Return.Seq) || r.x.trimmed(rec)) {
+		if !r.x.spend(1) || m.seq > o.Call.Seq && (m.gone != 0 && m.gone < r.before(o.Return.Seq) || r.deleted(rec, o.Return.Seq)) {
 			return -1, false
 		}
 	}
 	return it.rec, true
+}
+
+// deleted reports whether a record was deleted from the start of the log by an event, and not lost before.
+// With a late tap, it may have been at any time.
+func (r *hookReader) deleted(rec int32, seq int64) bool {
+	m := &r.x.records[rec]
+	if !r.x.trimmed(rec) || r.h.Header.Tap != TapExact {
+		return r.x.trimmed(rec)
+	}
+	if m.died != never {
+		seq = min(seq, r.x.epochs[m.died].seq)
+	}
+	i := sort.Search(len(r.x.trims), func(i int) bool { return r.x.trims[i].seq > m.seq })
+	for ; i < len(r.x.trims) && r.x.trims[i].seq < seq && r.x.spend(1); i++ {
+		if r.x.trims[i].off > m.off {
+			return true
+		}
+	}
+	return false
 }
 
 // told reports whether a hook between the call and the return of a write can be that of one of its
