@@ -107,7 +107,8 @@
 //   - When records are deleted from the start of the log (DeleteRecords,
 //     retention), a client that had not reached them may continue with what is
 //     left. It must then drop everything that it held, for all keys: its old
-//     state combined with what is left is not a state of the log. A process
+//     state combined with what is left is not a state of the log. Its hooks tell
+//     what differs, as when it rereads the log. A process
 //     that opens, or begins to reread the log, after the deletion starts from what is left. One that had
 //     applied the deleted records keeps their effect.
 //   - When a process rereads the log, its hooks tell what differs from the state that

@@ -312,9 +312,12 @@ func (s *fieldScanner) value(name string) error {
 	case 'n':
 		return fmt.Errorf("%q is null: leave out what is not known", name)
 	}
-	for ; ; s.at++ { // a number, true or false
+	for from := s.at; ; s.at++ { // a number, true or false
 		switch s.text[s.at] {
 		case ',', ']', '}', ' ', '\t', '\r', '\n':
+			if string(s.text[from:s.at]) == "-0" {
+				return fmt.Errorf("%q is -0: no number is negative", name)
+			}
 			return nil
 		}
 	}

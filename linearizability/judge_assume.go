@@ -238,6 +238,9 @@ func (a *assumptions) log(h *History) {
 				a.broken(ruleLog, l.Seq, "%s was appended when the log's end was %d", l.Record, end)
 				continue
 			}
+			if exact && l.Txn != "" && ended[l.Txn] {
+				a.broken(ruleLog, l.Seq, "%s was appended when its transaction, %s, had ended", l.Record, l.Txn)
+			}
 			end = l.Offset + 1
 			begun[l.Txn] = true
 			live, at = append(live, l.Offset), append(at, i)
@@ -257,13 +260,7 @@ func (a *assumptions) log(h *History) {
 		case LogUncompact:
 			a.uncompacted(l, live, appends, removed)
 		case LogCommit, LogAbort:
-			if exact && !begun[l.Txn] {
-				a.broken(ruleLog, l.Seq, "transaction %s ended, but the log has no record of it", l.Txn)
-			}
-			if ended[l.Txn] {
-				a.broken(ruleLog, l.Seq, "transaction %s ended twice", l.Txn)
-			}
-			ended[l.Txn] = true
+			a.ended(l, exact && !begun[l.Txn], ended)
 		case LogTrim, LogEnd:
 			a.within(exact, l, end)
 			if furthest == nil || l.Offset > furthest.Offset {
@@ -276,6 +273,17 @@ func (a *assumptions) log(h *History) {
 	if furthest != nil && !exact { // by the end, what is there has been noted
 		a.within(true, furthest, end)
 	}
+}
+
+// ended checks the end of a transaction, and notes it.
+func (a *assumptions) ended(l *LogEvent, unknown bool, ended map[string]bool) {
+	if unknown {
+		a.broken(ruleLog, l.Seq, "transaction %s ended, but the log has no record of it", l.Txn)
+	}
+	if ended[l.Txn] {
+		a.broken(ruleLog, l.Seq, "transaction %s ended twice", l.Txn)
+	}
+	ended[l.Txn] = true
 }
 
 // compacted checks that compaction removed what the log has, and notes it.

@@ -142,7 +142,7 @@ func newLogIndex(h *History, steps int64) *logIndex {
 	x.records = make([]record, 0, len(h.Log))
 	x.epochs = []epoch{{}}
 	open := &openTxns{of: map[string]*txnStart{}}
-	byTxn := map[string][]int32{}
+	byTxn, ended := map[string][]int32{}, map[string]LogKind{}
 	var start, end int64
 	var alive []int32 // the records of the current timeline
 	for i := range h.Rebuilds {
@@ -161,13 +161,12 @@ func newLogIndex(h *History, steps int64) *logIndex {
 			alive = append(alive, n)
 			end = max(end, l.Offset+1)
 			if l.Txn != "" {
-				open.begin(l.Txn, l.Offset)
-				byTxn[l.Txn] = append(byTxn[l.Txn], n)
+				x.within(l, n, open, byTxn, ended)
 			}
 		case LogCommit, LogAbort:
 			x.decide(byTxn[l.Txn], l.Kind)
 			open.end(l.Txn)
-			delete(byTxn, l.Txn)
+			ended[l.Txn] = l.Kind
 		case LogTruncate, LogRecreate:
 			cut := l.Offset
 			if l.Kind == LogRecreate {
@@ -214,6 +213,16 @@ func (x *logIndex) noteSettled() {
 		far = max(far, x.epochs[e].settled)
 		x.epochs[e].farthest = far
 	}
+}
+
+// within notes that a record is in a transaction. A late tap may have noted before how that ended.
+func (x *logIndex) within(l *LogEvent, n int32, open *openTxns, byTxn map[string][]int32, ended map[string]LogKind) {
+	if kind, over := ended[l.Txn]; over {
+		x.decide([]int32{n}, kind)
+		return
+	}
+	open.begin(l.Txn, l.Offset)
+	byTxn[l.Txn] = append(byTxn[l.Txn], n)
 }
 
 // decide notes that a transaction ended, by an event of the kind.

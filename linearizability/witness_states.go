@@ -24,6 +24,13 @@ func (s *sweeper) snapshot(snap *Snapshot) {
 		s.violate(v)
 		return
 	}
+	if i := slices.IndexFunc(snap.Items, func(it Item) bool { return it.Value == "" }); i >= 0 {
+		v := s.ofSnapshot(CheckOnePosition, snap)
+		v.Key = snap.Items[i].Key
+		v.Reason = fmt.Sprintf("the state of %s lists key %s without a value", who(snap.Client, snap.Process), quote(v.Key))
+		s.violate(v)
+		return
+	}
 	r := &s.scratch
 	*r = read{seq: snap.Seq, proc: p, pos: snap.Position, batches: s.runs(CheckBatchVisible), targets: r.targets[:0]}
 	r.targets = s.state(r.targets, snap.Items, "", "", snap.Seq)
