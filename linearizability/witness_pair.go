@@ -108,15 +108,14 @@ func (j *judge) pair(c int32, waiting []int32, bounds []opBounds) {
 
 // assign gives each free record of the class to the open window with the earliest
 // deadline. A window with a later call also opens later in the log, so one pass over the
-// windows and the records, both in order, is enough. An acknowledged write has no record that was aborted,
-// if the log may have lost that and have another.
+// windows and the records, both in order, is enough. An acknowledged write has no record that was aborted.
 func (j *judge) assign(c int32, windows []window, acked bool) {
 	slices.SortFunc(windows, func(a, b window) int { return cmp.Compare(a.lo, b.lo) })
 	ready := &windowHeap{}
 	next := 0
 	for _, r := range j.x.written[c] {
 		rec := &j.x.records[r]
-		if !j.x.unowned(r) || acked && rec.status == aborted && len(j.x.epochs) > 1 {
+		if !j.x.unowned(r) || acked && rec.status == aborted {
 			continue
 		}
 		for next < len(windows) && windows[next].opened(rec) {
