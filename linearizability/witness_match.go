@@ -114,7 +114,7 @@ func (j *judge) deadline(op int32) int64 {
 // returns -1.
 func (j *judge) find(op int32, n int, e int32) int32 {
 	it, off := &j.itemsOf(op)[n], j.reported(op, n)
-	if off == None || it.rec >= 0 || it.class < 0 {
+	if off == None || it.rec >= 0 || it.class < 0 || j.doubtful(op, it) {
 		return -1
 	}
 	r := j.x.at(e, off)

@@ -59,7 +59,7 @@ func (j *judge) bestEpoch(op int32) int32 {
 // those that find would return in some epoch.
 func (j *judge) candidates(op int32, n int) (all []int32) {
 	it, off := &j.itemsOf(op)[n], j.reported(op, n)
-	if off == None || it.rec >= 0 {
+	if off == None || it.rec >= 0 || j.doubtful(op, it) {
 		return nil
 	}
 	recs := j.x.placed(it.class, off)
@@ -73,6 +73,13 @@ func (j *judge) candidates(op int32, n int) (all []int32) {
 		}
 	}
 	return all
+}
+
+// doubtful reports whether the offset that a write reports for an item says nothing of the log that the
+// tap has noted: that of a write of unknown outcome may have been lost before a late tap noted the record,
+// and the one there may be another's, which has the same value.
+func (j *judge) doubtful(op int32, it *item2log) bool {
+	return j.h.Header.Tap != TapExact && j.op(op).Outcome != OK && it.class >= 0 && shared(j.x.classes[it.class].value)
 }
 
 // tooLate reports whether a record was appended when the operation had been acknowledged.
