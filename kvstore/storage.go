@@ -38,7 +38,8 @@ type QueryOptions struct {
 //
 // An error from Set, Delete or ApplyBatch makes the client try the same call
 // again, with backoff, until it succeeds or the client is closed. The calls
-// must therefore be idempotent.
+// must therefore be idempotent. The client makes no other change meanwhile. It does
+// the same with what it reads for itself while it rereads the log.
 //
 // A storage that panics ends the client with a [*PanicError]: the state of the storage is
 // unknown then.

@@ -28,6 +28,11 @@ type indexView struct {
 	// its changes. I7: the lock is then kept until the changes are applied in
 	// full. Only the goroutine that applies changes it, and only holding the lock.
 	torn bool
+
+	// left is what a call of the storage that failed has left of the changes: they are tried
+	// again from that call on. nil when there is nothing to try again. Only the goroutine that
+	// applies changes uses it.
+	left []KeyValue
 }
 
 type indexed struct {
@@ -43,7 +48,9 @@ func newIndexView(s Storage, batch BatchStorage) *indexView {
 }
 
 func (v *indexView) apply(ctx context.Context, records []Record) error {
-	items := cloneItems(records)
+	if v.left == nil {
+		v.left = cloneItems(records)
+	}
 	if !v.torn {
 		if err := v.lock.Acquire(ctx, wholeLock); err != nil {
 			return err
@@ -51,18 +58,18 @@ func (v *indexView) apply(ctx context.Context, records []Record) error {
 	}
 	before := v.torn
 	v.torn = true
-	done, err := v.write(ctx, items)
+	done, err := v.write(ctx)
 	if err != nil {
-		if v.torn = before || done > 0; !v.torn {
+		if v.torn = before || done; !v.torn {
 			v.lock.Release(wholeLock)
 		}
 		return err
 	}
-	for i, r := range records {
+	for _, r := range records {
 		if r.Delete {
-			delete(v.index, string(items[i].Key))
+			delete(v.index, string(r.Key))
 		} else {
-			v.index[string(items[i].Key)] = indexed{r.Revision, r.TimeMillis}
+			v.index[string(r.Key)] = indexed{r.Revision, r.TimeMillis}
 		}
 	}
 	v.torn = false
@@ -71,11 +78,13 @@ func (v *indexView) apply(ctx context.Context, records []Record) error {
 }
 
 // revisions needs no lock: the index changes in apply and reset only.
-func (v *indexView) revisions(_ context.Context, fn func(int64)) error {
-	for _, at := range v.index {
-		fn(at.revision)
-	}
-	return nil
+func (v *indexView) revisions(context.Context) (func(func(int64)) error, error) {
+	return func(fn func(int64)) error {
+		for _, at := range v.index {
+			fn(at.revision)
+		}
+		return nil
+	}, nil
 }
 
 func (v *indexView) end() {
@@ -85,21 +94,31 @@ func (v *indexView) end() {
 	}
 }
 
-// write returns how many items it has written when it fails.
-func (v *indexView) write(ctx context.Context, items []KeyValue) (done int, err error) {
+// write makes the changes that are left. It reports whether it has made any when it fails.
+func (v *indexView) write(ctx context.Context) (done bool, err error) {
+	items := v.left
 	if v.batch != nil && len(items) > 1 {
-		return 0, v.batch.ApplyBatch(ctx, items)
+		if err := v.batch.ApplyBatch(ctx, items); err != nil {
+			return false, err
+		}
+		v.left = nil
+		return true, nil
 	}
 	for i, it := range items {
 		if it.Value != nil {
-			if err := v.s.Set(ctx, it.Key, it.Value); err != nil {
-				return i, err
+			err = v.s.Set(ctx, it.Key, it.Value)
+		} else if err = v.s.Delete(ctx, it.Key); isNotFound(err) {
+			err = nil
+		}
+		if err != nil {
+			if v.left = items[i:]; i > 0 {
+				err = laterError{err}
 			}
-		} else if err := v.s.Delete(ctx, it.Key); err != nil && !isNotFound(err) {
-			return i, err
+			return i > 0, err
 		}
 	}
-	return len(items), nil
+	v.left = nil
+	return true, nil
 }
 
 // cloneItems copies keys and values out of the fetch buffer, because a storage
@@ -193,29 +212,30 @@ func (v *indexView) pairs(ctx context.Context, c KeyConstraint, opts QueryOption
 	return pairsOf(entries), nil
 }
 
-func (v *indexView) reset(ctx context.Context, keep bool) (held, error) {
+func (v *indexView) hold(context.Context) (held, error) { return heldIndex(v.index), nil }
+
+func (v *indexView) reset(ctx context.Context) error {
 	if err := v.lock.Acquire(ctx, wholeLock); err != nil {
-		return nil, err
+		return err
 	}
 	defer v.lock.Release(wholeLock)
-	before := heldIndex(v.index)
-	var items []KeyValue
-	for kv, err := range v.s.Range(ctx, KeyConstraint{}, QueryOptions{}) {
-		if err != nil {
-			return nil, err
+	if v.left == nil {
+		var items []KeyValue
+		for kv, err := range v.s.Range(ctx, KeyConstraint{}, QueryOptions{}) {
+			if err != nil {
+				return err
+			}
+			items = append(items, KeyValue{Key: bytes.Clone(kv.Key)})
 		}
-		items = append(items, KeyValue{Key: bytes.Clone(kv.Key)})
+		v.left = items
 	}
-	if len(items) > 0 {
-		if _, err := v.write(ctx, items); err != nil {
-			return nil, err
+	if len(v.left) > 0 {
+		if _, err := v.write(ctx); err != nil {
+			return err
 		}
 	}
 	v.index = map[string]indexed{}
-	if !keep {
-		return nil, nil
-	}
-	return before, nil
+	return nil
 }
 
 type heldIndex map[string]indexed

@@ -12,8 +12,9 @@ import (
 // view is the local copy of the log as the client uses it: changed by one
 // goroutine, read by many, always at one point of the log.
 type view interface {
-	// apply applies whole record batches. It is idempotent. The slices of
-	// records alias a fetch buffer.
+	// apply applies whole record batches. The slices of records alias a fetch buffer. When it
+	// fails, it is to be called again with the same records: it goes on with the call of the
+	// storage that failed. Its error is a laterError if it made changes before that.
 	apply(ctx context.Context, records []Record) error
 
 	// entry and scan hand out slices that must not be changed, owned those
@@ -28,17 +29,24 @@ type view interface {
 	// value is entry without revision and time.
 	value(ctx context.Context, key []byte) ([]byte, error)
 
-	// revisions calls fn with the revision of each key, in any order. It is not called while
-	// apply or reset are.
-	revisions(ctx context.Context, fn func(revision int64)) error
+	// revisions returns a function that calls fn with the revision of each key, in any order.
+	// Neither is called while apply or reset are.
+	revisions(ctx context.Context) (func(fn func(revision int64)) error, error)
 
-	// reset removes everything and returns what was there, nil unless it is to
-	// be kept.
-	reset(ctx context.Context, keep bool) (held, error)
+	// hold returns what is there, for as long as it is kept.
+	hold(ctx context.Context) (held, error)
+
+	// reset removes everything. It fails, and is called again, as apply.
+	reset(ctx context.Context) error
 
 	// end says that apply and reset will not be called again.
 	end()
 }
+
+// laterError is the error of a call of the storage before which others of the same try worked.
+type laterError struct{ error }
+
+func (e laterError) Unwrap() error { return e.error }
 
 // held is the state before a rebuild: the record that wrote each key.
 type held interface {
@@ -82,7 +90,8 @@ func (v recordView) scan(ctx context.Context, c KeyConstraint, opts QueryOptions
 	if err != nil {
 		return nil, err
 	}
-	return snap.Range(ctx, c, opts), nil
+	// Each loop over it is a call of Range, also one that comes after an error.
+	return func(yield func(Entry, error) bool) { snap.Range(ctx, c, opts)(yield) }, nil
 }
 
 func (v recordView) owned(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error) {
@@ -107,21 +116,23 @@ func (v recordView) pairs(ctx context.Context, c KeyConstraint, opts QueryOption
 	return pairsOf(copies(snap.Range(ctx, c, opts))), nil
 }
 
-func (v recordView) revisions(ctx context.Context, fn func(int64)) error {
+func (v recordView) revisions(ctx context.Context) (func(func(int64)) error, error) {
 	if l := asRevisionLister(v.s); l != nil {
-		return l.Revisions(ctx, fn)
+		return func(fn func(int64)) error { return l.Revisions(ctx, fn) }, nil
 	}
-	entries, err := v.scan(ctx, KeyConstraint{}, QueryOptions{})
+	snap, err := v.s.Snapshot(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for e, err := range entries {
-		if err != nil {
-			return err
+	return func(fn func(int64)) error {
+		for e, err := range snap.Range(ctx, KeyConstraint{}, QueryOptions{}) {
+			if err != nil {
+				return err
+			}
+			fn(e.Revision)
 		}
-		fn(e.Revision)
-	}
-	return nil
+		return nil
+	}, nil
 }
 
 func pairsOf(entries iter.Seq2[Entry, error]) iter.Seq2[KeyValue, error] {
@@ -148,16 +159,15 @@ func copies(entries iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 	}
 }
 
-func (v recordView) reset(ctx context.Context, keep bool) (held, error) {
-	if !keep { // the default storage may have to make its order for a snapshot
-		return nil, v.s.Reset(ctx)
-	}
+func (v recordView) hold(ctx context.Context) (held, error) {
 	snap, err := v.s.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return heldSnapshot{snap}, v.s.Reset(ctx)
+	return heldSnapshot{snap}, nil
 }
+
+func (v recordView) reset(ctx context.Context) error { return v.s.Reset(ctx) }
 
 func (recordView) end() {}
 

@@ -2,6 +2,7 @@ package kvstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/kvsim/kvsim/kvstore/internal/invariant"
@@ -102,13 +103,21 @@ func (t *tail) store(ctx context.Context, records []Record) error {
 	return t.insist(ctx, func() error { return t.view.apply(ctx, records) })
 }
 
-// insist repeats fn, which changes or reads the storage, until it works or the
-// storage panics.
+// insist repeats fn, a call of the storage, until it works or the storage panics.
 func (t *tail) insist(ctx context.Context, fn func() error) error {
-	for failures := 1; ; failures++ {
+	return t.persist(ctx, func() error {
 		t.health.busyStorage(true)
 		err := guarded("storage", fn)
 		t.health.busyStorage(false)
+		return err
+	})
+}
+
+// persist is insist for a call within another one, which is the one that Status names as busy and
+// whose panics are caught.
+func (t *tail) persist(ctx context.Context, fn func() error) error {
+	for failures := 1; ; failures++ {
+		err := fn()
 		if isPanic(err) {
 			return err
 		}
@@ -121,6 +130,11 @@ func (t *tail) insist(ctx context.Context, fn func() error) error {
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if _, ok := errors.AsType[laterError](err); ok { // the call before this one has worked by now
+			failures = 1
+			t.moving()
+			t.health.flowing()
 		}
 		t.stall(fmt.Errorf("%w: %w", ErrStorage, err))
 		sleep(ctx, t.backoff(failures))

@@ -3,6 +3,7 @@ package kvstore
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -154,16 +155,7 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 		}
 		rb.digested = true
 	}
-	t.gate.Emptying()
-	err = t.insist(ctx, func() error {
-		before, err := t.view.reset(ctx, !rb.compared && t.hooks.any())
-		// A reset that fails may have removed a part: keep what the first try found.
-		if before != nil && rb.before == nil {
-			rb.before = before
-		}
-		return err
-	})
-	if err != nil {
+	if err := t.empty(ctx); err != nil {
 		return err
 	}
 	t.pos, t.epoch, t.checked = start, -1, noLeader
@@ -186,6 +178,22 @@ func (t *tail) beginRebuild(ctx context.Context) error {
 		return t.compare(ctx)
 	}
 	return nil
+}
+
+// empty removes everything from the view. If hooks have to be told what a rebuild changes, what was
+// there before the first one is kept.
+func (t *tail) empty(ctx context.Context) error {
+	if rb := t.rebuild; !rb.compared && rb.before == nil && t.hooks.any() { // the default storage may have to make its order for this
+		err := t.insist(ctx, func() (err error) {
+			rb.before, err = t.view.hold(ctx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	t.gate.Emptying()
+	return t.insist(ctx, func() error { return t.view.reset(ctx) })
 }
 
 // confirm compares the answer to the first fetch of a rebuild with the offsets that the leader
@@ -286,11 +294,8 @@ func (t *tail) compare(ctx context.Context) error {
 	rb := t.rebuild
 	var gone, changed []Record
 	if t.hooks.any() {
-		err := t.insist(ctx, func() (err error) {
-			gone, changed, err = t.differences(ctx, rb.before)
-			return err
-		})
-		if err != nil {
+		var err error
+		if gone, changed, err = t.differences(ctx, rb.before); err != nil {
 			return err
 		}
 	}
@@ -330,33 +335,60 @@ func (t *tail) tellGone(ctx context.Context) error {
 	return nil
 }
 
+// differences returns which keys are gone, and which are new or have another record than before. It
+// tries each call of the storage again that fails, not all from the first on.
 func (t *tail) differences(ctx context.Context, before held) (gone, changed []Record, err error) {
-	for e, err := range before.all(ctx) {
-		if err != nil {
-			return nil, nil, err
+	err = t.insist(ctx, func() error {
+		gone = nil
+		for e, err := range before.all(ctx) {
+			if err != nil {
+				return err
+			}
+			err = t.persist(ctx, func() error {
+				_, err := t.view.entry(ctx, e.Key)
+				if isNotFound(err) {
+					gone = append(gone, Record{Key: e.Key, Delete: true, Revision: -1}) // there is no record for it
+					return nil
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
 		}
-		_, err := t.view.entry(ctx, e.Key)
-		if isNotFound(err) {
-			gone = append(gone, Record{Key: e.Key, Delete: true, Revision: -1}) // there is no record for it
-		} else if err != nil {
-			return nil, nil, err
-		}
-	}
-	entries, err := t.view.scan(ctx, KeyConstraint{}, QueryOptions{})
+		return nil
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	for e, err := range entries {
-		if err != nil {
-			return nil, nil, err
-		}
-		old, ok, err := before.lookup(ctx, e.Key)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !ok || old.revision != e.Revision || old.timeMillis != e.Time.UnixMilli() {
-			changed = append(changed, Record{Key: e.Key, Value: e.Value, Revision: e.Revision, TimeMillis: e.Time.UnixMilli()})
-		}
+	var entries iter.Seq2[Entry, error]
+	err = t.insist(ctx, func() (err error) {
+		entries, err = t.view.scan(ctx, KeyConstraint{}, QueryOptions{})
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
 	}
-	return gone, changed, nil
+	err = t.insist(ctx, func() error {
+		changed = nil
+		for e, err := range entries {
+			if err != nil {
+				return err
+			}
+			var old indexed
+			var ok bool
+			err = t.persist(ctx, func() (err error) {
+				old, ok, err = before.lookup(ctx, e.Key)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if !ok || old.revision != e.Revision || old.timeMillis != e.Time.UnixMilli() {
+				changed = append(changed, Record{Key: e.Key, Value: e.Value, Revision: e.Revision, TimeMillis: e.Time.UnixMilli()})
+			}
+		}
+		return nil
+	})
+	return gone, changed, err
 }

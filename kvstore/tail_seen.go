@@ -44,9 +44,17 @@ func scattered(x uint64) uint64 {
 
 // digest reads the storage and keeps trying until that works or ctx ends.
 func (t *tail) digest(ctx context.Context) (d digest, err error) {
+	var revisions func(func(int64)) error
+	err = t.insist(ctx, func() (err error) {
+		revisions, err = t.view.revisions(ctx)
+		return err
+	})
+	if err != nil {
+		return d, err
+	}
 	err = t.insist(ctx, func() error {
 		d = digest{}
-		return t.view.revisions(ctx, d.add)
+		return revisions(d.add)
 	})
 	return d, err
 }
