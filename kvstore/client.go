@@ -230,8 +230,9 @@ func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLo
 		ended := false
 		defer func() {
 			if !ended { // no recover can stop that
-				c.fail(errors.New("a hook or the storage called runtime.Goexit"))
+				c.fail(fmt.Errorf("%s called runtime.Goexit", c.health.callout.who()))
 			}
+			c.health.callout.close()
 		}()
 		c.hooks.bind()
 		err := t.runGuarded(ctx)

@@ -105,7 +105,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 		case <-c.writer.queue.drained():
 		case <-c.closed:
 		case <-ctx.Done():
-			err = fmt.Errorf("shutdown: writes still under way: %w", contextError(ctx))
+			err = fmt.Errorf("shutdown: writes still under way: %w", c.writer.because(contextError(ctx)))
 		}
 	}
 	go func() { _ = c.Close() }()
@@ -131,8 +131,7 @@ func (c *Client) heldBy() string {
 	switch {
 	case c.halted.Load():
 		return "franz-go is still closing its connections"
-	case c.hooks.running.Load():
-		return "a hook has not returned"
+	default:
+		return c.health.callout.who() + " has not returned"
 	}
-	return "the storage, or another function that the client was given, has not returned"
 }

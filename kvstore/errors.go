@@ -123,6 +123,11 @@ var (
 	// busy with a change for long.
 	ErrStorage = errors.New("storage")
 
+	// ErrCallbackBusy: a hook, the handler of [WithHookErrorHandler] or the function given to
+	// [WithProgress] has not returned for long, or the hooks for what one fetch brought have taken
+	// long together. Nothing newer is read until they return.
+	ErrCallbackBusy = errors.New("callbacks block the reading of the log")
+
 	// ErrThrottled: the client has used up a quota of the cluster.
 	ErrThrottled = errors.New("throttled")
 )

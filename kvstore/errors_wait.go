@@ -5,8 +5,9 @@ import "fmt"
 // WaitError says how far a client had come when a context ended. It matches
 // the context's error and the last cause seen, with errors.Is.
 type WaitError struct {
-	// Position is the next offset that the client would have applied, -1
-	// before it found the log's start.
+	// Position is how far the client had come: the records below it can be read, and hooks have
+	// returned for them. -1 before it found the log's start. [Status].Position is ahead of it while
+	// hooks are being called: reads show a record before its hooks are told.
 	Position int64
 
 	// Target is the position waited for: the requested revision plus one, or the end of the
@@ -15,7 +16,7 @@ type WaitError struct {
 	Target int64
 
 	// Cause is the last known reason for the position to stand still: a
-	// broker's error, a storage's error, an open transaction. If the position is not below
+	// broker's error, a storage's error, a hook that has not returned, an open transaction. If the position is not below
 	// the target, compaction removed records below it, and the cause names what has to be
 	// read to show what superseded them. Nil when the client was just not there yet.
 	Cause error

@@ -124,7 +124,7 @@ func TestShutdownAtSilentBrokersBlamesNoHook(t *testing.T) {
 
 // Whoever waits for a hook is told so, and whoever waits for the storage that.
 func TestShutdownNamesWhatHasNotReturned(t *testing.T) {
-	for what, want := range map[string]string{"hook": "a hook has not returned", "storage": "the storage, or another function"} {
+	for what, want := range map[string]string{"hook": "a hook, for the record at offset 0, has not returned", "storage": "the storage has not returned"} {
 		t.Run(what, func(t *testing.T) {
 			inWorld(t, slow(1), func(t *testing.T, w *world) {
 				s := &stuck{Storage: newPlain()}

@@ -1,7 +1,6 @@
 package kvstore
 
 import (
-	"fmt"
 	"sync"
 	"time"
 )
@@ -14,7 +13,7 @@ type health struct {
 	writing Problem
 	quota   func() Problem // quotas that the client has used up; may be nil
 
-	storing time.Time // since when the storage is busy with a change, zero if it is not
+	callout callout // of the goroutine that follows the log
 
 	writeQuota func() Problem // quotas that writes have used up; may be nil
 	topic      Problem
@@ -79,35 +78,6 @@ func (h *health) note(p *Problem, err error) {
 	*p = p.met(err)
 }
 
-// busyStorage notes that the storage starts on a change, or has finished one.
-func (h *health) busyStorage(busy bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.storing = time.Time{}
-	if busy {
-		h.storing = time.Now()
-	}
-}
-
-// storageProblem is a storage that has been busy with one change for so long that it is
-// worth reporting: everything behind it waits.
-func (h *health) storageProblem() Problem {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.slowStorage()
-}
-
-// slowStorage is storageProblem for callers that hold mu.
-func (h *health) slowStorage() Problem {
-	if h.storing.IsZero() || time.Since(h.storing) < repeatInterval {
-		return Problem{}
-	}
-	return Problem{
-		Err:   fmt.Errorf("%w: the storage has been busy with a change for %v", ErrStorage, time.Since(h.storing).Round(time.Millisecond)),
-		Since: h.storing, Count: 1,
-	}
-}
-
 // askProblem is what keeps callers from knowing the end of the log.
 func (h *health) askProblem() Problem {
 	h.mu.Lock()
@@ -115,17 +85,17 @@ func (h *health) askProblem() Problem {
 	return h.asking
 }
 
-// readProblem is what blocks reading: the reader's failures come first, since they are what
-// keeps the data from being current.
+// readProblem is what blocks reading: code of the program that does not return comes first, since
+// until then nothing else is tried, and then the reader's failures, since they are what keeps the
+// data from being current.
 func (h *health) readProblem() Problem {
-	if h.reading.Count > 0 {
-		return h.reading
+	p := h.reading
+	if p.Count == 0 {
+		p = h.asking
 	}
-	if p := h.slowStorage(); p.Count > 0 {
+	p = h.callout.problem().besides(p)
+	if p.Count > 0 || h.quota == nil {
 		return p
-	}
-	if h.asking.Count > 0 || h.quota == nil {
-		return h.asking
 	}
 	return h.quota()
 }

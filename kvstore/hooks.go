@@ -2,6 +2,7 @@ package kvstore
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"runtime/debug"
@@ -22,12 +23,36 @@ type hooks struct {
 	// before the first call.
 	goroutine uint64
 
-	// running says that a hook is being called.
-	running atomic.Bool
+	// at is the revision of the record of which a hook is being told, plus atRecord; 0 while none
+	// is called.
+	at atomic.Int64
 
-	// revision is that of the record of which hooks are being told, for the goroutine that
-	// calls them.
-	revision int64
+	// reporting says that the handler of a panic is being called.
+	reporting atomic.Bool
+}
+
+// atRecord is added to a revision, which is -1 for a key that vanished, so that none is 0.
+const atRecord = 2
+
+// revision returns that of the record of which a hook is being told, while that is called.
+func (h *hooks) revision() int64 { return h.at.Load() - atRecord }
+
+// running reports whether a hook is being called.
+func (h *hooks) running() bool { return h.at.Load() != 0 }
+
+// doing says what is being called.
+func (h *hooks) doing() string {
+	what := string(codeHooks)
+	if h.reporting.Load() {
+		what = "the handler of hook errors"
+	}
+	switch at := h.revision(); {
+	case at >= 0:
+		return fmt.Sprintf("%s, for the record at offset %d,", what, at)
+	case h.running():
+		return what + ", for a key that vanished,"
+	}
+	return what
 }
 
 // bind makes the caller the goroutine that calls the hooks.
@@ -50,9 +75,8 @@ func (h *hooks) call(r Record) {
 }
 
 func (h *hooks) guard(r Record, fn func()) {
-	h.revision = r.Revision
-	h.running.Store(true)
-	defer h.running.Store(false)
+	h.at.Store(r.Revision + atRecord)
+	defer h.at.Store(0)
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -71,18 +95,21 @@ func (h *hooks) report(err error) {
 	if h.onError == nil {
 		return
 	}
+	h.reporting.Store(true) // and it stays so if the handler calls runtime.Goexit
 	defer func() {
 		if p := recover(); p != nil {
+			h.reporting.Store(false)
 			h.logger.Error("kvstore: the handler of hook errors panicked", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
 	h.onError(err)
+	h.reporting.Store(false)
 }
 
 // inside reports whether the caller runs inside a hook of this client (I21). The
 // costly part, the id of the goroutine, is asked for only while a hook runs.
 func (h *hooks) inside() bool {
-	return h.running.Load() && h.goroutine == goroutineID()
+	return h.running() && h.goroutine == goroutineID()
 }
 
 // goroutineID takes the id from the first line of the stack, "goroutine 12 [". The

@@ -96,7 +96,7 @@ func TestFetchThatCountsAfterAnAbsenceIsFoundOut(t *testing.T) {
 		"none was":             {vetted{}, time.Second, "I9"},
 		"looked at, and stale": {vetted{now, time.Minute}, 2 * time.Minute, "I9"},
 	} {
-		tl := &tail{pos: 5, track: newTracker(), gate: position.NewGate(), hooks: &hooks{}, recent: position.NewRecent(1)}
+		tl := &tail{pos: 5, track: newTracker(), gate: position.NewGate(), hooks: &hooks{}, recent: position.NewRecent(1), health: newHealth()}
 		tl.fresh.begin(now.Add(-c.since))
 		tl.vetted.Swap(c.vetted)
 		f := fetched{got: now, next: 6, epoch: noEpoch}

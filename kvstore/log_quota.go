@@ -74,13 +74,17 @@ func (q *quota) problem() Problem {
 	return q.p
 }
 
-// nameOthers adds causes that no request reports: a quota, and a slow storage.
+// nameOthers adds causes that no request reports: a quota, and code of the program that does not
+// return.
 func (c *Client) nameOthers(quota *quota) {
 	c.health.quota = quota.problem
-	c.tracker.Otherwise(func() position.Reason {
-		if p := c.health.storageProblem(); p.Count > 0 {
-			return position.Reason(p)
+	c.health.callout.doing = c.hooks.doing
+	c.health.callout.late = func(err error) { c.log.warn("kvstore: reading waits for code of the program", err) }
+	c.tracker.Otherwise(func(known position.Reason) position.Reason {
+		p := c.health.callout.problem().besides(Problem(known))
+		if p.Count == 0 {
+			p = quota.problem()
 		}
-		return position.Reason(quota.problem())
+		return position.Reason(p)
 	})
 }

@@ -103,7 +103,8 @@ func WithLogger(logger *slog.Logger) ClientOption {
 //
 // The callback owns its slices. It runs on the goroutine that reads the log: while it
 // runs, nothing newer becomes visible to writers that wait, and a write returns only
-// after the hooks that it caused have returned. It may read through the client; a write,
+// after the hooks that it caused have returned. When that takes longer than a second,
+// [Status].Reading, the log and the errors of those who wait say so ([ErrCallbackBusy]). It may read through the client; a write,
 // or anything else that would wait for the hook itself, fails with [ErrHookReentry]. A
 // panic is logged and counted, see [WithHookErrorHandler].
 //

@@ -218,7 +218,11 @@ func (c *Client) Sync(ctx context.Context) error {
 
 // endError describes a wait for the answer to where the log ends.
 func (c *Client) endError(ctx context.Context) error {
-	return c.tracker.EndedFor(ctx, -1, position.Reason(c.health.askProblem()))
+	p := c.health.askProblem()
+	if p.Count > 0 {
+		p = c.health.callout.problem().besides(p)
+	}
+	return c.tracker.EndedFor(ctx, -1, position.Reason(p))
 }
 
 // gateError returns the error that ended the client, if one did.
@@ -269,7 +273,7 @@ func (c *Client) WaitRevision(ctx context.Context, revision int64) error {
 		return nil
 	}
 	if c.hooks.inside() {
-		shown := applied > revision || revision == c.hooks.revision
+		shown := applied > revision || revision == c.hooks.revision()
 		if shown && !c.gate.Closed() { // only the hooks for it have not all returned
 			return nil
 		}

@@ -62,7 +62,8 @@ type Status struct {
 	// Position is the next offset to apply: reads show all records below it.
 	Position int64
 
-	// End is the high watermark that the last fetch saw, -1 before it.
+	// End is the high watermark that the last fetch saw, -1 before it. The client fetches nothing
+	// more while a hook or the storage does not return.
 	End int64
 
 	// Lag is the number of offsets between Position and End.
@@ -70,8 +71,8 @@ type Status struct {
 
 	// Reading is what blocks or slows the reading of the log, or keeps what was read from
 	// being shown: brokers that can't be reached or refuse, a quota, a storage that fails
-	// or is slow, an open transaction of another producer, a loss from which the client
-	// rebuilds.
+	// or is slow, a hook that has not returned for more than a second, an open transaction of
+	// another producer, a loss from which the client rebuilds.
 	Reading Problem
 
 	// Writing is what blocks or slows writes: brokers that can't be reached or refuse, too

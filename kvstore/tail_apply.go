@@ -15,6 +15,7 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 		t.checkFresh(&f)
 		t.checkBehind(&f)
 	}
+	t.health.sawEnd(f.end) // before it is read up to there
 	if f.skipped > 0 {
 		t.health.skip(f.skipped)
 		t.log.warn("kvstore: skipped records without a key", fmt.Errorf("%d in the fetch at offset %d", f.skipped, t.pos))
@@ -45,12 +46,8 @@ func (t *tail) apply(ctx context.Context, f fetched) error {
 	t.missing(&f)
 	t.show(f.sources)
 	if t.hooks.any() {
-		for _, r := range records {
-			t.tell(r)
-			t.advance(r.Revision + 1)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
+		if err := t.tell(ctx, records, func(r Record) { t.advance(r.Revision + 1) }); err != nil {
+			return err
 		}
 	}
 	t.advance(t.pos)
@@ -86,12 +83,24 @@ func (t *tail) advance(done int64) {
 	}
 }
 
-// tell calls the hooks for a record.
-func (t *tail) tell(r Record) {
-	t.hooks.call(r)
-	if t.rebuild != nil {
-		delete(t.rebuild.gone, string(r.Key))
+// tell calls the hooks for records, and told after those of each.
+func (t *tail) tell(ctx context.Context, records []Record, told func(Record)) error {
+	if len(records) == 0 {
+		return nil
 	}
+	t.health.callout.begin(codeHooks)
+	for _, r := range records {
+		t.hooks.call(r)
+		if t.rebuild != nil {
+			delete(t.rebuild.gone, string(r.Key))
+		}
+		told(r)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	t.health.callout.end()
+	return ctx.Err()
 }
 
 // store applies records to the view and keeps trying until that works or ctx ends. I1: an
@@ -106,9 +115,9 @@ func (t *tail) store(ctx context.Context, records []Record) error {
 // insist repeats fn, a call of the storage, until it works or the storage panics.
 func (t *tail) insist(ctx context.Context, fn func() error) error {
 	return t.persist(ctx, func() error {
-		t.health.busyStorage(true)
+		t.health.callout.begin(codeStorage)
 		err := guarded("storage", fn)
-		t.health.busyStorage(false)
+		t.health.callout.end()
 		return err
 	})
 }

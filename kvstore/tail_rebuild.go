@@ -282,7 +282,9 @@ func (t *tail) progress(done bool) {
 	if took := time.Since(rb.started).Seconds(); took > 0 {
 		p.RecordsPerSecond = float64(rb.records) / took
 	}
+	t.health.callout.begin(codeProgress)
 	err := guarded("progress callback", func() error { t.report(p); return nil })
+	t.health.callout.end()
 	if err != nil {
 		panic(err) // for runGuarded
 	}
@@ -314,25 +316,17 @@ func (t *tail) compare(ctx context.Context) error {
 		}
 		gone = nil
 	}
-	for _, r := range append(gone, changed...) {
-		t.tell(r)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	return nil
+	return t.tell(ctx, append(gone, changed...), func(Record) {})
 }
 
 // tellGone tells the hooks of keys that vanished without a record: their tombstones were
 // compacted away.
 func (t *tail) tellGone(ctx context.Context) error {
+	var gone []Record
 	for _, key := range slices.Sorted(maps.Keys(t.rebuild.gone)) {
-		t.tell(Record{Key: []byte(key), Delete: true})
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+		gone = append(gone, Record{Key: []byte(key), Delete: true, Revision: -1}) // there is no record for it
 	}
-	return nil
+	return t.tell(ctx, gone, func(Record) {})
 }
 
 // differences returns which keys are gone, and which are new or have another record than before. It

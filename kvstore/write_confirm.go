@@ -73,7 +73,7 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 		}
 		switch err := cmp.Or(c.part.unsettled(), c.part.holds(ctx, pos, epoch)); {
 		case ctx.Err() != nil:
-			return fmt.Errorf("%w: %w", res.below, contextError(ctx))
+			return fmt.Errorf("%w: %w", res.below, c.because(contextError(ctx)))
 		case err == nil && epoch < 0 && pos > res.revision: // where the client may only believe to have read (I10)
 			return res.below
 		case err == nil:
@@ -98,7 +98,15 @@ func (c *Client) foundOut(ctx context.Context, res written) error {
 func (c *Client) over(ctx context.Context, term uint64) error {
 	err := c.tracker.Over(ctx, term)
 	if err != nil && ctx.Err() != nil {
-		return contextError(ctx)
+		return c.because(contextError(ctx))
+	}
+	return err
+}
+
+// because adds to err, which ends a wait for the tail, what delays that.
+func (c *Client) because(err error) error {
+	if why := c.tracker.Why(); why != nil {
+		return fmt.Errorf("%w (last cause: %w)", err, why)
 	}
 	return err
 }

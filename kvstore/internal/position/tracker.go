@@ -32,12 +32,12 @@ type Tracker struct {
 	gaps    []gap // those that matter still, in order of both offsets
 	term    uint64
 	waiters waitHeap
-	came    uint64        // how many waiters have come
-	end     int64         // end of the log, when it was last heard of; -1 before
-	tallest int64         // the longest that the log was ever known to be, -1 for not known
-	cause   Reason        // why the position may stand still; zero when nothing is known
-	other   func() Reason // another reason; may be nil
-	dead    error         // not nil: the position will never move again
+	came    uint64              // how many waiters have come
+	end     int64               // end of the log, when it was last heard of; -1 before
+	tallest int64               // the longest that the log was ever known to be, -1 for not known
+	cause   Reason              // why the position may stand still; zero when nothing is known
+	other   func(Reason) Reason // all reasons, with those that Because does not know; may be nil
+	dead    error               // not nil: the position will never move again
 	died    chan struct{}
 }
 
@@ -84,9 +84,9 @@ func NewTracker(errs Errors) *Tracker {
 	return t
 }
 
-// Otherwise sets a function that returns a reason when Because has noted none. It is set
-// before anyone waits. The tracker is locked when it is called.
-func (t *Tracker) Otherwise(why func() Reason) { t.other = why }
+// Otherwise sets a function that is given what Because has noted, and returns it with other reasons.
+// It is set before anyone waits. The tracker is locked when it is called.
+func (t *Tracker) Otherwise(why func(known Reason) Reason) { t.other = why }
 
 // Died is closed once the position will never move again; DeadBy says why.
 func (t *Tracker) Died() <-chan struct{} { return t.died }
@@ -202,11 +202,11 @@ func (t *Tracker) Because(cause error) {
 	t.cause = t.cause.Met(cause)
 }
 
-// Why returns what Because noted.
+// Why returns the last reason for the position to stand still, nil if none is known.
 func (t *Tracker) Why() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.cause.Err
+	return t.causeLocked().Err
 }
 
 // Rollback ends the term and fails all waiters with err. The position starts

@@ -210,15 +210,24 @@ func TestEndOfAContextSaysHowFarThePositionWasAndWhy(t *testing.T) {
 		t.Errorf("Wait = %v, want at 3, waiting for 7, because of lost, met 2 times", err)
 	}
 	tr.Because(nil)
-	tr.Otherwise(func() position.Reason { return position.Reason{Err: errDead, Count: 1} })
+	tr.Otherwise(func(known position.Reason) position.Reason {
+		if known.Count > 0 {
+			return known
+		}
+		return position.Reason{Err: errDead, Count: 1}
+	})
 	if err := tr.Ended(over(), -1); !errors.As(err, &e) || e.target != -1 || !errors.Is(e.why.Err, errDead) {
 		t.Errorf("Ended = %v, want the other reason", err)
 	}
 	if err := tr.EndedFor(over(), 4, position.Reason{Err: errLost, Count: 9}); !errors.As(err, &e) || e.why.Count != 9 {
 		t.Errorf("EndedFor = %v, want its own reason", err)
 	}
-	if why := tr.Why(); why != nil {
-		t.Errorf("Why = %v, want none: the other reason is not its own", why)
+	if why := tr.Why(); !errors.Is(why, errDead) {
+		t.Errorf("Why = %v, want the other reason", why)
+	}
+	tr.Because(errLost)
+	if why := tr.Why(); !errors.Is(why, errLost) {
+		t.Errorf("Why = %v, want what Because was told", why)
 	}
 }
 

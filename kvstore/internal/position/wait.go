@@ -136,8 +136,8 @@ func (t *Tracker) causeFor(w *Waiter) Reason {
 
 // causeLocked returns why the position may stand still.
 func (t *Tracker) causeLocked() Reason {
-	if t.cause.Count == 0 && t.other != nil {
-		return t.other()
+	if t.other != nil {
+		return t.other(t.cause)
 	}
 	return t.cause
 }
