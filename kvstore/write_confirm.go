@@ -114,12 +114,16 @@ func (c *Client) because(err error) error {
 // confirm makes sure that the record which was applied at a write's revision is the write's
 // (I20). Compaction may have removed it before this client read it, which is fine: then the
 // log has to be the one that was read, and to have had the write. After a loss, in another
-// term, the write itself has to be there.
+// term, the write itself has to be there, as it is if it has been read again.
 func (c *Client) confirm(ctx context.Context, res written) error {
-	if !res.itself && c.recent.Has(res.revision, res.who.batch()) {
+	seen := c.recent.Has(res.revision, res.who.batch())
+	if seen && !res.itself {
 		return nil
 	}
-	err := c.confirms.get(ctx, res)
+	var err error
+	if !seen {
+		err = c.confirms.get(ctx, res)
+	}
 	if term, _, _ := c.tracker.Now(); term != res.term { // it was seen in a log that is being reread
 		return errRolledBack
 	}
