@@ -90,5 +90,6 @@ func (b *Batch) ExecuteRevision(ctx context.Context) (revision int64, err error)
 	case len(changes) == 0:
 		return -1, nil
 	}
-	return b.c.write(ctx, "execute", changes)
+	revision, err = b.c.write(ctx, "execute", changes)
+	return revision, ofBatch(err)
 }

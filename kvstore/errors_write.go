@@ -60,8 +60,8 @@ func (e *WriteError) acknowledged() bool {
 	return e.Revision >= 0 && errors.Is(e.Outcome, ErrOutcomeUnknown)
 }
 
-// A SizeError says how large a write is and what the limit is. It matches
-// ErrValueTooLarge or ErrBatchTooLarge.
+// A SizeError says how large a write is and what the limit is. That of a [Batch] matches
+// ErrBatchTooLarge, and that of any write of one record ErrValueTooLarge.
 type SizeError struct {
 	// Records is the number of records in the write.
 	Records int
@@ -76,6 +76,16 @@ type SizeError struct {
 	// LimitedBy says what sets the limit: the topic's max.message.bytes, or
 	// something lower, such as kgo.ProducerBatchMaxBytes.
 	LimitedBy string
+
+	batch bool // it is that of a batch
+}
+
+// ofBatch makes a SizeError in err that of a batch.
+func ofBatch(err error) error {
+	if e, ok := errors.AsType[*SizeError](err); ok && e.Records == 1 {
+		e.batch = true // those of several records are anyway
+	}
+	return err
 }
 
 func newSizeError(changes []change, limit byteLimit) *SizeError {
@@ -100,13 +110,13 @@ func (e *SizeError) Error() string {
 	return fmt.Sprintf("%v: %d records take %d bytes in one record batch, %s; use smaller batches", ErrBatchTooLarge, e.Records, e.Bytes, limit)
 }
 
-// Is matches the sentinel for the kind of write.
+// Is matches the sentinels for the kind of write.
 func (e *SizeError) Is(target error) bool {
 	switch {
 	case e == nil:
 		return false
-	case e.Records == 1:
-		return target == ErrValueTooLarge
+	case e.Records == 1 && target == ErrValueTooLarge:
+		return true
 	}
-	return target == ErrBatchTooLarge
+	return (e.Records != 1 || e.batch) && target == ErrBatchTooLarge
 }

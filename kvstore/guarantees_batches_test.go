@@ -317,6 +317,38 @@ func TestTooLargeBatchIsRefusedByTheBrokerToo(t *testing.T) {
 	})
 }
 
+// A batch of one change is a batch, whoever finds that it is too large.
+func TestBatchOfOneChangeIsTooLargeAsABatch(t *testing.T) {
+	inWorld(t, slow(1, kvstoretest.WithTopicConfig(map[string]string{"max.message.bytes": "1000"})), func(t *testing.T, w *world) {
+		c := w.open("c")
+		check := func(what string, err error, batch bool) {
+			t.Helper()
+			wantOutcome(t, what, err, kvstore.ErrRefused)
+			size, ok := errors.AsType[*kvstore.SizeError](err)
+			if !ok || size.Records != 1 || !errors.Is(err, kvstore.ErrValueTooLarge) || errors.Is(err, kvstore.ErrBatchTooLarge) != batch {
+				t.Errorf("%s = %v, want a SizeError of one record, of a batch: %t", what, err, batch)
+			}
+		}
+		check("Put", c.Put(t.Context(), []byte("k"), random(2000)), false)
+		check("Execute", c.Batch().Put([]byte("k"), random(2000)).Execute(t.Context()), true)
+		check("Execute of a delete", c.Batch().Delete(random(2000)).Execute(t.Context()), true)
+		w.FailProduces(1, kerr.MessageTooLarge)
+		check("Execute that the broker refuses", c.Batch().Put([]byte("k"), nil).Execute(t.Context()), true)
+	})
+}
+
+// TestTimestampsBeyond2262: a record that others wrote has the time that they gave it.
+func TestTimestampsBeyond2262(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		want := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+		w.Append(kvstoretest.Record{Key: []byte("a"), Value: []byte("v"), Time: want})
+		c := w.open("c")
+		if e, err := c.GetEntry(t.Context(), []byte("a")); err != nil || !e.Time.Equal(want) {
+			t.Errorf("GetEntry = %+v, %v; want the time %v", e, err, want)
+		}
+	})
+}
+
 // TestBatchExecutesOnce: again, by many at the same time, and after a failure.
 func TestBatchExecutesOnce(t *testing.T) {
 	inWorld(t, slow(1), func(t *testing.T, w *world) {

@@ -24,7 +24,7 @@ func (r *room) convert(f *fetched, own *position.Owners) {
 		}
 		r.changes = append(r.changes, Record{
 			Key: k.Key, Value: k.Value, Delete: k.Value == nil,
-			Revision: k.Offset, TimeMillis: k.Timestamp.UnixMilli(),
+			Revision: k.Offset, TimeMillis: millisOf(k.Timestamp),
 		})
 	}
 	f.changes, f.records = r.changes, nil

@@ -9,7 +9,8 @@ import (
 // zero value is ready to use and safe for concurrent use.
 //
 // A nil pointer, slice, map or interface is the JSON value null, which is four
-// bytes long: it is stored as a value and comes back as nil.
+// bytes long: it is stored as a value and comes back as nil, except that a nil
+// [json.RawMessage] comes back as the bytes null.
 //
 // These changes, which encoding/json makes without an error, are [ErrLossyJSON] here:
 //
@@ -19,6 +20,9 @@ import (
 //     valid and stored as it is; only a Marshaler or a json.RawMessage that
 //     spells it as the escape \ufffd is refused too, since nothing tells it
 //     from a bad byte.
+//     In a field with the option string, such a string is JSON in JSON, and
+//     refused as well; so is, in a type that has one, any other string that holds
+//     the JSON of such a string.
 //   - An object with the same key twice, of which the last one would win. Keys
 //     are compared after unescaping, and exactly: "a" and "A" are two keys,
 //     although both set a field A of a struct, as with encoding/json.
@@ -49,7 +53,7 @@ func (*JSONSerde[T]) Serialize(v T) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkJSON(b, jsonWritten); err != nil {
+	if err := checkJSON(b, jsonWritten, hasQuoted[T]()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLossyJSON, err)
 	}
 	return b, nil
@@ -64,7 +68,7 @@ func (*JSONSerde[T]) Deserialize(b []byte) (T, error) {
 	if err := json.Unmarshal(b, &v); err != nil {
 		return zero, err
 	}
-	if err := checkJSON(b, jsonStored); err != nil {
+	if err := checkJSON(b, jsonStored, hasQuoted[T]()); err != nil {
 		return zero, fmt.Errorf("%w: %w", ErrLossyJSON, err)
 	}
 	return v, nil

@@ -22,8 +22,10 @@ const (
 // that an object has twice. b has to be valid JSON. In JSON that encoding/json wrote, a
 // string that was not UTF-8 shows as the escape \ufffd: a character U+FFFD that was there
 // is written as its three bytes.
-func checkJSON(b []byte, from jsonOrigin) error {
-	c := jsonCheck{b: b, from: from}
+//
+// quoted says that strings of some fields are JSON in JSON, by the option string of their tags.
+func checkJSON(b []byte, from jsonOrigin, quoted bool) error {
+	c := jsonCheck{b: b, from: from, quoted: quoted}
 	c.frames, c.keys = c.someFrames[:0], c.someKeys[:0]
 	return c.run()
 }
@@ -32,6 +34,7 @@ func checkJSON(b []byte, from jsonOrigin) error {
 type jsonCheck struct {
 	b      []byte
 	from   jsonOrigin
+	quoted bool
 	frames []jsonFrame // the objects and arrays around where it is
 	keys   [][]byte    // of the objects in frames, outermost first
 
@@ -97,7 +100,7 @@ func (c *jsonCheck) text(i int) (end int, err error) {
 		return 0, fmt.Errorf("the %s %s at %s %s", what, quoteKey(s), c.place(), bad)
 	}
 	if !key {
-		return end, nil
+		return end, c.inner(i, end)
 	}
 	c.top().isKey = false
 	if escaped {
@@ -112,6 +115,19 @@ func (c *jsonCheck) text(i int) (end int, err error) {
 	}
 	c.keys = append(c.keys, s)
 	return end, nil
+}
+
+// inner checks a string that is JSON itself. Only the type knows which ones are; so one that holds
+// such a string by chance is checked, too.
+func (c *jsonCheck) inner(i, end int) error {
+	var s string
+	if !c.quoted || json.Unmarshal(c.b[i:end], &s) != nil || !strings.HasPrefix(s, `"`) || !json.Valid([]byte(s)) {
+		return nil
+	}
+	if err := checkJSON([]byte(s), c.from, false); err != nil {
+		return fmt.Errorf("in the JSON that is a string at %s: %w", c.place(), err)
+	}
+	return nil
 }
 
 // twice reports whether the innermost object has had the key before.

@@ -178,6 +178,51 @@ func TestJSONRefusesStoredBytesThatItWouldChange(t *testing.T) {
 	}
 }
 
+// quoted has strings that encoding/json writes as JSON in JSON.
+type quoted struct {
+	S     string   `json:"s,string"`
+	P     *string  `json:",string"`
+	Plain string   `json:"plain"`
+	More  []quoted `json:"more"`
+}
+
+func TestJSONKeepsQuotedStringsOrRefusesThem(t *testing.T) {
+	serde := kvstore.JSON[[]quoted]()
+	anyString := rapid.Map(rapid.SliceOfN(rapid.SampledFrom([]byte("a\"\\\xff\xef\xbf\xbd")), 0, 6), func(b []byte) string { return string(b) })
+	rapid.Check(t, func(rt *rapid.T) {
+		s, p, plain := anyString.Draw(rt, "s"), anyString.Draw(rt, "p"), anyString.Draw(rt, "plain")
+		want := []quoted{{More: []quoted{{S: s, P: &p, Plain: plain}}}}
+		b, err := serde.Serialize(want)
+		valid := utf8.ValidString(s) && utf8.ValidString(p) && utf8.ValidString(plain)
+		if valid != (err == nil) || err != nil && !errors.Is(err, kvstore.ErrLossyJSON) {
+			rt.Fatalf("Serialize(%q, %q, %q) = %v, want an error: %t", s, p, plain, err, !valid)
+		}
+		if err != nil {
+			return
+		}
+		if got, err := serde.Deserialize(b); err != nil || !reflect.DeepEqual(got, want) {
+			rt.Fatalf("Deserialize(%q) = %+v, %v; want %+v", b, got, err, want)
+		}
+	})
+	if got, err := serde.Deserialize([]byte(`[{"s":"\"\\ud800\""}]`)); !errors.Is(err, kvstore.ErrLossyJSON) {
+		t.Errorf("half of a surrogate pair in a quoted string: %+v, %v; want ErrLossyJSON", got, err)
+	}
+}
+
+// A type may contain itself.
+type chain []chain
+
+func TestJSONOfATypeThatContainsItself(t *testing.T) {
+	want := chain{{}, {{}}}
+	b, err := kvstore.JSON[chain]().Serialize(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := kvstore.JSON[chain]().Deserialize(b); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Deserialize(%q) = %v, %v; want %v", b, got, err, want)
+	}
+}
+
 // What the serde accepts comes back as it was, whatever the bytes of strings.
 func TestJSONKeepsStringsOrRefusesThem(t *testing.T) {
 	serde := kvstore.JSON[map[string]string]()
