@@ -77,12 +77,11 @@ func (s *settings) limit() byteLimit {
 }
 
 // readWithin reports whether the known settings were requested no more than d before a
-// moment. A client that has no right to ask, or was told the retention by its options,
-// can't know better.
+// moment. A client that was told the retention by its options can't know better.
 func (s *settings) readWithin(d time.Duration, moment time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.denied || s.retains > 0 || elapsed(s.sent, moment) <= d
+	return s.retains > 0 || elapsed(s.sent, moment) <= d
 }
 
 // shortest returns the shortest time for which tombstones stayed in the log since a moment,
@@ -148,17 +147,28 @@ func (s *settings) learn(configs map[string]string, sent time.Time) {
 // deny notes an answer that this client has no right to ask. It reports whether that is believed: rights
 // that were just given do not reach all brokers at the same time, and a client that goes by old settings,
 // or by none, may miss deletions.
-func (s *settings) deny(err error) (believed bool) {
+func (s *settings) deny(err error, sent time.Time) (believed bool) {
 	s.mu.Lock()
 	s.said++
 	news := !s.denied && s.said >= mostRefusals
 	s.denied = s.denied || news
 	believed = s.denied
+	if believed {
+		s.sent = sent // it can't be known better
+	}
 	s.mu.Unlock()
 	if news {
 		s.logger.Warn("kvstore: no right to read the topic's configuration any more: what was read last is taken to hold", "topic", s.topic, "error", err)
 	}
 	return believed
+}
+
+// refused returns how often in a row brokers have said that this client has no right to ask, and
+// whether that is believed.
+func (s *settings) refused() (said int, believed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said, s.denied
 }
 
 // refresh returns once the settings are those at some moment after the call began. At most
@@ -212,8 +222,11 @@ func (s *settings) run(ctx context.Context) {
 	last := time.Now() // an opening has just asked
 	for failures := 0; ; {
 		wait := settingsInterval + s.backoff(1) // spreads clients that opened together
-		if failures > 0 {
+		switch said, denied := s.refused(); {
+		case failures > 0:
 			wait = s.backoff(failures)
+		case denied: // the right may have been given, and until it is known what is assumed may be wrong
+			wait = min(wait, settingsRest<<min(said, 10))
 		}
 		timer := time.NewTimer(max(wait, settingsRest))
 		select {
@@ -260,7 +273,7 @@ func (s *settings) read(ctx context.Context) error {
 	case err == nil:
 		s.learn(configs, sent)
 	case undescribable(err):
-		if s.deny(err) {
+		if s.deny(err, sent) {
 			err = nil
 		}
 	case ctx.Err() != nil:

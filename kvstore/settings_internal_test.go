@@ -172,6 +172,40 @@ func TestLostRightToReadSettingsIsSaidOnce(t *testing.T) {
 	}
 }
 
+// A client that was denied assumes what may be wrong, until it asks again: soon, and later as seldom
+// as any other.
+func TestDeniedClientAsksSoonAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		start := time.Now()
+		var asked []time.Duration
+		s := &settings{
+			answer: defaultBrokerBytes, logger: slog.New(slog.DiscardHandler), health: newHealth(), wake: make(chan struct{}, 1),
+			backoff: func(int) time.Duration { return 0 },
+			ask: func(context.Context) (map[string]string, error) {
+				asked = append(asked, time.Since(start))
+				return nil, kerr.TopicAuthorizationFailed
+			},
+		}
+		s.begin(nil, start)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s.run(ctx)
+		}()
+		time.Sleep(100 * time.Second)
+		cancel()
+		<-done
+		const sec = time.Second
+		if want := []time.Duration{1 * sec, 3 * sec, 7 * sec, 15 * sec, 31 * sec, 61 * sec, 91 * sec}; !slices.Equal(asked, want) {
+			t.Errorf("a client without the right has asked after %v, want %v", asked, want)
+		}
+		if !s.readWithin(10*sec, time.Now()) || s.readWithin(sec, time.Now()) {
+			t.Error("an answer that denies does not count as one of its time")
+		}
+	})
+}
+
 // What the log kept tombstones for while nobody looked is the least that is known.
 func TestShortestRetentionSinceAMoment(t *testing.T) {
 	hours := func(n int) map[string]string {
