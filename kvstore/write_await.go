@@ -57,6 +57,7 @@ func (wr *write) end(res written) {
 // written is the result of a write.
 type written struct {
 	revision int64  // offset of the write's last record, -1 unknown
+	last     int64  // offset of the last record of its batch, if revision is known
 	who      sender // under which its batch was produced
 	epoch    int32  // of the leader that acknowledged it, -1 for none
 	term     uint64 // the tracker's term when it was handed to Kafka

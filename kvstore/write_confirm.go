@@ -114,14 +114,13 @@ func (c *Client) because(err error) error {
 // confirm makes sure that the record which was applied at a write's revision is the write's
 // (I20). Compaction may have removed it before this client read it, which is fine: then the
 // log has to be the one that was read, and to have had the write. After a loss, in another
-// term, the write itself has to be there, as it is if it has been read again.
+// term, the write itself has to be there, as it is if any record of its batch has been read again.
 func (c *Client) confirm(ctx context.Context, res written) error {
-	seen := c.recent.Has(res.revision, res.who.batch())
-	if seen && !res.itself {
+	if !res.itself && c.recent.Has(res.revision, res.who.batch()) {
 		return nil
 	}
 	var err error
-	if !seen {
+	if !res.itself || !c.recent.Came(res.who.batch()) {
 		err = c.confirms.get(ctx, res)
 	}
 	if term, _, _ := c.tracker.Now(); term != res.term { // it was seen in a log that is being reread
@@ -274,9 +273,6 @@ func (f *confirms) round(calls []*confirmCall) error {
 // ask makes sure that the log is the one that was read, that it has what was acknowledged
 // in the batches of calls, and that the topic is the same after that. It returns which
 // batches are lost. Any error but those of unconfirmed may be temporary.
-//
-// A batch is asked for by its last write: the log has all of it or nothing, but its start may be
-// in the middle, and then nobody sees the batch at the offsets below.
 func (f *confirms) ask(calls []*confirmCall) (lost map[confirmQuestion]*batchLoss, err error) {
 	c := f.client
 	pos, epoch := c.tracker.Read()
@@ -287,7 +283,7 @@ func (f *confirms) ask(calls []*confirmCall) (lost map[confirmQuestion]*batchLos
 		return nil, err
 	}
 	lost = map[confirmQuestion]*batchLoss{}
-	for _, call := range slices.Backward(calls) {
+	for _, call := range calls {
 		if _, asked := lost[call.question()]; asked {
 			continue
 		}
@@ -329,7 +325,9 @@ func (l *batchLoss) of(res written) error {
 // had not read that far does not learn of its loss by reading (I20).
 //
 // The write's batch is lost when another one is there. When none is, compaction has
-// removed what was there: the write, or what came in its place when the log had lost it. The
+// removed what was there: the write, or what came in its place when the log had lost it. (It is looked
+// for where its batch ends. The log has all of a batch or nothing, but it may begin in the middle of one,
+// which nobody sees at the offsets below then.) The
 // leader knows which, by the end of the epoch under which the write was acknowledged. It does not
 // if the log's start was deleted beyond the write, which therefore counts as lost, as it does when
 // nothing is there and the write itself has to be.
@@ -338,7 +336,7 @@ func (w *writer) stands(ctx context.Context, res written) (*batchLoss, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, end, err := w.peek(ctx, l, res.revision, 1) // a broker answers a whole batch, if there is one
+	raw, end, err := w.peek(ctx, l, res.last, 1) // a broker answers a whole batch, if there is one
 	first := int64(math.MaxInt64)
 	switch {
 	case errors.Is(err, kerr.OffsetOutOfRange):
@@ -348,14 +346,14 @@ func (w *writer) stands(ctx context.Context, res written) (*batchLoss, error) {
 		return nil, err
 	case len(raw) >= batchOverhead:
 		first = int64(binary.BigEndian.Uint64(raw))
-	case end <= res.revision: // a new leader may not show yet all that its log has
-		return nil, fmt.Errorf("fetch at offset %d: %w, which ends at %d", res.revision, errNothing, end)
+	case end <= res.last: // a new leader may not show yet all that its log has
+		return nil, fmt.Errorf("fetch at offset %d: %w, which ends at %d", res.last, errNothing, end)
 	}
 	switch {
-	case first > res.revision && res.itself:
+	case first > res.last && res.itself:
 		return &batchLoss{is: "nothing is left at offset %d, where the write was acknowledged"}, nil
-	case first > res.revision:
-		err := w.part.reaches(ctx, res.revision+1, res.epoch)
+	case first > res.last:
+		err := w.part.reaches(ctx, res.last+1, res.epoch)
 		if unconfirmed(err) {
 			return &batchLoss{err: err}, nil
 		}

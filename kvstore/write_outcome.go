@@ -45,12 +45,16 @@ type result struct {
 // batch, and trial.judge says when that is definite.
 func (r result) outcomes(group []*write) iter.Seq2[*write, written] {
 	return func(yield func(*write, written) bool) {
-		last := r.offset - 1
+		last, end := r.offset-1, r.offset
+		for _, wr := range group {
+			end += int64(len(wr.changes))
+		}
 		for _, wr := range group {
 			last += int64(len(wr.changes))
 			res := r.failed(wr)
 			if r.outcome == nil {
 				res = r.acknowledged(last)
+				res.last = end - 1
 			}
 			if !yield(wr, res) {
 				return

@@ -105,3 +105,13 @@ func (r *Recent) Has(offset int64, batch Batch) bool {
 	}
 	return false
 }
+
+// Came reports whether any record of the batch was applied.
+func (r *Recent) Came(batch Batch) bool {
+	if batch.Producer < 0 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.ring, func(s Source) bool { return s.Batch == batch })
+}

@@ -31,6 +31,22 @@ func TestRecentKnowsTheLastRecords(t *testing.T) {
 	}
 }
 
+func TestRecentKnowsWhichBatchesCame(t *testing.T) {
+	t.Parallel()
+	r := position.NewRecent(2)
+	of := func(producer int64) position.Batch { return position.Batch{Producer: producer, Epoch: 1, Sequence: 9} }
+	r.Add([]position.Source{{Offset: 3, Batch: of(7)}, {Offset: 4, Batch: of(8)}, {Offset: 5, Batch: of(-1)}})
+	for producer, want := range map[int64]bool{7: false, 8: true, 9: false, -1: false} {
+		if got := r.Came(of(producer)); got != want {
+			t.Errorf("Came(the batch of producer %d) = %v, want %v", producer, got, want)
+		}
+	}
+	r.Reset()
+	if r.Came(of(8)) {
+		t.Error("Came after Reset")
+	}
+}
+
 func TestRecentDistinguishesBatches(t *testing.T) {
 	t.Parallel()
 	r := position.NewRecent(2)
