@@ -98,6 +98,7 @@ func open(ctx context.Context, topic string, storage Storage, opts []ClientOptio
 		return nil, err
 	}
 	asks := newRequests(cl, quota)
+	log := &repeatLog{logger: cfg.logger, topic: topic}
 	c := &Client{
 		topic:   topic,
 		logger:  cfg.logger,
@@ -105,7 +106,7 @@ func open(ctx context.Context, topic string, storage Storage, opts []ClientOptio
 		asks:    asks,
 		part:    newPartition(asks, topic),
 		view:    newView(storage, cfg.logger),
-		hooks:   &hooks{onSet: cfg.onSet, onDelete: cfg.onDelete, onError: cfg.onHookError, logger: cfg.logger},
+		hooks:   &hooks{onSet: cfg.onSet, onDelete: cfg.onDelete, onError: cfg.onHookError, log: log},
 		tracker: newTracker(),
 		recent:  position.NewRecent(recentRecords),
 		gate:    position.NewGate(),
@@ -128,7 +129,6 @@ func open(ctx context.Context, topic string, storage Storage, opts []ClientOptio
 		}
 	}()
 
-	log := &repeatLog{logger: cfg.logger, topic: topic}
 	c.unbind, c.log = func() {}, log
 	haste := &failFast{on: !cfg.patient, part: c.part}
 	o := &opener{cfg: cfg, asks: asks, part: c.part, backoff: c.backoff, log: log, haste: haste}

@@ -356,6 +356,33 @@ func TestRepeatingErrorIsLoggedOnceASecond(t *testing.T) {
 	})
 }
 
+// So is a panic of a hook, and one of the handler that is told of each.
+func TestPanicsOfHooksAreLoggedOnceASecond(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		told := 0
+		c := w.open("c", kvstore.WithOnSetHook(func(_, _ []byte) { panic("no") }), kvstore.WithHookErrorHandler(func(error) {
+			told++
+			panic("nor this")
+		}))
+		for range 1000 {
+			w.Append(kvstoretest.Set("a", "1"))
+			time.Sleep(10 * time.Millisecond)
+		}
+		w.CaughtUp(c)
+		if n := c.Status().HookPanics; n != 1000 || told != 1000 {
+			t.Errorf("%d panics were counted, and the handler was told of %d; want 1000", n, told)
+		}
+		for _, message := range []string{"a hook panicked", "the handler of hook errors panicked"} {
+			if n := w.logged(message); n < 9 || n > 12 {
+				t.Errorf("%q was logged %d times in 10 s, want about once a second", message, n)
+			}
+			if n := w.logged(message, "omitted=0"); n != 1 {
+				t.Errorf("%d messages %q count none that was left out, want only the first", n, message)
+			}
+		}
+	})
+}
+
 func TestCloseIsIdempotentConcurrentAndWaits(t *testing.T) {
 	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
 		c := w.open("c")

@@ -16,7 +16,7 @@ type hooks struct {
 	onSet    []func(key, value []byte)
 	onDelete []func(key []byte)
 	onError  func(error)
-	logger   *slog.Logger
+	log      *repeatLog
 	panics   atomic.Int64
 
 	// goroutine is the id of the one that calls the hooks. It is written
@@ -84,7 +84,7 @@ func (h *hooks) guard(r Record, fn func()) {
 		}
 		h.panics.Add(1)
 		err := &HookError{Key: bytes.Clone(r.Key), Revision: r.Revision, Panic: p, Stack: debug.Stack()}
-		h.logger.Error("kvstore: a hook panicked", "error", err, "stack", string(err.Stack))
+		h.log.say(slog.LevelError, "kvstore: a hook panicked", "error", err, "stack", string(err.Stack))
 		h.report(err)
 	}()
 	fn()
@@ -99,7 +99,7 @@ func (h *hooks) report(err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.reporting.Store(false)
-			h.logger.Error("kvstore: the handler of hook errors panicked", "panic", p, "stack", string(debug.Stack()))
+			h.log.say(slog.LevelError, "kvstore: the handler of hook errors panicked", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
 	h.onError(err)

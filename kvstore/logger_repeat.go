@@ -1,12 +1,13 @@
 package kvstore
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
 )
 
-// repeatLog logs repeating errors at most once a second for each of a few constant
+// repeatLog logs what repeats at most once a second for each of a few constant
 // messages, with a count of those that were left out.
 type repeatLog struct {
 	logger *slog.Logger
@@ -23,7 +24,10 @@ type repeated struct {
 
 const repeatInterval = time.Second
 
-func (l *repeatLog) warn(message string, err error) {
+func (l *repeatLog) warn(message string, err error) { l.say(slog.LevelWarn, message, "error", err) }
+
+// say logs a message with attributes.
+func (l *repeatLog) say(level slog.Level, message string, attrs ...any) {
 	l.mu.Lock()
 	now := time.Now()
 	r := l.said[message]
@@ -42,6 +46,6 @@ func (l *repeatLog) warn(message string, err error) {
 	omitted := r.omitted
 	r.last, r.omitted = now, 0
 	l.mu.Unlock()
-	l.logger.Warn(message, //nolint:sloglint // callers pass constants
-		"topic", l.topic, "error", err, "omitted", omitted)
+	attrs = append([]any{"topic", l.topic}, append(attrs, "omitted", omitted)...)
+	l.logger.Log(context.Background(), level, message, attrs...) //nolint:sloglint // callers pass constants
 }

@@ -106,7 +106,7 @@ func WithLogger(logger *slog.Logger) ClientOption {
 // after the hooks that it caused have returned. When that takes longer than a second,
 // [Status].Reading, the log and the errors of those who wait say so ([ErrCallbackBusy]). It may read through the client; a write,
 // or anything else that would wait for the hook itself, fails with [ErrHookReentry]. A
-// panic is logged and counted, see [WithHookErrorHandler].
+// panic is counted, and logged about once a second, see [WithHookErrorHandler].
 //
 // When the log loses records that the hooks have seen, they are called once for each key
 // that has changed; see the package documentation.
@@ -131,8 +131,8 @@ func WithOnDeleteHook(fn func(key []byte)) ClientOption {
 	}
 }
 
-// WithHookErrorHandler registers a callback for hooks that panicked; it gets a
-// [*HookError] and runs on the same goroutine as the hooks.
+// WithHookErrorHandler registers a callback for hooks that panicked; it is called for each panic,
+// also for those that the log leaves out, gets a [*HookError] and runs on the same goroutine as the hooks.
 func WithHookErrorHandler(fn func(error)) ClientOption {
 	return func(c *clientConfig) { c.onHookError = fn }
 }
