@@ -321,6 +321,8 @@ func (l *batchLoss) of(res written) error {
 	return &lostError{res.revision, fmt.Sprintf("%v: "+l.is, ErrDataLoss, res.revision)}
 }
 
+const startDeleted = "the log's start was deleted beyond offset %d, where the write was acknowledged, before this client had read it"
+
 // stands looks at what the log has at the offset of an acknowledged write. A client that
 // had not read that far does not learn of its loss by reading (I20).
 //
@@ -340,7 +342,7 @@ func (w *writer) stands(ctx context.Context, res written) (*batchLoss, error) {
 	first := int64(math.MaxInt64)
 	switch {
 	case errors.Is(err, kerr.OffsetOutOfRange):
-		return &batchLoss{is: "the log's start was deleted beyond offset %d, where the write was acknowledged, before this client had read it"}, nil
+		return &batchLoss{is: startDeleted}, nil
 	case err != nil:
 		w.part.forget(l)
 		return nil, err
@@ -354,10 +356,15 @@ func (w *writer) stands(ctx context.Context, res written) (*batchLoss, error) {
 		return &batchLoss{is: "nothing is left at offset %d, where the write was acknowledged"}, nil
 	case first > res.last:
 		err := w.part.reaches(ctx, res.last+1, res.epoch)
-		if unconfirmed(err) {
+		switch start, ended := w.part.listOffset(ctx, atEarliest); {
+		case unconfirmed(err):
 			return &batchLoss{err: err}, nil
+		case err != nil || ended != nil:
+			return nil, cmp.Or(err, ended)
+		case start > res.last: // by when the leader was asked, it may have known the end no more
+			return &batchLoss{is: startDeleted}, nil
 		}
-		return nil, err
+		return nil, nil
 	case sentAs(raw, res.who):
 		return nil, nil
 	}
