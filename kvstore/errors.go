@@ -119,8 +119,9 @@ var (
 	// shown yet.
 	ErrOpenTransaction = errors.New("an open transaction of another producer holds the log")
 
-	// ErrStorage: the [Storage] returned an error, which the client tries again, or has been
-	// busy with a change for long.
+	// ErrStorage: the [Storage] returned an error, or has been busy with a change for long. The
+	// client tries again what changes the storage. To a read it returns the storage's error, or
+	// what the read waited for when its context ended.
 	ErrStorage = errors.New("storage")
 
 	// ErrCallbackBusy: a hook, the handler of [WithHookErrorHandler] or the function given to

@@ -58,6 +58,14 @@ func (p *partition) rest(ctx context.Context, d time.Duration) {
 	sleep(ctx, d)
 }
 
+// mayBeGone reports whether brokers say that the topic is gone or is another one, which may yet be
+// believed.
+func (p *partition) mayBeGone() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.missing.lasts(p.goneAfter, p.quietLocked())
+}
+
 // quiet is quietFor with what is known of this client.
 func (p *partition) quiet() time.Duration {
 	p.mu.Lock()

@@ -28,7 +28,7 @@ func (c *Client) Get(ctx context.Context, key []byte) ([]byte, error) {
 	var value []byte
 	err := c.read(ctx, func() (err error) {
 		value, err = c.view.value(ctx, key)
-		return err
+		return valueError(err)
 	})
 	if err != nil {
 		return nil, getError(key, err)
@@ -44,13 +44,29 @@ func (c *Client) GetEntry(ctx context.Context, key []byte) (Entry, error) {
 	var e Entry
 	err := c.read(ctx, func() (err error) {
 		e, err = c.view.entry(ctx, key)
-		return err
+		return valueError(err)
 	})
 	if err != nil {
 		return Entry{}, getError(key, err)
 	}
 	e.Key, e.Value = bytes.Clone(key), cloneValue(e.Value)
 	return e, nil
+}
+
+// valueError is storageError for the error of one key.
+func valueError(err error) error {
+	if isNotFound(err) {
+		return err
+	}
+	return storageError(err)
+}
+
+// storageError says of an error that it is the storage's.
+func storageError(err error) error {
+	if err == nil || errors.Is(err, errStoring) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrStorage, err)
 }
 
 func getError(key []byte, err error) error {
@@ -94,7 +110,7 @@ func scan[T any](
 		var found iter.Seq2[T, error]
 		err := c.read(ctx, func() (err error) {
 			found, err = of(ctx, constraint, opts)
-			return err
+			return storageError(err)
 		})
 		if err != nil {
 			var none T
@@ -103,6 +119,9 @@ func scan[T any](
 		}
 		for t, err := range guardedSeq("storage", found, c.crash) {
 			if err != nil {
+				if ended := ctx.Err(); !isPanic(err) && (ended == nil || !errors.Is(err, ended)) {
+					err = storageError(err)
+				}
 				var none T
 				yield(none, fmt.Errorf("range: %w", err))
 				return
@@ -123,8 +142,11 @@ func (c *Client) read(ctx context.Context, fn func() error) error {
 	if ctx == nil {
 		return errNoContext
 	}
-	for {
-		if err := ctx.Err(); err != nil {
+	for again := false; ; again = true {
+		if ctx.Err() != nil {
+			if again && c.gate.Closed() {
+				return c.rebuildError(ctx)
+			}
 			return contextError(ctx)
 		}
 		if c.hiddenFromHook() {
@@ -140,6 +162,9 @@ func (c *Client) read(ctx context.Context, fn func() error) error {
 		before := c.gate.Emptied()
 		if err = guarded("storage", fn); isPanic(err) {
 			c.crash(err)
+		}
+		if errors.Is(err, errStoring) && c.gateError() == nil {
+			return c.storingError(ctx)
 		}
 		after := c.gate.Emptied() // before looking at the gate, which may be shut again after that
 		if c.gate.Still(s) {
@@ -162,6 +187,15 @@ func (c *Client) rebuildError(ctx context.Context) error {
 		return fmt.Errorf("reads wait for a rebuild because of: %w: %w", why, err)
 	}
 	return err
+}
+
+// storingError describes a read that waited until the storage had made a change in full.
+func (c *Client) storingError(ctx context.Context) error {
+	why := c.Status().Reading.Err
+	if !errors.Is(why, ErrStorage) {
+		why = errStoring
+	}
+	return fmt.Errorf("reads wait for the storage to make a change: %w: %w", why, contextError(ctx))
 }
 
 // Position returns the next offset that this client will apply: its reads show every

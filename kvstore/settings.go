@@ -306,14 +306,21 @@ func (s *settings) end() {
 
 // askSettings returns what reads the topic's configuration while the client runs. It also
 // checks that the topic is still the same: a client that only reads, from brokers that
-// fetch by name, would not learn of a change otherwise.
+// fetch by name, would not learn of a change otherwise, and neither would one whose storage or
+// hooks keep it from reading on. So it asks until it is known, or the context ends.
 func (c *Client) askSettings(o *opener) func(context.Context) (map[string]string, error) {
 	return func(ctx context.Context) (map[string]string, error) {
-		if err := c.part.sameTopic(ctx); errors.Is(err, ErrTopicRecreated) || errors.Is(err, ErrTopicDeleted) {
-			c.fail(err)
-			return nil, err
+		for failures := 1; ; failures++ {
+			err := c.part.sameTopic(ctx)
+			if errors.Is(err, ErrTopicRecreated) || errors.Is(err, ErrTopicDeleted) {
+				c.fail(err)
+				return nil, err
+			}
+			if err == nil || ctx.Err() != nil || !c.part.mayBeGone() {
+				return o.describe(ctx)
+			}
+			c.part.rest(ctx, max(c.backoff(failures), settingsRest))
 		}
-		return o.describe(ctx)
 	}
 }
 

@@ -37,7 +37,7 @@ type QueryOptions struct {
 // caller holds them; the client copies them before it hands them out.
 //
 // An error from Set, Delete or ApplyBatch makes the client try the same call
-// again, with backoff, until it succeeds or the client is closed. The calls
+// again, with backoff, until it succeeds or the client ends. The calls
 // must therefore be idempotent. The client makes no other change meanwhile. It does
 // the same with what it reads for itself while it rereads the log.
 //

@@ -134,8 +134,16 @@ func cloneItems(records []Record) []KeyValue {
 	return items
 }
 
+// share takes a reader's part of the lock.
+func (v *indexView) share(ctx context.Context) error {
+	if v.lock.Acquire(ctx, 1) != nil { // ctx has ended
+		return errStoring
+	}
+	return nil
+}
+
 func (v *indexView) entry(ctx context.Context, key []byte) (Entry, error) {
-	if err := v.lock.Acquire(ctx, 1); err != nil {
+	if err := v.share(ctx); err != nil {
 		return Entry{}, err
 	}
 	defer v.lock.Release(1)
@@ -150,7 +158,7 @@ func (v *indexView) entry(ctx context.Context, key []byte) (Entry, error) {
 }
 
 func (v *indexView) value(ctx context.Context, key []byte) ([]byte, error) {
-	if err := v.lock.Acquire(ctx, 1); err != nil {
+	if err := v.share(ctx); err != nil {
 		return nil, err
 	}
 	defer v.lock.Release(1)
@@ -169,7 +177,7 @@ func (v *indexView) join(kv KeyValue) Entry {
 // snapshots, and handing out one pair after the other would show states of the
 // log that never were.
 func (v *indexView) scan(ctx context.Context, c KeyConstraint, opts QueryOptions) (iter.Seq2[Entry, error], error) {
-	if err := v.lock.Acquire(ctx, 1); err != nil {
+	if err := v.share(ctx); err != nil {
 		return nil, err
 	}
 	defer v.lock.Release(1)

@@ -43,6 +43,10 @@ type view interface {
 	end()
 }
 
+// errStoring ends a read whose context ended while it waited until the storage had made a change
+// in full.
+var errStoring = fmt.Errorf("%w: it is busy with a change", ErrStorage)
+
 // laterError is the error of a call of the storage before which others of the same try worked.
 type laterError struct{ error }
 
