@@ -235,7 +235,7 @@ func (c *Client) startTail(ctx context.Context, cfg *clientConfig, log *repeatLo
 			c.health.callout.close()
 		}()
 		c.hooks.bind()
-		err := t.runGuarded(ctx)
+		err := t.runGuarded(c.health.follows.within(ctx))
 		ended = true
 		if err != nil {
 			c.fail(err)

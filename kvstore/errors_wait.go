@@ -16,7 +16,8 @@ type WaitError struct {
 	Target int64
 
 	// Cause is the last known reason for the position to stand still: a
-	// broker's error, a storage's error, a hook that has not returned, an open transaction. If the position is not below
+	// broker's error, a storage's error, a hook that has not returned, an open transaction, or else a request
+	// that has no answer yet. If the position is not below
 	// the target, compaction removed records below it, and the cause names what has to be
 	// read to show what superseded them. Nil when the client was just not there yet.
 	Cause error

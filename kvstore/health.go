@@ -15,6 +15,10 @@ type health struct {
 
 	callout callout // of the goroutine that follows the log
 
+	follows unanswered // of that goroutine
+	fetches unanswered // of the fetch that is sent ahead
+	ends    unanswered // of what asks for the log's end
+
 	writeQuota func() Problem // quotas that writes have used up; may be nil
 	topic      Problem
 	state      State
@@ -76,6 +80,15 @@ func (h *health) note(p *Problem, err error) {
 		return
 	}
 	*p = p.met(err)
+}
+
+// unanswered is a request of the goroutine that follows the log which has no answer for at least so
+// much longer than it may take.
+func (h *health) unanswered(longer time.Duration) Problem {
+	if p := h.follows.problem(longer); p.Count > 0 {
+		return p
+	}
+	return h.fetches.problem(longer)
 }
 
 // askProblem is what keeps callers from knowing the end of the log.

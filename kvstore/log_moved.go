@@ -29,6 +29,7 @@ func (p *partition) request(ctx context.Context, via *requests, l leader, req km
 	if err := p.current(l); err != nil {
 		return nil, err
 	}
+	defer asking(ctx, kmsg.NameForKey(req.Key()), l.node, usual(req)+via.quota.holds(l.node)).answered(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	began := time.Now()

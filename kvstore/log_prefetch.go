@@ -44,7 +44,7 @@ func (t *tail) ask(ctx context.Context, from leader, offset int64, limits fetchL
 
 // send starts the fetch from offset on.
 func (t *tail) send(ctx context.Context, offset int64, limits fetchLimits) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(t.health.fetches.within(ctx))
 	a := &ahead{from: t.checked, offset: offset, cancel: cancel, done: make(chan struct{})}
 	t.ahead = a
 	r := t.takeRoom()

@@ -74,16 +74,19 @@ func (q *quota) problem() Problem {
 	return q.p
 }
 
-// nameOthers adds causes that no request reports: a quota, and code of the program that does not
-// return.
+// nameOthers adds causes that no request reports: a quota, code of the program that does not
+// return, and brokers that do not answer.
 func (c *Client) nameOthers(quota *quota) {
 	c.health.quota = quota.problem
 	c.health.callout.doing = c.hooks.doing
 	c.health.callout.late = func(err error) { c.log.warn("kvstore: reading waits for code of the program", err) }
 	c.tracker.Otherwise(func(known position.Reason) position.Reason {
-		p := c.health.callout.problem().besides(Problem(known))
+		p := c.health.callout.problem().besides(c.health.unanswered(repeatInterval).besides(Problem(known)))
 		if p.Count == 0 {
 			p = quota.problem()
+		}
+		if p.Count == 0 {
+			p = c.health.unanswered(0)
 		}
 		return position.Reason(p)
 	})

@@ -45,6 +45,7 @@ func (r *requests) Request(ctx context.Context, req kmsg.Request) (kmsg.Response
 
 // ask is Request that also returns who answered.
 func (r *requests) ask(ctx context.Context, req kmsg.Request) (kmsg.Response, kgo.BrokerMetadata, error) {
+	defer asking(ctx, kmsg.NameForKey(req.Key()), anyBroker, 0).answered(ctx)
 	shard, err := beside(ctx, r, func(ctx context.Context, _ int) (kgo.ResponseShard, error) {
 		shard := r.cl.RequestSharded(ctx, copied(req))[0] // one broker's, unless req has to be split
 		return shard, shard.Err

@@ -22,10 +22,12 @@ type opener struct {
 	log     *repeatLog
 	haste   *failFast
 	last    Problem // the last error met, kept for when the context ends
+	waits   unanswered
 }
 
 // open returns once the topic is there and fits, and its settings are known.
 func (o *opener) open(ctx context.Context) error {
+	ctx = o.waits.within(ctx)
 	m, err := o.find(ctx)
 	if err != nil {
 		return err
@@ -80,7 +82,11 @@ func (o *opener) giveUp(ctx context.Context, err error) (wait time.Duration, end
 		}
 	}
 	if ctx.Err() != nil {
-		return 0, &WaitError{Position: -1, Target: -1, Cause: o.last.Err, Count: o.last.Count, Err: contextError(ctx)}
+		why := o.waits.problem(repeatInterval).besides(o.last)
+		if why.Count == 0 {
+			why = o.waits.problem(0)
+		}
+		return 0, &WaitError{Position: -1, Target: -1, Cause: why.Err, Count: why.Count, Err: contextError(ctx)}
 	}
 	return wait, nil
 }
@@ -114,6 +120,7 @@ func (o *opener) create(ctx context.Context) error {
 		configs[k] = new(v)
 	}
 	configs["cleanup.policy"] = new("compact")
+	defer asking(ctx, kmsg.CreateTopics.Name(), anyBroker, 0).answered(ctx)
 	resp, err := beside(ctx, o.asks, func(ctx context.Context, n int) (kadm.CreateTopicResponse, error) {
 		if n > 0 { // others may name another broker to create topics at
 			if err := o.asks.learn(ctx); err != nil {

@@ -252,9 +252,12 @@ func (c *Client) Sync(ctx context.Context) error {
 
 // endError describes a wait for the answer to where the log ends.
 func (c *Client) endError(ctx context.Context) error {
-	p := c.health.askProblem()
-	if p.Count > 0 {
+	p := c.health.ends.problem(repeatInterval).besides(c.health.askProblem())
+	switch {
+	case p.Count > 0:
 		p = c.health.callout.problem().besides(p)
+	case c.tracker.Why() == nil:
+		p = c.health.ends.problem(0)
 	}
 	return c.tracker.EndedFor(ctx, -1, position.Reason(p))
 }

@@ -105,6 +105,7 @@ func (e *ends) close() {
 // leader's log has what it has read. Without these checks a client whose fetches are
 // blocked would call data of the old log current.
 func (c *Client) askEnd(ctx context.Context) (int64, error) {
+	ctx = c.health.ends.within(ctx)
 	for failures := 1; ; failures++ {
 		_, position, _ := c.tracker.Now() // before the request: the end moves on
 		end, l, err := c.part.offsetUnder(ctx, atLatest)

@@ -140,7 +140,7 @@ var wrapping = []string{
 var other = []string{
 	"errNoContext", "errCorrupt", "errOutOfPlace", "errForeign", "errPartial", "errNothing", "errMismatch", "errEnough",
 	"errNoPartition", "errNoProgress", "errUnseen", "errShorter", "errWithdrawn", "errRenamed", "errImpossible", "errLogger",
-	"movedError", "DecompressError", "HookError", "ErrCallbackBusy", "the leader says that the log ends at offset %d",
+	"movedError", "unansweredError", "DecompressError", "HookError", "ErrCallbackBusy", "the leader says that the log ends at offset %d",
 }
 
 // TestEachCauseOfTheStoreHasAClass goes through all that the store can say that it met: its errors, the
