@@ -15,7 +15,7 @@ var errNoContext = errors.New("context is nil: use context.Background() for a ca
 func contextError(ctx context.Context) error {
 	err := ctx.Err()
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
-		return fmt.Errorf("%w: %w", err, cause)
+		return fmt.Errorf("%w: %w", err, foreign(cause))
 	}
 	return err
 }

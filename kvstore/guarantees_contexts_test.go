@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -302,4 +303,51 @@ func (w *world) countKeys() map[string]int {
 		}
 	}
 	return counts
+}
+
+// A context may end because of the error of another call, as those of errgroup do. That is not how
+// this call has ended.
+func TestErrorOfAnotherCallIsNotTheOneOfThisCall(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "other", "v")
+		_, notFound := c.Get(t.Context(), []byte("absent"))
+		w.On(kvstoretest.Traffic{Clients: []string{"c"}, Dir: kvstoretest.ToClient}).BlackHole()
+		unknown := c.Put(w.within(time.Second), []byte("k"), nil)
+		wantOutcome(t, "Put", unknown, kvstore.ErrOutcomeUnknown)
+		own := errors.New("own")
+		for name, call := range waits {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(fmt.Errorf("%w: %w: %w", own, notFound, unknown))
+			err := call(ctx, c)
+			wantError(t, name, err, own)
+			wantError(t, name, err, context.Canceled)
+			if errors.Is(err, kvstore.ErrNotFound) || errors.Is(err, kvstore.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "outcome unknown") {
+				t.Errorf("%s = %v, want it to match its own outcome only, and to say the cause", name, err)
+			}
+			if writes[name] != nil {
+				wantOutcome(t, name, err, kvstore.ErrNotWritten)
+			}
+		}
+	})
+}
+
+// badSerde fails with the error of another store.
+type badSerde struct{ err error }
+
+func (s badSerde) Serialize(string) ([]byte, error)   { return nil, s.err }
+func (s badSerde) Deserialize([]byte) (string, error) { return "", s.err }
+
+func TestErrorOfASerdeIsNotAnOutcome(t *testing.T) {
+	inWorld(t, withTopic(1), func(t *testing.T, w *world) {
+		c := w.open("c")
+		w.put(c, "k", "v")
+		bad := badSerde{fmt.Errorf("%w: %w", kvstore.ErrOutcomeUnknown, kvstore.ErrNotFound)}
+		typed := kvstore.NewResourceClient[string](c, bad)
+		wantOutcome(t, "Put", typed.Put(t.Context(), []byte("k"), "v"), kvstore.ErrRefused)
+		_, err := typed.Get(t.Context(), []byte("k"))
+		if _, ok := errors.AsType[*kvstore.DecodeError](err); !ok || errors.Is(err, kvstore.ErrNotFound) {
+			t.Errorf("Get = %v, want a DecodeError that is not ErrNotFound", err)
+		}
+	})
 }

@@ -30,7 +30,7 @@ func WrapOnSetErr[T any](serde Serde[T], fn func(key []byte, value T), onErr fun
 		case err == nil:
 			fn(key, v)
 		case onErr != nil:
-			onErr(key, &DecodeError{Key: bytes.Clone(key), Cause: err})
+			onErr(key, &DecodeError{Key: bytes.Clone(key), Cause: foreign(err)})
 		}
 	}
 }

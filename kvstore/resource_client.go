@@ -200,7 +200,7 @@ func (r *ResourceClient[T]) decode(ctx context.Context, key, b []byte) (T, error
 	v, err := r.deserialize(ctx, b)
 	if err != nil {
 		var zero T
-		return zero, &DecodeError{Key: bytes.Clone(key), Cause: err}
+		return zero, &DecodeError{Key: bytes.Clone(key), Cause: foreign(err)}
 	}
 	return v, nil
 }
@@ -225,6 +225,6 @@ func refusedValue(op string, key []byte, cause error) error {
 		Key:      bytes.Clone(key),
 		Outcome:  ErrRefused,
 		Revision: -1,
-		Cause:    fmt.Errorf("serialize value: %w", cause),
+		Cause:    fmt.Errorf("serialize value: %w", foreign(cause)),
 	}
 }
