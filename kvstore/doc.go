@@ -104,8 +104,8 @@
 // [Client.Status] says StateRebuilding and why.
 //
 // Hooks are then told what changed: a delete for each key that vanished, in key order, a
-// set for each key whose value changed, in key order, and after that, as always, each
-// record that they have not seen before.
+// set for each key that has another record, in key order, even if that has the same
+// value, and after that, as always, each record that they have not seen before.
 //
 // # When a client was away for a long time
 //

@@ -141,6 +141,7 @@ func TestNoSecretOfAConnectionIsShown(t *testing.T) {
 		"address without port": {false, []kvstore.ClientOption{
 			kvstore.WithBrokers("localhost:9092", "ann:"+marker+"@localhost"),
 		}},
+		"address, query":    {false, []kvstore.ClientOption{kvstore.WithBrokers("localhost:9092/?password=" + marker)}},
 		"address as URL":    {false, []kvstore.ClientOption{kvstore.WithBrokers("sasl_ssl://ann:" + marker + "@localhost:9092")}},
 		"address as seed":   {false, []kvstore.ClientOption{kvstore.WithKafkaOptions(kgo.SeedBrokers("ann:" + marker + "@localhost:9092"))}},
 		"seed without port": {false, []kvstore.ClientOption{kvstore.WithKafkaOptions(kgo.SeedBrokers("ann:" + marker + "@localhost"))}},

@@ -80,11 +80,15 @@ func checkPromises(cl *kgo.Client) error {
 	return checkFetchSizes(cl)
 }
 
+// secretive are characters that no address of a broker has, and one with a password in it does, as
+// user:password@host or as ?password=.
+const secretive = "@?"
+
 // checkSeeds refuses an address that has a user and a password: errors, logs and lookups of
 // names would have it. So the error does not repeat it.
 func checkSeeds(option string, addrs []string) error {
 	for i, addr := range addrs {
-		if strings.Contains(addr, "@") {
+		if strings.ContainsAny(addr, secretive) {
 			return fmt.Errorf("%s: address %d has a user or a password: write host:port, and log in with kgo.SASL", option, i+1)
 		}
 	}
@@ -93,7 +97,7 @@ func checkSeeds(option string, addrs []string) error {
 
 // withoutLogin replaces an error that repeats an address with a user and a password.
 func withoutLogin(err error) error {
-	if strings.Contains(err.Error(), "@") {
+	if strings.ContainsAny(err.Error(), secretive) {
 		return errors.New("kafka options: an address of a broker has a user or a password: write host:port, and log in with kgo.SASL")
 	}
 	return err

@@ -104,9 +104,11 @@ func WithLogger(logger *slog.Logger) ClientOption {
 // The callback owns its slices. It runs on the goroutine that reads the log: while it
 // runs, nothing newer becomes visible to writers that wait, and a write returns only
 // after the hooks that it caused have returned. When that takes longer than a second,
-// [Status].Reading, the log and the errors of those who wait say so ([ErrCallbackBusy]). It may read through the client; a write,
-// or anything else that would wait for the hook itself, fails with [ErrHookReentry]. A
-// panic is counted, and logged about once a second, see [WithHookErrorHandler].
+// [Status].Reading, the log and the errors of those who wait say so ([ErrCallbackBusy]).
+// A panic is counted, and logged about once a second, see [WithHookErrorHandler].
+//
+// The callback may read through the client. A write, and anything else that would wait for
+// the callback itself, fails with [ErrHookReentry]; so do reads while the log is reread.
 //
 // When the log loses records that the hooks have seen, they are called once for each key
 // that has changed; see the package documentation.
@@ -170,7 +172,8 @@ func WithTombstoneRetention(d time.Duration) ClientOption {
 // [WithTombstoneRetention]. The default is [TopicValidationFail]. Without the right to describe the topic's configuration the
 // settings can't be checked; that is logged.
 //
-// The client watches the settings while it runs: when they no longer fit, it keeps going,
+// The client watches the settings while it runs, and not the number of partitions, of which it
+// goes on using the first: when the settings no longer fit, it keeps going,
 // logs that, and says so in [Status].Topic, unless [TopicValidationSkip] is given.
 func WithTopicValidation(v TopicValidation) ClientOption {
 	return func(c *clientConfig) { c.validation = v }

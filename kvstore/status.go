@@ -89,7 +89,7 @@ type Status struct {
 	Topic Problem
 
 	// SkippedRecords counts records without a key, which another program wrote and which
-	// mean nothing to a key-value store.
+	// mean nothing to a key-value store; again each time that the log is reread.
 	SkippedRecords int64
 
 	// HookPanics counts hooks that panicked.
@@ -97,7 +97,8 @@ type Status struct {
 
 	// Rebuilds counts how often the client had to reread the log: because the log lost
 	// records ([ErrDataLoss]), because it may have missed deletions ([ErrTombstonesExpired])
-	// or because a leader had kept records back ([ErrRecordsWithheld]).
+	// or because a leader had kept records back ([ErrRecordsWithheld]). It does not count
+	// what is part of opening.
 	Rebuilds int64
 }
 
