@@ -120,8 +120,10 @@ func (f *hookFollower) rebuilt(b *Rebuild) {
 		from := []place{*p}
 		if p.waiting || p.differs != nil {
 			from = slices.DeleteFunc(f.settled(p, b.Seq), func(q place) bool { return q.differs != nil })
-			if p.waiting {
-				from = append(from, *p)
+			if q := *p; q.waiting {
+				from = append(from, q)
+			} else {
+				from = append(from, q.unfinished(b.Seq))
 			}
 		}
 		for n := range from {

@@ -168,7 +168,7 @@ func (f *hookFollower) skips(p *place, e, rec int32, upto, seq int64) bool {
 		return true
 	case p.again != nil:
 		return f.absent(m, p.again.seq, seq)
-	case m.off < f.first || f.x.missable(f.proc, m, seq, e, 0):
+	case m.off < f.first && m.born <= f.epoch || f.x.missable(f.proc, m, seq, e, 0):
 		return true
 	}
 	return p.at == 0 && f.began(e, m.off, upto, seq)
@@ -233,6 +233,14 @@ func (f *hookFollower) reread(p *place, seq int64, whole bool) place {
 		}
 	}
 	return place{epoch: a.had.epoch, at: a.had.low, again: a, waiting: true, gone: p.gone, nextGone: p.nextGone}
+}
+
+// unfinished returns a process that tells what differs, and that begins at an event to reread the log
+// before it has told all: it has yet to tell what differs from the state that its hooks have told.
+func (p *place) unfinished(seq int64) place {
+	a := *p.again
+	a.told = seq
+	return place{epoch: a.had.epoch, at: a.had.low, again: &a, waiting: true, gone: a.from.gone, nextGone: a.from.nextGone}
 }
 
 // owedAt returns the offset of the first record of an epoch's log that needs a hook.
