@@ -40,16 +40,14 @@ func (j *judge) tells(es []event) bool {
 				return x.owed == "" && x.era == j.t.current(e.seq) && x.at == j.t.stable(j.t.eras[x.era], e.seq) &&
 					agrees(es, e.snap)
 			})
-		case e.op != nil && e.op.Kind.Writes() && e.op.Outcome == lin.OK && !e.end:
+		case e.op != nil && (e.op.Kind.Writes() || e.op.Kind == lin.OpWait) && e.op.Outcome == lin.OK && !e.end:
 			pending[e.op.ID] = e.op
-		case e.end && e.op.Kind.Writes() && e.op.Outcome == lin.OK:
+		case e.end && (e.op.Kind.Writes() || e.op.Kind == lin.OpWait) && e.op.Outcome == lin.OK:
 			delete(pending, e.op.ID)
 			s.keep(func(x state) bool { return has(x.done, e.op.ID) })
 		case e.end && e.op.Outcome == lin.OK && (e.op.Kind == lin.OpSync || e.op.Barrier ||
 			e.op.Kind == lin.OpOpen && j.t.current(e.op.Call.Seq) == j.t.current(e.seq)):
 			s.keep(func(x state) bool { return x.owed == "" && j.caughtUp(x, e.op) })
-		case e.end && e.op.Outcome == lin.OK && e.op.Kind == lin.OpWait:
-			s.keep(func(x state) bool { return x.owed == "" && (x.at > e.op.Revision || j.lostBetween(es[0].seq, e.seq)) })
 		}
 		if len(s) == 0 {
 			return false
@@ -125,7 +123,9 @@ func (j *judge) tell(hook *lin.Hook, x state) (state, bool) {
 	if x.owed != "" {
 		this := fmt.Sprintf("%q=%q\n", hook.Key, hook.Value)
 		rest, ok := strings.CutPrefix(x.owed, this)
-		x.owed = rest
+		if x.owed, x.part = rest, x.part+this; rest == "" {
+			x.part = ""
+		}
 		return x, ok
 	}
 	e := j.t.eras[x.era]
@@ -141,12 +141,14 @@ func (j *judge) tell(hook *lin.Hook, x state) (state, bool) {
 }
 
 // reread adds the states of a process that discards its state and reads the log again, by an event. If
-// it was about to do so before, its hooks still have the state before that. Records may then have been
-// deleted up to where it was, which it takes for the end of what is left.
+// it was about to do so before, its hooks still have the state before that, with what they have told since.
+// Records may then have been deleted up to where it was, which it takes for the end of what is left.
 func (j *judge) reread(s set, x state, e event, by int64) {
 	told := x.told
 	if x.owed != "" {
+		part := x.part
 		x = *x.from
+		x.part += part
 	}
 	ends := []int64{x.at}
 	for _, l := range j.h.Log {

@@ -18,13 +18,14 @@ type state struct {
 	owed     string    // the hooks that are owed after a change of state, each with a newline
 	again    bool      // it may be rereading the log, so that its position is below at
 	from     *state    // before it owed hooks
+	part     string    // what the hooks have told of what differs from a state before, each with a newline
 	told     int64     // since when it rereads the log after a loss and has told nothing of that, or 0
 	fresh    int64     // when it began to read the log again, or 0
 	_        [0]func() // not compared with ==
 }
 
 func (s state) key() string {
-	return fmt.Sprint(s.era, " ", s.base, " ", s.at, " ", s.skipped, " ", s.done, " ", s.owed, " ", s.again, " ", s.told, " ", s.fresh)
+	return fmt.Sprint(s.era, " ", s.base, " ", s.at, " ", s.skipped, " ", s.done, " ", s.owed, " ", s.part, " ", s.again, " ", s.told, " ", s.fresh)
 }
 
 func list(n int64) string { return fmt.Sprintf("%d,", n) }
@@ -110,13 +111,14 @@ func (t *timeline) steps(s state, now int64, hooks bool) []state {
 	}
 	for _, first := range t.starts(e, now) {
 		if s.at < first && s.owed == "" && (!hooks || !t.reported) {
-			next = append(next, t.change(s, state{era: s.era, base: first, at: first, done: s.done, again: true, fresh: s.fresh}, hooks))
+			// It goes on there, and reports no position below that.
+			next = append(next, t.change(s, state{era: s.era, base: first, at: first, done: s.done, again: s.again, fresh: s.fresh}, hooks))
 		}
 	}
 	cut := s.at
 	for i := s.era + 1; i < len(t.eras) && t.eras[i].since <= now; i++ {
 		cut = min(cut, t.eras[i].cut)
-		to := state{era: i, base: min(s.base, cut), at: cut, done: s.done, again: true, fresh: s.fresh}
+		to := state{era: i, base: min(s.base, cut), at: cut, done: s.done, again: s.again || !t.reported, fresh: s.fresh}
 		for o := range cut {
 			if has(s.skipped, o) {
 				to.skipped += list(o)
@@ -125,8 +127,8 @@ func (t *timeline) steps(s state, now int64, hooks bool) []state {
 		if t.reported && s.at > cut {
 			continue // it says so when it discards what it had read
 		}
-		if first := t.eras[i].start(s.fresh); s.fresh > 0 && to.at < first {
-			if to.base, to.at, to.skipped = first, first, ""; s.owed == "" {
+		if first := t.eras[i].start(s.fresh); s.fresh > 0 && to.base < first {
+			if to.base, to.at, to.skipped = first, max(to.at, first), ""; s.owed == "" {
 				next = append(next, t.change(s, to, hooks))
 			}
 			continue // it began to read when all below had been deleted
@@ -156,6 +158,15 @@ func (t *timeline) change(from, to state, hooks bool) state {
 	was := map[string]string{}
 	for _, it := range t.contents(from) {
 		was[it.Key] = it.Value
+	}
+	for hook := range strings.Lines(from.part) {
+		key, value := "", ""
+		if _, err := fmt.Sscanf(hook, "%q=%q\n", &key, &value); err != nil {
+			panic(err)
+		}
+		if was[key] = value; value == "" {
+			delete(was, key)
+		}
 	}
 	is := t.contents(to)
 	var gone, other []string
