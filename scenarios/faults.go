@@ -308,7 +308,11 @@ func (d *draw) failStorage() {
 }
 
 func (d *draw) slowHooks() {
-	d.add(sim.SlowHooks{Client: d.anyClient(), Delay: d.between(1*ms, 20*ms), Span: d.span(500*ms, 2500*ms)})
+	f := sim.SlowHooks{Client: d.anyClient(), Delay: d.between(1*ms, 20*ms), Span: d.span(500*ms, 2500*ms)}
+	if d.IntN(4) == 0 { // so slow that the client has to say so
+		f.Delay = d.between(1050*ms, 2500*ms)
+	}
+	d.add(f)
 }
 
 func (d *draw) latency() {

@@ -1,8 +1,11 @@
 package sim
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
+
+	"github.com/kvsim/kvsim/kvstore"
 )
 
 // callbacksName is the name of the reason when a client called a function that it was given after
@@ -49,4 +52,26 @@ func (p *process) leaves() {
 func (p *process) ended() int64 {
 	p.slot.w.departed.add(p)
 	return p.callbacks.close()
+}
+
+// longHook is how long a hook has to have been running until its client must say so.
+const longHook = time.Second
+
+// judgeBusy judges, in a hook that has been running for long, whether the client says so.
+func (p *process) judgeBusy(began time.Time) {
+	w := p.slot.w
+	if time.Since(began) < longHook || p.crashed.Load() || !p.slot.has(p) || storeOf(p.client) == nil {
+		return
+	}
+	st := p.client.Status()
+	if st.State == kvstore.StateFailed || st.State == kvstore.StateClosed {
+		return
+	}
+	if !errors.Is(st.Reading.Err, kvstore.ErrCallbackBusy) || st.Reading.Since.After(began) {
+		w.findings.add(readingName, "a hook of %s was called at %v, and when it returns, at %v, Status.Reading says: %+v",
+			p.slot.name, began.Sub(w.start), time.Since(w.start), st.Reading)
+	}
+	if st.State == kvstore.StateLive && st.End < st.Position {
+		w.findings.add(statusName, "process %d of %s calls a hook at %v: it shows all up to %d, and says that the log ends at %d", p.number, p.slot.name, began.Sub(w.start), st.Position, st.End)
+	}
 }

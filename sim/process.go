@@ -356,7 +356,9 @@ func (p *process) hook(h lin.Hook) {
 	defer p.calling("a hook")()
 	p.first(h)
 	if d := p.slot.w.hookDelay(p.slot.name); d > 0 {
+		began := time.Now()
 		_ = sleep(p.ctx, d)
+		p.judgeBusy(began)
 	}
 	if p.crashed.Load() {
 		return
