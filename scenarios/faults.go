@@ -304,7 +304,11 @@ func (d *draw) slowStorage() {
 }
 
 func (d *draw) failStorage() {
-	d.add(sim.FailStorage{Client: d.anyClient(), Span: d.span(100*ms, 1500*ms)})
+	f := sim.FailStorage{Client: d.anyClient(), Span: d.span(100*ms, 1500*ms)}
+	if d.IntN(2) == 0 {
+		f.Every, f.Span = 2+d.IntN(6), d.span(1000*ms, 4000*ms)
+	}
+	d.add(f)
 }
 
 func (d *draw) slowHooks() {

@@ -15,6 +15,7 @@ func everyForm(d *draw) {
 	d.p.World.Tombstones = 8 * time.Second
 	all := []func(){d.lag, d.slowStorage, d.slowHooks, d.failStorage, d.crash, d.restart, d.latency, d.loseAnswer, d.compact, d.loseTail, d.herd}
 	d.herd()
+	d.failStorage()
 	d.times(2, 4, func() { all[d.IntN(len(all))]() })
 }
 

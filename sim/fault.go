@@ -83,7 +83,7 @@ var kinds = []struct {
 	{Crash{Client: "c3", Span: span(2000, 400)}, "a client loses power, and all of its memory, and starts again afterwards; a hit is a client that was up"},
 	{Herd{Readers: 8, Span: span(3000, 0)}, "many clients open at the same time, read everything, and close; hits are those that opened"},
 	{SlowStorage{Client: "c1", Delay: 20 * time.Millisecond, Span: span(500, 1000)}, "each write to a client's storage takes longer; hits are the writes"},
-	{FailStorage{Client: "c1", Span: span(500, 300)}, "each write to a client's storage fails; hits are the writes"},
+	{FailStorage{Client: "c1", Span: span(500, 300)}, "each write to a client's storage fails, or with every=20 one of 20; hits are the writes"},
 	{SlowHooks{Client: "c2", Delay: 2 * time.Millisecond, Span: span(500, 1000)}, "each hook of a client takes longer; hits are the calls"},
 	{Latency{Client: "c1", Mean: 30 * time.Millisecond, Span: span(800, 1500)}, "links are slower; client and broker say which ones; hits are the frames delayed"},
 	{Stall{Client: "c2", Broker: "leader", Dir: "to-client", Span: span(1000, 700)}, "links carry nothing, then everything in a burst; hits are the frames held"},

@@ -198,9 +198,10 @@ func (f SlowStorage) start(_ context.Context, w *world) (*effect, error) {
 	return w.troubles.effect(&trouble{client: f.Client, delay: f.Delay}), nil
 }
 
-// FailStorage makes each write to a client's storage fail.
+// FailStorage makes each write to a client's storage fail, or one of so many.
 type FailStorage struct {
 	Client string `plan:"client"`
+	Every  int    `plan:"every"` // one of so many writes fails, and each if it is 0
 	Span
 }
 
@@ -211,7 +212,7 @@ func (f FailStorage) Kind() string { return "fail-storage" }
 func (f FailStorage) String() string { return line(f.Kind(), &f) }
 
 func (f FailStorage) start(_ context.Context, w *world) (*effect, error) {
-	return w.troubles.effect(&trouble{client: f.Client, fails: true}), nil
+	return w.troubles.effect(&trouble{client: f.Client, fails: true, every: f.Every}), nil
 }
 
 // SlowHooks makes each hook of a client take longer.

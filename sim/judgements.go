@@ -33,6 +33,7 @@ func Judgements() []Judgement {
 		{progressName, "an opening that reports its progress reports last that it is done, where it said that it would be, and nothing after that"},
 		{readOnlyName, "each write of a read-only client is refused with ErrReadOnly"},
 		{inUseName, "a storage that a client uses is refused to another one"},
+		{retriedName, "a client whose storage refuses a change tries the same change again, and makes no other one before"},
 		{reentryName, "a call in a hook returns immediately: what would wait for the hook fails with ErrHookReentry, and reads fail only while the client rereads the log"},
 		{hooksName, "all hooks are told of the same records, in the same order, each with slices of its own"},
 		{panicsName, "a hook that panics is reported with the key of its record, and counted in Status"},

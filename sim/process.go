@@ -210,7 +210,7 @@ func (s *slot) attempt(ctx context.Context, timeout time.Duration) error {
 	defer stop()
 	request := OpenRequest{
 		Client: s.name, Process: p.number, Topic: w.cluster.Topic(),
-		Storage: &storage{Storage: p.variant.memory(ctx, w), client: s.name, troubles: &w.troubles, lane: slotLane(s.n), emptied: p.emptied},
+		Storage: &storage{Storage: p.variant.memory(ctx, w), client: s.name, troubles: &w.troubles, lane: slotLane(s.n), emptied: p.emptied, findings: &w.findings},
 		Reduce:  p.variant.reduce,
 		Options: s.options(p), Kafka: append(s.kafka(p), kgo.SeedBrokers(w.cluster.Seeds()...)),
 	}
