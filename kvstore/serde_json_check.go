@@ -121,7 +121,13 @@ func (c *jsonCheck) text(i int) (end int, err error) {
 // such a string by chance is checked, too.
 func (c *jsonCheck) inner(i, end int) error {
 	var s string
-	if !c.quoted || json.Unmarshal(c.b[i:end], &s) != nil || !strings.HasPrefix(s, `"`) || !json.Valid([]byte(s)) {
+	if !c.quoted {
+		return nil
+	}
+	if err := json.Unmarshal(c.b[i:end], &s); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(s, `"`) || !json.Valid([]byte(s)) {
 		return nil
 	}
 	if err := checkJSON([]byte(s), c.from, false); err != nil {

@@ -132,7 +132,7 @@ var noClass = []string{
 // wrapping are the types that have the class of what they wrap.
 var wrapping = []string{
 	"WriteError", "WaitError", "SizeError", "lostError", "anotherLogError", "hangUpError", "rightError", "PanicError", "errRolledBack",
-	"laterError", "errStoring",
+	"laterError", "errStoring", "foreignError",
 }
 
 // other are those of which a history can only say that they are none of its classes: the brokers
