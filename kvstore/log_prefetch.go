@@ -60,5 +60,6 @@ func (t *tail) drop() {
 		t.ahead.cancel()
 		<-t.ahead.done
 		t.ahead = nil
+		t.health.fetches.forget()
 	}
 }

@@ -17,6 +17,7 @@ type unanswered struct {
 	node  int32  // who was asked, anyBroker if others may answer, too
 	since time.Time
 	may   time.Duration // how long the answer may take
+	ended func() error  // Err of the request's context
 }
 
 const anyBroker = -1
@@ -37,10 +38,10 @@ func asking(ctx context.Context, what string, node int32, may time.Duration) (u 
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.what != "" {
+	if u.what != "" && u.ended() == nil {
 		return nil
 	}
-	u.what, u.node, u.since, u.may = what, node, time.Now(), may
+	u.what, u.node, u.since, u.may, u.ended = what, node, time.Now(), may, ctx.Err
 	return u
 }
 
@@ -50,6 +51,13 @@ func (u *unanswered) answered(ctx context.Context) {
 	if u == nil || ctx.Err() != nil {
 		return
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.what = ""
+}
+
+// forget notes that nobody waits any more for the answer to a request whose context has ended.
+func (u *unanswered) forget() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.what = ""
