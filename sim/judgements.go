@@ -37,7 +37,7 @@ func Judgements() []Judgement {
 		{reentryName, "a call in a hook returns immediately: what would wait for the hook fails with ErrHookReentry, and reads fail only while the client rereads the log"},
 		{hooksName, "all hooks are told of the same records, in the same order, each with slices of its own"},
 		{panicsName, "a hook that panics is reported with the key of its record, and counted in Status"},
-		{servedName, "a client whose brokers are well, and were while it recovered from the last fault, writes and waits for the log within ten times the longest delay of a link and 40 ms"},
+		{servedName, "a client whose brokers are well, and were while it recovered from the last fault, writes and waits for the log within ten times the longest delay of a link and 40 ms, and a pause of 1.2 s if a broker is dead"},
 		{causesName, "a client is stalled, rebuilds, or names a problem with reading in Status, only if a fault was in its way at that time or shortly before"},
 		{statusName, "what Status says is true: since when the state is what it is, why, how far the client has read, also while a hook is slow; and it names no problem with writing once a write has been acknowledged and nothing is in the way"},
 		{callbacksName, "when Close has returned, no hook and no progress callback runs, and none is called later"},

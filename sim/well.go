@@ -35,10 +35,10 @@ func (h *holds) clear(client string, from, to time.Time, recovery func(Fault) ti
 }
 
 // afterwards is how long a client needs, once a fault is over, to be as it was before: the longest
-// pause before it tries again, and as long as it takes until it believes what brokers say. After a
-// fault that leaves connections which are open and silent it first has to find out.
+// pause before it tries again, as long as it takes until it believes what brokers say, and a pause
+// until it asks once more then. After a fault that leaves connections which are open and silent it first has to find out.
 func (w *world) afterwards(f Fault) time.Duration {
-	d := longestPause + topicGoneAfter
+	d := 2*longestPause + topicGoneAfter
 	switch f := f.(type) {
 	case BlackHole, Silence:
 		d += cmp.Or(w.plan.World.RequestTimeout, 10*time.Second)
@@ -57,11 +57,16 @@ const (
 	mostHeld = 20 * time.Millisecond
 )
 
-// promptly is how long a call may take, that writes or asks brokers, if they are well.
+// promptly is how long a call may take, that writes or asks brokers, if they are well. One that asks
+// any of them may ask a broker that is dead first, and another one after a pause.
 func (w *world) promptly() time.Duration {
 	p := &w.plan.World
 	trip := cmp.Or(p.LatencyMax, p.LatencyMin+20*p.LatencyMean)
-	return mostTrips*trip + 2*mostHeld
+	most := mostTrips*trip + 2*mostHeld
+	if w.holds.anyDown() {
+		most += longestPause
+	}
+	return most
 }
 
 // judgeServed checks that a call which returns now was served in time, if nothing was in the way

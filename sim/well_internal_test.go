@@ -48,8 +48,8 @@ func TestClientIsWellOnceItHasRecovered(t *testing.T) {
 func TestRecoveryTakesLongerAfterSilence(t *testing.T) {
 	w := &world{plan: Plan{World: World{RequestTimeout: 2 * time.Second}}}
 	short, long := w.afterwards(Reset{}), w.afterwards(BlackHole{})
-	if short != longestPause+topicGoneAfter || long != short+2*time.Second {
-		t.Errorf("a client recovers in %v and %v, want %v and 2s more", short, long, longestPause+topicGoneAfter)
+	if short != 2*longestPause+topicGoneAfter || long != short+2*time.Second {
+		t.Errorf("a client recovers in %v and %v, want %v and 2s more", short, long, 2*longestPause+topicGoneAfter)
 	}
 }
 
