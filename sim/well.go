@@ -36,7 +36,8 @@ func (h *holds) clear(client string, from, to time.Time, recovery func(Fault) ti
 
 // afterwards is how long a client needs, once a fault is over, to be as it was before: the longest
 // pause before it tries again, as long as it takes until it believes what brokers say, and a pause
-// until it asks once more then. After a fault that leaves connections which are open and silent it first has to find out.
+// until it asks once more then. After a fault that leaves connections which are open and silent it
+// first has to find out.
 func (w *world) afterwards(f Fault) time.Duration {
 	d := 2*longestPause + topicGoneAfter
 	switch f := f.(type) {
