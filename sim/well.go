@@ -75,7 +75,7 @@ func (w *world) promptly() time.Duration {
 func (o *operation) judgeServed(err error) {
 	w, now := o.w, time.Now()
 	took := now.Sub(o.begun)
-	if w.env.LateTap || o.p.crashed.Load() || o.served(err) || legitimate(err) {
+	if w.env.LateTap || o.p.crashed.Load() || o.served(err) || legitimate(err) || o.takesTime { // such a loop may write, and be refused
 		return
 	}
 	if !w.well(o.slot.name, o.begun, now) || w.blind(o.p) {
