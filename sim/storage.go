@@ -148,14 +148,22 @@ func (s *storage) Delete(ctx context.Context, key []byte) error {
 }
 
 func (s *storage) ApplyBatch(ctx context.Context, items []kvstore.KeyValue) error {
-	if err := s.suffer(ctx, "ApplyBatch", items[0].Key, len(items)); err != nil {
+	var first []byte
+	if len(items) > 0 {
+		first = items[0].Key
+	}
+	if err := s.suffer(ctx, "ApplyBatch", first, len(items)); err != nil {
 		return err
 	}
 	return s.Storage.ApplyBatch(ctx, items)
 }
 
 func (s *storage) ApplyRecords(ctx context.Context, records []kvstore.Record) error {
-	if err := s.suffer(ctx, "ApplyRecords", records[0].Key, len(records)); err != nil {
+	var first []byte
+	if len(records) > 0 { // a client's own storage around this one may have left all of them out
+		first = records[0].Key
+	}
+	if err := s.suffer(ctx, "ApplyRecords", first, len(records)); err != nil {
 		return err
 	}
 	return s.Storage.ApplyRecords(ctx, records)
