@@ -25,8 +25,9 @@ func (c *Client) failNow(err error) {
 }
 
 // Close stops the client and releases everything that it holds. Calls under way
-// return [ErrClientClosed], except a loop over a Range, which goes on to its end; a write that is on its way to Kafka then matches
-// [ErrOutcomeUnknown] as well. Use Shutdown to let writes finish first.
+// return [ErrClientClosed], except a loop over a Range, which goes on to its end; a write
+// that is on its way to Kafka then matches [ErrOutcomeUnknown] as well. Use Shutdown to let
+// writes finish first.
 //
 // Close may be called more than once and from several goroutines: it returns
 // when the client is closed. Called from a hook it starts the closing and

@@ -14,9 +14,6 @@ type foreignError struct{ err error }
 
 // foreign returns err as part of the error of another call.
 func foreign(err error) error {
-	if err == nil {
-		return nil
-	}
 	of := slices.ContainsFunc(endsOfCalls, func(e error) bool { return errors.Is(err, e) })
 	if _, ok := errors.AsType[*WaitError](err); !ok && !of {
 		return err
